@@ -1,0 +1,1 @@
+"""Settings and environments in TOML, and where everything lives."""

@@ -1,0 +1,56 @@
+"""An environment: one Segment source, its Write Key, and how it may be reached."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from sprig_tui.segment.limits import ENDPOINTS, PARTNER_REQUESTS_PER_SECOND
+
+
+class WriteKey:
+    """A Write Key that does not print itself: `reveal()` is the one way to its text."""
+
+    __slots__ = ("_text", "source")
+
+    def __init__(self, text: str, source: str = "config") -> None:
+        self._text = text
+        self.source = source
+        """`config`, or the environment variable it was read from."""
+
+    def reveal(self) -> str:
+        """The key itself; for the Authorization header and nothing else."""
+        return self._text
+
+    def masked(self) -> str:
+        """First and last four characters; a key too short for that shows none."""
+        return f"{self._text[:4]}…{self._text[-4:]}" if len(self._text) >= 16 else "…"
+
+    def __repr__(self) -> str:
+        return f"WriteKey({self.masked()})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WriteKey) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """Where one environment's answers go."""
+
+    name: str
+    """Lower case, such as `production`; part of every message id, so it never changes."""
+    write_key: WriteKey | None = None
+    endpoint: str = "us"
+    """`us`, `eu`, or a base URL without `/v1`."""
+    requests_per_second: float = PARTNER_REQUESTS_PER_SECOND
+    protected: bool = False
+    sprig_environment_id: str | None = None
+    """Sprig's id of this environment, which webhooks carry."""
+
+    @property
+    def base_url(self) -> str:
+        """The endpoint as a URL without a trailing slash."""
+        return ENDPOINTS.get(self.endpoint, self.endpoint).rstrip("/")

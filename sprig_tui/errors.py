@@ -1,0 +1,85 @@
+"""The exception tree and the exit codes.
+
+SprigTuiError
+├── ConfigError               the config cannot be read, understood or changed           exit 2
+│   └── KeymapError           two commands on one key, or a key for no command
+├── InputError                a file to read is not there or cannot be opened            exit 2
+├── FilterError               a filter cannot be understood; says where                  exit 2
+└── JournalError              the journal cannot be opened or written                    exit 2
+    ├── JournalLockedError    another process held it too long
+    ├── JournalFullError      the disk is full
+    ├── JournalReadOnlyError  no right to write
+    ├── JournalCorruptError   the file is damaged or not a journal
+    └── JournalVersionError   written by a newer version
+
+Bad *records* are never exceptions: they are read, journaled as withheld, and reading goes on.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status says; part of the interface."""
+
+    OK = 0
+    REJECTED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    INTERRUPTED = 130
+
+
+class SprigTuiError(Exception):
+    """What happened, to which thing; `hint` says what to do now."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(SprigTuiError):
+    """The config cannot be read, understood or changed."""
+
+
+class KeymapError(ConfigError):
+    """Two commands on one key, or a key for no command."""
+
+
+class InputError(SprigTuiError):
+    """A file to read is not there or cannot be opened."""
+
+
+class FilterError(SprigTuiError):
+    """A filter cannot be understood; `position` is the offset in characters of what is wrong."""
+
+    def __init__(self, message: str, *, position: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.position = position
+
+
+class JournalError(SprigTuiError):
+    """The journal cannot be opened, read or written."""
+
+
+class JournalLockedError(JournalError):
+    """Another process held the journal longer than we wait."""
+
+
+class JournalFullError(JournalError):
+    """The disk that holds the journal is full; nothing of the last write was kept."""
+
+
+class JournalReadOnlyError(JournalError):
+    """The journal or its folder may not be written."""
+
+
+class JournalCorruptError(JournalError):
+    """The file is damaged, or is no journal of ours."""
+
+
+class JournalVersionError(JournalError):
+    """The journal was written by a newer version of this program."""

@@ -1,0 +1,152 @@
+"""The contract that every journal keeps; tests/journal/contract holds each of them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import (
+    Added,
+    Changes,
+    Claim,
+    Counts,
+    Delivery,
+    Detail,
+    Entry,
+    JobState,
+    Lane,
+    LaneChange,
+    Page,
+    Pruned,
+    ReplayJob,
+    Settlement,
+)
+
+MAX_LANE_WAIT_MS = 300_000
+"""No lane waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
+
+
+class Journal(Protocol):
+    """Every method may raise JournalError; what it was asked to store is then not stored, and nothing else changed.
+
+    Safe with several tasks, threads and processes on one store. Times are wall-clock milliseconds.
+    """
+
+    async def open(self) -> None:
+        """Open or create; upgrade an older schema; refuse a newer one (JournalVersionError)."""
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go."""
+
+    # -- what came in ---------------------------------------------------------------------------------------------
+
+    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+        """Store entries durably, in order, all or none; returns one Added per entry.
+
+        A known (environment, message id) with the same digest is `known` and changes nothing. With another digest:
+        both question ids known and different -> a question of its own, under an id derived with the question id;
+        a later `updated_at`, or the same question id -> `revision`; else `duplicate`. The last two are withheld under an id derived from (message id, digest),
+        linked by `origin_id`, and adding them again is `known`.
+        """
+        ...
+
+    # -- delivery -------------------------------------------------------------------------------------------------
+
+    async def claim(
+        self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
+    ) -> Claim:
+        """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
+
+        At least one is taken even if it is larger than `payload_bytes`. None while the lane is paused, waits, or is
+        being probed by another; when a wait is over, one claim gets the probe. Expired leases become due again.
+        `rate` (requests/s for the environment over all workers, 0 for no pacing) sets `send_at`.
+        """
+        ...
+
+    async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
+        """Record outcomes in one transaction; returns how many deliveries changed: those still held by this claim."""
+        ...
+
+    async def extend(self, claim: Claim, lease_ms: int) -> bool:
+        """Keep the claim longer; False when it is no longer ours."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Give back what is left of the claim, unused; ends a probe without a verdict."""
+
+    async def lanes(self) -> dict[str, Lane]:
+        """Every lane that was ever used, by environment."""
+        ...
+
+    async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
+        """Pause or resume by hand, or resume because the key changed."""
+        ...
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def page(
+        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Literal["older", "newer"] = "older"
+    ) -> Page:
+        """Deliveries that match, strictly before or after id `cursor`; 0 starts at the newest (older) or oldest (newer)."""
+        ...
+
+    async def count(self, query: Query, *, cap: int = 0) -> int:
+        """How many match, at most `cap` where it is not 0."""
+        ...
+
+    async def counts(self) -> Counts:
+        """Kept counts by environment and state; constant time."""
+        ...
+
+    async def get(self, delivery_id: int) -> Detail | None:
+        """One delivery with payload and history."""
+        ...
+
+    async def find(self, environment: str, message_id: str) -> Delivery | None:
+        """One delivery by its identity."""
+        ...
+
+    async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
+        """Rows added or changed since the cursor; an empty cursor means 'from now on' and returns none."""
+        ...
+
+    # -- replay ---------------------------------------------------------------------------------------------------
+
+    async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
+        """Queue deliveries again, in front with live traffic; one Added each.
+
+        Same id: an end state with a body becomes `queued` again, its retries start afresh. As new: a new delivery
+        with a message id derived from the old one and from how many were made before, linked by `origin_id`.
+        `known` where it was still queued or has nothing to send.
+        """
+        ...
+
+    async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
+        """Make a job over everything that matches now; `total` counts what it will look at."""
+        ...
+
+    async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
+        """Re-queue the next stretch, behind live traffic; progress and deliveries change in one transaction."""
+        ...
+
+    async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
+        """Pause, resume or cancel; what was re-queued stays queued."""
+        ...
+
+    async def replays(self) -> list[ReplayJob]:
+        """Jobs, newest first."""
+        ...
+
+    # -- upkeep ---------------------------------------------------------------------------------------------------
+
+    async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:
+        """Remove end states (delivered, failed, withheld) that settled before this time; never queued ones."""
+        ...
+
+    async def waiting(self, query: Query) -> int:
+        """How many that match are still queued."""
+        ...
+
+
+__all__ = ["MAX_LANE_WAIT_MS", "Delivery", "Journal"]

@@ -1,0 +1,250 @@
+"""What the journal takes and gives."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from msgspec import Struct
+
+
+class State(StrEnum):
+    """A delivery's state; `queued` covers waiting, leased and waiting for a retry."""
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    WITHHELD = "withheld"
+
+
+class Entry(Struct, frozen=True, kw_only=True, gc=False):
+    """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown."""
+
+    environment: str
+    """Name; empty where it is unknown (then it is withheld)."""
+    message_id: str
+    reason: str = ""
+    """Empty to queue it, else a `Reason`: it is withheld."""
+    detail: str = ""
+    survey_id: str = ""
+    survey_name: str = ""
+    user_id: str = ""
+    question_type: str = ""
+    question_id: str = ""
+    answer: str = ""
+    """The answer for people, at most 120 characters."""
+    answered_at: int = 0
+    updated_at: int = 0
+    digest: bytes = b""
+    source: str = ""
+    """File name, `webhook`, `api` ..."""
+    line: int = 0
+    raw: bytes = b""
+    body: bytes = b""
+    """The mapped track call; empty where nothing could be mapped."""
+    edited: bool = False
+
+
+AddedAs = Literal["new", "known", "revision", "duplicate"]
+
+
+class Added(Struct, frozen=True, gc=False):
+    """What became of an entry: `known` changed nothing, `revision` and `duplicate` were stored as withheld."""
+
+    id: int
+    """The delivery that now stands for the entry (for `known` the one that was there)."""
+    outcome: AddedAs
+    state: State
+    reason: str = ""
+
+
+class Delivery(Struct, frozen=True, kw_only=True, gc=False):
+    """A delivery as lists show it; the payload is fetched with `get`."""
+
+    id: int
+    """Grows with time of arrival; the order of the log."""
+    environment: str
+    message_id: str
+    state: State
+    reason: str
+    detail: str
+    survey_id: str
+    survey_name: str
+    user_id: str
+    question_type: str
+    answer: str
+    answered_at: int
+    added_at: int
+    due_at: int
+    attempts: int
+    """HTTP requests that carried it so far, all replays included."""
+    status: int
+    """Last HTTP status; 0 where none came."""
+    error: str
+    """Last error, such as `invalid_request` or `connection reset`; empty after success."""
+    latency_ms: float
+    settled_at: int
+    """When it last got an answer or an end state."""
+    source: str
+    line: int
+    leased: bool
+    size: int
+    """Bytes of the mapped body."""
+    edited: bool
+    origin_id: int
+    """The delivery this one is a revision, duplicate or new sending of; 0 for none."""
+
+
+class Attempt(Struct, frozen=True, kw_only=True, gc=False):
+    """One HTTP request; it carried `events` deliveries."""
+
+    started_at: int
+    status: int = 0
+    error: str = ""
+    outcome: str = ""
+    """`delivered`, `refused`, `retry`, `key-refused`."""
+    latency_ms: float = 0.0
+    events: int = 0
+    body_bytes: int = 0
+    excerpt: str = ""
+    """The first 1,024 bytes of the response body as text."""
+
+
+class Detail(Struct, frozen=True, kw_only=True):
+    """All that is known of one delivery."""
+
+    delivery: Delivery
+    raw: bytes
+    body: bytes
+    history: tuple[Attempt, ...]
+    """Oldest first: every failed attempt and the one that ended it."""
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """Deliveries leased to this worker, ready to send as one batch."""
+
+    lease: int
+    """Names this claim in `settle`, `extend` and `release`; 0 when nothing was claimed."""
+    environment: str
+    ids: tuple[int, ...]
+    """Ascending age: oldest due first."""
+    attempts: tuple[int, ...]
+    """Attempts before this one, by delivery."""
+    first_attempts: tuple[int, ...]
+    """Time of each delivery's first attempt since it was queued or replayed, ms; 0 for none."""
+    sizes: tuple[int, ...]
+    """Bytes of each body."""
+    payload: bytes
+    """The bodies in order, joined by commas."""
+    send_at: int
+    """Not before this wall time (pacing), ms."""
+    lane: Lane
+    """The lane as it was when claimed; `probe` says this claim is the one that tests it."""
+    probe: bool = False
+    retry_at: int = 0
+    """When nothing was claimed: the time at which asking again makes sense, ms; 0 for 'when something changes'."""
+
+
+LaneState = Literal["open", "waiting", "probing", "paused"]
+
+
+class Lane(Struct, frozen=True, kw_only=True, gc=False):
+    """The shared state of one environment's way to Segment; it holds for every worker."""
+
+    environment: str
+    state: LaneState = "open"
+    until: int = 0
+    """End of the wait or of the probe's lease, ms."""
+    cause: str = ""
+    """`503`, `429, Segment asked for 40 s`, `connection refused`, `key refused (401)`, `paused by hand` ..."""
+    failures: int = 0
+    """Failures in a row; sets the backoff."""
+    since: int = 0
+    """When it last left `open`, ms."""
+    epoch: int = 0
+    """Grows at each change; a change asked for with an older epoch is ignored."""
+    last_status: int = 0
+    last_at: int = 0
+    """Last HTTP answer and when it came; 0 for never."""
+
+
+class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
+    """A wish to change the lane, made under the epoch that the claim saw."""
+
+    epoch: int
+    state: Literal["open", "waiting", "paused"]
+    until: int = 0
+    cause: str = ""
+    status: int = 0
+
+
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
+    """What became of some deliveries of a claim."""
+
+    ids: tuple[int, ...]
+    state: State
+    """An end state, or `queued` to go back."""
+    attempt: Attempt | None = None
+    """The request that led to it; None where none was made."""
+    due_at: int = 0
+    """For `queued`: not before, ms."""
+    counts: bool = True
+    """Whether the attempt is one of the delivery's retries (a refused key uses none up)."""
+    error: str = ""
+
+
+class Page(Struct, frozen=True):
+    """A stretch of the log, always oldest first."""
+
+    deliveries: tuple[Delivery, ...]
+    more: bool
+    """Whether there are more in the direction asked for."""
+
+
+class Changes(Struct, frozen=True):
+    """What happened since a cursor."""
+
+    cursor: str
+    """Opaque; pass it back to the next call."""
+    deliveries: tuple[Delivery, ...]
+    """Rows added or changed, oldest first, each in its newest state."""
+    overflow: bool = False
+    """More changed than is told here: read again what is shown."""
+
+
+class Counts(Struct, frozen=True):
+    """Kept counts: environment -> state -> number."""
+
+    by_environment: dict[str, dict[State, int]]
+    leased: dict[str, int] = {}
+    """In flight, by environment; part of `queued`."""
+
+
+JobState = Literal["running", "paused", "cancelled", "done"]
+
+
+class ReplayJob(Struct, frozen=True, kw_only=True):
+    """A bulk replay: the deliveries up to `last_id` that match, re-queued step by step behind live traffic."""
+
+    id: int
+    filter: str
+    """The filter as text, for people."""
+    as_new: bool
+    state: JobState
+    created_at: int
+    cursor: int
+    """Ids up to this one are done."""
+    last_id: int
+    """Newest delivery when the job was made: later ones are not part of it."""
+    total: int
+    queued: int
+    """Re-queued so far."""
+    skipped: int
+    """Matched but could not be sent again (still queued, or nothing to send)."""
+
+
+class Pruned(Struct, frozen=True):
+    """What a prune removes, or would: state -> number."""
+
+    by_state: dict[State, int]
+    bytes: int

@@ -1,0 +1,66 @@
+"""What a response becomes: the mapping, and a trace of each field."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct
+
+from sprig_tui.reasons import Reason
+
+Level = Literal["ok", "warning", "error"]
+
+
+class FieldTrace(Struct, frozen=True, gc=False):
+    """One row of the inspector: where a field of the track call came from."""
+
+    path: str
+    """Dotted path in the track call, such as `properties.surveyName`."""
+    value: Any = UNSET
+    """The JSON value that is sent (`msgspec.Raw` for foreign JSON); UNSET when the field is omitted."""
+    origin: str = ""
+    """Source path, `default`, `config`, `catalogue`, `computed`, or `at send`."""
+    note: str = ""
+    level: Level = "ok"
+
+
+class Survey(Struct, frozen=True, gc=False):
+    """What the catalogue knows of a survey."""
+
+    name: str | None = None
+    created_at: str | None = None
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What a team may choose about the mapping; the defaults are Sprig's own."""
+
+    event: str = "SDK - Submitted - Survey Response"
+    integration_name: str = "sprig"
+    integration_version: str = "1.0.0"
+    omit: frozenset[str] = frozenset()
+    """Track paths not sent, such as `properties.email` or `properties.attributes.plan`; required fields are refused."""
+    hash: frozenset[str] = frozenset()
+    """Track paths sent as the hex sha256 of their trimmed lower-case text, such as `properties.email`."""
+    integrations: dict[str, bool] | None = None
+    """Segment's `integrations` object: destination name to allowed, `All` for the rest."""
+    created_at: Literal["survey", "response"] = "survey"
+    """What fills `properties.createdAt`: the survey's creation (Sprig's table) or, opt-in, the answer's time."""
+    surveys: dict[str, Survey] = {}
+    """Catalogue by survey id as text."""
+
+
+class Mapping(Struct, frozen=True, kw_only=True):
+    """The outcome of mapping one response for one environment."""
+
+    environment: str
+    message_id: str
+    body: bytes
+    """The track call as compact JSON, `messageId` first, without `sentAt` (stamped on the batch at each attempt)."""
+    withheld: Reason | None = None
+    detail: str = ""
+    fields: tuple[FieldTrace, ...] = ()
+    digest: bytes = b""
+    """8 bytes over the answer's canonical JSON: tells a repeat from a revision."""
+    answered_ms: int = 0
+    """The answer's time, milliseconds since 1970 UTC; 0 where the source has none."""
+    updated_ms: int = 0

@@ -1,0 +1,19 @@
+"""Why a delivery is withheld: the one list that reading, mapping and the journal share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A withheld delivery's reason; the value is what the journal stores and filters match."""
+
+    ANONYMOUS = "anonymous"
+    TEST_WEBHOOK = "test-webhook"
+    NOT_AN_ANSWER = "not-an-answer"
+    DELETED = "deleted-in-sprig"
+    ENVIRONMENT_UNKNOWN = "environment-unknown"
+    POSSIBLE_DUPLICATE = "possible-duplicate"
+    NEWER_REVISION = "newer-revision"
+    INVALID = "invalid"
+    TOO_LARGE = "too-large"

@@ -1,0 +1,21 @@
+"""Limits of Segment's HTTP Tracking API, in the units Segment counts them."""
+
+from __future__ import annotations
+
+MAX_EVENT_BYTES = 32_768
+"""One event as JSON (documented as 32 KB; the official clients use 32,768)."""
+MAX_BODY_BYTES = 500_000
+"""One batch request (documented as 500 KB)."""
+BATCH_BYTES = 475_000
+"""What we fill a body to, as segment-analytics-python does: room for the envelope and for miscounting proxies."""
+MAX_BATCH_EVENTS = 2_500
+"""Over it Segment answers 200 and rejects the batch."""
+MAX_PROPERTIES = 10_000
+"""Properties of one event; more are dropped without a word."""
+MAX_MESSAGE_ID = 100
+"""Characters of a messageId."""
+PARTNER_REQUESTS_PER_SECOND = 50.0
+"""What Segment asks of partner streams, batch requests included."""
+
+ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
+"""Base URL by region; routes are `/v1/...` below it."""

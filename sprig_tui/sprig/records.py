@@ -1,0 +1,88 @@
+"""What came in: one answer of one study taker, or a record that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from sprig_tui.reasons import Reason
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """Where a record was read: enough for a person to find it again."""
+
+    name: str
+    """Path as it was given, `stdin`, `webhook` or `api`."""
+    format: str = ""
+    """`webhook`, `rest`, `flat` or `csv`; empty where it was not recognised."""
+    line: int = 0
+    """1-based line on which the record starts; 0 where there are no lines."""
+    path: str = ""
+    """Place inside the document, such as `data[3]` or `Q2`; empty for the whole of it."""
+
+
+class StudyResponse(Struct, frozen=True, kw_only=True, gc=False):
+    """One answer to one question, the same whichever format it came in (facts: the field tables of Sprig's APIs).
+
+    UNSET means the source does not say; None means the source says null. Foreign JSON (`response`, `attributes`, ...)
+    is kept as the bytes it came in, compact, so that numbers stay numbers of any size.
+    """
+
+    origin: Origin
+    raw: bytes
+    """The record as it was read (for CSV: the row as a JSON object), valid UTF-8 JSON."""
+    paths: Mapping[str, str]
+    """Source path by attribute name of this record, such as `user_id` -> `externalUserId`; for showing only."""
+
+    response: Raw
+    """The answer: any JSON value, null included."""
+    response_group_id: str
+    question: str
+    question_type: str
+    question_id: str = ""
+    user_id: str | None = None
+    """The customer's own id, trimmed; None when anonymous."""
+    user_id_hint: str = ""
+    """Another id in the record that could be meant (`visitorSnapshot.externalUserId = acct_1`); shown, never sent."""
+    answered_at: str | None = None
+    """ISO-8601 as the source wrote it."""
+    updated_at: str | None = None
+    deleted_at: str | None = None
+    survey_id: int | str | None = None
+    survey_name: str | None = None
+    survey_created_at: str | None = None
+    visitor_id: str | None = None
+    old_visitor_id: int | str | None = None
+    email: str | None = None
+    attributes: Raw | None | UnsetType = UNSET
+    triggering_event: str | None | UnsetType = UNSET
+    environment: str | None = None
+    """Environment name that the record itself names (canonical flat records only)."""
+    environment_id: str | None = None
+    """Sprig's opaque environment id (webhooks)."""
+    extras: Raw | UnsetType = UNSET
+    """An object of what is shown but never sent: selectedIndexes, url, meta, customMetadata, eventType, id ..."""
+    notes: tuple[str, ...] = ()
+    """Oddities met while reading, such as a question type inferred from CSV columns."""
+
+
+class Unsendable(Struct, frozen=True, kw_only=True, gc=False):
+    """A record that is no answer, or cannot be understood; journaled as withheld."""
+
+    origin: Origin
+    raw: bytes
+    """What was read, at most 65,536 bytes of it; may be anything, also not UTF-8."""
+    reason: Reason
+    path: str = ""
+    """JSON path of the field at fault, such as `data[3].responseGroupUid`; empty where it is the whole record."""
+    detail: str = ""
+    """What is wrong, in words; never holds more than an excerpt of the record."""
+    survey_id: str = ""
+    survey_name: str = ""
+    user_id: str = ""
+    environment_id: str | None = None
+    environment: str | None = None
+
+
+Record = StudyResponse | Unsendable
