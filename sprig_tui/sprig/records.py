@@ -55,8 +55,8 @@ class StudyResponse(Struct, frozen=True, kw_only=True, gc=False):
     visitor_id: str | None = None
     old_visitor_id: int | str | None = None
     email: str | None = None
-    attributes: Raw | None | UnsetType = UNSET
-    triggering_event: str | None | UnsetType = UNSET
+    attributes: Raw | UnsetType | None = UNSET
+    triggering_event: str | UnsetType | None = UNSET
     environment: str | None = None
     """Environment name that the record itself names (canonical flat records only)."""
     environment_id: str | None = None

@@ -1,0 +1,1 @@
+"""Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed."""
