@@ -21,6 +21,7 @@ from sprig_tui.journal.records import (
     Pruned,
     ReplayJob,
     Settlement,
+    State,
 )
 
 MAX_LANE_WAIT_MS = 300_000
@@ -44,10 +45,12 @@ class Journal(Protocol):
     async def add(self, entries: Sequence[Entry]) -> list[Added]:
         """Store entries durably, in order, all or none; returns one Added per entry.
 
-        A known (environment, message id) with the same digest is `known` and changes nothing. With another digest:
-        both question ids known and different -> a question of its own, under an id derived with the question id;
-        a later `updated_at`, or the same question id -> `revision`; else `duplicate`. The last two are withheld under an id derived from (message id, digest),
-        linked by `origin_id`, and adding them again is `known`.
+        A known (environment, message id) with the same digest is `known` and changes nothing, but for one case: it was
+        withheld for what it lacked (no user id, invalid ...) and the new entry may be sent; then the new one takes the
+        identity over. With another digest: both question ids known and different -> a question of its own, under an
+        id derived with the question id; a later `updated_at`, or the same question id -> `revision`; else
+        `duplicate`. The last two are withheld under an id derived from (message id, digest), linked by `origin_id`,
+        and adding them again is `known`.
         """
         ...
 
@@ -88,7 +91,10 @@ class Journal(Protocol):
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Literal["older", "newer"] = "older"
     ) -> Page:
-        """Deliveries that match, strictly before or after id `cursor`; 0 starts at the newest (older) or oldest (newer)."""
+        """Deliveries that match, strictly before or after id `cursor`.
+
+        Cursor 0 starts at the newest (older) or at the oldest (newer).
+        """
         ...
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
@@ -144,8 +150,12 @@ class Journal(Protocol):
         """Remove end states (delivered, failed, withheld) that settled before this time; never queued ones."""
         ...
 
-    async def waiting(self, query: Query) -> int:
-        """How many that match are still queued."""
+    async def waiting(self, first_id: int, last_id: int) -> int:
+        """How many of these ids (both included) are still queued; cheap while few are queued."""
+        ...
+
+    async def tally(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+        """How many of these ids stand in which (state, reason)."""
         ...
 
 

@@ -182,8 +182,9 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """What became of some deliveries of a claim."""
 
     ids: tuple[int, ...]
-    state: State
-    """An end state, or `queued` to go back."""
+    state: State | None
+    """An end state, `queued` to go back, or None: the attempt is noted and the claim keeps them (a refused batch that
+    is being split)."""
     attempt: Attempt | None = None
     """The request that led to it; None where none was made."""
     due_at: int = 0
