@@ -1,0 +1,108 @@
+"""The config file as TOML: read once, told apart by its digest, faults named by line and key."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import stat
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sprig_tui.errors import ConfigError
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes; a config this large is some other file."""
+
+
+class Document(NamedTuple):
+    """What stands in the config file; an absent file is an empty document."""
+
+    file: Path
+    data: bytes
+    tables: dict[str, Any]
+    mode: int | None
+    """Permission bits; None when there is no file."""
+
+    def __repr__(self) -> str:
+        # The bytes hold keys.
+        return f"Document({self.file}, {len(self.data)} bytes)"
+
+    @property
+    def digest(self) -> str:
+        """Tells whether the file changed since; passed back when it is to be written."""
+        return digest_of(self.data if self.mode is not None else None)
+
+    @property
+    def readable_by_others(self) -> bool:
+        """Whether group or others may read or write it (never known on Windows)."""
+        return os.name == "posix" and self.mode is not None and bool(self.mode & 0o077)
+
+
+def digest_of(data: bytes | None) -> str:
+    """Hex digest of the file's bytes; `absent` where there is none."""
+    return "absent" if data is None else hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def read_document(file: Path) -> Document:
+    """Read and parse; raises ConfigError with file and place."""
+    try:
+        with file.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{file} is not a file", hint="the config is a TOML file; see sprig-tui paths")
+            data = stream.read(LARGEST + 1)
+    except FileNotFoundError:
+        if file.is_symlink():
+            raise ConfigError(f"{file} points to {file.readlink()}, which is not there", hint="mend the link") from None
+        return Document(file, b"", {}, None)
+    except NotADirectoryError as error:
+        raise ConfigError(f"{file.parent} is not a folder", hint="see sprig-tui paths") from error
+    except IsADirectoryError as error:
+        raise ConfigError(f"{file} is a folder", hint="the config is a TOML file; see sprig-tui paths") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
+    if len(data) > LARGEST:
+        raise ConfigError(f"{file} is larger than 4 MB", hint="this is hardly a config; see sprig-tui paths")
+    return Document(file, data, parse(data, file), stat.S_IMODE(status.st_mode))
+
+
+def parse(data: bytes, file: Path) -> dict[str, Any]:
+    """The tables of TOML bytes; raises ConfigError with the place of what is wrong."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}, line {line}: not UTF-8", hint="save the file as UTF-8") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        # The parser's own words quote no values, only characters and places, so no key can leak.
+        raise ConfigError(f"{file}: not valid TOML: {error}", hint="mend that line; nothing was changed") from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply", hint="a config has three levels at most") from error
+
+
+def nearest(key: str, valid: Iterable[str]) -> str:
+    """A hint with the valid key that comes closest, or all of them."""
+    choices = sorted(valid)
+    close = difflib.get_close_matches(key.lower(), choices, n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else f"valid here: {', '.join(choices)}"
+
+
+def dotted(*keys: str) -> str:
+    """A key path as TOML writes it, quoted where it must be."""
+    return ".".join(key if key and _is_bare(key) else quoted(key) for key in keys)
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string."""
+    import tomli_w
+
+    return tomli_w.dumps({"k": text}).removeprefix("k = ").rstrip("\n")
+
+
+def _is_bare(key: str) -> bool:
+    return key.isascii() and all(letter.isalnum() or letter in "-_" for letter in key)

@@ -1,0 +1,125 @@
+"""Changes to one `[environments.NAME]` table in the config's text; every other byte stays as the person wrote it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+from sprig_tui.config.document import dotted
+from sprig_tui.config.tomltext import Statement, statements
+from sprig_tui.errors import ConfigError
+
+Value = str | float | bool
+"""What an environment's keys hold."""
+
+
+def edit_environment(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
+    """The text with these keys set (None removes a key), the table added where it is missing.
+
+    Raises ConfigError, with the lines to put in by hand, where the table is written in a way that cannot be
+    changed in place (inline tables, dotted keys), and so also where the result would say anything else than meant.
+    """
+    wanted = tomllib.loads(text)
+    table = wanted.setdefault("environments", {})
+    if isinstance(table, dict) and name not in table and all(value is None for value in changes.values()):
+        return text
+    if not isinstance(table, dict) or not isinstance(table.setdefault(name, {}), dict):
+        raise _by_hand(name, changes)
+    for key, value in changes.items():
+        if value is None:
+            table[name].pop(key, None)
+        else:
+            table[name][key] = value
+    if wanted == tomllib.loads(text):
+        return text
+    return _verified(_edited(text, name, changes), wanted, name, changes)
+
+
+def remove_environment(text: str, name: str) -> str:
+    """The text without the environment's table; unchanged when there is none. Comments above the header stay."""
+    wanted = tomllib.loads(text)
+    table = wanted.get("environments")
+    if not isinstance(table, dict) or name not in table:
+        return text
+    del table[name]
+    found = statements(text)
+    span = _span(found, name)
+    if span is None:
+        raise _by_hand(name, None)
+    own = [found[span[0]], *(item for item in found[span[0] + 1 : span[1]] if item.kind == "pair")]
+    result = text[: own[0].start] + text[own[-1].end :]
+    if not table and "environments" not in tomllib.loads(result):
+        del wanted["environments"]
+    return _verified(result, wanted, name, None)
+
+
+def _edited(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    found = statements(text)
+    span = _span(found, name)
+    if span is None:
+        added = _lines({key: value for key, value in changes.items() if value is not None}, newline)
+        gap = "" if not text else newline if text.endswith("\n") else 2 * newline
+        return f"{text}{gap}[{dotted('environments', name)}]{newline}{added}"
+    body = found[span[0] + 1 : span[1]]
+    pairs = {item.key[0]: item for item in body if item.kind == "pair" and len(item.key) == 1}
+    cuts: list[tuple[int, int, str]] = []
+    for key, value in changes.items():
+        if key in pairs and value is None:
+            cuts.append((pairs[key].start, pairs[key].end, ""))
+        elif key in pairs and value is not None:
+            cuts.append((pairs[key].value_start, pairs[key].value_end, _literal(value)))
+    new = {key: value for key, value in changes.items() if key not in pairs and value is not None}
+    if new:
+        after = max([found[span[0]].end, *(item.end for item in pairs.values())])
+        start = newline if not text[:after].endswith("\n") else ""
+        cuts.append((after, after, start + _lines(new, newline)))
+    for start_at, end_at, put in sorted(cuts, reverse=True):
+        text = text[:start_at] + put + text[end_at:]
+    return text
+
+
+def _span(found: list[Statement], name: str) -> tuple[int, int] | None:
+    """First and after-last statement of the environment's table; None where it has no header of its own."""
+    for index, item in enumerate(found):
+        if item.kind == "table" and item.key == ("environments", name):
+            ends = (at for at in range(index + 1, len(found)) if found[at].kind in ("table", "array"))
+            return index, next(ends, len(found))
+    return None
+
+
+def _verified(result: str, wanted: dict[str, Any], name: str, changes: Mapping[str, Value | None] | None) -> str:
+    try:
+        same = tomllib.loads(result) == wanted
+    except tomllib.TOMLDecodeError:
+        same = False
+    if not same:
+        raise _by_hand(name, changes)
+    return result
+
+
+def _literal(value: Value) -> str:
+    return tomli_w.dumps({"k": value}).removeprefix("k = ").rstrip("\n")
+
+
+def _lines(values: Mapping[str, Value], newline: str) -> str:
+    return "".join(f"{key} = {_literal(value)}{newline}" for key, value in values.items())
+
+
+def _by_hand(name: str, changes: Mapping[str, Value | None] | None) -> ConfigError:
+    header = f"[{dotted('environments', name)}]"
+    if changes is None:
+        return ConfigError(
+            f"environment {name} is not written as a {header} table, so it cannot be taken out safely",
+            hint="nothing was changed; take its lines out by hand",
+        )
+    shown = {key: "..." if key == "write_key" else value for key, value in changes.items()}
+    lines = [f"{key} = {_literal(value)}" for key, value in shown.items() if value is not None]
+    gone = [f"no {key}" for key, value in shown.items() if value is None]
+    return ConfigError(
+        f"environment {name} is not written as a {header} table, so it cannot be changed safely",
+        hint=f"nothing was changed; put in by hand: {header} with {', '.join([*lines, *gone])}",
+    )

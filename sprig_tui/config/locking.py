@@ -1,0 +1,61 @@
+"""One change of the config at a time, over all processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sprig_tui.errors import ConfigError
+
+PATIENCE = 10.0
+"""Seconds to wait for another process; a change takes milliseconds."""
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def locked(file: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock beside `file`; raises ConfigError when another holds it for too long.
+
+    The lock file stays: taking it away would let two processes lock two different files of the same name.
+    """
+    place = file.with_name(f".{file.name}.lock")
+    try:
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write in {file.parent}: {error.strerror}", hint="nothing was changed; check its owner and mode"
+        ) from error
+    try:
+        _wait(descriptor, file, time.monotonic() + patience)
+        yield
+    finally:
+        os.close(descriptor)  # which lets go of the lock
+
+
+def _wait(descriptor: int, file: Path, deadline: float) -> None:
+    while True:
+        try:
+            _try_lock(descriptor)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"another process is changing {file}", hint="nothing was changed; try again in a moment"
+                ) from error
+            time.sleep(0.02)
+        else:
+            return

@@ -1,0 +1,67 @@
+"""Where config, journal and state live."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sprig_tui.errors import ConfigError
+
+HOME_VARIABLE = "SPRIG_TUI_HOME"
+"""Names one folder for config, journal and state together."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The places of one installation; nothing is created by asking for them."""
+
+    config_file: Path
+    journal_file: Path
+    state_dir: Path
+    """Logs and what the console remembers."""
+
+    @property
+    def log_file(self) -> Path:
+        """Where `run` and the console write their log."""
+        return self.state_dir / "sprig-tui.log"
+
+    def as_dict(self) -> dict[str, str]:
+        """By the names that `sprig-tui paths` prints."""
+        return {
+            "config": str(self.config_file),
+            "journal": str(self.journal_file),
+            "state": str(self.state_dir),
+            "log": str(self.log_file),
+        }
+
+
+def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
+    """The folders of this system, or the one that SPRIG_TUI_HOME names.
+
+    Raises ConfigError when SPRIG_TUI_HOME is there but cannot be a folder's name.
+    """
+    if HOME_VARIABLE in environ:
+        return in_folder(environ[HOME_VARIABLE])
+    import platformdirs
+
+    dirs = platformdirs.PlatformDirs("sprig-tui", appauthor=False)
+    return Paths(
+        config_file=Path(dirs.user_config_dir) / "config.toml",
+        journal_file=Path(dirs.user_data_dir) / "journal.db",
+        state_dir=Path(dirs.user_state_dir),
+    )
+
+
+def in_folder(text: str) -> Paths:
+    """Everything in one folder; relative paths stand below the current one."""
+    if not text.strip():
+        raise ConfigError(f"{HOME_VARIABLE} is empty", hint=f"name a folder in it, or unset {HOME_VARIABLE}")
+    try:
+        home = Path(text).expanduser().absolute()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConfigError(f"{HOME_VARIABLE} cannot be used: {error}", hint="name a folder in it") from error
+    if home.exists() and not home.is_dir():
+        raise ConfigError(f"{HOME_VARIABLE} names a file, not a folder: {home}", hint="name a folder in it")
+    return Paths(config_file=home / "config.toml", journal_file=home / "journal.db", state_dir=home / "state")

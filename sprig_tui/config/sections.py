@@ -1,0 +1,109 @@
+"""The tables of the config file, as strict records: an unknown key in them is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sprig_tui.config.document import dotted, nearest
+from sprig_tui.errors import ConfigError
+
+Positive = Annotated[float, Meta(gt=0)]
+Rate = Annotated[float, Meta(gt=0, le=1000)]
+Duration = str | float
+
+
+class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[environments.NAME]`."""
+
+    write_key: str | None = None
+    write_key_env: str | None = None
+    endpoint: str | None = None
+    requests_per_second: Rate | None = None
+    protected: bool | None = None
+    sprig_environment_id: str | None = None
+
+    def __repr__(self) -> str:
+        # A key must not reach a log by way of a record.
+        return f"EnvironmentTable(endpoint={self.endpoint!r})"
+
+
+class IntegrationTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mapping.integration]`: what `context.integration` says."""
+
+    name: str = "sprig"
+    version: str = "1.0.0"
+
+
+class SurveyTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[surveys.ID]`: what is known of a survey that responses do not tell."""
+
+    name: str | None = None
+    created_at: str | None = None
+
+
+class MappingTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mapping]`."""
+
+    event: str | UnsetType = UNSET
+    integration: IntegrationTable = IntegrationTable()
+    omit: list[str] = []
+    hash: list[str] = []
+    integrations: dict[str, bool] | None = None
+    created_at: Literal["survey", "response"] = "survey"
+
+
+class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[delivery]`."""
+
+    max_retries: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
+    retry_window: Duration | UnsetType = UNSET
+    timeout: Duration | UnsetType = UNSET
+    connections: Annotated[int, Meta(ge=1, le=64)] | UnsetType = UNSET
+    gzip: bool | UnsetType = UNSET
+
+
+class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[journal]`: a file, or the address of a shared one."""
+
+    path: str | None = None
+    url: str | None = None
+
+
+KNOWN = ("environments", "mapping", "surveys", "delivery", "journal", "console", "keys")
+"""Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
+
+
+Table = TypeVar("Table", bound=Struct)
+
+
+def convert(file: str, keys: tuple[str, ...], value: Any, kind: type[Table]) -> Table:
+    """One table as its record; raises ConfigError with file, key path and nearest valid key."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: {dotted(*keys)} must be a table", hint=f"write it as [{dotted(*keys)}]")
+    _refuse_unknown(file, keys, value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        where = dotted(*keys) + place.strip("`").removeprefix("$")
+        # The message names types only, never the value: it could be a key.
+        raise ConfigError(f"{file}: {where}: {what[:1].lower()}{what[1:]}", hint=_choices(error)) from error
+
+
+def _choices(error: msgspec.ValidationError) -> str:
+    if "enum value" in str(error):
+        return f"one of {', '.join(get_args(Literal['survey', 'response']))}"
+    return "see the table of settings in the README"
+
+
+def _refuse_unknown(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    for key, inner in value.items():
+        if key not in fields:
+            raise ConfigError(f"{file}: unknown key {dotted(*keys, key)}", hint=nearest(key, fields))
+        inner_kind = fields[key]
+        if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
+            _refuse_unknown(file, (*keys, key), inner, inner_kind)

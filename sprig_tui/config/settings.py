@@ -1,0 +1,225 @@
+"""The settings: the config file's tables, the keys' sources and the defaults, as one record."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.document import Document, dotted, nearest, read_document
+from sprig_tui.config.durations import parse_duration
+from sprig_tui.config.endpoint import parse_endpoint
+from sprig_tui.config.environment import Environment
+from sprig_tui.config.keysource import find_key
+from sprig_tui.config.paths import Paths
+from sprig_tui.config.sections import (
+    KNOWN,
+    DeliveryTable,
+    EnvironmentTable,
+    JournalTable,
+    MappingTable,
+    SurveyTable,
+    convert,
+)
+from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.records import Rules, Survey
+
+BUILT_IN = {"production": True, "development": False}
+"""Environments that exist from the start, and whether they are protected."""
+REQUIRED_PATHS = frozenset(
+    {
+        "messageId",
+        "type",
+        "userId",
+        "event",
+        "timestamp",
+        "sentAt",
+        "properties",
+        "context",
+        "context.integration",
+        "context.integration.name",
+        "context.integration.version",
+    }
+)
+"""Track paths that are always sent: without them Segment or the integration's table refuses the call."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything a command needs to know; keys are resolved, and print themselves masked."""
+
+    document: Document
+    environments: dict[str, Environment]
+    rules: Rules
+    delivery: DeliverySettings
+    journal: str
+    """The journal's file, or the URL of a shared one."""
+    console: dict[str, Any]
+    keys: dict[str, str]
+    """Keymap: command to keys."""
+    stored_keys: frozenset[str]
+    """Environments whose key stands in the config file itself."""
+    unknown_tables: tuple[str, ...]
+    """Top-level tables that are not ours; they are left alone."""
+    warnings: tuple[str, ...]
+    """What was put right or could not be used, in words, without values."""
+
+    def environment(self, name: str) -> Environment:
+        """The environment of this name; raises ConfigError with the nearest."""
+        found = self.environments.get(name)
+        if found is None:
+            raise ConfigError(
+                f"no environment is called {name[:60]!r}",
+                hint=f"{nearest(name, self.environments)} (add one with sprig-tui keys set NAME)",
+            )
+        return found
+
+
+def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the config file (an absent one is fine) and the environment variables; raises ConfigError."""
+    document = read_document(paths.config_file)
+    return settings_of(document, paths, environ)
+
+
+def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) -> Settings:
+    """The settings that a document stands for; raises ConfigError with file, key path and nearest valid key."""
+    file, tables = str(document.file), document.tables
+    warnings: list[str] = []
+    listed = _table(file, tables, "environments")
+    stored = {
+        check_name(name, file): convert(file, ("environments", name), value, EnvironmentTable)
+        for name, value in listed.items()
+    }
+    order = [*BUILT_IN, *(name for name in stored if name not in BUILT_IN)]
+    return Settings(
+        document=document,
+        environments={
+            name: _environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings) for name in order
+        },
+        rules=_rules(file, tables),
+        delivery=_delivery(file, tables),
+        journal=_journal(file, tables, document.file.parent, paths),
+        console=_table(file, tables, "console"),
+        keys=_keymap(file, tables),
+        stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
+        unknown_tables=tuple(name for name in tables if name not in KNOWN),
+        warnings=tuple(warnings),
+    )
+
+
+def check_name(name: str, file: str = "") -> str:
+    """An environment's name as it may be stored; raises ConfigError."""
+    if not _NAME.fullmatch(name):
+        place = f"{file}: " if file else ""
+        raise ConfigError(
+            f"{place}{name[:60]!r} cannot name an environment",
+            hint="use lower-case letters, digits and dashes, at most 40 characters, such as staging-eu",
+        )
+    return name
+
+
+def _table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
+    value = tables.get(name, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: {name} must be a table", hint=f"write it as [{name}]")
+    return value
+
+
+def _environment(
+    file: str, name: str, table: EnvironmentTable, environ: Mapping[str, str], warnings: list[str]
+) -> Environment:
+    where = f"{file}: environments.{dotted(name)}"
+    endpoint, note = parse_endpoint(table.endpoint, f"{where}.endpoint") if table.endpoint is not None else ("us", "")
+    if note:
+        warnings.append(f"{name}: {note}")
+    key, faults = find_key(name, table.write_key, table.write_key_env, environ)
+    warnings.extend(f"{name}: {fault}" for fault in faults)
+    extra: dict[str, Any] = {}
+    if table.requests_per_second is not None:
+        extra["requests_per_second"] = table.requests_per_second
+    return Environment(
+        name=name,
+        write_key=key,
+        endpoint=endpoint,
+        protected=BUILT_IN.get(name, False) if table.protected is None else table.protected,
+        sprig_environment_id=table.sprig_environment_id or None,
+        **extra,
+    )
+
+
+def _rules(file: str, tables: dict[str, Any]) -> Rules:
+    table = convert(file, ("mapping",), tables.get("mapping", {}), MappingTable)
+    for path in table.omit:
+        if path in REQUIRED_PATHS:
+            raise ConfigError(f"{file}: mapping.omit: {path} is always sent", hint="leave it out of the list")
+    for path in (*table.omit, *table.hash):
+        if not path.startswith(("properties.", "context.", "userId")) or path in ("properties.", "context."):
+            raise ConfigError(
+                f"{file}: mapping.{'omit' if path in table.omit else 'hash'}: {path[:80]!r} is no field of the call",
+                hint="name it as preview shows it, such as properties.email",
+            )
+    if table.event is not UNSET and not str(table.event).strip():
+        raise ConfigError(f"{file}: mapping.event is empty", hint="leave it out for Sprig's own event name")
+    rules = Rules(
+        integration_name=table.integration.name,
+        integration_version=table.integration.version,
+        omit=frozenset(table.omit),
+        hash=frozenset(table.hash),
+        integrations=table.integrations,
+        created_at=table.created_at,
+        surveys={key: _survey(file, key, value) for key, value in _table(file, tables, "surveys").items()},
+    )
+    return rules if table.event is UNSET else msgspec.structs.replace(rules, event=table.event)
+
+
+def _survey(file: str, key: str, value: Any) -> Survey:
+    if isinstance(value, dict) and isinstance(value.get("created_at"), dt.date):
+        # TOML has times of its own; a datetime is a date too.
+        value = {**value, "created_at": value["created_at"].isoformat()}
+    table = convert(file, ("surveys", key), value, SurveyTable)
+    return Survey(name=table.name, created_at=table.created_at)
+
+
+def _delivery(file: str, tables: dict[str, Any]) -> DeliverySettings:
+    table = convert(file, ("delivery",), tables.get("delivery", {}), DeliveryTable)
+    chosen = {name: value for name, value in msgspec.structs.asdict(table).items() if value is not UNSET}
+    for name in ("retry_window", "timeout"):
+        if name in chosen:
+            chosen[name] = parse_duration(chosen[name], f"{file}: delivery.{name}")
+    if chosen.get("timeout") == 0:
+        raise ConfigError(f"{file}: delivery.timeout is 0", hint="leave it out for 15 s")
+    return DeliverySettings(**chosen)
+
+
+def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths) -> str:
+    table = convert(file, ("journal",), tables.get("journal", {}), JournalTable)
+    if table.path is not None and table.url is not None:
+        raise ConfigError(f"{file}: journal has both a path and a url", hint="keep one of them")
+    if table.url is not None:
+        return table.url
+    if table.path is None:
+        return str(paths.journal_file)
+    if not table.path.strip() or "\0" in table.path:
+        raise ConfigError(f"{file}: journal.path names no file", hint="leave it out for the usual place")
+    try:
+        return str(folder / Path(table.path).expanduser())
+    except RuntimeError as error:
+        raise ConfigError(f"{file}: journal.path: {error}", hint="write the whole path") from error
+
+
+def _keymap(file: str, tables: dict[str, Any]) -> dict[str, str]:
+    table = _table(file, tables, "keys")
+    for command, keys in table.items():
+        if not isinstance(keys, str):
+            raise ConfigError(
+                f"{file}: {dotted('keys', command)} must be text", hint='write keys as "ctrl+s" or "a,b" for two'
+            )
+    return table

@@ -1,0 +1,104 @@
+"""What a pasted Write Key looks like, and what is done about it."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.config.keylint import keys_lint, lint_key
+
+KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+CODED = base64.b64encode(f"{KEY}:".encode()).decode()
+
+
+def test_a_key_as_segment_shows_it_has_no_fault() -> None:
+    assert keys_lint(KEY) == ()
+    assert keys_lint(KEY + "\n") == ()
+    assert keys_lint(KEY + "\r\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f"  {KEY} ", "spaces"),
+        (f"\ufeff{KEY}", "spaces"),
+        (f"{KEY}\u200b\n", "spaces"),
+        (f'"{KEY}"', "quotes"),
+        (f"'{KEY}'", "quotes"),
+        (f"“{KEY}”", "quotes"),
+        (f"<{KEY}>", "quotes"),
+        (f"Basic {CODED}", "basic"),
+        (f"authorization: basic {CODED}", "basic"),
+        (f"Basic {KEY}", "basic"),
+        (CODED, "basic"),
+        (f"{KEY}:", "colon"),
+        (f"SEGMENT_WRITE_KEY={KEY}", "assignment"),
+        (f"export SEGMENT_WRITE_KEY='{KEY}'", "assignment"),
+        (f'"writeKey": "{KEY}"', "assignment"),
+    ],
+)
+def test_what_is_safe_is_stripped_and_said(text: str, name: str) -> None:
+    lint = lint_key(text)
+    assert lint.key == KEY
+    assert name in {fault.name for fault in lint.faults}
+    assert {fault.level for fault in lint.faults} == {"stripped"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("", "empty"),
+        (" \n ", "empty"),
+        ('""', "empty"),
+        ("https://app.segment.com/acme/sources", "url"),
+        ('{"writeKey": "' + KEY + '"}', "json"),
+        (f'analytics.load("{KEY}")', "snippet"),
+        ("Bearer abcdef", "sprig-key"),
+        ("API-Key abcdef", "sprig-key"),
+        ("sgp_" + "a" * 60, "public-api-token"),
+        (f"{KEY[:10]} {KEY[10:]}", "inner-spaces"),
+        (f"{KEY}\n{KEY}", "lines"),
+        (f"{KEY[:5]}\x1b{KEY[5:]}", "control"),
+        (f"{KEY[:5]}\x00{KEY[5:]}", "control"),
+        ("é" + KEY, "non-ascii"),
+        ("user:" + KEY, "colon-inside"),
+        ("a" * 257, "too-long"),
+        ("a" * 10_000_000, "too-long"),
+    ],
+)
+def test_what_is_no_key_is_refused_with_the_next_step(text: str, name: str) -> None:
+    lint = lint_key(text)
+    assert lint.key == ""
+    assert [fault.name for fault in lint.errors] == [name]
+    assert lint.errors[0].hint
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (KEY[:31], "length"),
+        (KEY + "a", "length"),
+        ("QmK7x2dTfa", "sprig-environment-id"),
+        ("YOUR_WRITE_KEY", "placeholder"),
+        ("x" * 32, "placeholder"),
+        (KEY[:31] + "-", "characters"),
+    ],
+)
+def test_what_is_odd_is_a_warning_that_can_be_forced(text: str, name: str) -> None:
+    lint = lint_key(text)
+    assert lint.key == text
+    assert name in {fault.name for fault in lint.warnings}
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_a_clean_key_or_an_error_and_never_prints_it(text: str) -> None:
+    lint = lint_key(text)
+    assert bool(lint.key) != bool(lint.errors)
+    assert lint.key.isascii()
+    assert lint.key == lint_key(lint.key).key
+    assert not any(character.isspace() for character in lint.key)
+    if len(lint.key) > 8:
+        assert lint.key not in repr(lint)
