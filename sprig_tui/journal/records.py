@@ -23,6 +23,7 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     environment: str
     """Name; empty where it is unknown (then it is withheld)."""
     message_id: str
+    digest: bytes = b""
     reason: str = ""
     """Empty to queue it, else a `Reason`: it is withheld."""
     detail: str = ""
@@ -35,14 +36,13 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False):
     """The answer for people, at most 120 characters."""
     answered_at: int = 0
     updated_at: int = 0
-    digest: bytes = b""
     source: str = ""
     """File name, `webhook`, `api` ..."""
     line: int = 0
+    edited: bool = False
     raw: bytes = b""
     body: bytes = b""
     """The mapped track call; empty where nothing could be mapped."""
-    edited: bool = False
 
 
 AddedAs = Literal["new", "known", "revision", "duplicate"]
@@ -76,6 +76,7 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     answered_at: int
     added_at: int
     due_at: int
+    """Not before, for a queued one that waits; 0 for as soon as its turn comes."""
     attempts: int
     """HTTP requests that carried it so far, all replays included."""
     status: int

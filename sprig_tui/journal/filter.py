@@ -1,0 +1,121 @@
+"""The filter language: `status:failed -survey:Checkout since:2h slow` becomes a Query.
+
+words       field:value, or free text; several free texts must all be there
+-word       not this
+"a b"       quotes keep spaces together, also after the colon: survey:"Checkout effort"
+status:     queued, delivered, failed, withheld, an HTTP status (400) or a class (4xx); lists by comma
+reason: env: survey: user: id:
+since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
+            or an age: 90s 15m 2h 7d 4w
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import get_args
+
+from sprig_tui.errors import FilterError
+from sprig_tui.journal.query import Field, Query, Term
+from sprig_tui.journal.records import State
+from sprig_tui.reasons import Reason
+
+FIELDS: tuple[str, ...] = tuple(field for field in get_args(Field) if field != "text")
+"""What may stand before a colon."""
+ALIASES = {"state": "status", "environment": "env", "message": "id"}
+"""Other words that people try."""
+
+_WORD = re.compile(r'-?(?:[A-Za-z]+:)?(?:"[^"]*"|[^\s"])+|"')
+_STATUS = re.compile(r"[1-5](?:\d\d|xx)")
+_AGE = re.compile(r"(\d+)([smhdw])")
+_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_filter(text: str, *, now_ms: int) -> Query:
+    """The Query that `text` says.
+
+    Args:
+        text: what a person typed; empty matches everything.
+        now_ms: the time that ages and days are counted from, milliseconds since 1970.
+
+    Raises:
+        FilterError: with the offset in characters of the word that is wrong.
+    """
+    if text.count('"') % 2:
+        raise FilterError("a quote is never closed", position=text.rindex('"'), hint='write it as "two words"')
+    terms: list[Term] = []
+    for match in _WORD.finditer(text):
+        terms += _terms(match.group(), match.start(), now_ms)
+    return Query(tuple(terms), text.strip())
+
+
+def _terms(word: str, position: int, now_ms: int) -> list[Term]:
+    negated = word.startswith("-") and len(word) > 1
+    rest = word[1:] if negated else word
+    name, colon, value = rest.partition(":")
+    position += negated
+    if not colon or not name.isalpha() or '"' in name:
+        plain = rest.replace('"', "")
+        return [Term("text", plain, negated)] if plain else []
+    field = ALIASES.get(name.lower(), name.lower())
+    if field not in FIELDS:
+        near = difflib.get_close_matches(field, [*FIELDS, *ALIASES], n=1)
+        meant = f"did you mean {near[0]}: ?" if near else "fields are " + " ".join(f"{one}:" for one in FIELDS)
+        raise FilterError(
+            f"there is no field {name}:", position=position, hint=f'{meant} (quote it to search it as text: "{rest}")'
+        )
+    position += len(name) + 1
+    value = value.replace('"', "")
+    if not value:
+        raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
+    values = value.split(",") if field in ("status", "reason", "env") else [value]
+    return [Term(field, _value(field, one, position, now_ms), negated) for one in values if one]  # type: ignore[arg-type] # checked against FIELDS above
+
+
+_EXAMPLES = {"status": "status:failed or status:4xx", "since": "since:2h or since:2026-11-23", "until": "until:1d"}
+
+
+def _value(field: str, value: str, position: int, now_ms: int) -> str:
+    if field == "status":
+        return _status(value.lower(), position)
+    if field == "reason":
+        return _one_of(field, value.lower(), [reason.value for reason in Reason], position)
+    if field in ("since", "until"):
+        return str(_time(field, value.lower(), position, now_ms))
+    return value.lower() if field == "env" else value
+
+
+def _status(value: str, position: int) -> str:
+    if _STATUS.fullmatch(value):
+        return value
+    return _one_of("status", value, [state.value for state in State], position)
+
+
+def _one_of(field: str, value: str, choices: list[str], position: int) -> str:
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(value, choices, n=1)
+    hint = f"did you mean {near[0]}?" if near else "one of: " + ", ".join(choices)
+    if field == "status":
+        hint += " (or an HTTP status such as 400 or 4xx)"
+    raise FilterError(f"{field}: cannot be {value!r}", position=position, hint=hint)
+
+
+def _time(field: str, value: str, position: int, now_ms: int) -> int:
+    age = _AGE.fullmatch(value)
+    try:
+        now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone()
+        if age:
+            then = now - timedelta(seconds=int(age[1]) * _UNIT[age[2]])
+        elif value in ("today", "yesterday"):
+            then = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=value == "yesterday")
+        else:
+            then = datetime.fromisoformat(value).astimezone()
+        return int(then.timestamp() * 1000)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FilterError(
+            f"{field}: cannot read {value!r} as a time",
+            position=position,
+            hint="write an age (90s 15m 2h 7d 4w), a date (2026-11-23), a time (2026-11-23T14:05) or today",
+        ) from error

@@ -1,0 +1,133 @@
+"""Adding entries: identity first, then rows, payloads and counts, in the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import astuple, replace
+
+from sprig_tui.journal.identity import Known, other_content_message_id, relate, tie_message_id
+from sprig_tui.journal.records import Added, AddedAs, Entry, State
+from sprig_tui.journal.sqlite.identities import Identities, merge
+from sprig_tui.journal.sqlite.packs import pack, stretches
+from sprig_tui.journal.sqlite.rows import NUMBERS, count, environment_number, insert
+from sprig_tui.reasons import Reason
+
+_COLUMNS = (
+    "deliveries(id, environment, state, priority, added_at, size, origin, message_id, digest, reason, detail,"
+    " survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source,"
+    " line, edited)"
+)
+"""The last fifteen are an Entry's own fields in its own order, between its environment and its payload."""
+_WIDTH = 22
+_QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
+
+
+class Adding:
+    """One call of `add` (or the new deliveries of a replay): decide, then write."""
+
+    def __init__(self, connection: sqlite3.Connection, now: int, *, priority: int = 0) -> None:
+        self._connection = connection
+        self._now = now
+        self._priority = priority
+        self._first = self._next = int(connection.execute("SELECT next_id FROM sequence").fetchone()[0])
+        self._environments: dict[str, int] = {}
+        self._rows: list[tuple[Any, ...]] = []
+        self._payloads: list[tuple[bytes, bytes]] = []
+        self._counts: Counter[tuple[int, int]] = Counter()
+
+    def add(self, entries: Sequence[Entry]) -> list[Added]:
+        """Store what is new; say of each entry what became of it."""
+        identities = Identities(self._connection, [(entry.environment, entry.message_id) for entry in entries])
+        if identities.all_new:
+            identities.put_all(self._next)
+            added = [
+                Added(self.append(entry, None), "new", State.WITHHELD if entry.reason else State.QUEUED, entry.reason)
+                for entry in entries
+            ]
+        else:
+            added = [self._one(identities, entry) for entry in entries]
+        self.write()
+        identities.save()
+        merge(self._connection)
+        return added
+
+    def _one(self, identities: Identities, entry: Entry) -> Added:
+        known = identities.find(entry.environment, entry.message_id)
+        if known is None:
+            return self._store(identities, entry, "new", None)
+        relation = relate(known, entry)
+        if relation == "known":
+            return Added(known.id, "known", known.state, known.reason)
+        if relation == "takes-over":
+            return self._store(identities, entry, "new", known.id)
+        if relation == "tie":
+            return self._one(identities, _renamed(entry, tie_message_id(entry)))
+        return self._other_content(identities, entry, known, relation)
+
+    def _other_content(self, identities: Identities, entry: Entry, known: Known, relation: AddedAs) -> Added:
+        message_id = other_content_message_id(entry)
+        there = identities.find(entry.environment, message_id)
+        if there is not None:
+            return Added(there.id, "known", there.state, there.reason)
+        reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
+        detail = f"other content than delivery {known.id}, which stands for this answer"
+        withheld = replace(_renamed(entry, message_id), reason=reason.value, detail=detail)
+        return self._store(identities, withheld, relation, known.id)
+
+    def _store(self, identities: Identities, entry: Entry, outcome: AddedAs, origin: int | None) -> Added:
+        delivery_id = self.append(entry, origin)
+        state = State.WITHHELD if entry.reason else State.QUEUED
+        identities.put(
+            Known(
+                delivery_id,
+                entry.environment,
+                entry.message_id,
+                entry.digest,
+                entry.question_id,
+                entry.updated_at,
+                state,
+                entry.reason,
+            )
+        )
+        return Added(delivery_id, outcome, state, entry.reason)
+
+    def append(self, entry: Entry, origin: int | None) -> int:
+        """Note a row to write; returns its id. The caller sees to the identity."""
+        delivery_id = self._next
+        self._next += 1
+        environment = self._environments.get(entry.environment)
+        if environment is None:
+            environment = environment_number(self._connection, entry.environment)
+            self._environments[entry.environment] = environment
+        state = _WITHHELD if entry.reason else _QUEUED
+        self._counts[environment, state] += 1
+        fields = astuple(entry)
+        self._rows.append(
+            (delivery_id, environment, state, self._priority, self._now, len(fields[-1]), origin, *fields[1:-2])
+        )
+        self._payloads.append(fields[-2:])
+        return delivery_id
+
+    def write(self) -> None:
+        """Write the noted rows, their payloads and counts."""
+        if not self._rows:
+            return
+        insert(self._connection, _COLUMNS, _WIDTH, self._rows)
+        for start, end in stretches([len(raw) + len(body) for raw, body in self._payloads]):
+            part = self._payloads[start:end]
+            self._connection.execute(
+                "INSERT INTO packs VALUES(?, ?, ?)",
+                (self._first + start, pack([raw for raw, _ in part]), pack([body for _, body in part])),
+            )
+        self._connection.execute("UPDATE sequence SET next_id = ?", (self._next,))
+        count(self._connection, self._counts)
+
+
+def _renamed(entry: Entry, message_id: str) -> Entry:
+    """The entry under another message id, which has the same length and stands first in the body."""
+    body = entry.body.replace(entry.message_id.encode(), message_id.encode(), 1)
+    return replace(entry, message_id=message_id, body=body)

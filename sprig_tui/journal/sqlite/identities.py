@@ -1,0 +1,123 @@
+"""Which delivery stands for an identity: two tables of 64-bit keys, the smaller merged into the larger in key order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from sprig_tui.journal.identity import Known
+from sprig_tui.journal.sqlite.rows import STATES, insert
+from sprig_tui.segment.message_id import PREFIX
+
+_MERGE_AT = 65_536
+"""Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
+_MASK = (1 << 63) - 1
+_OWN_LENGTH = len(PREFIX) + 32
+_OWN_DIGITS = slice(len(PREFIX), len(PREFIX) + 16)
+
+
+def key_of(environment: str, message_id: str) -> int:
+    """63 bits of a hash; should two identities meet on one key, the second is probed onwards.
+
+    Our own message ids are hashes over the environment already, so their digits do.
+    """
+    if len(message_id) == _OWN_LENGTH and message_id.startswith(PREFIX):
+        try:
+            return int(message_id[_OWN_DIGITS], 16) & _MASK
+        except ValueError:
+            pass
+    text = f"{environment}\0{message_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) & _MASK
+
+
+def lookup(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, Known]:
+    """What stands at these keys."""
+    wanted = json.dumps(sorted(keys))
+    found = connection.execute(
+        "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",
+        (wanted,),
+    ).fetchall()
+    known = {}
+    for key, delivery_id in found:
+        row = connection.execute(
+            "SELECT d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason "
+            "FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            (delivery_id,),
+        ).fetchone()
+        if row is not None:
+            known[key] = Known(
+                id=row[0],
+                environment=row[1],
+                message_id=row[2],
+                digest=row[3],
+                question_id=row[4],
+                updated_at=row[5],
+                state=STATES[row[6]],
+                reason=row[7],
+            )
+    return known
+
+
+class Identities:
+    """The identities that one `add` asks for, with what it adds itself on top of what is stored."""
+
+    def __init__(self, connection: sqlite3.Connection, identities: Sequence[tuple[str, str]]) -> None:
+        self._connection = connection
+        keys = [key_of(environment, message_id) for environment, message_id in identities]
+        self._key = dict(zip(identities, keys, strict=True))
+        self._known = lookup(connection, keys)
+        self._asked = set(keys)
+        self._fresh: dict[int, int] = {}
+        self._moved: dict[int, int] = {}
+        self.all_new = not self._known and len(self._asked) == len(identities)
+        """Whether none is stored and none is asked for twice: then nothing needs deciding."""
+
+    def put_all(self, first_id: int) -> None:
+        """With `all_new`: they are stood for by the deliveries from `first_id` on, in order."""
+        self._fresh = dict(zip(self._key.values(), range(first_id, first_id + len(self._key)), strict=True))
+
+    def find(self, environment: str, message_id: str) -> Known | None:
+        """The delivery that stands for this identity."""
+        return self._known.get(self._probe(environment, message_id))
+
+    def put(self, known: Known) -> None:
+        """This delivery stands for its identity from now on."""
+        key = self._probe(known.environment, known.message_id)
+        if key in self._known and key not in self._fresh:
+            self._moved[key] = known.id
+        else:
+            self._fresh[key] = known.id
+        self._known[key] = known
+
+    def _probe(self, environment: str, message_id: str) -> int:
+        key = self._key.get((environment, message_id))
+        if key is None:
+            key = self._key[environment, message_id] = key_of(environment, message_id)
+        while True:
+            if key not in self._asked:
+                self._asked.add(key)
+                self._known.update(lookup(self._connection, [key]))
+            there = self._known.get(key)
+            if there is None or (there.message_id == message_id and there.environment == environment):
+                return key
+            key = (key + 1) & _MASK
+
+    def save(self) -> None:
+        """Write what was put."""
+        insert(self._connection, "recent_ids", 2, sorted(self._fresh.items()))
+        for key, delivery_id in self._moved.items():
+            for table in ("recent_ids", "ids"):
+                self._connection.execute(
+                    f"UPDATE {table} SET delivery = ? WHERE key = ?",
+                    (delivery_id, key),
+                )
+
+
+def merge(connection: sqlite3.Connection, *, at: int = _MERGE_AT) -> None:
+    """Move `recent_ids` into `ids` once it has `at` keys."""
+    if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:
+        connection.execute("INSERT INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")
+        connection.execute("DELETE FROM recent_ids")

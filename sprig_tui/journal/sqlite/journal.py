@@ -1,0 +1,273 @@
+"""SQLiteJournal: the contract over one writer thread and a few readers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.errors import JournalError, JournalReadOnlyError
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import (
+    Added,
+    Changes,
+    Claim,
+    Counts,
+    Delivery,
+    Detail,
+    Entry,
+    JobState,
+    Lane,
+    LaneChange,
+    Page,
+    Pruned,
+    ReplayJob,
+    Settlement,
+    State,
+)
+from sprig_tui.journal.sqlite import adding, claims, lanes, looking, packs, replaying, schema, upkeep
+from sprig_tui.journal.sqlite.faults import journal_error
+from sprig_tui.journal.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+
+class SQLiteJournal:
+    """A journal in one file (WAL, synchronous FULL: what is acknowledged survives a power cut).
+
+    Several tasks, threads and processes may share the file; writes take turns.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None, busy_timeout: float = 10.0) -> None:
+        self.path = str(path)
+        self._clock = clock or SystemClock()
+        self._busy_timeout = busy_timeout
+        self._writer = Writer(self._connect, self.path)
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Create or check the file; see the contract."""
+        try:
+            Path(self.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise JournalReadOnlyError(
+                f"the folder of the journal {self.path} cannot be made: {error.strerror}",
+                hint="check the path (sprig-tui paths) and its rights",
+            ) from error
+        self._writer.start()
+        try:
+            await self._writer.run(lambda _: None)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the file."""
+        await self._writer.close()
+        self._readers.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _connect(self) -> sqlite3.Connection:
+        """The writer's connection; the first one to a file makes it."""
+        if not Path(self.path).exists():
+            # answers are personal data: nobody else's business, whatever the umask
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -16000")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+            schema.prepare(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def run() -> T:
+            try:
+                return work(self._reader())
+            except sqlite3.Error as error:
+                raise journal_error(error, self.path) from error
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        except RuntimeError as error:
+            raise JournalError(f"the journal {self.path} is closed") from error
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA query_only = 1")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    # -- what came in --------------------------------------------------------------------------------------------------
+
+    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+        """See the contract."""
+        if not entries:
+            return []
+        return await self._writer.run(lambda c: adding.Adding(c, self._clock.now()).add(entries))
+
+    # -- delivery ------------------------------------------------------------------------------------------------------
+
+    async def claim(
+        self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
+    ) -> Claim:
+        """See the contract."""
+        wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        taken = await self._writer.run(lambda c: claims.take(c, wanted, self._clock.now()))
+        claim = Claim(
+            lease=taken.lease,
+            environment=environment,
+            ids=tuple(taken.ids),
+            attempts=tuple(taken.attempts),
+            first_attempts=tuple(taken.first_attempts),
+            sizes=tuple(taken.sizes),
+            payload=b"",
+            send_at=taken.send_at,
+            lane=taken.lane,
+            probe=taken.probe,
+            retry_at=taken.retry_at,
+        )
+        if not taken.lease:
+            return claim
+        try:
+            payload = await self._read(lambda c: b",".join(packs.bodies(c, taken.ids)))
+        except BaseException:
+            await asyncio.shield(self.release(claim))
+            raise
+        return Claim(
+            lease=claim.lease,
+            environment=environment,
+            ids=claim.ids,
+            attempts=claim.attempts,
+            first_attempts=claim.first_attempts,
+            sizes=claim.sizes,
+            payload=payload,
+            send_at=claim.send_at,
+            lane=claim.lane,
+            probe=claim.probe,
+        )
+
+    async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
+        """See the contract."""
+        return await self._writer.run(lambda c: claims.settle(c, claim, settlements, lane, self._clock.now()))
+
+    async def extend(self, claim: Claim, lease_ms: int) -> bool:
+        """See the contract."""
+        return await self._writer.run(lambda c: claims.extend(c, claim, self._clock.now() + lease_ms))
+
+    async def release(self, claim: Claim) -> None:
+        """See the contract."""
+        await self._writer.run(lambda c: claims.release(c, claim))
+
+    async def lanes(self) -> dict[str, Lane]:
+        """See the contract."""
+        return await self._read(looking.lanes)
+
+    async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
+        """See the contract."""
+        return await self._writer.run(lambda c: lanes.set_lane(c, environment, state, cause, self._clock.now()))
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    async def page(
+        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Literal["older", "newer"] = "older"
+    ) -> Page:
+        """See the contract."""
+        return await self._read(lambda c: looking.page(c, query, cursor, limit, older=direction == "older"))
+
+    async def count(self, query: Query, *, cap: int = 0) -> int:
+        """See the contract."""
+        return await self._read(lambda c: looking.count(c, query, cap))
+
+    async def counts(self) -> Counts:
+        """See the contract."""
+        return await self._read(looking.counts)
+
+    async def get(self, delivery_id: int) -> Detail | None:
+        """See the contract."""
+        return await self._read(lambda c: looking.get(c, delivery_id))
+
+    async def find(self, environment: str, message_id: str) -> Delivery | None:
+        """See the contract."""
+        return await self._read(lambda c: looking.find(c, environment, message_id))
+
+    async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
+        """See the contract."""
+        return await self._read(lambda c: looking.changes(c, cursor, limit))
+
+    async def waiting(self, first_id: int, last_id: int) -> int:
+        """See the contract."""
+        return await self._read(lambda c: looking.waiting(c, first_id, last_id))
+
+    async def tally(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+        """See the contract."""
+        return await self._read(lambda c: looking.tally(c, first_id, last_id))
+
+    # -- replay --------------------------------------------------------------------------------------------------------
+
+    async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
+        """See the contract."""
+        return await self._writer.run(lambda c: replaying.requeue(c, ids, self._clock.now(), as_new=as_new))
+
+    async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
+        """See the contract."""
+        return await self._writer.run(lambda c: replaying.start(c, query, self._clock.now(), as_new=as_new))
+
+    async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
+        """See the contract."""
+        return await self._writer.run(lambda c: replaying.step(c, job_id, limit, self._clock.now()))
+
+    async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
+        """See the contract."""
+        return await self._writer.run(lambda c: replaying.set_state(c, job_id, state))
+
+    async def replays(self) -> list[ReplayJob]:
+        """See the contract."""
+        return await self._read(replaying.jobs)
+
+    # -- upkeep --------------------------------------------------------------------------------------------------------
+
+    async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:
+        """See the contract."""
+        if dry_run:
+            return await self._read(lambda c: upkeep.would_prune(c, before))
+        total: Counter[State] = Counter()
+        size = after = 0
+        while True:
+            pruned, after = await self._writer.run(partial(upkeep.prune_stretch, before=before, after_id=after))
+            total.update(pruned.by_state)
+            size += pruned.bytes
+            if not after:
+                break
+        await self._writer.run(lambda c: upkeep.drop_unused_attempts(c, before))
+        return Pruned(dict(total), size)

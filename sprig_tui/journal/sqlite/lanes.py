@@ -1,0 +1,62 @@
+"""Lane state: what holds one environment's way to Segment for every worker."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.records import Lane, LaneState
+from sprig_tui.journal.sqlite.rows import LANE, environment_number, lane
+
+
+def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:
+    """The lane of an environment by its number."""
+    row = connection.execute(
+        f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment WHERE l.environment = ?",
+        (environment,),
+    ).fetchone()
+    return lane(row)
+
+
+def held_until(state: Lane, now: int) -> int | None:
+    """The time until which nothing may be claimed (0: until somebody acts), or None when the lane is free to claim.
+
+    A wait that reaches further than any wait may is the work of a clock that jumped, and is over.
+    """
+    if state.state == "paused":
+        return 0
+    if state.state in ("waiting", "probing") and now < state.until <= now + MAX_LANE_WAIT_MS:
+        return state.until
+    return None
+
+
+def set_lane(connection: sqlite3.Connection, name: str, state: LaneState, cause: str, now: int) -> Lane:
+    """Pause or open a lane by hand."""
+    return change_lane(connection, environment_number(connection, name), state, cause=cause, now=now)
+
+
+def change_lane(
+    connection: sqlite3.Connection,
+    environment: int,
+    state: LaneState,
+    *,
+    now: int,
+    until: int = 0,
+    cause: str = "",
+    failed: bool = True,
+) -> Lane:
+    """Set the state and raise the epoch; a wait counts as one more failure in a row unless told otherwise."""
+    before = read_lane(connection, environment)
+    connection.execute(
+        "UPDATE lanes SET state = ?, until = ?, cause = ?, failures = ?, since = ?, epoch = epoch + 1"
+        " WHERE environment = ?",
+        (
+            state,
+            until,
+            "" if state == "open" else cause,
+            0 if state == "open" else before.failures + (state == "waiting" and failed),
+            0 if state == "open" else before.since or now,
+            environment,
+        ),
+    )
+    return read_lane(connection, environment)

@@ -1,0 +1,147 @@
+"""Reading the journal: pages, counts, one delivery, and what changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
+from sprig_tui.journal.sqlite.identities import key_of, lookup
+from sprig_tui.journal.sqlite.packs import payload
+from sprig_tui.journal.sqlite.rows import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
+from sprig_tui.journal.sqlite.where import where
+
+_FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
+
+
+def page(connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool) -> Page:
+    """A page by keyset: one id is the only cursor, so depth costs nothing."""
+    sql, values = where(query)
+    if cursor:
+        sql += " AND d.id < ?" if older else " AND d.id > ?"
+        values.append(cursor)
+    rows = connection.execute(
+        f"{DELIVERY} WHERE {sql} ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?", (*values, limit + 1)
+    ).fetchall()
+    deliveries = [delivery(row) for row in rows[:limit]]
+    if older:
+        deliveries.reverse()
+    return Page(tuple(deliveries), len(rows) > limit)
+
+
+def count(connection: sqlite3.Connection, query: Query, cap: int) -> int:
+    """How many match; without terms from the kept counts."""
+    if not query.terms:
+        total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM counts").fetchone()[0])
+        return min(total, cap) if cap else total
+    sql, values = where(query)
+    if cap:
+        return int(
+            connection.execute(
+                f"SELECT count(*) FROM (SELECT 1 {_FROM} WHERE {sql} LIMIT ?)", (*values, cap)
+            ).fetchone()[0]
+        )
+    return int(connection.execute(f"SELECT count(*) {_FROM} WHERE {sql}", values).fetchone()[0])
+
+
+def counts(connection: sqlite3.Connection) -> Counts:
+    """The kept counts, and what is in flight."""
+    by_environment: dict[str, dict[State, int]] = {}
+    for name, state, number in connection.execute(
+        "SELECT e.name, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
+    ).fetchall():
+        by_environment.setdefault(name, {})[STATES[state]] = number
+    leased = connection.execute(
+        "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
+    ).fetchall()
+    return Counts(by_environment, dict(leased))
+
+
+def get(connection: sqlite3.Connection, delivery_id: int) -> Detail | None:
+    """A delivery, its payload and its attempts."""
+    row = connection.execute(f"{DELIVERY} WHERE d.id = ?", (delivery_id,)).fetchone()
+    if row is None:
+        return None
+    raw, body = payload(connection, delivery_id)
+    attempts = connection.execute(
+        f"SELECT {ATTEMPT} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = ?1"
+        " UNION SELECT attempt FROM deliveries WHERE id = ?1) ORDER BY started_at, id",
+        (delivery_id,),
+    ).fetchall()
+    return Detail(delivery=delivery(row), raw=raw, body=body, history=tuple(attempt(row) for row in attempts))
+
+
+def find(connection: sqlite3.Connection, environment: str, message_id: str) -> Delivery | None:
+    """The delivery that stands for an identity."""
+    key = key_of(environment, message_id)
+    while True:
+        known = lookup(connection, [key]).get(key)
+        if known is None:
+            return None
+        if known.message_id == message_id and known.environment == environment:
+            return delivery(connection.execute(f"{DELIVERY} WHERE d.id = ?", (known.id,)).fetchone())
+        key += 1
+
+
+def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
+    """Rows beyond the cursor's newest id, and rows noted as changed beyond its last note."""
+    newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(min(seq), 0) FROM changes").fetchone()
+    now = f"{newest}:{last[0]}"
+    if not cursor:
+        return Changes(now, ())
+    seen_id, seen_note = (int(part) for part in cursor.split(":"))
+    if (seen_id, seen_note) == (newest, last[0]):
+        return Changes(now, ())
+    # notes are only kept for a while: a follower that was away longer has to look again
+    overflow = seen_note + 1 < last[1]
+    ids: set[int] = set()
+    for (told,) in connection.execute(
+        "SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC LIMIT 1000", (seen_note,)
+    ):
+        ids.update(json.loads(told))
+        if len(ids) > limit:
+            overflow = True
+            break
+    rows = connection.execute(f"{DELIVERY} WHERE d.id > ? ORDER BY d.id DESC LIMIT ?", (seen_id, limit + 1)).fetchall()
+    overflow = overflow or len(rows) > limit
+    found = {row[0]: row for row in rows[:limit]}
+    older = sorted((delivery_id for delivery_id in ids if delivery_id <= seen_id), reverse=True)[: limit - len(found)]
+    if older:
+        found.update((row[0], row) for row in _by_id(connection, older))
+    return Changes(now, tuple(delivery(found[key]) for key in sorted(found)), overflow)
+
+
+def _by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[object, ...]]:
+    return connection.execute(
+        f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+    ).fetchall()
+
+
+def lanes(connection: sqlite3.Connection) -> dict[str, Lane]:
+    """Every lane by environment."""
+    rows = connection.execute(f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment").fetchall()
+    return {row[0]: lane(row) for row in rows}
+
+
+def waiting(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
+    """Queued deliveries in a range of ids, from the index of due ones and the leases: what ended costs nothing."""
+    free = connection.execute(
+        "SELECT count(*) FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL AND id BETWEEN ? AND ?",
+        (first_id, last_id),
+    ).fetchone()[0]
+    leased = connection.execute(
+        "SELECT count(*) FROM leases, json_each(leases.ids) WHERE value BETWEEN ? AND ?", (first_id, last_id)
+    ).fetchone()[0]
+    return int(free) + int(leased)
+
+
+def tally(connection: sqlite3.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+    """A range of ids by state and reason."""
+    rows = connection.execute(
+        "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN ? AND ? GROUP BY state, reason",
+        (first_id, last_id),
+    ).fetchall()
+    return {(STATES[state], reason): number for state, reason, number in rows}

@@ -1,0 +1,205 @@
+"""Queueing deliveries again: under the same id, or as new ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.identity import Known, resend_message_id
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
+from sprig_tui.journal.sqlite.adding import Adding
+from sprig_tui.journal.sqlite.identities import Identities
+from sprig_tui.journal.sqlite.looking import count as count_matches
+from sprig_tui.journal.sqlite.packs import payload
+from sprig_tui.journal.sqlite.rows import STATES, count, note_changes
+from sprig_tui.journal.sqlite.where import where
+from sprig_tui.reasons import Reason
+
+SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
+"""Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
+
+_JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped"
+
+
+def requeue(
+    connection: sqlite3.Connection, ids: Sequence[int], now: int, *, as_new: bool, priority: int = 0
+) -> list[Added]:
+    """Queue each again; `known` where it is queued already or has nothing that could be sent."""
+    if as_new:
+        return _as_new(connection, ids, now, priority)
+    counts: Counter[tuple[int, int]] = Counter()
+    added: list[Added] = []
+    changed: list[int] = []
+    for delivery_id in ids:
+        row = connection.execute(
+            "SELECT state, reason, size, environment FROM deliveries WHERE id = ?", (delivery_id,)
+        ).fetchone()
+        if row is None:
+            continue
+        state, reason, size, environment = row
+        if not _sendable(STATES[state], reason, size):
+            added.append(Added(delivery_id, "known", STATES[state], reason))
+            continue
+        connection.execute(
+            "INSERT OR IGNORE INTO history SELECT id, attempt FROM deliveries WHERE id = ? AND attempt IS NOT NULL",
+            (delivery_id,),
+        )
+        connection.execute(
+            "UPDATE deliveries SET state = 0, reason = '', detail = '', error = '', tries = 0, first_try = 0,"
+            " due_at = 0, priority = ? WHERE id = ?",
+            (priority, delivery_id),
+        )
+        counts[environment, state] -= 1
+        counts[environment, 0] += 1
+        changed.append(delivery_id)
+        added.append(Added(delivery_id, "new", State.QUEUED))
+    count(connection, counts)
+    note_changes(connection, changed)
+    return added
+
+
+def _sendable(state: State, reason: str, size: int) -> bool:
+    if size == 0 or state is State.QUEUED:
+        return False
+    return state is not State.WITHHELD or reason in SENDABLE
+
+
+def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priority: int) -> list[Added]:
+    adding = Adding(connection, now, priority=priority)
+    added: list[Added] = []
+    identities = Identities(connection, [])
+    made: Counter[int] = Counter()
+    for delivery_id in ids:
+        row = connection.execute(
+            "SELECT d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
+            " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line,"
+            " d.edited"
+            " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            (delivery_id,),
+        ).fetchone()
+        if row is None:
+            continue
+        state, reason, size = STATES[row[0]], row[1], row[2]
+        if not _sendable(state, reason, size):
+            added.append(Added(delivery_id, "known", state, reason))
+            continue
+        before = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0]
+        made[delivery_id] += 1
+        message_id = resend_message_id(row[4], before + made[delivery_id])
+        raw, body = payload(connection, delivery_id)
+        entry = Entry(
+            environment=row[3],
+            message_id=message_id,
+            survey_id=row[5],
+            survey_name=row[6],
+            user_id=row[7],
+            question_type=row[8],
+            question_id=row[9],
+            answer=row[10],
+            answered_at=row[11],
+            updated_at=row[12],
+            digest=row[13],
+            source=row[14],
+            line=row[15],
+            edited=bool(row[16]),
+            raw=raw,
+            body=body.replace(row[4].encode(), message_id.encode(), 1),
+        )
+        new_id = adding.append(entry, delivery_id)
+        identities.put(
+            Known(
+                new_id,
+                entry.environment,
+                message_id,
+                entry.digest,
+                entry.question_id,
+                entry.updated_at,
+                State.QUEUED,
+                "",
+            )
+        )
+        added.append(Added(new_id, "new", State.QUEUED))
+    adding.write()
+    identities.save()
+    return added
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+def start(connection: sqlite3.Connection, query: Query, now: int, *, as_new: bool) -> ReplayJob:
+    """Make a job over what matches now."""
+    last_id = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    job_id = connection.execute(
+        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total)"
+        " VALUES(?, ?, ?, 'running', ?, 0, ?, ?)",
+        (query.text, msgspec.json.encode(query), as_new, now, last_id, count_matches(connection, query, 0)),
+    ).lastrowid
+    return read(connection, int(job_id or 0))
+
+
+def read(connection: sqlite3.Connection, job_id: int) -> ReplayJob:
+    """A job by its id.
+
+    Raises:
+        JournalError: there is no such job.
+    """
+    row = connection.execute(f"SELECT {_JOB} FROM replays WHERE id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise JournalError(f"there is no replay job {job_id}")
+    return _job(row)
+
+
+def jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
+    """Every job, newest first."""
+    return [_job(row) for row in connection.execute(f"SELECT {_JOB} FROM replays ORDER BY id DESC").fetchall()]
+
+
+def _job(row: tuple[int, str, int, JobState, int, int, int, int, int, int]) -> ReplayJob:
+    return ReplayJob(
+        id=row[0],
+        filter=row[1],
+        as_new=bool(row[2]),
+        state=row[3],
+        created_at=row[4],
+        cursor=row[5],
+        last_id=row[6],
+        total=row[7],
+        queued=row[8],
+        skipped=row[9],
+    )
+
+
+def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
+    """Re-queue the next stretch of a running job, behind live traffic."""
+    job = read(connection, job_id)
+    if job.state != "running":
+        return job
+    query = msgspec.json.decode(
+        connection.execute("SELECT query FROM replays WHERE id = ?", (job_id,)).fetchone()[0], type=Query
+    )
+    sql, values = where(query)
+    found = connection.execute(
+        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
+        " AND d.id <= ? ORDER BY d.id LIMIT ?",
+        (*values, job.cursor, job.last_id, limit),
+    ).fetchall()
+    ids = [row[0] for row in found]
+    queued = sum(1 for one in requeue(connection, ids, now, as_new=job.as_new, priority=1) if one.outcome == "new")
+    done = len(ids) < limit
+    connection.execute(
+        "UPDATE replays SET cursor = ?, queued = queued + ?, skipped = skipped + ?, state = ? WHERE id = ?",
+        (job.last_id if done else ids[-1], queued, len(ids) - queued, "done" if done else "running", job_id),
+    )
+    return read(connection, job_id)
+
+
+def set_state(connection: sqlite3.Connection, job_id: int, state: JobState) -> ReplayJob:
+    """Pause, resume or cancel; a job that is over stays so."""
+    connection.execute("UPDATE replays SET state = ? WHERE id = ? AND state IN ('running', 'paused')", (state, job_id))
+    return read(connection, job_id)

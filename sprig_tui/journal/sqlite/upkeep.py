@@ -1,0 +1,87 @@
+"""Retention: removing what ended long ago, in stretches that hold the lock for a moment each."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+
+from sprig_tui.journal.records import Pruned
+from sprig_tui.journal.sqlite.identities import key_of
+from sprig_tui.journal.sqlite.rows import STATES, count
+
+STRETCH = 2_000
+"""Deliveries removed in one transaction."""
+
+_ENDED = (
+    "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
+    " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < ?"
+)
+
+
+def would_prune(connection: sqlite3.Connection, before: int) -> Pruned:
+    """What `prune_stretch` would remove in the end."""
+    rows = connection.execute(f"SELECT d.state, count(*), sum(d.size) {_ENDED} GROUP BY d.state", (before,)).fetchall()
+    return Pruned({STATES[row[0]]: row[1] for row in rows}, sum(row[2] for row in rows))
+
+
+def prune_stretch(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[Pruned, int]:
+    """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
+
+    Their identities go with them: an answer that is read again later counts as new.
+    """
+    rows = connection.execute(
+        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_ENDED} AND d.id > ? ORDER BY d.id LIMIT ?",
+        (before, after_id, STRETCH),
+    ).fetchall()
+    if not rows:
+        return Pruned({}, 0), 0
+    names = dict(connection.execute("SELECT id, name FROM environments").fetchall())
+    gone: Counter[tuple[int, int]] = Counter()
+    for row in rows:
+        gone[row[3], row[1]] -= 1
+    ids = json.dumps([row[0] for row in rows])
+    keys = json.dumps([key_of(names[row[3]], row[4]) for row in rows])
+    among = "IN (SELECT value FROM json_each(?))"
+    for table in ("recent_ids", "ids"):
+        # by key and by delivery: an identity that another delivery took over stays
+        connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", (keys, ids))
+    connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
+    connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
+    count(connection, gone)
+    by_state: Counter[int] = Counter(row[1] for row in rows)
+    _drop_empty_packs(connection, rows[0][0], rows[-1][0])
+    pruned = Pruned({STATES[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows))
+    return pruned, rows[-1][0]
+
+
+def _drop_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
+    firsts = [
+        row[0]
+        for row in connection.execute(
+            "SELECT first FROM packs WHERE first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= ?)"
+            " AND first <= ? ORDER BY first",
+            (first, last),
+        ).fetchall()
+    ]
+    for position, start in enumerate(firsts):
+        after = firsts[position + 1] if position + 1 < len(firsts) else None
+        if after is None:
+            after = connection.execute(
+                "SELECT coalesce(min(first), (SELECT next_id FROM sequence)) FROM packs WHERE first > ?", (start,)
+            ).fetchone()[0]
+        left = connection.execute(
+            "SELECT EXISTS(SELECT 1 FROM deliveries WHERE id >= ? AND id < ?)", (start, after)
+        ).fetchone()[0]
+        if not left:
+            connection.execute("DELETE FROM packs WHERE first = ?", (start,))
+
+
+def drop_unused_attempts(connection: sqlite3.Connection, before: int) -> None:
+    """Remove requests that no delivery refers to any more."""
+    connection.execute(
+        "DELETE FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
+        " AND id NOT IN (SELECT attempt FROM deliveries WHERE attempt IS NOT NULL)",
+        (before,),
+    )

@@ -1,0 +1,104 @@
+"""The journals that must keep the contract, and makers of entries."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from msgspec.structs import replace
+
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.segment.message_id import message_id
+
+
+class Hands:
+    """A clock whose hands the test turns."""
+
+    def __init__(self) -> None:
+        self.ms = 1_790_000_000_000
+
+    def now(self) -> int:
+        return self.ms
+
+    def advance(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture(params=["sqlite"])
+async def journal(request, tmp_path, clock) -> AsyncIterator[Journal]:
+    """Each kind of journal, empty and open."""
+    async with SQLiteJournal(tmp_path / "journal.db", clock=clock) as opened:
+        yield opened
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def entry() -> Callable[..., Entry]:
+    """Make an entry; each is another answer unless told otherwise."""
+
+    def make(environment: str = "production", **fields) -> Entry:
+        number = next(_numbers)
+        identity = fields.pop("message_id", message_id(environment, f"group-{number}", "How easy?", "LIKERT"))
+        default = Entry(
+            environment=environment,
+            message_id=identity,
+            survey_id="5120",
+            survey_name="Checkout effort",
+            user_id=f"acct_{number}",
+            question_type="LIKERT",
+            answer="4",
+            answered_at=1_741_105_269_114,
+            digest=b"\x00" * 8,
+            source="responses.jsonl",
+            line=number,
+            raw=b'{"response":4}',
+            body=b'{"messageId":"' + identity.encode() + b'","event":"x"}',
+        )
+        return replace(default, **fields)
+
+    return make
+
+
+@pytest.fixture
+def claim(journal):
+    """Claim with the numbers that most tests do not care about."""
+
+    async def take(environment="production", *, events=2500, payload_bytes=475_000, lease_ms=60_000, rate=0.0, on=None):
+        return await (on or journal).claim(
+            environment, events=events, payload_bytes=payload_bytes, lease_ms=lease_ms, rate=rate
+        )
+
+    return take
+
+
+@pytest.fixture
+def attempt(clock):
+    """An attempt that started now."""
+
+    def make(status: int = 200, **fields) -> Attempt:
+        return Attempt(started_at=clock.now(), status=status, latency_ms=38.0, events=1, **fields)
+
+    return make
+
+
+@pytest.fixture
+def deliver(journal, claim, attempt):
+    """Claim what is due and settle it in this state."""
+
+    async def run(state: State = State.DELIVERED, *, status: int = 200, **fields) -> tuple[int, ...]:
+        taken = await claim()
+        if taken.lease:
+            await journal.settle(taken, [Settlement(ids=taken.ids, state=state, attempt=attempt(status), **fields)])
+        return taken.ids
+
+    return run

@@ -1,0 +1,249 @@
+"""The SQLite file itself: its rights, its versions, its troubles, and several processes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import sys
+import textwrap
+
+import pytest
+
+from sprig_tui.errors import (
+    JournalCorruptError,
+    JournalError,
+    JournalFullError,
+    JournalLockedError,
+    JournalReadOnlyError,
+    JournalVersionError,
+)
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
+from sprig_tui.journal.sqlite.identities import key_of
+
+
+async def test_it_is_for_its_owner_alone(tmp_path, entry):
+    path = tmp_path / "made" / "journal.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_it_is_found_again(tmp_path, entry):
+    given = entry()
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        (added,) = await journal.add([given])
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        assert (await journal.get(added.id)).body == given.body
+        assert (await journal.add([given]))[0].outcome == "known"
+    assert not (tmp_path / "j.db-wal").exists(), "a clean end leaves one file"
+
+
+async def test_a_newer_schema_is_refused_by_name(tmp_path):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(JournalVersionError, match=r"schema 99"):
+        await SQLiteJournal(path).open()
+
+
+async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(schema, "_MIGRATIONS", {schema.VERSION - 1: "ALTER TABLE deliveries ADD COLUMN extra TEXT"})
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 1
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
+        assert connection.execute("SELECT extra FROM deliveries").fetchall() == [(None,)]
+
+
+async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, entry):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+    version = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", version + 1)
+    monkeypatch.setattr(schema, "_MIGRATIONS", {version: "DELETE FROM deliveries; CREATE TABLE deliveries(x)"})
+    with pytest.raises(JournalError):
+        await SQLiteJournal(path).open()
+    monkeypatch.setattr(schema, "VERSION", version)
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 1
+
+
+async def test_somebody_elses_database_is_left_alone(tmp_path):
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE theirs(x)")
+    with pytest.raises(JournalCorruptError, match="not a journal of sprig-tui"):
+        await SQLiteJournal(path).open()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, " * 100, b"\x00" * 5000, os.urandom(9000)])
+async def test_a_damaged_file_is_named(tmp_path, content):
+    path = tmp_path / "j.db"
+    path.write_bytes(content)
+    with pytest.raises(JournalCorruptError, match="damaged"):
+        await SQLiteJournal(path).open()
+    assert path.read_bytes() == content
+
+
+async def test_damage_inside_is_named_and_the_rest_goes_on(tmp_path, entry):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry(raw=os.urandom(3000)) for _ in range(200)])
+    content = bytearray(path.read_bytes())
+    for at in range(8 * 4096, len(content), 4096):
+        content[at : at + 200] = b"\xff" * 200
+    path.write_bytes(content)
+    journal = SQLiteJournal(path)
+    await journal.open()
+    with pytest.raises(JournalCorruptError):  # noqa: PT012 - which page is damaged is the file's secret
+        for number in range(1, 201):
+            await journal.get(number)
+    await journal.close()
+
+
+async def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalReadOnlyError, match="folder"):
+        await SQLiteJournal(tmp_path / "file" / "sub" / "j.db").open()
+
+
+async def test_a_path_that_is_a_folder(tmp_path):
+    with pytest.raises(JournalError):
+        await SQLiteJournal(tmp_path).open()
+
+
+class Small(SQLiteJournal):
+    """A journal on a disk with little room."""
+
+    def _connect(self):
+        connection = super()._connect()
+        connection.execute("PRAGMA max_page_count = 120")
+        return connection
+
+
+async def test_a_full_disk_keeps_nothing_of_the_last_write_and_all_before(tmp_path, entry):
+    kept = 0
+    async with Small(tmp_path / "j.db") as journal:
+        with pytest.raises(JournalFullError, match="no room"):  # noqa: PT012 - the loop is the point
+            for _ in range(200):
+                await journal.add([entry(raw=os.urandom(20_000)) for _ in range(3)])
+                kept += 3
+        assert kept
+        assert await journal.count(Query()) == kept
+        assert len((await journal.page(Query(), limit=1000)).deliveries) == kept
+        with pytest.raises(JournalFullError):
+            await journal.add([entry(raw=os.urandom(2_000_000))])
+        assert await journal.count(Query()) == kept
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        await journal.add([entry(raw=os.urandom(200_000))])
+        assert await journal.count(Query()) == kept + 1
+
+
+async def test_a_lock_held_too_long_is_named_and_heals(tmp_path, entry):
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path, busy_timeout=0.05) as journal:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(JournalLockedError, match="held by another process"):
+                await journal.add([entry()])
+            other.execute("ROLLBACK")
+        await journal.add([entry()])
+        assert await journal.count(Query()) == 1
+
+
+async def test_after_close_it_says_so(tmp_path, entry):
+    journal = SQLiteJournal(tmp_path / "j.db")
+    await journal.open()
+    await journal.close()
+    await journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        await journal.add([entry()])
+    with pytest.raises(JournalError, match="closed"):
+        await journal.count(Query())
+
+
+async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(identities, "key_of", lambda *_: 7)
+    given = [entry() for _ in range(5)]
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        added = await journal.add(given[:3])
+        more = await journal.add(given)
+        assert [one.outcome for one in added] == ["new"] * 3
+        assert [one.outcome for one in more] == ["known"] * 3 + ["new"] * 2
+        assert [one.id for one in more[:3]] == [one.id for one in added]
+
+
+def test_keys_of_foreign_ids_differ_by_environment():
+    assert key_of("a", "x") != key_of("b", "x")
+    assert key_of("a", "sprig-" + "g" * 32) != key_of("a", "sprig-" + "h" * 32)
+
+
+async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
+    monkeypatch.setattr(identities.merge, "__kwdefaults__", {"at": 10})
+    given = [entry() for _ in range(35)]
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        for start in range(0, 35, 7):
+            await journal.add(given[start : start + 7])
+        assert {one.outcome for one in await journal.add(given)} == {"known"}
+        assert (await journal.find("production", given[0].message_id)).id == 1
+
+
+async def test_one_bad_job_in_a_group_does_not_harm_the_others(tmp_path, entry):
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        results = await asyncio.gather(
+            journal.add([entry()]), journal.step_replay(99), journal.add([entry()]), return_exceptions=True
+        )
+        assert isinstance(results[1], JournalError)
+        assert await journal.count(Query()) == 2
+
+
+_WORKER = textwrap.dedent(
+    """
+    import asyncio, sys
+    from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+    from sprig_tui.journal.sqlite import SQLiteJournal
+
+    async def main(path, name):
+        async with SQLiteJournal(path) as journal:
+            for number in range(40):
+                own = [Entry(environment="e", message_id=f"{name}-{number}-{i}", body=b"{}") for i in range(5)]
+                shared = [Entry(environment="e", message_id=f"shared-{number}", body=b"{}")]
+                await journal.add(own + shared)
+                claim = await journal.claim("e", events=4, payload_bytes=10**6, lease_ms=60_000)
+                print(*claim.ids, flush=True)
+                await journal.settle(
+                    claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=Attempt(started_at=1))]
+                )
+
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    """
+)
+
+
+async def test_several_processes_share_one_file(tmp_path):
+    path = tmp_path / "j.db"
+    workers = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _WORKER, str(path), f"w{n}", stdout=asyncio.subprocess.PIPE
+        )
+        for n in range(3)
+    ]
+    output = [(await worker.communicate())[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0]
+    claimed = [int(word) for text in output for word in text.split()]
+    assert len(claimed) == len(set(claimed)) == 3 * 40 * 4
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 3 * 40 * 5 + 40

@@ -1,0 +1,155 @@
+"""The contract of `add`: durable, all or none, and every identity decided."""
+
+from __future__ import annotations
+
+import asyncio
+
+from msgspec.structs import replace
+
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Settlement, State
+from sprig_tui.reasons import Reason
+
+
+async def test_nothing_added_is_nothing(journal):
+    assert await journal.add([]) == []
+    assert await journal.count(Query()) == 0
+
+
+async def test_ids_grow_in_order_of_arrival(journal, entry):
+    first = await journal.add([entry() for _ in range(3)])
+    second = await journal.add([entry()])
+    ids = [one.id for one in first + second]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 4
+
+
+async def test_every_column_comes_back(journal, entry, clock):
+    given = entry(detail="", question_id="90311", updated_at=5, edited=True)
+    (added,) = await journal.add([given])
+    detail = await journal.get(added.id)
+    delivery = detail.delivery
+    assert (detail.raw, detail.body) == (given.raw, given.body)
+    for name in ("environment", "message_id", "survey_id", "survey_name", "user_id", "question_type", "answer"):
+        assert getattr(delivery, name) == getattr(given, name), name
+    assert (delivery.answered_at, delivery.source, delivery.line) == (given.answered_at, given.source, given.line)
+    assert (delivery.state, delivery.added_at, delivery.edited) == (State.QUEUED, clock.now(), True)
+    assert (delivery.status, delivery.attempts, delivery.leased, delivery.size) == (0, 0, False, len(given.body))
+
+
+async def test_payloads_of_many_sizes_come_back(journal, entry):
+    sizes = [0, 1, 255, 256, 1_000_001, 30_000, *range(2, 1200)]
+    given = [entry(raw=b"r" * size, body=b"%d" % size) for size in sizes]
+    added = await journal.add(given)
+    pairs = list(zip(given, added, strict=True))
+    for one, back in [*pairs[::97], pairs[4], pairs[-1]]:
+        detail = await journal.get(back.id)
+        assert (detail.raw, detail.body) == (one.raw, one.body)
+
+
+async def test_the_same_answer_again_is_known(journal, entry):
+    given = entry()
+    (first,) = await journal.add([given])
+    (again,) = await journal.add([replace(given, source="other.jsonl", raw=b"{}")])
+    assert (again.id, again.outcome) == (first.id, "known")
+    assert await journal.count(Query()) == 1
+    assert (await journal.get(first.id)).delivery.source == "responses.jsonl"
+
+
+async def test_the_same_answer_twice_in_one_call_is_known(journal, entry):
+    given = entry()
+    first, again = await journal.add([given, given])
+    assert (again.id, again.outcome) == (first.id, "known")
+
+
+async def test_a_later_update_is_a_withheld_revision(journal, entry):
+    given = entry(updated_at=1000)
+    (first,) = await journal.add([given])
+    changed = replace(given, digest=b"1" * 8, updated_at=2000)
+    (revision,) = await journal.add([changed])
+    assert (revision.outcome, revision.state, revision.reason) == ("revision", State.WITHHELD, Reason.NEWER_REVISION)
+    detail = await journal.get(revision.id)
+    assert detail.delivery.origin_id == first.id
+    assert detail.delivery.message_id.encode() in detail.body
+    assert given.message_id.encode() not in detail.body
+    (again,) = await journal.add([changed])
+    assert (again.id, again.outcome) == (revision.id, "known")
+
+
+async def test_other_content_without_a_way_to_tell_is_a_possible_duplicate(journal, entry):
+    given = entry()
+    first, other = await journal.add([given, replace(given, digest=b"2" * 8)])
+    assert (other.outcome, other.reason) == ("duplicate", Reason.POSSIBLE_DUPLICATE)
+    assert (await journal.get(other.id)).delivery.origin_id == first.id
+
+
+async def test_the_same_question_id_makes_it_a_revision(journal, entry):
+    given = entry(question_id="7")
+    _, other = await journal.add([given, replace(given, digest=b"2" * 8)])
+    assert other.outcome == "revision"
+
+
+async def test_two_questions_with_one_text_are_told_apart_by_id(journal, entry):
+    given = entry(question_id="7")
+    twin = replace(given, question_id="8")
+    first, second = await journal.add([given, twin])
+    assert (second.outcome, second.state) == ("new", State.QUEUED)
+    detail = await journal.get(second.id)
+    assert detail.delivery.message_id != given.message_id
+    assert detail.delivery.message_id.encode() in detail.body
+    again = await journal.add([given, twin])
+    assert [one.id for one in again] == [first.id, second.id]
+
+
+async def test_what_was_withheld_for_a_lack_is_taken_over_once_complete(journal, entry):
+    lacking = entry(reason=Reason.ANONYMOUS.value, user_id="")
+    (withheld,) = await journal.add([lacking])
+    complete = replace(lacking, reason="", user_id="acct_1")
+    (queued,) = await journal.add([complete])
+    assert (queued.outcome, queued.state) == ("new", State.QUEUED)
+    assert queued.id != withheld.id
+    (again,) = await journal.add([complete])
+    assert (again.id, again.outcome) == (queued.id, "known")
+    (lacking_again,) = await journal.add([lacking])
+    assert (lacking_again.id, lacking_again.outcome) == (queued.id, "known")
+
+
+async def test_environments_do_not_share_identities(journal, entry):
+    one = entry("production", message_id="sprig-" + "a" * 32)
+    two = entry("development", message_id="sprig-" + "a" * 32)
+    added = await journal.add([one, two])
+    assert [item.outcome for item in added] == ["new", "new"]
+
+
+async def test_counts_are_kept(journal, entry):
+    await journal.add([entry(), entry(), entry(reason="anonymous"), entry("development")])
+    counts = await journal.counts()
+    assert counts.by_environment == {
+        "production": {State.QUEUED: 2, State.WITHHELD: 1},
+        "development": {State.QUEUED: 1},
+    }
+
+
+async def test_many_writers_at_once_lose_and_repeat_nothing(journal, entry):
+    shared = [entry() for _ in range(50)]
+    results = await asyncio.gather(*(journal.add(shared[i : i + 10]) for i in range(0, 50, 5) for _ in range(3)))
+    new = [one for result in results for one in result if one.outcome == "new"]
+    assert len({one.id for one in new}) == len(new) == 50
+    assert await journal.count(Query()) == 50
+
+
+async def test_find_by_identity(journal, entry):
+    given = entry()
+    (added,) = await journal.add([given])
+    assert (await journal.find("production", given.message_id)).id == added.id
+    assert await journal.find("development", given.message_id) is None
+    assert await journal.find("production", "nothing") is None
+
+
+async def test_known_says_the_state_it_found(journal, entry, claim, attempt):
+    given = entry()
+    await journal.add([given])
+    taken = await claim()
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+    (again,) = await journal.add([given])
+    assert (again.outcome, again.state) == ("known", State.DELIVERED)

@@ -1,0 +1,217 @@
+"""The contract of claim, settle, extend and release."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import Settlement, State
+
+
+async def test_nothing_due_claims_nothing(journal, claim):
+    taken = await claim()
+    assert (taken.lease, taken.ids, taken.payload, taken.retry_at) == (0, (), b"", 0)
+
+
+async def test_the_oldest_come_first_and_the_payload_is_their_bodies(journal, entry, claim):
+    given = [entry() for _ in range(5)]
+    added = await journal.add(given)
+    taken = await claim(events=3)
+    assert taken.ids == tuple(one.id for one in added[:3])
+    assert taken.payload == b",".join(one.body for one in given[:3])
+    assert taken.sizes == tuple(len(one.body) for one in given[:3])
+    assert (await claim()).ids == tuple(one.id for one in added[3:])
+    assert (await claim()).ids == ()
+
+
+async def test_a_claim_keeps_to_the_bytes_but_takes_one_at_least(journal, entry, claim):
+    await journal.add([entry(body=b"x" * 100) for _ in range(5)])
+    assert len((await claim(payload_bytes=302)).ids) == 3
+    assert len((await claim(payload_bytes=10)).ids) == 1
+    taken = await claim(payload_bytes=100)
+    assert len(taken.payload) == 100
+
+
+async def test_withheld_and_other_environments_are_not_claimed(journal, entry, claim):
+    await journal.add([entry(reason="anonymous"), entry("development")])
+    assert (await claim()).ids == ()
+    assert len((await claim("development")).ids) == 1
+
+
+async def test_delivered_has_its_attempt(journal, entry, claim, attempt, clock):
+    (added,) = await journal.add([entry()])
+    taken = await claim()
+    assert (await journal.get(added.id)).delivery.leased
+    assert (
+        await journal.settle(
+            taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt(excerpt='{"success":true}'))]
+        )
+        == 1
+    )
+    detail = await journal.get(added.id)
+    assert (detail.delivery.state, detail.delivery.status, detail.delivery.attempts) == (State.DELIVERED, 200, 1)
+    assert (detail.delivery.latency_ms, detail.delivery.leased) == (38.0, False)
+    assert detail.delivery.settled_at == clock.now() + 38
+    assert [one.excerpt for one in detail.history] == ['{"success":true}']
+    assert (await journal.lanes())["production"].last_status == 200
+
+
+async def test_a_stale_settle_changes_nothing(journal, entry, claim, attempt, clock):
+    await journal.add([entry()])
+    late = await claim(lease_ms=1000)
+    clock.advance(2)
+    current = await claim()
+    assert current.ids == late.ids
+    assert await journal.settle(late, [Settlement(ids=late.ids, state=State.FAILED, attempt=attempt(400))]) == 0
+    assert not await journal.extend(late, 1000)
+    await journal.release(late)
+    assert (await journal.get(current.ids[0])).delivery.leased
+    assert await journal.settle(current, [Settlement(ids=current.ids, state=State.DELIVERED, attempt=attempt())]) == 1
+    assert await journal.settle(current, [Settlement(ids=current.ids, state=State.FAILED, attempt=attempt(400))]) == 0
+    assert (await journal.counts()).by_environment["production"][State.DELIVERED] == 1
+
+
+async def test_an_extended_lease_holds(journal, entry, claim, clock):
+    await journal.add([entry()])
+    taken = await claim(lease_ms=1000)
+    clock.advance(0.9)
+    assert await journal.extend(taken, 1000)
+    clock.advance(0.9)
+    assert (await claim()).ids == ()
+    clock.advance(0.2)
+    assert (await claim()).ids == taken.ids
+
+
+async def test_when_to_ask_again(journal, entry, claim, attempt, clock):
+    await journal.add([entry()])
+    taken = await claim(lease_ms=5000)
+    assert (await claim()).retry_at == clock.now() + 5000
+    due = clock.now() + 700
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=due)])
+    again = await claim()
+    assert (again.ids, again.retry_at) == ((), due)
+    clock.advance(0.7)
+    assert (await claim()).ids == taken.ids
+
+
+async def test_what_a_clock_far_ahead_wrote_is_not_stuck(journal, entry, claim, clock):
+    clock.advance(86_400)
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1, lease_ms=1000)
+    clock.advance(-86_400)
+    assert (await claim()).ids == (taken.ids[0], taken.ids[0] + 1)
+
+
+async def test_retries_are_counted_and_remembered(journal, entry, claim, attempt, clock):
+    await journal.add([entry()])
+    first_at = clock.now()
+    for number in range(3):
+        taken = await claim()
+        assert taken.attempts == (number,)
+        assert taken.first_attempts == ((first_at,) if number else (0,))
+        await journal.settle(
+            taken,
+            [
+                Settlement(
+                    ids=taken.ids, state=State.QUEUED, attempt=attempt(503, error="unavailable"), error="unavailable"
+                )
+            ],
+        )
+        clock.advance(1)
+    detail = await journal.get(taken.ids[0])
+    assert (detail.delivery.attempts, detail.delivery.status, detail.delivery.error) == (3, 503, "unavailable")
+    assert [one.status for one in detail.history] == [503, 503, 503]
+    assert [one.started_at for one in detail.history] == [first_at, first_at + 1000, first_at + 2000]
+
+
+async def test_a_refused_key_uses_no_attempt_up(journal, entry, claim, attempt):
+    await journal.add([entry()])
+    taken = await claim()
+    await journal.settle(
+        taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(401), counts=False, error="key refused")]
+    )
+    again = await claim()
+    assert (again.attempts, again.first_attempts) == ((0,), (0,))
+    assert [one.status for one in (await journal.get(again.ids[0])).history] == [401]
+
+
+async def test_a_split_batch_stays_claimed_and_remembers_the_refusal(journal, entry, claim, attempt):
+    await journal.add([entry(), entry()])
+    taken = await claim()
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=None, attempt=attempt(400))])
+    assert (await claim()).ids == ()
+    good, bad = taken.ids
+    await journal.settle(taken, [Settlement(ids=(good,), state=State.DELIVERED, attempt=attempt())])
+    await journal.settle(
+        taken, [Settlement(ids=(bad,), state=State.FAILED, attempt=attempt(400), error="invalid_request")]
+    )
+    assert [one.status for one in (await journal.get(good)).history] == [400, 200]
+    assert [one.status for one in (await journal.get(bad)).history] == [400, 400]
+    assert (await journal.counts()).leased == {}
+
+
+async def test_release_gives_back_unused(journal, entry, claim):
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1)
+    assert (await journal.counts()).leased == {"production": 1}
+    await journal.release(taken)
+    assert (await journal.counts()).leased == {}
+    again = await claim()
+    assert again.attempts == (0, 0)
+
+
+async def test_mixed_outcomes_in_one_settle(journal, entry, claim, attempt):
+    await journal.add([entry() for _ in range(4)])
+    taken = await claim()
+    a, b, c, _ = taken.ids
+    shared = attempt(503)
+    done = await journal.settle(
+        taken,
+        [
+            Settlement(ids=(a, c), state=State.DELIVERED, attempt=attempt()),
+            Settlement(ids=(b,), state=State.FAILED, attempt=shared, error="given up"),
+        ],
+    )
+    assert done == 3
+    counts = (await journal.counts()).by_environment["production"]
+    assert counts == {State.QUEUED: 1, State.DELIVERED: 2, State.FAILED: 1}
+    assert await journal.waiting(a, taken.ids[-1]) == 1
+    assert await journal.tally(a, taken.ids[-1]) == {
+        (State.QUEUED, ""): 1,
+        (State.DELIVERED, ""): 2,
+        (State.FAILED, ""): 1,
+    }
+
+
+async def test_claims_never_overlap(journal, entry, claim):
+    await journal.add([entry() for _ in range(200)])
+    taken = await asyncio.gather(*(claim(events=7) for _ in range(40)))
+    ids = [one for each in taken for one in each.ids]
+    assert len(ids) == len(set(ids)) == 200
+
+
+async def test_pacing_is_shared(journal, entry, claim, clock):
+    await journal.add([entry() for _ in range(6)])
+    times = [(await claim(events=1, rate=50)).send_at - clock.now() for _ in range(4)]
+    assert times == [0, 20, 40, 60]
+    clock.advance(0.010)
+    assert (await claim(events=1, rate=50)).send_at == clock.now() + 70
+    clock.advance(-100_000)
+    await journal.add([entry()])
+    assert (await claim(events=1, rate=50)).send_at - clock.now() <= 20
+
+
+async def test_an_empty_claim_takes_no_slot(journal, entry, claim, clock):
+    for _ in range(5):
+        await claim(rate=1)
+    await journal.add([entry()])
+    assert (await claim(rate=1)).send_at == clock.now()
+
+
+async def test_filters_see_what_claims_did(journal, entry, deliver):
+    await journal.add([entry(), entry()])
+    await deliver(State.FAILED, status=400, error="invalid_request")
+    assert await journal.count(Query((Term("status", "failed"),))) == 2
+    assert await journal.count(Query((Term("status", "400"),))) == 2
+    assert await journal.count(Query((Term("status", "4xx"), Term("text", "INVALID_req")))) == 2
+    assert await journal.count(Query((Term("status", "5xx"),))) == 0

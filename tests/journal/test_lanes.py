@@ -1,0 +1,169 @@
+"""The contract of lanes: one state that holds for every worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.records import LaneChange, Settlement, State
+
+
+@pytest.fixture
+def fail(journal, attempt):
+    """Settle a claim as failed for now, and let its lane wait (or what `change` says)."""
+
+    async def run(taken, clock, *, seconds: float = 10.0, state="waiting", cause="503"):
+        await journal.settle(
+            taken,
+            [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))],
+            LaneChange(epoch=taken.lane.epoch, state=state, until=clock.now() + int(seconds * 1000), cause=cause),
+        )
+
+    return run
+
+
+async def lane_of(journal):
+    return (await journal.lanes())["production"]
+
+
+async def test_a_lane_is_open_at_first(journal, entry, claim):
+    await journal.add([entry()])
+    lane = await lane_of(journal)
+    assert (lane.state, lane.failures, lane.last_status) == ("open", 0, 0)
+
+
+async def test_while_it_waits_nothing_is_claimed_elsewhere_it_goes_on(journal, entry, claim, fail, clock):
+    await journal.add([entry(), entry(), entry("development")])
+    await fail(await claim(events=1), clock)
+    held = await claim()
+    assert (held.ids, held.retry_at, held.lane.cause) == ((), clock.now() + 10_000, "503")
+    assert (await claim("development")).ids
+
+
+async def test_after_the_wait_one_probe_and_no_other(journal, entry, claim, fail, clock, attempt):
+    await journal.add([entry() for _ in range(300)])
+    await fail(await claim(events=1), clock)
+    clock.advance(10)
+    probe = await claim()
+    assert probe.probe
+    assert 1 <= len(probe.ids) <= 100
+    assert probe.lane.state == "probing"
+    other = await claim()
+    assert (other.ids, other.lane.state) == ((), "probing")
+    await journal.settle(
+        probe,
+        [Settlement(ids=probe.ids, state=State.DELIVERED, attempt=attempt())],
+        LaneChange(epoch=probe.lane.epoch, state="open"),
+    )
+    lane = await lane_of(journal)
+    assert (lane.state, lane.failures, lane.since) == ("open", 0, 0)
+    assert len((await claim()).ids) == 200
+
+
+async def test_failures_in_a_row_add_up_over_probes(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    began = clock.now()
+    for number in range(1, 4):
+        await fail(await claim(), clock)
+        lane = await lane_of(journal)
+        assert (lane.state, lane.failures, lane.since) == ("waiting", number, began)
+        clock.advance(10)
+
+
+async def test_siblings_that_fail_together_count_once(journal, entry, claim, fail, clock):
+    await journal.add([entry() for _ in range(4)])
+    taken = [await claim(events=1) for _ in range(4)]
+    for one in taken:
+        await fail(one, clock)
+    assert (await lane_of(journal)).failures == 1
+
+
+async def test_a_late_success_does_not_open_a_lane_that_waits(journal, entry, claim, fail, clock, attempt):
+    await journal.add([entry(), entry()])
+    slow, quick = await claim(events=1), await claim(events=1)
+    await fail(quick, clock)
+    await journal.settle(
+        slow,
+        [Settlement(ids=slow.ids, state=State.DELIVERED, attempt=attempt())],
+        LaneChange(epoch=slow.lane.epoch, state="open"),
+    )
+    assert (await lane_of(journal)).state == "waiting"
+
+
+async def test_a_probe_whose_worker_died_is_given_to_another(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    await fail(await claim(), clock)
+    clock.advance(10)
+    dead = await claim(lease_ms=5000)
+    assert dead.probe
+    assert (await claim()).retry_at == clock.now() + 5000
+    clock.advance(5)
+    assert (await claim()).probe
+
+
+async def test_a_released_probe_leaves_the_lane_to_the_next(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    await fail(await claim(), clock)
+    clock.advance(10)
+    await journal.release(await claim())
+    again = await claim()
+    assert again.probe
+    assert again.lane.failures == 1
+
+
+async def test_no_probe_while_nothing_is_due(journal, entry, claim, fail, clock, attempt):
+    await journal.add([entry()])
+    await fail(await claim(), clock, seconds=1)
+    clock.advance(1)
+    probe = await claim()
+    await journal.settle(
+        probe,
+        [Settlement(ids=probe.ids, state=State.FAILED, attempt=attempt(400))],
+        LaneChange(epoch=probe.lane.epoch, state="waiting", until=clock.now()),
+    )
+    assert (await claim()).ids == ()
+    assert (await lane_of(journal)).state == "waiting"
+    await journal.add([entry()])
+    assert (await claim()).probe
+
+
+async def test_a_pause_holds_until_somebody_resumes(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    await fail(await claim(), clock, state="paused", cause="key refused (401)")
+    clock.advance(86_400)
+    held = await claim()
+    assert (held.ids, held.retry_at, held.lane.cause) == ((), 0, "key refused (401)")
+    assert (await journal.set_lane("production", "open")).state == "open"
+    assert (await claim()).ids
+
+
+async def test_a_pause_by_hand_beats_what_is_in_flight(journal, entry, claim, attempt):
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1)
+    await journal.set_lane("production", "paused", "paused by hand")
+    await journal.settle(
+        taken,
+        [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())],
+        LaneChange(epoch=taken.lane.epoch, state="open"),
+    )
+    assert (await lane_of(journal)).state == "paused"
+
+
+async def test_a_wait_made_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    clock.advance(86_400)
+    await fail(await claim(), clock)
+    clock.advance(-86_400)
+    assert (await claim()).probe
+    assert MAX_LANE_WAIT_MS == 300_000
+
+
+async def test_a_long_request_keeps_its_probe(journal, entry, claim, fail, clock):
+    await journal.add([entry(), entry()])
+    await fail(await claim(events=1), clock)
+    clock.advance(10)
+    probe = await claim(events=1, lease_ms=1000)
+    clock.advance(0.9)
+    assert await journal.extend(probe, 1000)
+    clock.advance(0.9)
+    assert (await claim()).ids == ()
