@@ -89,11 +89,18 @@ class Journal(Protocol):
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def page(
-        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Literal["older", "newer"] = "older"
+        self,
+        query: Query,
+        *,
+        cursor: int = 0,
+        limit: int = 100,
+        direction: Literal["older", "newer"] = "older",
+        budget_ms: int = 0,
     ) -> Page:
         """Deliveries that match, strictly before or after id `cursor`.
 
-        Cursor 0 starts at the newest (older) or at the oldest (newer).
+        Cursor 0 starts at the newest (older) or at the oldest (newer). With a budget a search through many rows that
+        do not match stops after about that time, and says in `reached` where to go on.
         """
         ...
 

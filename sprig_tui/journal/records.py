@@ -200,7 +200,9 @@ class Page(Struct, frozen=True):
 
     deliveries: tuple[Delivery, ...]
     more: bool
-    """Whether there are more in the direction asked for."""
+    """Whether there are, or may be, more in the direction asked for."""
+    reached: int = 0
+    """Where the time allowed ran out before the page was full: pass it as the cursor to look on; else 0."""
 
 
 class Changes(Struct, frozen=True):

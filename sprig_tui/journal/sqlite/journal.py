@@ -200,10 +200,18 @@ class SQLiteJournal:
     # -- looking -------------------------------------------------------------------------------------------------------
 
     async def page(
-        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Literal["older", "newer"] = "older"
+        self,
+        query: Query,
+        *,
+        cursor: int = 0,
+        limit: int = 100,
+        direction: Literal["older", "newer"] = "older",
+        budget_ms: int = 0,
     ) -> Page:
         """See the contract."""
-        return await self._read(lambda c: looking.page(c, query, cursor, limit, older=direction == "older"))
+        return await self._read(
+            lambda c: looking.page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+        )
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
         """See the contract."""

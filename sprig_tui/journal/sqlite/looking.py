@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from time import monotonic
 
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
@@ -16,19 +17,37 @@ from sprig_tui.journal.sqlite.where import where
 _FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 
 
-def page(connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool) -> Page:
+_WINDOW = 25_000
+"""Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
+
+
+def page(
+    connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
+) -> Page:
     """A page by keyset: one id is the only cursor, so depth costs nothing."""
+    newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
+    window = _WINDOW if budget_ms and query.terms else newest + 1
     sql, values = where(query)
-    if cursor:
-        sql += " AND d.id < ?" if older else " AND d.id > ?"
-        values.append(cursor)
-    rows = connection.execute(
-        f"{DELIVERY} WHERE {sql} ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?", (*values, limit + 1)
-    ).fetchall()
-    deliveries = [delivery(row) for row in rows[:limit]]
+    statement = f"{DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
+    deadline = monotonic() + budget_ms / 1000
+    found: list[Delivery] = []
+    reached = 0
+    at = (cursor - 1 if cursor else newest) if older else cursor + 1
+    while 1 <= at <= newest:
+        low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
+        rows = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchall()
+        found += [delivery(row) for row in rows]
+        if len(found) > limit:
+            break
+        at = low - 1 if older else high + 1
+        if budget_ms and 1 <= at <= newest and monotonic() > deadline:
+            reached = low if older else high
+            break
+    more = len(found) > limit or reached > 0
+    found = found[:limit]
     if older:
-        deliveries.reverse()
-    return Page(tuple(deliveries), len(rows) > limit)
+        found.reverse()
+    return Page(tuple(found), more, reached)
 
 
 def count(connection: sqlite3.Connection, query: Query, cap: int) -> int:
