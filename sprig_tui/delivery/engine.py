@@ -1,0 +1,235 @@
+"""The engine: a lane per environment that has a Write Key, and the bulk replays."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment
+from sprig_tui.delivery import causes
+from sprig_tui.delivery.lane import Client, LaneWorker, Means
+from sprig_tui.delivery.replay import ReplayDriver
+from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
+from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.errors import ConfigError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Lane
+
+ClientFactory = Callable[[Environment, DeliverySettings, Clock], Client]
+
+BREAK_OFF = 1.0
+"""Seconds that requests get to finish when the engine is left without `drain`."""
+
+_log = logging.getLogger(__name__)
+
+
+def tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> Client:
+    """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used."""
+    from sprig_tui.segment.client import TrackingClient
+
+    if environment.write_key is None:
+        raise ConfigError(
+            f"environment {environment.name} has no write key", hint="sprig-tui keys set " + environment.name
+        )
+    return TrackingClient(
+        environment.base_url,
+        environment.write_key,
+        clock=clock,
+        timeout=settings.timeout,
+        connections=settings.connections,
+        gzip=settings.gzip,
+    )
+
+
+class Engine:
+    """Delivers what is queued in a journal, until it is left.
+
+        async with Engine(journal, environments, DeliverySettings()) as engine:
+            ...
+            await engine.drain(30)
+
+    Any number of engines, in any number of processes, may share a journal. `environments` without a Write Key are
+    known but not served: what is queued for them stays queued. Leaving the block without `drain` gives requests on the
+    wire a second; those broken off go back to the queue under the same message ids.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        environments: Mapping[str, Environment],
+        settings: DeliverySettings | None = None,
+        *,
+        clock: Clock | None = None,
+        timing: Timing | None = None,
+        client_factory: ClientFactory = tracking_client,
+        owner: str = "",
+    ) -> None:
+        # full jitter needs no secret randomness
+        draw = random.Random().random  # noqa: S311
+        self._means = Means(
+            journal, clock or SystemClock(), timing or SystemTiming(), draw, owner or uuid.uuid4().hex, asyncio.Event()
+        )
+        self._environments = dict(environments)
+        self._settings = settings or DeliverySettings()
+        self._client_factory = client_factory
+        self._workers: dict[str, LaneWorker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._replays = ReplayDriver(journal, self._means.timing, self.served, self._wake_all)
+        self._replay_task: asyncio.Task[None] | None = None
+        self._draining = False
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Start the lanes; raises JournalError when the journal cannot be read."""
+        await self._reopen_lanes(())
+        for environment in self._environments.values():
+            if environment.write_key is not None:
+                self._start(environment)
+        self._replay_task = asyncio.create_task(self._replays.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; see the class for what becomes of requests on the wire."""
+        await self.drain(BREAK_OFF)
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the interface; what is left is broken off
+        """Claim nothing more and let what is on the wire finish, for at most `timeout` seconds, then break it off.
+
+        True when nothing had to be broken off. The engine does not start again after this.
+        """
+        self._draining = True
+        self._replays.stop()
+        for worker in self._workers.values():
+            worker.stop()
+        tasks = [*self._tasks.values(), *([self._replay_task] if self._replay_task else [])]
+        left: set[asyncio.Task[None]] = set()
+        try:
+            if tasks:
+                _, left = await asyncio.wait(tasks, timeout=max(timeout, 0.0))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*self._closing, *(w.client.close() for w in self._workers.values()))
+            self._tasks.clear()
+            self._workers.clear()
+        return not left
+
+    async def reload(self, environments: Mapping[str, Environment], settings: DeliverySettings | None = None) -> None:
+        """Go on with other keys, endpoints or settings; a lane paused over a key or an endpoint that changed resumes.
+
+        Requests on the wire finish under the old terms. Raises JournalError when a lane could not be resumed.
+        """
+        before, self._environments = self._environments, dict(environments)
+        changed_settings = settings is not None and settings != self._settings
+        self._settings = settings or self._settings
+        for name in [name for name in self._workers if self._key_of(name) is None]:
+            self._retire(name)
+        for name, environment in self._environments.items():
+            if environment.write_key is None or self._draining:
+                continue
+            if name not in self._workers:
+                self._start(environment)
+            elif environment != before.get(name) or changed_settings:
+                self._renew(environment)
+        changed = [
+            name for name, environment in self._environments.items() if _other_terms(before.get(name), environment)
+        ]
+        await self._reopen_lanes(changed)
+        self._wake_all()
+
+    # -- what others ask ------------------------------------------------------------------------------------------
+
+    def wake(self, environment: str = "") -> None:
+        """Look into the journal now, because something was added; for all environments where none is named."""
+        if not environment:
+            self._wake_all()
+            self._replays.wake()
+        elif environment in self._workers:
+            self._workers[environment].wake()
+
+    def served(self) -> frozenset[str]:
+        """Names of the environments that this engine delivers to."""
+        return frozenset(self._workers)
+
+    @property
+    def quiet(self) -> asyncio.Event:
+        """Set each time a lane finds nothing to do; whoever waits on it clears it first."""
+        return self._means.quiet
+
+    def snapshot(self) -> EngineSnapshot:
+        """The engine at this moment; cheap enough for twenty times a second."""
+        return EngineSnapshot(
+            environments={
+                name: self._workers[name].snapshot()
+                if name in self._workers
+                else LaneSnapshot(environment=name, lane=Lane(environment=name), has_key=False)
+                for name in self._environments
+            },
+            draining=self._draining,
+            replays=self._replays.jobs,
+            trouble=self._replays.trouble,
+        )
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _key_of(self, name: str) -> object:
+        environment = self._environments.get(name)
+        return environment.write_key if environment else None
+
+    def _wake_all(self) -> None:
+        for worker in self._workers.values():
+            worker.wake()
+
+    def _start(self, environment: Environment) -> None:
+        client = self._client_factory(environment, self._settings, self._means.clock)
+        worker = LaneWorker(self._means, environment, self._settings, client)
+        self._workers[environment.name] = worker
+        self._tasks[environment.name] = asyncio.create_task(worker.run())
+
+    def _renew(self, environment: Environment) -> None:
+        worker = self._workers[environment.name]
+        old = worker.client
+        landed = worker.reload(
+            environment, self._settings, self._client_factory(environment, self._settings, self._means.clock)
+        )
+        self._close_after(landed, old)
+
+    def _retire(self, name: str) -> None:
+        worker = self._workers.pop(name)
+        worker.stop()
+        self._close_after(self._tasks.pop(name), worker.client)
+
+    def _close_after(self, done: asyncio.Future[None], client: Client) -> None:
+        async def close() -> None:
+            await asyncio.wait((done,))
+            await client.close()
+
+        task = asyncio.create_task(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _reopen_lanes(self, changed: list[str] | tuple[()]) -> None:
+        """Resume lanes that were paused over a key or an endpoint that is no longer in use."""
+        for name, lane in (await self._means.journal.lanes()).items():
+            environment = self._environments.get(name)
+            if environment is None or environment.write_key is None:
+                continue
+            if causes.no_longer_holds(lane, environment) or (name in changed and causes.is_ours(lane)):
+                _log.info("lane %s resumes: its key or endpoint changed", name)
+                await self._means.journal.set_lane(name, "open")
+
+
+def _other_terms(before: Environment | None, now: Environment) -> bool:
+    return before is None or (before.write_key, before.base_url) != (now.write_key, now.base_url)

@@ -1,0 +1,86 @@
+"""From records to the journal: what `send` does before it waits, for scripts too.
+
+async with SQLiteJournal(path) as journal, Engine(journal, environments) as engine:
+    fed = await feed(read_responses(["answers.jsonl"]), Intake(rules, environments, "production"), journal, engine)
+    await until_settled(journal, fed.ids, fed.environments, engine=engine)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.pump import Pump
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Added, AddedAs, Entry, State
+from sprig_tui.sprig.records import Record
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.intake import Intake
+
+
+class Fed:
+    """What became of the records so far."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.outcomes: Counter[AddedAs] = Counter()
+        """How the journal took them."""
+        self.states: Counter[tuple[State, str]] = Counter()
+        """(state, reason) that each stood in when it was added; `known` ones as they were found."""
+        self.environments: Counter[str] = Counter()
+        """Queued deliveries by environment."""
+        self.ids = IdRanges()
+        """Deliveries that were queued then, whether new or known."""
+        self.added = IdRanges()
+        """Deliveries that these records made."""
+
+    def count(self, entries: list[Entry], added: list[Added]) -> set[str]:
+        """Take note of a chunk; returns the environments for which something was queued."""
+        self.records += len(entries)
+        queued = [one.id for one in added if one.state is State.QUEUED]
+        self.ids.add(queued)
+        self.added.add(one.id for one in added if one.outcome != "known")
+        self.outcomes.update(one.outcome for one in added)
+        self.states.update((one.state, one.reason) for one in added)
+        if not queued:
+            return set()
+        touched = Counter(
+            entry.environment for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED
+        )
+        self.environments.update(touched)
+        return set(touched)
+
+
+async def feed(
+    records: Iterable[Record],
+    intake: Intake,
+    journal: Journal,
+    engine: Engine | None = None,
+    *,
+    progress: Callable[[Fed], None] | None = None,
+) -> Fed:
+    """Store every record, durably and in order, and wake the engine as they come; delivery goes on meanwhile.
+
+    Memory holds two chunks, however long the input: what waits for delivery waits on disk. `progress` hears after each
+    chunk. Raises InputError of the reader (what was read before it is stored) and JournalError (chunks before it are
+    stored; reading the same input again sends nothing twice). Cancelled, it stores nothing more.
+    """
+    fed = Fed()
+    pump = Pump(records, intake.entry)
+    pump.start()
+    try:
+        while entries := await pump.take():
+            added = await journal.add(entries)
+            touched = fed.count(entries, added)
+            if engine is not None:
+                for environment in touched:
+                    engine.wake(environment)
+            if progress is not None:
+                progress(fed)
+    finally:
+        pump.stop()
+    return fed

@@ -1,0 +1,54 @@
+"""A set of delivery ids that stays small: ranges instead of members."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+MAX_RANGES = 256
+
+
+class IdRanges:
+    """A set of ids as ranges, ascending; with more than `MAX_RANGES` of them the smallest gap is counted in.
+
+    Ids that the journal gives to one batch follow each other, so a million of them are mostly one range.
+    """
+
+    def __init__(self, ids: Iterable[int] = ()) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        self.add(ids)
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Add ids, in any order; cheapest when they ascend."""
+        first = last = -2
+        for number in ids:
+            if number == last + 1:
+                last = number
+                continue
+            if first >= 0:
+                self._put(first, last)
+            first = last = number
+        if first >= 0:
+            self._put(first, last)
+
+    def _put(self, first: int, last: int) -> None:
+        ranges = self._ranges
+        start = bisect_left(ranges, first - 1, key=lambda known: known[1])
+        stop = start
+        while stop < len(ranges) and ranges[stop][0] <= last + 1:
+            first, last = min(first, ranges[stop][0]), max(last, ranges[stop][1])
+            stop += 1
+        ranges[start:stop] = [(first, last)]
+        if len(ranges) > MAX_RANGES:
+            at = min(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])
+            ranges[at - 1 : at + 1] = [(ranges[at - 1][0], ranges[at][1])]
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """(first, last) of each range, both included."""
+        return iter(self._ranges)
+
+    def __bool__(self) -> bool:
+        return bool(self._ranges)
+
+    def __len__(self) -> int:
+        return sum(last - first + 1 for first, last in self._ranges)

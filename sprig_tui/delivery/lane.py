@@ -1,0 +1,278 @@
+"""One environment's lane: claims what is due, keeps a few requests in flight, and stands still when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from sprig_tui.clock import Clock
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment
+from sprig_tui.delivery.backoff import Draw
+from sprig_tui.delivery.flight import Flight, Request
+from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE, Ledger
+from sprig_tui.delivery.pacing import Pacer
+from sprig_tui.delivery.retry import Decision, Policy
+from sprig_tui.delivery.snapshot import LaneSnapshot, Meter
+from sprig_tui.delivery.timing import Timing
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Claim, Lane, State
+from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
+
+AHEAD = 2
+"""Claims made beyond the connections: one being prepared and one being settled while the wire is busy."""
+FIRST_REST = 0.25
+LONGEST_REST = 1.0
+"""Seconds between two looks at an idle journal, to which other processes may add."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """What a lane needs of the Tracking API client."""
+
+    async def send_batch(self, payload: bytes, retry_count: int) -> Answer:
+        """Send bodies that are joined by commas as one batch."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+class Means(Struct, frozen=True):
+    """What all lanes of an engine share."""
+
+    journal: Journal
+    clock: Clock
+    timing: Timing
+    draw: Draw
+    owner: str
+    quiet: asyncio.Event
+    """Set each time a lane finds nothing to do and has nothing on the wire."""
+
+
+class LaneWorker:
+    """Runs the lane of one environment in this process; the lane's state itself lives in the journal."""
+
+    def __init__(self, means: Means, environment: Environment, settings: DeliverySettings, client: Client) -> None:
+        self._means = means
+        self._lane = Lane(environment=environment.name)
+        self._stir = asyncio.Event()
+        """Something changed: look again."""
+        self._stopping = asyncio.Event()
+        self._flights: dict[asyncio.Task[None], Flight] = {}
+        self._kept: dict[int, float] = {}
+        """When each lease was last made or kept, by lease; monotonic."""
+        self._shut_epoch = -1
+        self._rest_seconds = FIRST_REST
+        self._requests = self._in_flight = self._sent = self._failed = self._retried = 0
+        self._meter = Meter()
+        self._last_error, self._last_error_at = "", 0
+        self._trouble = ""
+        self.ledger = Ledger(means.journal, means.timing, self._hear_trouble)
+        self._use(environment, settings, client)
+
+    def _use(self, environment: Environment, settings: DeliverySettings, client: Client) -> None:
+        self.environment, self.settings, self.client = environment, settings, client
+        self.policy = Policy(settings, environment, self._means.draw)
+        self._pacer = Pacer(environment.requests_per_second)
+        self._connections = asyncio.Semaphore(settings.connections)
+
+    # -- from outside ---------------------------------------------------------------------------------------------
+
+    def reload(self, environment: Environment, settings: DeliverySettings, client: Client) -> asyncio.Future[None]:
+        """Go on under new terms; the future is done when no request uses the old client any more."""
+        self._use(environment, settings, client)
+        self.wake()
+        return asyncio.ensure_future(_all_done(tuple(self._flights)))
+
+    def wake(self) -> None:
+        """Look into the journal now."""
+        self._rest_seconds = FIRST_REST
+        self._stir.set()
+
+    def stop(self) -> None:
+        """Claim and send nothing more; `run` returns when what is on the wire is settled."""
+        self._stopping.set()
+        self._stir.set()
+
+    def snapshot(self) -> LaneSnapshot:
+        """The lane at this moment."""
+        return LaneSnapshot(
+            environment=self.environment.name,
+            lane=self._lane,
+            has_key=True,
+            in_flight=self._in_flight,
+            requests=self._requests,
+            delivered=self._meter.total,
+            failed=self._failed,
+            retried=self._retried,
+            sent=self._sent,
+            rate=self._meter.rate(self._means.timing.monotonic()),
+            last_error=self._last_error,
+            last_error_at=self._last_error_at,
+            trouble=self._trouble,
+        )
+
+    # -- the loop -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Deliver until stopped. Cancelled, it breaks off what is on the wire and gives every lease back."""
+        keeper = asyncio.create_task(self._keep_leases())
+        try:
+            while not self._stopping.is_set():
+                self._stir.clear()
+                if len(self._flights) >= self.settings.connections + AHEAD:
+                    await self._stir.wait()
+                    continue
+                claim = await self._claim()
+                if claim is not None and claim.lease:
+                    self._launch(claim)
+                elif claim is not None:
+                    await self._rest(claim)
+            await _all_done(tuple(self._flights))
+        finally:
+            keeper.cancel()
+            for task in self._flights:
+                task.cancel()
+            await _all_done((keeper, *self._flights))
+
+    async def _claim(self) -> Claim | None:
+        """Ask the journal for work; None after trouble, when it is time to ask again."""
+        pause = FIRST_PAUSE
+        while not self._stopping.is_set():
+            # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
+            asking = asyncio.ensure_future(
+                self._means.journal.claim(
+                    self.environment.name,
+                    events=MAX_BATCH_EVENTS,
+                    payload_bytes=BATCH_BYTES,
+                    lease_ms=int(self.settings.lease * 1000),
+                    rate=self.environment.requests_per_second,
+                    owner=self._means.owner,
+                )
+            )
+            try:
+                claim = await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                await self._give_back(asking)
+                raise
+            except JournalError as error:
+                self._hear_trouble(f"cannot claim from the journal, trying again: {error.message}")
+                await self._means.timing.wait(self._stopping, pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self._hear_trouble("")
+                self._lane = claim.lane
+                return claim
+        return None
+
+    async def _give_back(self, asking: asyncio.Future[Claim]) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_REST):
+                claim = await asking
+        except (JournalError, TimeoutError):
+            return
+        if claim.lease:
+            await self.ledger.last_words(claim, ())
+
+    def _launch(self, claim: Claim) -> None:
+        self._rest_seconds = FIRST_REST
+        self._kept[claim.lease] = self._means.timing.monotonic()
+        flight = Flight(self, claim)
+        task = asyncio.create_task(self._guard(flight))
+        self._flights[task] = flight
+        task.add_done_callback(self._landed)
+
+    async def _guard(self, flight: Flight) -> None:
+        """A worker's outer edge: a fault of ours must not end the lane; what it held is given back and tried again."""
+        try:
+            await flight.run()
+        except Exception as error:  # noqa: BLE001 - the outer edge; logged with its traceback
+            _log.exception("a request to %s ended in an internal error", self.environment.name)
+            self._hear_trouble(f"internal error, trying again: {type(error).__name__}")
+            await self._means.timing.wait(self._stopping, LONGEST_PAUSE)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        flight = self._flights.pop(task)
+        self._kept.pop(flight.claim.lease, None)
+        self._stir.set()
+
+    async def _rest(self, claim: Claim) -> None:
+        """Nothing to claim: wait for a wake, for what the journal says comes next, or for the next look."""
+        seconds = self._rest_seconds
+        if claim.retry_at:
+            ahead = (claim.retry_at - self._means.clock.now()) / 1000.0
+            seconds = min(max(ahead, 0.001), seconds)
+        self._rest_seconds = min(self._rest_seconds * 1.5, LONGEST_REST)
+        if not self._flights:
+            self._means.quiet.set()
+        await self._means.timing.wait(self._stir, seconds)
+
+    async def _keep_leases(self) -> None:
+        """Keep the leases of requests that take longer than half of them."""
+        never = asyncio.Event()
+        while True:
+            half = self.settings.lease / 2
+            await self._means.timing.wait(never, half / 2)
+            now = self._means.timing.monotonic()
+            for flight in tuple(self._flights.values()):
+                lease = flight.claim.lease
+                if lease in self._kept and now - self._kept[lease] >= half / 2:
+                    self._kept[lease] = now
+                    await self.ledger.keep(flight.claim, int(self.settings.lease * 1000))
+
+    def _hear_trouble(self, text: str) -> None:
+        self._trouble = text
+
+    # -- what flights need ----------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Wall time in ms."""
+        return self._means.clock.now()
+
+    async def send(self, claim: Claim, request: Request) -> Answer | None:
+        """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
+        async with self._connections:
+            planned = (claim.send_at - self._means.clock.now()) / 1000.0
+            wait = max(planned, self._pacer.reserve(self._means.timing.monotonic()))
+            if wait > 0:
+                await self._means.timing.wait(self._stopping, wait)
+            # a sibling's failure may have shut the lane since this was claimed
+            if self._stopping.is_set() or claim.lane.epoch <= self._shut_epoch:
+                return None
+            self._requests += 1
+            self._in_flight += request.events
+            request.started_at = self._means.clock.now()
+            try:
+                return await self.client.send_batch(request.payload, request.retry_count)
+            finally:
+                self._requests -= 1
+                self._in_flight -= request.events
+                self._sent += 1
+
+    def note(self, answer: Answer, decision: Decision, claim: Claim) -> None:
+        """Hear what an answer led to, before it is written down."""
+        if decision.halt:
+            self._shut_epoch = max(self._shut_epoch, claim.lane.epoch)
+        if answer.kind != "delivered":
+            self._last_error, self._last_error_at = answer.error or str(answer.status), self.now()
+        for settlement in decision.settlements:
+            if settlement.state is State.DELIVERED:
+                self._meter.add(len(settlement.ids), self._means.timing.monotonic())
+            elif settlement.state is State.FAILED:
+                self._failed += len(settlement.ids)
+            elif settlement.state is State.QUEUED:
+                self._retried += len(settlement.ids)
+
+
+async def _all_done(tasks: tuple[asyncio.Task[None], ...]) -> None:
+    """Wait for the end of tasks, however they end."""
+    if tasks:
+        await asyncio.wait(tasks)

@@ -1,0 +1,88 @@
+"""Writing outcomes to the journal so that trouble with the disk does not lose what Segment has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+from sprig_tui.delivery.timing import Timing
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Claim, LaneChange, Settlement
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 15.0
+"""Seconds between two looks at a journal that does not take writes."""
+LAST_MOMENT = 3.0
+"""Seconds that a broken-off worker may still take to write down what it knows."""
+
+_log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """One lane's writes; `tell` hears what is wrong, and an empty text once it is right again."""
+
+    def __init__(self, journal: Journal, timing: Timing, tell: Callable[[str], None]) -> None:
+        self._journal = journal
+        self._timing = timing
+        self._tell = tell
+        self._never = asyncio.Event()
+
+    async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> None:
+        """Record outcomes, again and again until the journal has them; a cancelled caller gets a last moment for it.
+
+        Should that last moment be too short, the lease runs out and the deliveries are sent again under the same
+        message ids: at least once, which Segment's de-duplication makes harmless.
+        """
+        await _at_all_costs(self._persist(claim, settlements, lane))
+
+    async def _persist(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._journal.settle(claim, settlements, lane)
+            except JournalError as error:
+                self._tell(f"cannot note answers in the journal, trying again: {error.message}")
+                _log.warning("settling %d deliveries failed: %s", sum(len(s.ids) for s in settlements), error.message)
+                await self._timing.wait(self._never, pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self._tell("")
+                return
+
+    async def release(self, claim: Claim) -> None:
+        """Give back what the claim still holds; if the journal cannot, the lease will run out."""
+        with suppress(JournalError):
+            await _at_all_costs(self._journal.release(claim))
+
+    async def last_words(self, claim: Claim, settlements: Sequence[Settlement]) -> None:
+        """For a worker that is being broken off: note this, give back the rest, within `LAST_MOMENT`."""
+        with suppress(JournalError, TimeoutError):
+            async with asyncio.timeout(LAST_MOMENT):
+                if settlements:
+                    await self._journal.settle(claim, settlements)
+                await self._journal.release(claim)
+
+    async def keep(self, claim: Claim, lease_ms: int) -> None:
+        """Keep a lease; a lost one needs no deed, for what is settled late changes nothing that is not ours."""
+        with suppress(JournalError):
+            await self._journal.extend(claim, lease_ms)
+
+
+async def _at_all_costs(work: Coroutine[Any, Any, Any]) -> None:
+    """Run to the end even if the caller is cancelled, then for `LAST_MOMENT` at most."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        # real seconds: a caller that is being torn down waits on no clock of ours
+        await asyncio.wait((task,), timeout=LAST_MOMENT)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=LAST_MOMENT)
+        elif not task.cancelled():
+            task.exception()
+        raise

@@ -1,0 +1,102 @@
+"""A thread that reads and maps ahead of the event loop, and never further than one chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable
+
+from sprig_tui.journal.records import Entry
+from sprig_tui.sprig.records import Record
+
+CHUNK_ENTRIES = 2_000
+CHUNK_BYTES = 4_000_000
+"""A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
+LINGER = 0.05
+"""Seconds that a chunk which is not full waits for more, so that a slow pipe is not held up by its own slowness."""
+
+
+class Pump:
+    """Turns records into entries in a thread of its own: a pipe that stalls must not stall delivery.
+
+    Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
+    """
+
+    def __init__(self, records: Iterable[Record], to_entry: Callable[[Record], Entry]) -> None:
+        self._records = records
+        self._to_entry = to_entry
+        self._loop = asyncio.get_running_loop()
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._room = threading.Condition()
+        self._entries: list[Entry] = []
+        self._bytes = 0
+        self._stopped = False
+        self._over = False
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        # a daemon: a read that blocks for ever (a terminal, a pipe) must not keep the process alive
+        threading.Thread(target=self._run, name="intake", daemon=True).start()
+
+    def stop(self) -> None:
+        """Read no further than the record at hand."""
+        with self._room:
+            self._stopped = True
+            self._room.notify()
+
+    async def take(self) -> list[Entry]:
+        """The next chunk; empty at the end. What reading raised is raised here, after everything read before it."""
+        while True:
+            await self._some.wait()
+            try:
+                async with asyncio.timeout(LINGER):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+            with self._room:
+                # in this order: once it is over, nothing is added any more
+                over = self._over
+                entries, self._entries, self._bytes = self._entries, [], 0
+                if not over:
+                    self._some.clear()
+                    self._full.clear()
+                self._room.notify()
+            if entries:
+                return entries
+            if over:
+                if self._error is not None:
+                    raise self._error
+                return []
+
+    def _run(self) -> None:
+        try:
+            for record in self._records:
+                self._put(self._to_entry(record))
+                if self._stopped:
+                    break
+        except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
+            self._error = error
+        finally:
+            self._over = True
+            self._tell(self._some, self._full)
+
+    def _put(self, entry: Entry) -> None:
+        with self._room:
+            while not self._stopped and (len(self._entries) >= CHUNK_ENTRIES or self._bytes >= CHUNK_BYTES):
+                self._room.wait()
+            self._entries.append(entry)
+            self._bytes += len(entry.raw) + len(entry.body)
+            if len(self._entries) == 1:
+                self._tell(self._some)
+            if len(self._entries) == CHUNK_ENTRIES or self._bytes >= CHUNK_BYTES:
+                self._tell(self._some, self._full)
+
+    def _tell(self, *events: asyncio.Event) -> None:
+        try:
+            for event in events:
+                self._loop.call_soon_threadsafe(event.set)
+        except RuntimeError:
+            # the loop is closed: nobody takes any more
+            self._stopped = True

@@ -1,0 +1,99 @@
+"""Bulk replays: moves running jobs on, a stretch at a time, as long as little stands queued before them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+
+from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE
+from sprig_tui.delivery.timing import Timing
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import ReplayJob, State
+
+STRETCH = 1_000
+"""Deliveries that one step looks at."""
+BACKLOG = 10_000
+"""Queued deliveries from which on jobs wait: what is re-queued can no longer be paused or cancelled."""
+BLOCKED_REST = 0.1
+"""Seconds between two looks while the backlog drains."""
+IDLE_REST = 1.0
+"""Seconds between two looks for a job that another process may have started."""
+
+_log = logging.getLogger(__name__)
+
+
+class ReplayDriver:
+    """Drives every running job in the journal, whoever started it, so also one that a killed process left behind.
+
+    A step is one transaction, so two drivers on one journal do no harm. Pausing, resuming and cancelling are done in
+    the journal (`set_replay`) by any process, and hold from the next step on.
+    """
+
+    def __init__(
+        self, journal: Journal, timing: Timing, served: Callable[[], Collection[str]], queued: Callable[[], None]
+    ) -> None:
+        """`served` names the environments whose backlog will drain; `queued` is called after something was queued."""
+        self._journal = journal
+        self._timing = timing
+        self._served = served
+        self._queued = queued
+        self._stir = asyncio.Event()
+        self._stopping = False
+        self.jobs: tuple[ReplayJob, ...] = ()
+        """Jobs that run or are paused, newest first, as last seen."""
+        self.trouble = ""
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._stir.set()
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._stopping = True
+        self._stir.set()
+
+    async def run(self) -> None:
+        """Drive jobs until stopped; a job that was not finished goes on at the next start."""
+        pause = FIRST_PAUSE
+        while not self._stopping:
+            self._stir.clear()
+            try:
+                rest = await self._turn()
+            except JournalError as error:
+                self.trouble = f"cannot move bulk replays on, trying again: {error.message}"
+                _log.warning("%s", self.trouble)
+                rest, pause = pause, min(pause * 2, LONGEST_PAUSE)
+            else:
+                self.trouble, pause = "", FIRST_PAUSE
+            if rest:
+                await self._timing.wait(self._stir, rest)
+
+    async def _turn(self) -> float:
+        """One step of each running job; returns the seconds to rest."""
+        jobs = await self._journal.replays()
+        self.jobs = tuple(job for job in jobs if job.state in ("running", "paused"))
+        running = [job for job in self.jobs if job.state == "running"]
+        if not running:
+            return IDLE_REST
+        if await self._backlog() >= BACKLOG:
+            return BLOCKED_REST
+        for job in running:
+            if self._stopping:
+                break
+            moved = await self._journal.step_replay(job.id, STRETCH)
+            self.jobs = tuple(moved if known.id == moved.id else known for known in self.jobs)
+            if moved.queued > job.queued:
+                self._queued()
+        return 0.0
+
+    async def _backlog(self) -> int:
+        """Queued deliveries that will go out before long: not those of a paused lane or of one without a key."""
+        counts = await self._journal.counts()
+        lanes = await self._journal.lanes()
+        return sum(
+            counts.by_environment.get(name, {}).get(State.QUEUED, 0)
+            for name in self._served()
+            if name not in lanes or lanes[name].state != "paused"
+        )

@@ -1,0 +1,109 @@
+"""What an answer means for the deliveries it was for, and for their lane; pure.
+
+| answer                       | deliveries                                   | lane                                   |
+|------------------------------|----------------------------------------------|----------------------------------------|
+| delivered                    | delivered                                    | opens, if it was not open              |
+| refused, one event           | failed                                       | opens: the endpoint is up              |
+| refused, several events      | split in halves, each sent by itself         | opens                                  |
+| refused, endpoint at fault   | go back, no retry used up                    | pauses: the URL is wrong, not they     |
+| retry                        | go back; failed when retries and window are  | waits                                  |
+|                              | both spent                                   |                                        |
+| retry, endpoint at fault     | go back, no retry used up                    | waits: a redirect or sign-in page ends |
+| key refused                  | go back, no retry used up                    | pauses until the key changes           |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment
+from sprig_tui.delivery import causes
+from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms
+from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
+
+
+class History(Struct, frozen=True, gc=False):
+    """What one request carried, oldest first, and what those deliveries went through before."""
+
+    ids: tuple[int, ...]
+    attempts: tuple[int, ...]
+    """Retry-relevant attempts before this one, by delivery."""
+    first_attempts: tuple[int, ...]
+    """Wall time of the first, ms; 0 where this is the first."""
+
+
+class Decision(Struct, frozen=True):
+    """What to do now."""
+
+    settlements: tuple[Settlement, ...]
+    lane: LaneChange | None = None
+    split: bool = False
+    """The claim keeps the deliveries: send both halves."""
+    halt: bool = False
+    """Send nothing more of this claim."""
+
+
+class Policy(Struct, frozen=True):
+    """Everything a decision rests on that is not the answer."""
+
+    settings: DeliverySettings
+    environment: Environment
+    draw: Draw
+
+    def decide(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
+        """Decide. `lane` is as the claim saw it, `now` wall time in ms, `attempt` the request as it is kept."""
+        if answer.kind == "delivered":
+            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt)
+            return Decision((arrived,), _opened(lane, answer))
+        if answer.kind == "retry":
+            return self._again(answer, history, attempt, lane, now)
+        if answer.kind == "key-refused":
+            return _paused(answer, history, attempt, lane, causes.key_refused(self.environment, answer.status))
+        if answer.endpoint_fault or not answer.bisect:
+            cause = causes.endpoint_fault(self.environment, answer.status, answer.error)
+            return _paused(answer, history, attempt, lane, cause)
+        if len(history.ids) == 1:
+            failed = Settlement(ids=history.ids, state=State.FAILED, attempt=attempt, error=answer.error)
+            return Decision((failed,), _opened(lane, answer))
+        kept = Settlement(ids=history.ids, state=None, attempt=attempt, error=answer.error)
+        return Decision((kept,), _opened(lane, answer), split=True)
+
+    def _again(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
+        spent: list[int] = []
+        left: list[int] = []
+        window_ms = self.settings.retry_window * 1000.0
+        for delivery, attempts, first in zip(history.ids, history.attempts, history.first_attempts, strict=True):
+            age = now - (first or attempt.started_at)
+            over = not answer.endpoint_fault and attempts >= self.settings.max_retries and age >= window_ms
+            (spent if over else left).append(delivery)
+        settlements = tuple(
+            Settlement(
+                ids=tuple(ids), state=state, attempt=attempt, counts=not answer.endpoint_fault, error=answer.error
+            )
+            for ids, state in ((left, State.QUEUED), (spent, State.FAILED))
+            if ids
+        )
+        asked = asked_ms(answer.retry_after_s)
+        wait = asked or backoff_ms(lane.failures, self.draw)
+        plain = answer.error if answer.endpoint_fault else str(answer.status or answer.error)
+        cause = causes.asked_to_wait(answer.status, asked) if asked else plain
+        change = LaneChange(epoch=lane.epoch, state="waiting", until=now + wait, cause=cause, status=answer.status)
+        return Decision(settlements, change, halt=True)
+
+
+def _opened(lane: Lane, answer: Answer) -> LaneChange | None:
+    if lane.state == "open" and not lane.failures:
+        return None
+    return LaneChange(epoch=lane.epoch, state="open", status=answer.status)
+
+
+def _paused(answer: Answer, history: History, attempt: Attempt, lane: Lane, cause: str) -> Decision:
+    back = Settlement(ids=history.ids, state=State.QUEUED, attempt=attempt, counts=False, error=answer.error or cause)
+    change = LaneChange(epoch=lane.epoch, state="paused", cause=cause, status=answer.status)
+    return Decision((back,), change, halt=True)

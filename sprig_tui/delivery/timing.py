@@ -1,0 +1,39 @@
+"""Waiting, on a clock that never jumps; passed in, so that tests can turn its hands."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+LONGEST_WAIT = 300.0
+"""Seconds; nothing in the engine waits longer without looking again."""
+
+
+class Timing(Protocol):
+    """Monotonic time and waits on it."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        ...
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for the event, at most so long; True when it was set."""
+        ...
+
+
+class SystemTiming:
+    """The machine's own monotonic clock."""
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for the event, at most so long; True when it was set."""
+        try:
+            async with asyncio.timeout(min(max(seconds, 0.0), LONGEST_WAIT)):
+                await event.wait()
+        except TimeoutError:
+            return event.is_set()
+        return True

@@ -1,0 +1,107 @@
+"""Waiting until what was added has reached an end state, or until it is clear that it will not soon."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Lane, State
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.engine import Engine
+
+FIRST_LOOK = 0.02
+LONGEST_LOOK = 0.25
+"""Seconds between two looks into the journal."""
+PATIENCE = 60.0
+"""Seconds that a lane may fail without a break until waiting for it ends."""
+
+
+class Standstill(Struct, frozen=True, gc=False):
+    """Why an environment's deliveries stay queued."""
+
+    environment: str
+    why: Literal["paused", "no-key", "unreachable"]
+    cause: str = ""
+    """As the lane says it, such as `write key Zq8T…e1Rk refused (401)`."""
+
+
+class Waited(Struct, frozen=True):
+    """How the wait ended: nothing queued any more, or standstills that explain what is."""
+
+    queued: int = 0
+    standstills: tuple[Standstill, ...] = ()
+
+
+async def until_settled(
+    journal: Journal,
+    ids: IdRanges,
+    environments: Iterable[str],
+    *,
+    engine: Engine | None = None,
+    patience: float = PATIENCE,
+    timing: Timing | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Waited:
+    """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
+
+    Ends early when every environment that still has deliveries queued stands still: its lane is paused, or has failed
+    for `patience` seconds without a break (a lane that Segment asked to wait is waited for), or the engine here has no
+    key for it. Without `engine` another process is trusted to deliver. `progress` hears how many are still queued.
+    """
+    names = sorted(set(environments))
+    clock = timing or SystemTiming()
+    quiet = engine.quiet if engine else asyncio.Event()
+    failing_since: dict[str, float] = {}
+    look = FIRST_LOOK
+    while True:
+        quiet.clear()
+        queued = 0
+        for first, last in ids:
+            queued += await journal.waiting(first, last)
+        if progress is not None:
+            progress(queued)
+        if not queued:
+            return Waited()
+        standstills = await _standstills(journal, names, engine, failing_since, clock.monotonic(), patience)
+        if standstills:
+            return Waited(queued, standstills)
+        await clock.wait(quiet, look)
+        look = min(look * 1.5, LONGEST_LOOK)
+
+
+async def _standstills(
+    journal: Journal,
+    names: list[str],
+    engine: Engine | None,
+    failing_since: dict[str, float],
+    now: float,
+    patience: float,
+) -> tuple[Standstill, ...]:
+    """What holds everything up; empty as long as one environment moves."""
+    lanes = await journal.lanes()
+    counts = (await journal.counts()).by_environment
+    found: list[Standstill] = []
+    for name in names:
+        lane = lanes.get(name, Lane(environment=name))
+        if lane.state == "open" or "asked for" in lane.cause:
+            failing_since.pop(name, None)
+        if not counts.get(name, {}).get(State.QUEUED):
+            continue
+        if lane.state == "paused":
+            found.append(Standstill(name, "paused", lane.cause))
+        elif engine is not None and name not in engine.served():
+            found.append(Standstill(name, "no-key"))
+        elif lane.state == "open" or "asked for" in lane.cause:
+            return ()
+        elif now - failing_since.setdefault(name, now) >= patience:
+            found.append(Standstill(name, "unreachable", lane.cause))
+        else:
+            return ()
+    return tuple(found)

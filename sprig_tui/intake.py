@@ -1,0 +1,201 @@
+"""From a record to the journal's entry: which environment it is for, what it becomes there, and how lists show it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from msgspec import Raw, Struct
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.config.environment import Environment
+from sprig_tui.errors import ConfigError
+from sprig_tui.journal.records import Entry, State
+from sprig_tui.mapping.mapper import Mapper
+from sprig_tui.mapping.records import Rules
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.message_id import withheld_message_id
+from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
+
+PREVIEW = 120
+"""Characters of an answer that lists show."""
+_PREVIEW_BYTES = 4 * PREVIEW + 8
+"""Holds more characters than are shown, of whatever length in UTF-8, and the quote."""
+_LIST_TEXT = 500
+"""Characters that lists keep of a name or id; the payload has all of it."""
+_REMEMBERED = 1_024
+"""Routes kept at hand; a hostile file may name a new environment in every record."""
+
+_text = msgspec.json.Decoder(str).decode
+
+
+class Route(Struct, frozen=True, gc=False):
+    """Where a record goes."""
+
+    environment: str
+    """Name; empty where it cannot be told, and then `detail` says why and what to set."""
+    detail: str = ""
+    """Also what is worth knowing about a route that was found."""
+
+
+class Intake:
+    """Makes entries of records, for `send`, `listen`, `pull` and the console alike.
+
+    `default_environment` is the declared one (`-e`). A declaration is not a guess: it stands for records that do not
+    say where they are from, and for those with an environment id that nobody configured; but never against a record
+    that says it belongs elsewhere. Raises ConfigError for a declared environment that is not configured and for rules
+    that cannot be kept. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        environments: Mapping[str, Environment],
+        default_environment: str | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        if default_environment is not None and default_environment not in environments:
+            raise ConfigError(
+                f"no environment is called {default_environment}",
+                hint=f"use one of: {', '.join(environments)}" if environments else "add one to the config",
+            )
+        self.mapper = Mapper(rules)
+        self.stats: Counter[tuple[State, str]] = Counter()
+        """Entries made so far by (state, reason), before the journal finds repeats among them."""
+        self._environments = environments
+        self._declared = default_environment
+        self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}
+        self._clock = clock or SystemClock()
+        self._routes: dict[tuple[str | None, str | None], Route] = {}
+
+    def entry(self, record: Record, *, edited: bool = False) -> Entry:
+        """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
+        entry = self._unsendable(record) if isinstance(record, Unsendable) else self._response(record, edited)
+        self.stats[State.WITHHELD if entry.reason else State.QUEUED, entry.reason] += 1
+        return entry
+
+    def entries(self, records: Iterable[Record]) -> Iterator[Entry]:
+        """One entry per record, in order, as they are asked for."""
+        return map(self.entry, records)
+
+    # -- where it goes --------------------------------------------------------------------------------------------
+
+    def route(self, record: Record) -> Route:
+        """The environment of a record, by its own word or by the declaration."""
+        key = (record.environment, record.environment_id)
+        known = self._routes.get(key)
+        if known is None:
+            if len(self._routes) >= _REMEMBERED:
+                self._routes.clear()
+            known = self._routes[key] = self._find((key[0] or "").strip().lower(), (key[1] or "").strip())
+        return known
+
+    def _find(self, name: str, sprig_id: str) -> Route:
+        by_id = self._by_id.get(sprig_id, "") if sprig_id else ""
+        if name and name not in self._environments:
+            return Route(
+                "", f"the record names environment {name[:80]}, which is not configured: add it, or correct it"
+            )
+        if name and by_id and name != by_id:
+            return Route(
+                "", f"the record names environment {name}, but its environment id {sprig_id[:80]} is {by_id}'s"
+            )
+        own = name or by_id
+        if own and self._declared and own != self._declared:
+            said = f"environment id {sprig_id[:80]} is that of {own}" if not name else f"the record names {own}"
+            return Route("", f"{said}, but {self._declared} was declared: send it with -e {own}")
+        if own:
+            return Route(own)
+        if not sprig_id:
+            return Route(self._declared or "", "" if self._declared else "no environment is named: declare one with -e")
+        return self._unknown_id(sprig_id[:80])
+
+    def _unknown_id(self, sprig_id: str) -> Route:
+        if not self._declared:
+            return Route(
+                "",
+                f"environment id {sprig_id} belongs to no environment: set sprig_environment_id of the right one,"
+                " or declare one with -e",
+            )
+        own = self._environments[self._declared].sprig_environment_id
+        if own:
+            return Route(
+                "",
+                f"environment id {sprig_id} is not that of {self._declared} ({own[:80]}):"
+                " set sprig_environment_id of the environment it belongs to",
+            )
+        return Route(
+            self._declared,
+            f"taken as {self._declared}, which was declared; its environment id {sprig_id} is not configured",
+        )
+
+    # -- what it becomes ------------------------------------------------------------------------------------------
+
+    def _response(self, record: StudyResponse, edited: bool) -> Entry:
+        route = self.route(record)
+        mapping = self.mapper.map(record, environment=route.environment, now_ms=self._clock.now())
+        reason, detail = mapping.withheld or "", mapping.detail
+        if not reason or reason is Reason.ENVIRONMENT_UNKNOWN:
+            detail = route.detail
+        response = mapping.response
+        survey_id = response.survey_id
+        return Entry(
+            environment=route.environment,
+            message_id=mapping.message_id,
+            reason=reason,
+            detail=detail,
+            survey_id="" if survey_id is None else _fit(str(survey_id)),
+            survey_name=_fit(response.survey_name or ""),
+            user_id=_fit(response.user_id or ""),
+            question_type=_fit(response.question_type),
+            question_id=_fit(response.question_id),
+            answer=preview(response.response),
+            answered_at=mapping.answered_ms,
+            updated_at=mapping.updated_ms,
+            digest=mapping.digest,
+            source=record.origin.name,
+            line=record.origin.line,
+            raw=record.raw,
+            body=mapping.body if route.environment else b"",
+            edited=edited,
+        )
+
+    def _unsendable(self, record: Unsendable) -> Entry:
+        environment = self.route(record).environment
+        detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+        return Entry(
+            environment=environment,
+            message_id=withheld_message_id(environment, record.raw),
+            reason=record.reason,
+            detail=_fit(detail),
+            survey_id=_fit(record.survey_id),
+            survey_name=_fit(record.survey_name),
+            user_id=_fit(record.user_id),
+            source=record.origin.name,
+            line=record.origin.line,
+            raw=record.raw,
+        )
+
+
+def preview(answer: Raw) -> str:
+    """An answer for people: a text as it is, other JSON as it is written; at most 120 characters."""
+    json = bytes(answer)
+    if json[:1] != b'"':
+        text = json[:_PREVIEW_BYTES].decode(errors="ignore")
+    elif b"\\" not in json:
+        text = (json[1:_PREVIEW_BYTES] if len(json) > _PREVIEW_BYTES else json[1:-1]).decode(errors="ignore")
+    else:
+        try:
+            text = _text(json)
+        except ValueError:
+            # half of a surrogate pair, which JSON allows and text does not
+            text = json[1:-1].decode(errors="replace")
+    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
+
+
+def _fit(text: str) -> str:
+    """A text as lists keep it: bounded, and valid Unicode whatever the record held."""
+    text = text[:_LIST_TEXT]
+    return text if text.isascii() else text.encode(errors="replace").decode()

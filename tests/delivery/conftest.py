@@ -1,0 +1,164 @@
+"""The engine's test bench: a real journal, the real client, the real look-alike; only time is ours."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Detail, Entry, Lane, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.segment.message_id import message_id
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+START = 1_790_000_000_000
+
+
+class FakeTime:
+    """Wall and monotonic clock that move only when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.jump = 0
+        """Milliseconds that the wall clock is off."""
+        self._sleepers: dict[asyncio.Future[None], float] = {}
+
+    def now(self) -> int:
+        return START + int(self.seconds * 1000) + self.jump
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> bool:
+        assert seconds <= 300, "nothing waits longer than five minutes"
+        over = asyncio.get_running_loop().create_future()
+        self._sleepers[over] = self.seconds + max(seconds, 0.0)
+        told = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait((over, told), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sleepers.pop(over, None)
+            told.cancel()
+            over.cancel()
+        return event.is_set()
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+        for sleeper, due in list(self._sleepers.items()):
+            if due <= self.seconds and not sleeper.done():
+                sleeper.set_result(None)
+
+    def step(self) -> None:
+        """Go to the moment at which the next sleeper wakes."""
+        waiting = [due for sleeper, due in self._sleepers.items() if not sleeper.done()]
+        if waiting:
+            self.advance(max(0.0, min(waiting) - self.seconds))
+
+
+def entry(number: int, environment: str = "production", text: str = "") -> Entry:
+    identity = message_id(environment, f"group-{number}", "How easy was it?", "LIKERT")
+    call = {
+        "messageId": identity,
+        "userId": f"acct_{number}",
+        "event": "SDK - Submitted - Survey Response",
+        "type": "track",
+        "properties": {"response": text or number},
+        "context": {"integration": {"name": "sprig", "version": "1.0.0"}},
+        "timestamp": "2026-10-01T10:00:00.000Z",
+    }
+    body = json.dumps(call, separators=(",", ":")).encode()
+    return Entry(
+        environment=environment, message_id=identity, digest=str(number).encode(), raw=body, body=body, source="test"
+    )
+
+
+class Bench:
+    """A journal, the clock it runs on, and what tests do with them."""
+
+    def __init__(self, path: Path) -> None:
+        self.time = FakeTime()
+        self.path = path
+        self.journal = SQLiteJournal(path, clock=self.time)
+
+    # -- making ---------------------------------------------------------------------------------------------------
+
+    async def queue(
+        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
+    ) -> list[int]:
+        """Queue one delivery per number, and give their ids; poison ones hold the word POISON."""
+        entries = [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
+        return [one.id for one in await self.journal.add(entries)]
+
+    def environment(self, url: str, name: str = "production", key: str | None = KEY, rate: float = 0.0) -> Environment:
+        return Environment(name=name, write_key=WriteKey(key) if key else None, endpoint=url, requests_per_second=rate)
+
+    def engine(self, *environments: Environment, journal: Journal | None = None, **settings: float | bool) -> Engine:
+        return Engine(
+            journal or self.journal,
+            {one.name: one for one in environments},
+            DeliverySettings(**settings),  # type: ignore[arg-type] # spelled out by each test
+            clock=self.time,
+            timing=self.time,
+        )
+
+    # -- waiting --------------------------------------------------------------------------------------------------
+
+    async def until(self, holds: Callable[[], bool], engine: Engine | None = None) -> None:
+        """Wait until something holds; with an engine, time flies whenever its wire is silent."""
+        async with asyncio.timeout(20):
+            while not holds():
+                await self.tick(engine)
+
+    async def settled(self, engine: Engine, *, flying: bool = True) -> None:
+        """Wait until nothing is queued; time flies whenever the wire is silent, unless told otherwise."""
+        engine.wake()
+        async with asyncio.timeout(30):
+            while await self.queued():
+                await self.tick(engine if flying else None)
+
+    async def tick(self, engine: Engine | None = None) -> None:
+        await asyncio.sleep(0.002)
+        if engine is not None and not engine.snapshot().in_flight:
+            self.time.step()
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def queued(self) -> int:
+        return sum(each.get(State.QUEUED, 0) for each in (await self.journal.counts()).by_environment.values())
+
+    async def details(self, ids: Iterable[int]) -> list[Detail]:
+        found = [await self.journal.get(number) for number in ids]
+        return [detail for detail in found if detail is not None]
+
+    async def states(self, ids: Iterable[int]) -> list[State]:
+        return [detail.delivery.state for detail in await self.details(ids)]
+
+    async def lane(self, name: str = "production") -> Lane:
+        return (await self.journal.lanes())[name]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path / "journal.sqlite")
+    async with made.journal:
+        yield made
+
+
+@pytest.fixture
+def other_bench(bench: Bench) -> Bench:
+    """Another process's view of the same journal; open its journal to use it."""
+    other = Bench(bench.path)
+    other.time = bench.time
+    other.journal = SQLiteJournal(bench.path, clock=bench.time)
+    return other
+
+
+@pytest.fixture(scope="session")
+def bench_class() -> type[Bench]:
+    """For tests that need a bench per example."""
+    return Bench

@@ -1,0 +1,120 @@
+"""How an engine ends: drained, broken off, cancelled; and what it holds goes back."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sprig_tui.journal.records import State
+from sprig_tui.segment.sink import Rule, Sink
+
+
+async def held(bench: Any) -> int:
+    return sum((await bench.journal.counts()).leased.values())
+
+
+async def test_drain_lets_what_is_on_the_wire_finish(bench: Any) -> None:
+    await bench.queue(range(10))
+    faults = [Rule(do="slow", seconds=0.2)]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().in_flight == 10)
+        draining = asyncio.ensure_future(engine.drain(10))
+        await bench.until(lambda: engine.snapshot().draining)
+        await bench.queue(range(10, 20))
+        engine.wake()
+        assert await draining
+        assert sink.stats.accepted == 10
+    assert await bench.queued() == 10
+    assert await held(bench) == 0
+
+
+async def test_drain_breaks_off_what_does_not_finish(bench: Any) -> None:
+    ids = await bench.queue(range(10))
+    async with Sink(clock=bench.time, faults=["hang"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().in_flight == 10)
+        assert not await engine.drain(0.05)
+        assert await held(bench) == 0
+        assert await bench.states(ids) == [State.QUEUED] * 10
+        (detail,) = await bench.details(ids[:1])
+        assert [attempt.error for attempt in detail.history] == ["broken off by us"]
+        sink.set_faults([])
+        async with bench.engine(bench.environment(sink.url)) as second:
+            await bench.settled(second)
+        assert sink.requests[-1].retry_count == "1"
+        assert sink.stats.accepted == 10
+
+
+async def test_what_was_claimed_and_not_sent_goes_back_unused(bench: Any) -> None:
+    ids = await bench.queue(range(9_000))
+    async with Sink(clock=bench.time, faults=["hang"]) as sink:
+        async with bench.engine(bench.environment(sink.url), connections=1) as engine:
+            engine.wake()
+            await bench.until(lambda: engine.snapshot().in_flight > 0)
+            await asyncio.wait_for(engine.drain(0.0), 10)
+        assert sink.stats.requests == 1
+    assert await held(bench) == 0
+    assert (await bench.details(ids[-1:]))[0].history == ()
+
+
+@pytest.mark.parametrize("turns", range(0, 40, 3))
+async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Any, turns: int) -> None:
+    await bench.queue(range(6_000), poison={5, 3_000})
+    faults = [Rule(do="status", status=400, contains="POISON"), Rule(do="status", status=503, rate=0.2)]
+
+    async def deliver(url: str) -> None:
+        async with bench.engine(bench.environment(url)) as engine:
+            engine.wake()
+            while True:
+                await bench.tick(engine)
+
+    async with Sink(clock=bench.time, faults=faults) as sink:
+        running = asyncio.ensure_future(deliver(sink.url))
+        for _ in range(turns):
+            await asyncio.sleep(0.001)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await held(bench) == 0
+        sink.set_faults(faults[:1])
+        async with bench.engine(bench.environment(sink.url)) as engine:
+            await bench.settled(engine)
+        assert sink.stats.accepted == 5_998
+    assert (await bench.journal.counts()).by_environment["production"][State.FAILED] == 2
+
+
+async def test_a_long_request_keeps_its_lease(bench: Any, other_bench: Any) -> None:
+    await bench.queue(range(10))
+    async with Sink(clock=bench.time, faults=["hang@1"]) as sink, other_bench.journal:
+        there = bench.environment(sink.url)
+        async with bench.engine(there, lease=20.0) as engine:
+            engine.wake()
+            await bench.until(lambda: engine.snapshot().in_flight == 10)
+            for _ in range(40):
+                bench.time.advance(2.5)
+                await bench.tick()
+                await bench.journal.lanes()
+            other = bench.engine(there, journal=other_bench.journal)
+            async with other:
+                other.wake()
+                await bench.until(other.quiet.is_set)
+            assert sink.stats.requests == 1
+
+
+async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm(bench: Any, other_bench: Any) -> None:
+    ids = await bench.queue(range(10))
+    faults = [Rule(do="slow", seconds=0.4, last=1)]
+    async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:
+        there = bench.environment(sink.url)
+        async with bench.engine(there, lease=3_600.0) as engine:
+            engine.wake()
+            await bench.until(lambda: engine.snapshot().in_flight == 10)
+            bench.time.jump = 4_000_000  # the machine slept
+            async with bench.engine(there, journal=other_bench.journal) as other:
+                other.wake()
+                await bench.until(lambda: sink.stats.requests == 2)
+                await bench.until(lambda: engine.snapshot().in_flight == 0)
+                await bench.settled(other)
+        assert (sink.stats.accepted, sink.stats.duplicates) == (10, 10)
+    assert set(await bench.states(ids)) == {State.DELIVERED}

@@ -1,0 +1,208 @@
+"""The engine over a real journal and a real socket: outcomes, lanes, retries, keys."""
+
+from typing import Any
+
+import pytest
+
+from sprig_tui.journal.records import State
+from sprig_tui.segment.sink import Rule, Sink
+
+
+async def test_everything_arrives_once_in_few_requests(bench: Any) -> None:
+    ids = await bench.queue(range(6_000))
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        await bench.settled(engine)
+        assert (sink.stats.accepted, sink.stats.duplicates) == (6_000, 0)
+        assert sink.stats.requests <= 5
+        assert sink.stats.largest_body < 500_000
+        assert max(seen.events for seen in sink.requests) <= 2_500
+        assert [event["userId"] for event in sink.events][:3] == ["acct_0", "acct_1", "acct_2"]
+        assert engine.snapshot().environments["production"].delivered == 6_000
+    (detail,) = await bench.details(ids[-1:])
+    assert (detail.delivery.attempts, detail.delivery.status) == (1, 200)
+    assert [attempt.outcome for attempt in detail.history] == ["delivered"]
+
+
+async def test_what_another_process_adds_is_found_without_a_wake(bench: Any, other_bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine, other_bench.journal:
+        await bench.until(engine.quiet.is_set)
+        await other_bench.queue([1])
+        await bench.until(lambda: sink.stats.accepted == 1, engine)
+
+
+async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Any) -> None:
+    await bench.queue([1])
+    faults = ["503@1-2"]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        await bench.settled(engine)
+        assert [seen.retry_count for seen in sink.requests] == ["", "1", "2"]
+        assert sink.stats.accepted == 1
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "500", "408", "reset", "close"])
+async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Any, fault: str) -> None:
+    ids = await bench.queue(range(7_000))
+    faults = [f"{fault}@1-6"]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        await bench.settled(engine)
+        assert sink.stats.accepted == 7_000
+        # what was on the wire together fails together and is one failure of the lane; then probes, small and alone
+        probes = [seen for seen in sink.requests if seen.events <= 100]
+        assert probes
+        assert (await bench.lane()).state == "open"
+    history = (await bench.details(ids[:1]))[0].history
+    assert [attempt.outcome for attempt in history][-1] == "delivered"
+    assert {attempt.outcome for attempt in history[:-1]} == {"retry"}
+
+
+async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: Any) -> None:
+    await bench.queue(range(20))
+    async with (
+        Sink(clock=bench.time) as healthy,
+        Sink(clock=bench.time, faults=[Rule(do="status", status=429, retry_after="40", last=1)]) as sink,
+    ):
+        environments = bench.environment(sink.url), bench.environment(healthy.url, "development", "d" * 32)
+        async with bench.engine(*environments) as engine:
+            engine.wake()
+            await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
+            lane = await bench.lane()
+            assert lane.cause == "429, Segment asked for 40 s"
+            assert lane.until == bench.time.now() + 40_000
+            await bench.queue(range(20, 30))
+            await bench.queue(range(30), "development")
+            bench.time.advance(39.9)
+            engine.wake()
+            await bench.until(lambda: healthy.stats.accepted == 30)
+            assert sink.stats.requests == 1
+            await bench.settled(engine)
+            assert sink.stats.accepted == 30
+
+
+async def test_siblings_that_fail_together_are_one_failure(bench: Any) -> None:
+    await bench.queue(range(9_000))
+    faults = ["503@1-4"]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
+        await bench.until(lambda: engine.snapshot().environments["production"].requests == 0)
+        assert (await bench.lane()).failures == 1
+        assert sink.stats.requests <= 4
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_pauses_until_the_key_changes(bench: Any, status: int) -> None:
+    ids = await bench.queue(range(3))
+    faults = [Rule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
+        bench.time.advance(3_600)
+        engine.wake()
+        await bench.until(engine.quiet.is_set)
+        assert sink.stats.requests == 1
+        assert (await bench.lane()).cause == f"write key Zq8T…E1Rk refused ({status})"
+        assert await bench.states(ids) == [State.QUEUED] * 3
+        await engine.reload({"production": bench.environment(sink.url, key="n" * 32)})
+        await bench.settled(engine)
+        assert [seen.retry_count for seen in sink.requests] == ["", ""]
+        assert sink.stats.accepted == 3
+
+
+async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Any) -> None:
+    await bench.queue([1])
+    faults = [Rule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
+    async with Sink(clock=bench.time, faults=faults) as sink:
+        for _ in range(2):
+            async with bench.engine(bench.environment(sink.url)) as engine:
+                engine.wake()
+                await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
+        assert sink.stats.requests == 1
+        async with bench.engine(bench.environment(sink.url, key="n" * 32)) as engine:
+            await bench.settled(engine)
+        assert sink.stats.accepted == 1
+
+
+@pytest.mark.parametrize("status", [404, 405, 415, 501])
+async def test_a_wrong_address_fails_nothing(bench: Any, status: int) -> None:
+    ids = await bench.queue(range(50))
+    async with (
+        Sink(clock=bench.time, faults=[str(status)]) as sink,
+        bench.engine(bench.environment(sink.url)) as engine,
+    ):
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
+        assert (await bench.lane()).cause == f"check the endpoint {sink.url}: it answers {status}"
+        assert set(await bench.states(ids)) == {State.QUEUED}
+        sink.set_faults([])
+        await bench.journal.set_lane("production", "open")
+        await bench.settled(engine)
+        assert sink.stats.accepted == 50
+
+
+async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench: Any) -> None:
+    await bench.queue([1])
+    async with Sink(clock=bench.time) as sink:
+        await bench.journal.set_lane("production", "paused", "paused by hand")
+        async with bench.engine(bench.environment(sink.url)) as engine:
+            await engine.reload({"production": bench.environment(sink.url, key="n" * 32)})
+            bench.time.advance(400)
+            await bench.until(engine.quiet.is_set)
+            assert sink.stats.requests == 0
+
+
+async def test_given_up_after_retries_and_window(bench: Any) -> None:
+    ids = await bench.queue([1])
+    settings = {"max_retries": 3, "retry_window": 90.0}
+    there = Sink(clock=bench.time, faults=["503"])
+    async with there as sink, bench.engine(bench.environment(sink.url), **settings) as engine:
+        await bench.settled(engine)
+    (detail,) = await bench.details(ids)
+    assert detail.delivery.state is State.FAILED
+    assert detail.delivery.status == 503
+    assert len(detail.history) == detail.delivery.attempts > 4
+    assert detail.history[-1].started_at - detail.history[0].started_at >= 89_000
+    assert [seen.retry_count for seen in sink.requests] == ["", *map(str, range(1, len(sink.requests)))]
+
+
+async def test_nothing_listens_there(bench: Any) -> None:
+    ids = await bench.queue([1])
+    async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
+        assert (await bench.lane()).cause == "connection refused"
+        assert engine.snapshot().environments["production"].last_error == "connection refused"
+    assert await bench.states(ids) == [State.QUEUED]
+
+
+async def test_an_environment_without_a_key_is_known_and_not_served(bench: Any) -> None:
+    await bench.queue([1], "development")
+    async with Sink(clock=bench.time) as sink:
+        async with bench.engine(bench.environment(sink.url, "development", key=None)) as engine:
+            assert not engine.snapshot().environments["development"].has_key
+            assert engine.served() == frozenset()
+            await engine.reload({"development": bench.environment(sink.url, "development")})
+            await bench.settled(engine)
+            await engine.reload({"development": bench.environment(sink.url, "development", key=None)})
+            assert engine.served() == frozenset()
+        assert sink.stats.accepted == 1
+
+
+async def test_two_engines_on_one_journal_send_nothing_twice(bench: Any, other_bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink, other_bench.journal:
+        there = bench.environment(sink.url)
+        async with bench.engine(there) as engine, other_bench.engine(there, journal=other_bench.journal) as other:
+            for start in range(0, 8_000, 1_000):
+                await bench.queue(range(start, start + 1_000))
+                engine.wake()
+                other.wake()
+            await bench.settled(engine)
+        assert (sink.stats.accepted, sink.stats.duplicates) == (8_000, 0)
+
+
+async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Any) -> None:
+    await bench.queue([1])
+    async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
+        assert "inventedKey" not in repr(engine.snapshot())
+    assert b"inventedKey" not in bench.path.read_bytes()

@@ -1,0 +1,30 @@
+"""Ranges of ids."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.delivery.ids import MAX_RANGES, IdRanges
+
+numbers = st.lists(st.integers(0, 120))
+
+
+@given(st.lists(numbers))
+def test_holds_exactly_what_was_added_while_there_are_few_ranges(batches: list[list[int]]) -> None:
+    ids = IdRanges()
+    for batch in batches:
+        ids.add(batch)
+    held = [number for first, last in ids for number in range(first, last + 1)]
+    assert held == sorted({number for batch in batches for number in batch})
+    assert len(ids) == len(held)
+    assert bool(ids) == bool(held)
+
+
+def test_many_gaps_are_counted_in_rather_than_kept() -> None:
+    ids = IdRanges(range(0, 40_000, 2))
+    ranges = list(ids)
+    assert len(ranges) == MAX_RANGES
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == 39_998
+    assert all(before[1] < after[0] for before, after in pairwise(ranges))

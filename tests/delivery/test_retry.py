@@ -1,0 +1,191 @@
+"""The decision table: answer, history and time in; outcomes and the lane's change out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.delivery import causes
+from sprig_tui.delivery.retry import Decision, History, Policy
+from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
+from sprig_tui.segment.client import Answer
+from sprig_tui.segment.outcome import classify
+
+KEY = "Zq8TinventedKeyOfThirtyTwoCharE1Rk"
+NOW = 1_790_000_000_000
+HOUR = 3_600_000
+OPEN = Lane(environment="production", epoch=7)
+PROBING = Lane(environment="production", state="probing", failures=3, epoch=9)
+
+
+def policy(**settings: float) -> Policy:
+    environment = Environment(name="production", write_key=WriteKey(KEY))
+    return Policy(DeliverySettings(**settings), environment, lambda: 0.5)
+
+
+def answer(status: int, error: str = "", retry_after_s: float | None = None) -> Answer:
+    outcome = classify(status) if status else classify(503)
+    return Answer(
+        kind=outcome.kind,
+        status=status,
+        error=error or (f"http {status}" if outcome.kind != "delivered" else ""),
+        retry_after_s=retry_after_s,
+        bisect=outcome.bisect,
+        endpoint_fault=outcome.endpoint_fault,
+    )
+
+
+def decide(
+    got: Answer,
+    *,
+    attempts: tuple[int, ...] = (0,),
+    first: tuple[int, ...] | None = None,
+    lane: Lane = OPEN,
+    rules: Policy | None = None,
+) -> Decision:
+    history = History(tuple(range(1, len(attempts) + 1)), attempts, first or (0,) * len(attempts))
+    attempt = Attempt(started_at=NOW - 50, status=got.status, error=got.error, outcome=got.kind, events=len(attempts))
+    return (rules or policy()).decide(got, history, attempt, lane, NOW)
+
+
+def outcomes(decision: Decision) -> list[tuple[tuple[int, ...], State | None, bool]]:
+    return [(settled.ids, settled.state, settled.counts) for settled in decision.settlements]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_delivered(status: int) -> None:
+    decision = decide(answer(status), attempts=(0, 4))
+    assert outcomes(decision) == [((1, 2), State.DELIVERED, True)]
+    assert (decision.lane, decision.split, decision.halt) == (None, False, False)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_any_verdict_on_events_ends_a_probe(status: int) -> None:
+    assert decide(answer(status), lane=PROBING).lane == LaneChange(epoch=9, state="open", status=status)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_refused_alone_fails(status: int) -> None:
+    decision = decide(answer(status, "invalid_request"))
+    assert outcomes(decision) == [((1,), State.FAILED, True)]
+    assert decision.settlements[0].error == "invalid_request"
+    assert not decision.halt
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_refused_together_is_split_and_nobody_fails(status: int) -> None:
+    decision = decide(answer(status), attempts=(0, 0, 0))
+    assert outcomes(decision) == [((1, 2, 3), None, True)]
+    assert (decision.split, decision.halt) == (True, False)
+
+
+@pytest.mark.parametrize("status", [402, 404, 405, 407, 415, 418, 501, 505])
+@pytest.mark.parametrize("events", [1, 3])
+def test_a_wrong_endpoint_pauses_and_fails_nothing(status: int, events: int) -> None:
+    decision = decide(answer(status), attempts=(10,) * events, first=(NOW - 99 * HOUR,) * events)
+    assert [state for _, state, counts in outcomes(decision) if not counts] == [State.QUEUED]
+    assert decision.lane is not None
+    assert decision.lane.state == "paused"
+    assert decision.lane.cause == f"check the endpoint https://api.segment.io: it answers {status}"
+    assert decision.halt
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
+    decision = decide(answer(status), attempts=(10, 0), first=(NOW - 99 * HOUR, 0))
+    assert outcomes(decision) == [((1, 2), State.QUEUED, False)]
+    assert decision.lane == LaneChange(
+        epoch=7, state="paused", cause=f"write key Zq8T…E1Rk refused ({status})", status=status
+    )
+    assert KEY not in repr(decision)
+
+
+@pytest.mark.parametrize("status", [408, 410, 429, 460, 500, 502, 503, 504, 599])
+def test_a_passing_failure_goes_back_and_the_lane_waits(status: int) -> None:
+    decision = decide(answer(status), attempts=(0, 3))
+    assert outcomes(decision) == [((1, 2), State.QUEUED, True)]
+    assert decision.lane == LaneChange(epoch=7, state="waiting", until=NOW + 250, cause=str(status), status=status)
+    assert decision.halt
+
+
+def test_no_answer_is_named() -> None:
+    decision = decide(answer(0, "connection refused"))
+    assert decision.lane is not None
+    assert decision.lane.cause == "connection refused"
+
+
+def test_retry_after_outweighs_backoff() -> None:
+    decision = decide(answer(429, retry_after_s=40), lane=PROBING)
+    assert decision.lane == LaneChange(
+        epoch=9, state="waiting", until=NOW + 40_000, cause="429, Segment asked for 40 s", status=429
+    )
+
+
+def test_backoff_grows_with_the_lanes_failures() -> None:
+    decision = decide(answer(503), lane=PROBING)
+    assert decision.lane is not None
+    assert decision.lane.until == NOW + 2_000  # half of 0.5 s * 2 ** 3
+
+
+@pytest.mark.parametrize("status", [302, 511])
+def test_somebody_elses_answer_waits_and_uses_up_nothing(status: int) -> None:
+    decision = decide(answer(status), attempts=(99,), first=(NOW - 99 * HOUR,))
+    assert outcomes(decision) == [((1,), State.QUEUED, False)]
+    assert decision.lane is not None
+    assert decision.lane.state == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "age_h", "over"),
+    [(10, 12, True), (10, 11.9, False), (9, 99, False), (0, 0, False), (11, 13, True)],
+)
+def test_given_up_only_when_retries_and_window_are_both_spent(attempts: int, age_h: float, over: bool) -> None:
+    decision = decide(answer(503), attempts=(attempts, 0), first=(NOW - int(age_h * HOUR), 0))
+    states = {ids: state for ids, state, _ in outcomes(decision)}
+    assert states == ({(2,): State.QUEUED, (1,): State.FAILED} if over else {(1, 2): State.QUEUED})
+
+
+def test_no_retries_and_no_window_fail_at_the_first_answer() -> None:
+    decision = decide(answer(503), rules=policy(max_retries=0, retry_window=0))
+    assert outcomes(decision) == [((1,), State.FAILED, True)]
+    assert decision.lane is not None
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 24 * HOUR)), min_size=1, max_size=20))
+def test_every_delivery_of_a_request_gets_exactly_one_outcome(history: list[tuple[int, int]]) -> None:
+    attempts = tuple(number for number, _ in history)
+    first = tuple(NOW - age if number else 0 for number, age in history)
+    for status in (200, 302, 400, 401, 404, 503):
+        told = [
+            number for ids, _, _ in outcomes(decide(answer(status), attempts=attempts, first=first)) for number in ids
+        ]
+        assert sorted(told) == list(range(1, len(history) + 1))
+
+
+def lane(cause: str, state: str = "paused") -> Lane:
+    return Lane(environment="production", state=state, cause=cause)  # type: ignore[arg-type] # parametrised
+
+
+def test_a_pause_over_a_key_ends_with_that_key() -> None:
+    environment = Environment(name="production", write_key=WriteKey(KEY))
+    other = Environment(name="production", write_key=WriteKey("n" * 32))
+    paused = lane(causes.key_refused(environment, 401))
+    assert not causes.no_longer_holds(paused, environment)
+    assert causes.no_longer_holds(paused, other)
+    assert causes.is_ours(paused)
+
+
+def test_a_pause_over_an_endpoint_ends_with_that_endpoint() -> None:
+    here = Environment(name="production", endpoint="https://proxy.example/segment")
+    paused = lane(causes.endpoint_fault(here, 404, "http 404"))
+    assert not causes.no_longer_holds(paused, here)
+    assert causes.no_longer_holds(paused, Environment(name="production", endpoint="https://proxy.example"))
+    assert causes.no_longer_holds(paused, Environment(name="production"))
+
+
+def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
+    environment = Environment(name="production", write_key=WriteKey(KEY))
+    for known in (lane("paused by hand"), lane("503", "waiting"), lane("", "open")):
+        assert not causes.no_longer_holds(known, environment)
+        assert not causes.is_ours(known)

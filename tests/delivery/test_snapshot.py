@@ -1,0 +1,27 @@
+"""The meter behind the shown rate."""
+
+from sprig_tui.delivery.snapshot import RATE_SECONDS, Meter
+
+
+def test_nothing_yet() -> None:
+    assert Meter().rate(123.4) == 0.0
+
+
+def test_a_first_batch_is_no_flood() -> None:
+    meter = Meter()
+    meter.add(500, 100.99)
+    assert meter.rate(101.0) == 500.0
+
+
+def test_a_steady_stream() -> None:
+    meter = Meter()
+    for tick in range(1000):
+        meter.add(10, 50 + tick / 10)
+    assert 95 < meter.rate(150.0) < 105
+    assert meter.total == 10_000
+
+
+def test_silence_is_zero_soon() -> None:
+    meter = Meter()
+    meter.add(500, 100.0)
+    assert meter.rate(100.0 + RATE_SECONDS + 1) == 0.0
