@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import UNSET, Struct
 
 from sprig_tui.reasons import Reason
+from sprig_tui.segment.lints import Lint, lint
+from sprig_tui.sprig.records import StudyResponse
 
 Level = Literal["ok", "warning", "error"]
 
@@ -49,18 +51,47 @@ class Rules(Struct, frozen=True, kw_only=True):
     """Catalogue by survey id as text."""
 
 
+class Tracer(Protocol):
+    """What can tell, of a mapping it made, where each field came from."""
+
+    def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
+        """One FieldTrace per field, in the order of Sprig's table."""
+        ...
+
+
 class Mapping(Struct, frozen=True, kw_only=True):
     """The outcome of mapping one response for one environment."""
 
     environment: str
     message_id: str
     body: bytes
-    """The track call as compact JSON, `messageId` first, without `sentAt` (stamped on the batch at each attempt)."""
+    """The track call as compact JSON, `messageId` first, without `sentAt` (stamped on the batch at each attempt).
+
+    Also there when it is withheld: what would be sent.
+    """
     withheld: Reason | None = None
     detail: str = ""
-    fields: tuple[FieldTrace, ...] = ()
+    """Why it is withheld, in words; begins with the path of the field at fault where there is one."""
     digest: bytes = b""
     """8 bytes over the answer's canonical JSON: tells a repeat from a revision."""
     answered_ms: int = 0
     """The answer's time, milliseconds since 1970 UTC; 0 where the source has none."""
     updated_ms: int = 0
+    response: StudyResponse
+    """What was mapped; made fit for JSON where it was not."""
+    mapped_at: int
+    """Wall time of the mapping, milliseconds since 1970 UTC."""
+    faults: tuple[Lint, ...] = ()
+    """What was off with the response itself, beyond what lints of the call can see."""
+    tracer: Tracer
+
+    @property
+    def fields(self) -> tuple[FieldTrace, ...]:
+        """The inspector's rows; worked out when asked for, since sending does not need them."""
+        return self.tracer.trace(self)
+
+    @property
+    def lints(self) -> tuple[Lint, ...]:
+        """Everything that is off, worst things first."""
+        found = (*self.faults, *lint(self.body, self.mapped_at))
+        return tuple(sorted(found, key=lambda one: one.level))

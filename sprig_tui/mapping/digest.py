@@ -1,0 +1,63 @@
+"""The digest of an answer: equal for equal JSON values, however they are written."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+SIZE = 8
+"""Bytes of a digest."""
+
+
+def digest(answer: bytes) -> bytes:
+    """8 bytes over the answer's canonical JSON; never raises, whatever the bytes are.
+
+    Key order, spaces and escapes make no difference; an integer and a fraction do (`4` and `4.0` differ), and integers
+    of any size are told apart.
+    """
+    text = answer.strip()
+    if b"[" in text or b"{" in text or b"\\" in text:
+        text = _canonical(text)
+    if len(text) < SIZE:
+        # Shorter than its own hash: JSON holds no zero byte, so padding keeps texts apart.
+        return text.rjust(SIZE, b"\0")
+    return blake2b(text, digest_size=SIZE).digest()
+
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+class _Number(str):
+    """A number, kept as it was written."""
+
+    __slots__ = ()
+
+
+def _canonical(text: bytes) -> bytes:
+    try:
+        return _SORTED.encode(msgspec.json.decode(text))
+    except (ValueError, RecursionError):
+        return _canonical_by_text(text)
+
+
+def _canonical_by_text(text: bytes) -> bytes:
+    """For what holds numbers beyond doubles or halves of surrogate pairs: numbers stay as they are written."""
+    try:
+        value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+        return _written(value).encode("utf-8", "surrogatepass")
+    except (ValueError, RecursionError):
+        return text
+
+
+def _written(value: Any) -> str:
+    """JSON with sorted keys and without spaces."""
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_written(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,150 @@
+"""From a StudyResponse to the track call: pure, and fast, for it stands before every answer that is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from sprig_tui.mapping.digest import digest
+from sprig_tui.mapping.foreign import Value, edited, fit_for_json, hashed, skim
+from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
+from sprig_tui.mapping.rows import Properties, Row, property_rows
+from sprig_tui.mapping.rules import below, check_rules
+from sprig_tui.mapping.trace import trace
+from sprig_tui.mapping.verdict import GROUP_MISSING, verdict
+from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.segment.lints import Lint
+from sprig_tui.segment.message_id import message_id, withheld_message_id
+from sprig_tui.segment.timestamps import read_instant, usual_ms
+from sprig_tui.segment.track import Track, encode_track
+from sprig_tui.sprig.records import StudyResponse
+
+
+class Mapper:
+    """Maps responses by one set of rules; what does not change from answer to answer is worked out once."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Raises ConfigError when a rule cannot be kept."""
+        check_rules(rules)
+        self.rules = rules
+        self.rows = property_rows(rules)
+        self.values = tuple(_by_rules(row, rules) for row in self.rows)
+        """Per row its value with the rules kept: what is omitted is UNSET, what is hashed is the hash."""
+        integration = {"name": rules.integration_name, "version": rules.integration_version}
+        self._context = Raw(msgspec.json.encode({"integration": integration}))
+        self._integrations = UNSET if rules.integrations is None else Raw(msgspec.json.encode(rules.integrations))
+
+    def map(self, response: StudyResponse, *, environment: str, now_ms: int) -> Mapping:
+        """Map one response for an environment, by name; `now_ms` is the wall time in milliseconds since 1970.
+
+        An empty name is an environment that is not known. Never raises: what cannot be sent comes back withheld, with
+        its reason.
+        """
+        try:
+            return self._map(response, environment, now_ms, ())
+        except (ValueError, RecursionError):
+            # Text or JSON that cannot be sent as it is; looked for only now, since hardly any record has it.
+            fit, faults = fit_for_json(response)
+            return self._map(fit, environment, now_ms, faults)
+
+    def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
+        """One FieldTrace per field, in the order of Sprig's table."""
+        return trace(mapping, self.rules, tuple(zip(self.rows, self.values, strict=True)))
+
+    def _map(self, response: StudyResponse, environment: str, now_ms: int, faults: tuple[Lint, ...]) -> Mapping:
+        user_id = (response.user_id or "").strip()
+        group = response.response_group_id
+        if group and not group.isspace():
+            identity = message_id(environment, group, response.question, response.question_type)
+        else:
+            identity = withheld_message_id(environment, response.raw)
+            faults = (*faults, GROUP_MISSING)
+        answered = response.answered_at or ""
+        ms = usual_ms(answered)
+        if ms is None:
+            instant = read_instant(answered)
+            if instant is not None:
+                answered, ms = instant.text, instant.ms
+        body = encode_track(
+            Track(
+                identity,
+                user_id or UNSET,
+                self.rules.event,
+                "track",
+                Properties(*[value(response) for value in self.values]),
+                self._context,
+                answered or UNSET,
+                self._integrations,
+            )
+        )
+        # Foreign JSON is copied as it is: a piece that is no value of its own could bring fields into the call.
+        answer = bytes(response.response)
+        skim(answer)
+        if isinstance(response.attributes, Raw):
+            skim(response.attributes)
+        body.decode()
+        withheld, detail = None, ""
+        if (
+            not user_id
+            or ms is None
+            or ms < 0
+            or len(body) > MAX_EVENT_BYTES
+            or faults
+            or not environment
+            or response.deleted_at
+        ):
+            withheld, detail = verdict(response, body, environment, now_ms, faults)
+        updated_ms = 0
+        if response.updated_at:
+            updated_ms = (ms or 0) if response.updated_at == response.answered_at else _ms(response.updated_at)
+        return Mapping(
+            environment=environment,
+            message_id=identity,
+            body=body,
+            withheld=withheld,
+            detail=detail,
+            digest=digest(answer),
+            answered_ms=ms or 0,
+            updated_ms=updated_ms,
+            response=response,
+            mapped_at=now_ms,
+            faults=faults,
+            tracer=self,
+        )
+
+
+def map_response(response: StudyResponse, rules: Rules, *, environment: str, now_ms: int) -> Mapping:
+    """Map one response; for many under the same rules, make one `Mapper`. Raises ConfigError for bad rules only."""
+    return Mapper(rules).map(response, environment=environment, now_ms=now_ms)
+
+
+def _ms(text: str) -> int:
+    ms = usual_ms(text)
+    if ms is None:
+        instant = read_instant(text)
+        return 0 if instant is None else instant.ms
+    return ms
+
+
+def _by_rules(row: Row, rules: Rules) -> Callable[[StudyResponse], Any]:
+    plain = row.value
+    if row.path in rules.omit:
+        return _left_out
+    if row.path in rules.hash:
+        return lambda response: hashed(plain(response))
+    omit, hash_ = below(rules.omit, row.path), below(rules.hash, row.path)
+    if not omit and not hash_:
+        return plain
+
+    def inside(response: StudyResponse) -> Value:
+        value: Value = plain(response)
+        return edited(value, omit, hash_) if isinstance(value, Raw) else value
+
+    return inside
+
+
+def _left_out(_response: StudyResponse) -> Value:
+    return UNSET

@@ -1,0 +1,125 @@
+"""The inspector's rows: every field of the call in the table's order, with where it came from and what is off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET, Raw
+
+from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
+from sprig_tui.mapping.rows import Row
+from sprig_tui.mapping.rules import below
+from sprig_tui.mapping.verdict import hint
+from sprig_tui.segment.lints import Lint
+from sprig_tui.segment.timestamps import read_instant
+from sprig_tui.sprig.records import StudyResponse
+
+_DEFAULTS = Rules()
+
+
+def trace(
+    mapping: Mapping, rules: Rules, rows: Sequence[tuple[Row, Callable[[StudyResponse], Any]]]
+) -> tuple[FieldTrace, ...]:
+    """One row per field: userId, event, type, the properties, context, the times, messageId, integrations.
+
+    `rows` holds each property's row and its value under the rules.
+    """
+    response = mapping.response
+    read = _reading_notes(response)
+    fields = [
+        _user_id(response),
+        FieldTrace("event", rules.event, _chosen(rules.event, _DEFAULTS.event)),
+        FieldTrace("type", "track", "default", _joined(read["type"]), "warning" if read["type"] else "ok"),
+        *(_property(response, row, value(response), rules, read.get(row.path, ())) for row, value in rows),
+        _integration(rules),
+        FieldTrace("sentAt", UNSET, "at send", "stamped on each attempt"),
+        _timestamp(response),
+        FieldTrace("receivedAt", UNSET, "", "never sent: Segment sets it on arrival"),
+        FieldTrace("messageId", mapping.message_id, "computed"),
+        _integrations(rules),
+    ]
+    lints = mapping.lints
+    return tuple(_with_lints(field, lints) for field in fields)
+
+
+def _chosen(value: object, default: object) -> str:
+    return "default" if value == default else "config"
+
+
+def _user_id(response: StudyResponse) -> FieldTrace:
+    value = (response.user_id or "").strip()
+    note = "" if value else hint(response).removeprefix("; ")
+    return FieldTrace("userId", value or UNSET, response.paths.get("user_id", ""), note)
+
+
+def _reading_notes(response: StudyResponse) -> dict[str, list[str]]:
+    """What was noted while reading, by the field it bears on; `type` takes what bears on the record as a whole."""
+    notes: dict[str, list[str]] = {"type": [], "properties.questionType": [], "properties.visitorId": []}
+    for note in response.notes:
+        if "question type" in note:
+            notes["properties.questionType"].append(note)
+        elif note.startswith("visitorId"):
+            notes["properties.visitorId"].append(note)
+        else:
+            notes["type"].append(note)
+    return notes
+
+
+def _property(response: StudyResponse, row: Row, value: Any, rules: Rules, read: Sequence[str]) -> FieldTrace:
+    if row.path in rules.omit:
+        return FieldTrace(row.path, UNSET, "config", "left out, as the rules ask")
+    plain = row.value(response)
+    said = row.said(response, plain)
+    origin = said.origin or response.paths.get(row.attribute, "")
+    notes = [*(read or (said.note,)), *_edits(row, value, plain, rules)]
+    return FieldTrace(row.path, value, origin, _joined(notes), "warning" if read else said.level)
+
+
+def _edits(row: Row, value: Any, plain: Any, rules: Rules) -> Iterable[str]:
+    if row.path in rules.hash:
+        if value is not UNSET and value is not None:
+            yield "sha256 of its trimmed lower-case text, as the rules ask"
+    elif value is not plain and isinstance(value, Raw):
+        if left_out := below(rules.omit, row.path):
+            yield f"left out, as the rules ask: {', '.join(left_out)}"
+        if hashed := below(rules.hash, row.path):
+            yield f"hashed, as the rules ask: {', '.join(hashed)}"
+
+
+def _integration(rules: Rules) -> FieldTrace:
+    value = {"name": rules.integration_name, "version": rules.integration_version}
+    default = {"name": _DEFAULTS.integration_name, "version": _DEFAULTS.integration_version}
+    return FieldTrace("context.integration", value, _chosen(value, default))
+
+
+def _timestamp(response: StudyResponse) -> FieldTrace:
+    written = response.answered_at or ""
+    origin = response.paths.get("answered_at", "")
+    instant = read_instant(written)
+    if instant is not None:
+        return FieldTrace("timestamp", instant.text, origin, instant.note)
+    note = "the time of the last change is not the answer's, and not used" if response.updated_at else ""
+    return FieldTrace("timestamp", written or UNSET, origin, note)
+
+
+def _integrations(rules: Rules) -> FieldTrace:
+    if rules.integrations is None:
+        return FieldTrace("integrations", UNSET, "default", "every destination of the source")
+    return FieldTrace("integrations", dict(rules.integrations), "config")
+
+
+def _with_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
+    found = [one for one in lints if one.path == field.path]
+    if not found:
+        return field
+    level: Level = "error" if any(one.level == "error" for one in found) else "warning"
+    if field.level == "error":
+        level = "error"
+    return FieldTrace(
+        field.path, field.value, field.origin, _joined([*(one.message for one in found), field.note]), level
+    )
+
+
+def _joined(notes: Iterable[str]) -> str:
+    return "; ".join(note for note in notes if note)

@@ -1,0 +1,48 @@
+"""Whether a mapped response may be sent, and if not, why: one reason, the one that matters most."""
+
+from __future__ import annotations
+
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.lints import EVENT_TOO_LARGE, Lint, lint
+from sprig_tui.sprig.records import StudyResponse
+
+GROUP_MISSING = Lint(
+    "group_missing", "properties.responseGroupId", "empty: answers of different people could not be told apart"
+)
+
+
+def verdict(
+    response: StudyResponse, body: bytes, environment: str, now_ms: int, faults: tuple[Lint, ...]
+) -> tuple[Reason | None, str]:
+    """The reason to withhold and its detail, or None and an empty text.
+
+    In this order, so that the first is the one no repair of the others would lift: deleted in Sprig (it must never be
+    sent), anonymous (nobody could send it), invalid, larger than Segment takes, environment unknown (a config away
+    from being sent).
+    """
+    if response.deleted_at:
+        return Reason.DELETED, f"deleted in Sprig at {response.deleted_at[:40]}"
+    if not (response.user_id or "").strip():
+        return Reason.ANONYMOUS, f"userId: no User ID in the record{hint(response)}"
+    errors = [one for one in (*faults, *lint(body, now_ms)) if one.level == "error"]
+    for one in errors:
+        if one.code != EVENT_TOO_LARGE:
+            return Reason.INVALID, f"{one.path}: {one.message}" if one.path else one.message
+    if errors:
+        return Reason.TOO_LARGE, errors[0].message
+    if not environment:
+        return Reason.ENVIRONMENT_UNKNOWN, _unknown(response)
+    return None, ""
+
+
+def hint(response: StudyResponse) -> str:
+    """Another id that could be meant, as an addition to a sentence; it is never sent in place of the User ID."""
+    return f"; {response.user_id_hint[:200]} is another id, and not used" if response.user_id_hint else ""
+
+
+def _unknown(response: StudyResponse) -> str:
+    if response.environment:
+        return f"no environment is called {response.environment[:80]}"
+    if response.environment_id:
+        return f"no environment has the Sprig environment id {response.environment_id[:80]}"
+    return "neither the record nor the command names an environment"

@@ -1,0 +1,183 @@
+"""What Segment would discard or misread, found before it is sent.
+
+Segment answers 200 to nearly everything and drops it later; where it has a name for the reason, that name is the code
+here (`discards`). The other codes are ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from sprig_tui.segment import discards
+from sprig_tui.segment.limits import MAX_EVENT_BYTES, MAX_MESSAGE_ID, MAX_PROPERTIES
+from sprig_tui.segment.timestamps import read_instant
+
+NOT_JSON = "not_json"
+EVENT_TOO_LARGE = "event_too_large"
+TOO_MANY_PROPERTIES = "too_many_properties"
+TYPE_NOT_TRACK = "type_not_track"
+INTEGRATION_MISSING = "integration_missing"
+MESSAGE_ID_MISSING = "message_id_missing"
+MESSAGE_ID_TOO_LONG = "message_id_too_long"
+TIMESTAMP_MISSING = "timestamp_missing"
+TIMESTAMP_INVALID = "timestamp_invalid"
+TIMESTAMP_BEFORE_1970 = "timestamp_before_1970"
+TIMESTAMP_IN_FUTURE = "timestamp_in_future"
+USER_ID_LONG = "user_id_long"
+SENT_AT_SET = "sent_at_set"
+RECEIVED_AT_SET = "received_at_set"
+
+MAX_USER_ID = 255
+"""Characters of a userId that every destination can be trusted with; Segment documents no limit of its own."""
+FUTURE_SLACK_MS = 300_000
+"""How far a timestamp may lie ahead of our clock before we speak of it: clocks differ."""
+
+
+class Lint(Struct, frozen=True, gc=False):
+    """One thing that is off in a track call."""
+
+    code: str
+    path: str
+    """Dotted path in the call, such as `userId`; empty for the whole of it."""
+    message: str
+    level: Literal["warning", "error"] = "error"
+    """`error`: Segment would drop it, or book it wrongly; `warning`: it goes through, but look at it."""
+
+
+def lint(track: Mapping[str, Any] | bytes, now_ms: int) -> tuple[Lint, ...]:
+    """Everything that is off in a track call, as a dict or as the JSON that would be sent, worst things first.
+
+    `now_ms` is the wall time in milliseconds since 1970. Never raises: what cannot be read is a lint.
+    """
+    try:
+        body = track if isinstance(track, bytes) else _encoded(track)
+        body.decode()
+        call = _OBJECT.decode(body)
+    except (ValueError, TypeError, RecursionError) as error:
+        return (Lint(NOT_JSON, "", f"not a JSON object: {_cause(error)}"),)
+    found = [*_size(body), *_person(call), *_event(call), *_properties(call), *_context(call)]
+    found += [*_message_id(call), *_times(call, now_ms)]
+    return tuple(sorted(found, key=lambda one: one.level))
+
+
+def timestamp_lint(ms: int, now_ms: int) -> Lint | None:
+    """What is off with a moment, in milliseconds since 1970, as the time of an answer."""
+    if ms < 0:
+        return Lint(TIMESTAMP_BEFORE_1970, "timestamp", "before 1970: Segment may refuse it")
+    if ms > now_ms + FUTURE_SLACK_MS:
+        return Lint(TIMESTAMP_IN_FUTURE, "timestamp", "in the future: is a clock wrong?", "warning")
+    return None
+
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+
+
+def _encoded(track: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(track), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "it holds text that is not valid Unicode"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error)[:120]
+
+
+def _size(body: bytes) -> Iterator[Lint]:
+    if len(body) > MAX_EVENT_BYTES:
+        yield Lint(EVENT_TOO_LARGE, "", f"{len(body):,} bytes; Segment takes {MAX_EVENT_BYTES:,} per event")
+
+
+def _person(call: dict[str, Raw]) -> Iterator[Lint]:
+    given = {name: _scalar(call[name]) for name in ("userId", "anonymousId") if name in call}
+    if all(value is None for value in given.values()):
+        yield Lint(discards.NO_USER_ANON_ID, "userId", "no User ID: Segment drops it without a word")
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            what = "blank" if isinstance(value, str) else "not a text"
+            yield Lint(discards.ID_NOT_STRING, name, f"{what}: Segment takes only a text that is not empty")
+        elif isinstance(value, str) and len(value) > MAX_USER_ID:
+            message = f"{len(value):,} characters; many destinations take {MAX_USER_ID} at most"
+            yield Lint(USER_ID_LONG, name, message, "warning")
+
+
+def _event(call: dict[str, Raw]) -> Iterator[Lint]:
+    if _scalar(call.get("type")) != "track":
+        yield Lint(TYPE_NOT_TRACK, "type", 'must be "track"')
+    event = _scalar(call.get("event"))
+    if event is None or event == "":
+        yield Lint(discards.EVENT_NOT_DEFINED, "event", "no event name")
+    elif not isinstance(event, str):
+        yield Lint(discards.EVENT_NOT_STRING, "event", "the event name is not a text")
+
+
+def _properties(call: dict[str, Raw]) -> Iterator[Lint]:
+    if "properties" not in call:
+        return
+    properties = _object(call["properties"])
+    if properties is None:
+        yield Lint(discards.PROPERTIES_NOT_OBJECT, "properties", "not an object")
+    elif len(properties) > MAX_PROPERTIES:
+        message = f"{len(properties):,} properties; Segment drops what is over {MAX_PROPERTIES:,}"
+        yield Lint(TOO_MANY_PROPERTIES, "properties", message)
+
+
+def _context(call: dict[str, Raw]) -> Iterator[Lint]:
+    context = _object(call.get("context"))
+    integration = None if context is None else _object(context.get("integration"))
+    if not integration:
+        yield Lint(INTEGRATION_MISSING, "context.integration", "must be an object that says where the call comes from")
+
+
+def _message_id(call: dict[str, Raw]) -> Iterator[Lint]:
+    message_id = _scalar(call.get("messageId"))
+    if not isinstance(message_id, str) or not message_id.strip():
+        yield Lint(MESSAGE_ID_MISSING, "messageId", "must be a text that is not empty, or repeats are not recognised")
+    elif len(message_id) > MAX_MESSAGE_ID:
+        message = f"{len(message_id):,} characters; Segment takes {MAX_MESSAGE_ID}"
+        yield Lint(MESSAGE_ID_TOO_LONG, "messageId", message)
+
+
+def _times(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
+    written = _scalar(call.get("timestamp"))
+    if written is None:
+        yield Lint(TIMESTAMP_MISSING, "timestamp", "no time: Segment would take the time of arrival")
+    else:
+        instant = read_instant(written) if isinstance(written, str) else None
+        found = (
+            Lint(TIMESTAMP_INVALID, "timestamp", "not an ISO-8601 time: Segment would take the time of arrival")
+            if instant is None
+            else timestamp_lint(instant.ms, now_ms)
+        )
+        if found is not None:
+            yield found
+    if "sentAt" in call:
+        message = "stamped afresh on each attempt: a fixed one shifts the timestamp when it is sent later"
+        yield Lint(SENT_AT_SET, "sentAt", message, "warning")
+    if "receivedAt" in call:
+        yield Lint(RECEIVED_AT_SET, "receivedAt", "never sent: Segment sets it on arrival", "warning")
+
+
+def _scalar(raw: Raw | None) -> object:
+    """The value of a text, number, true, false or null; Ellipsis for a list or an object, None when absent."""
+    if raw is None:
+        return None
+    if bytes(raw).lstrip()[:1] in {b"{", b"["}:
+        return ...
+    try:
+        return msgspec.json.decode(raw)
+    except ValueError:
+        # A number beyond what a double holds: a value, and no text.
+        return ...
+
+
+def _object(raw: Raw | None) -> dict[str, Raw] | None:
+    if raw is None or bytes(raw).lstrip()[:1] != b"{":
+        return None
+    return _OBJECT.decode(raw)

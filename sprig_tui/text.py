@@ -1,0 +1,178 @@
+"""Untrusted text made printable: nothing in an answer can steer a terminal, hide, or change the order of a line.
+
+What stays: letters of every script (right-to-left ones too), marks, symbols, emoji, CJK and its wide space. What is
+shown instead of what a terminal would obey or not show at all:
+
+- tab and line feed (also CR LF) as ⇥ and ⏎; other C0 controls and DEL as their Control Pictures (␛)
+- C1 controls, bidi controls, zero-width and other format characters, line and paragraph separators, tag characters,
+  lone surrogates, private use, unassigned code points and blank letters as ⟨U+202E⟩
+- other spaces (no-break, thin ...) as a plain space
+- a zero-width joiner between two emoji is left out, so that the sequence falls into its members: terminals disagree on
+  the width of the joined form, and a wrong width breaks the columns beside it
+- a variation selector stays behind the one character it selects a form of; a second one is shown, since runs of them
+  can carry hidden text
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+ELLIPSIS: Final = "…"
+REDACTED: Final = "[redacted]"
+
+_ZWJ = 0x200D
+_SELECTORS = frozenset({0xFE0E, 0xFE0F})
+_IDEOGRAPH_SELECTORS = range(0xE0100, 0xE01F0)
+_IDEOGRAPHS = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x3FFFE))
+_NEW_EMOJI = range(0x1F000, 0x1FB00)
+"""Reserved for pictographs as a whole: emoji newer than our Unicode tables stay emoji."""
+_NEW_IDEOGRAPHS = range(0x2EBF0, 0x323B0)
+_BLANK = frozenset({0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0})
+"""Printable by their category, but nothing is seen of them."""
+_KEPT_SPACES = frozenset({0x20, 0x3000})
+
+_CONTEXTUAL = re.compile("[\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_WHITE = re.compile(r"\s+")
+_TOKEN_START = re.compile(r"⟨(?:U(?:\+[0-9A-F]{0,6})?)?\Z")
+
+
+def printable(text: str, *, limit: int = 0) -> str:
+    """The text on one line, with everything visible; at most `limit` characters (0: all), the last then an ellipsis.
+
+    Takes time by the limit, not by the text. Making a printable text printable again changes nothing.
+    """
+    cut = 0 < limit < len(text)
+    if cut:
+        text = text[: limit + 1]
+    if not (text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None)):
+        text = _visible(text)
+    return _shortened(text, limit) if cut or 0 < limit < len(text) else text
+
+
+def one_line(text: str, *, limit: int = 0) -> str:
+    """As `printable`, but runs of white space, line breaks included, are one plain space: for cells of a table."""
+    cut = limit > 0 and len(text) > 4 * limit + 64
+    if cut:
+        # Enough to fill the limit, unless it is nearly all white space: then the cut has to be shown here.
+        text = text[: 4 * limit + 64]
+    folded = _WHITE.sub(" ", text).strip()
+    if cut and len(folded) <= limit:
+        folded = folded[: limit - 1] + ELLIPSIS
+    return printable(folded, limit=limit)
+
+
+def excerpt(data: bytes | str, limit: int) -> str:
+    """The printable beginning of what may be anything: bytes that are no UTF-8 are shown as U+FFFD."""
+    if isinstance(data, bytes):
+        # A character takes four bytes at most, so that one more than the limit is left and the cut is seen.
+        data = data[: 4 * limit + 4].decode("utf-8", "replace")
+    return printable(data, limit=limit)
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets: as they are, percent-encoded, and as Basic credentials (`base64("KEY:")`)."""
+    forms: set[str] = set()
+    for secret in secrets:
+        if secret.strip():
+            raw = secret.encode("utf-8", "surrogatepass")
+            forms |= {secret, quote(raw, safe="")}
+            forms |= {base64.b64encode(raw + tail).decode("ascii").rstrip("=") for tail in (b"", b":")}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, REDACTED)
+    return text
+
+
+class _Glyphs(dict[int, str]):
+    """What stands for each code point, worked out at first sight; a bounded number is remembered."""
+
+    def __missing__(self, code: int) -> str:
+        glyph = _glyph(code)
+        if len(self) < 4096:
+            self[code] = glyph
+        return glyph
+
+
+_GLYPHS = _Glyphs({0x09: "⇥", 0x0A: "⏎", 0x7F: "␡"})
+
+
+def _glyph(code: int) -> str:
+    if code < 0x20:
+        return chr(0x2400 + code)
+    category = unicodedata.category(chr(code))
+    if category == "Zs":
+        return chr(code) if code in _KEPT_SPACES else " "
+    if category == "Cn" and (code in _NEW_EMOJI or code in _NEW_IDEOGRAPHS):
+        return chr(code)
+    if category[0] == "C" or category in {"Zl", "Zp"} or code in _BLANK or _is_selector(code):
+        return _named(code)
+    return chr(code)
+
+
+def _named(code: int) -> str:
+    return f"⟨U+{code:04X}⟩"
+
+
+def _is_selector(code: int) -> bool:
+    return 0xFE00 <= code <= 0xFE0F or code in _IDEOGRAPH_SELECTORS
+
+
+def _visible(text: str) -> str:
+    text = text.replace("\r\n", "\n")
+    if _CONTEXTUAL.search(text) is None:
+        return text.translate(_GLYPHS)
+    kept: list[str] = []
+    at = 0
+    for found in _CONTEXTUAL.finditer(text):
+        start = found.start()
+        kept.append(text[at:start].translate(_GLYPHS))
+        kept.append(_in_context(text, start))
+        at = start + 1
+    kept.append(text[at:].translate(_GLYPHS))
+    return "".join(kept)
+
+
+def _in_context(text: str, at: int) -> str:
+    """What stands for a joiner or a selector, by its neighbours."""
+    code = ord(text[at])
+    before = text[at - 1] if at else ""
+    if code == _ZWJ:
+        after = text[at + 1 : at + 2]
+        if before and ord(before) in _SELECTORS and at > 1:
+            before = text[at - 2]
+        return "" if _is_emoji(before) and _is_emoji(after) else _named(code)
+    if not before:
+        return _named(code)
+    if code in _IDEOGRAPH_SELECTORS:
+        fits = any(ord(before) in block for block in _IDEOGRAPHS)
+    else:
+        fits = code in _SELECTORS and before.isprintable() and not before.isspace() and not _is_unseen(before)
+    return text[at] if fits else _named(code)
+
+
+def _is_unseen(character: str) -> bool:
+    return _UNSEEN.match(character) is not None
+
+
+def _is_emoji(character: str) -> bool:
+    """A symbol, or a skin tone; the arrows and signs of newer sequences are mathematical symbols to Unicode."""
+    return (
+        bool(character)
+        and (unicodedata.category(character) in {"So", "Sk", "Sm"} or ord(character) in _NEW_EMOJI)
+        and not character.isascii()
+    )
+
+
+def _shortened(text: str, limit: int) -> str:
+    head = text[: limit - 1]
+    # A ⟨U+…⟩ that the cut goes through is left out whole.
+    if (broken := _TOKEN_START.search(head)) is not None:
+        head = head[: broken.start()]
+    return head + ELLIPSIS
