@@ -1,0 +1,123 @@
+"""One class per command of the console: from it come its key, its place in key bar, help and palette, and the README.
+
+class CopyLine(Command):
+    '''Copy the selected delivery as one line of JSON.'''
+
+    id = "copy-line"
+    key = "y"
+    label = "copy"
+    title = "Copy the delivery as JSON"
+    scope = "deliveries"
+
+A widget lists its commands and defines `action_copy_line`:
+
+class DeliveryLog(Commanded, LineView):
+    COMMANDS = (CopyLine, ...)
+    BINDINGS = bindings(COMMANDS)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Literal, NamedTuple
+
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+
+Scope = Literal["console", "environments", "payload", "deliveries", "detail"]
+"""Where a command belongs: the whole console, a pane, or the detail screen."""
+Need = Literal["", "sending", "engine", "config"]
+"""What a command cannot do without: the right to send, an engine in this process, the right to change the config."""
+
+
+class Command:
+    """A command; its docstring is its help: what it does, and what it asks first."""
+
+    id: ClassVar[str]
+    """Its name in `[keys]` of the config, such as `add-key`; unique, and never changed, since configs hold it."""
+    key: ClassVar[str]
+    """Keys by default, by comma, as Textual names them (`slash`, `ctrl+s`, `R`); the first one is shown."""
+    label: ClassVar[str]
+    """One or two words for the key bar."""
+    title: ClassVar[str]
+    """For the palette and for lists, such as `Add or replace a write key`."""
+    scope: ClassVar[Scope]
+    needs: ClassVar[Need] = ""
+    in_bar: ClassVar[bool] = True
+    """Whether the key bar shows it."""
+    everywhere: ClassVar[bool] = False
+    """Whether its key works on the main screen whichever pane has the focus."""
+    in_palette: ClassVar[bool] = True
+    """Whether the palette offers it; moving about is no use there."""
+    priority: ClassVar[bool] = False
+    """Whether its key counts even while text is being typed."""
+
+    @classmethod
+    def action(cls) -> str:
+        """The method that does it is `action_` and this."""
+        return cls.id.replace("-", "_")
+
+    @classmethod
+    def help(cls) -> str:
+        """The docstring as plain text."""
+        return inspect.cleandoc(cls.__doc__ or "")
+
+    @classmethod
+    def summary(cls) -> str:
+        """The first sentence of the help, on one line."""
+        return " ".join(cls.help().split("\n\n", 1)[0].split())
+
+    @classmethod
+    def binding(cls) -> Binding:
+        """For `BINDINGS` of the widget that does it."""
+        return Binding(cls.key, cls.action(), cls.label, show=cls.in_bar, id=cls.id, priority=cls.priority)
+
+
+def bindings(commands: Iterable[type[Command]]) -> list[BindingType]:
+    """The `BINDINGS` of a widget that has these commands."""
+    return [command.binding() for command in commands]
+
+
+class Permissions(NamedTuple):
+    """What this console may do, and why not; the app has one as `permissions`."""
+
+    read_only: bool = False
+    """Opened with `--read-only`: nothing is sent, nothing of the config changed."""
+    engine: bool = True
+    """False with `--no-engine`: others deliver."""
+    config: bool = True
+    """False where the environments are not the person's own (`demo`)."""
+
+    def refusal(self, command: type[Command]) -> str:
+        """Why the command cannot be used now; empty when it can."""
+        if self.read_only and command.needs:
+            return f"{command.label}: this console is read-only, it was opened with --read-only"
+        if command.needs == "engine" and not self.engine:
+            return f"{command.label}: this console has no engine, it was opened with --no-engine"
+        if command.needs == "config" and not self.config:
+            return f"{command.label}: the demo has environments of its own; open sprig-tui to change yours"
+        return ""
+
+
+class Commanded(DOMNode):
+    """A widget or screen with commands; those that are not allowed here are greyed, and their keys say why."""
+
+    COMMANDS: ClassVar[Sequence[type[Command]]] = ()
+
+    def refusal(self, action: str) -> str:
+        """Why the command behind this action cannot be used now; empty when it can, or is none of ours.
+
+        Override to refuse for reasons of the widget's own, such as an empty selection.
+        """
+        for command in self.COMMANDS:
+            if command.action() == action:
+                permissions: Permissions = getattr(self.app, "permissions", Permissions())
+                return permissions.refusal(command)
+        return ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """None (shown, but greyed) for a refused command; the app then shows the reason."""
+        if self.refusal(action):
+            return None
+        return super().check_action(action, parameters)

@@ -1,0 +1,172 @@
+"""Dialogs: confirm (No is the default), confirm by typing a name, and prompts, plain or masked.
+
+Each is a modal screen: `if await self.app.push_screen_wait(Confirm("Send 12 answers?")): ...` in a worker, or
+`self.app.push_screen(Confirm(...), callback)`. Escape is No, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from sprig_tui.text import printable
+
+Result = TypeVar("Result")
+Check = Callable[[str], str]
+"""What is wrong with a text, in words; empty when nothing is."""
+
+
+def plain(text: str) -> Content:
+    """Text of any origin as content without markup; our own line breaks stay."""
+    return Content("\n".join(printable(line, limit=2_000) for line in text.split("\n")))
+
+
+class Dialog(ModalScreen[Result]):
+    """What the dialogs share: a box with a title, text, and a way out by escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel")]
+
+    def __init__(self, title: str, text: str = "") -> None:
+        super().__init__(classes="dialog")
+        self._title = title
+        self._text = text
+
+    def head(self) -> ComposeResult:
+        """Title and text."""
+        yield Static(plain(self._title), classes="dialog-title")
+        if self._text:
+            yield Static(plain(self._text), classes="dialog-text")
+
+    def action_leave(self) -> None:
+        """Close without doing anything."""
+        self.dismiss(None)
+
+
+class Confirm(Dialog[bool]):
+    """A question; the answer is True only for a deliberate Yes. Result: bool."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "yes"),
+        Binding("n", "leave", "no"),
+        Binding("left,right,h,l,up,down", "other", show=False),
+    ]
+
+    def __init__(self, question: str, text: str = "", *, yes: str = "Yes", no: str = "No") -> None:
+        """`yes` says what will happen, such as `Send 12`."""
+        super().__init__(question, text)
+        self._yes, self._no = yes, no
+
+    def compose(self) -> ComposeResult:
+        """The question and two buttons."""
+        with Vertical(classes="dialog-box"):
+            yield from self.head()
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(plain(self._no), id="no", variant="primary")
+                yield Button(plain(self._yes), id="yes", variant="warning")
+
+    def on_mount(self) -> None:
+        """Enter is No until the person moves."""
+        self.query_one("#no").focus()
+
+    def action_yes(self) -> None:
+        """Go ahead."""
+        self.dismiss(True)
+
+    def action_leave(self) -> None:
+        """Do nothing."""
+        self.dismiss(False)
+
+    def action_other(self) -> None:
+        """The other button."""
+        self.focus_next("Button")
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id == "yes")
+
+
+class TextDialog(Dialog[Result]):
+    """What dialogs with one line of text share; `accept` gets the text once `check` finds nothing wrong."""
+
+    def __init__(
+        self,
+        title: str,
+        text: str = "",
+        *,
+        value: str = "",
+        placeholder: str = "",
+        check: Check | None = None,
+        masked: bool = False,
+    ) -> None:
+        super().__init__(title, text)
+        self._value, self._placeholder, self._masked = value, placeholder, masked
+        self._check = check
+
+    def compose(self) -> ComposeResult:
+        """Title, text, the line, and what is wrong with it."""
+        with Vertical(classes="dialog-box"):
+            yield from self.head()
+            yield Input(self._value, printable(self._placeholder, limit=200), password=self._masked)
+            yield Static("", classes="dialog-fault")
+            yield Static("enter to accept, escape to cancel", classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Ready to type or paste."""
+        self.query_one(Input).focus()
+
+    def show_fault(self, fault: str) -> None:
+        """Say what is wrong under the line; an empty text takes it away."""
+        self.query_one(".dialog-fault", Static).update(plain(fault))
+
+    def accept(self, value: str) -> None:
+        """The text was entered and nothing is wrong with it."""
+        raise NotImplementedError
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.show_fault("")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if fault := self._check(event.value) if self._check else "":
+            self.show_fault(fault)
+        else:
+            self.accept(event.value)
+
+
+class ConfirmName(TextDialog[bool]):
+    """A question about something protected: True only when its name is typed. Result: bool."""
+
+    def __init__(self, question: str, text: str = "", *, name: str) -> None:
+        def check(typed: str) -> str:
+            return "" if typed.strip() == name else f"that is not {name}: type the name, or press escape"
+
+        super().__init__(question, f"{text}\nType {name} to go ahead.".strip(), placeholder=name, check=check)
+
+    def accept(self, value: str) -> None:
+        """The name was right."""
+        del value
+        self.dismiss(True)
+
+    def action_leave(self) -> None:
+        """Do nothing."""
+        self.dismiss(False)
+
+
+class Prompt(TextDialog[str | None]):
+    """Asks for a line of text; `masked` hides it as it is typed or pasted. Result: the text, or None."""
+
+    def accept(self, value: str) -> None:
+        """Give it to whoever asked."""
+        self.dismiss(value)

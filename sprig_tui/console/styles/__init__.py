@@ -1,0 +1,10 @@
+"""The style sheets of the console, one per pane and one for the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def sheets() -> list[Path]:
+    """Every style sheet, in the order they are applied."""
+    return sorted(Path(__file__).parent.glob("*.tcss"))

@@ -1,0 +1,126 @@
+"""The console's test bench: a frozen clock and time zone, a host for one widget, and pictures of the screen as text."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ.pop("NO_COLOR", None)
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.message import Message
+from textual.widget import Widget
+
+from sprig_tui.console.commands import Permissions
+from sprig_tui.console.styles import sheets
+from sprig_tui.journal.sqlite import SQLiteJournal
+
+NOW = 1_790_000_000_000
+"""2026-09-21T14:13:20Z."""
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
+
+
+class Hands:
+    """A clock whose hands the test turns."""
+
+    def __init__(self) -> None:
+        self.ms = NOW
+
+    def now(self) -> int:
+        return self.ms
+
+    def advance(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
+
+
+class Host(App[None]):
+    """Nothing but the widgets under test, with the console's styles; `heard` holds every message that reached it."""
+
+    CSS_PATH = sheets()
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual has it
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, *widgets: Widget, permissions: Permissions | None = None) -> None:
+        super().__init__()
+        self._hosted = widgets
+        self.permissions = permissions or Permissions()
+
+    def compose(self) -> ComposeResult:
+        yield from self._hosted
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch) -> None:
+    """Local time is UTC."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+@pytest.fixture
+def clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+async def journal(tmp_path, clock) -> AsyncIterator[SQLiteJournal]:
+    """Real, empty and open."""
+    async with SQLiteJournal(tmp_path / "journal.db", clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def host() -> Callable[..., Host]:
+    """`app = host(widget, permissions=...)`, then `async with app.run_test(size=(120, 40)) as pilot:`."""
+    return Host
+
+
+@pytest.fixture
+def heard() -> Callable[[list[Message], type[Message]], list[Message]]:
+    """Of the messages gathered with `run_test(message_hook=seen.append)`, those of one class, each once."""
+
+    def pick(seen: list[Message], kind: type[Message]) -> list[Message]:
+        found: list[Message] = []
+        for message in seen:
+            if isinstance(message, kind) and not any(message is one for one in found):
+                found.append(message)
+        return found
+
+    return pick
+
+
+@pytest.fixture
+def screen_text() -> Callable[[App], str]:
+    """The screen as plain text, one line per row, without trailing spaces."""
+    return text_of
+
+
+def text_of(app: App) -> str:
+    size = app.size
+    strips = app.screen._compositor.render_strips(size)
+    return "\n".join(strip.crop(0, size.width).text.rstrip() for strip in strips) + "\n"
+
+
+@pytest.fixture
+def snapshot() -> Callable[[App, str], None]:
+    """`snapshot(app, "deliveries-empty")` compares the screen with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt.
+
+    SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen instead; look at the difference before keeping it.
+    """
+
+    def compare(app: App, name: str) -> None:
+        file = SNAPSHOTS / f"{name}-{app.size.width}x{app.size.height}.txt"
+        seen = text_of(app)
+        if os.environ.get(UPDATE):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(seen, encoding="utf-8")
+            return
+        assert file.exists(), f"no snapshot {file.name}; {UPDATE}=1 makes it"
+        assert seen == file.read_text(encoding="utf-8"), f"{file.name} differs; {UPDATE}=1 takes the new one"
+
+    return compare

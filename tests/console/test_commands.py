@@ -1,0 +1,79 @@
+"""Commands: what is made of a class, and what a console may do."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Static
+
+from sprig_tui.console.commands import Command, Commanded, Permissions, bindings
+
+
+class Wave(Command):
+    """Wave a hand, in
+    greeting.
+
+    Asks first.
+    """
+
+    id = "wave-hand"
+    key = "w,ctrl+w"
+    label = "wave"
+    title = "Wave a hand"
+    scope = "environments"
+    needs = "sending"
+
+
+class Waver(Commanded, Static, can_focus=True):
+    COMMANDS = (Wave,)
+    BINDINGS = bindings(COMMANDS)
+    waved = 0
+
+    def action_wave_hand(self) -> None:
+        self.waved += 1
+
+
+def test_a_command_tells_all_from_its_class():
+    assert Wave.summary() == "Wave a hand, in greeting."
+    assert Wave.help().endswith("Asks first.")
+    binding = Wave.binding()
+    assert (binding.key, binding.action, binding.description, binding.id) == (
+        "w,ctrl+w",
+        "wave_hand",
+        "wave",
+        "wave-hand",
+    )
+
+
+@pytest.mark.parametrize(
+    ("permissions", "need", "refused"),
+    [
+        (Permissions(), "sending", ""),
+        (Permissions(read_only=True), "sending", "read-only"),
+        (Permissions(read_only=True), "", ""),
+        (Permissions(engine=False), "engine", "--no-engine"),
+        (Permissions(engine=False), "sending", ""),
+        (Permissions(config=False), "config", "demo"),
+    ],
+)
+def test_permissions_refuse_with_a_reason(permissions, need, refused):
+    command = type("One", (Wave,), {"needs": need})
+    said = permissions.refusal(command)
+    assert refused in said
+    assert bool(refused) == bool(said)
+
+
+async def test_the_key_runs_the_action_and_both_keys_work(host):
+    widget = Waver("hello")
+    async with host(widget).run_test() as pilot:
+        widget.focus()
+        await pilot.press("w", "ctrl+w")
+        assert widget.waved == 2
+
+
+async def test_a_refused_command_is_greyed_and_does_nothing(host):
+    widget = Waver("hello")
+    async with host(widget, permissions=Permissions(read_only=True)).run_test() as pilot:
+        widget.focus()
+        await pilot.press("w")
+        assert widget.waved == 0
+        assert pilot.app.screen.active_bindings["w"].enabled is False
