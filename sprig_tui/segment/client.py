@@ -1,0 +1,260 @@
+"""The Tracking API client: carries one batch to Segment and says what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip as gzip_codec
+import re
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from sprig_tui.clock import Clock
+from sprig_tui.errors import ConfigError
+from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify
+from sprig_tui.segment.retry_after import retry_after
+from sprig_tui.segment.trouble import describe
+
+MAX_ANSWER_BYTES = 65_536
+"""What is read of an answer's body; the connection of a longer one is dropped."""
+EXCERPT_BYTES = 1_024
+_KEEP_ALIVE_S = 15.0
+"""Below what load balancers keep an idle connection (60 s), so that we do not send into one that is being closed."""
+_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+class Secret(Protocol):
+    """A Write Key that does not print itself."""
+
+    def reveal(self) -> str:
+        """The key's text."""
+        ...
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one request."""
+
+    kind: Kind
+    status: int = 0
+    """HTTP status; 0 where none came."""
+    error: str = ""
+    """Such as `invalid_request`, `http 503` or `connection reset`; empty when delivered."""
+    excerpt: str = ""
+    """The first 1,024 bytes of the answer's body as text; the Write Key, should it be echoed, is blotted out."""
+    retry_after_s: float | None = None
+    """Seconds Segment asks us to wait, at most 300; None where it does not say."""
+    latency_ms: float = 0.0
+    body_bytes: int = 0
+    """Bytes of the request's body as sent (compressed, where gzip is on)."""
+    bisect: bool = False
+    """See `Outcome.bisect`."""
+    endpoint_fault: bool = False
+    """See `Outcome.endpoint_fault`."""
+
+
+class TrackingClient:
+    """One environment's way to Segment: `async with TrackingClient(base_url, key, clock=...) as client`.
+
+    `base_url` has no `/v1`. `timeout` is seconds for each phase of a request (waiting for a connection, connecting,
+    writing, each read), `deadline` seconds for all of it, four times that unless given. TLS is verified; proxies and
+    SSL_CERT_FILE are taken from the environment. Redirects are not followed: one means a wrong URL or a network's
+    sign-in page, so its kind is `retry` with `endpoint_fault`, the events wait, and none is lost.
+    Raises ConfigError for an address that cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        write_key: Secret,
+        *,
+        clock: Clock,
+        timeout: float = 15.0,
+        deadline: float | None = None,
+        connections: int = 4,
+        gzip: bool = False,
+    ) -> None:
+        self._host = _host_of(base_url)
+        self._key = write_key.reveal()
+        self._token = base64.b64encode(f"{self._key}:".encode()).decode()
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = 4 * timeout if deadline is None else deadline
+        self._gzip = gzip
+        self._url = base_url.rstrip("/") + "/v1/batch"
+        self._headers = {
+            "Authorization": f"Basic {self._token}",
+            "Content-Type": "application/json",
+            "User-Agent": f"sprig-tui/{_version()}",
+            # A compressed answer could unfold without bound, and its excerpt would be unreadable.
+            "Accept-Encoding": "identity",
+        }
+        if gzip:
+            self._headers["Content-Encoding"] = "gzip"
+        try:
+            self._http = httpx.AsyncClient(
+                timeout=timeout,
+                limits=httpx.Limits(
+                    max_connections=connections,
+                    max_keepalive_connections=connections,
+                    keepalive_expiry=_KEEP_ALIVE_S,
+                ),
+                follow_redirects=False,
+                trust_env=True,
+            )
+        except (httpx.InvalidURL, ValueError, OSError) as error:
+            raise ConfigError(
+                f"the proxy or certificate settings of this machine cannot be used ({type(error).__name__})",
+                hint="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, traceback)
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._http.aclose()
+
+    async def send_batch(self, payload: bytes, retry_count: int = 0) -> Answer:
+        """POST the events in `payload` (encoded track calls joined by commas); `retry_count` is 0 the first time.
+
+        Network trouble is an Answer too: nothing is raised for it. `sentAt` is the clock's time at this call, as
+        Segment's correction of timestamps asks (facts: common spec).
+        """
+        body = b'{"batch":[' + payload + b'],"sentAt":"' + _iso(self._clock.now()).encode() + b'"}'
+        if self._gzip:
+            body = gzip_codec.compress(body, compresslevel=1, mtime=0)
+        headers = {**self._headers, "X-Retry-Count": str(retry_count)} if retry_count > 0 else self._headers
+        started = time.perf_counter()
+        answered: httpx.Response | None = None
+        excerpt = b""
+        trouble = ""
+        try:
+            async with asyncio.timeout(self._deadline):
+                async with self._http.stream("POST", self._url, content=body, headers=headers) as answered:
+                    async for part in answered.aiter_raw():
+                        excerpt += part[: MAX_ANSWER_BYTES - len(excerpt)]
+                        if len(excerpt) >= MAX_ANSWER_BYTES:
+                            break
+        except TimeoutError:
+            trouble = f"no answer within {self._deadline:g} s"
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            trouble = describe(error, host=self._host, timeout_s=self._timeout)
+        latency_ms = (time.perf_counter() - started) * 1000
+        if answered is None:
+            return _answer(NO_ANSWER, error=trouble, latency_ms=latency_ms, body_bytes=len(body))
+        # From the header on the verdict stands: a body that breaks off changes nothing about what the server did.
+        return self._judge(answered, self._printable(excerpt), latency_ms, len(body))
+
+    def _judge(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> Answer:
+        outcome = classify(response.status_code)
+        wait = retry_after(response.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
+        return _answer(
+            outcome,
+            status=response.status_code,
+            error="" if outcome.kind == "delivered" else self._error(response, text),
+            excerpt=text.encode()[:EXCERPT_BYTES].decode(errors="ignore"),
+            retry_after_s=wait,
+            latency_ms=latency_ms,
+            body_bytes=body_bytes,
+        )
+
+    def _error(self, response: httpx.Response, text: str) -> str:
+        status = response.status_code
+        if 300 <= status < 400:
+            return f"redirected to {self._redirect_host(response)}: check the endpoint"
+        return _code_in(text) or f"http {status}"
+
+    def _redirect_host(self, response: httpx.Response) -> str:
+        try:
+            host = urlsplit(response.headers.get("location", "")).hostname
+        except ValueError:
+            host = None
+        return self._without_key(_clean(host or self._host))[:100]
+
+    def _printable(self, body: bytes) -> str:
+        return self._without_key(body.decode(errors="replace"))
+
+    def _without_key(self, text: str) -> str:
+        for secret in filter(None, (self._token, self._key, self._key.lower())):
+            text = text.replace(secret, "…")
+        return text
+
+
+def _answer(
+    outcome: Outcome,
+    *,
+    status: int = 0,
+    error: str = "",
+    excerpt: str = "",
+    retry_after_s: float | None = None,
+    latency_ms: float,
+    body_bytes: int,
+) -> Answer:
+    return Answer(
+        kind=outcome.kind,
+        status=status,
+        error=error,
+        excerpt=excerpt,
+        retry_after_s=retry_after_s,
+        latency_ms=latency_ms,
+        body_bytes=body_bytes,
+        bisect=outcome.bisect,
+        endpoint_fault=outcome.endpoint_fault,
+    )
+
+
+def _code_in(text: str) -> str:
+    """The `code` of an error body, else its `message`; error bodies are not documented, so anything may come."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    code = found.get("code")
+    if isinstance(code, str) and _CODE.fullmatch(code):
+        return code
+    message = next((found[key] for key in ("message", "error") if isinstance(found.get(key), str)), "")
+    return _clean(message)[:120]
+
+
+def _clean(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def _host_of(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        httpx.URL(base_url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError("the endpoint is not an address that can be used", hint="use us, eu or a URL") from error
+    if "@" in parts.netloc:
+        raise ConfigError("the endpoint holds a user or password", hint="leave out the part before the @")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("the endpoint is not an http or https address", hint="use us, eu or a URL")
+    return parts.hostname
+
+
+def _iso(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _version() -> str:
+    try:
+        return version("sprig-tui")
+    except PackageNotFoundError:
+        return "0"

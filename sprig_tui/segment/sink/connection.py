@@ -1,0 +1,212 @@
+"""One client's connection: HTTP/1.1 read with h11 and answered, in good order or broken on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import unquote
+
+import h11
+from msgspec import Struct
+
+from sprig_tui.segment.sink.exchange import Reply, Request, refusal
+from sprig_tui.segment.sink.wire import Wire
+
+_CHUNK = b" " * 65_536
+_LINGER_BYTES = 16_000_000
+_LINGER_S = 2.0
+_NO_BODY = (204, 304)
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long a client may take, in seconds."""
+
+    idle_s: float = 75.0
+    """Between two requests, until the next one's head is complete."""
+    body_s: float = 30.0
+    """For one request's body."""
+
+
+class Connection:
+    """Serves requests on one connection until either side is done.
+
+    `answer` turns a request into a reply; `limit` says how many bytes of body a path takes. `on_bad` is told of what
+    was not HTTP, broke off or took too long.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        number: int,
+        answer: Callable[[Request], Reply],
+        limit: Callable[[str], int],
+        patience: Patience,
+        on_bad: Callable[[], None],
+    ) -> None:
+        self._wire = wire
+        self._number = number
+        self._answer = answer
+        self._limit = limit
+        self._patience = patience
+        self._on_bad = on_bad
+        self._http = h11.Connection(h11.SERVER)
+        self._ahead = b""
+        """Bytes of the next request that came with this one."""
+        self._read_whole = False
+
+    async def serve(self) -> None:
+        """Until the connection ends; network trouble is an end like any other."""
+        try:
+            while await self._exchange():
+                pass
+        except OSError:
+            # Reset or gone while we were writing: there is nobody left to tell.
+            self._on_bad()
+        finally:
+            self._wire.close()
+
+    async def _exchange(self) -> bool:
+        """One request and its reply; whether another may follow."""
+        self._http = h11.Connection(h11.SERVER)
+        self._read_whole = False
+        if self._ahead:
+            self._http.receive_data(self._ahead)
+        try:
+            request = await self._read_request()
+        except h11.RemoteProtocolError as error:
+            await self._complain(refusal(error.error_status_hint, f"not http/1.1: {error}"[:200]))
+            return False
+        except TimeoutError:
+            if self._http.their_state is not h11.IDLE or self._http.trailing_data[0]:
+                await self._complain(refusal(408, "the request took too long"))
+            return False
+        return request is not None and await self._reply(request)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def _read_request(self) -> Request | None:
+        async with asyncio.timeout(self._patience.idle_s):
+            head = await self._next_event()
+        if not isinstance(head, h11.Request):
+            return None
+        path, _, query = head.target.decode("latin-1").partition("?")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        async with asyncio.timeout(self._patience.body_s):
+            body = await self._read_body(self._limit(path), headers.get("content-length"))
+        return Request(
+            method=head.method.decode("latin-1"),
+            path=unquote(path),
+            query=query,
+            headers=headers,
+            body=body,
+            connection=self._number,
+        )
+
+    async def _read_body(self, limit: int, length: str | None) -> bytes | None:
+        """The body; None as soon as it is known to be over the limit."""
+        if length is not None:
+            return None if int(length) > limit else await self._read_exactly(int(length))
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(part := await self._next_event(), h11.Data):
+            size += len(part.data)
+            if size > limit:
+                return None
+            parts.append(part.data)
+        self._finish(self._http.trailing_data[0])
+        return b"".join(parts)
+
+    async def _read_exactly(self, length: int) -> bytes:
+        """A body of known length, past h11, which would copy it three times more."""
+        parts = [self._http.trailing_data[0]]
+        size = len(parts[0])
+        await self._continue(size < length)
+        while size < length:
+            part = await self._wire.receive()
+            if not part:
+                raise h11.RemoteProtocolError(f"the body ends after {size:,} of {length:,} bytes")
+            parts.append(part)
+            size += len(part)
+        received = b"".join(parts)
+        self._finish(received[length:])
+        return received[:length] if size > length else received
+
+    def _finish(self, ahead: bytes) -> None:
+        self._ahead = ahead
+        self._read_whole = True
+
+    async def _next_event(self) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            await self._continue(waiting=True)
+            self._http.receive_data(await self._wire.receive())
+        return event
+
+    async def _continue(self, waiting: bool) -> None:
+        """Tell a client that asked `Expect: 100-continue` to go on, where we wait for its body."""
+        if waiting and self._http.they_are_waiting_for_100_continue:
+            await self._wire.send(self._event(h11.InformationalResponse(status_code=100, headers=[])))
+
+    # -- answering ------------------------------------------------------------------------------------------------
+
+    async def _complain(self, reply: Reply) -> None:
+        self._on_bad()
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            await self._play(reply)
+
+    async def _reply(self, request: Request) -> bool:
+        reply = self._answer(request)
+        if reply.delay_s:
+            await asyncio.sleep(reply.delay_s)
+        if reply.ending == "reset":
+            self._wire.reset()
+        elif reply.ending == "hang":
+            await self._swallow()
+        if reply.ending != "answer":
+            return False
+        await self._play(reply)
+        return self._http.our_state is h11.DONE and self._read_whole
+
+    async def _play(self, reply: Reply) -> None:
+        body = b"" if reply.status in _NO_BODY else reply.body
+        length = len(body) + reply.padding + reply.missing
+        headers = [("Content-Type", reply.content_type), ("Content-Length", str(length)), *reply.headers]
+        # What still comes of a body that was not read must not be taken for a next request.
+        closing = reply.close or not self._read_whole
+        if closing:
+            headers.append(("Connection", "close"))
+        phrase = _PHRASES.get(reply.status, b"")
+        head = self._event(h11.Response(status_code=reply.status, headers=headers, reason=phrase))
+        if reply.trickle_s:
+            await self._wire.send(head)
+            for index in range(len(body)):
+                await self._wire.send(self._event(h11.Data(data=body[index : index + 1])))
+                await asyncio.sleep(reply.trickle_s)
+        else:
+            await self._wire.send(head + (self._event(h11.Data(data=body)) if body else b""))
+        for start in range(0, reply.padding, len(_CHUNK)):
+            await self._wire.send(self._event(h11.Data(data=_CHUNK[: reply.padding - start])))
+        if reply.missing:
+            return
+        self._event(h11.EndOfMessage())
+        if closing:
+            await self._linger()
+
+    def _event(self, event: h11.Event) -> bytes:
+        return self._http.send(event) or b""
+
+    async def _linger(self) -> None:
+        """End our side and read on for a while: closing over unread bytes resets, and the reply would be lost."""
+        self._wire.end()
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                await self._swallow(_LINGER_BYTES)
+        except TimeoutError:
+            return
+
+    async def _swallow(self, most: float = float("inf")) -> None:
+        read = 0
+        while read < most and (part := await self._wire.receive()):
+            read += len(part)

@@ -1,0 +1,172 @@
+"""Fault rules: which requests go wrong, and how."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Literal
+
+from msgspec import Struct, structs
+
+from sprig_tui.segment.sink.exchange import Reply, refusal
+
+Deed = Literal[
+    "status", "reset", "close", "hang", "slow", "trickle", "truncate", "content-type", "html", "huge", "unsuccess",
+    "redirect",
+]  # fmt: skip
+"""
+- `status`: answer `status`, with `body`, `retry_after`, `rate_limit_reset`
+- `reset`: a TCP reset in place of the answer; `close`: an orderly end in place of it
+- `hang`: no answer until the client goes
+- `slow`: the true answer after `seconds`; `trickle`: its body byte by byte, `seconds` apart
+- `truncate`: the answer breaks off in its body
+- `content-type`: the answer claims to be `text/plain`; `html`: a page such as a proxy would send
+- `huge`: an answer of `megabytes`; `unsuccess`: 200 with `{"success": false}`; `redirect`: to `location`
+"""
+
+_NO_ANSWER = ("reset", "close", "hang")
+_TRUE_ANSWER = ("slow", "trickle")
+_DEFAULT_STATUS = {"redirect": 302}
+_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in to continue</h1></body></html>"
+
+
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One fault. All conditions given must hold; of several rules the first that holds strikes."""
+
+    do: Deed
+    # -- when -----------------------------------------------------------------------------------------------------
+    first: int = 1
+    """First tracking request it is for, counted from 1."""
+    last: int = 0
+    """Last one; 0 for no end."""
+    every: int = 0
+    """Each nth request only; 0 for each."""
+    rate: float = 1.0
+    """Share of the requests, 0 to 1, drawn from the script's seed."""
+    times: int = 0
+    """Strikes so often and then no more; 0 for no end."""
+    contains: str = ""
+    """The body holds this text (as it stands or with JSON's escapes): poison."""
+    message_id: str = ""
+    """The body holds this message id."""
+    source: str = ""
+    """The write key, or the name of its source."""
+    # -- what -----------------------------------------------------------------------------------------------------
+    status: int = 0
+    """HTTP status from 200 to 599; 0 for the usual one (200, redirect 302)."""
+    body: str = ""
+    retry_after: str = ""
+    """Sent as it stands, good or bad; `date:SECONDS` becomes an HTTP-date so far from now."""
+    rate_limit_reset: str = ""
+    seconds: float = 1.0
+    megabytes: float = 5.0
+    location: str = "https://sign-in.example/"
+    accept: bool | None = None
+    """Whether the events were taken in before the fault. None: as a real server would have, which is where the answer
+    is a 2xx; a request whose answer never comes counts as not taken."""
+    name: str = ""
+    """What statistics call it."""
+
+    @property
+    def label(self) -> str:
+        """Its name, or one made from what it does."""
+        return self.name or (str(self.status) if self.do == "status" else self.do)
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether the request is handled before it is spoiled."""
+        if self.accept is not None:
+            return self.accept
+        return self.do in _TRUE_ANSWER or (self.do not in _NO_ANSWER and 200 <= self._status < 300)
+
+    @property
+    def _status(self) -> int:
+        return self.status or _DEFAULT_STATUS.get(self.do, 200)
+
+    def spoil(self, reply: Reply, now_ms: int) -> Reply:
+        """What is sent instead of `reply`, the true answer."""
+        if self.do in ("reset", "close", "hang"):
+            return structs.replace(reply, ending=self.do)
+        if self.do == "slow":
+            return structs.replace(reply, delay_s=self.seconds)
+        if self.do == "trickle":
+            return structs.replace(reply, trickle_s=self.seconds, close=True)
+        headers = tuple(self._headers(now_ms))
+        if self.do == "status":
+            return self._with_status(headers)
+        body = self.body.encode() or reply.body
+        changed: dict[str, object] = {"status": self._status, "body": body, "headers": headers}
+        if self.do == "truncate":
+            changed |= {"missing": 100}
+        elif self.do == "content-type":
+            changed |= {"content_type": "text/plain"}
+        elif self.do == "html":
+            changed |= {"content_type": "text/html; charset=utf-8", "body": self.body.encode() or _PAGE}
+        elif self.do == "huge":
+            changed |= {"padding": round(self.megabytes * 1_000_000)}
+        elif self.do == "unsuccess":
+            changed |= {"body": self.body.encode() or b'{"success":false}'}
+        return structs.replace(reply, **changed)
+
+    def _with_status(self, headers: tuple[tuple[str, str], ...]) -> Reply:
+        told = refusal(self._status, "refused by a fault rule of the look-alike", code=f"fault_{self._status}")
+        return structs.replace(told, body=self.body.encode() or told.body, headers=headers)
+
+    def _headers(self, now_ms: int) -> list[tuple[str, str]]:
+        found = []
+        if self.retry_after:
+            kind, _, seconds = self.retry_after.partition(":")
+            text = http_date(now_ms, float(seconds)) if kind == "date" else self.retry_after
+            found.append(("Retry-After", text))
+        if self.rate_limit_reset:
+            found.append(("X-RateLimit-Reset", self.rate_limit_reset))
+        if self.do == "redirect":
+            found.append(("Location", self.location))
+        return found
+
+
+class FaultScript:
+    """Rules in order, with what they remember: how often each struck, and the dice of those that go by rate."""
+
+    def __init__(self, rules: Sequence[Rule] = (), *, seed: int = 0) -> None:
+        self.rules = tuple(rules)
+        self._struck = [0] * len(self.rules)
+        # Dice of its own for each rule: adding one does not change when the others strike.
+        self._dice = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311 - repeatable
+        self._needles = [_needles(rule) for rule in self.rules]
+
+    def choose(self, number: int, body: bytes, key: str, source: str) -> Rule | None:
+        """The rule that strikes this request, which is the `number`th; or None."""
+        for index, rule in enumerate(self.rules):
+            if self._holds(index, rule, number, body) and (not rule.source or rule.source in (key, source)):
+                if rule.rate < 1 and self._dice[index].random() >= rule.rate:
+                    continue
+                self._struck[index] += 1
+                return rule
+        return None
+
+    def _holds(self, index: int, rule: Rule, number: int, body: bytes) -> bool:
+        return (
+            number >= rule.first
+            and not (rule.last and number > rule.last)
+            and not (rule.every and number % rule.every)
+            and not (rule.times and self._struck[index] >= rule.times)
+            and all(any(form in body for form in forms) for forms in self._needles[index])
+        )
+
+
+def _needles(rule: Rule) -> list[set[bytes]]:
+    """For each text the body must hold, the ways JSON may write it."""
+    return [
+        {text.encode(), json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
+        for text in (rule.contains, rule.message_id)
+        if text
+    ]
+
+
+def http_date(now_ms: int, seconds: float = 0.0) -> str:
+    """The moment `seconds` from now as HTTP writes it."""
+    return format_datetime(datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(seconds=seconds), usegmt=True)
