@@ -1,0 +1,313 @@
+"""A scrolling list of lines that are made when they are first seen: the base of the log, the field table and the code.
+
+A subclass says how many lines there are (`resize`) and what stands in one (`line`); it never holds widgets per line,
+so a million lines cost what a screenful costs. Everything a line holds goes through `text.printable` here, and every
+Segment gets a style, so a subclass cannot let foreign text through by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from sprig_tui.text import ELLIPSIS, printable
+
+CACHED_LINES = 1_024
+MAX_TEXT = 65_536
+"""Characters of one part that are looked at: what is beyond is not reachable by scrolling sideways either."""
+
+
+class Part(NamedTuple):
+    """A stretch of a line in one style."""
+
+    text: str
+    style: str = ""
+    """A component class without its `line--`: `muted`, `good`, `bad`, `warning`, `accent`, `strong`, or one that the
+    subclass adds; empty for the plain one."""
+    width: int = 0
+    """Cells that it fills exactly, cut or padded; 0 for as many as it needs."""
+
+
+Line = Sequence[Part]
+"""What stands in one line, from left to right."""
+
+
+class LineView(ScrollView, can_focus=True):
+    """Lines on demand, with a cursor.
+
+    Messages: `Moved` when the cursor stands on another line (by key, click or call), `Chosen` for enter, or a click on
+    the line where the cursor is.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line--plain",
+        "line--muted",
+        "line--good",
+        "line--bad",
+        "line--warning",
+        "line--accent",
+        "line--strong",
+        "line--cursor",
+    }
+    DEFAULT_CSS = """
+    LineView {
+        color: $foreground;
+        overflow-x: auto;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size: 1 1;
+        & > .line--muted { color: $text-muted; }
+        & > .line--good { color: $text-success; }
+        & > .line--bad { color: $text-error; }
+        & > .line--warning { color: $text-warning; }
+        & > .line--accent { color: $text-accent; }
+        & > .line--strong { text-style: bold; }
+        & > .line--cursor {
+            color: $block-cursor-blurred-foreground;
+            background: $block-cursor-blurred-background;
+            text-style: $block-cursor-blurred-text-style;
+        }
+        &:focus > .line--cursor {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: $block-cursor-text-style;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor(-1)", "Up", show=False, id="list.up"),
+        Binding("down,j", "cursor(1)", "Down", show=False, id="list.down"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="list.page-up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="list.page-down"),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False, id="list.half-up"),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False, id="list.half-down"),
+        Binding("home,g", "first", "First", show=False, id="list.first"),
+        Binding("end,G", "last", "Last", show=False, id="list.last"),
+        Binding("left,h", "sideways(-8)", "Left", show=False, id="list.left"),
+        Binding("right,l", "sideways(8)", "Right", show=False, id="list.right"),
+        Binding("enter", "choose", "Open", show=False, id="list.open"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """The line with the cursor, from 0; -1 while there is none."""
+
+    class Moved(Message):
+        """The cursor stands on another line."""
+
+        def __init__(self, view: LineView, index: int) -> None:
+            super().__init__()
+            self.view = view
+            self.index = index
+
+        @property
+        def control(self) -> LineView:
+            """The view, for `@on(LineView.Moved, "#id")`."""
+            return self.view
+
+    class Chosen(Moved):
+        """A line was opened: enter or click."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes=classes)
+        self._count = 0
+        self._strips: LRUCache[tuple[int, bool], Strip] = LRUCache(CACHED_LINES)
+        self._styles: dict[tuple[str, bool], Style] = {}
+        self.set_reactive(LineView.cursor, -1)
+
+    # -- what a subclass says ------------------------------------------------------------------------------------------
+
+    def line(self, index: int) -> Line | None:
+        """What stands in line `index`; None while that is not known yet: then it is asked for again later."""
+        raise NotImplementedError
+
+    def empty_lines(self) -> Sequence[Line]:
+        """What is shown while there are no lines: what to do next."""
+        return ()
+
+    def resize(self, count: int, *, width: int = 0) -> None:
+        """There are `count` lines now, the longest of `width` cells (0: they fit the view).
+
+        What was drawn stays valid: call `invalidate` for lines that changed.
+        """
+        before, self._count = self._count, count
+        if (count, width) != (before, self.virtual_size.width):
+            self._set_extent(before, count, width)
+        if self.cursor >= count or (self.cursor < 0 < count):
+            self.cursor = min(max(self.cursor, 0), count - 1)
+
+    def _set_extent(self, before: int, count: int, width: int) -> None:
+        height = self.container_size.height
+        if 0 < height < min(before, count) and width == self.virtual_size.width:
+            # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
+            self.set_reactive(LineView.virtual_size, Size(width, count))
+            self.vertical_scrollbar.window_virtual_size = count
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+        else:
+            self.virtual_size = Size(width, count)
+        top = self.scroll_offset.y
+        if min(before, count) < top + self.size.height:
+            self.refresh()
+
+    def invalidate(self, indices: Iterable[int] | None = None) -> None:
+        """These lines changed (None: any may have); they are made again when they are next seen."""
+        if indices is None:
+            self._strips.clear()
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        bottom = top + self.size.height
+        for index in indices:
+            self._strips.discard((index, False))
+            self._strips.discard((index, True))
+            if top <= index < bottom:
+                self.refresh_line(index)
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return self._count
+
+    @property
+    def in_sight(self) -> range:
+        """The indices of the lines in sight."""
+        top = self.scroll_offset.y
+        return range(top, min(self._count, top + self.scrollable_content_region.height))
+
+    # -- the cursor ----------------------------------------------------------------------------------------------------
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Within the lines; -1 where there are none."""
+        return max(0, min(cursor, self._count - 1)) if self._count else -1
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Repaint both lines, keep the cursor in sight, tell."""
+        for index in (before, now):
+            if index >= 0:
+                self.refresh_line(index)
+        if now >= 0:
+            self.bring_into_sight(now)
+        self.post_message(self.Moved(self, now))
+
+    def bring_into_sight(self, index: int) -> None:
+        """Scroll no further than it takes to see line `index`."""
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if height <= 0 or top <= index < top + height:
+            return
+        self.scroll_to(y=index if index < top else index - height + 1, animate=False)
+
+    def action_cursor(self, lines: int) -> None:
+        """Move the cursor by so many lines."""
+        self.cursor += lines
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor and the view by so many screenfuls."""
+        lines = max(1, round(abs(pages) * self.scrollable_content_region.height)) * (1 if pages > 0 else -1)
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+        self.cursor += lines
+
+    def action_first(self) -> None:
+        """Go to the first line."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """Go to the last line."""
+        self.cursor = self._count - 1
+
+    def action_sideways(self, cells: int) -> None:
+        """Scroll to the side."""
+        self.scroll_to(x=self.scroll_offset.x + cells, animate=False)
+
+    def action_choose(self) -> None:
+        """Open the line with the cursor."""
+        if self.cursor >= 0:
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the line; open it where the cursor is already."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        index = offset.y + self.scroll_offset.y
+        if 0 <= index < self._count:
+            event.stop()
+            if index == self.cursor:
+                self.action_choose()
+            else:
+                self.cursor = index
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the view, from the cache or made now."""
+        offset = self.scroll_offset
+        width = self.scrollable_content_region.width
+        if self._count:
+            index = offset.y + y
+            strip = self._strip(index, index == self.cursor) if index < self._count else None
+            shift = offset.x
+        else:
+            hints = self.empty_lines()
+            strip = self._make(hints[y], cursor=False) if y < len(hints) else None
+            shift = 0
+        on_cursor = self._count > 0 and offset.y + y == self.cursor
+        plain = self._style("", on_cursor)
+        return (strip or Strip.blank(0, plain)).crop_extend(shift, shift + width, plain)
+
+    def _strip(self, index: int, cursor: bool) -> Strip | None:
+        strip = self._strips.get((index, cursor))
+        if strip is None:
+            line = self.line(index)
+            if line is None:
+                return None
+            strip = self._make(line, cursor=cursor)
+            self._strips[index, cursor] = strip
+        return strip
+
+    def _make(self, line: Line, *, cursor: bool) -> Strip:
+        segments = []
+        cells = 0
+        for text, name, width in line:
+            # No character of more than one cell fewer than a column: what a fixed width cannot show is not looked at.
+            shown = printable(text, limit=min(MAX_TEXT, 4 * width + 16) if width else MAX_TEXT)
+            if width:
+                shown = fit(shown, width)
+            segments.append(Segment(shown, self._style(name, cursor)))
+            cells += width or cell_len(shown)
+        return Strip(segments, cells)
+
+    def _style(self, name: str, cursor: bool) -> Style:
+        style = self._styles.get((name, cursor))
+        if style is None:
+            style = self.get_component_rich_style(f"line--{name or 'plain'}")
+            if cursor:
+                style += self.get_component_rich_style("line--cursor")
+            self._styles[name, cursor] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Another theme, or focus came or went: nothing drawn is right any more."""
+        super().notify_style_update()
+        self._strips.clear()
+        self._styles.clear()
+
+
+def fit(text: str, width: int) -> str:
+    """The text in exactly `width` cells of a terminal: padded, or cut with an ellipsis at the end."""
+    cells = cell_len(text)
+    if cells <= width:
+        return text + " " * (width - cells)
+    return set_cell_size(text, width - 1) + ELLIPSIS if width > 0 else ""

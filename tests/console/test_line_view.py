@@ -1,0 +1,195 @@
+"""LineView: lines on demand, a cursor by key and click, nothing foreign through."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.app import App
+
+from sprig_tui.console.line_view import LineView, Part, fit
+
+
+class Numbers(LineView):
+    """Lines that say their number; notes which ones were asked for."""
+
+    def __init__(self, count=1000, text="line {}", width=0):
+        super().__init__()
+        self.asked = []
+        self.text = text
+        self.start = (count, width)
+
+    def on_mount(self):
+        self.resize(self.start[0], width=self.start[1])
+
+    def line(self, index):
+        self.asked.append(index)
+        return [Part(self.text.format(index), "muted"), Part("|", "good")]
+
+    def empty_lines(self):
+        return [[Part("nothing here")], [Part("press o", "muted")]]
+
+
+class Host(App):
+    CSS = "Numbers { height: 10; width: 40; }"
+
+    def __init__(self, view):
+        super().__init__()
+        self.view = view
+        self.heard = []
+
+    def compose(self):
+        yield self.view
+
+    def on_mount(self):
+        self.view.focus()
+
+    def on_line_view_moved(self, message):
+        self.heard.append(("moved", message.index))
+
+    def on_line_view_chosen(self, message):
+        self.heard.append(("chosen", message.index))
+
+
+def shown(view):
+    return [view.render_line(y).text.rstrip() for y in range(view.size.height)]
+
+
+async def test_only_what_is_in_sight_is_made():
+    async with Host(view := Numbers(1_000_000)).run_test() as pilot:
+        await pilot.pause()
+        assert set(view.asked) == set(range(10))
+        assert shown(view)[0] == "line 0|"
+        await pilot.press("G")
+        assert view.cursor == 999_999
+        assert shown(view)[-1] == "line 999999|"
+        assert len(set(view.asked)) == 20
+
+
+@pytest.mark.parametrize(
+    ("keys", "cursor", "first"),
+    [
+        ("j", 1, 0),
+        ("down", 1, 0),
+        ("j j k", 1, 0),
+        ("k", 0, 0),
+        ("pagedown", 10, 10),
+        ("ctrl+d", 5, 5),
+        ("pagedown pageup", 0, 0),
+        ("end", 999, 990),
+        ("G g", 0, 0),
+        ("G pageup", 989, 980),
+    ],
+)
+async def test_keys(keys, cursor, first):
+    async with Host(view := Numbers()).run_test() as pilot:
+        await pilot.press(*keys.split())
+        assert (view.cursor, view.in_sight.start) == (cursor, first)
+        assert view.cursor in view.in_sight
+
+
+async def test_click_moves_and_a_second_one_opens():
+    host = Host(view := Numbers())
+    async with host.run_test() as pilot:
+        await pilot.press("pagedown")
+        host.heard.clear()
+        await pilot.click(view, offset=(3, 4))
+        await pilot.click(view, offset=(3, 4))
+        await pilot.press("enter")
+        assert host.heard == [("moved", 14), ("chosen", 14), ("chosen", 14)]
+
+
+async def test_click_below_the_last_line_does_nothing():
+    host = Host(view := Numbers(3))
+    async with host.run_test() as pilot:
+        await pilot.click(view, offset=(3, 7))
+        assert view.cursor == 0
+
+
+async def test_lines_that_come_and_go_keep_the_cursor_on_a_line():
+    async with Host(view := Numbers(0)).run_test() as pilot:
+        assert view.cursor == -1
+        assert shown(view)[:2] == ["nothing here", "press o"]
+        await pilot.press("j", "G", "enter")
+        view.resize(5)
+        await pilot.pause()
+        assert view.cursor == 0
+        await pilot.press("G")
+        view.resize(2)
+        await pilot.pause()
+        assert view.cursor == 1
+        assert shown(view)[:3] == ["line 0|", "line 1|", ""]
+        view.resize(0)
+        assert view.cursor == -1
+
+
+async def test_growth_is_seen_without_laying_out_the_screen():
+    async with Host(view := Numbers(1000)).run_test() as pilot:
+        await pilot.pause()
+        laid_out = []
+        view.watch(view, "virtual_size", laid_out.append, init=False)
+        view.resize(2000)
+        await pilot.press("G")
+        assert view.cursor == 1999
+        assert shown(view)[-1] == "line 1999|"
+        assert not laid_out
+
+
+async def test_a_changed_line_is_made_again_and_others_are_not():
+    async with Host(view := Numbers()).run_test() as pilot:
+        await pilot.pause()
+        view.asked.clear()
+        view.text = "changed {}"
+        view.invalidate([3, 700])
+        await pilot.pause()
+        assert view.asked == [3]
+        assert shown(view)[2:5] == ["line 2|", "changed 3|", "line 4|"]
+
+
+async def test_scrolls_sideways_by_cells():
+    async with Host(view := Numbers(5, text="日本語" * 20, width=121)).run_test() as pilot:
+        await pilot.press("right")
+        assert view.scroll_offset.x == 8
+        strip = view.render_line(0)
+        assert strip.cell_length == view.scrollable_content_region.width
+        assert strip.text.startswith("本語日")
+
+
+async def test_foreign_text_cannot_steer_the_terminal():
+    nasty = "[bold]x[/foo]\x1b[2J\x1b]0;title\x07\n\u202eevil\u200b"
+    async with Host(view := Numbers(3, text=nasty.replace("{", "{{"))).run_test() as pilot:
+        await pilot.pause()
+        text = view.render_line(0).text
+        assert text.startswith("[bold]x[/foo]␛[2J")
+        assert text.isprintable()
+
+
+async def test_a_huge_line_is_cut():
+    async with Host(view := Numbers(1, text="x" * 2_000_000)).run_test() as pilot:
+        await pilot.pause()
+        assert view.render_line(0).cell_length == view.scrollable_content_region.width
+
+
+async def test_every_segment_has_a_style():
+    async with Host(view := Numbers(3)).run_test() as pilot:
+        await pilot.pause()
+        assert all(segment.style for y in range(10) for segment in view.render_line(y))
+
+
+@given(st.text(), st.integers(0, 40))
+def test_fit_fills_exactly(text, width):
+    assert cell_len(fit(text, width)) == width
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "fitted"),
+    [
+        ("abc", 5, "abc  "),
+        ("abcdef", 4, "abc…"),
+        ("日本語", 4, "日 …"),
+        ("日本語", 6, "日本語"),
+        ("ab", 1, "…"),
+        ("ab", 0, ""),
+    ],
+)
+def test_fit(text, width, fitted):
+    assert fit(text, width) == fitted
