@@ -21,7 +21,7 @@ def verdict(
     from being sent).
     """
     if response.deleted_at:
-        return Reason.DELETED, f"deleted in Sprig at {response.deleted_at[:40]}"
+        return Reason.DELETED, f"deleted in Sprig at {_shown(response.deleted_at, 40)}"
     if not (response.user_id or "").strip():
         return Reason.ANONYMOUS, f"userId: no User ID in the record{hint(response)}"
     errors = [one for one in (*faults, *lint(body, now_ms)) if one.level == "error"]
@@ -37,12 +37,17 @@ def verdict(
 
 def hint(response: StudyResponse) -> str:
     """Another id that could be meant, as an addition to a sentence; it is never sent in place of the User ID."""
-    return f"; {response.user_id_hint[:200]} is another id, and not used" if response.user_id_hint else ""
+    return f"; {_shown(response.user_id_hint, 200)} is another id, and not used" if response.user_id_hint else ""
 
 
 def _unknown(response: StudyResponse) -> str:
     if response.environment:
-        return f"no environment is called {response.environment[:80]}"
+        return f"no environment is called {_shown(response.environment, 80)}"
     if response.environment_id:
-        return f"no environment has the Sprig environment id {response.environment_id[:80]}"
+        return f"no environment has the Sprig environment id {_shown(response.environment_id, 80)}"
     return "neither the record nor the command names an environment"
+
+
+def _shown(text: str, limit: int) -> str:
+    """The beginning of foreign text, fit to be stored."""
+    return text[:limit].encode("utf-8", "replace").decode()

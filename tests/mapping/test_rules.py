@@ -1,0 +1,158 @@
+"""Rules leave out and hash what a team asks, and are refused before the first record when they cannot be kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.mapper import Mapper, map_response
+from sprig_tui.mapping.records import Rules
+from sprig_tui.mapping.rows import PATHS
+from sprig_tui.mapping.rules import check_rules
+
+NOW = 1_800_000_000_000
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def properties(response: Any, *, omit: Iterable[str] = (), hash_: Iterable[str] = ()) -> dict[str, Any]:
+    rules = Rules(omit=frozenset(omit), hash=frozenset(hash_))
+    mapping = map_response(response, rules, environment="production", now_ms=NOW)
+    assert mapping.withheld is None
+    found = json.loads(mapping.body)["properties"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_property_can_be_left_out(make: Any, path: str) -> None:
+    full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
+    name = path.removeprefix("properties.")
+    expected = {key: value for key, value in properties(full).items() if key != name}
+    assert properties(full, omit={path}) == expected
+    assert len(expected) == 11
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_property_can_be_hashed(make: Any, path: str) -> None:
+    full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z", email="  Mira@Example.com ")
+    name = path.removeprefix("properties.")
+    plain = properties(full)[name]
+    text = plain if isinstance(plain, str) else json.dumps(plain, separators=(",", ":"))
+    assert properties(full, hash_={path})[name] == sha(text.strip().lower())
+
+
+def test_the_hash_of_an_address_is_of_its_trimmed_lower_case_text(make: Any) -> None:
+    found = properties(make(email=" Mira@Example.COM\n"), hash_={"properties.email"})["email"]
+    assert found == sha("mira@example.com")
+
+
+def test_null_and_absent_stay_as_they_are(make: Any) -> None:
+    hash_ = {"properties.email", "properties.triggeringEvent", "properties.response", "properties.attributes"}
+    found = properties(make(email=None, triggering_event=None, response=b"null", attributes=None), hash_=hash_)
+    assert "email" not in found
+    assert (found["triggeringEvent"], found["response"], found["attributes"]) == (None, None, None)
+
+
+def attributes(make: Any, raw: bytes, **rules: set[str]) -> bytes:
+    from msgspec import Raw
+
+    response = make(attributes=Raw(raw))
+    found = map_response(
+        response,
+        Rules(**{key: frozenset(f"properties.attributes.{path}" for path in paths) for key, paths in rules.items()}),
+        environment="production",
+        now_ms=NOW,
+    ).body
+    return found[found.index(b'"attributes":') + 13 : found.index(b',"triggeringEvent"')]
+
+
+@pytest.mark.parametrize(
+    ("raw", "omit", "expected"),
+    [
+        (b'{"plan":"team","a":1e400}', {"plan"}, b'{"a":1e400}'),
+        (b'{"a":{"b":{"c":1,"d":2}},"e":3}', {"a.b.c"}, b'{"a":{"b":{"d":2}},"e":3}'),
+        (b'{"a.b":1,"a":{"b":2}}', {"a.b"}, b'{"a":{"b":2}}'),
+        (b'{"a.b":{"c":1}}', {"a.b.c"}, b'{"a.b":{}}'),
+        (b'{ "kept" : 1.50 }', {"other"}, b'{ "kept" : 1.50 }'),
+        (b'{"a":[{"b":1}]}', {"a.b"}, b'{"a":[{"b":1}]}'),
+        (b"[1]", {"plan"}, b"[1]"),
+        (b'"text"', {"plan"}, b'"text"'),
+        (b"{}", {"plan"}, b"{}"),
+        (b'{"plan":1,"plan":2,"x":3}', {"plan"}, b'{"x":3}'),
+    ],
+)
+def test_leaving_out_inside_attributes(make: Any, raw: bytes, omit: set[str], expected: bytes) -> None:
+    assert attributes(make, raw, omit=omit) == expected
+
+
+def test_hashing_inside_attributes(make: Any) -> None:
+    raw = b'{"Phone":" +46 70 ","n":12345678901234567890,"t":true,"o":{"k":"\\u00c9"},"z":null,"rest":1}'
+    found = json.loads(attributes(make, raw, hash={"Phone", "n", "t", "o.k", "z"}))
+    assert found == {
+        "Phone": sha("+46 70"),
+        "n": sha("12345678901234567890"),
+        "t": sha("true"),
+        "o": {"k": sha("é")},
+        "z": None,
+        "rest": 1,
+    }
+
+
+def test_inside_an_answer(make: Any) -> None:
+    video = make(
+        question_type="VIDEOVOICE",
+        response=b'{"mediaType":"video","videoUrl":"https://video.example/1","transcription":"Hello"}',
+    )
+    found = properties(video, omit={"properties.response.videoUrl"}, hash_={"properties.response.transcription"})
+    assert found["response"] == {"mediaType": "video", "transcription": sha("hello")}
+
+
+@pytest.mark.parametrize("rule", ["omit", "hash"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "userId",
+        "event",
+        "type",
+        "context.integration",
+        "context.integration.name",
+        "timestamp",
+        "messageId",
+        "properties",
+    ],
+)
+def test_required_fields_are_refused_by_name(rule: str, path: str) -> None:
+    with pytest.raises(ConfigError, match=f"mapping.{rule}: {path} is required"):
+        check_rules(Rules(**{rule: frozenset({path})}))
+
+
+@pytest.mark.parametrize(
+    ("rules", "message", "hint"),
+    [
+        ({"omit": {"sentAt"}}, "mapping.omit: sentAt is not part of the mapping", "take it out"),
+        ({"hash": {"properties.emial"}}, "mapping.hash: there is no field properties.emial", "properties.email"),
+        ({"hash": {"email"}}, "mapping.hash: there is no field email", "did you mean properties.email?"),
+        ({"omit": {"zzz"}}, "mapping.omit: there is no field zzz", "one of properties.surveyName"),
+        ({"omit": {"properties.attributes."}}, "there is no field properties.attributes.", "properties.attributes"),
+        ({"omit": {"properties.email.x"}}, "there is no field properties.email.x", "properties.email"),
+        ({"omit": {"properties.email"}, "hash": {"properties.email"}}, "to be omitted and hashed", "one of the two"),
+        ({"event": " "}, "mapping.event is empty", "leave it out"),
+        ({"integration_name": ""}, "mapping.integration needs a name and a version", "such as"),
+        ({"integration_version": " "}, "mapping.integration needs a name and a version", "such as"),
+        ({"event": "\ud800"}, "not valid Unicode", "type it anew"),
+    ],
+)
+def test_rules_that_cannot_be_kept(rules: dict[str, Any], message: str, hint: str) -> None:
+    made = Rules(**{key: frozenset(value) if isinstance(value, set) else value for key, value in rules.items()})
+    with pytest.raises(ConfigError) as caught:
+        Mapper(made)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
