@@ -1,1 +1,118 @@
-"""Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed."""
+"""Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
+
+What `sprig-tui send` does, as a script:
+
+    import asyncio
+    from sprig_tui import DeliverySettings, Engine, Environment, Intake, Rules, WriteKey, feed, open_journal
+    from sprig_tui import read_responses, until_settled
+
+    async def main():
+        environments = {"production": Environment(name="production", write_key=WriteKey(key))}
+        async with open_journal("journal.db") as journal, Engine(journal, environments, DeliverySettings()) as engine:
+            intake = Intake(Rules(), environments, "production")
+            fed = await feed(read_responses(["answers.jsonl"]), intake, journal, engine)
+            await until_settled(journal, fed.ids, fed.environments, engine=engine)
+
+    asyncio.run(main())
+
+Everything named in `__all__` is the public interface; it is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sprig_tui.config.delivery import DeliverySettings as DeliverySettings
+    from sprig_tui.config.environment import Environment as Environment
+    from sprig_tui.config.environment import WriteKey as WriteKey
+    from sprig_tui.config.journal import open_journal as open_journal
+    from sprig_tui.config.paths import find_paths as find_paths
+    from sprig_tui.config.settings import Settings as Settings
+    from sprig_tui.config.settings import load_settings as load_settings
+    from sprig_tui.delivery.engine import Engine as Engine
+    from sprig_tui.delivery.feeding import Fed as Fed
+    from sprig_tui.delivery.feeding import feed as feed
+    from sprig_tui.delivery.snapshot import EngineSnapshot as EngineSnapshot
+    from sprig_tui.delivery.waiting import until_settled as until_settled
+    from sprig_tui.errors import ConfigError as ConfigError
+    from sprig_tui.errors import ExitCode as ExitCode
+    from sprig_tui.errors import FilterError as FilterError
+    from sprig_tui.errors import InputError as InputError
+    from sprig_tui.errors import JournalError as JournalError
+    from sprig_tui.errors import SprigTuiError as SprigTuiError
+    from sprig_tui.intake import Intake as Intake
+    from sprig_tui.journal.contract import Journal as Journal
+    from sprig_tui.journal.filter import parse_filter as parse_filter
+    from sprig_tui.journal.query import Query as Query
+    from sprig_tui.journal.records import Attempt as Attempt
+    from sprig_tui.journal.records import Delivery as Delivery
+    from sprig_tui.journal.records import Entry as Entry
+    from sprig_tui.journal.records import State as State
+    from sprig_tui.mapping.mapper import Mapper as Mapper
+    from sprig_tui.mapping.mapper import map_response as map_response
+    from sprig_tui.mapping.records import FieldTrace as FieldTrace
+    from sprig_tui.mapping.records import Mapping as Mapping
+    from sprig_tui.mapping.records import Rules as Rules
+    from sprig_tui.mapping.records import Survey as Survey
+    from sprig_tui.reasons import Reason as Reason
+    from sprig_tui.segment.client import Answer as Answer
+    from sprig_tui.segment.client import TrackingClient as TrackingClient
+    from sprig_tui.sprig.reading import read_responses as read_responses
+    from sprig_tui.sprig.records import Origin as Origin
+    from sprig_tui.sprig.records import StudyResponse as StudyResponse
+    from sprig_tui.sprig.records import Unsendable as Unsendable
+
+    __version__: str
+
+_PLACES = {
+    "config.delivery": ("DeliverySettings",),
+    "config.environment": ("Environment", "WriteKey"),
+    "config.journal": ("open_journal",),
+    "config.paths": ("find_paths",),
+    "config.settings": ("Settings", "load_settings"),
+    "delivery.engine": ("Engine",),
+    "delivery.feeding": ("Fed", "feed"),
+    "delivery.snapshot": ("EngineSnapshot",),
+    "delivery.waiting": ("until_settled",),
+    "errors": ("ConfigError", "ExitCode", "FilterError", "InputError", "JournalError", "SprigTuiError"),
+    "intake": ("Intake",),
+    "journal.contract": ("Journal",),
+    "journal.filter": ("parse_filter",),
+    "journal.query": ("Query",),
+    "journal.records": ("Attempt", "Delivery", "Entry", "State"),
+    "mapping.mapper": ("Mapper", "map_response"),
+    "mapping.records": ("FieldTrace", "Mapping", "Rules", "Survey"),
+    "reasons": ("Reason",),
+    "segment.client": ("Answer", "TrackingClient"),
+    "sprig.reading": ("read_responses",),
+    "sprig.records": ("Origin", "StudyResponse", "Unsendable"),
+}
+_MODULES = {name: f"{__name__}.{module}" for module, names in _PLACES.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 - the table above is the one list of names
+    "__version__",
+    *sorted(_MODULES),
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            value: Any = version("sprig-tui")
+        except PackageNotFoundError:
+            value = "0"
+    elif name in _MODULES:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,25 +30,10 @@ from sprig_tui.config.sections import (
 )
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Rules, Survey
+from sprig_tui.mapping.rules import check_rules
 
 BUILT_IN = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
-REQUIRED_PATHS = frozenset(
-    {
-        "messageId",
-        "type",
-        "userId",
-        "event",
-        "timestamp",
-        "sentAt",
-        "properties",
-        "context",
-        "context.integration",
-        "context.integration.name",
-        "context.integration.version",
-    }
-)
-"""Track paths that are always sent: without them Segment or the integration's table refuses the call."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -157,17 +142,6 @@ def _environment(
 
 def _rules(file: str, tables: dict[str, Any]) -> Rules:
     table = convert(file, ("mapping",), tables.get("mapping", {}), MappingTable)
-    for path in table.omit:
-        if path in REQUIRED_PATHS:
-            raise ConfigError(f"{file}: mapping.omit: {path} is always sent", hint="leave it out of the list")
-    for path in (*table.omit, *table.hash):
-        if not path.startswith(("properties.", "context.", "userId")) or path in ("properties.", "context."):
-            raise ConfigError(
-                f"{file}: mapping.{'omit' if path in table.omit else 'hash'}: {path[:80]!r} is no field of the call",
-                hint="name it as preview shows it, such as properties.email",
-            )
-    if table.event is not UNSET and not str(table.event).strip():
-        raise ConfigError(f"{file}: mapping.event is empty", hint="leave it out for Sprig's own event name")
     rules = Rules(
         integration_name=table.integration.name,
         integration_version=table.integration.version,
@@ -177,7 +151,13 @@ def _rules(file: str, tables: dict[str, Any]) -> Rules:
         created_at=table.created_at,
         surveys={key: _survey(file, key, value) for key, value in _table(file, tables, "surveys").items()},
     )
-    return rules if table.event is UNSET else msgspec.structs.replace(rules, event=table.event)
+    if table.event is not UNSET:
+        rules = msgspec.structs.replace(rules, event=table.event)
+    try:
+        check_rules(rules)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error.message}", hint=error.hint) from None
+    return rules
 
 
 def _survey(file: str, key: str, value: Any) -> Survey:

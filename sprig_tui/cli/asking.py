@@ -1,0 +1,45 @@
+"""Questions to the person at the terminal; the answer that does nothing is the default."""
+
+from __future__ import annotations
+
+import sys
+
+from sprig_tui.cli import diagnostics
+
+
+def can_ask() -> bool:
+    """Whether someone is there to answer."""
+    return sys.stdin.isatty() and diagnostics.is_terminal()
+
+
+def confirm(question: str) -> bool:
+    """Yes or no; anything but yes is no."""
+    return _answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def confirm_name(question: str, name: str) -> bool:
+    """Whether the person typed this very name; for what cannot be taken back."""
+    return _answer(f"{question}\ntype its name to go on: ") == name
+
+
+def hidden(question: str) -> str:
+    """A secret, not shown while it is typed or pasted; empty when the person gave up (Ctrl-D)."""
+    import getpass
+
+    from sprig_tui.text import one_line
+
+    try:
+        return getpass.getpass(f"{one_line(question)} ", stream=sys.stderr)
+    except EOFError:
+        diagnostics.put("\n")
+        return ""
+
+
+def _answer(question: str) -> str:
+    from sprig_tui.text import printable
+
+    diagnostics.put(printable(question))
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        diagnostics.put("\n")
+    return line.strip()

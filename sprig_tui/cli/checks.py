@@ -1,0 +1,188 @@
+"""The checks of `doctor` that need no network: config, keys, journal, disk, terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from sprig_tui.config.document import nearest
+from sprig_tui.config.findings import environment_findings, key_findings
+from sprig_tui.config.keysource import PREFIX, variable_of
+from sprig_tui.config.sections import KNOWN
+from sprig_tui.errors import SprigTuiError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+QUICK_CHECK = 10.0
+"""Seconds that looking through the journal file may take."""
+LITTLE_SPACE = 500_000_000
+"""Bytes free below which a full disk is near: 20,000 answers take about 40 MB."""
+
+
+class Check(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: Literal["config", "keys", "environments", "journal", "lanes", "disk", "terminal", "endpoint", "clock"]
+    level: Literal["ok", "warning", "fault"]
+    message: str
+    hint: str = ""
+
+
+def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
+    """The config file, keys and environments."""
+    document = settings.document
+    there = "is understood" if document.mode is not None else "is not there: the defaults hold"
+    yield Check("config", "ok", f"{document.file} {there}")
+    for name in settings.unknown_tables:
+        yield Check(
+            "config",
+            "warning",
+            f"{document.file}: the table [{name[:60]}] is none of ours, and is left alone",
+            nearest(name, KNOWN),
+        )
+    for text in settings.warnings:
+        yield Check("config", "warning", text, "see sprig-tui keys list")
+    findings = key_findings(settings)
+    yield from (Check("keys", finding.level, finding.message, finding.hint) for finding in findings)
+    with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
+    for name in settings.environments:
+        if name not in with_key:
+            yield Check("keys", "warning", f"{name} has no write key", f"sprig-tui keys set {name}")
+    if with_key and not findings:
+        yield Check("keys", "ok", f"{', '.join(with_key)}: the key looks like one; Segment verifies none")
+    variables = {variable_of(name) for name in settings.environments}
+    for variable in sorted(environ):
+        if variable.startswith(PREFIX) and variable not in variables:
+            yield Check(
+                "keys",
+                "warning",
+                f"{variable} is set, but no environment is called so",
+                nearest(variable, variables),
+            )
+    clashes = environment_findings(settings)
+    yield from (Check("environments", finding.level, finding.message, finding.hint) for finding in clashes)
+    if not clashes:
+        yield from _ids(settings)
+
+
+def _ids(settings: Settings) -> Iterator[Check]:
+    known = [name for name, found in settings.environments.items() if found.sprig_environment_id]
+    if known:
+        yield Check("environments", "ok", f"Sprig's environment id is known for {', '.join(known)}")
+    else:
+        yield Check(
+            "environments",
+            "ok",
+            "no Sprig environment ids are set: webhook bodies need -e, and cannot be told apart by themselves",
+        )
+
+
+async def journal_checks(settings: Settings) -> list[Check]:
+    """The journal's file, its integrity, its lanes, the disk."""
+    place = Path(settings.journal)
+    disk = _disk(place)
+    found = _file(place)
+    if found is None:
+        return [Check("journal", "ok", f"{place} is not there yet: the first send makes it"), *disk]
+    if any(one.level == "fault" for one in found):
+        return [*found, *disk]
+    from sprig_tui.config.journal import open_journal
+
+    try:
+        async with open_journal(settings.journal) as journal:
+            counts = (await journal.counts()).by_environment
+            lanes = await journal.lanes()
+    except SprigTuiError as error:
+        return [*found, Check("journal", "fault", error.message, error.hint), *disk]
+    total = sum(sum(states.values()) for states in counts.values())
+    found.append(Check("journal", "ok", f"{place} holds {total:,} deliveries"))
+    advice = {"paused": "mend the cause; a changed key resumes it", "waiting": "it goes on by itself"}
+    for name, lane in lanes.items():
+        if lane.state in advice:
+            found.append(Check("lanes", "warning", f"{name} is {lane.state}: {lane.cause}", advice[lane.state]))
+    for name, states in counts.items():
+        known = settings.environments.get(name)
+        queued = states.get("queued", 0)  # type: ignore[call-overload]  # a State is its text
+        if queued and (known is None or known.write_key is None):
+            found.append(
+                Check("lanes", "warning", f"{queued:,} are queued for {name}, which has no write key", "give it one")
+            )
+    return [*found, *disk]
+
+
+def _file(place: Path) -> list[Check] | None:
+    """The file by itself; None when there is none."""
+    return [*_mode(place), *_integrity(place)] if place.exists() else None
+
+
+def _integrity(place: Path) -> list[Check]:
+    """SQLite's own quick check, read-only, for a limited time."""
+    deadline = time.monotonic() + QUICK_CHECK
+    try:
+        connection = sqlite3.connect(f"file:{quote(str(place.absolute()))}?mode=ro", uri=True, timeout=2.0)
+        try:
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+            answer = connection.execute("PRAGMA quick_check(3)").fetchall()
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            return [Check("journal", "ok", f"no damage found in the first {QUICK_CHECK:.0f} s of looking")]
+        return [Check("journal", "fault", f"{place} cannot be read: {error}", "check its owner and mode")]
+    except sqlite3.DatabaseError as error:
+        return [Check("journal", "fault", f"{place}: {error}", "move it away: the next start makes a new one")]
+    if answer != [("ok",)]:
+        return [
+            Check("journal", "fault", f"{place} is damaged: {str(answer[0][0])[:200]}", "copy it, then move it away")
+        ]
+    return []
+
+
+def _mode(place: Path) -> list[Check]:
+    mode = stat.S_IMODE(place.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        return [
+            Check(
+                "journal",
+                "warning",
+                f"{place} holds answers and others may read it (mode {mode:04o})",
+                f"chmod 600 {place}",
+            )
+        ]
+    return []
+
+
+def _disk(place: Path) -> list[Check]:
+    folder = next((parent for parent in place.absolute().parents if parent.is_dir()), None)
+    if folder is None:
+        return [Check("disk", "fault", f"there is no folder for {place}", "see sprig-tui paths")]
+    if not os.access(folder, os.W_OK):
+        return [Check("disk", "fault", f"{folder} cannot be written", "check its owner and mode")]
+    free = shutil.disk_usage(folder).free
+    said = f"{free / 1e9:,.1f} GB free for the journal"
+    return (
+        [Check("disk", "warning", said, "make room: a full disk stops everything, though nothing is lost")]
+        if free < LITTLE_SPACE
+        else [Check("disk", "ok", said)]
+    )
+
+
+def terminal_check() -> Check:
+    """Whether letters beyond ASCII can be shown."""
+    encoding = getattr(sys.stdout, "encoding", "") or "unknown"
+    if encoding.lower().replace("-", "") in ("utf8", "utf8sig", "cp65001"):
+        return Check("terminal", "ok", f"writes {encoding}")
+    return Check(
+        "terminal", "warning", f"writes {encoding}: other letters are shown as escapes", "set LANG or PYTHONUTF8=1"
+    )

@@ -1,0 +1,134 @@
+"""The only writer of stderr: what happened, to which thing, what to do now; and progress."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Self
+
+from sprig_tui.cli import style
+from sprig_tui.errors import FilterError, SprigTuiError
+
+LINE_EVERY = 5.0
+"""Seconds between two progress lines where stderr is no terminal."""
+REDRAW_EVERY = 0.1
+
+_shown: list[Progress] = []
+"""The progress that stands on the terminal's last line."""
+
+
+def note(text: str) -> None:
+    """Something worth knowing."""
+    _write(text)
+
+
+def good(text: str) -> None:
+    """Something went well."""
+    _write(text, "good")
+
+
+def warning(text: str, hint: str = "") -> None:
+    """Something is off; the command goes on."""
+    _write(text, "warning", label="warning: ", hint=hint)
+
+
+def fault(text: str, hint: str = "") -> None:
+    """The command cannot do what it was asked."""
+    _write(text, "bad", label="error: ", hint=hint)
+
+
+def error(found: SprigTuiError) -> None:
+    """An error of ours: what happened in one line, what to do in the next."""
+    hint = found.hint
+    if isinstance(found, FilterError):
+        hint = f"at character {found.position + 1}; {hint}" if hint else f"at character {found.position + 1}"
+    fault(found.message, hint)
+
+
+def is_terminal() -> bool:
+    """Whether a person sees stderr directly."""
+    return sys.stderr.isatty()
+
+
+def _write(text: str, style_name: str = "", *, label: str = "", hint: str = "") -> None:
+    from sprig_tui.text import printable
+
+    for progress in _shown:
+        progress.wipe()
+    head = style.paint(label, style_name) if label and style.wanted(sys.stderr) else label
+    body = printable(text)
+    if not label and style_name and style.wanted(sys.stderr):
+        body = style.paint(body, style_name)
+    put(head + body + "\n")
+    if hint:
+        put(f"  {printable(hint)}\n")
+
+
+def put(text: str) -> None:
+    """Raw text; a stderr that is gone or lacks letters stops nothing."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    try:
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # Nobody is listening any more; the work itself goes on.
+        return
+
+
+class Progress:
+    """Where a long command stands: one line that is redrawn on a terminal, else a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._redrawn = _shown_on_terminal()
+        self._last = 0.0 if self._redrawn else time.monotonic()
+        self._drawn = False
+
+    def __enter__(self) -> Self:
+        _shown.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wipe()
+        _shown.remove(self)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time for another look."""
+        return time.monotonic() - self._last >= (REDRAW_EVERY if self._redrawn else LINE_EVERY)
+
+    def show(self, text: str) -> None:
+        """Show the state, if it is time."""
+        from sprig_tui.text import printable
+
+        if not self.due:
+            return
+        self._last = time.monotonic()
+        if self._redrawn:
+            import shutil
+
+            width = shutil.get_terminal_size().columns - 1
+            put(f"\r\x1b[K{printable(text)[:width]}")
+            self._drawn = True
+        else:
+            put(printable(text) + "\n")
+
+    def wipe(self) -> None:
+        """Make room for a line that stays."""
+        if self._drawn:
+            put("\r\x1b[K")
+            self._drawn = False
+
+
+def _shown_on_terminal() -> bool:
+    import os
+
+    return is_terminal() and os.environ.get("TERM") != "dumb"
+
+
+def time_left(done: float, total: float, rate: float) -> str:
+    """Such as `2 m 10 s left`; empty where it cannot be told."""
+    from sprig_tui.config.durations import format_duration
+
+    if rate <= 0 or total <= done:
+        return ""
+    return f"{format_duration(max(1, round((total - done) / rate)))} left"

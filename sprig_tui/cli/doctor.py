@@ -1,0 +1,73 @@
+"""`sprig-tui doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import output
+from sprig_tui.cli.commands import command, json_option
+from sprig_tui.cli.opening import open_settings
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.cli.checks import Check
+
+MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "fault": ("✗", "x", "bad")}
+
+
+@command("doctor")
+@click.option("--offline", is_flag=True, help="Leave the network alone.")
+@click.option(
+    "--timeout", type=click.FloatRange(0, 120, min_open=True), default=10.0, show_default=True, metavar="SECONDS"
+)
+@json_option
+def doctor(offline: bool, timeout: float, as_json: bool) -> int:
+    """Check config, keys, environments, journal, endpoints and clock, and say what to do.
+
+    No event is sent. Exit code 0 with nothing worse than warnings, 1 with faults, 2 when the config is at fault, 3
+    when an endpoint cannot be reached.
+    """
+    checks = asyncio.run(_checks(offline=offline, timeout_s=timeout))
+    if as_json:
+        output.write_json({"checks": checks})
+    else:
+        for check in checks:
+            output.write_lines(_lines(check))
+    return _code(checks)
+
+
+async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
+    from sprig_tui.cli.checks import Check, config_checks, journal_checks, terminal_check
+
+    try:
+        settings = open_settings(quiet=True)
+    except ConfigError as error:
+        return [Check("config", "fault", error.message, error.hint), terminal_check()]
+    found = [*config_checks(settings), *await journal_checks(settings), terminal_check()]
+    if not offline:
+        from sprig_tui.cli.reaching import endpoint_checks
+
+        found.extend(await endpoint_checks(settings, timeout_s))
+    return found
+
+
+def _lines(check: Check) -> list[str]:
+    from sprig_tui.text import one_line
+
+    symbol, plain, style = MARKS[check.level]
+    lines = [f"{output.paint(output.mark(symbol, plain), style)} {check.name:<13}{one_line(check.message)}"]
+    if check.hint and check.level != "ok":
+        lines.append(f"  {'':<13}{output.paint(one_line(check.hint), 'dim')}")
+    return lines
+
+
+def _code(checks: list[Check]) -> ExitCode:
+    faults = {check.name for check in checks if check.level == "fault"}
+    if "config" in faults:
+        return ExitCode.USAGE
+    if "endpoint" in faults:
+        return ExitCode.UNREACHABLE
+    return ExitCode.REJECTED if faults else ExitCode.OK

@@ -1,0 +1,85 @@
+"""SIGINT and SIGTERM: the first asks to stop in good order, the second to stop at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any, Self, TypeVar
+
+from sprig_tui.cli import diagnostics
+
+Result = TypeVar("Result")
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: what the person asked for
+    """The first signal came while the work ran."""
+
+
+class Interrupts:
+    """Listens to signals while it is entered, inside a running event loop."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        """After the first signal."""
+        self.insisted = asyncio.Event()
+        """After the second."""
+        self._loop = asyncio.get_running_loop()
+        self._before: dict[signal.Signals, Any] = {}
+        """Handlers of systems whose event loop takes no signals (Windows)."""
+
+    def __enter__(self) -> Self:
+        for number in SIGNALS:
+            try:
+                self._loop.add_signal_handler(number, self._note)
+            except NotImplementedError:
+                self._before[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in SIGNALS:
+            if number in self._before:
+                signal.signal(number, self._before[number])
+            else:
+                self._loop.remove_signal_handler(number)
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._note)
+
+    def _note(self) -> None:
+        if self.asked.is_set():
+            self.insisted.set()
+        else:
+            self.asked.set()
+
+    async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The work's result; Stopped, with the work cancelled, when the first signal comes before."""
+        return await _first(work, self.asked)
+
+    async def drain(self, work: Coroutine[Any, Any, bool]) -> None:
+        """Let the engine finish what is on the wire; a second signal breaks it off."""
+        if self.asked.is_set():
+            diagnostics.note("stopping: requests on the wire finish first; again to stop at once")
+        try:
+            await _first(work, self.insisted)
+        except Stopped:
+            diagnostics.note("stopped at once; what was on the wire is queued again under the same message ids")
+
+
+async def _first(work: Coroutine[Any, Any, Result], event: asyncio.Event) -> Result:
+    task = asyncio.ensure_future(work)
+    waiter = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait((task,))
+        if not task.cancelled() and task.exception() is None:
+            return task.result()
+        raise Stopped
+    finally:
+        waiter.cancel()
+        task.cancel()

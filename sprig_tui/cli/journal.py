@@ -1,0 +1,102 @@
+"""`sprig-tui journal`: what the file holds, and retention."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from sprig_tui.cli import asking, diagnostics, output
+from sprig_tui.cli.commands import DURATION, Command, json_option, yes_option
+from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.errors import ExitCode
+
+
+@click.group("journal")
+def journal() -> None:
+    """The journal file: info, prune."""
+
+
+@journal.command("info", cls=Command)
+@json_option
+def info(as_json: bool) -> int:
+    """Where the journal is, its size, and how many deliveries stand in which state."""
+    return asyncio.run(_info(as_json=as_json))
+
+
+async def _info(*, as_json: bool) -> int:
+    settings = open_settings(quiet=True)
+    async with opened_journal(settings) as opened:
+        counts = await opened.counts()
+        lanes = await opened.lanes()
+    size = sum(_size(settings.journal + ending) for ending in ("", "-wal"))
+    if as_json:
+        output.write_json(
+            {
+                "journal": settings.journal,
+                "bytes": size,
+                "environments": counts.by_environment,
+                "lanes": {name: {"state": lane.state, "cause": lane.cause} for name, lane in lanes.items()},
+            }
+        )
+        return ExitCode.OK
+    output.write_line(f"{settings.journal}  {size_text(size)}")
+    for name, states in sorted(counts.by_environment.items()):
+        numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
+        lane = lanes.get(name)
+        standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
+        output.write_line(f"{name or '(no environment)':<18}{numbers}{standing}")
+    return ExitCode.OK
+
+
+@journal.command("prune", cls=Command)
+@click.option("--older-than", type=DURATION, required=True, help="Ended longer ago than this, such as 30d.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@yes_option
+@json_option
+def prune(older_than: float, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Remove deliveries that ended (delivered, failed, withheld) long ago; never queued ones.
+
+    An answer that was removed counts as new when it is read again.
+    """
+    return asyncio.run(_prune(older_than, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from sprig_tui.clock import SystemClock
+
+    before = SystemClock().now() - round(older_than * 1000)
+    async with opened_journal(open_settings(quiet=True)) as opened:
+        found = await opened.prune(before, dry_run=True)
+        total = sum(found.by_state.values())
+        parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
+        said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads" if total else "nothing"
+        removed = False
+        if total and not dry_run:
+            diagnostics.note(f"would remove {said}")
+            if not yes and not asking.can_ask():
+                diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+                return ExitCode.USAGE
+            if yes or asking.confirm("remove them?"):
+                found = await opened.prune(before)
+                removed = True
+        if as_json:
+            output.write_json({"removed": removed, "by_state": found.by_state, "bytes": found.bytes})
+        diagnostics.note(f"{'removed' if removed else 'would remove' if dry_run or not total else 'kept'} {said}")
+    return ExitCode.OK
+
+
+def _size(name: str) -> int:
+    path = Path(name)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def size_text(size: int) -> str:
+    """Bytes for people."""
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")

@@ -1,0 +1,211 @@
+"""`sprig-tui keys`: list, set, remove."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli import asking, diagnostics, output
+from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, json_option, yes_option
+from sprig_tui.cli.keys_check import check
+from sprig_tui.cli.opening import open_settings
+from sprig_tui.config.findings import key_findings
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.editing import Value
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.keylint import KeyLint
+    from sprig_tui.config.settings import Settings
+
+LONGEST_INPUT = 65_536
+"""Characters read from standard input; a key has 32."""
+
+
+@click.group("keys")
+def keys() -> None:
+    """Write Keys: list, set, remove, check.
+
+    A key comes from SPRIG_TUI_WRITE_KEY_<ENV>, else from the variable that write_key_env names, else from the config.
+    """
+
+
+keys.add_command(check)
+
+
+@keys.command("list", cls=Command)
+@json_option
+def list_keys(as_json: bool) -> int:
+    """Every environment: its key (first and last four), where the key comes from, and where answers go."""
+    settings = open_settings()
+    if as_json:
+        output.write_json({"environments": [_row_json(found) for found in settings.environments.values()]})
+    else:
+        output.write_lines(_rows(settings))
+    for finding in key_findings(settings):
+        diagnostics.warning(finding.message, finding.hint)
+    return ExitCode.OK
+
+
+def _rows(settings: Settings) -> list[str]:
+    cells = [
+        (
+            found.name,
+            found.write_key.masked() if found.write_key else "no key",
+            found.endpoint,
+            "protected" if found.protected else "",
+            found.write_key.source if found.write_key else f"sprig-tui keys set {found.name}",
+        )
+        for found in settings.environments.values()
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(5)]
+    return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def _row_json(found: Environment) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "key": found.write_key.masked() if found.write_key else None,
+        "source": found.write_key.source if found.write_key else None,
+        "endpoint": found.endpoint,
+        "url": found.base_url,
+        "protected": found.protected,
+        "requests_per_second": found.requests_per_second,
+        "sprig_environment_id": found.sprig_environment_id,
+    }
+
+
+@keys.command("set", cls=Command)
+@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@click.option("--endpoint", type=ENDPOINT, help="Where its answers go.")
+@click.option("--protected/--not-protected", default=None, help="Whether sending in bulk asks for its name.")
+@click.option("--sprig-environment-id", metavar="ID", help="Sprig's id of it, which webhooks carry.")
+@click.option("--force", is_flag=True, help="Store a key that looks odd.")
+def set_key(
+    environment: str,
+    surplus: tuple[str, ...],
+    endpoint: str | None,
+    protected: bool | None,
+    sprig_environment_id: str | None,
+    force: bool,
+) -> int:
+    """Store the Write Key of ENV, from a hidden prompt or from standard input; never from the command line.
+
+    ENV may be new: lower-case letters, digits and dashes. The key is stored in the config file, mode 0600.
+    """
+    if surplus:
+        raise click.UsageError(
+            "a key on the command line is seen by others and kept in the shell's history; "
+            f"run `sprig-tui keys set {environment[:40]}` and paste it there, and if that was a real key, replace it"
+        )
+    from sprig_tui.config.keylint import lint_key
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.settings import check_name
+    from sprig_tui.config.writing import save_environment
+
+    check_name(environment)
+    settings = open_settings(quiet=True)
+    lint = lint_key(_read_key(environment))
+    _say(lint)
+    if not _accepted(settings, environment, lint, force=force):
+        return ExitCode.USAGE
+    changes: dict[str, Value | None] = {"write_key": lint.key}
+    given = {"endpoint": endpoint, "protected": protected, "sprig_environment_id": sprig_environment_id}
+    changes.update({name: value for name, value in given.items() if value is not None})
+    paths = find_paths()
+    save_environment(paths, environment, changes)
+    key = settings_key(environment)
+    diagnostics.good(f"{environment}: the key is stored in {paths.config_file}")
+    if key and key.source != "config":
+        diagnostics.warning(
+            f"{environment}: {key.source} is set, and goes before the config", f"unset {key.source} to use this key"
+        )
+    diagnostics.note("Segment answers 200 to any key: sprig-tui keys check --send-test-event shows whether it arrives")
+    return ExitCode.OK
+
+
+def settings_key(environment: str) -> Any:
+    """The key in use after a change."""
+    return open_settings(quiet=True).environments[environment].write_key
+
+
+def _read_key(environment: str) -> str:
+    if sys.stdin.isatty():
+        return asking.hidden(f"write key of {environment} (not shown):")
+    text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
+    if b"\0" in text[:4]:
+        raise ConfigError("standard input is not UTF-8 text", hint="pipe the key alone, as UTF-8")
+    return text.decode("utf-8", "replace")
+
+
+def _say(lint: KeyLint) -> None:
+    for fault in lint.faults:
+        if fault.level == "error":
+            diagnostics.fault(f"not stored: {fault.message}", fault.hint)
+        elif fault.level == "warning":
+            diagnostics.warning(fault.message, fault.hint)
+        else:
+            diagnostics.note(fault.message)
+
+
+def _accepted(settings: Settings, environment: str, lint: KeyLint, *, force: bool) -> bool:
+    """Whether the key may be stored; asks, where someone is there, about what is odd."""
+    if lint.errors:
+        return False
+    doubts = [fault.message for fault in lint.warnings]
+    for name, other in settings.environments.items():
+        if name != environment and other.write_key is not None and other.write_key.reveal() == lint.key:
+            doubts.append(f"{name} has the same key")
+            diagnostics.warning(
+                f"{name} has the same key", "a key belongs to one source; each environment has a source of its own"
+            )
+    if not doubts or force:
+        return True
+    if asking.can_ask():
+        return asking.confirm("store it all the same?")
+    diagnostics.fault(f"not stored: {'; '.join(doubts)}", "add --force if it is meant so")
+    return False
+
+
+@keys.command("remove", cls=Command)
+@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.option("--whole", is_flag=True, help="Remove the environment with all its settings.")
+@yes_option
+def remove(environment: str, whole: bool, yes: bool) -> int:
+    """Remove the Write Key of ENV from the config. What is queued for it stays queued."""
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.writing import drop_environment, save_environment
+
+    settings = open_settings(quiet=True)
+    found = settings.environment(environment)
+    stored = environment in settings.stored_keys
+    if not stored and not whole:
+        source = found.write_key.source if found.write_key else ""
+        said = f"its key comes from {source}: unset that" if source else "it has no key"
+        diagnostics.note(f"nothing to remove in the config for {environment}; {said}")
+        return ExitCode.OK
+    if not yes and not _confirmed(found):
+        return ExitCode.USAGE
+    if whole:
+        drop_environment(find_paths(), environment, digest=settings.document.digest)
+    else:
+        save_environment(find_paths(), environment, {"write_key": None}, digest=settings.document.digest)
+    diagnostics.good(f"{environment}: {'removed' if whole else 'its key is removed'} from the config")
+    left = open_settings(quiet=True).environments.get(environment)
+    if left is not None and left.write_key is not None:
+        diagnostics.warning(f"{environment} still has a key, from {left.write_key.source}")
+    return ExitCode.OK
+
+
+def _confirmed(found: Environment) -> bool:
+    if not asking.can_ask():
+        diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+        return False
+    question = f"remove the key of {found.name} ({found.write_key.masked() if found.write_key else 'no key'})?"
+    agreed = asking.confirm_name(question, found.name) if found.protected else asking.confirm(question)
+    if not agreed:
+        diagnostics.note("nothing was removed")
+    return agreed

@@ -1,0 +1,123 @@
+"""`sprig-tui log`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import json_option
+from sprig_tui.cli.filters import FilterCommand, filter_arguments, matches, read_filter
+from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.query import Query
+    from sprig_tui.journal.records import Delivery
+
+PAGE = 1_000
+LOOK_EVERY = 0.25
+"""Seconds between two looks for what changed."""
+
+
+@click.command("log", cls=FilterCommand)
+@filter_arguments
+@click.option("-n", "number", type=click.IntRange(min=0), default=100, show_default=True, help="The newest N; 0: all.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is added or changes, until Ctrl-C.")
+@click.option("--detail", type=click.IntRange(min=1), metavar="ID", help="Everything about one delivery.")
+@json_option
+def log(
+    words: tuple[str, ...], number: int, follow: bool, detail: int | None, as_json: bool, **options: str | None
+) -> int:
+    """The journal: every delivery, its state and its reason.
+
+    FILTER is as in the console: words such as status:failed env:production survey:"Checkout effort" user:acct_1
+    since:2h, free text, and -word for 'not this'.
+
+    With --json: one object per line.
+    """
+    if detail is not None and (words or follow or any(options.values())):
+        raise click.UsageError("--detail takes one delivery, no filter and no --follow")
+    query = read_filter(words, **options)
+    return asyncio.run(_log(query, number, detail, follow=follow, as_json=as_json))
+
+
+async def _log(query: Query, number: int, detail: int | None, *, follow: bool, as_json: bool) -> int:
+    async with opened_journal(open_settings(quiet=True)) as journal:
+        if detail is not None:
+            return await _detail(journal, detail, as_json=as_json)
+        cursor = (await journal.changes()).cursor if follow else ""
+        shown = await _shown(journal, query, number, as_json=as_json)
+        if not follow:
+            if number and shown == number and (total := await journal.count(query)) > shown:
+                diagnostics.note(f"the newest {shown:,} of {total:,}; -n 0 shows all")
+            elif not shown:
+                diagnostics.note("nothing matches" if query.terms else "the journal is empty")
+            return ExitCode.OK
+        output.flush()
+        await _follow(journal, query, cursor, as_json=as_json)
+    return ExitCode.OK
+
+
+async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
+    from sprig_tui.cli.log_lines import detail_json, detail_lines
+
+    found = await journal.get(delivery_id)
+    if found is None:
+        diagnostics.fault(f"there is no delivery {delivery_id}", "sprig-tui log lists them, the id in front")
+        return ExitCode.USAGE
+    if as_json:
+        output.write_json(detail_json(found))
+    else:
+        output.write_lines(detail_lines(found))
+    return ExitCode.OK
+
+
+async def _shown(journal: Journal, query: Query, number: int, *, as_json: bool) -> int:
+    """Write the newest `number`, oldest first, or all; a page at a time, whatever their number."""
+    if number == 0:
+        shown, cursor, more = 0, 0, True
+        while more:
+            page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
+            _write(page.deliveries, as_json=as_json)
+            shown += len(page.deliveries)
+            more = page.more and bool(page.deliveries)
+            cursor = page.deliveries[-1].id if page.deliveries else cursor
+        return shown
+    rows: list[Delivery] = []
+    cursor = 0
+    while len(rows) < number:
+        page = await journal.page(query, cursor=cursor, limit=min(PAGE, number - len(rows)), direction="older")
+        if not page.deliveries:
+            break
+        rows[:0] = page.deliveries
+        cursor = page.deliveries[0].id
+        if not page.more:
+            break
+    _write(rows, as_json=as_json)
+    return len(rows)
+
+
+async def _follow(journal: Journal, query: Query, cursor: str, *, as_json: bool) -> None:
+    while True:
+        changes = await journal.changes(cursor)
+        cursor = changes.cursor
+        if changes.overflow:
+            diagnostics.note("more changed than can be followed; some changes are not shown here")
+        _write([delivery for delivery in changes.deliveries if matches(query, delivery)], as_json=as_json)
+        output.flush()
+        if not changes.deliveries:
+            await asyncio.sleep(LOOK_EVERY)
+
+
+def _write(deliveries: list[Delivery] | tuple[Delivery, ...], *, as_json: bool) -> None:
+    from sprig_tui.cli.log_lines import delivery_json, log_line
+
+    for delivery in deliveries:
+        if as_json:
+            output.write_json(delivery_json(delivery))
+        else:
+            output.write_line(log_line(delivery))

@@ -1,0 +1,166 @@
+"""A delivery as a line of the log, as JSON, and in full."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import output
+from sprig_tui.journal.records import State
+from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sprig_tui.journal.records import Attempt, Delivery, Detail
+
+STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
+WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
+"""Columns of the parts that may be longer; the rest of a line is what it is."""
+TIMES = ("answered_at", "added_at", "due_at", "settled_at")
+
+
+def log_line(delivery: Delivery) -> str:
+    """One line: id, time, where, what, state, why."""
+    cells = {
+        "environment": delivery.environment or "-",
+        "survey": delivery.survey_name or delivery.survey_id or "-",
+        "user": delivery.user_id or "-",
+        "type": delivery.question_type or "-",
+        "answer": delivery.answer or "-",
+    }
+    fitted = "  ".join(fit(one_line(text), WIDTHS[name]) for name, text in cells.items())
+    state = output.paint(f"{delivery.state.value:<9}", STYLES[delivery.state])
+    when = output.paint(clock_time(delivery.added_at), "dim")
+    return f"{delivery.id:>7}  {when}  {fitted}  {state}  {outcome_text(delivery)}".rstrip()
+
+
+def outcome_text(delivery: Delivery) -> str:
+    """Why it stands where it stands: the reason, or status, attempts and latency."""
+    if delivery.state is State.WITHHELD:
+        return one_line(f"{delivery.reason}{': ' + delivery.detail if delivery.detail else ''}")
+    parts = []
+    if delivery.status:
+        parts.append(str(delivery.status))
+    if delivery.error and delivery.error != f"http {delivery.status}":
+        parts.append(one_line(delivery.error))
+    if delivery.attempts > 1:
+        parts.append(f"{delivery.attempts} attempts")
+    if delivery.latency_ms:
+        parts.append(f"{delivery.latency_ms:.0f} ms")
+    if delivery.state is State.QUEUED:
+        parts.append("in flight" if delivery.leased else "waiting")
+    return "  ".join(parts)
+
+
+def fit(text: str, width: int) -> str:
+    """The text in exactly so many columns of a terminal; wide letters count as two."""
+    from unicodedata import combining, east_asian_width
+
+    used = 0
+    kept: list[str] = []
+    for character in text:
+        size = 0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1
+        if used + size > width:
+            while kept and used > width - 1:
+                last = kept.pop()
+                used -= 0 if combining(last) else 2 if east_asian_width(last) in "WF" else 1
+            kept.append(output.mark("…", "~"))
+            used += 1
+            break
+        kept.append(character)
+        used += size
+    return "".join(kept) + " " * (width - used)
+
+
+def clock_time(milliseconds: int) -> str:
+    """Local date and time to the millisecond."""
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1000:03d}"
+
+
+def iso_time(milliseconds: int) -> str | None:
+    """UTC for programs; None for 'never'."""
+    if not milliseconds:
+        return None
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def delivery_json(delivery: Delivery) -> dict[str, Any]:
+    """The delivery by its field names, times as ISO 8601 or null."""
+    import msgspec
+
+    found: dict[str, Any] = msgspec.structs.asdict(delivery)
+    for name in TIMES:
+        found[name] = iso_time(found[name])
+    found["latency_ms"] = round(delivery.latency_ms, 1)
+    return found
+
+
+def detail_json(detail: Detail) -> dict[str, Any]:
+    """Everything that is known of a delivery; bodies as JSON where they are JSON, else as text."""
+    return {
+        **delivery_json(detail.delivery),
+        "history": [_attempt_json(attempt) for attempt in detail.history],
+        "track": _json_or_text(detail.body),
+        "raw": _json_or_text(detail.raw),
+    }
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    import msgspec
+
+    found: dict[str, Any] = msgspec.structs.asdict(attempt)
+    found["started_at"] = iso_time(attempt.started_at)
+    found["latency_ms"] = round(attempt.latency_ms, 1)
+    return found
+
+
+def _json_or_text(data: bytes) -> Any:
+    import msgspec
+
+    if not data:
+        return None
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data.decode(errors="replace")
+    return msgspec.Raw(data)
+
+
+def detail_lines(detail: Detail) -> Iterator[str]:
+    """Everything that is known of a delivery, for people."""
+    delivery = detail.delivery
+    shown = {name: value for name, value in delivery_json(delivery).items() if value not in ("", None, 0, False)}
+    yield from (f"{name:<14}{one_line(str(value))}" for name, value in shown.items())
+    yield ""
+    yield output.paint("attempts", "strong")
+    for number, attempt in enumerate(detail.history, 1):
+        said = one_line(f"{attempt.outcome}  {attempt.error}  {attempt.excerpt}").rstrip()
+        yield (
+            f"{number:>3}  {clock_time(attempt.started_at)}  {attempt.status or '-':>3}  "
+            f"{attempt.latency_ms:.0f} ms  {attempt.events} events  {said}"
+        )
+    if not detail.history:
+        yield "     none"
+    for title, data in (("track call", detail.body), ("as it came in", detail.raw)):
+        yield ""
+        yield output.paint(title, "strong")
+        yield from pretty(data)
+
+
+def pretty(data: bytes) -> Iterator[str]:
+    """JSON with indentation, or what there is, safe to print."""
+    import msgspec
+
+    from sprig_tui.text import printable
+
+    try:
+        text = msgspec.json.format(data, indent=2).decode() if data else "(nothing)"
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        text = data.decode(errors="replace")
+    yield from (printable(line) for line in text.split("\n"))

@@ -1,0 +1,73 @@
+"""The only writer of stdout: data, for people as lines or for programs as JSON."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from sprig_tui.cli import style
+
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+
+
+def write_line(text: str = "") -> None:
+    """One line for people; letters that the terminal's encoding lacks are written as escapes."""
+    sys.stdout.write(_encodable(text) + "\n")
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    """Several lines for people."""
+    for line in lines:
+        write_line(line)
+
+
+def write_json(value: Any) -> None:
+    """One JSON value on one line.
+
+    Control characters beyond ASCII and those that turn the reading direction are escaped: the value is the same,
+    and a terminal stays as it was.
+    """
+    import msgspec
+
+    text = _UNSAFE.sub(_escape, msgspec.json.encode(value).decode())
+    if _encodable(text) != text:
+        text = _NOT_ASCII.sub(_escape, text)
+    sys.stdout.write(text + "\n")
+
+
+def flush() -> None:
+    """Write out what is buffered; a closed pipe shows here at the latest."""
+    sys.stdout.flush()
+
+
+def coloured() -> bool:
+    """Whether lines for people are coloured."""
+    return style.wanted(sys.stdout)
+
+
+def paint(text: str, name: str) -> str:
+    """The text in a style of `cli.style`, where stdout is coloured."""
+    return style.paint(text, name) if coloured() else text
+
+
+def mark(symbol: str, plain: str) -> str:
+    """The symbol, or its plain stand-in where the encoding lacks it."""
+    return symbol if _encodable(symbol) == symbol else plain
+
+
+def is_terminal() -> bool:
+    """Whether a person reads stdout directly."""
+    return sys.stdout.isatty()
+
+
+def _encodable(text: str) -> str:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

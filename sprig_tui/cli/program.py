@@ -1,0 +1,176 @@
+"""The program: its commands, loaded when they are asked for, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import Command, color_option
+from sprig_tui.errors import ExitCode, SprigTuiError
+
+DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
+
+
+class Entry(NamedTuple):
+    """Where a command is, and what `--help` says of it."""
+
+    place: str
+    help: str
+
+
+COMMANDS = {
+    "demo": Entry("sprig_tui.cli.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."),
+    "preview": Entry("sprig_tui.cli.preview:preview", "Show the mapped track call of each answer; sends nothing."),
+    "send": Entry("sprig_tui.cli.send:send", "Map, journal and deliver files of answers."),
+    "replay": Entry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
+    "log": Entry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
+    "run": Entry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
+    "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys: list, set, remove, check."),
+    "sink": Entry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
+    "doctor": Entry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
+    "journal": Entry("sprig_tui.cli.journal:journal", "The journal file: info, prune."),
+    "paths": Entry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
+    "completion": Entry("sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
+}
+
+
+class Program(click.Group):
+    """A group that imports a command only when it runs or shows its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import the command's module."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, but an unknown command is answered with the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from sprig_tui.config.document import nearest
+
+            ctx.fail(f"there is no command {args[0][:40]!r}; {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """From the table, so that no command is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        import sprig_tui
+
+        output.write_line(f"sprig-tui {sprig_tui.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    "sprig-tui",
+    cls=Program,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@color_option
+@click.option("--read-only", is_flag=True, help="Open the console with no way to send.")
+@click.pass_context
+def program(ctx: click.Context, read_only: bool) -> int:
+    """Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
+
+    Without a command it opens the console. `sprig-tui demo` is the place to start.
+
+    Exit codes: 0 all delivered or nothing to do; 1 some rejected, withheld or failed; 2 usage or config;
+    3 endpoint unreachable, still queued; 130 interrupted, nothing lost.
+    """
+    if ctx.invoked_subcommand is not None:
+        return ExitCode.OK
+    from sprig_tui.cli.opening import open_console
+
+    return open_console(read_only=read_only)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and leave with its exit code; a traceback is shown only when SPRIG_TUI_DEBUG is set."""
+    code = run(argv)
+    try:
+        output.flush()
+    except (BrokenPipeError, ValueError):
+        _drop_stdout()
+    sys.exit(int(code))
+
+
+def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit per kind of ending
+    """Run one command line; returns the exit code."""
+    try:
+        result: Any = program.main(
+            args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False
+        )
+    except SprigTuiError as error:
+        _show_in_debug()
+        diagnostics.error(error)
+        return error.exit_code
+    except click.UsageError as error:
+        _usage(error)
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        diagnostics.fault(error.format_message())
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        diagnostics.note("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough, as in `sprig-tui log | head`.
+        _drop_stdout()
+        return ExitCode.OK
+    except Exception as error:  # noqa: BLE001 - the outer edge: a person gets a sentence, whatever happened
+        _show_in_debug()
+        diagnostics.fault(
+            f"unexpected fault: {type(error).__name__}",
+            f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",
+        )
+        return ExitCode.USAGE
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _show_in_debug() -> None:
+    if os.environ.get(DEBUG_VARIABLE):
+        import traceback
+
+        diagnostics.put(traceback.format_exc())
+
+
+def _usage(error: click.UsageError) -> None:
+    hint = ""
+    if error.ctx is not None:
+        hint = f"see {error.ctx.command_path} --help"
+    message = error.format_message().strip().rstrip(".")
+    diagnostics.fault(message[:1].lower() + message[1:], hint)
+
+
+def _drop_stdout() -> None:
+    """Point stdout to nowhere, so that the interpreter's own flush at exit stays quiet."""
+    import contextlib
+
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+__all__ = ["COMMANDS", "Command", "main", "program", "run"]

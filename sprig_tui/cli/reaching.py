@@ -1,0 +1,72 @@
+"""The checks of `doctor` over the network: whether an endpoint answers, and whether our clock agrees with its."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+
+from sprig_tui.cli.checks import Check
+from sprig_tui.config.durations import format_duration
+from sprig_tui.segment.trouble import describe
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+SKEW_S = 30.0
+"""Difference of clocks from which on it is worth a word; the Date header is exact to a second only."""
+DEFAULT = "https://api.segment.io"
+
+
+async def endpoint_checks(settings: Settings, timeout_s: float) -> list[Check]:
+    """Ask each endpoint in use for its front page: no event is sent, and no key."""
+    urls: dict[str, list[str]] = {}
+    for name, found in settings.environments.items():
+        if found.write_key is not None:
+            urls.setdefault(found.base_url, []).append(name)
+    checks: list[Check] = []
+    try:
+        client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
+    except (httpx.InvalidURL, ValueError, OSError) as error:
+        hint = "look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+        return [
+            Check("endpoint", "fault", f"proxy or certificate settings cannot be used ({type(error).__name__})", hint)
+        ]
+    async with client:
+        for url, names in (urls or {DEFAULT: []}).items():
+            checks.extend(await _reached(client, url, names, timeout_s))
+    return checks
+
+
+async def _reached(client: httpx.AsyncClient, url: str, names: Iterable[str], timeout_s: float) -> list[Check]:
+    whose = f" ({', '.join(names)})" if names else ""
+    host = urlsplit(url).hostname or url
+    before, started = time.time(), time.perf_counter()
+    try:
+        async with client.stream("GET", url + "/") as response:
+            status, date = response.status_code, response.headers.get("date", "")
+    except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+        said = describe(error, host=host, timeout_s=timeout_s)
+        hint = "check the network, the proxy (HTTPS_PROXY) and the endpoint; what is queued waits"
+        return [Check("endpoint", "fault", f"{url}{whose} cannot be reached: {said}", hint)]
+    took = time.perf_counter() - started
+    found = [
+        Check("endpoint", "ok", f"{url}{whose} answers ({status} after {took * 1000:.0f} ms); a key cannot be verified")
+    ]
+    return [*found, *_skew(date, before + took / 2, host)]
+
+
+def _skew(date: str, now: float, host: str) -> list[Check]:
+    try:
+        theirs = parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return []
+    skew = now - theirs
+    if abs(skew) < SKEW_S:
+        return [Check("clock", "ok", f"agrees with {host}'s to the second or so")]
+    said = f"this clock is {format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} {host}'s"
+    return [Check("clock", "warning", said, "set it by NTP: Segment corrects timestamps, but ages and waits go by it")]

@@ -1,0 +1,145 @@
+"""`sprig-tui send`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import FILES, command, environment_option, json_option, yes_option
+from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.intake import Intake
+    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.sprig.records import Record
+
+LOOK_AHEAD = 100
+"""Records that are looked at, before anything is stored, for the first answer among them."""
+
+
+@command("send")
+@click.argument("files", nargs=-1, required=True, type=FILES, metavar="FILE...")
+@environment_option
+@terms_options
+@click.option("--dry-run", is_flag=True, help="Map and count; store and send nothing.")
+@click.option("--no-wait", is_flag=True, help="Store only; sprig-tui run delivers.")
+@yes_option
+@json_option
+def send(
+    files: tuple[str, ...],
+    environment: str | None,
+    terms: Terms,
+    dry_run: bool,
+    no_wait: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Map, journal and deliver files of answers.
+
+    FILE is JSON, JSON Lines or Sprig's CSV export, plain or .gz, a folder of them, or - for standard input. Returns
+    when every delivery has reached an end state. Sending the same file again sends nothing twice.
+
+    A protected environment asks for its name; in a script, naming it with -e is the consent.
+    """
+    settings = open_settings()
+    environments = terms.environments(settings)
+    if environment is not None:
+        settings.environment(environment)
+    from sprig_tui.intake import Intake
+    from sprig_tui.sprig.reading import Progress
+
+    intake = Intake(settings.rules, environments, environment)
+    progress = Progress()
+    records = read_files(files, progress)
+    if dry_run:
+        return _dry_run(records, intake, as_json=as_json)
+    records = _first_checked(records, intake, environments, environment, need_key=not no_wait)
+    from sprig_tui.cli.consent import Gate
+
+    records = Gate(intake, environments, declared=environment, yes=yes or no_wait).check(records)
+    from sprig_tui.cli.sending import Sending
+
+    async def run() -> int:
+        sending = Sending(settings, environments, terms, intake, progress, environment)
+        return await sending.run(records, deliver=not no_wait, as_json=as_json)
+
+    return asyncio.run(run())
+
+
+def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Iterator[Record]:
+    """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
+    from sprig_tui.sprig.reading import read_responses
+
+    if files.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once only")
+    # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
+    stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
+    return read_responses(files, stdin=stdin, progress=progress)
+
+
+def _first_checked(
+    records: Iterator[Record],
+    intake: Intake,
+    environments: dict[str, Environment],
+    declared: str | None,
+    *,
+    need_key: bool,
+) -> Iterator[Record]:
+    """Refuse before anything is stored when the first answer shows that the command cannot be meant so."""
+    from itertools import chain
+
+    from sprig_tui.sprig.records import StudyResponse
+
+    head: list[Record] = []
+    for record in records:
+        head.append(record)
+        if isinstance(record, StudyResponse) or len(head) == LOOK_AHEAD:
+            break
+    first = head[-1] if head else None
+    chosen = declared
+    if isinstance(first, StudyResponse):
+        route = intake.route(first)
+        chosen = route.environment or declared
+        if not chosen:
+            raise ConfigError(
+                f"where the first answer goes cannot be told: {route.detail}", hint="such as -e development"
+            )
+    if need_key and chosen and environments[chosen].write_key is None:
+        raise ConfigError(
+            f"{chosen} has no write key", hint=f"set one with sprig-tui keys set {chosen}, or queue with --no-wait"
+        )
+    return chain(head, records)
+
+
+def _dry_run(records: Iterator[Record], intake: Intake, *, as_json: bool) -> int:
+    from sprig_tui.cli.tally import SHOWN, tally_json, tally_text, verdict
+    from sprig_tui.journal.records import State
+
+    environments: Counter[str] = Counter()
+    withheld = 0
+    with diagnostics.Progress() as shown:
+        for number, record in enumerate(records, 1):
+            entry = intake.entry(record)
+            if entry.reason:
+                withheld += 1
+                if withheld <= SHOWN:
+                    diagnostics.note(f"  withheld  {entry.source}:{entry.line}  {entry.detail or entry.reason}")
+            else:
+                environments[entry.environment] += 1
+            if not number % 1000:
+                shown.show(f"mapped {number:,}")
+    if withheld > SHOWN:
+        diagnostics.note(f"  and {withheld - SHOWN:,} more withheld")
+    if as_json:
+        output.write_json({"dry_run": True, **tally_json(intake.stats), "environments": environments})
+    to = ", ".join(f"{name} {number:,}" for name, number in environments.items())
+    diagnostics.note(f"would be: {tally_text(intake.stats)}{f' (to {to})' if to else ''}; nothing was stored or sent")
+    return ExitCode.OK if set(intake.stats) <= {(State.QUEUED, "")} else verdict(intake.stats)

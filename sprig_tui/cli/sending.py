@@ -1,0 +1,142 @@
+"""One run of `send`: feed, deliver, wait, and say what became of it, also when it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.opening import opened_journal
+from sprig_tui.cli.tally import Tally, say_examples, say_standstills, tally_json, tally_of, tally_text, verdict
+from sprig_tui.cli.watching import Watch, engine_log
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.waiting import Standstill, Waited, until_settled
+from sprig_tui.errors import ExitCode
+from sprig_tui.journal.records import State
+
+if TYPE_CHECKING:
+    from sprig_tui.cli.terms import Terms
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.intake import Intake
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.sprig.records import Record
+
+DRAIN = 60.0
+"""Seconds that requests on the wire get to finish after Ctrl-C; a second one breaks them off."""
+
+
+class Sending:
+    """Feeds records to the journal while the engine delivers, then waits for what this run queued."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environments: dict[str, Environment],
+        terms: Terms,
+        intake: Intake,
+        reading: Progress,
+        declared: str | None,
+    ) -> None:
+        self._settings = settings
+        self._environments = environments
+        self._terms = terms
+        self._intake = intake
+        self._reading = reading
+        self._fed = Fed()
+        self._read_all = False
+        self._touched = {declared} if declared else set()
+        self._reload: asyncio.Future[None] | None = None
+
+    async def run(self, records: Iterator[Record], *, deliver: bool, as_json: bool) -> int:
+        """Returns the exit code."""
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts())
+            engine = None
+            if deliver:
+                stack.enter_context(engine_log())
+                engine = await stack.enter_async_context(
+                    Engine(journal, self._served(), self._terms.delivery(self._settings))
+                )
+            waited, stopped = Waited(), False
+            try:
+                with Watch(self._reading, engine) as watch:
+                    waited = await interrupts.guard(self._work(records, journal, engine, watch))
+            except Stopped:
+                stopped = True
+            if engine is not None:
+                await interrupts.drain(engine.drain(DRAIN))
+            return await self._report(journal, waited.standstills, stopped=stopped, deliver=deliver, as_json=as_json)
+
+    async def _work(self, records: Iterator[Record], journal: Journal, engine: Engine | None, watch: Watch) -> Waited:
+        def noted(fed: Fed) -> None:
+            self._fed = watch.fed = fed
+            if engine is not None and not self._touched.issuperset(fed.environments):
+                self._touched.update(fed.environments)
+                # No handle is lost: a reload is done before the wait below, which asks for the last one.
+                self._reload = asyncio.ensure_future(self._after(self._reload, engine))
+
+        await feed(records, self._intake, journal, engine, progress=noted)
+        self._read_all = True
+        if self._reload is not None:
+            await self._reload
+        if engine is None:
+            return Waited()
+        watch.begin_waiting()
+        return await until_settled(
+            journal,
+            self._fed.ids,
+            list(self._fed.environments),
+            engine=engine,
+            patience=self._terms.give_up_after,
+            progress=watch.waiting,
+        )
+
+    def _served(self) -> dict[str, Environment]:
+        """The environments that this run's answers go to: what waits for others is no business of its terms."""
+        return {name: found for name, found in self._environments.items() if name in self._touched}
+
+    async def _after(self, before: asyncio.Future[None] | None, engine: Engine) -> None:
+        if before is not None:
+            await before
+        await engine.reload(self._served())
+
+    async def _report(
+        self, journal: Journal, standstills: tuple[Standstill, ...], *, stopped: bool, deliver: bool, as_json: bool
+    ) -> int:
+        tally: Tally = Counter({key: number for key, number in self._fed.states.items() if key[0] is not State.QUEUED})
+        tally.update(await tally_of(journal, self._fed.ids))
+        for state in (State.FAILED, State.WITHHELD):
+            await say_examples(journal, self._fed.added, state)
+        known = self._fed.outcomes["known"]
+        if as_json:
+            output.write_json(
+                {
+                    "records": self._fed.records,
+                    "known": known,
+                    **tally_json(tally),
+                    "interrupted": stopped,
+                    "standstills": [
+                        {"environment": one.environment, "why": one.why, "cause": one.cause} for one in standstills
+                    ],
+                }
+            )
+        again = f"; {known:,} of them known from before" if known else ""
+        diagnostics.note(f"{self._fed.records:,} records: {tally_text(tally)}{again}")
+        say_standstills(standstills)
+        if stopped:
+            rest = "" if self._read_all else "; send the same files again for the rest, nothing is sent twice"
+            diagnostics.note(f"interrupted, nothing is lost: what is queued is delivered by sprig-tui run{rest}")
+            return ExitCode.INTERRUPTED
+        if not deliver:
+            if any(state is State.QUEUED for state, _ in tally):
+                diagnostics.note("sprig-tui run delivers what is queued")
+            return verdict(tally)
+        return verdict(tally, standstills)

@@ -1,0 +1,122 @@
+"""`sprig-tui sink`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import command, json_option
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.sink import RequestSeen, Rule
+
+
+@command("sink")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--fault", "faults", multiple=True, metavar="RULE", help="Such as 503@2-4 or 429+retry-after=2:5%.")
+@click.option("--faults", "fault_file", type=click.Path(path_type=Path), metavar="FILE", help="Fault rules as JSON.")
+@click.option("--keys", "key_file", type=click.Path(path_type=Path), metavar="FILE", help="JSON object: key to source.")
+@click.option(
+    "--keep", type=click.IntRange(min=0), default=10_000, show_default=True, help="Events held; 0: count only."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Makes faults by rate repeatable.")
+@json_option
+def sink(
+    port: int,
+    host: str,
+    faults: tuple[str, ...],
+    fault_file: Path | None,
+    key_file: Path | None,
+    keep: int,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Run the Segment look-alike by itself, until stopped; stdout lists each request.
+
+    It takes any key, answers as Segment's documentation says, and shows what it got at GET /events and /stats. Send to
+    it with `sprig-tui send FILE -e development --endpoint http://127.0.0.1:8080`.
+
+    A fault is a status or a word (reset, close, hang, slow=0.5, trickle, truncate, html), then conditions: @2-4 the
+    second to fourth request, @every:10, :5% a share, ~text events that hold the text.
+    """
+    from sprig_tui.segment.sink import Sink, parse_rules, read_rules
+
+    rules: list[Rule | str] = list(parse_rules(faults))
+    if fault_file is not None:
+        rules.extend(read_rules(fault_file))
+
+    def seen(request: RequestSeen) -> None:
+        _show(request, as_json=as_json)
+
+    made = Sink(
+        host=host,
+        port=port,
+        keys=_read_keys(key_file) if key_file else None,
+        faults=rules,
+        seed=seed,
+        keep=keep,
+        on_request=seen,
+    )
+    return asyncio.run(_serve(made))
+
+
+async def _serve(made: object) -> int:
+    from sprig_tui.cli.interrupts import Interrupts
+    from sprig_tui.segment.sink import Sink, serve
+
+    assert isinstance(made, Sink)  # noqa: S101 - typed so only to keep the import out of the signature
+    with Interrupts() as interrupts:
+
+        def ready(listening: Sink) -> None:
+            diagnostics.note(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
+
+        await serve(made, stop=interrupts.asked, on_ready=ready)
+    stats = made.stats
+    rejected = sum(stats.rejected.values())
+    diagnostics.note(
+        f"{stats.requests:,} requests: {stats.accepted:,} events taken, {stats.duplicates:,} duplicates, "
+        f"{rejected:,} rejected"
+    )
+    return ExitCode.OK
+
+
+def _read_keys(file: Path) -> dict[str, str]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="give a JSON file") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{file} is no JSON object of keys and names", hint='such as {"the write key": "source name"}'
+        ) from error
+
+
+def _show(request: RequestSeen, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(request)
+    else:
+        from sprig_tui.cli.log_lines import clock_time
+        from sprig_tui.text import one_line
+
+        style = "good" if 200 <= request.status < 300 else "bad"
+        parts = [
+            output.paint(clock_time(request.at)[11:], "dim"),
+            output.paint(f"{request.status or request.fault or '-':<4}", style),
+            request.path,
+            f"{request.events} events  {request.body_bytes:,} bytes",
+            f"duplicates {request.duplicates}" if request.duplicates else "",
+            f"rejected {request.rejected}" if request.rejected else "",
+            request.reason,
+            f"retry {request.retry_count}" if request.retry_count else "",
+            f"fault {request.fault}" if request.fault else "",
+        ]
+        output.write_line("  ".join(one_line(part) if "\x1b" not in part[:1] else part for part in parts if part))
+    output.flush()

@@ -1,0 +1,101 @@
+"""What became of a run's deliveries, by state and reason: for people on stderr, for programs on stdout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.errors import ExitCode
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import State
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.ids import IdRanges
+    from sprig_tui.delivery.waiting import Standstill
+    from sprig_tui.journal.contract import Journal
+
+Tally = Counter[tuple[State, str]]
+SHOWN = 5
+"""Withheld and failed deliveries that are named one by one."""
+ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
+LANE_STATES = {"paused": "paused", "no-key": "no write key", "unreachable": "unreachable"}
+
+
+async def tally_of(journal: Journal, ids: IdRanges) -> Tally:
+    """How the deliveries stand now."""
+    found: Tally = Counter()
+    for first, last in ids:
+        found.update(await journal.tally(first, last))
+    return found
+
+
+def by_state(tally: Tally) -> dict[State, int]:
+    """Numbers by state, every state named."""
+    numbers = dict.fromkeys(ORDER, 0)
+    for (state, _), number in tally.items():
+        numbers[state] += number
+    return numbers
+
+
+def tally_json(tally: Tally) -> dict[str, Any]:
+    """`delivered`, `failed`, `withheld`, `queued`, and `reasons` of the withheld ones."""
+    reasons = {
+        reason: number for (state, reason), number in sorted(tally.items()) if state is State.WITHHELD and number
+    }
+    return {**{state.value: number for state, number in by_state(tally).items()}, "reasons": reasons}
+
+
+def tally_text(tally: Tally) -> str:
+    """Such as `198 delivered, 2 withheld (anonymous 1, invalid 1)`."""
+    parts = []
+    for state, number in by_state(tally).items():
+        if not number:
+            continue
+        reasons = [f"{reason} {count:,}" for (found, reason), count in tally.most_common() if found is state and reason]
+        parts.append(f"{number:,} {state.value}" + (f" ({', '.join(reasons)})" if reasons else ""))
+    return ", ".join(parts) or "nothing to do"
+
+
+def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstill, ...] = ()) -> ExitCode:
+    """The exit code that these numbers mean."""
+    if any(one.why == "unreachable" for one in standstills):
+        return ExitCode.UNREACHABLE
+    ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
+    return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
+
+
+def say_standstills(standstills: tuple[Standstill, ...]) -> None:
+    """Why deliveries are still queued, and what to do."""
+    advice = {
+        "paused": "mend it, then sprig-tui run goes on (a changed key resumes the lane)",
+        "no-key": "set one with sprig-tui keys set {name}, then sprig-tui run delivers",
+        "unreachable": "all stays queued; sprig-tui run delivers when it is back",
+    }
+    for one in standstills:
+        cause = f": {one.cause}" if one.cause else ""
+        diagnostics.warning(
+            f"{one.environment}: {LANE_STATES[one.why]}{cause}", advice[one.why].format(name=one.environment)
+        )
+
+
+async def say_examples(journal: Journal, ids: IdRanges, state: State) -> None:
+    """Name the first few deliveries of this run that stand in a bad state, and say where the rest is."""
+    ranges = list(ids)
+    if not ranges:
+        return
+    query = Query((Term("status", state.value),), f"status:{state.value}")
+    shown, cursor, more = 0, ranges[0][0] - 1, True
+    while more and shown <= SHOWN and cursor < ranges[-1][1]:
+        page = await journal.page(query, cursor=cursor, limit=100, direction="newer")
+        for delivery in page.deliveries:
+            if any(first <= delivery.id <= last for first, last in ranges) and (shown := shown + 1) <= SHOWN:
+                where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
+                why = delivery.detail or delivery.reason if state is State.WITHHELD else delivery.error
+                status = f"{delivery.status} " if delivery.status and state is State.FAILED else ""
+                diagnostics.note(f"  {state.value}  {where or delivery.id}  {status}{why}")
+        more = page.more and bool(page.deliveries)
+        cursor = page.deliveries[-1].id if page.deliveries else cursor
+    if shown > SHOWN:
+        diagnostics.note(f"  and more: sprig-tui log status:{state.value}")

@@ -1,0 +1,82 @@
+"""The terms of one run: options of `send` and its like that stand above the config's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sprig_tui.cli.commands import DURATION, ENDPOINT
+from sprig_tui.delivery.waiting import PATIENCE
+
+if TYPE_CHECKING:
+    from sprig_tui.config.delivery import DeliverySettings
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """What was given on the command line; None where nothing was."""
+
+    endpoint: str | None = None
+    max_retries: int | None = None
+    retry_window: float | None = None
+    timeout: float | None = None
+    requests_per_second: float | None = None
+    give_up_after: float = PATIENCE
+
+    def environments(self, settings: Settings) -> dict[str, Environment]:
+        """The environments with these terms."""
+        given: dict[str, Any] = {}
+        if self.endpoint is not None:
+            given["endpoint"] = self.endpoint
+        if self.requests_per_second is not None:
+            given["requests_per_second"] = self.requests_per_second
+        return {name: replace(found, **given) for name, found in settings.environments.items()}
+
+    def delivery(self, settings: Settings) -> DeliverySettings:
+        """The engine's settings with these terms."""
+        given = {name: getattr(self, name) for name in ("max_retries", "retry_window", "timeout")}
+        return replace(settings.delivery, **{name: value for name, value in given.items() if value is not None})
+
+
+def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options; the command gets them as one `terms`."""
+
+    def wrapped(**options: Any) -> Any:
+        given = {name: options.pop(name) for name in Terms.__struct_fields__}
+        return function(**options, terms=Terms(**given))
+
+    wrapped.__doc__ = function.__doc__
+    wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place for parameters
+    for decorate in reversed(
+        (
+            click.option("--endpoint", type=ENDPOINT, help="Where to send, for this run."),
+            click.option("--max-retries", type=click.IntRange(0, 1000), metavar="N", help="Retries of a delivery."),
+            click.option("--retry-window", type=DURATION, help="How long a delivery is retried, such as 12h."),
+            click.option(
+                "--timeout",
+                type=click.FloatRange(0, 600, min_open=True),
+                metavar="SECONDS",
+                help="Per phase of a request.",
+            ),
+            click.option(
+                "--requests-per-second",
+                type=click.FloatRange(0, 1000, min_open=True),
+                metavar="N",
+                help="At most, per environment.",
+            ),
+            click.option(
+                "--give-up-after",
+                type=DURATION,
+                default=PATIENCE,
+                show_default="60s",
+                help="Stop waiting (exit 3) when an endpoint fails for so long; all stays queued.",
+            ),
+        )
+    ):
+        wrapped = decorate(wrapped)
+    return wrapped

@@ -1,0 +1,119 @@
+"""What stderr shows while the engine works: progress with rate and time left, and the engine's warnings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.clock import SystemClock
+from sprig_tui.config.durations import format_duration
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.delivery.feeding import Fed
+    from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
+    from sprig_tui.sprig.reading import Progress
+
+TICK = 0.1
+
+
+class Watch:
+    """Redraws the progress of one run until it is left."""
+
+    def __init__(self, reading: Progress | None, engine: Engine | None, total: int = 0) -> None:
+        self.fed: Fed | None = None
+        self._reading = reading
+        self._engine = engine
+        self._queued = 0
+        self._total = total
+        self._waits = total > 0
+        self._shown = diagnostics.Progress()
+        self._task: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._shown.__enter__()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._shown.__exit__()
+
+    def begin_waiting(self) -> None:
+        """Everything is read; from now on it is about what is queued."""
+        self._waits = True
+        self._total = len(self.fed.ids) if self.fed else 0
+        self._queued = self._total
+
+    def waiting(self, queued: int) -> None:
+        """So many are still queued."""
+        self._queued = queued
+
+    async def _run(self) -> None:
+        while True:
+            if self._shown.due:
+                self._shown.show(self._text())
+            await asyncio.sleep(TICK)
+
+    def _text(self) -> str:
+        snapshot = self._engine.snapshot() if self._engine else None
+        rate = snapshot.rate if snapshot else 0.0
+        parts = []
+        if self._waits:
+            done = self._total - self._queued
+            parts.append(f"{done:,} of {self._total:,} settled")
+        elif self.fed is not None and self._reading is not None:
+            parts.append(f"read {self.fed.records:,}{_share(self._reading)}")
+        else:
+            parts.append("reading")
+        if snapshot:
+            parts.append(f"delivered {sum(lane.delivered for lane in snapshot.environments.values()):,}")
+            parts.append(f"{rate:,.0f}/s")
+            if self._waits:
+                parts.append(diagnostics.time_left(self._total - self._queued, self._total, rate))
+            parts.extend(standings(snapshot))
+        return "  ".join(part for part in parts if part)
+
+
+def _share(reading: Progress) -> str:
+    if not reading.bytes_total:
+        return ""
+    return f" ({min(100, 100 * reading.bytes_read // reading.bytes_total)} %)"
+
+
+def standings(snapshot: EngineSnapshot) -> list[str]:
+    """What holds lanes up, one phrase each."""
+    found = [text for lane in snapshot.environments.values() if (text := _standing(lane))]
+    return [*found, snapshot.trouble] if snapshot.trouble else found
+
+
+def _standing(lane: LaneSnapshot) -> str:
+    if lane.trouble:
+        return f"{lane.environment}: {lane.trouble}"
+    state = lane.lane.state
+    if state == "open":
+        return ""
+    left = max(0, lane.lane.until - SystemClock().now()) / 1000
+    wait = f" {format_duration(round(left))}" if state == "waiting" and left >= 1 else ""
+    return f"{lane.environment} {state}{wait}: {lane.lane.cause}"
+
+
+class _ToDiagnostics(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        diagnostics.warning(record.getMessage())
+
+
+@contextmanager
+def engine_log(level: int = logging.WARNING) -> Iterator[None]:
+    """Show the engine's own warnings as ours."""
+    logger, handler = logging.getLogger("sprig_tui"), _ToDiagnostics(level)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

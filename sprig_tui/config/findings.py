@@ -1,0 +1,84 @@
+"""What is off with keys and environments across the config, told without showing a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from sprig_tui.config.keylint import lint_key
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+
+class Finding(Struct, frozen=True):
+    """One thing to look at; `level` as in `doctor`."""
+
+    level: Literal["warning", "fault"]
+    message: str
+    hint: str = ""
+
+
+def key_findings(settings: Settings) -> tuple[Finding, ...]:
+    """Keys that look odd, one key in two environments, a config that others can read."""
+    return (*_odd_keys(settings), *_shared_keys(settings), *_mode(settings))
+
+
+def environment_findings(settings: Settings) -> tuple[Finding, ...]:
+    """One Sprig environment id in two environments: which one a webhook is for could not be told."""
+    seen: dict[str, str] = {}
+    found = []
+    for name, environment in settings.environments.items():
+        sprig_id = environment.sprig_environment_id
+        if sprig_id and sprig_id in seen:
+            found.append(
+                Finding(
+                    "fault",
+                    f"{seen[sprig_id]} and {name} have the same sprig_environment_id",
+                    "each id belongs to one environment; correct one of them",
+                )
+            )
+        elif sprig_id:
+            seen[sprig_id] = name
+    return tuple(found)
+
+
+def _odd_keys(settings: Settings) -> list[Finding]:
+    found: list[Finding] = []
+    for name, environment in settings.environments.items():
+        if environment.write_key is not None:
+            lint = lint_key(environment.write_key.reveal())
+            found.extend(
+                Finding("warning", f"{name}: its key looks odd: {fault.message}", fault.hint) for fault in lint.warnings
+            )
+    return found
+
+
+def _shared_keys(settings: Settings) -> list[Finding]:
+    by_key: dict[str, list[str]] = {}
+    for name, environment in settings.environments.items():
+        if environment.write_key is not None:
+            by_key.setdefault(environment.write_key.reveal(), []).append(name)
+    return [
+        Finding(
+            "warning",
+            f"the same key in {' and '.join(names)}",
+            "a key belongs to one source in Segment; give each environment a source of its own",
+        )
+        for names in by_key.values()
+        if len(names) > 1
+    ]
+
+
+def _mode(settings: Settings) -> list[Finding]:
+    document = settings.document
+    if not settings.stored_keys or not document.readable_by_others:
+        return []
+    return [
+        Finding(
+            "warning",
+            f"{document.file} holds keys and others may read it (mode {document.mode:04o})",
+            f"chmod 600 {document.file}",
+        )
+    ]
