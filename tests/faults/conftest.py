@@ -1,0 +1,85 @@
+"""Answers of every fate, and workers in processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+@pytest.fixture
+def rounds() -> int:
+    """How often a worker is killed: few in CI, many by hand (SPRIG_TUI_FAULT_ROUNDS=200)."""
+    return int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6"))
+
+
+@pytest.fixture
+def answers(tmp_path) -> Callable[[int], tuple[Path, dict[str, int]]]:
+    """Write answers; returns the file and how many should end in which state."""
+
+    def write(number: int) -> tuple[Path, dict[str, int]]:
+        fates = {"delivered": 0, "failed": 0, "withheld": 0}
+        path = tmp_path / "answers.jsonl"
+        with path.open("w", encoding="utf-8") as file:
+            for index in range(number):
+                answer = {
+                    "environmentId": "QmK7x2dTfa",
+                    "eventType": "ANSWER_SUBMITTED",
+                    "createdAt": "2026-10-04T16:21:09.114Z",
+                    "surveyId": 5120,
+                    "surveyName": "Checkout effort",
+                    "responseGroupUid": str(uuid.UUID(int=index, version=4)),
+                    "question": "What slowed you down?",
+                    "questionType": "OPEN",
+                    "response": f"answer {index} " + "é🙂" * (index % 50),
+                    "userId": f"acct_{index}",
+                    "visitorId": str(uuid.UUID(int=index, version=4)),
+                }
+                if index % 97 == 13:
+                    answer["response"] = f"poison {index}"
+                    fates["failed"] += 1
+                elif index % 31 == 7:
+                    answer["userId"] = None
+                    fates["withheld"] += 1
+                elif index % 53 == 11:
+                    file.write('{"response": broken\n')
+                    fates["withheld"] += index == 11  # the same bytes again are known
+                    continue
+                else:
+                    fates["delivered"] += 1
+                file.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        return path, fates
+
+    return write
+
+
+@pytest.fixture
+async def worker(tmp_path):
+    """Start a worker on the test's journal; none outlives the test."""
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(source: Path, url: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(WORKER),
+            str(tmp_path / "journal.db"),
+            str(source),
+            url,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()

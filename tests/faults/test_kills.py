@@ -1,0 +1,105 @@
+"""Killed at random moments while Segment misbehaves: nothing is lost, and repeats carry the same id."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import State
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.segment.sink import Sink
+
+MISBEHAVIOUR = (
+    "400~poison",
+    "503:6%",
+    "429+retry-after=0:3%",
+    "reset+accept:4%",
+    "reset:3%",
+    "close:3%",
+    "truncate+accept:3%",
+    "hang@every:41",
+    "slow=0.05:10%",
+    "html=502:3%",
+)
+
+
+async def account(path) -> tuple[Counter[State], dict[str, State]]:
+    """What the journal says in the end: counts, and the state of each message id."""
+    states: dict[str, State] = {}
+    async with SQLiteJournal(path) as journal:
+        cursor = 0
+        while True:
+            page = await journal.page(Query(), cursor=cursor, limit=1000, direction="newer")
+            states.update((one.message_id, one.state) for one in page.deliveries)
+            if not page.more:
+                break
+            cursor = page.deliveries[-1].id
+        kept = (await journal.counts()).by_environment
+    counted = Counter(states.values())
+    total: Counter[State] = Counter()
+    for by_state in kept.values():
+        total.update({state: number for state, number in by_state.items() if number})
+    assert total == counted, "the kept counts agree with the rows"
+    return counted, states
+
+
+async def test_killed_again_and_again(tmp_path, answers, worker, rounds):
+    source, fates = answers(1500 + 10 * rounds)
+    rng = random.Random(rounds)
+    acknowledged = 0
+    async with Sink(faults=MISBEHAVIOUR, seed=rounds, keep=1_000_000) as sink:
+        for _ in range(rounds):
+            process = await worker(source, sink.url)
+            acknowledged = max(acknowledged, await listen(process, rng.uniform(0.35, 1.6)))
+            process.kill()
+            await process.wait()
+            await look(tmp_path / "journal.db", acknowledged)
+        process = await worker(source, sink.url)
+        async with asyncio.timeout(240):
+            output = (await process.communicate())[0].decode().split("\n")
+        assert output[-2] == "settled", output[-3:]
+        received = Counter(event["messageId"] for event in sink.events)
+    counted, states = await account(tmp_path / "journal.db")
+    assert {state.value: number for state, number in counted.items()} == fates
+    assert {identity for identity, state in states.items() if state is State.DELIVERED} == set(received)
+    assert set(received.values()) == {1}, "the sink drops repeats by their id, so none came under another"
+    assert sum(sink.stats.rejected.values()) == 0
+
+
+async def listen(process, seconds: float) -> int:
+    """Read what a worker says for some time; returns how many records it was told are stored."""
+    accepted = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while text := await process.stdout.readline():
+                if text.startswith(b"accepted"):
+                    accepted = int(text.split()[1])
+    except TimeoutError:
+        pass
+    return accepted
+
+
+async def look(path, acknowledged: int) -> None:
+    """Whatever moment it died in: the file opens, and what was acknowledged is there."""
+    if not path.exists():
+        assert not acknowledged
+        return
+    async with SQLiteJournal(path) as journal:
+        stored = await journal.count(Query())
+    repeats = 60  # broken lines of the input, which are one record
+    assert stored >= acknowledged - repeats
+
+
+async def test_two_engines_never_send_one_delivery_twice(tmp_path, answers, worker):
+    source, fates = answers(3000)
+    async with Sink(keep=1_000_000, faults=["400~poison", "slow=0.02:50%"]) as sink:
+        pair = [await worker(source, sink.url) for _ in range(2)]
+        async with asyncio.timeout(120):
+            for process in pair:
+                assert b"settled" in (await process.communicate())[0]
+        assert sink.stats.duplicates == 0
+        assert sink.stats.accepted == fates["delivered"]
+    counted, _ = await account(tmp_path / "journal.db")
+    assert {state.value: number for state, number in counted.items()} == fates

@@ -1,0 +1,46 @@
+"""The process that the fault runs kill: feeds a file and delivers, until all of it has an end state.
+
+    python worker.py JOURNAL INPUT URL
+
+Prints `accepted N` after each chunk that the journal has taken, `settled` at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.intake import Intake
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.mapping.records import Rules
+from sprig_tui.sprig.reading import read_responses
+
+SETTINGS = DeliverySettings(timeout=0.4, lease=1.5, connections=3)
+PRODUCTION = Environment(
+    name="production", write_key=WriteKey("F" * 32), requests_per_second=200, sprig_environment_id="QmK7x2dTfa"
+)
+
+
+def told(fed: Fed) -> None:
+    """Say how much the journal has acknowledged."""
+    print("accepted", fed.records, flush=True)
+
+
+async def main(journal_file: str, source: str, url: str) -> None:
+    """Feed and deliver."""
+    from msgspec.structs import replace
+
+    environments = {"production": replace(PRODUCTION, endpoint=url)}
+    async with SQLiteJournal(journal_file) as journal, Engine(journal, environments, SETTINGS) as engine:
+        fed = await feed(read_responses([source]), Intake(Rules(), environments), journal, engine, progress=told)
+        waited = await until_settled(journal, fed.ids, fed.environments, engine=engine, patience=600)
+        print("settled" if not waited.queued else f"stands still: {waited.standstills}", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
