@@ -91,6 +91,7 @@ def check_rule(rule: Rule, what: str) -> None:
         (0 <= rule.seconds <= 86_400, "seconds must be from 0 to 86,400"),
         (0 <= rule.megabytes <= 10_000, "megabytes must be from 0 to 10,000"),
         (_is_header(rule.retry_after, rule.rate_limit_reset, rule.location), "a header holds no control characters"),
+        (_is_unicode(rule.contains, rule.message_id, rule.body, rule.name), "the text is not valid Unicode"),
         (_is_date(rule.retry_after), "retry-after=date: needs seconds, such as date:30"),
     ]
     wrong = next((message for good, message in bounds if not good), "")
@@ -205,6 +206,10 @@ def _wrong(text: str, position: int, message: str) -> ConfigError:
 
 def _is_header(*values: str) -> bool:
     return all(value.isprintable() and value.isascii() for value in values)
+
+
+def _is_unicode(*values: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for value in values for character in value)
 
 
 def _is_date(retry_after: str) -> bool:

@@ -51,7 +51,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     contains: str = ""
     """The body holds this text (as it stands or with JSON's escapes): poison."""
     message_id: str = ""
-    """The body holds this message id."""
+    """The body holds this message id, whole."""
     source: str = ""
     """The write key, or the name of its source."""
     # -- what -----------------------------------------------------------------------------------------------------
@@ -160,11 +160,16 @@ class FaultScript:
 
 def _needles(rule: Rule) -> list[set[bytes]]:
     """For each text the body must hold, the ways JSON may write it."""
-    return [
-        {text.encode(), json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
-        for text in (rule.contains, rule.message_id)
-        if text
-    ]
+    found = []
+    if rule.contains:
+        found.append({rule.contains.encode(), *(written[1:-1] for written in _written(rule.contains))})
+    if rule.message_id:
+        found.append(_written(rule.message_id))
+    return found
+
+
+def _written(text: str) -> set[bytes]:
+    return {json.dumps(text, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)}
 
 
 def http_date(now_ms: int, seconds: float = 0.0) -> str:
