@@ -1,0 +1,134 @@
+"""Opens what responses are read from: gzip and text encodings are recognised by content, progress is counted."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from sprig_tui.sprig.window import BrokenSourceError
+
+CHUNK_BYTES = 262_144
+_GZIP_MAGIC = b"\x1f\x8b"
+_MARKS = (
+    (codecs.BOM_UTF8, ""),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ARCHIVES = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+)
+
+
+class Progress:
+    """How far reading has come; read it from any thread."""
+
+    def __init__(self, bytes_total: int = 0) -> None:
+        self.bytes_total = bytes_total
+        """Bytes on disk of all sources; 0 where it is unknown (standard input)."""
+        self.bytes_read = 0
+        """Bytes read from disk so far, compressed ones as they are."""
+        self.records = 0
+        self.current = ""
+        """The file being read."""
+
+
+def utf8_chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+    """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB or what a pipe has.
+
+    Raises BrokenSourceError where the stream fails, is an archive, or ends in the middle of its encoding.
+    """
+    head, rest = _headed(_read(stream, progress))
+    if head.startswith(_GZIP_MAGIC):
+        head, rest = _headed(_gunzip(head, rest))
+    for magic, name in _ARCHIVES:
+        if head.startswith(magic):
+            raise BrokenSourceError(f"this is {name}: unpack it first")
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", _unmarked(head)))
+    head = head[len(mark) :]
+    if encoding:
+        yield from _recode(head, rest, encoding)
+        return
+    if head:
+        yield head
+    yield from rest
+
+
+def _read(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+    read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
+    while True:
+        try:
+            chunk = read(CHUNK_BYTES)
+        except OSError as error:
+            raise BrokenSourceError(f"cannot be read on: {error.strerror or error}") from error
+        if not chunk:
+            return
+        progress.bytes_read += len(chunk)
+        yield chunk
+
+
+def _headed(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, at least eight where there are that many, and the chunks after them."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= 8:
+            break
+    return head, chunks
+
+
+def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Members of a gzip file, one after the other, never more than a chunk at a time (a bomb stays small)."""
+    inflate = zlib.decompressobj(wbits=31)
+    data = head
+    while True:
+        try:
+            chunk = inflate.decompress(data, CHUNK_BYTES)
+        except zlib.error as error:
+            raise BrokenSourceError("the gzip data is damaged here") from error
+        if chunk:
+            yield chunk
+        data = inflate.unconsumed_tail
+        if inflate.eof:
+            data = inflate.unused_data.lstrip(b"\0")
+            while len(data) < 2:
+                following = next(rest, None)
+                if following is None:
+                    return
+                data = (data + following).lstrip(b"\0")
+            if not data.startswith(_GZIP_MAGIC):
+                raise BrokenSourceError("the gzip data is followed by something else")
+            inflate = zlib.decompressobj(wbits=31)
+        elif not data and len(chunk) < CHUNK_BYTES:
+            following = next(rest, None)
+            if following is None:
+                raise BrokenSourceError("the gzip data ends too early: the file is truncated")
+            data = following
+
+
+def _unmarked(head: bytes) -> str:
+    """UTF-16 without a mark: JSON and CSV begin with ASCII, so every second byte is zero."""
+    if len(head) >= 4 and head[0] and head[2] and not head[1] and not head[3]:
+        return "utf-16-le"
+    if len(head) >= 4 and head[1] and head[3] and not head[0] and not head[2]:
+        return "utf-16-be"
+    return ""
+
+
+def _recode(head: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """UTF-16 or UTF-32 as UTF-8; half a surrogate pair stays invalid, and its record is refused where it stands."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    try:
+        yield decoder.decode(head).encode("utf-8", "surrogatepass")
+        for chunk in rest:
+            yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise BrokenSourceError(f"the {encoding} text is damaged or ends in the middle of a character") from error

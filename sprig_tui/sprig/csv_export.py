@@ -1,0 +1,156 @@
+"""Sprig's CSV export: a keys row, a labels row, then one row per response group, taken apart by question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.csv_questions import Question, questions_of
+from sprig_tui.sprig.csv_rows import KEY_COLUMN, Row
+from sprig_tui.sprig.faults import invalid, unsendable
+from sprig_tui.sprig.identity import is_uuid, text_or_none, visitor_ids
+from sprig_tui.sprig.records import Origin, Record, StudyResponse
+
+_FINDABLE = ("surveyId", "surveyName", "userId")
+
+_attribute = re.compile(r"Attribute_\d+").fullmatch
+_integer = re.compile(r"-?(?:0|[1-9]\d{0,30})").fullmatch
+
+
+class Export(Struct, frozen=True):
+    """The columns of one export: what its first two rows say."""
+
+    name: str
+    """The file, for origins."""
+    keys: list[str]
+    index: dict[str, int]
+    attributes: dict[str, int]
+    """Attribute name (from the labels row) to column."""
+    questions: list[Question]
+
+
+def read_export(name: str, rows: Iterator[Row]) -> Iterator[Record]:
+    """Records of an export: one per answered question, and one for each row that has none or cannot be read."""
+    header = next(rows, None)
+    if header is None:
+        return
+    if header.fault:
+        yield invalid(header.raw, Origin(name, "csv", header.line), header.fault)
+        return
+    keys = [key.strip() for key in header.cells]
+    export: Export | None = None
+    for row in rows:
+        if row.fault:
+            yield invalid(row.raw, Origin(name, "csv", row.line), row.fault)
+        elif export is not None:
+            yield from _read_row(export, row)
+        elif _is_data(keys, row):
+            export = _export(name, keys, [])
+            yield from _read_row(export, row)
+        else:
+            export = _export(name, keys, row.cells)
+
+
+def _is_data(keys: list[str], row: Row) -> bool:
+    """Whether the second row is an answer already: the labels row may have been cut out on the way."""
+    column = keys.index(KEY_COLUMN)
+    return column < len(row.cells) and is_uuid(row.cells[column].strip())
+
+
+def _export(name: str, keys: list[str], labels: list[str]) -> Export:
+    labels = labels + [""] * (len(keys) - len(labels))
+    return Export(
+        name,
+        keys,
+        {key: column for column, key in enumerate(keys)},
+        {labels[column].strip() or key: column for column, key in enumerate(keys) if _attribute(key)},
+        questions_of(keys, labels),
+    )
+
+
+def _read_row(export: Export, row: Row) -> Iterator[Record]:
+    cells = row.cells + [""] * (len(export.keys) - len(row.cells))
+    if not any(cell.strip() for cell in cells):
+        return
+    values = {key: cells[column].strip() for key, column in export.index.items()}
+    raw = msgspec.json.encode(dict(zip(export.keys, cells, strict=True)))
+    origin = Origin(export.name, "csv", row.line)
+    known: dict[str, Raw] = {key: Raw(msgspec.json.encode(values[key])) for key in _FINDABLE if key in values}
+    if not values[KEY_COLUMN]:
+        yield invalid(raw, origin, "is empty", KEY_COLUMN, known)
+        return
+    answered = [(question, answer) for question in export.questions if (answer := question.answer(cells)) is not None]
+    if not answered:
+        yield unsendable(raw, origin, Reason.NOT_AN_ANSWER, "no question of this row was answered", fields=known)
+    visitor, old_visitor, notes = visitor_ids(values.get("visitorId"))
+    attributes, email, email_label = _attributes(export, cells)
+    for question, answer in answered:
+        place = Origin(export.name, "csv", row.line, question.name)
+        text = question.text(cells)
+        if not text:
+            detail = "is empty, and the labels row has no text for it either"
+            yield invalid(raw, origin, detail, f"{question.name}_Question_Text", known)
+            continue
+        yield StudyResponse(
+            origin=place,
+            raw=raw,
+            paths=_paths(question, answer.column, email_label, bool(values.get("completedAt"))),
+            response=answer.response,
+            response_group_id=values[KEY_COLUMN],
+            question=text,
+            question_type=question.type,
+            user_id=values.get("userId") or None,
+            answered_at=values.get("completedAt") or values.get("createdAt") or None,
+            survey_id=_number(values.get("surveyId")),
+            survey_name=text_or_none(values.get("surveyName")),
+            visitor_id=visitor,
+            old_visitor_id=old_visitor,
+            email=email,
+            attributes=attributes,
+            triggering_event=(values["triggeringEvent"] or None) if "triggeringEvent" in values else UNSET,
+            extras=_extras(values, answer.extras),
+            notes=(*notes, *question.notes),
+        )
+
+
+def _attributes(export: Export, cells: list[str]) -> tuple[Raw | UnsetType, str | None, str]:
+    """The attributes that have a value, the email, and the label it stood under (facts/sprig.md 8.8)."""
+    if not export.attributes:
+        return UNSET, None, "email"
+    found = {label: cells[column] for label, column in export.attributes.items() if cells[column].strip()}
+    reserved = text_or_none(found.pop("!email", None))
+    email = reserved or text_or_none(found.get("email"))
+    return Raw(msgspec.json.encode(found)), email, "!email" if reserved else "email"
+
+
+def _extras(values: dict[str, str], answer: dict[str, object]) -> Raw | UnsetType:
+    shown: dict[str, object] = {key: values[key] for key in ("os", "browser", "href") if values.get(key)}
+    shown.update(answer)
+    return Raw(msgspec.json.encode(shown)) if shown else UNSET
+
+
+def _number(text: str | None) -> int | str | None:
+    """A survey id as the number that Sprig's other formats have."""
+    return int(text) if text and _integer(text) else text or None
+
+
+def _paths(question: Question, column: str, email: str, completed: bool) -> dict[str, str]:
+    return {
+        "response": column,
+        "response_group_id": KEY_COLUMN,
+        "question": f"{question.name}_Question_Text",
+        "question_type": question.type_origin,
+        "user_id": "userId",
+        "answered_at": "completedAt" if completed else "createdAt",
+        "survey_id": "surveyId",
+        "survey_name": "surveyName",
+        "visitor_id": "visitorId",
+        "old_visitor_id": "visitorId",
+        "email": f"Attribute {email}",
+        "attributes": "Attribute_n",
+        "triggering_event": "triggeringEvent",
+    }

@@ -1,0 +1,134 @@
+"""The columns of one question in Sprig's CSV export: its text, its inferred type, its answer in a row."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from sprig_tui.sprig.verbatim import text_of
+
+SKIPPED = "[skipped by user]"
+UNKNOWN = "UNKNOWN"
+
+_column = re.compile(r"Q(\d+)_(.+)").fullmatch
+_numbered = re.compile(r"(Choice|Theme)_\d+").fullmatch
+_number = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?").fullmatch
+_UNTYPED = "the export does not name question types: sent as UNKNOWN"
+_INFERRED = "question type inferred from the export's columns"
+
+
+class Answer(Struct, frozen=True):
+    """What one row says to one question."""
+
+    response: Raw
+    column: str
+    """The column, or kind of column, that the answer was taken from."""
+    extras: dict[str, object]
+
+
+class Question(Struct):
+    """One `Q<n>` of an export; columns are indexes into a row."""
+
+    name: str
+    """`Q1`, `Q2` ..."""
+    label: str = ""
+    """The text that the labels row has for it."""
+    columns: dict[str, int] = {}
+    """`Question_Text`, `Response`, `Value` ... to column."""
+    choices: dict[str, int] = {}
+    """Text of a choice to column."""
+    themes: dict[str, int] = {}
+
+    @property
+    def type(self) -> str:
+        """NPS and MULTIPLESELECT show in the columns; the rest stays unknown."""
+        if "Response_NPSCategory" in self.columns:
+            return "NPS"
+        return "MULTIPLESELECT" if self.choices else UNKNOWN
+
+    @property
+    def type_origin(self) -> str:
+        """The columns that the type was inferred from."""
+        if self.type == "NPS":
+            return f"{self.name}_Response_NPSCategory"
+        return f"{self.name}_Choice_n" if self.choices else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """That the type was inferred, or could not be."""
+        return (_UNTYPED if self.type == UNKNOWN else _INFERRED,)
+
+    def text(self, cells: list[str]) -> str:
+        """The question as the row words it, else as the labels row does."""
+        return self._cell("Question_Text", cells) or self.label
+
+    def answer(self, cells: list[str]) -> Answer | None:
+        """The answer in a row; None where the question was skipped or not reached."""
+        text = self._cell("Response", cells)
+        if text.casefold() == SKIPPED:
+            text = ""
+        value = self._cell("Value", cells)
+        other = self._cell("Response_Other", cells)
+        chosen = _chosen(self.choices, cells)
+        if chosen:
+            response, column = Raw(msgspec.json.encode(chosen)), f"{self.name}_Choice_n"
+        elif text:
+            response, column = _json(text), f"{self.name}_Response"
+        elif value and value.casefold() != SKIPPED:
+            response, column = _json(value), f"{self.name}_Value"
+        elif other:
+            response, column = Raw(msgspec.json.encode(other)), f"{self.name}_Response_Other"
+        else:
+            return None
+        extras: dict[str, object] = {
+            "responseText": text if chosen or text_of(response) not in (None, text) else "",
+            "value": _json(value) if value else "",
+            "other": other,
+            "npsCategory": self._cell("Response_NPSCategory", cells),
+            "theme": self._cell("Theme", cells),
+            "themes": _chosen(self.themes, cells),
+        }
+        return Answer(response, column, {key: extra for key, extra in extras.items() if extra not in ("", [])})
+
+    def _cell(self, kind: str, cells: list[str]) -> str:
+        column = self.columns.get(kind)
+        return "" if column is None else cells[column].strip()
+
+
+def questions_of(keys: list[str], labels: list[str]) -> list[Question]:
+    """The questions of an export by number."""
+    found: dict[int, Question] = {}
+    for column, key in enumerate(keys):
+        parts = _column(key)
+        if parts is None:
+            continue
+        number, kind = int(parts[1]), parts[2]
+        question = found.setdefault(number, Question(f"Q{number}"))
+        numbered = _numbered(kind)
+        label = labels[column].strip()
+        if numbered is None:
+            question.columns[kind] = column
+        elif numbered[1] == "Choice":
+            question.choices[label or kind] = column
+        else:
+            question.themes[label or kind] = column
+        if label and (kind == "Question_Text" or (kind == "Response" and not question.label)):
+            question.label = label
+    return [found[number] for number in sorted(found)]
+
+
+def _chosen(labels: dict[str, int], cells: list[str]) -> list[str]:
+    """The choices or themes whose cell says that they hold: by their label, or by the text in the cell."""
+    found = []
+    for label, column in labels.items():
+        cell = cells[column].strip()
+        if cell.casefold() not in ("", "0", "false", SKIPPED):
+            found.append(label if cell.casefold() in ("1", "true") else cell)
+    return found
+
+
+def _json(text: str) -> Raw:
+    """A plain number as that number, digit for digit; anything else as text."""
+    return Raw(text.encode() if _number(text) else msgspec.json.encode(text))

@@ -1,0 +1,117 @@
+"""What is wrong with a record, in words and with the place: every Unsendable is made here."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from msgspec import DecodeError, Raw, ValidationError
+
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.records import Origin, Unsendable
+from sprig_tui.sprig.verbatim import TOO_DEEP, lone_surrogate, text_of, too_deep
+
+EXCERPT_BYTES = 65_536
+"""How much of a bad record is kept."""
+
+_wrong_type = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_missing = re.compile(r"Object missing required field `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_located = re.compile(r"(.*) - at `\$\.?(.*)`").fullmatch
+_malformed = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)").fullmatch
+_KINDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a decimal number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def invalid(
+    raw: bytes, origin: Origin, detail: str, path: str = "", fields: dict[str, Raw] | None = None
+) -> Unsendable:
+    """A record that cannot be understood; `path` is the field's place inside the record."""
+    return unsendable(raw, origin, Reason.INVALID, detail, path, fields)
+
+
+def unsendable(
+    raw: bytes,
+    origin: Origin,
+    reason: Reason,
+    detail: str,
+    path: str = "",
+    fields: dict[str, Raw] | None = None,
+) -> Unsendable:
+    """A withheld record; what `fields` say about survey, person and environment is kept for finding it."""
+    known = fields or {}
+    return Unsendable(
+        origin=origin,
+        raw=raw[:EXCERPT_BYTES],
+        reason=reason,
+        path=join(origin.path, path),
+        detail=detail,
+        survey_id=_plain(known.get("surveyId")),
+        survey_name=_plain(known.get("surveyName")),
+        user_id=(_plain(known.get("userId")) or _plain(known.get("externalUserId"))).strip(),
+        environment_id=text_of(known.get("environmentId")),
+        environment=text_of(known.get("environment")),
+    )
+
+
+def join(place: str, path: str) -> str:
+    """A field's path below the place of its record: `data[3]` and `question` make `data[3].question`."""
+    return f"{place}.{path}" if place and path and not path.startswith("[") else place + path
+
+
+def unreadable(raw: bytes) -> str:
+    """Why `raw` may not be given to a JSON reader at all; empty where it may."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as wrong:
+        return f"not valid UTF-8 at byte {wrong.start + 1}"
+    return TOO_DEEP if too_deep(raw) else ""
+
+
+def malformed(raw: bytes, error: DecodeError) -> str:
+    """Why a reader found `raw` not to be JSON."""
+    if lone_surrogate(raw):
+        return "not valid JSON: half of a surrogate pair stands alone in an escape"
+    found = _malformed(str(error))
+    if found is None:
+        return "not valid JSON: it ends too early"
+    return f"not valid JSON: {found[1]} at byte {int(found[2]) + 1}"
+
+
+def field_fault(error: ValidationError) -> tuple[str, str]:
+    """Path and wording of a field that msgspec refused."""
+    text = str(error)
+    if found := _wrong_type(text):
+        *others, last = (_KINDS.get(kind, kind) for kind in _in_order(found[1].split(" | ")))
+        expected = f"{', '.join(others)} or {last}" if others else last
+        return found[3] or "", f"expected {expected}, got {_KINDS.get(found[2], found[2])}"
+    if found := _missing(text):
+        return join(found[2] or "", found[1]), "is missing"
+    if found := _located(text):
+        return found[2], found[1][:1].lower() + found[1][1:]
+    return "", text[:1].lower() + text[1:]
+
+
+def quoted(text: str) -> str:
+    """An excerpt of foreign text in quotes, with anything that is not plain ASCII escaped."""
+    return json.dumps(text if len(text) <= 60 else f"{text[:60]}...")
+
+
+def _in_order(kinds: list[str]) -> list[str]:
+    return sorted(kinds, key=list(_KINDS).index) if all(kind in _KINDS for kind in kinds) else kinds
+
+
+def _plain(raw: Raw | None) -> str:
+    """A text or number for finding the record by; empty for anything else, and cut where it is long."""
+    if raw is None:
+        return ""
+    data = bytes(raw)
+    if data.startswith(b'"'):
+        return (text_of(raw) or "")[:200]
+    return data.decode() if data[:1] in b"-0123456789" and len(data) <= 200 else ""

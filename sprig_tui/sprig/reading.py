@@ -1,0 +1,176 @@
+"""Reads responses from files, folders and standard input: the one entrance for everything on disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from sprig_tui.errors import InputError
+from sprig_tui.sprig.byte_source import Progress, utf8_chunks
+from sprig_tui.sprig.csv_export import read_export
+from sprig_tui.sprig.csv_rows import KEY_COLUMN, delimiter_of, rows
+from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, Piece, split_documents
+from sprig_tui.sprig.faults import invalid
+from sprig_tui.sprig.json_lines import is_json_lines, line_blocks
+from sprig_tui.sprig.recognise import parse_document, quick_record, read_piece
+from sprig_tui.sprig.records import Origin, Record
+from sprig_tui.sprig.window import Window
+
+__all__ = ["Progress", "read_responses", "total_size"]
+
+STDIN = "-"
+SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
+"""Files taken from a folder, each also with `.gz`; a file named by itself may have any name."""
+
+Source = str | os.PathLike[str]
+
+
+def read_responses(
+    sources: Iterable[Source],
+    *,
+    stdin: BinaryIO | None = None,
+    max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
+    progress: Progress | None = None,
+) -> Iterator[Record]:
+    """Records of files, folders (recursively, by name, hidden ones left out) and `-` for standard input.
+
+    The format of each record is recognised by content; memory does not grow with the size of a file, only with
+    `max_record_bytes`. A record that cannot be read, or a file that fails half-way, is an Unsendable, and reading goes
+    on. Raises InputError at once, before anything is read, for a source that is not there or cannot be opened.
+    """
+    files = find_files(sources)
+    progress = progress or Progress()
+    if not progress.bytes_total:
+        progress.bytes_total = _size(files)
+    return _read_all(files, stdin, max_record_bytes, progress)
+
+
+def total_size(sources: Iterable[Source]) -> int:
+    """Bytes on disk of all that would be read; 0 where one of them is standard input. Raises InputError."""
+    return _size(find_files(sources))
+
+
+def find_files(sources: Iterable[Source]) -> list[str]:
+    """The files to read, in order, `-` among them; raises InputError for one that is not there or cannot be opened."""
+    files: list[str] = []
+    for source in sources:
+        name = os.fspath(source)
+        if name == STDIN:
+            files.append(name)
+        elif Path(name).is_dir():
+            files += _in_folder(name)
+        else:
+            files.append(name)
+    for name in files:
+        if name != STDIN:
+            _check(name)
+    return files
+
+
+def _in_folder(folder: str) -> list[str]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot list {error.filename or folder}: {error.strerror}") from error
+
+    found: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [str(Path(place, name)) for name in names if not name.startswith(".") and _is_known(name)]
+    if not found:
+        raise InputError(
+            f"no file to read in {folder}",
+            hint="files ending in .json, .jsonl, .ndjson or .csv are read, each also with .gz",
+        )
+    return sorted(found)
+
+
+def _is_known(name: str) -> bool:
+    path = Path(name.lower().removesuffix(".gz"))
+    return path.suffix in SUFFIXES
+
+
+def _check(name: str) -> None:
+    """Opens regular files, since rights alone do not tell; a pipe must not be opened twice."""
+    try:
+        if Path(name).is_file():
+            with Path(name).open("rb"):
+                return
+        os.stat(name)  # noqa: PTH116 - raises for what is not there, unlike Path.exists
+    except FileNotFoundError:
+        raise InputError(f"there is no file {name}", hint="check the path") from None
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot open {name}: {what}", hint="check the file's rights") from error
+
+
+def _size(files: list[str]) -> int:
+    if STDIN in files:
+        return 0
+    return sum(Path(name).stat().st_size for name in files)
+
+
+def _read_all(files: list[str], stdin: BinaryIO | None, limit: int, progress: Progress) -> Iterator[Record]:
+    for file in files:
+        progress.current = "stdin" if file == STDIN else file
+        for record in _read_file(file, stdin or sys.stdin.buffer, limit, progress):
+            progress.records += 1
+            yield record
+
+
+def _read_file(file: str, stdin: BinaryIO, limit: int, progress: Progress) -> Iterator[Record]:
+    if file == STDIN:
+        yield from _read_stream(stdin, "stdin", limit, progress)
+        return
+    try:
+        with Path(file).open("rb", buffering=0) as opened:
+            yield from _read_stream(opened, file, limit, progress)
+    except OSError as error:
+        yield invalid(b"", Origin(file), f"cannot be opened any more: {error.strerror}")
+
+
+def _read_stream(stream: BinaryIO, name: str, limit: int, progress: Progress) -> Iterator[Record]:
+    """Records of one stream, by what its first bytes show."""
+    window = Window(utf8_chunks(stream, progress))
+    while not window.data[window.at :].strip():
+        window.pass_to(len(window.data))
+        if not window.more():
+            break
+    window.pass_to(len(window.data) - len(window.data[window.at :].lstrip()))
+    if window.data[window.at : window.at + 1] in (b"{", b"["):
+        yield from _read_json(window, name, limit)
+        return
+    end = window.line_end(limit)
+    header = window.data[window.at : end if end >= 0 else None]
+    if delimiter := delimiter_of(header):
+        yield from read_export(name, rows(window, delimiter, limit))
+    elif header and (detail := _refusal(header, name)):
+        yield invalid(header, Origin(name, "", window.line), detail)
+    else:
+        yield from _read_json(window, name, limit)
+
+
+def _refusal(header: bytes, name: str) -> str:
+    """Why a whole file is not read; empty where its lines may still be records."""
+    if Path(name.lower().removesuffix(".gz")).suffix == ".csv":
+        return f"not an export of Sprig's: its first row has no {KEY_COLUMN}, so its rows were not read"
+    return "not text: the file is neither JSON nor CSV, and was not read" if b"\0" in header else ""
+
+
+def _read_json(window: Window, name: str, limit: int) -> Iterator[Record]:
+    if not is_json_lines(window, limit):
+        for piece in split_documents(window, limit):
+            yield read_piece(piece, name, piece.line)
+        return
+    for block in line_blocks(window, limit):
+        if isinstance(block, Piece):
+            yield read_piece(block, name, block.line)
+            continue
+        line, lines = block
+        for raw in lines:
+            if (response := quick_record(raw, name, line)) is not None:
+                yield response
+            else:
+                yield from parse_document(raw, Origin(name, "", line), max_record_bytes=limit)
+            line += 1

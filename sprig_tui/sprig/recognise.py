@@ -1,0 +1,127 @@
+"""Tells which format one JSON record has, by its fields, and reads it; a record that cannot be read says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from msgspec import DecodeError, Raw, ValidationError
+
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig import flat, rest, webhook
+from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, Piece, split_document
+from sprig_tui.sprig.faults import field_fault, invalid, join, malformed, quoted, unreadable, unsendable
+from sprig_tui.sprig.records import Origin, Record, StudyResponse
+from sprig_tui.sprig.verbatim import BadFieldError, kind_of, members, text_of
+
+_WEBHOOK_SHAPE = frozenset({"responseGroupUid", "question", "questionType", "response"})
+_REST_MARKS = frozenset({"visitorUuid", "externalUserId", "visitorSnapshot", "visitorSnapshots", "partnerAnonymousId"})
+_READERS: dict[str, Callable[[bytes, Origin], StudyResponse]] = {
+    "webhook": webhook.read_answer,
+    "rest": rest.read_record,
+    "flat": flat.read_record,
+}
+
+
+def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[Record]:
+    """Records of one document in memory: a webhook body, a REST record or page, a flat record, or a list of them.
+
+    `origin.name` and `origin.line` (0 for none) name the document. Blank input yields nothing; nothing is raised.
+    """
+    base = max(origin.line, 1)
+    response = quick_record(raw, origin.name, origin.line, origin.path)
+    if response is not None:
+        yield response
+        return
+    for piece in split_document(raw, max_record_bytes):
+        line = base + piece.line - 1 if origin.line else 0
+        yield read_piece(piece, origin.name, line, origin.path)
+
+
+def quick_record(raw: bytes, name: str, line: int, path: str = "") -> StudyResponse | None:
+    """The record where it is a healthy response, else None: the way nearly every record goes, so it does little."""
+    try:
+        if not raw.isascii():
+            raw.decode()  # msgspec does not look inside the strings it skips
+        if raw.find(b'"eventType"') >= 0:  # `in` takes twice as long
+            return webhook.read_answer(raw, Origin(name, "webhook", line, path))
+        if raw.find(b'"questionText"') >= 0:
+            return rest.read_record(raw, Origin(name, "rest", line, path))
+        return flat.read_record(raw, Origin(name, "flat", line, path))
+    except (DecodeError, BadFieldError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def read_piece(piece: Piece, name: str, line: int, place: str = "") -> Record:
+    """The record of one piece of a document, whatever is wrong with it."""
+    path = join(place, piece.path)
+    if piece.fault:
+        return invalid(piece.raw, Origin(name, "", line, path), piece.fault)
+    return quick_record(piece.raw, name, line, path) or diagnose(piece.raw, Origin(name, "", line, path))
+
+
+def diagnose(raw: bytes, origin: Origin) -> Record:
+    """The slow way: recognises the format by its fields, and names the field at fault."""
+    if problem := unreadable(raw):
+        return invalid(raw, origin, problem)
+    try:
+        fields = members(raw)
+    except ValidationError:
+        return invalid(raw, origin, f"expected a JSON object, got {kind_of(raw)}")
+    except DecodeError as error:
+        return invalid(raw, origin, malformed(raw, error))
+    return _by_form(raw, origin, fields)
+
+
+def _by_form(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
+    form = _form(fields)
+    origin = Origin(origin.name, form, origin.line, origin.path)
+    if form == "webhook" and not _absent(fields, "eventType"):
+        return _event(raw, origin, fields)
+    if form == "rest" and "theme" in fields:
+        return unsendable(raw, origin, Reason.NOT_AN_ANSWER, "a theme record is no answer", fields=fields)
+    if form:
+        return _read(_READERS[form], raw, origin, fields)
+    detail = "not a record of Sprig's: it has none of eventType, questionText, question, responseGroupUid"
+    return invalid(raw, origin, detail, fields=fields)
+
+
+def _form(fields: dict[str, Raw]) -> str:
+    """Name of the format that has such fields; empty for none."""
+    if not _absent(fields, "eventType"):
+        return "webhook"
+    if "questionText" in fields or (fields.keys() & _REST_MARKS and "question" not in fields):
+        return "rest"
+    if fields.keys() & flat.MARKS:
+        return "flat"
+    return "webhook" if "question" in fields or "responseGroupUid" in fields else ""
+
+
+def _absent(fields: dict[str, Raw], name: str) -> bool:
+    """Whether a field is missing or null."""
+    return name not in fields or bytes(fields[name]) == b"null"
+
+
+def _event(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
+    """A webhook body by its event."""
+    event = text_of(fields["eventType"])
+    if event is None:
+        return invalid(raw, origin, f"expected text, got {kind_of(bytes(fields['eventType']))}", "eventType", fields)
+    kind = webhook.event_kind(event)
+    if kind == "test":
+        return unsendable(raw, origin, Reason.TEST_WEBHOOK, "sent by sprig's test webhook button", fields=fields)
+    if kind == "answer" or (kind == "unknown" and fields.keys() >= _WEBHOOK_SHAPE):
+        return _read(webhook.read_answer, raw, origin, fields)
+    what = webhook.OTHER_EVENTS.get(webhook.event_key(event)) or f"eventType {quoted(event)}"
+    return unsendable(raw, origin, Reason.NOT_AN_ANSWER, f"{what} is no answer", fields=fields)
+
+
+def _read(read: Callable[[bytes, Origin], StudyResponse], raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
+    try:
+        return read(raw, origin)
+    except ValidationError as error:
+        path, detail = field_fault(error)
+        return invalid(raw, origin, detail, path, fields)
+    except BadFieldError as error:
+        return invalid(raw, origin, error.detail, error.path, fields)
+    except DecodeError as error:
+        return invalid(raw, origin, malformed(raw, error), fields=fields)

@@ -1,0 +1,143 @@
+"""Records of Sprig's `GET /v1/responses`, with or without snapshots, urls, meta and deleted ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from sprig_tui.sprig.identity import is_number, question_id_of, text_or_none, user_id_of, visitor_ids
+from sprig_tui.sprig.records import Origin, StudyResponse
+from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
+
+
+class _Snapshot(Struct, rename="camel", gc=False):
+    attributes: Raw | UnsetType = UNSET
+    misspelt: Raw | UnsetType = field(default=UNSET, name="attribtues")  # so in Sprig's own schema
+    triggering_event: str | UnsetType | None = UNSET
+    external_user_id: int | str | None = None
+
+
+class _Record(Struct, rename="camel", kw_only=True, gc=False):
+    question_text: str
+    question_type: str
+    response_group_uid: str
+    response: Raw
+    survey_id: int | str | None = None
+    survey_uuid: str | None = None
+    survey_name: str | None = None
+    question_id: int | str | None = None
+    selected_indexes: Raw | UnsetType = UNSET
+    visitor_id: int | str | None = None
+    visitor_uuid: str | None = None
+    external_user_id: int | str | None = None
+    partner_anonymous_id: int | str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    deleted_at: str | None = None
+    url: Raw | UnsetType = UNSET
+    meta: Raw | UnsetType = UNSET
+    custom_metadata: Raw | UnsetType = UNSET
+    visitor_snapshot: _Snapshot | None = None
+    visitor_snapshots: _Snapshot | None = None
+    event_type: Raw | UnsetType = UNSET
+    theme: Raw | UnsetType = UNSET
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+_NO_SNAPSHOT = _Snapshot()
+_EXTRAS = (
+    ("selected_indexes", b'"selectedIndexes":%b'),
+    ("url", b'"url":%b'),
+    ("meta", b'"meta":%b'),
+    ("custom_metadata", b'"customMetadata":%b'),
+)
+
+
+def read_record(raw: bytes, origin: Origin) -> StudyResponse:
+    """The answer in one REST record.
+
+    Raises msgspec.DecodeError where it is none, BadFieldError where a field cannot be taken.
+    """
+    record = _decode(raw)
+    if record.event_type is not UNSET or record.theme is not UNSET:
+        raise BadFieldError("", "not a response record")
+    group = record.response_group_uid.strip()
+    if not group:
+        raise BadFieldError("responseGroupUid", "is empty")
+    key = "visitorSnapshot" if record.visitor_snapshot or not record.visitor_snapshots else "visitorSnapshots"
+    snapshot = record.visitor_snapshot or record.visitor_snapshots or _NO_SNAPSHOT
+    misspelt = snapshot.attributes is UNSET
+    found = snapshot.misspelt if misspelt else snapshot.attributes
+    place = f"{key}.attribtues" if misspelt and found is not UNSET else f"{key}.attributes"
+    attributes, reserved, email = lift_attributes(found, place)
+    if record.visitor_uuid:
+        old = record.visitor_id if is_number(record.visitor_id) else None
+        visitor, old_visitor, notes = visitor_ids(record.visitor_uuid, old)
+    else:
+        visitor, old_visitor, notes = visitor_ids(record.visitor_id)
+    user = user_id_of(record.external_user_id)
+    extras = [member % compact(value) for name, member in _EXTRAS if (value := getattr(record, name)) is not UNSET]
+    return StudyResponse(
+        origin=origin,
+        raw=raw,
+        paths=_paths(
+            key,
+            place,
+            "!email" if reserved or not email else "email",
+            "visitorUuid" if record.visitor_uuid else "visitorId",
+            "surveyUuid" if record.survey_uuid else "surveyId",
+        ),
+        response=compact(record.response),
+        response_group_id=group,
+        question=record.question_text,
+        question_type=record.question_type,
+        question_id=question_id_of(record.question_id),
+        user_id=user,
+        user_id_hint=_hint(user, key, snapshot, record.partner_anonymous_id),
+        answered_at=record.created_at,
+        updated_at=record.updated_at,
+        deleted_at=record.deleted_at,
+        survey_id=record.survey_uuid or record.survey_id,
+        survey_name=record.survey_name,
+        visitor_id=visitor,
+        old_visitor_id=old_visitor,
+        email=reserved or text_or_none(email),
+        attributes=attributes,
+        triggering_event=snapshot.triggering_event,
+        extras=Raw(b"{%b}" % b",".join(extras)) if extras else UNSET,
+        notes=notes,
+    )
+
+
+def _hint(user: str | None, key: str, snapshot: _Snapshot, partner: int | str | None) -> str:
+    """Another id that could be meant: the person's at the time of the survey, or Segment's anonymous one."""
+    then = user_id_of(snapshot.external_user_id)
+    if then and then != user:
+        return f"{key}.externalUserId = {then}"
+    if user is None and (anonymous := user_id_of(partner)):
+        return f"partnerAnonymousId = {anonymous}"
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _paths(snapshot: str, attributes: str, email: str, visitor: str, survey_id: str) -> dict[str, str]:
+    return {
+        "response": "response",
+        "response_group_id": "responseGroupUid",
+        "question": "questionText",
+        "question_type": "questionType",
+        "question_id": "questionId",
+        "user_id": "externalUserId",
+        "answered_at": "createdAt",
+        "updated_at": "updatedAt",
+        "deleted_at": "deletedAt",
+        "survey_id": survey_id,
+        "survey_name": "surveyName",
+        "visitor_id": visitor,
+        "old_visitor_id": "visitorId",
+        "email": f'{attributes}["!email"]' if email == "!email" else f"{attributes}.email",
+        "attributes": attributes,
+        "triggering_event": f"{snapshot}.triggeringEvent",
+    }

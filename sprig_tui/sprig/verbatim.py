@@ -1,0 +1,128 @@
+"""Foreign JSON kept byte for byte: checks msgspec leaves out, compaction, and the reserved `!email` attribute."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import UNSET, DecodeError, Raw, UnsetType
+
+MAX_NESTING = 100
+"""Levels of objects and lists in one record; Sprig's own need five. Deeper ones would exhaust the stack of readers."""
+TOO_DEEP = f"nested deeper than {MAX_NESTING} levels"
+
+_BRACE = ord("{")
+_members = msgspec.json.Decoder(dict[str, Raw])
+_text = msgspec.json.Decoder(str)
+_strings = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_brackets = re.compile(rb"[^\[\]{}]++")
+_surrogate = re.compile(rb"\\(?:u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
+
+
+class BadFieldError(Exception):
+    """A field that cannot be taken; `path` is its place inside the record."""
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, detail)
+        self.path = path
+        self.detail = detail
+
+
+def too_deep(raw: bytes) -> bool:
+    """Whether `raw` nests deeper than MAX_NESTING; linear, without recursion."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_NESTING:
+        return False
+    depth = 0
+    for bracket in _brackets.sub(b"", _strings.sub(b"", raw)):
+        if bracket in b"{[":
+            depth += 1
+            if depth > MAX_NESTING:
+                return True
+        else:
+            depth -= 1
+    return False
+
+
+def lone_surrogate(raw: bytes) -> bool:
+    r"""Whether an escape such as `\ud83d` stands without its other half: no UTF-8 can be written for it."""
+    expected = -1
+    for found in _surrogate.finditer(raw):
+        digits = found.group(1)
+        low = digits is not None and digits[1:2].lower() in b"cdef"
+        if expected >= 0 and not (low and found.start() == expected):
+            return True
+        if low and expected < 0:
+            return True
+        expected = found.end() if digits is not None and not low else -1
+    return expected >= 0
+
+
+def compact(raw: Raw) -> Raw:
+    """The same JSON without the white space between its tokens; strings and numbers are not touched.
+
+    Raises BadFieldError where it nests deeper than MAX_NESTING.
+    """
+    data = bytes(raw)
+    if data[0] in b"{[":
+        return _compact(raw, data)
+    return raw
+
+
+def _compact(raw: Raw, data: bytes) -> Raw:
+    if len(data) > 2 * MAX_NESTING and too_deep(data):
+        raise BadFieldError("", TOO_DEEP)
+    if len(data.split(None, 1)) > 1:  # white space, though perhaps within a string only
+        return Raw(msgspec.json.format(data, indent=-1))
+    return raw
+
+
+def members(raw: bytes) -> dict[str, Raw]:
+    """Members of an object, their values verbatim; raises msgspec.DecodeError (also ValidationError)."""
+    return _members.decode(raw)
+
+
+def text_of(raw: Raw | None) -> str | None:
+    """The text of a JSON string; None for anything else."""
+    if raw is None or not bytes(raw).startswith(b'"'):
+        return None
+    try:
+        return _text.decode(raw)
+    except (DecodeError, UnicodeDecodeError):
+        return None
+
+
+def lift_attributes(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType | None, str | None, str | None]:
+    """An attributes object as it goes on, without `!email`; then the `!email` and `email` (facts/sprig.md 8.8).
+
+    `!email` is reserved by Sprig for the visitor's address; `email` stays in the attributes too.
+    Raises BadFieldError at `path` where it is neither an object nor null.
+    """
+    if raw is UNSET:
+        return UNSET, None, None
+    data = bytes(raw)
+    if data[0] != _BRACE:
+        if data == b"null":
+            return None, None, None
+        raise BadFieldError(path, f"expected an object or null, got {kind_of(data)}")
+    if data.find(b'email"') < 0:
+        return _compact(raw, data), None, None
+    found = members(data)
+    email = text_of(found.get("email"))
+    if "!email" not in found:
+        return _compact(raw, data), None, email
+    reserved = text_of(found.pop("!email"))
+    return compact(Raw(msgspec.json.encode(found))), reserved and reserved.strip(), email
+
+
+def kind_of(data: bytes) -> str:
+    """What a JSON value is, for people."""
+    first = data[:1]
+    if first == b"{":
+        return "an object"
+    if first == b"[":
+        return "a list"
+    if first == b'"':
+        return "text"
+    if first in (b"t", b"f"):
+        return "true or false"
+    return "null" if first == b"n" else "a number"

@@ -1,0 +1,164 @@
+"""Webhook bodies: Answer Submitted becomes a response; what the other events are is told by `eventType`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from sprig_tui.sprig.identity import question_id_of, text_or_none, user_id_of, visitor_ids
+from sprig_tui.sprig.records import Origin, StudyResponse
+from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
+
+EventKind = Literal["answer", "test", "other", "unknown"]
+
+OTHER_EVENTS = {
+    "studysubmitted": "study submitted",
+    "studysent": "study sent",
+    "studyseen": "study seen",
+    "themeidentified": "theme identified",
+    "studystatuschanged": "study status changed",
+}
+"""Documented events that are no answers, by their normalised spelling."""
+
+UNKNOWN_EVENT = "eventType is not known; read as an answer by its fields"
+
+
+class _Answer(Struct, rename="camel", kw_only=True, gc=False):
+    response_group_uid: str
+    question: str
+    question_type: str
+    response: Raw
+    event_type: str | None = None
+    id: Raw | UnsetType = UNSET
+    environment_id: str | None = None
+    created_at: str | None = None
+    timestamp: str | None = None
+    updated_at: str | None = None
+    deleted_at: str | None = None
+    survey_id: int | str | None = None
+    survey_uuid: str | None = None
+    survey_name: str | None = None
+    question_id: int | str | None = None
+    visitor_id: int | str | None = None
+    user_id: int | str | None = None
+    external_user_id: int | str | None = None
+    email: str | None = None
+    attributes: Raw | UnsetType = UNSET
+    triggering_event: str | None = None
+    selected_indexes: Raw | UnsetType = UNSET
+    platform: Raw | UnsetType = UNSET
+    custom_metadata: Raw | UnsetType = UNSET
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
+    """The answer in one webhook body.
+
+    Raises msgspec.DecodeError where the body is no answer's, BadFieldError where a field cannot be taken.
+    """
+    body = _decode(raw)
+    kind, event = _event(body.event_type)
+    if kind in ("test", "other"):
+        raise BadFieldError("eventType", "not an answer")
+    group = body.response_group_uid.strip()
+    if not group:
+        raise BadFieldError("responseGroupUid", "is empty")
+    attributes, reserved, _ = lift_attributes(body.attributes, "attributes")
+    visitor, old_visitor, notes = visitor_ids(body.visitor_id)
+    user = user_id_of(body.user_id)
+    email = text_or_none(body.email)
+    extras = event
+    if body.id is not UNSET:
+        extras += b',"id":%b' % compact(body.id)
+    if body.selected_indexes is not UNSET:
+        extras += b',"selectedIndexes":%b' % compact(body.selected_indexes)
+    if body.platform is not UNSET:
+        extras += b',"platform":%b' % compact(body.platform)
+    if body.custom_metadata is not UNSET:
+        extras += b',"customMetadata":%b' % compact(body.custom_metadata)
+    return StudyResponse(
+        origin=origin,
+        raw=raw,
+        paths=_paths(
+            "createdAt" if body.created_at or not body.timestamp else "timestamp",
+            "email" if email or not reserved else 'attributes["!email"]',
+            "surveyUuid" if body.survey_uuid else "surveyId",
+        ),
+        response=compact(body.response),
+        response_group_id=group,
+        question=body.question,
+        question_type=body.question_type,
+        question_id=question_id_of(body.question_id),
+        user_id=user,
+        user_id_hint="" if user or not body.external_user_id else f"externalUserId = {body.external_user_id}",
+        answered_at=body.created_at or body.timestamp,
+        updated_at=body.updated_at,
+        deleted_at=body.deleted_at,
+        survey_id=body.survey_uuid or body.survey_id,
+        survey_name=body.survey_name,
+        visitor_id=visitor,
+        old_visitor_id=old_visitor,
+        email=email or reserved or None,
+        attributes=attributes,
+        triggering_event=body.triggering_event,
+        environment_id=body.environment_id,
+        extras=Raw(extras + b"}"),
+        notes=notes if kind == "answer" or body.event_type is None else (*notes, UNKNOWN_EVENT),
+    )
+
+
+def event_key(event_type: str) -> str:
+    """A spelling of `eventType` without case and punctuation: only `TEST` is published (facts/sprig.md 1)."""
+    return "".join(letter for letter in event_type.casefold() if letter.isalnum())
+
+
+def event_kind(event_type: str | None) -> EventKind:
+    """What a body with this `eventType` is; `unknown` leaves it to the shape."""
+    key = event_key(event_type or "")
+    if key == "answersubmitted":
+        return "answer"
+    if key == "test":
+        return "test"
+    return "other" if key in OTHER_EVENTS else "unknown"
+
+
+def _event(event_type: str | None) -> tuple[EventKind, bytes]:
+    """Kind of event, and the start of `extras`; remembered, since a file holds few spellings."""
+    if event_type is None:
+        return "unknown", b'{"eventType":null'
+    return _known_event(event_type) if len(event_type) <= 100 else _describe(event_type)
+
+
+def _describe(event_type: str) -> tuple[EventKind, bytes]:
+    return event_kind(event_type), b'{"eventType":%b' % msgspec.json.encode(event_type)
+
+
+_known_event = lru_cache(maxsize=64)(_describe)
+
+
+@lru_cache(maxsize=16)
+def _paths(answered_at: str, email: str, survey_id: str) -> dict[str, str]:
+    return {
+        "response": "response",
+        "response_group_id": "responseGroupUid",
+        "question": "question",
+        "question_type": "questionType",
+        "question_id": "questionId",
+        "user_id": "userId",
+        "answered_at": answered_at,
+        "updated_at": "updatedAt",
+        "deleted_at": "deletedAt",
+        "survey_id": survey_id,
+        "survey_name": "surveyName",
+        "visitor_id": "visitorId",
+        "old_visitor_id": "visitorId",
+        "email": email,
+        "attributes": "attributes",
+        "triggering_event": "triggeringEvent",
+        "environment_id": "environmentId",
+    }
