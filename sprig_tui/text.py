@@ -15,12 +15,10 @@ shown instead of what a terminal would obey or not show at all:
 
 from __future__ import annotations
 
-import base64
 import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote
 
 ELLIPSIS: Final = "…"
 REDACTED: Final = "[redacted]"
@@ -79,6 +77,9 @@ def excerpt(data: bytes | str, limit: int) -> str:
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """The text without the secrets: as they are, percent-encoded, and as Basic credentials (`base64("KEY:")`)."""
+    import base64
+    from urllib.parse import quote
+
     forms: set[str] = set()
     for secret in secrets:
         if secret.strip():

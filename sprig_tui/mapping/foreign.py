@@ -15,9 +15,34 @@ from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.records import StudyResponse
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_LIST: Final = msgspec.json.Decoder(list[Raw])
 _SKIM: Final = msgspec.json.Decoder(Raw)
 _ROOM = 50
 """Levels of nesting kept free around foreign JSON, for the call itself and for who reads it again."""
+
+NOT_UNICODE = "not_unicode"
+NOT_JSON = "not_json"
+
+_MAX_BITS = 13_000
+_TEXTS = {
+    "user_id": "userId",
+    "survey_name": "properties.surveyName",
+    "survey_id": "properties.surveyId",
+    "survey_created_at": "properties.createdAt",
+    "question": "properties.question",
+    "question_type": "properties.questionType",
+    "visitor_id": "properties.visitorId",
+    "old_visitor_id": "properties.oldVisitorId",
+    "response_group_id": "properties.responseGroupId",
+    "email": "properties.email",
+    "triggering_event": "properties.triggeringEvent",
+    "answered_at": "timestamp",
+}
+_ESCAPE = re.compile(
+    r"(?P<kept>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
+    re.DOTALL,
+)
+"""A whole pair of surrogates, half of one, or any other escape, in this order."""
 
 Value = str | int | Raw | UnsetType | None
 """A field's value: Raw for foreign JSON, UNSET when it is left out, None for null."""
@@ -42,19 +67,29 @@ def hashed(value: Value) -> Value:
 
 
 def edited(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
-    """The object without the keys to omit and with the keys to hash hashed; dots lead into nested objects.
+    """The object without the keys to omit and with the keys to hash hashed.
 
-    A key that itself holds dots is found too. What is no object, or has none of the keys, is returned as it came.
+    Dots lead into nested objects, and into each object of a list; a key that itself holds dots is found too, and where
+    both readings of a path fit, both are done: what a rule hides stays hidden. What has none of the keys is returned
+    as it came.
     """
-    if not is_object(raw):
-        return raw
-    members = _OBJECT.decode(raw)
-    before = dict(members)
-    for path in omit:
-        _omit(members, path)
-    for path in hash_:
-        _hash(members, path)
-    return raw if members == before else Raw(msgspec.json.encode(members))
+    first = bytes(raw).lstrip()[:1]
+    if first == b"{":
+        members = _OBJECT.decode(raw)
+        before = dict(members)
+        for path in omit:
+            members.pop(path, None)
+            _inside(members, path, omit=True)
+        for path in hash_:
+            if path in members:
+                members[path] = Raw(msgspec.json.encode(hashed(members[path])))
+            _inside(members, path, omit=False)
+        return raw if members == before else Raw(msgspec.json.encode(members))
+    if first == b"[":
+        items = _LIST.decode(raw)
+        others = [edited(item, omit, hash_) for item in items]
+        return raw if others == items else Raw(msgspec.json.encode(others))
+    return raw
 
 
 def skim(raw: Raw | bytes) -> None:
@@ -91,31 +126,6 @@ def fit_for_json(response: StudyResponse) -> tuple[StudyResponse, tuple[Lint, ..
     return replace(response, **changes), tuple(faults)
 
 
-NOT_UNICODE = "not_unicode"
-NOT_JSON = "not_json"
-
-_MAX_BITS = 13_000
-_TEXTS = {
-    "user_id": "userId",
-    "survey_name": "properties.surveyName",
-    "survey_id": "properties.surveyId",
-    "survey_created_at": "properties.createdAt",
-    "question": "properties.question",
-    "question_type": "properties.questionType",
-    "visitor_id": "properties.visitorId",
-    "old_visitor_id": "properties.oldVisitorId",
-    "response_group_id": "properties.responseGroupId",
-    "email": "properties.email",
-    "triggering_event": "properties.triggeringEvent",
-    "answered_at": "timestamp",
-}
-_ESCAPE = re.compile(
-    r"(?P<kept>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
-    re.DOTALL,
-)
-"""A whole pair of surrogates, half of one, or any other escape, in this order."""
-
-
 def _mended(escape: re.Match[str]) -> str:
     return escape[0] if escape["kept"] or escape["other"] else "\\ufffd"
 
@@ -149,19 +159,7 @@ def _splits(path: str) -> Iterator[tuple[str, str]]:
         yield ".".join(parts[:count]), ".".join(parts[count:])
 
 
-def _omit(members: dict[str, Raw], path: str) -> None:
-    if path in members:
-        del members[path]
-        return
+def _inside(members: dict[str, Raw], path: str, *, omit: bool) -> None:
     for key, rest in _splits(path):
         if key in members:
-            members[key] = edited(members[key], (rest,), ())
-
-
-def _hash(members: dict[str, Raw], path: str) -> None:
-    if path in members:
-        members[path] = Raw(msgspec.json.encode(hashed(members[path])))
-        return
-    for key, rest in _splits(path):
-        if key in members:
-            members[key] = edited(members[key], (), (rest,))
+            members[key] = edited(members[key], (rest,), ()) if omit else edited(members[key], (), (rest,))
