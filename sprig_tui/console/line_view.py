@@ -7,7 +7,7 @@ Segment gets a style, so a subclass cannot let foreign text through by mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -123,7 +123,7 @@ class LineView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._count = 0
-        self._strips: LRUCache[tuple[int, bool], Strip] = LRUCache(CACHED_LINES)
+        self._strips: LRUCache[tuple[Hashable, bool], Strip] = LRUCache(CACHED_LINES)
         self._styles: dict[tuple[str, bool], Style] = {}
         self.set_reactive(LineView.cursor, -1)
 
@@ -132,6 +132,10 @@ class LineView(ScrollView, can_focus=True):
     def line(self, index: int) -> Line | None:
         """What stands in line `index`; None while that is not known yet: then it is asked for again later."""
         raise NotImplementedError
+
+    def line_key(self, index: int) -> Hashable:
+        """What names line `index` while lines come and go before it; drawn lines are remembered by it."""
+        return index
 
     def empty_lines(self) -> Sequence[Line]:
         """What is shown while there are no lines: what to do next."""
@@ -161,6 +165,18 @@ class LineView(ScrollView, can_focus=True):
         if min(before, count) < top + self.size.height:
             self.refresh()
 
+    def put_before(self, lines: int) -> None:
+        """So many lines came before the first (negative: went): what is in sight, and the cursor, stay where they are.
+
+        For lists whose `line_key` is not the index.
+        """
+        count = self._count + lines
+        top = max(0.0, self.scroll_y + lines)
+        cursor = min(max(self.cursor + lines, 0), count - 1) if self.cursor >= 0 else -1
+        self.set_reactive(LineView.cursor, cursor)
+        self.resize(count, width=self.virtual_size.width)
+        self.scroll_to(y=top, animate=False)
+
     def invalidate(self, indices: Iterable[int] | None = None) -> None:
         """These lines changed (None: any may have); they are made again when they are next seen."""
         if indices is None:
@@ -170,8 +186,9 @@ class LineView(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         bottom = top + self.size.height
         for index in indices:
-            self._strips.discard((index, False))
-            self._strips.discard((index, True))
+            key = self.line_key(index)
+            self._strips.discard((key, False))
+            self._strips.discard((key, True))
             if top <= index < bottom:
                 self.refresh_line(index)
 
@@ -268,13 +285,14 @@ class LineView(ScrollView, can_focus=True):
         return (strip or Strip.blank(0, plain)).crop_extend(shift, shift + width, plain)
 
     def _strip(self, index: int, cursor: bool) -> Strip | None:
-        strip = self._strips.get((index, cursor))
+        key = self.line_key(index), cursor
+        strip = self._strips.get(key)
         if strip is None:
             line = self.line(index)
             if line is None:
                 return None
             strip = self._make(line, cursor=cursor)
-            self._strips[index, cursor] = strip
+            self._strips[key] = strip
         return strip
 
     def _make(self, line: Line, *, cursor: bool) -> Strip:

@@ -30,3 +30,7 @@ class Query(Struct, frozen=True):
     terms: tuple[Term, ...] = ()
     text: str = ""
     """The filter as it was typed."""
+
+
+EVERYTHING = Query()
+"""No terms: every delivery matches."""

@@ -205,6 +205,16 @@ class Page(Struct, frozen=True):
     """Where the time allowed ran out before the page was full: pass it as the cursor to look on; else 0."""
 
 
+class Ids(Struct, frozen=True):
+    """Ids of deliveries that match, in the direction asked for: newest first where that is older."""
+
+    ids: tuple[int, ...]
+    more: bool
+    """Whether there are, or may be, more in that direction."""
+    reached: int
+    """The id up to which the search came (itself included): pass it as the cursor to look on."""
+
+
 class Changes(Struct, frozen=True):
     """What happened since a cursor."""
 

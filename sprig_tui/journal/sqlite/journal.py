@@ -15,7 +15,7 @@ from typing import Literal, Self, TypeVar
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
-from sprig_tui.journal.query import Query
+from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import (
     Added,
     Changes,
@@ -24,6 +24,7 @@ from sprig_tui.journal.records import (
     Delivery,
     Detail,
     Entry,
+    Ids,
     JobState,
     Lane,
     LaneChange,
@@ -33,7 +34,7 @@ from sprig_tui.journal.records import (
     Settlement,
     State,
 )
-from sprig_tui.journal.sqlite import adding, claims, lanes, looking, packs, replaying, schema, upkeep
+from sprig_tui.journal.sqlite import adding, claims, finding, lanes, looking, packs, replaying, schema, upkeep
 from sprig_tui.journal.sqlite.faults import journal_error
 from sprig_tui.journal.sqlite.writer import Writer
 
@@ -212,6 +213,24 @@ class SQLiteJournal:
         return await self._read(
             lambda c: looking.page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
+
+    async def ids(
+        self,
+        query: Query,
+        *,
+        cursor: int = 0,
+        limit: int = 10_000,
+        direction: Literal["older", "newer"] = "older",
+        budget_ms: int = 0,
+    ) -> Ids:
+        """See the contract."""
+        return await self._read(
+            lambda c: finding.ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+        )
+
+    async def rows(self, ids: Sequence[int], query: Query = EVERYTHING) -> tuple[Delivery, ...]:
+        """See the contract."""
+        return await self._read(lambda c: finding.rows(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
         """See the contract."""

@@ -1,0 +1,64 @@
+"""Finding deliveries: ids alone for lists that show a few of many, and rows by their ids."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from time import monotonic
+
+import msgspec
+
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Delivery, Ids
+from sprig_tui.journal.sqlite.rows import DELIVERY, delivery
+from sprig_tui.journal.sqlite.where import where
+
+_WINDOW = 25_000
+"""Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
+_ENVIRONMENTS = "JOIN environments e ON e.id = d.environment"
+
+_decode = msgspec.json.Decoder(list[int]).decode
+
+
+def ids(
+    connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
+) -> Ids:
+    """Ids by keyset.
+
+    SQLite gathers them into one value: a step per row would let go of the interpreter's lock, and wait for it again, at
+    each of them.
+    """
+    newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
+    window = _WINDOW if budget_ms and query.terms else newest + 1
+    sql, values = where(query)
+    join = _ENVIRONMENTS if any(term.field == "env" for term in query.terms) else ""
+    statement = (
+        f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
+        f" AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?)"
+    )
+    deadline = monotonic() + budget_ms / 1000
+    found: list[int] = []
+    at = (cursor - 1 if cursor else newest) if older else cursor + 1
+    while 1 <= at <= newest:
+        low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
+        told = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchone()[0]
+        # an aggregate over an ordered subquery keeps its order in practice, but nobody promises it
+        found += sorted(_decode(told), reverse=older)
+        if len(found) > limit:
+            del found[limit:]
+            return Ids(tuple(found), more=True, reached=found[-1] if found else cursor)
+        at = low - 1 if older else high + 1
+        if budget_ms and 1 <= at <= newest and monotonic() > deadline:
+            return Ids(tuple(found), more=True, reached=low if older else high)
+    return Ids(tuple(found), more=False, reached=(1 if older else max(newest, cursor)))
+
+
+def rows(connection: sqlite3.Connection, wanted: Sequence[int], query: Query) -> tuple[Delivery, ...]:
+    """Those of the wanted that are there and match."""
+    sql, values = where(query)
+    found = connection.execute(
+        f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?)) AND ({sql}) ORDER BY d.id",
+        (json.dumps(list(wanted)), *values),
+    ).fetchall()
+    return tuple(delivery(row) for row in found)
