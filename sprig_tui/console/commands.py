@@ -12,8 +12,8 @@ class CopyLine(Command):
 A widget lists its commands and defines `action_copy_line`:
 
 class DeliveryLog(Commanded, LineView):
-    COMMANDS = (CopyLine, ...)
-    BINDINGS = bindings(COMMANDS)
+    VERBS = (CopyLine, ...)
+    BINDINGS = bindings(VERBS)
 """
 
 from __future__ import annotations
@@ -103,14 +103,15 @@ class Permissions(NamedTuple):
 class Commanded(DOMNode):
     """A widget or screen with commands; those that are not allowed here are greyed, and their keys say why."""
 
-    COMMANDS: ClassVar[Sequence[type[Command]]] = ()
+    VERBS: ClassVar[Sequence[type[Command]]] = ()
+    """Its commands (`COMMANDS` is Textual's word for the palette's sources)."""
 
     def refusal(self, action: str) -> str:
         """Why the command behind this action cannot be used now; empty when it can, or is none of ours.
 
         Override to refuse for reasons of the widget's own, such as an empty selection.
         """
-        for command in self.COMMANDS:
+        for command in self.VERBS:
             if command.action() == action:
                 permissions: Permissions = getattr(self.app, "permissions", Permissions())
                 return permissions.refusal(command)

@@ -24,8 +24,8 @@ class Wave(Command):
 
 
 class Waver(Commanded, Static, can_focus=True):
-    COMMANDS = (Wave,)
-    BINDINGS = bindings(COMMANDS)
+    VERBS = (Wave,)
+    BINDINGS = bindings(VERBS)
     waved = 0
 
     def action_wave_hand(self) -> None:
