@@ -21,10 +21,13 @@ _GROUP = 256
 
 
 class _Job:
-    __slots__ = ("error", "future", "loop", "result", "work")
+    __slots__ = ("durable", "error", "future", "loop", "result", "work")
 
-    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, work: Work, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], *, durable: bool
+    ) -> None:
         self.work = work
+        self.durable = durable
         self.loop = loop
         self.future = future
         self.result: Any = None
@@ -57,13 +60,17 @@ class Writer:
         """Start the thread; its connection is opened with the first job."""
         self._thread.start()
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` inside a transaction; returns when that is durable."""
+    async def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+        """Run `work` inside a transaction; returns when it is committed and safe from a power cut.
+
+        What may be forgotten in a power cut (a lease) says so with `durable=False` and waits for no disk; it survives
+        the end of the process all the same.
+        """
         if self._closed:
             raise JournalError(f"the journal {self._path} is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future))
+        self._jobs.put(_Job(work, loop, future, durable=durable))
         return await future
 
     async def close(self) -> None:
@@ -112,6 +119,8 @@ class Writer:
 
     @staticmethod
     def _transact(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+        durable = any(job.durable for job in jobs)
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
             connection.execute("SAVEPOINT job")

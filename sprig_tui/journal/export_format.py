@@ -1,0 +1,117 @@
+"""Deliveries as lines of a file: JSON Lines for programs, CSV for spreadsheets.
+
+Nothing in them can steer a terminal that shows the file, and no cell of the CSV is run as a formula by a spreadsheet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from sprig_tui.errors import InputError
+from sprig_tui.journal.records import Delivery
+from sprig_tui.text import printable
+
+Format = Literal["jsonl", "csv"]
+FIELDS: tuple[str, ...] = Delivery.__struct_fields__
+"""Columns of the CSV and names in the JSON."""
+TIMES = frozenset({"answered_at", "added_at", "due_at", "settled_at"})
+
+_UNSAFE = re.compile(r"[^\x20-\x7e]")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")  # noqa: RUF001 - the wide forms count as formulas too
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+
+
+def format_of(path: Path) -> Format:
+    """By the end of the name; raises InputError for any other."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return "csv"
+    if suffix in (".jsonl", ".ndjson"):
+        return "jsonl"
+    raise InputError(
+        f"cannot tell the format of {printable(path.name, limit=80)}",
+        hint="end the name in .jsonl (programs) or .csv (spreadsheets)",
+    )
+
+
+def delivery_fields(delivery: Delivery) -> dict[str, Any]:
+    """The delivery by field names; times as ISO 8601 in UTC, None for 'never'."""
+    found: dict[str, Any] = msgspec.structs.asdict(delivery)
+    for name in TIMES:
+        found[name] = iso_time(found[name])
+    found["state"] = delivery.state.value
+    found["latency_ms"] = round(delivery.latency_ms, 1)
+    return found
+
+
+def iso_time(milliseconds: int) -> str | None:
+    """ISO 8601 in UTC, such as `2026-11-23T12:04:11.220Z`; None for 0 and for what no calendar has."""
+    if not milliseconds:
+        return None
+    try:
+        at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_line(delivery: Delivery) -> str:
+    r"""One line of JSON; what is not printable stands in it as \uXXXX, so that nothing is lost and nothing obeyed."""
+    text = msgspec.json.encode(_without_surrogates(delivery_fields(delivery))).decode()
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
+    """Lone surrogates cannot be written as UTF-8; U+FFFD stands for them."""
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+        for name, value in fields.items()
+    }
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found.group()
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def csv_cell(value: object) -> str:
+    """A cell: on one line, everything visible, and never a formula (an apostrophe in front makes it text)."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return str(value)
+    text = printable(value)
+    return "'" + text if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def csv_lines(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as RFC 4180 has them."""
+    text = io.StringIO()
+    csv.writer(text).writerows([csv_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def encode(deliveries: Sequence[Delivery], kind: Format) -> bytes:
+    """A page of the file."""
+    if kind == "jsonl":
+        return "".join(json_line(delivery) + "\n" for delivery in deliveries).encode()
+    return csv_lines([[*delivery_fields(delivery).values()] for delivery in deliveries]).encode()
+
+
+def heading(kind: Format) -> bytes:
+    """What a file begins with: for a spreadsheet a byte order mark, without which it takes UTF-8 for something else."""
+    return b"" if kind == "jsonl" else b"\xef\xbb\xbf" + csv_lines([FIELDS]).encode()
