@@ -89,9 +89,11 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     inflate = zlib.decompressobj(wbits=31)
     data = head
     while True:
+        before = inflate.copy()
         try:
             chunk = inflate.decompress(data, CHUNK_BYTES)
         except zlib.error as error:
+            yield _salvaged(before, data)
             raise BrokenSourceError("the gzip data is damaged here") from error
         if chunk:
             yield chunk
@@ -111,6 +113,22 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
             if following is None:
                 raise BrokenSourceError("the gzip data ends too early: the file is truncated")
             data = following
+
+
+def _salvaged(inflate: zlib._Decompress, data: bytes) -> bytes:
+    """What can be had of `data` up to the damage in it: zlib gives nothing of a call that fails."""
+    found = b""
+    size = len(data)
+    while size and data and len(found) < CHUNK_BYTES:
+        attempt = inflate.copy()
+        try:
+            found += attempt.decompress(data[:size], CHUNK_BYTES)
+        except zlib.error:
+            size //= 2
+            continue
+        inflate = attempt
+        data = attempt.unconsumed_tail + data[size:]
+    return found
 
 
 def _unmarked(head: bytes) -> str:

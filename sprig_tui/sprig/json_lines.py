@@ -67,6 +67,17 @@ def line_blocks(window: Window, max_record_bytes: int) -> Iterator[tuple[int, li
         yield window.line, [last]
 
 
+def split_lines(window: Window, max_record_bytes: int) -> Iterator[Piece]:
+    """A piece per line that is not blank, for readers that look at one line at a time."""
+    for block in line_blocks(window, max_record_bytes):
+        if isinstance(block, Piece):
+            yield block
+            continue
+        for line, raw in enumerate(block[1], block[0]):
+            if stripped := raw.strip():
+                yield Piece(stripped, line)
+
+
 def _oversize(window: Window, limit: int) -> Piece:
     line = window.line
     excerpt = window.data[window.at : window.at + EXCERPT_BYTES]

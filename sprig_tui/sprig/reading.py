@@ -24,6 +24,7 @@ __all__ = ["Progress", "read_responses", "total_size"]
 STDIN = "-"
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
 """Files taken from a folder, each also with `.gz`; a file named by itself may have any name."""
+_SNIFFED_BYTES = 4_096
 
 Source = str | os.PathLike[str]
 
@@ -145,31 +146,39 @@ def _read_stream(stream: BinaryIO, name: str, limit: int, progress: Progress) ->
     header = window.data[window.at : end if end >= 0 else None]
     if delimiter := delimiter_of(header):
         yield from read_export(name, rows(window, delimiter, limit))
-    elif header and (detail := _refusal(header, name)):
+    elif header and (detail := _refusal(window, name)):
         yield invalid(header, Origin(name, "", window.line), detail)
     else:
         yield from _read_json(window, name, limit)
 
 
-def _refusal(header: bytes, name: str) -> str:
+def _refusal(window: Window, name: str) -> str:
     """Why a whole file is not read; empty where its lines may still be records."""
     if Path(name.lower().removesuffix(".gz")).suffix == ".csv":
         return f"not an export of Sprig's: its first row has no {KEY_COLUMN}, so its rows were not read"
-    return "not text: the file is neither JSON nor CSV, and was not read" if b"\0" in header else ""
+    start = window.data[window.at : window.at + _SNIFFED_BYTES]
+    if b"\0" in start and b"\n{" not in start:
+        return "not text: the file is neither JSON nor CSV, and was not read"
+    return ""
 
 
 def _read_json(window: Window, name: str, limit: int) -> Iterator[Record]:
-    if not is_json_lines(window, limit):
-        for piece in split_documents(window, limit):
-            yield read_piece(piece, name, piece.line)
+    if is_json_lines(window, limit):
+        yield from read_lines(window, name, limit)
         return
+    for piece in split_documents(window, limit):
+        yield read_piece(piece, name, piece.line)
+
+
+def read_lines(window: Window, name: str, limit: int) -> Iterator[Record]:
+    """Records of JSON Lines from where the window stands, a line's start, to the end; `limit` bytes per record."""
     for block in line_blocks(window, limit):
         if isinstance(block, Piece):
             yield read_piece(block, name, block.line)
             continue
         line, lines = block
         for raw in lines:
-            if (response := quick_record(raw, name, line)) is not None:
+            if len(raw) <= limit and (response := quick_record(raw, name, line)) is not None:
                 yield response
             else:
                 yield from parse_document(raw, Origin(name, "", line), max_record_bytes=limit)

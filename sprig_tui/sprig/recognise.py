@@ -28,10 +28,11 @@ def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAUL
     `origin.name` and `origin.line` (0 for none) name the document. Blank input yields nothing; nothing is raised.
     """
     base = max(origin.line, 1)
-    response = quick_record(raw, origin.name, origin.line, origin.path)
-    if response is not None:
-        yield response
-        return
+    if len(raw) <= max_record_bytes:
+        response = quick_record(raw, origin.name, origin.line, origin.path)
+        if response is not None:
+            yield response
+            return
     for piece in split_document(raw, max_record_bytes):
         line = base + piece.line - 1 if origin.line else 0
         yield read_piece(piece, origin.name, line, origin.path)

@@ -1,0 +1,179 @@
+"""Hostile and broken records: each is told with its place, and nothing of it is raised."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.faults import EXCERPT_BYTES
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+from sprig_tui.sprig.verbatim import MAX_NESTING, lone_surrogate, too_deep
+
+DEEP = 100_000
+NO_RECORD = "not a record of Sprig's: it has none of eventType, questionText, question, responseGroupUid"
+
+
+def parse(raw: bytes, **options: Any) -> list[Record]:
+    return list(parse_document(raw, Origin("webhook"), **options))
+
+
+def fault(raw: bytes) -> Unsendable:
+    (record,) = parse(raw)
+    assert isinstance(record, Unsendable), record
+    assert record.reason is Reason.INVALID
+    assert record.raw == raw.strip()[:EXCERPT_BYTES]
+    return record
+
+
+def with_response(webhook: dict[str, Any], response: bytes) -> bytes:
+    return json.dumps(webhook | {"response": "@@"}).encode().replace(b'"@@"', response)
+
+
+@pytest.mark.parametrize(
+    ("response", "detail"),
+    [
+        (b"NaN", "not valid JSON: invalid character at byte "),
+        (b"Infinity", "not valid JSON: invalid character at byte "),
+        (b"01", "not valid JSON: invalid number at byte "),
+        (b"[1,]", "not valid JSON: trailing comma in array at byte "),
+        (b'"a\x00b"', "not valid JSON: invalid character at byte "),
+        (b'"a\tb"', "not valid JSON: invalid character at byte "),
+        (rb'"\x"', "not valid JSON: "),
+        (b'"\xff"', "not valid UTF-8 at byte "),
+        (b'"\xed\xa0\x80"', "not valid UTF-8 at byte "),
+        (rb'"\ud83d"', "not valid JSON: half of a surrogate pair"),
+        (rb'"\ud83d and more text"', "not valid JSON: half of a surrogate pair"),
+        (rb'"\ude00 and more text"', "not valid JSON: half of a surrogate pair"),
+        (rb'{"\ud83d":1}', "not valid JSON: half of a surrogate pair"),
+        (b"[" * DEEP + b"]" * DEEP, "nested deeper than 100 levels"),
+        (b'{"a":' * DEEP + b"1" + b"}" * DEEP, "nested deeper than 100 levels"),
+        (b"[" * 101 + b"]" * 101, "nested deeper than 100 levels"),
+    ],
+)
+def test_json_that_cannot_be_taken(webhook: dict[str, Any], response: bytes, detail: str) -> None:
+    assert fault(with_response(webhook, response)).detail.startswith(detail)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [rb'"\ud83d\ude00"', rb'"\\ud83d"', rb'"\u0000"', b'"\x7f\xc2\x85"', '"日本👍🏽"'.encode()],
+)
+def test_unusual_text_that_is_fine(webhook: dict[str, Any], response: bytes) -> None:
+    (record,) = parse(with_response(webhook, response))
+    assert isinstance(record, StudyResponse)
+    assert bytes(record.response) == response
+
+
+def test_deep_but_allowed(webhook: dict[str, Any]) -> None:
+    response = b"[" * MAX_NESTING + b"]" * MAX_NESTING
+    (record,) = parse(with_response(webhook, response))
+    assert isinstance(record, StudyResponse)
+
+
+def test_deep_nesting_in_a_field_that_is_not_sent(webhook: dict[str, Any]) -> None:
+    raw = json.dumps(webhook | {"surprise": "@@"}).encode().replace(b'"@@"', b"[" * DEEP + b"]" * DEEP)
+    assert fault(raw).detail == "nested deeper than 100 levels"
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b'{"eventType":"ANSWER_SUBMITTED","response":', "not valid JSON: it ends too early"),
+        (b'{"a":"b', "not valid JSON: it ends too early"),
+        (b"{}", NO_RECORD),
+        (b"7", "expected a JSON object, got a number"),
+        (b'"text"', "expected a JSON object, got text"),
+        (b"null", "expected a JSON object, got null"),
+        (b"hello", "not valid JSON: invalid character at byte 1"),
+        (b"\0\0\0", "not valid JSON: invalid character at byte 1"),
+        (b'{"eventType":5}', "expected text, got a number"),
+        (
+            b'{"data":"none"}',
+            NO_RECORD,
+        ),
+    ],
+)
+def test_what_is_no_record(raw: bytes, detail: str) -> None:
+    assert fault(raw).detail == detail
+
+
+@pytest.mark.parametrize("raw", [b"", b" \r\n\t "])
+def test_blank_documents_hold_nothing(raw: bytes) -> None:
+    assert parse(raw) == []
+
+
+def test_a_large_record_is_cut_and_told(webhook: dict[str, Any]) -> None:
+    raw = with_response(webhook, b'"' + b"x" * 200_000 + b'"')
+    (kept,) = parse(raw)
+    assert isinstance(kept, StudyResponse)
+    (record,) = parse(raw, max_record_bytes=100_000)
+    assert isinstance(record, Unsendable)
+    assert record.detail == "larger than 100,000 bytes"
+    assert len(record.raw) == EXCERPT_BYTES
+
+
+def test_a_list_of_any_formats(webhook: dict[str, Any], rest: dict[str, Any], flat: dict[str, Any]) -> None:
+    page = {"cursor": None, "data": [rest, rest]}
+    records = parse(json.dumps([webhook, page, [flat], flat, None]).encode())
+    assert [(record.origin.format, record.origin.path) for record in records] == [
+        ("webhook", "[0]"),
+        ("rest", "[1].data[0]"),
+        ("rest", "[1].data[1]"),
+        ("", "[2]"),
+        ("flat", "[3]"),
+        ("", "[4]"),
+    ]
+
+
+def test_the_last_of_two_equal_keys_wins(webhook: dict[str, Any]) -> None:
+    raw = json.dumps(webhook).encode()[:-1] + b',"userId":"acct_2"}'
+    (record,) = parse(raw)
+    assert isinstance(record, StudyResponse)
+    assert record.user_id == "acct_2"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+names = st.sampled_from(
+    """eventType responseGroupUid responseGroupId question questionText questionType response userId attributes
+    visitorSnapshot visitorId email surveyId createdAt environmentId theme data""".split()  # noqa: SIM905 - a list of 17
+)
+
+
+@given(st.dictionaries(names, json_values))
+def test_no_object_raises_and_each_is_one_record(fields: dict[str, Any]) -> None:
+    raw = json.dumps(fields).encode()
+    if isinstance(fields.get("data"), list) and next(iter(fields)) == "data":
+        return
+    (record,) = parse(raw)
+    assert record.raw == raw
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise(raw: bytes) -> None:
+    for record in parse(raw):
+        assert isinstance(record, Unsendable)
+
+
+@given(response=json_values)
+def test_any_answer_is_kept_as_it_is(response: Any) -> None:
+    body = {"eventType": "Answer Submitted", "responseGroupUid": "g", "question": "q", "questionType": "NEW"}
+    (record,) = parse(json.dumps(body | {"response": response}, ensure_ascii=False).encode("utf-8", "replace"))
+    assert isinstance(record, StudyResponse)
+    replaced = json.loads(json.dumps(response, ensure_ascii=False).encode("utf-8", "replace"))
+    assert json.loads(bytes(record.response)) == replaced
+
+
+def test_helpers_agree_on_brackets_and_surrogates_within_strings() -> None:
+    assert not too_deep(b'["' + b"[" * 500 + b'"]')
+    assert not too_deep(b'["\\"' + b"[" * 500 + b'"]')
+    assert not lone_surrogate(rb"\\ud83d \ud83d\ude00 \u00e9")
+    assert lone_surrogate(rb"\ud83d\\ude00")
+    assert lone_surrogate(rb"\ud83d\ud83d\ude00")
