@@ -14,8 +14,8 @@ from sprig_tui.journal.records import Delivery, Ids
 from sprig_tui.journal.sqlite.rows import DELIVERY, delivery
 from sprig_tui.journal.sqlite.where import where
 
-_WINDOW = 25_000
-"""Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
+_WINDOW = 10_000
+"""Ids looked through between two looks at the clock: some 30 ms of the dearest filter on a slow machine."""
 _ENVIRONMENTS = "JOIN environments e ON e.id = d.environment"
 
 _decode = msgspec.json.Decoder(list[int]).decode

@@ -1,0 +1,113 @@
+"""Lines of an export: nothing lost in JSON, nothing run or obeyed in CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.errors import InputError
+from sprig_tui.journal.export_format import FIELDS, csv_cell, csv_lines, encode, format_of, heading, json_line
+from sprig_tui.journal.records import Delivery, State
+
+
+def delivery(**fields) -> Delivery:
+    made = dict.fromkeys(FIELDS, "") | {
+        "id": 1,
+        "state": State.FAILED,
+        "survey_name": "Checkout effort",
+        "answered_at": 0,
+        "added_at": 1_790_000_000_220,
+        "due_at": 0,
+        "attempts": 2,
+        "status": 400,
+        "latency_ms": 38.04,
+        "settled_at": 1_790_000_001_000,
+        "line": 3,
+        "leased": False,
+        "size": 812,
+        "edited": False,
+        "origin_id": 0,
+    }
+    return Delivery(**{**made, **fields})
+
+
+def test_json_holds_every_field_and_times_for_people():
+    told = json.loads(json_line(delivery()))
+    assert tuple(told) == FIELDS
+    assert told["added_at"] == "2026-09-21T14:13:20.220Z"
+    assert told["answered_at"] is None
+    assert (told["state"], told["latency_ms"], told["size"]) == ("failed", 38.0, 812)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_json_loses_nothing_and_shows_nothing_unprintable(answer):
+    line = json_line(delivery(answer=answer))
+    assert line.isprintable()
+    assert json.loads(line)["answer"] == answer
+
+
+@pytest.mark.parametrize("answer", ["\x7f", "\x9b31m", "\u202eevil", "\U000e0041", "\u2028"])
+def test_json_escapes_what_terminals_obey(answer):
+    assert answer not in json_line(delivery(answer=answer))
+
+
+def test_a_lone_surrogate_does_not_stop_an_export():
+    assert json.loads(json_line(delivery(answer="a\ud800b")))["answer"] == "a?b"
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+49 170", "'+49 170"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("  =cmd|' /C calc'!A0", "'  =cmd|' /C calc'!A0"),
+        ("\t=1", "⇥=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("-5", "-5"),
+        ("+4.5", "+4.5"),
+        ("4", "4"),
+        ("a=b", "a=b"),
+        ("two\nlines", "two⏎lines"),
+        ("\x1b[31mred", "␛[31mred"),
+        ("", ""),
+        (None, ""),
+        (True, "True"),
+        (38.1, "38.1"),
+        (-3, "-3"),
+    ],
+)
+def test_cells(value, cell):
+    assert csv_cell(value) == cell
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_rows_of_csv_come_back_as_they_were_shown(values):
+    assert list(csv.reader(io.StringIO(csv_lines([values])))) == [[csv_cell(value) for value in values]]
+
+
+def test_a_csv_file_begins_with_a_mark_and_titles():
+    text = (heading("csv") + encode([delivery(answer='say "no", twice')], "csv")).decode("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["id"], row["state"], row["answer"]) == ("1", "failed", 'say "no", twice')
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.csv", "csv"), ("A.CSV", "csv"), ("a.jsonl", "jsonl"), ("b.ndjson", "jsonl")]
+)
+def test_formats(name, kind):
+    assert format_of(Path(name)) == kind
+
+
+@pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.gz", ".csv"])
+def test_other_names_are_refused_with_what_to_do(name):
+    with pytest.raises(InputError, match="cannot tell the format") as caught:
+        format_of(Path(name))
+    assert ".jsonl" in caught.value.hint
