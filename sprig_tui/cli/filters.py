@@ -83,10 +83,9 @@ def words(incomplete: str) -> list[str]:
     from sprig_tui.journal.records import State
     from sprig_tui.reasons import Reason
 
-    dash = "-" if incomplete.startswith("-") else ""
-    field, colon, _ = incomplete.removeprefix("-").partition(":")
+    field, colon, _ = incomplete.partition(":")
     if not colon:
-        choices = [f"{dash}{name}:" for name in FIELDS]
+        choices = [f"{name}:" for name in FIELDS]
     else:
         values = {
             "status": [state.value for state in State],
@@ -94,7 +93,7 @@ def words(incomplete: str) -> list[str]:
             "env": environment_names(),
             "since": ["today", "yesterday", "1h", "24h", "7d"],
         }
-        choices = [f"{dash}{field}:{value}" for value in values.get(field, [])]
+        choices = [f"{field}:{value}" for value in values.get(field, [])]
     return [choice for choice in choices if choice.startswith(incomplete)]
 
 

@@ -13,9 +13,13 @@ _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\uf
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
+class ReaderGoneError(Exception):
+    """Who read stdout has closed it, as `head` does; not an OSError, which click would take for its own."""
+
+
 def write_line(text: str = "") -> None:
     """One line for people; letters that the terminal's encoding lacks are written as escapes."""
-    sys.stdout.write(_encodable(text) + "\n")
+    _put(_encodable(text) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -35,12 +39,22 @@ def write_json(value: Any) -> None:
     text = _UNSAFE.sub(_escape, msgspec.json.encode(value).decode())
     if _encodable(text) != text:
         text = _NOT_ASCII.sub(_escape, text)
-    sys.stdout.write(text + "\n")
+    _put(text + "\n")
 
 
 def flush() -> None:
-    """Write out what is buffered; a closed pipe shows here at the latest."""
-    sys.stdout.flush()
+    """Write out what is buffered; a closed pipe shows here at the latest (ReaderGoneError)."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+
+
+def _put(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
 
 
 def coloured() -> bool:

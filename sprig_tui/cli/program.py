@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     code = run(argv)
     try:
         output.flush()
-    except (BrokenPipeError, ValueError):
+    except (output.ReaderGoneError, ValueError):
         _drop_stdout()
     sys.exit(int(code))
 
@@ -134,7 +134,7 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
     except (KeyboardInterrupt, click.Abort):
         diagnostics.note("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except output.ReaderGoneError:
         # The reader has seen enough, as in `sprig-tui log | head`.
         _drop_stdout()
         return ExitCode.OK

@@ -57,8 +57,9 @@ async def _run(settings: Settings, terms: Terms, status_every: float, *, verbose
             try:
                 await interrupts.guard(_until_stopped(engine, journal, settings, terms, status_every))
             except Stopped:
+                diagnostics.note(await status_text(engine, journal))
                 await interrupts.drain(engine.drain(DRAIN))
-            diagnostics.note(await status_text(engine, journal))
+            diagnostics.note(f"stopped; {await _queued(journal)} queued")
     # Being stopped is how it ends: that is no failure.
     return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
 
@@ -98,20 +99,24 @@ async def _tell(engine: Engine, journal: Journal, every: float) -> None:
 async def status_text(engine: Engine, journal: Journal) -> str:
     """One line: what this engine did, what is queued, and what stands still."""
     from sprig_tui.cli.watching import standings
-    from sprig_tui.journal.records import State
 
     snapshot = engine.snapshot()
     lanes = snapshot.environments.values()
-    try:
-        counts = (await journal.counts()).by_environment
-        queued = f"{sum(states.get(State.QUEUED, 0) for states in counts.values()):,}"
-    except JournalError as error:
-        queued = f"unknown ({error.message})"
     parts = [
         f"delivered {sum(lane.delivered for lane in lanes):,}",
         f"failed {sum(lane.failed for lane in lanes):,}",
-        f"queued {queued}",
+        f"queued {await _queued(journal)}",
         f"{snapshot.rate:,.0f}/s",
         *standings(snapshot),
     ]
     return "  ".join(parts)
+
+
+async def _queued(journal: Journal) -> str:
+    from sprig_tui.journal.records import State
+
+    try:
+        counts = (await journal.counts()).by_environment
+    except JournalError as error:
+        return f"unknown ({error.message})"
+    return f"{sum(states.get(State.QUEUED, 0) for states in counts.values()):,}"

@@ -1,0 +1,165 @@
+"""A home of its own, a look-alike on a real socket, and the program run in-process or as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from sprig_tui.cli import style
+from sprig_tui.cli.program import run
+from sprig_tui.segment.sink import Sink
+
+KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+OTHER = "k2bbbbbbCCCCdddd2222EEEEffff2Sky"
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class LiveSink:
+    """A sink on a loop of its own, so that the program under test may block this thread."""
+
+    def __init__(self, *faults: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.sink = Sink(faults=faults)
+        self._do(self.sink.start())
+        self.url = self.sink.url
+
+    def _do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def set_faults(self, *faults: str) -> None:
+        self._loop.call_soon_threadsafe(self.sink.set_faults, faults)
+
+    def down(self) -> None:
+        self._do(self.sink.close())
+
+    def up(self) -> None:
+        self._do(self.sink.start())
+
+    def wait_until(self, holds: Callable[[Any], bool]) -> None:
+        self._do(self.sink.wait_until(holds, 20))
+
+    def close(self) -> None:
+        self.down()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture
+def sink() -> Iterator[LiveSink]:
+    live = LiveSink()
+    yield live
+    live.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    for name in list(os.environ):
+        if name.startswith("SPRIG_TUI_") or name.upper().endswith("_PROXY") or name in ("NO_COLOR", "FORCE_COLOR"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SPRIG_TUI_HOME", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def cli(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+
+    def call(*argv: object) -> Outcome:
+        style.choose("auto")
+        capsys.readouterr()
+        code = run([str(word) for word in argv])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def process(home: Path) -> Callable[..., Outcome]:
+    """Run a command line as a process of its own."""
+
+    def call(*argv: object, stdin: bytes = b"", **environ: str) -> Outcome:
+        done = subprocess.run(
+            [sys.executable, "-m", "sprig_tui", *map(str, argv)],
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, **environ},
+        )
+        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return call
+
+
+@pytest.fixture
+def configured(home: Path, sink: LiveSink) -> Path:
+    """Production (protected) and development with keys, both to the look-alike."""
+    home.mkdir()
+    config = home / "config.toml"
+    config.write_text(
+        f'[environments.production]\nwrite_key = "{KEY}"\nendpoint = "{sink.url}"\n'
+        f'[environments.development]\nwrite_key = "{OTHER}"\nendpoint = "{sink.url}"\n'
+    )
+    config.chmod(0o600)
+    return home
+
+
+@pytest.fixture
+def answer() -> Callable[..., dict[str, Any]]:
+    """Makes canonical flat records."""
+    return _answer
+
+
+def _answer(number: int, **changed: Any) -> dict[str, Any]:
+    return {
+        "userId": f"acct_{number}",
+        "surveyId": 5120,
+        "surveyName": "Checkout effort",
+        "responseGroupId": f"0f4c1c7e-5f0b-4f0e-9a35-{number:012d}",
+        "question": "How easy was checkout?",
+        "questionType": "LIKERT",
+        "response": 4,
+        "timestamp": "2025-03-04T16:21:09.114Z",
+        **changed,
+    }
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write records as JSON Lines."""
+
+    def to_file(*records: dict[str, Any] | str, name: str = "answers.jsonl") -> Path:
+        file = tmp_path / name
+        lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
+
+    return to_file

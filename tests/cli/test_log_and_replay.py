@@ -1,0 +1,225 @@
+"""`log`, `replay`, `run` and `journal`: finding what was not sent, and sending it again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sprig_tui.cli.filters import filter_text, matches, words
+from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import Delivery, Entry, State
+from sprig_tui.reasons import Reason
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def failed(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> Path:
+    """Five answers of which one was refused, and one that is anonymous."""
+    sink.set_faults("400~acct_2")
+    file = write(*(answer(number) for number in range(5)), answer(9, userId=None))
+    assert cli("send", file, "-e", "development").code == 1
+    sink.set_faults()
+    return file
+
+
+def test_the_log_filters_by_words_and_by_options(cli: Run, failed: Path) -> None:
+    assert [row["user_id"] for row in cli("log", "status:failed", "--json").rows] == ["acct_2"]
+    assert [row["user_id"] for row in cli("log", "--status", "failed", "--json").rows] == ["acct_2"]
+    assert len(cli("log", "-status:failed", "-status:withheld", "--json").rows) == 4
+    assert len(cli("log", "survey:Checkout effort", "user:acct_1", "--json").rows) == 1
+    assert len(cli("log", "--json", "-n", "2").rows) == 2
+    assert [row["id"] for row in cli("log", "--json", "-n0").rows] == [1, 2, 3, 4, 5, 6]
+    nothing = cli("log", "user:nobody")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "nothing matches" in nothing.err
+
+
+def test_times_in_json_are_iso(cli: Run, failed: Path) -> None:
+    row = cli("log", "--json", "-n1").rows[0]
+    assert row["answered_at"] == "2025-03-04T16:21:09.114Z"
+    assert row["added_at"].endswith("Z")
+    assert row["reason"] == "anonymous"
+
+
+def test_detail_shows_attempts_and_bodies(cli: Run, failed: Path) -> None:
+    number = cli("log", "status:failed", "--json").rows[0]["id"]
+    found = cli("log", "--detail", number, "--json").json
+    assert found["history"][-1]["status"] == 400
+    assert found["track"]["userId"] == "acct_2"
+    assert found["raw"]["userId"] == "acct_2"
+    shown = cli("log", "--detail", number)
+    assert "track call" in shown.out
+    assert '"userId": "acct_2"' in shown.out
+
+
+def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run, write: Run, answer: Run) -> None:
+    assert cli("send", write(answer(1)), "-e", "development").code == 0
+    following = subprocess.Popen(
+        [sys.executable, "-m", "sprig_tui", "log", "--follow", "--json", "status:delivered"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ),
+    )
+    assert following.stdout is not None
+    assert b'"acct_1"' in following.stdout.readline()
+    assert cli("send", write(answer(2)), "-e", "development").code == 0
+    assert b'"acct_2"' in following.stdout.readline()
+    following.send_signal(signal.SIGINT)
+    _, err = following.communicate(timeout=30)
+    assert following.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path, sink: Any) -> None:
+    done = cli("replay", "status:failed", "--dry-run", "--json")
+    assert (done.code, done.json["matched"], done.json["failed"]) == (0, 1, 1)
+    refused = cli("replay", "status:failed")
+    assert refused.code == 2
+    assert "nobody is there to confirm it" in refused.err
+    requests = sink.sink.stats.requests
+    done = cli("replay", "status:failed", "--yes", "--json")
+    assert (done.code, done.json["requeued"], done.json["delivered"]) == (0, 1, 1)
+    assert sink.sink.stats.requests == requests + 1
+    assert len(sink.sink.events) == 5
+    assert cli("replay", "status:failed", "--yes").code == 0  # nothing left to do
+
+
+def test_replay_by_id_and_as_new(cli: Run, failed: Path, sink: Any) -> None:
+    done = cli("replay", "--id", 1, "--yes", "--json")
+    assert (done.code, done.json["delivered"]) == (0, 1)
+    assert "Segment ignores repeats" in done.err
+    assert sink.sink.stats.duplicates == 1
+    done = cli("replay", "--id", 1, "--as-new", "--yes", "--json")
+    assert (done.code, done.json["delivered"]) == (0, 1)
+    assert len({event["messageId"] for event in sink.sink.events}) == 5
+    assert sink.sink.stats.duplicates == 1
+
+
+def test_bulk_replay_as_new_sends_each_once_more(cli: Run, failed: Path, sink: Any) -> None:
+    done = cli("replay", "status:delivered", "--as-new", "--yes", "--json")
+    assert (done.code, done.json["requeued"], done.json["delivered"]) == (0, 4, 4)
+    assert len(sink.sink.events) == 8
+
+
+def test_what_has_nothing_to_send_is_skipped(cli: Run, failed: Path) -> None:
+    done = cli("replay", "reason:anonymous", "--yes", "--json")
+    assert done.json["matched"] == 1
+    assert done.code in (0, 1)
+    assert "Traceback" not in done.err
+
+
+def test_replay_without_waiting_is_done_by_run(cli: Run, failed: Path, sink: Any) -> None:
+    assert cli("replay", "status:failed", "--yes", "--no-wait").code == 0
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sprig_tui", "run", "--status-every", "0.2s"],
+        stderr=subprocess.PIPE,
+        env=dict(os.environ),
+    )
+    sink.wait_until(lambda stats: stats.accepted == 5)
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert b"delivering for development, production" in err
+    assert b"delivered 1" in err
+    assert cli("log", "status:failed", "--json").out == ""
+
+
+def test_run_takes_up_a_changed_config(configured: Path, cli: Run, sink: Any, write: Run, answer: Run) -> None:
+    config = configured / "config.toml"
+    text = config.read_text()
+    config.write_text(text.replace("[environments.development]", "[environments.elsewhere]"))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sprig_tui", "run", "--status-every", "0"], stderr=subprocess.PIPE, env=dict(os.environ)
+    )
+    assert running.stderr is not None
+    assert b"delivering for elsewhere, production" in running.stderr.readline()
+    assert cli("send", write(answer(1)), "-e", "development", "--no-wait").code == 0
+    config.write_text(text)
+    sink.wait_until(lambda stats: stats.accepted == 1)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=30)
+    assert running.returncode == 0
+
+
+def test_prune_says_first_and_never_takes_what_is_queued(cli: Run, failed: Path, write: Run, answer: Run) -> None:
+    assert cli("send", write(answer(50)), "-e", "development", "--no-wait").code == 0
+    assert cli("journal", "prune", "--older-than", "30d", "--json").json["by_state"] == {}
+    refused = cli("journal", "prune", "--older-than", "0s")
+    assert refused.code == 2
+    assert "would remove 6 deliveries" in refused.err
+    dry = cli("journal", "prune", "--older-than", "0s", "--dry-run", "--json")
+    assert dry.json["removed"] is False
+    assert dry.json["by_state"] == {"delivered": 4, "failed": 1, "withheld": 1}
+    assert cli("journal", "prune", "--older-than", "0s", "--yes", "--json").json["removed"] is True
+    assert [row["state"] for row in cli("log", "--json").rows] == ["queued"]
+    assert cli("journal", "info", "--json").json["environments"]["development"]["queued"] == 1
+
+
+def test_filters_are_put_together_as_one_would_type_them() -> None:
+    assert filter_text(["status:failed", "survey:Checkout effort", "two words", "\ue000user:x"], since="2h") == (
+        'status:failed survey:"Checkout effort" "two words" -user:x since:2h'
+    )
+    assert "status:" in words("sta")
+    assert words("status:q") == ["status:queued"]
+    assert "reason:anonymous" in words("reason:")
+
+
+TEXTS = st.sampled_from(["", "acct_1", "acct_10", "Checkout effort", "checkout", "Ünïcode", "anonymous"])
+TERMS = st.one_of(
+    st.builds(Term, st.just("status"), st.sampled_from([*map(str, State), "200", "4xx"]), st.booleans()),
+    st.builds(Term, st.just("reason"), st.sampled_from([*map(str, Reason)]), st.booleans()),
+    st.builds(Term, st.just("env"), st.sampled_from(["production", "development"]), st.booleans()),
+    st.builds(Term, st.sampled_from(["survey", "text"]), TEXTS.filter(bool), st.booleans()),
+    st.builds(Term, st.just("user"), st.sampled_from(["acct_1", "ACCT_1*", "acct*", "x"]), st.booleans()),
+    st.builds(Term, st.just("id"), st.sampled_from(["1", "2", "sprig-1", "SPRIG"]), st.booleans()),
+    st.builds(Term, st.sampled_from(["since", "until"]), st.sampled_from(["1000", "2000", "3000"]), st.booleans()),
+)
+
+
+class _Clock:
+    def now(self) -> int:
+        return 2000
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(
+        st.tuples(TEXTS, TEXTS, TEXTS, st.booleans(), st.sampled_from(["production", "development"])), max_size=5
+    ),
+    queries=st.lists(st.lists(TERMS, max_size=4), min_size=1, max_size=10),
+)
+async def test_following_matches_as_the_journal_does(tmp_path: Path, rows: Any, queries: Any) -> None:
+    entries = [
+        Entry(
+            environment=environment,
+            message_id=f"sprig-{number}",
+            user_id=user,
+            survey_id="5120",
+            survey_name=survey,
+            answer=said,
+            reason="anonymous" if anonymous else "",
+            body=b"{}",
+        )
+        for number, (user, survey, said, anonymous, environment) in enumerate(rows, 1)
+    ]
+    async with open_journal(tmp_path / f"{uuid.uuid4().hex}.db", clock=_Clock()) as journal:
+        if entries:
+            await journal.add(entries)
+        everything: tuple[Delivery, ...] = (await journal.page(Query(), limit=100)).deliveries
+        for terms in queries:
+            query = Query(tuple(terms))
+            found = [one.id for one in (await journal.page(query, limit=100)).deliveries]
+            assert found == [one.id for one in everything if matches(query, one)], msgspec.json.encode(query)

@@ -1,0 +1,80 @@
+"""Who may import whom, seen in fresh processes: import-linter sees what is written, this sees what is loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FACES = {"textual", "rich", "click"}
+SAMPLES = Path(__file__).parents[1] / "sample_payloads"
+
+
+def loaded_by(code: str, tmp_path: Path) -> set[str]:
+    """Top-level packages, and modules of ours, that the code leaves in `sys.modules`."""
+    marker = "\nimport sys; sys.stderr.write('LOADED ' + ' '.join(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code + marker],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "SPRIG_TUI_HOME": str(tmp_path / "home")},
+    )
+    modules = done.stderr.rpartition("LOADED ")[2].split()
+    return {name for name in modules if name.startswith("sprig_tui")} | {name.partition(".")[0] for name in modules}
+
+
+def command(*argv: str) -> str:
+    return f"from sprig_tui.cli.program import run; run({list(argv)!r})"
+
+
+def test_help_loads_next_to_nothing(tmp_path: Path) -> None:
+    loaded = loaded_by(command("--help"), tmp_path)
+    assert "click" in loaded
+    assert not loaded & {
+        "textual",
+        "rich",
+        "httpx",
+        "msgspec",
+        "sqlite3",
+        "platformdirs",
+        "tomllib",
+        "asyncio",
+        "logging",
+    }
+
+
+@pytest.mark.parametrize("view", ["fields", "json", "curl"])
+def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, view: str) -> None:
+    sample = next(file for file in sorted(SAMPLES.iterdir()) if file.suffix == ".jsonl")
+    loaded = loaded_by(command("preview", str(sample), "-e", "development", "--as", view), tmp_path)
+    assert "sprig_tui.mapping.mapper" in loaded
+    assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w"}
+
+
+@pytest.mark.parametrize("name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal"])
+def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: str) -> None:
+    assert not loaded_by(command(name, "--help"), tmp_path) & {"textual", "rich", "httpx", "sqlite3"}
+
+
+def test_the_log_needs_no_network(tmp_path: Path) -> None:
+    assert not loaded_by(command("log"), tmp_path) & {"textual", "rich", "httpx"}
+
+
+@pytest.mark.parametrize(
+    ("packages", "forbidden"),
+    [
+        (["journal.sqlite", "delivery.engine", "delivery.feeding"], {"textual", "rich", "click"}),
+        (["mapping.mapper"], {*FACES, "httpx", "sqlite3", "asyncio", "sprig_tui.config.settings"}),
+        (["sprig.reading"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
+        # httpx brings click and rich along, where they are installed
+        (["segment.client", "segment.sink"], {"textual", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
+        (["config.settings"], {*FACES, "httpx", "sqlite3"}),
+    ],
+)
+def test_what_a_part_brings_along(tmp_path: Path, packages: list[str], forbidden: set[str]) -> None:
+    code = "\n".join(f"import sprig_tui.{package}" for package in packages)
+    assert not loaded_by(code, tmp_path) & forbidden

@@ -1,0 +1,71 @@
+"""The public interface: its names are pinned, its import costs nothing, and a short script does what `send` does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sprig_tui
+from sprig_tui.segment.sink import Sink
+
+NAMES = """
+    Answer Attempt ConfigError Delivery DeliverySettings Engine EngineSnapshot Entry Environment ExitCode Fed
+    FieldTrace FilterError InputError Intake Journal JournalError Mapper Mapping Origin Query Reason Rules Settings
+    SprigTuiError State StudyResponse Survey TrackingClient Unsendable WriteKey __version__ feed find_paths
+    load_settings map_response open_journal parse_filter read_responses until_settled
+""".split()  # noqa: SIM905 - a list of words reads best as words
+
+
+def test_the_names_are_these() -> None:
+    assert sorted(sprig_tui.__all__) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_is_there_and_documented(name: str) -> None:
+    found = getattr(sprig_tui, name)
+    assert found is getattr(sprig_tui, name)
+    assert found.__doc__
+    assert name in dir(sprig_tui)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = sprig_tui.nothing
+
+
+def test_importing_the_package_imports_nothing_but_the_standard_librarys_own() -> None:
+    code = "import sys; before = set(sys.modules); import sprig_tui; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name for name in done.stdout.split() if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert loaded == {"sprig_tui"}
+
+
+async def test_a_script_of_ten_lines_does_what_send_does(tmp_path: Path) -> None:
+    from sprig_tui import (
+        Engine,
+        Environment,
+        Intake,
+        Rules,
+        WriteKey,
+        feed,
+        open_journal,
+        read_responses,
+        until_settled,
+    )
+
+    file = tmp_path / "answers.jsonl"
+    file.write_text(
+        '{"userId": "acct_88213", "surveyId": 1, "surveyName": "Checkout effort", "responseGroupId": "g1", '
+        '"question": "How easy?", "questionType": "LIKERT", "response": 4, "timestamp": "2025-03-04T16:21:09Z"}\n'
+    )
+    async with Sink() as sink:
+        key = WriteKey("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx")
+        environments = {"production": Environment(name="production", write_key=key, endpoint=sink.url)}
+        async with open_journal(tmp_path / "journal.db") as journal, Engine(journal, environments) as engine:
+            intake = Intake(Rules(), environments, "production")
+            fed = await feed(read_responses([file]), intake, journal, engine)
+            await until_settled(journal, fed.ids, fed.environments, engine=engine)
+        assert [event["userId"] for event in sink.events] == ["acct_88213"]
