@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -100,7 +100,14 @@ class Permissions(NamedTuple):
         return ""
 
 
-class Commanded(DOMNode):
+if TYPE_CHECKING:
+    _Node = DOMNode
+else:
+    # Textual takes styles and component classes from the first base that is a node, so this must not be one.
+    _Node = object
+
+
+class Commanded(_Node):
     """A widget or screen with commands; those that are not allowed here are greyed, and their keys say why."""
 
     VERBS: ClassVar[Sequence[type[Command]]] = ()
