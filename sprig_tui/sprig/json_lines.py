@@ -15,12 +15,14 @@ def is_json_lines(window: Window, max_record_bytes: int) -> bool:
 
     Decided by the first line, and where that leaves it open by the second, never by the file's name.
     """
+    if not window.pending:
+        window.more()
+    if window.data.startswith(b"[", window.at):
+        return False
     end = window.line_end(max_record_bytes)
     if end < 0:
         return False
     first = window.data[window.at : end].strip()
-    if first.startswith(b"["):
-        return False
     if not first.startswith(b"{"):
         return True
     structure = Structure()
@@ -43,7 +45,7 @@ def _second_line(window: Window, limit: int) -> bytes:
 
 
 def line_blocks(window: Window, max_record_bytes: int) -> Iterator[tuple[int, list[bytes]] | Piece]:
-    r"""Lines in blocks with the number of the first, blank ones and `\r` included; a fault is a Piece.
+    """Lines in blocks with the number of the first, blank ones included; a fault is a Piece.
 
     Blocks instead of lines keep a million records cheap.
     """
@@ -57,6 +59,8 @@ def line_blocks(window: Window, max_record_bytes: int) -> Iterator[tuple[int, li
             continue
         line = window.line
         lines = window.data[window.at : end].split(b"\n")
+        if window.data.find(b"\r", window.at, end) >= 0:
+            lines = [raw.rstrip(b"\r") for raw in lines]
         window.at = end + 1
         window.line += len(lines)
         yield line, lines

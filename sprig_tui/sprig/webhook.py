@@ -62,7 +62,8 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     Raises msgspec.DecodeError where the body is no answer's, BadFieldError where a field cannot be taken.
     """
     body = _decode(raw)
-    kind, event = _event(body.event_type)
+    spelling = body.event_type
+    kind, event = _remembered(spelling) if spelling is None or len(spelling) <= 100 else _describe(spelling)
     if kind in ("test", "other"):
         raise BadFieldError("eventType", "not an answer")
     group = body.response_group_uid.strip()
@@ -127,18 +128,12 @@ def event_kind(event_type: str | None) -> EventKind:
     return "other" if key in OTHER_EVENTS else "unknown"
 
 
-def _event(event_type: str | None) -> tuple[EventKind, bytes]:
-    """Kind of event, and the start of `extras`; remembered, since a file holds few spellings."""
-    if event_type is None:
-        return "unknown", b'{"eventType":null'
-    return _known_event(event_type) if len(event_type) <= 100 else _describe(event_type)
-
-
-def _describe(event_type: str) -> tuple[EventKind, bytes]:
+def _describe(event_type: str | None) -> tuple[EventKind, bytes]:
+    """Kind of event, and the start of `extras`."""
     return event_kind(event_type), b'{"eventType":%b' % msgspec.json.encode(event_type)
 
 
-_known_event = lru_cache(maxsize=64)(_describe)
+_remembered = lru_cache(maxsize=64)(_describe)  # a file holds few spellings, and hostile ones are not kept
 
 
 @lru_cache(maxsize=16)

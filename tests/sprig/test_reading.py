@@ -47,6 +47,7 @@ def test_every_format_in_one_file_of_lines(
         ("webhook", 6, ""),
     ]
     assert records[0].origin.name.endswith("in.jsonl")
+    assert records[1].raw == line(rest).strip()
 
 
 def test_bad_lines_are_told_and_the_next_is_read(read: Read, webhook: dict[str, Any]) -> None:
