@@ -9,7 +9,7 @@ MAX_RANGES = 256
 
 
 class IdRanges:
-    """A set of ids as ranges, ascending; with more than `MAX_RANGES` of them the smallest gap is counted in.
+    """A set of ids as ranges, ascending; with more than twice `MAX_RANGES` of them the smallest gaps are counted in.
 
     Ids that the journal gives to one batch follow each other, so a million of them are mostly one range.
     """
@@ -39,9 +39,16 @@ class IdRanges:
             first, last = min(first, ranges[stop][0]), max(last, ranges[stop][1])
             stop += 1
         ranges[start:stop] = [(first, last)]
-        if len(ranges) > MAX_RANGES:
-            at = min(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])
-            ranges[at - 1 : at + 1] = [(ranges[at - 1][0], ranges[at][1])]
+        if len(ranges) > 2 * MAX_RANGES:
+            self._close_gaps()
+
+    def _close_gaps(self) -> None:
+        """Keep the widest gaps; done seldom, because it looks at all of them."""
+        ranges = self._ranges
+        widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-MAX_RANGES + 1 :]
+        starts = [0, *sorted(widest)]
+        ends = [*(start - 1 for start in starts[1:]), len(ranges) - 1]
+        self._ranges = [(ranges[start][0], ranges[end][1]) for start, end in zip(starts, ends, strict=True)]
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """(first, last) of each range, both included."""

@@ -17,7 +17,7 @@ from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE, Ledger
 from sprig_tui.delivery.pacing import Pacer
 from sprig_tui.delivery.retry import Decision, Policy
 from sprig_tui.delivery.snapshot import LaneSnapshot, Meter
-from sprig_tui.delivery.timing import Timing
+from sprig_tui.delivery.timing import LONGEST_WAIT, Timing
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Claim, Lane, State
@@ -219,12 +219,12 @@ class LaneWorker:
         """Keep the leases of requests that take longer than half of them."""
         never = asyncio.Event()
         while True:
-            half = self.settings.lease / 2
-            await self._means.timing.wait(never, half / 2)
+            often = min(self.settings.lease / 4, LONGEST_WAIT)
+            await self._means.timing.wait(never, often)
             now = self._means.timing.monotonic()
             for flight in tuple(self._flights.values()):
                 lease = flight.claim.lease
-                if lease in self._kept and now - self._kept[lease] >= half / 2:
+                if lease in self._kept and now - self._kept[lease] >= often:
                     self._kept[lease] = now
                     await self.ledger.keep(flight.claim, int(self.settings.lease * 1000))
 
@@ -243,7 +243,7 @@ class LaneWorker:
             planned = (claim.send_at - self._means.clock.now()) / 1000.0
             wait = max(planned, self._pacer.reserve(self._means.timing.monotonic()))
             if wait > 0:
-                await self._means.timing.wait(self._stopping, wait)
+                await self._means.timing.wait(self._stopping, min(wait, LONGEST_WAIT))
             # a sibling's failure may have shut the lane since this was claimed
             if self._stopping.is_set() or claim.lane.epoch <= self._shut_epoch:
                 return None

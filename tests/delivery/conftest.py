@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
@@ -26,6 +27,8 @@ class FakeTime:
         self.seconds = 0.0
         self.jump = 0
         """Milliseconds that the wall clock is off."""
+        self.busy = 0
+        """Calls of a journal that are on their way."""
         self._sleepers: dict[asyncio.Future[None], float] = {}
 
     def now(self) -> int:
@@ -60,6 +63,33 @@ class FakeTime:
             self.advance(max(0.0, min(waiting) - self.seconds))
 
 
+class Watched:
+    """A journal that tells the clock when it is busy, so that time does not fly meanwhile."""
+
+    def __init__(self, journal: SQLiteJournal, time: FakeTime) -> None:
+        self._journal = journal
+        self._time = time
+
+    async def __aenter__(self) -> Self:
+        await self._journal.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._journal.close()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._journal, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self._time.busy += 1
+            try:
+                return await method(*args, **kwargs)
+            finally:
+                self._time.busy -= 1
+
+        return call
+
+
 def entry(number: int, environment: str = "production", text: str = "") -> Entry:
     identity = message_id(environment, f"group-{number}", "How easy was it?", "LIKERT")
     call = {
@@ -83,7 +113,7 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.time = FakeTime()
         self.path = path
-        self.journal = SQLiteJournal(path, clock=self.time)
+        self.journal = Watched(SQLiteJournal(path, clock=self.time), self.time)
 
     # -- making ---------------------------------------------------------------------------------------------------
 
@@ -109,21 +139,21 @@ class Bench:
     # -- waiting --------------------------------------------------------------------------------------------------
 
     async def until(self, holds: Callable[[], bool], engine: Engine | None = None) -> None:
-        """Wait until something holds; with an engine, time flies whenever its wire is silent."""
+        """Wait until something holds; with an engine, time flies whenever its wire and the journal are silent."""
         async with asyncio.timeout(20):
             while not holds():
                 await self.tick(engine)
 
-    async def settled(self, engine: Engine, *, flying: bool = True) -> None:
-        """Wait until nothing is queued; time flies whenever the wire is silent, unless told otherwise."""
+    async def settled(self, engine: Engine) -> None:
+        """Wait until nothing is queued; time flies whenever wire and journal are silent."""
         engine.wake()
         async with asyncio.timeout(30):
             while await self.queued():
-                await self.tick(engine if flying else None)
+                await self.tick(engine)
 
     async def tick(self, engine: Engine | None = None) -> None:
         await asyncio.sleep(0.002)
-        if engine is not None and not engine.snapshot().in_flight:
+        if engine is not None and not engine.snapshot().in_flight and not self.time.busy:
             self.time.step()
 
     # -- looking --------------------------------------------------------------------------------------------------
@@ -154,7 +184,7 @@ def other_bench(bench: Bench) -> Bench:
     """Another process's view of the same journal; open its journal to use it."""
     other = Bench(bench.path)
     other.time = bench.time
-    other.journal = SQLiteJournal(bench.path, clock=bench.time)
+    other.journal = Watched(SQLiteJournal(bench.path, clock=bench.time), bench.time)
     return other
 
 

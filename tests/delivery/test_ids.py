@@ -24,7 +24,7 @@ def test_holds_exactly_what_was_added_while_there_are_few_ranges(batches: list[l
 def test_many_gaps_are_counted_in_rather_than_kept() -> None:
     ids = IdRanges(range(0, 40_000, 2))
     ranges = list(ids)
-    assert len(ranges) == MAX_RANGES
+    assert MAX_RANGES <= len(ranges) <= 2 * MAX_RANGES
     assert ranges[0][0] == 0
     assert ranges[-1][1] == 39_998
     assert all(before[1] < after[0] for before, after in pairwise(ranges))

@@ -1,0 +1,142 @@
+"""From records to the journal while the engine delivers."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.delivery.feeding import feed
+from sprig_tui.delivery.pump import CHUNK_ENTRIES
+from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.errors import InputError
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import State
+from sprig_tui.mapping.records import Rules
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.sink import Sink
+from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.records import Origin, Record, StudyResponse
+
+
+def response(number: int, user_id: str | None = "acct_1", padding: int = 0) -> StudyResponse:
+    return StudyResponse(
+        origin=Origin("answers.jsonl", "flat", number + 1),
+        raw=b'{"number":%d,"padding":"%s"}' % (number, b"x" * padding),
+        paths={},
+        response=Raw(b"4"),
+        response_group_id=f"group-{number}",
+        question="How easy was it?",
+        question_type="LIKERT",
+        user_id=user_id,
+        answered_at="2026-08-01T10:00:00.000Z",
+    )
+
+
+def intake_for(*environments: Environment) -> Intake:
+    return Intake(Rules(), {one.name: one for one in environments}, environments[0].name)
+
+
+async def test_all_that_a_send_does(bench: Any) -> None:
+    async with Sink(clock=bench.time, keep=0) as sink:
+        there = bench.environment(sink.url)
+        async with bench.engine(there) as engine:
+            records = (response(n, None if n % 10 == 0 else f"acct_{n}") for n in range(10_000))
+            seen: list[int] = []
+            fed = await feed(
+                records, intake_for(there), bench.journal, engine, progress=lambda so_far: seen.append(so_far.records)
+            )
+            waited = await until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
+        assert (waited.queued, waited.standstills) == (0, ())
+        assert fed.records == 10_000 == seen[-1]
+        assert len(seen) >= 10_000 / CHUNK_ENTRIES
+        assert fed.outcomes == {"new": 10_000}
+        assert fed.states == {(State.QUEUED, ""): 9_000, (State.WITHHELD, Reason.ANONYMOUS): 1_000}
+        assert fed.environments == {"production": 9_000}
+        assert list(fed.added) == [(1, 10_000)]
+        assert sink.stats.accepted == 9_000
+
+
+async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Any) -> None:
+    there = bench.environment("http://127.0.0.1:9")
+    first = await feed(map(response, range(50)), intake_for(there), bench.journal)
+    again = await feed(map(response, range(50)), intake_for(there), bench.journal)
+    assert again.outcomes == {"known": 50}
+    assert (list(first.added), list(again.added)) == ([(1, 50)], [])
+    # they are still queued, so a second `send` waits for them too
+    assert list(again.ids) == [(1, 50)]
+
+
+async def test_nothing_to_read(bench: Any) -> None:
+    fed = await feed([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+    assert (fed.records, len(fed.ids)) == (0, 0)
+    assert (await until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
+
+
+async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: Any) -> None:
+    def records() -> Iterator[Record]:
+        yield from map(response, range(3_000))
+        raise InputError("answers.jsonl went away")
+
+    with pytest.raises(InputError, match="went away"):
+        await feed(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+    assert await bench.queued() == 3_000
+
+
+async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Any) -> None:
+    read, write = os.pipe()
+    line = (
+        b'{"question":"Q","questionType":"OPEN","response":"r","responseGroupId":"g%d","userId":"u",'
+        b'"respondedAt":"2026-08-01T10:00:00Z"}\n'
+    )
+    async with Sink(clock=bench.time) as sink:
+        there = bench.environment(sink.url)
+        async with bench.engine(there) as engine:
+            with os.fdopen(read, "rb") as stdin:
+                feeding = asyncio.ensure_future(
+                    feed(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
+                )
+                try:
+                    # more than any reader buffers, then silence
+                    for number in range(4_000):
+                        await asyncio.to_thread(os.write, write, line % number)
+                    await bench.until(lambda: sink.stats.accepted > 3_000)
+                    assert not feeding.done()
+                finally:
+                    os.close(write)
+                    fed = await feeding
+            await until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
+        assert sink.stats.accepted == fed.records == 4_000
+
+
+async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Any) -> None:
+    taken = 0
+    stored = asyncio.Event()
+
+    def records() -> Iterator[Record]:
+        nonlocal taken
+        for number in range(20 * CHUNK_ENTRIES):
+            taken = number
+            yield response(number)
+
+    class SlowJournal:
+        async def add(self, entries: Any) -> Any:
+            await stored.wait()
+            return await bench.journal.add(entries)
+
+    feeding = asyncio.ensure_future(
+        feed(records(), intake_for(bench.environment("http://127.0.0.1:9")), SlowJournal())  # type: ignore[arg-type]
+    )
+    await bench.until(lambda: taken >= CHUNK_ENTRIES)
+    for _ in range(50):
+        await asyncio.sleep(0.001)
+    assert taken <= 2 * CHUNK_ENTRIES + 1
+    feeding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await feeding
+    await bench.until(lambda: not any(thread.name == "intake" for thread in threading.enumerate()))
+    assert taken <= 2 * CHUNK_ENTRIES + 1

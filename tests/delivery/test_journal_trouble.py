@@ -1,0 +1,100 @@
+"""A journal that does not take writes for a while: the lane says so, waits, and loses nothing."""
+
+from typing import Any
+
+import pytest
+
+from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
+from sprig_tui.segment.sink import Sink
+
+
+class Ailing:
+    """The real journal, with faults in front of it: the methods named in `ills` raise."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+        self.ills: dict[str, JournalError] = {}
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._journal, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            if name in self.ills:
+                raise self.ills[name]
+            return await method(*args, **kwargs)
+
+        return call
+
+
+FULL = JournalFullError("the disk that holds journal.sqlite is full")
+LOCKED = JournalLockedError("journal.sqlite is locked by another process")
+
+
+@pytest.mark.parametrize("ill", [FULL, LOCKED])
+async def test_claims_that_fail_are_tried_again(bench: Any, ill: JournalError) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    journal.ills = {"claim": ill, "replays": ill}
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        await bench.until(lambda: journal.calls.count("claim") > 4, engine)
+        snapshot = engine.snapshot()
+        assert ill.message in snapshot.environments["production"].trouble
+        assert ill.message in snapshot.trouble
+        journal.ills = {}
+        await bench.settled(engine)
+        await bench.until(lambda: not engine.snapshot().trouble, engine)
+        assert engine.snapshot().environments["production"].trouble == ""
+        assert sink.stats.accepted == 10
+
+
+async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Any) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    journal.ills = {"settle": FULL}
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        engine.wake()
+        await bench.until(lambda: journal.calls.count("settle") > 5, engine)
+        assert "cannot note answers" in engine.snapshot().environments["production"].trouble
+        assert sink.stats.requests == 1
+        journal.ills = {}
+        await bench.settled(engine)
+        assert (sink.stats.accepted, sink.stats.duplicates) == (10, 0)
+
+
+async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Any) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    async with Sink(clock=bench.time) as sink:
+        async with bench.engine(bench.environment(sink.url), journal=journal) as engine:
+            journal.ills = {"settle": FULL, "release": FULL}
+            engine.wake()
+            await bench.until(lambda: "settle" in journal.calls)
+        bench.time.advance(121)
+        # the lease ran out, and they go again under the same message ids
+        async with bench.engine(bench.environment(sink.url)) as engine:
+            await bench.settled(engine)
+        assert (sink.stats.accepted, sink.stats.duplicates) == (10, 10)
+
+
+async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Any) -> None:
+    journal = Ailing(bench.journal)
+    journal.ills = {"lanes": LOCKED}
+    with pytest.raises(JournalLockedError):
+        async with bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal):
+            pass
+
+
+@pytest.mark.parametrize("jump", [-86_400_000, 86_400_000])
+async def test_the_wall_clock_jumps(bench: Any, jump: int) -> None:
+    await bench.queue(range(20))
+    faults = ["503@1"]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
+        bench.time.jump = jump
+        await bench.queue(range(20, 40))
+        await bench.settled(engine)
+        assert sink.stats.accepted == 40
+        assert bench.time.seconds < 300

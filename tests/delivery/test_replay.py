@@ -1,0 +1,86 @@
+"""Bulk replays: moved on by whichever engine runs, behind live traffic."""
+
+from typing import Any
+
+from sprig_tui.delivery import replay
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import ReplayJob, State
+from sprig_tui.segment.sink import Sink
+
+FAILED = Query((Term("status", "failed"),), "status:failed")
+
+
+async def with_failed(bench: Any, number: int) -> list[int]:
+    """That many failed deliveries, and no engine running."""
+    ids = await bench.queue(range(number))
+    claim = await bench.journal.claim("production", events=number, payload_bytes=10**9, lease_ms=60_000)
+    from sprig_tui.journal.records import Settlement
+
+    await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED, error="invalid_request")])
+    return ids
+
+
+async def job(bench: Any, number: int = 1) -> ReplayJob:
+    return next(one for one in await bench.journal.replays() if one.id == number)
+
+
+async def test_everything_that_failed_and_only_that_is_sent_again(bench: Any) -> None:
+    ids = await with_failed(bench, 2_500)
+    async with Sink(clock=bench.time, keep=0, count=True) as sink:
+        async with bench.engine(bench.environment(sink.url)) as engine:
+            started = await bench.journal.start_replay(FAILED)
+            engine.wake()
+            await bench.until(lambda: sink.stats.accepted == 2_500, engine)
+            while (await job(bench, started.id)).state != "done":
+                await bench.tick(engine)
+            await bench.settled(engine)
+            assert engine.snapshot().trouble == ""
+        assert (sink.stats.accepted, sink.stats.duplicates) == (2_500, 0)
+    done = await job(bench, started.id)
+    assert (done.queued, done.skipped, done.total) == (2_500, 0, 2_500)
+    assert set(await bench.states(ids[:3])) == {State.DELIVERED}
+
+
+async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Any) -> None:
+    await with_failed(bench, 300)
+    started = await bench.journal.start_replay(FAILED)
+    await bench.journal.step_replay(started.id, 100)
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        await bench.until(lambda: sink.stats.accepted == 300, engine)
+
+
+async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(bench: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(replay, "BACKLOG", 100)
+    monkeypatch.setattr(replay, "STRETCH", 60)
+    await with_failed(bench, 1_000)
+    async with Sink(clock=bench.time, faults=["503"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        started = await bench.journal.start_replay(FAILED)
+        engine.wake()
+        await bench.until(lambda: sum(one.queued for one in engine.snapshot().replays) >= 100, engine)
+        for _ in range(20):
+            await bench.tick(engine)
+        assert (await job(bench, started.id)).queued < 100 + 60
+        await bench.journal.set_replay(started.id, "paused")
+        sink.set_faults([])
+        await bench.settled(engine)
+        paused = await job(bench, started.id)
+        assert sink.stats.accepted == paused.queued < 1_000
+        await bench.until(lambda: [one.state for one in engine.snapshot().replays] == ["paused"], engine)
+        await bench.journal.set_replay(started.id, "running")
+        await bench.until(lambda: sink.stats.accepted > paused.queued, engine)
+        await bench.journal.set_replay(started.id, "cancelled")
+        await bench.until(lambda: engine.snapshot().replays == (), engine)
+        await bench.settled(engine)
+        assert sink.stats.accepted == (await job(bench, started.id)).queued < 1_000
+
+
+async def test_two_engines_drive_one_job_without_sending_twice(bench: Any, other_bench: Any) -> None:
+    await with_failed(bench, 3_000)
+    async with Sink(clock=bench.time, keep=0, count=True) as sink, other_bench.journal:
+        there = bench.environment(sink.url)
+        async with bench.engine(there) as engine, other_bench.engine(there) as other:
+            await bench.journal.start_replay(FAILED)
+            other.wake()
+            await bench.until(lambda: sink.stats.accepted == 3_000, engine)
+            await bench.settled(engine)
+        assert sink.stats.duplicates == 0

@@ -1,0 +1,96 @@
+"""Waiting for an end state, and knowing when none will come."""
+
+import asyncio
+from typing import Any
+
+from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.waiting import Standstill, until_settled
+from sprig_tui.segment.sink import Rule, Sink
+
+
+async def flying(bench: Any, waiting: Any, engine: Any) -> Any:
+    task = asyncio.ensure_future(waiting)
+    await bench.until(task.done, engine)
+    return await task
+
+
+async def test_done_when_everything_has_an_end_state(bench: Any) -> None:
+    ids = await bench.queue(range(500), poison={3})
+    faults = [Rule(do="status", status=400, contains="POISON")]
+    told: list[int] = []
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        waited = await flying(
+            bench,
+            until_settled(
+                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, progress=told.append
+            ),
+            engine,
+        )
+    assert (waited.queued, waited.standstills) == (0, ())
+    assert told[-1] == 0
+
+
+async def test_a_refused_key_is_told_at_once(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        waited = await flying(
+            bench, until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time), engine
+        )
+    assert waited.queued == 5
+    assert waited.standstills == (Standstill("production", "paused", "write key Zq8T…E1Rk refused (401)"),)
+
+
+async def test_no_key_is_told_at_once(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    async with bench.engine(bench.environment("http://127.0.0.1:9", key=None)) as engine:
+        waited = await flying(
+            bench, until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time), engine
+        )
+    assert waited.standstills == (Standstill("production", "no-key"),)
+
+
+async def test_patience_with_an_unreachable_endpoint_ends(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
+        engine.wake()
+        waited = await flying(
+            bench,
+            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            engine,
+        )
+        assert bench.time.seconds >= 60
+    assert waited.standstills == (Standstill("production", "unreachable", "connection refused"),)
+
+
+async def test_segments_own_wish_to_wait_is_no_standstill(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    faults = [Rule(do="status", status=429, retry_after="290", last=1)]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        waited = await flying(
+            bench,
+            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            engine,
+        )
+        assert bench.time.seconds >= 290
+    assert waited.queued == 0
+
+
+async def test_one_environment_that_stands_still_does_not_end_the_wait_for_another(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    ids += await bench.queue(range(5), "development")
+    await bench.journal.set_lane("production", "paused", "paused by hand")
+    faults = [Rule(do="status", status=503, last=2)]
+    async with Sink(clock=bench.time, faults=faults) as sink:
+        environments = bench.environment(sink.url), bench.environment(sink.url, "development", "d" * 32)
+        async with bench.engine(*environments) as engine:
+            engine.wake()
+            names = ["production", "development"]
+            waited = await flying(
+                bench, until_settled(bench.journal, IdRanges(ids), names, engine=engine, timing=bench.time), engine
+            )
+        assert sink.stats.accepted == 5
+    assert waited.queued == 5
+    assert waited.standstills == (Standstill("production", "paused", "paused by hand"),)
