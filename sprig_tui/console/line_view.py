@@ -165,17 +165,18 @@ class LineView(ScrollView, can_focus=True):
         if min(before, count) < top + self.size.height:
             self.refresh()
 
-    def put_before(self, lines: int) -> None:
-        """So many lines came before the first (negative: went): what is in sight, and the cursor, stay where they are.
+    def rearrange(self, count: int, *, cursor: int, top: int) -> None:
+        """Lines came and went anywhere: there are `count` now, the cursor's line and the first one in sight stand here.
 
-        For lists whose `line_key` is not the index.
+        For lists whose `line_key` is not the index, so that what was drawn stays valid. Posts no `Moved`.
         """
-        count = self._count + lines
-        top = max(0.0, self.scroll_y + lines)
-        cursor = min(max(self.cursor + lines, 0), count - 1) if self.cursor >= 0 else -1
-        self.set_reactive(LineView.cursor, cursor)
+        same_lines = (self.cursor, self.scroll_offset.y) == (cursor, top)
+        self.set_reactive(LineView.cursor, min(max(cursor, 0), count - 1) if count else -1)
         self.resize(count, width=self.virtual_size.width)
-        self.scroll_to(y=top, animate=False)
+        # by force: whether there is a scrollbar is only known after the next layout
+        self.scroll_to(y=top, animate=False, force=True)
+        if not same_lines:
+            self.refresh()
 
     def invalidate(self, indices: Iterable[int] | None = None) -> None:
         """These lines changed (None: any may have); they are made again when they are next seen."""

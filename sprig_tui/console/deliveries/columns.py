@@ -1,0 +1,87 @@
+"""Which columns of the log fit a width, and how wide each is: worked out from the width alone."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+Name = Literal["time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"]
+"""`result` is the latency of what was delivered, and else the reason or the error."""
+
+
+class Column(NamedTuple):
+    """A column as it may be."""
+
+    name: Name
+    title: str
+    least: int
+    """Cells under which it says nothing."""
+    most: int
+    """Cells beyond which it gains nothing; 0 for no bound."""
+    rank: int
+    """The lower, the longer it stays when there is little room."""
+    share: int = 0
+    """Its part of what room is left over; 0 for a column of `least` cells."""
+
+
+TIME = Column("time", "time", 8, 12, 1)
+"""To the second, or to the millisecond: nothing between the two is of use."""
+COLUMNS = (
+    TIME,
+    Column("environment", "environment", 10, 14, 8, share=2),
+    Column("survey", "survey", 10, 32, 4, share=6),
+    Column("user", "user", 8, 28, 5, share=4),
+    Column("type", "type", 6, 16, 10, share=2),
+    Column("answer", "answer", 8, 60, 6, share=5),
+    Column("state", "state", 9, 9, 2),
+    Column("status", "http", 4, 4, 7),
+    Column("attempts", "tries", 5, 5, 9),
+    Column("result", "result", 9, 0, 3, share=5),
+)
+"""In the order of the log."""
+
+MARK_CELLS = 2
+"""In front of each row: whether it is marked."""
+
+
+class Placed(NamedTuple):
+    """A column as it stands in the log."""
+
+    name: Name
+    title: str
+    width: int
+    gap: int
+    """Blank cells behind it."""
+
+
+@lru_cache(maxsize=64)
+def place(width: int) -> tuple[Placed, ...]:
+    """The columns for a log of so many cells; together with the marks they fill it exactly where it is wide enough.
+
+    The least important columns give way first; what is left over goes to those that gain by it.
+    """
+    gap = 2 if width >= 110 else 1
+    room = width - MARK_CELLS
+    kept: list[Column] = []
+    for column in sorted(COLUMNS, key=lambda one: one.rank):
+        needed = column.least + (gap if kept else 0)
+        if needed > room and kept:
+            break
+        kept.append(column)
+        room -= needed
+    widths = {column.name: column.least for column in kept}
+    if room >= TIME.most - TIME.least:
+        room -= TIME.most - TIME.least
+        widths["time"] = TIME.most
+    while room > 0:
+        growing = [column for column in kept if column.share and (not column.most or widths[column.name] < column.most)]
+        if not growing:
+            break
+        hungriest = min(growing, key=lambda one: (widths[one.name] - one.least) / one.share)
+        widths[hungriest.name] += 1
+        room -= 1
+    ordered = [column for column in COLUMNS if column.name in widths]
+    return tuple(
+        Placed(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)
+        for column in ordered
+    )

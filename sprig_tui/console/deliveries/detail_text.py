@@ -1,0 +1,180 @@
+"""A delivery in full, as lines: what it is, each attempt, the exact call, and what came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sprig_tui.console.deliveries.row_text import NONE, STATE_STYLES, ignored_until, moment, state_word
+from sprig_tui.console.payload.json_view import JsonView, is_json
+from sprig_tui.console.payload.raw_view import RawView
+from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
+from sprig_tui.journal.records import Attempt, Delivery, Detail, State
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.text import one_line
+
+LABEL = 14
+"""Cells of the names in front."""
+_OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-refused": "bad"}
+
+
+class DetailView(View):
+    """Everything about a delivery; JSON opens and closes in place."""
+
+    def __init__(self, detail: Detail, now: int) -> None:
+        """`now`: ms since 1970, for 'until when Segment ignores it'."""
+        self._detail = detail
+        self._now = now
+        self._facts: list[Spans] = []
+        self._parts: list[tuple[str, View]] = []
+        if detail.body:
+            self._parts.append(("the call, as it is sent but for sentAt", _view(detail.body)))
+        if detail.raw:
+            self._parts.append(("as it came in", _view(detail.raw)))
+        self._lay_out()
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._facts) + sum(len(view) + 2 for _, view in self._parts)
+
+    def line(self, index: int) -> Spans:
+        """One line."""
+        if index < len(self._facts):
+            return self._facts[index]
+        title, view, at = self._place(index)
+        if at < 0:
+            return _heading(title, self.width) if at == -1 else ()
+        return view.line(at)
+
+    def resize(self, width: int) -> None:
+        """Fold anew."""
+        super().resize(width)
+        for _, view in self._parts:
+            view.resize(width)
+        self._lay_out()
+
+    def toggle(self, index: int) -> bool:
+        """Open or close what stands in a line of JSON."""
+        if index < len(self._facts):
+            return False
+        _, view, at = self._place(index)
+        return at >= 0 and view.toggle(at)
+
+    def copied(self, index: int) -> Copied | None:
+        """The value under the cursor; above the JSON, the message id."""
+        if index >= len(self._facts):
+            _, view, at = self._place(index)
+            return view.copied(max(at, 0))
+        return Copied(self._detail.delivery.message_id, "the message id")
+
+    def _place(self, index: int) -> tuple[str, View, int]:
+        """The part a line stands in, and its line there: -2 the blank one before it, -1 its heading."""
+        at = index - len(self._facts)
+        for title, view in self._parts:
+            if at < len(view) + 2:
+                return title, view, at - 2
+            at -= len(view) + 2
+        raise IndexError(index)
+
+    def _lay_out(self) -> None:
+        self._facts = [
+            *_facts(self._detail.delivery, self._now, self.width),
+            *_attempts(self._detail, self._now, self.width),
+        ]
+
+
+def _view(data: bytes) -> View:
+    return JsonView(data) if is_json(data) else RawView(data)
+
+
+def _heading(text: str, width: int) -> Spans:
+    return (Span(f"{text} ", "strong"), Span("─" * max(0, width - len(text) - 1), "muted"))
+
+
+def relation(delivery: Delivery) -> str:
+    """How it came from another delivery."""
+    if delivery.reason == Reason.NEWER_REVISION:
+        return "a newer revision of"
+    return (
+        "another answer under the id of" if delivery.reason == Reason.POSSIBLE_DUPLICATE else "sent again as new from"
+    )
+
+
+def full_time(milliseconds: int) -> str:
+    """A local time with its date, to the millisecond; a dash for never."""
+    if not milliseconds:
+        return NONE
+    at = moment(milliseconds)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def _facts(one: Delivery, now: int, width: int) -> Iterator[Spans]:
+    word = state_word(one)
+    why = f"{one.reason}{': ' if one.reason and one.detail else ''}{one.detail}" or one.error
+    yield from _fact("state", word, STATE_STYLES[one.state], width)
+    if why:
+        yield from _fact("because", why, "", width)
+    if one.state is State.QUEUED and one.due_at > now:
+        yield from _fact("tried again", f"at {full_time(one.due_at)}", "", width)
+    if until := ignored_until(one, now):
+        yield from _fact("repeats", f"Segment will ignore this message id until {until}", "", width)
+    yield from _fact("environment", one.environment or "unknown", "", width)
+    yield from _fact("survey", one.survey_name + (f"  ({one.survey_id})" if one.survey_id else ""), "", width)
+    yield from _fact("user", one.user_id, "", width)
+    yield from _fact("answer", f"{one.answer}  ({one.question_type})" if one.question_type else one.answer, "", width)
+    yield from _fact("answered", full_time(one.answered_at), "", width)
+    yield from _fact("arrived", full_time(one.added_at), "", width)
+    if one.settled_at:
+        yield from _fact("settled", full_time(one.settled_at), "", width)
+    place = f"{one.source}, line {one.line:,}" if one.line else one.source
+    yield from _fact("came from", place + ("  (edited before sending)" if one.edited else ""), "", width)
+    if one.origin_id:
+        yield from _fact("origin", f"{relation(one)} delivery {one.origin_id}: o shows it", "accent", width)
+    yield from _fact("message id", one.message_id, "", width)
+    yield from _fact("size", f"{one.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if one.size else "", "", width)
+
+
+def _fact(name: str, value: str, style: str, width: int) -> Iterator[Spans]:
+    label = Span(f"{name:<{LABEL}}", "muted")
+    for line in wrap(value or NONE, max(20, width - LABEL)):
+        yield (label, Span(line, style))
+        label = Span(" " * LABEL)
+
+
+def _attempts(detail: Detail, now: int, width: int) -> Iterator[Spans]:
+    del now
+    one = detail.delivery
+    yield ()
+    yield _heading(f"attempts  {one.attempts}", width)
+    if not detail.history:
+        yield (Span("not sent yet" if one.state is State.QUEUED else "never sent", "muted"),)
+    elif len(detail.history) < one.attempts:
+        yield (Span("each failed one, and the one that ended it", "muted"),)
+    for number, attempt in enumerate(detail.history, 1):
+        yield from _attempt(number, attempt, width)
+
+
+def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
+    style = _OUTCOMES.get(attempt.outcome, "")
+    many = f"{attempt.events:,} deliveries" if attempt.events != 1 else "1 delivery"
+    yield (
+        Span(f"{number:>3}  ", "muted"),
+        Span(full_time(attempt.started_at)),
+        Span(f"  {attempt.status or NONE:>3}  ", style),
+        Span(f"{attempt.outcome:<12}", style),
+        Span(f"{attempt.latency_ms:>8,.0f} ms  ", "muted"),
+        Span(f"with {many}, {attempt.body_bytes:,} bytes", "muted"),
+    )
+    for text, name in ((attempt.error, "error"), (attempt.excerpt, "said")):
+        if text and text != f"http {attempt.status}":
+            label = f"     {name:<{LABEL - 5}}"
+            for line in wrap(text, max(20, width - LABEL)):
+                yield (Span(label, "muted"), Span(line))
+                label = " " * LABEL
+
+
+def heading(delivery: Delivery) -> str:
+    """The title of the screen."""
+    survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
+    user = one_line(delivery.user_id, limit=40)
+    return "  ".join(part for part in (f"delivery {delivery.id:,}", survey, user, state_word(delivery)) if part)

@@ -1,0 +1,110 @@
+"""Exporting what the filter matches: asks where to, and before anything is replaced; tells how far it came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.app import App
+
+from sprig_tui.clock import Clock
+from sprig_tui.console.deliveries.row_text import moment
+from sprig_tui.console.dialogs import Confirm, Prompt
+from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.export import Exported, export
+from sprig_tui.journal.export_format import format_of
+from sprig_tui.journal.query import Query
+from sprig_tui.text import one_line, printable
+
+
+class ExportDesk:
+    """One export at a time; `running` while there is one."""
+
+    def __init__(self, app: App[object], clock: Clock, *, progress: Callable[[str], None] = lambda _: None) -> None:
+        self._app = app
+        self._clock = clock
+        self._progress = progress
+        self._task: asyncio.Task[Exported] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a file is being written."""
+        return self._task is not None
+
+    def cancel(self) -> None:
+        """Stop; nothing is left of the file."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def ask(self, journal: Journal, query: Query) -> None:
+        """Ask for a path, then write it; runs in a worker."""
+        if self.running:
+            warn(self._app, "an export is running already; x cancels it")
+            return
+        what = f"what matches {one_line(query.text, limit=200)}" if query.terms else "all deliveries"
+        day = f"{moment(self._clock.now()):%Y-%m-%d}"
+        typed = await self._app.push_screen_wait(
+            Prompt(
+                "Export to a file",
+                f"{what}: .jsonl for programs, .csv for spreadsheets",
+                value=f"deliveries-{day}.jsonl",
+                check=_fault,
+            )
+        )
+        if typed is None:
+            return
+        path = _path(typed)
+        exists = await asyncio.to_thread(path.exists)
+        if exists and not await self._app.push_screen_wait(
+            Confirm("Replace the file?", f"{printable(str(path))} is there already.", yes="Replace it")
+        ):
+            return
+        await self.write(journal, query, path, overwrite=exists)
+
+    async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
+        """Write the file and say how it went."""
+        self._task = asyncio.ensure_future(export(journal, query, path, overwrite=overwrite, told=self._told))
+        try:
+            done = await self._task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            tell(self._app, "the export was cancelled; no file was written")
+        except SprigTuiError as error:
+            tell_fault(self._app, error)
+        else:
+            tell(self._app, f"{done.rows:,} deliveries are in {printable(str(path))}")
+        finally:
+            # a worker that ends with the console takes the export along: nothing half-written stays
+            self._task.cancel()
+            self._task = None
+            self._progress("")
+
+    def _told(self, progress: Exported) -> None:
+        self._progress(f"export  {progress.rows:,} written, {int(progress.share * 100)} % looked through  x cancels")
+
+
+def _path(typed: str) -> Path:
+    return Path(typed.strip().strip("'\"")).expanduser().absolute()
+
+
+def _fault(typed: str) -> str:
+    """What is wrong with a path, in words."""
+    if not typed.strip() or "\0" in typed:
+        return "type the name of a file"
+    try:
+        path = _path(typed)
+        format_of(path)
+        if not path.parent.is_dir():
+            return f"there is no folder {printable(str(path.parent))}"
+        if path.is_dir():
+            return "that is a folder: name a file in it"
+    except SprigTuiError as error:
+        return f"{error.message}: {error.hint}"
+    except (OSError, RuntimeError) as error:  # a name too long; a home folder that is not known
+        return f"that cannot be a path: {error}"
+    return ""

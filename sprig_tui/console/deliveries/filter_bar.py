@@ -1,0 +1,153 @@
+"""The line to type a filter in, and under it what is wrong with it and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widgets import Input, Static
+
+from sprig_tui.console.deliveries.filter_words import completed, pointed
+from sprig_tui.errors import FilterError
+from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.query import Query
+
+PROMPT = "/"
+LONGEST = 2_000
+"""Characters of a filter; what is pasted beyond that is cut."""
+REMEMBERED = 50
+
+
+class _Words(Suggester):
+    """Completes the last word."""
+
+    def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._environments = environments
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole value, its last word completed."""
+        return completed(value, self._environments()) or None
+
+
+class FilterInput(Input):
+    """Enter filters; escape leaves; tab completes; up and down bring earlier filters back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "cancel"),
+        Binding("tab", "complete", "complete", show=False),
+        Binding("up", "earlier(-1)", "earlier filter", show=False),
+        Binding("down", "earlier(1)", "later filter", show=False),
+    ]
+
+    class Left(Message):
+        """Typing ended without a filter."""
+
+    def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
+        super().__init__(
+            placeholder='status:failed survey:"Checkout effort" since:2h -user:acct_1 slow',
+            suggester=_Words(environments),
+            compact=True,
+            max_length=LONGEST,
+        )
+        self._earlier: list[str] = []
+        self._at = 0
+
+    def remember(self, text: str) -> None:
+        """For `up`."""
+        if text and text not in self._earlier[-1:]:
+            self._earlier = [*self._earlier, text][-REMEMBERED:]
+        self._at = len(self._earlier)
+
+    def action_leave(self) -> None:
+        """Leave it as it was."""
+        self.post_message(self.Left())
+
+    def action_complete(self) -> None:
+        """Take what is suggested."""
+        self.action_end()
+        self.action_cursor_right()
+
+    def action_earlier(self, steps: int) -> None:
+        """Bring an earlier filter back."""
+        at = self._at + steps
+        if 0 <= at < len(self._earlier):
+            self._at = at
+            self.value = self._earlier[at]
+            self.action_end()
+
+
+class FilterBar(Vertical):
+    """Hidden until asked for. Posts `Applied` with a Query, or `Left`."""
+
+    class Applied(Message):
+        """A filter was entered."""
+
+        def __init__(self, query: Query) -> None:
+            super().__init__()
+            self.query = query
+
+    class Left(Message):
+        """The filter stays as it was."""
+
+    def __init__(self, now: Callable[[], int], environments: Callable[[], tuple[str, ...]]) -> None:
+        super().__init__()
+        self._now = now
+        self.input = FilterInput(environments)
+        self._fault = Static("", markup=False, classes="filter-fault")
+
+    def compose(self) -> ComposeResult:
+        """The line and the fault."""
+        with Horizontal(classes="filter-line"):
+            yield Static(PROMPT, classes="filter-prompt")
+            yield self.input
+        yield self._fault
+
+    def ask(self, text: str) -> None:
+        """Show it, ready to type."""
+        self.display = True
+        self.input.value = text
+        self.input.action_end()
+        self.input.focus()
+
+    def close(self) -> None:
+        """Hide it."""
+        self.display = False
+        self._show("")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        text = event.value
+        try:
+            query = parse_filter(text, now_ms=self._now())
+        except FilterError as error:
+            shift = len(PROMPT) - round(self.input.scroll_offset.x)
+            lines = pointed(error, text, shift=shift, width=self.size.width)
+            self._show("\n".join(line for line in lines if line))
+            return
+        self.input.remember(query.text)
+        self.close()
+        self.post_message(self.Applied(query))
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show("")
+
+    @on(FilterInput.Left)
+    def _left(self, event: FilterInput.Left) -> None:
+        event.stop()
+        self.close()
+        self.post_message(self.Left())
+
+    def _show(self, fault: str) -> None:
+        self._fault.update(Content(fault))
+        self._fault.display = bool(fault)

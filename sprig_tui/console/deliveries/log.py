@@ -1,0 +1,252 @@
+"""The Deliveries pane: the live log, its filter, marks, replays and exports."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import var
+from textual.widgets import Static
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.console.commands import bindings
+from sprig_tui.console.deliveries.commands import COMMANDS
+from sprig_tui.console.deliveries.detail_screen import DetailScreen
+from sprig_tui.console.deliveries.filter_bar import FilterBar
+from sprig_tui.console.deliveries.job_line import JobLine
+from sprig_tui.console.deliveries.log_jobs import LogJobs
+from sprig_tui.console.deliveries.log_lines import LogLines
+from sprig_tui.console.deliveries.log_watch import LogWatch
+from sprig_tui.console.deliveries.title_text import Standing, hints, title
+from sprig_tui.console.line_view import LineView, fit
+from sprig_tui.console.notices import tell, tell_fault
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.export_format import json_line
+from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.records import Delivery
+from sprig_tui.text import printable
+
+
+class DeliveryLog(LogJobs, Vertical):
+    """Give it a `journal` once that is open; None (again) while there is none: what is shown stays."""
+
+    HELP = (
+        "Every record that was ever read is here: queued, delivered, failed or withheld, with its reason. The newest is"
+        " at the bottom; the log follows it until you scroll away."
+    )
+    VERBS = COMMANDS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
+
+    environment_names: var[tuple[str, ...]] = var(())
+    """For completing `env:`."""
+
+    class DeliverySelected(Message):
+        """The person moved to a delivery."""
+
+        def __init__(self, delivery: Delivery) -> None:
+            super().__init__()
+            self.delivery = delivery
+
+    class FilterChanged(Message):
+        """Another filter is applied."""
+
+        def __init__(self, query: Query) -> None:
+            super().__init__()
+            self.filter = query
+
+    class CopyRequested(Message):
+        """A text is to be copied."""
+
+        def __init__(self, text: str, what: str) -> None:
+            super().__init__()
+            self.text = text
+            self.what = what
+
+    def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id)
+        self.clock = clock or SystemClock()
+        self.lines = LogLines(self.clock)
+        self.bar = FilterBar(self.clock.now, lambda: self.environment_names)
+        self.job_line = JobLine()
+        self.log_watch = LogWatch(self.lines, changed=self._say, selected=self._tell_selected)
+        self._standing: Standing | None = None
+
+    def compose(self) -> ComposeResult:
+        """Filter, titles, rows, trouble, job."""
+        yield self.bar
+        yield Static("", markup=False, classes="log-header")
+        yield self.lines
+        yield Static("", markup=False, classes="log-trouble")
+        yield self.job_line
+
+    def on_mount(self) -> None:
+        """Hide what has nothing to say, start to look."""
+        self.bar.close()
+        self.query_one(".log-trouble").display = False
+        self.run_worker(self.log_watch.run(), group="watch")
+        self.run_worker(self.log_watch.read_rows(), group="rows")
+        self.run_worker(self.job_line.run(lambda: self.journal), group="jobs")
+        self._say()
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """The rows are what has the focus."""
+        self.lines.focus(scroll_visible)
+        return self
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def watch_journal(self, before: Journal | None, journal: Journal | None) -> None:
+        """The journal is open (again): search it, staying where the person is."""
+        del before
+        if journal is not None:
+            self.log_watch.ask(journal, self.filter, keep=self.log_watch.search is not None)
+        self._say()
+
+    def watch_filter(self, query: Query) -> None:
+        """Another filter."""
+        if self.journal is not None:
+            self.log_watch.ask(self.journal, query)
+        self.post_message(self.FilterChanged(query))
+        self._say()
+
+    @property
+    def following(self) -> bool:
+        """Whether the log stays with the newest."""
+        return self.lines.following
+
+    def stir(self) -> None:
+        """Something was added or sent: look now."""
+        self.log_watch.stir()
+
+    def queued(self) -> None:
+        """Something was queued again: look, and tell."""
+        super().queued()
+        self.stir()
+
+    def _say(self) -> None:
+        """Title, trouble and hints, where they changed."""
+        search = self.log_watch.search
+        standing = Standing(
+            filter=self.filter.text,
+            shown=len(search.matches) if search else 0,
+            total=search.total if search else 0,
+            searched=search.searched if search else 1.0,
+            following=self.lines.following,
+            new=self.lines.new,
+            marked=len(self.lines.marks),
+        )
+        if not self.is_mounted:
+            return
+        trouble = self.query_one(".log-trouble", Static)
+        if str(trouble.content) != self.log_watch.trouble:
+            trouble.update(Content(printable(self.log_watch.trouble, limit=400)))
+            trouble.display = bool(self.log_watch.trouble)
+        if standing != self._standing:
+            self._standing = standing
+            self.border_title = Content(title(standing))
+            self.lines.hints = hints(standing, opened=search is not None)
+            if not standing.shown:
+                self.lines.refresh()
+
+    def on_resize(self) -> None:
+        """The titles stand over their columns."""
+        self.call_after_refresh(self._show_header)
+
+    def _show_header(self) -> None:
+        text = "".join(fit(part.text, part.width) for part in self.lines.header())
+        self.query_one(".log-header", Static).update(Content(text))
+
+    @on(LogLines.Changed)
+    def _changed(self, event: LogLines.Changed) -> None:
+        event.stop()
+        self._say()
+
+    @on(LineView.Moved)
+    def _moved(self, event: LineView.Moved) -> None:
+        event.stop()
+        if isinstance(event, LineView.Chosen):
+            self.action_delivery_detail()
+        elif self.lines.selected:
+            self.log_watch.select(self.lines.selected)
+
+    def _tell_selected(self, delivery: Delivery) -> None:
+        self.post_message(self.DeliverySelected(delivery))
+
+    # -- filter --------------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """See `Filter`."""
+        self.bar.ask(self.filter.text)
+
+    def action_clear_filter(self) -> None:
+        """See `Clear`."""
+        if self.lines.marks:
+            self.lines.unmark()
+        elif self.filter.terms:
+            self.filter = EVERYTHING
+
+    @on(FilterBar.Applied)
+    def _applied(self, event: FilterBar.Applied) -> None:
+        event.stop()
+        self.lines.focus()
+        self.filter = event.query
+
+    @on(FilterBar.Left)
+    def _left(self, event: FilterBar.Left) -> None:
+        event.stop()
+        self.lines.focus()
+
+    # -- moving and marking --------------------------------------------------------------------------------------------
+
+    def action_mark(self) -> None:
+        """See `Mark`."""
+        self.lines.toggle_mark()
+
+    def action_follow(self) -> None:
+        """See `Follow`."""
+        self.lines.follow(not self.lines.following)
+
+    def action_next_failed(self) -> None:
+        """See `NextFailed`."""
+        self.run_worker(self._go_to_failed(older=False), group="failed", exclusive=True)
+
+    def action_previous_failed(self) -> None:
+        """See `PreviousFailed`."""
+        self.run_worker(self._go_to_failed(older=True), group="failed", exclusive=True)
+
+    async def _go_to_failed(self, *, older: bool) -> None:
+        search = self.log_watch.search
+        if search is None or not self.lines.selected:
+            return
+        try:
+            found = await search.next_failed(self.lines.selected, older=older)
+        except JournalError as error:
+            tell_fault(self.app, error)
+            return
+        if not self.lines.go_to(found):
+            tell(self.app, f"no failed delivery {'before' if older else 'after'} this one")
+
+    def action_delivery_detail(self) -> None:
+        """See `ShowDetail`."""
+        search = self.log_watch.search
+        if search is None or not self.lines.selected or self.journal is None:
+            return
+        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.desk(self.journal), self.clock)
+        self.app.push_screen(screen, self._back)
+
+    def _back(self, delivery_id: int | None) -> None:
+        """The detail screen went through the log: so does the cursor."""
+        if delivery_id:
+            self.lines.go_to(delivery_id)
+        self.stir()
+
+    def action_copy_delivery(self) -> None:
+        """See `CopyDelivery`."""
+        if (row := self.lines.selected_row) is not None:
+            self.post_message(self.CopyRequested(json_line(row), f"delivery {row.id}"))

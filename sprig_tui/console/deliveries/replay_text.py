@@ -1,0 +1,138 @@
+"""What is asked before deliveries are queued again, and what is said about it: words alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from sprig_tui.console.deliveries.row_text import ignored_until
+from sprig_tui.journal.records import Added, Delivery, ReplayJob, State
+from sprig_tui.text import one_line
+
+BAR_CELLS = 20
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What is to be queued again, counted."""
+
+    by_environment: Mapping[str, int]
+    as_new: bool = False
+    filter: str = ""
+    """The filter, where everything it matches is meant; empty for a few by hand."""
+    bulk: bool = True
+    """Whether it is more than a single delivery."""
+    ignored_until: str = ""
+    """For a single delivered one: until when Segment ignores its id."""
+    delivered: int = 0
+    """How many of a few were delivered already."""
+
+    @property
+    def total(self) -> int:
+        """Deliveries."""
+        return sum(self.by_environment.values())
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to agree first."""
+        return self.bulk or self.as_new or bool(self.ignored_until)
+
+
+def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool) -> Wish:
+    """The wish to queue these again."""
+    by_environment: dict[str, int] = {}
+    for row in rows:
+        by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
+    return Wish(
+        by_environment=by_environment,
+        as_new=as_new,
+        bulk=len(rows) != 1,
+        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 else "",
+        delivered=sum(row.state is State.DELIVERED for row in rows),
+    )
+
+
+def question(wish: Wish) -> str:
+    """The title of the dialog."""
+    what = "this delivery" if not wish.bulk else f"{wish.total:,} {_deliveries(wish.total)}"
+    return f"Send {what} again as new?" if wish.as_new else f"Replay {what}?"
+
+
+def explanation(wish: Wish) -> str:
+    """What will happen, in a few lines."""
+    lines = []
+    if wish.filter:
+        lines.append(f"everything that matches {one_line(wish.filter, limit=200)}")
+    elif wish.bulk and not wish.filter and not wish.as_new and wish.delivered:
+        lines.append(f"{wish.delivered:,} of them delivered already")
+    if wish.bulk:
+        told = (
+            f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in wish.by_environment.items()
+        )
+        lines.append(" · ".join(told))
+    if wish.as_new:
+        lines.append(
+            "under new message ids: Segment takes each as another event, and it may count twice downstream"
+            if wish.bulk
+            else "under a new message id: Segment takes it as another event, and it may count twice downstream"
+        )
+    elif wish.ignored_until:
+        lines.append(f"it was delivered: Segment will ignore this until {wish.ignored_until}")
+    else:
+        lines.append("under the same message ids: Segment drops those that it has seen within about 24 hours")
+    lines.append("what is still queued, or has nothing to send, is left as it is")
+    return "\n".join(lines if wish.bulk else lines[:-1])
+
+
+def agreement(wish: Wish) -> str:
+    """The button."""
+    return f"Send {wish.total:,} as new" if wish.as_new else f"Replay {wish.total:,}"
+
+
+def outcome(added: Sequence[Added]) -> str:
+    """What became of a few that were queued again."""
+    queued = sum(one.outcome == "new" for one in added)
+    left = len(added) - queued
+    if not queued:
+        return (
+            "nothing was queued: " + ("it is" if left == 1 else "they are") + " still queued, or nothing could be sent"
+        )
+    return f"{queued:,} queued again" + (
+        f", {left:,} left as before (still queued, or nothing to send)" if left else ""
+    )
+
+
+def job_line(job: ReplayJob, others: int, *, stalled: bool) -> str:
+    """The progress of a bulk replay in one line."""
+    done = job.queued + job.skipped
+    share = min(1.0, done / job.total) if job.total else 0.0
+    full = round(share * BAR_CELLS)
+    what = one_line(job.filter, limit=40) or "everything"
+    parts = [
+        f"{'sending as new' if job.as_new else 'replay'}  {what}  {'━' * full}{'─' * (BAR_CELLS - full)}",
+        f"{job.queued:,} of {job.total:,} queued",
+    ]
+    if job.skipped:
+        parts.append(f"{job.skipped:,} skipped")
+    if job.state == "paused":
+        parts.append("paused: P resumes, x cancels")
+    elif stalled:
+        parts.append("no engine moves it on: start sprig-tui run")
+    else:
+        parts.append("P pauses, x cancels")
+    if others:
+        parts.append(f"and {others} more")
+    return "  ".join(parts)
+
+
+def job_end(job: ReplayJob) -> str:
+    """What is said when a bulk replay is over."""
+    ended = "was cancelled" if job.state == "cancelled" else "is done"
+    skipped = f", {job.skipped:,} skipped (still queued, or nothing to send)" if job.skipped else ""
+    return (
+        f"the replay of {one_line(job.filter, limit=60) or 'everything'} {ended}: {job.queued:,} queued again{skipped}"
+    )
+
+
+def _deliveries(number: int) -> str:
+    return "delivery" if number == 1 else "deliveries"

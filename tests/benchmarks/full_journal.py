@@ -1,0 +1,99 @@
+"""Makes a large journal for benchmarks, once: a million deliveries in every state, as traffic would have left them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+import time
+from pathlib import Path
+
+from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+
+CHUNK = 2_000
+SURVEYS = ("Checkout effort", "Onboarding", "Pricing page", "Search results", "NPS autumn")
+TYPES = (("LIKERT", "4"), ("NPS", "9"), ("OPEN", "Slow on the last step, but it worked"), ("MULTIPLECHOICE", "Blue"))
+
+
+def entry(number: int) -> Entry:
+    """An invented answer; one in fifty is anonymous."""
+    kind, answer = TYPES[number % 4]
+    # spread like the real ones, which are hashes: the journal counts on it
+    message_id = f"sprig-{hashlib.blake2b(str(number).encode(), digest_size=16).hexdigest()}"
+    body = b'{"messageId":"%b","userId":"acct_%d","event":"SDK - Submitted - Survey Response","properties":{}}'
+    return Entry(
+        environment="production" if number % 3 else "development",
+        message_id=message_id,
+        digest=b"\0" * 8,
+        reason="" if number % 50 else "anonymous",
+        survey_id=str(number % 5),
+        survey_name=SURVEYS[number % 5],
+        user_id=f"acct_{number}" if number % 50 else "",
+        question_type=kind,
+        answer=answer,
+        answered_at=1_760_000_000_000 + number,
+        source="answers.jsonl",
+        line=number,
+        raw=b'{"response":4}',
+        body=body % (message_id.encode(), number),
+    )
+
+
+async def _settle_all(journal: SQLiteJournal, environment: str) -> None:
+    turn = 0
+    while True:
+        claim = await journal.claim(environment, events=2_500, payload_bytes=475_000, lease_ms=60_000)
+        if not claim.lease:
+            return
+        turn += 1
+        at = time.time_ns() // 1_000_000
+        settled = [
+            Settlement(
+                ids=claim.ids,
+                state=State.DELIVERED,
+                attempt=Attempt(started_at=at, status=200, latency_ms=38, events=len(claim.ids), outcome="delivered"),
+            )
+        ]
+        if turn % 10 == 0:
+            refused = Attempt(
+                started_at=at,
+                status=400,
+                latency_ms=41,
+                events=1,
+                outcome="refused",
+                error="http 400",
+                excerpt='{"success":false}',
+            )
+            settled = [
+                Settlement(ids=claim.ids[1:], state=State.DELIVERED, attempt=settled[0].attempt),
+                Settlement(ids=claim.ids[:1], state=State.FAILED, attempt=refused, error="http 400"),
+            ]
+        await journal.settle(claim, settled)
+
+
+async def fill(path: Path, count: int) -> None:
+    """Write the journal; takes about a minute and a half for a million."""
+    async with SQLiteJournal(path) as journal:
+        for start in range(1, count + 1, CHUNK):
+            await journal.add([entry(number) for number in range(start, min(count + 1, start + CHUNK))])
+        for environment in ("production", "development"):
+            await _settle_all(journal, environment)
+
+
+def full_journal(count: int = 1_000_000, folder: Path = Path("/tmp/sprig-tui-benchmarks")) -> Path:
+    """The path of a journal with `count` deliveries; made when it is not there yet."""
+    path = folder / f"journal-{count}.db"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        making = folder / f"making-{count}.db"
+        for old in folder.glob(f"making-{count}.db*"):
+            old.unlink()
+        print(f"making {path} ...", file=sys.stderr)
+        asyncio.run(fill(making, count))
+        making.rename(path)
+    return path
+
+
+if __name__ == "__main__":
+    print(full_journal(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))
