@@ -1,0 +1,178 @@
+"""Copying by the route that works here, and always into a file too, since most routes give no receipt.
+
+Routes, the first that works (facts/textual.md 3.8): the desktop's own tool, unless this is an SSH session, where it
+would fill the wrong machine's clipboard; tmux; the terminal itself (OSC 52), up to what terminals take.
+
+What is copied is the plain text, since it is meant for other programs, with one exception. A copied text is often
+pasted into a shell, and an answer with an escape sequence in it could end the terminal's bracketed paste and so have
+the rest of itself run. So control characters (C0, DEL, C1) except tab and line feed are replaced by their visible
+pictures, carriage returns before a line feed are dropped, and half surrogate pairs, which no encoding can carry, become
+U+FFFD. Letters of every script, emoji and their joiners, and direction marks stay: they steer no terminal, and a copy
+without them would be another text. The notice says how many were replaced. JSON never needs this: it escapes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from sprig_tui.config.writing import write_atomically
+from sprig_tui.errors import ConfigError
+
+OSC52_BYTES = 74_994
+"""Encoded bytes that terminals are known to take; k9s keeps to the same."""
+TOOL_PATIENCE = 2.0
+"""Seconds; the tools answer in milliseconds, or hang because their display is gone."""
+FILE_NAME = "clipboard.txt"
+_SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class Safe(NamedTuple):
+    """A text fit for a clipboard."""
+
+    text: str
+    replaced: int
+    """Characters that were replaced."""
+
+
+class Outcome(NamedTuple):
+    """What became of a copy."""
+
+    route: str
+    """`wl-copy`, `tmux` ...; empty where none worked, and then only the file has it."""
+    file: Path | None
+    """None where it could not be written."""
+    fault: str = ""
+    replaced: int = 0
+
+    def message(self, what: str) -> str:
+        """For a notice: which route was taken, and what could not be done."""
+        if self.route:
+            said = f"copied {what} by {self.route}"
+            said += f"; also in {self.file}" if self.file else f"; {self.fault}"
+        elif self.file:
+            said = f"no clipboard could be reached: {what} is in {self.file}"
+        else:
+            said = f"{what} was not copied: {self.fault}"
+        if self.replaced:
+            noun = "character" if self.replaced == 1 else "characters"
+            said += f"; {self.replaced:,} control {noun} made visible, so that pasting is safe"
+        return said
+
+
+class Clipboard:
+    """Copies text; `terminal` writes an OSC 52 sequence for a text, such as `App.copy_to_clipboard`."""
+
+    def __init__(
+        self,
+        state_dir: Path,
+        terminal: Callable[[str], None] | None = None,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        platform: str = sys.platform,
+    ) -> None:
+        self._file = state_dir / FILE_NAME
+        self._terminal = terminal
+        self._environ = environ
+        self._platform = platform
+
+    async def copy(self, text: str) -> Outcome:
+        """Copy by the first route that works, and into the file (mode 0600); never raises for what goes wrong."""
+        safe = safe_text(text)
+        route = await self._by_tool(safe.text) or await self._by_tmux(safe.text) or self._by_terminal(safe.text)
+        file, fault = await asyncio.to_thread(self._keep, safe.text)
+        return Outcome(route, file, fault, safe.replaced)
+
+    async def _by_tool(self, text: str) -> str:
+        if any(self._environ.get(name) for name in _SSH):
+            return ""
+        for command in local_tools(self._environ, self._platform):
+            if self._which(command[0]):
+                data = text.encode("utf-16") if command[0].endswith(".exe") else text.encode()
+                if await self._run(command, data):
+                    return command[0]
+        return ""
+
+    async def _by_tmux(self, text: str) -> str:
+        if not self._environ.get("TMUX") or not self._which("tmux"):
+            return ""
+        # -w asks tmux to hand it on to the terminal that it runs in.
+        return "tmux" if await self._run(("tmux", "load-buffer", "-w", "-"), text.encode()) else ""
+
+    def _by_terminal(self, text: str) -> str:
+        if self._terminal is None or len(base64.b64encode(text.encode())) > OSC52_BYTES:
+            return ""
+        self._terminal(text)
+        return "the terminal (OSC 52, if it allows that)"
+
+    def _keep(self, text: str) -> tuple[Path | None, str]:
+        try:
+            self._file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+            write_atomically(self._file, text.encode())
+        except OSError as error:
+            return None, f"cannot make the folder {self._file.parent}: {error.strerror}"
+        except ConfigError as error:
+            return None, error.message
+        return self._file, ""
+
+    def _which(self, name: str) -> str | None:
+        return shutil.which(name, path=self._environ.get("PATH"))
+
+    async def _run(self, command: tuple[str, ...], data: bytes) -> bool:
+        """Whether the command took it; its output is not read, since some stay behind and keep it open."""
+        quiet = asyncio.subprocess.DEVNULL
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=quiet,
+                stderr=quiet,
+                start_new_session=True,
+                env=dict(self._environ),
+            )
+        except OSError:
+            return False
+        try:
+            await asyncio.wait_for(process.communicate(data), TOOL_PATIENCE)
+        except (TimeoutError, OSError):
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            return False
+        return process.returncode == 0
+
+
+def safe_text(text: str) -> Safe:
+    """The text without what could steer a terminal that it is pasted into."""
+    return Safe(*_STEERING.subn(_picture, text.replace("\r\n", "\n")))
+
+
+def local_tools(environ: Mapping[str, str], platform: str) -> list[tuple[str, ...]]:
+    """Commands of this desktop that read what to copy from standard input, the best first."""
+    if platform == "darwin":
+        return [("pbcopy",)]
+    tools: list[tuple[str, ...]] = []
+    if environ.get("WAYLAND_DISPLAY"):
+        tools.append(("wl-copy",))
+    if environ.get("DISPLAY"):
+        tools += [("xclip", "-selection", "clipboard"), ("xsel", "--clipboard", "--input")]
+    if platform == "win32" or environ.get("WSL_DISTRO_NAME"):
+        tools.append(("clip.exe",))
+    return tools
+
+
+def _picture(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return "\ufffd" if code >= 0xD800 else f"⟨U+{code:04X}⟩"

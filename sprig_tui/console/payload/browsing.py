@@ -1,0 +1,109 @@
+"""Moving through the records of an open file: one at a time, by number, or from one that is in trouble to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from bisect import bisect_left, bisect_right
+from threading import Event
+
+from sprig_tui.console.payload.inspection import is_troubled
+from sprig_tui.console.payload.record_file import RecordFile, StoppedError
+from sprig_tui.console.payload.summary import Position
+from sprig_tui.intake import Intake
+from sprig_tui.sprig.records import Record
+
+
+class Troubles:
+    """The numbers of the records in trouble, as far as they are known; filled by a thread, read by the screen."""
+
+    def __init__(self) -> None:
+        self.numbers = array("q")
+        self.complete = False
+
+    def next(self, number: int, step: int) -> int | None:
+        """The nearest one after (step 1) or before (step -1) record `number`."""
+        if step > 0:
+            at = bisect_right(self.numbers, number)
+            return self.numbers[at] if at < len(self.numbers) else None
+        at = bisect_left(self.numbers, number)
+        return self.numbers[at - 1] if at else None
+
+    def rank(self, number: int) -> int:
+        """Which of them a record is, from 1; 0 where it is none."""
+        at = bisect_left(self.numbers, number)
+        return at + 1 if at < len(self.numbers) and self.numbers[at] == number else 0
+
+
+class Browser:
+    """An open file and the record that is looked at. Reading goes on in threads, which `close` ends."""
+
+    def __init__(self, file: RecordFile) -> None:
+        self.file = file
+        self.number = 0
+        """The record asked for last, from 0."""
+        self.troubles: Troubles | None = None
+        """Set while only troubled records are wanted."""
+        self._closed = Event()
+        self._reading = Event()
+
+    @classmethod
+    async def open(cls, sources: tuple[str, ...]) -> Browser:
+        """Raises InputError as RecordFile does."""
+        return cls(await asyncio.to_thread(RecordFile, sources))
+
+    def close(self) -> None:
+        """End what is still being read."""
+        self._closed.set()
+        self._reading.set()
+
+    async def read(self, number: int) -> Record | None:
+        """Record `number`, None past the end; a read that is still under way is given up, and raises StoppedError.
+
+        Raises InputError when the file is gone or has changed.
+        """
+        self._reading.set()
+        kept = self.file.kept(number)
+        if kept is not None:
+            return kept
+        stop = self._reading = Event()
+        return await asyncio.to_thread(self.file.read, number, stop.is_set)
+
+    async def count(self) -> None:
+        """Count to the end; raises InputError, and StoppedError when closed."""
+        await asyncio.to_thread(self.file.count_on, self._closed.is_set)
+
+    async def find_troubles(self, intake: Intake, now_ms: int) -> None:
+        """Look at every record for trouble, until that is done or no longer wanted.
+
+        The intake is for this alone. Raises InputError.
+        """
+        troubles = self.troubles = Troubles()
+
+        def stop() -> bool:
+            return self._closed.is_set() or self.troubles is not troubles
+
+        def look() -> None:
+            for number, record in self.file.each(stop):
+                if is_troubled(record, intake, now_ms):
+                    troubles.numbers.append(number)
+            troubles.complete = True
+
+        try:
+            await asyncio.to_thread(look)
+        except StoppedError:
+            return
+
+    @property
+    def busy(self) -> bool:
+        """Whether counting or looking for trouble goes on."""
+        return not self.file.complete or (self.troubles is not None and not self.troubles.complete)
+
+    def position(self) -> Position:
+        """Where the record stands."""
+        troubled = None
+        if self.troubles is not None:
+            troubled = (self.troubles.rank(self.number), len(self.troubles.numbers), self.troubles.complete)
+        return Position(
+            self.file.name, self.number + 1, max(self.file.count, self.number + 1), self.file.complete, troubled
+        )

@@ -1,0 +1,224 @@
+"""What there is to say about one record: its call, its fields, and whether it would be sent, or was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import Delivery, Detail, State
+from sprig_tui.mapping.records import FieldTrace, Level, Mapping
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.lints import Lint
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_EXPANDED = ("properties", "context")
+
+
+class Inspection(Struct, frozen=True, kw_only=True):
+    """One record as the pane shows it."""
+
+    raw: bytes
+    body: bytes = b""
+    """The call; empty where nothing could be mapped."""
+    fields: tuple[FieldTrace, ...] = ()
+    environment: str = ""
+    """Where it would go, or went; empty where that is unknown."""
+    withheld: str = ""
+    """The reason, a `Reason`; empty where nothing stands in its way."""
+    detail: str = ""
+    lints: tuple[Lint, ...] = ()
+    record: Record | None = None
+    """What would be sent; None where the record behind a delivery cannot be read again."""
+    place: str = ""
+    """Where it was read, such as `answers.jsonl:14`."""
+    edited: bool = False
+    delivery: Delivery | None = None
+    """The delivery it was read from, where it comes from the log."""
+    remapped: bool = False
+    """For a delivery: the call as it would be made now, instead of as it was."""
+
+    @property
+    def sendable(self) -> bool:
+        """Whether sending it would put it on its way."""
+        return self.record is not None and not self.withheld
+
+    def worst(self) -> Level:
+        """The worst of its fields' marks."""
+        levels = {field.level for field in self.fields} | {one.level for one in self.lints}
+        worst: tuple[Literal["error"], Literal["warning"]] = ("error", "warning")
+        return next((level for level in worst if level in levels), "ok")
+
+    def first_trouble(self) -> str:
+        """The path of the first field that is off; empty where none is."""
+        for level in ("error", "warning"):
+            for field in self.fields:
+                if field.level == level:
+                    return field.path
+        return ""
+
+
+def is_troubled(record: Record, intake: Intake, now_ms: int) -> bool:
+    """Whether a person would want to look at this record before it is sent: it would be withheld, or something is off.
+
+    What every record of a file may lack, such as when its survey was made, is no trouble.
+    """
+    if isinstance(record, Unsendable):
+        return True
+    mapping = intake.mapper.map(record, environment=intake.route(record).environment, now_ms=now_ms)
+    return mapping.withheld is not None or bool(mapping.lints)
+
+
+def inspect_record(record: Record, intake: Intake, now_ms: int, *, edited: bool = False) -> Inspection:
+    """A record before it is sent; never raises for what it holds."""
+    if isinstance(record, Unsendable):
+        return _unsendable(record, edited=edited)
+    route = intake.route(record)
+    mapping = intake.mapper.map(record, environment=route.environment, now_ms=now_ms)
+    return inspect_mapping(record, mapping, route.detail, edited=edited)
+
+
+def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *, edited: bool = False) -> Inspection:
+    """A record that was mapped already; `route` is what there is to say about where it goes."""
+    told = mapping.withheld is None or mapping.withheld is Reason.ENVIRONMENT_UNKNOWN
+    return Inspection(
+        raw=record.raw,
+        body=mapping.body,
+        fields=mapping.fields,
+        environment=mapping.environment,
+        withheld=mapping.withheld or "",
+        detail=(route or mapping.detail) if told else mapping.detail,
+        lints=mapping.lints,
+        record=record,
+        place=place_of(record.origin),
+        edited=edited,
+    )
+
+
+def inspect_delivery(detail: Detail, intake: Intake, now_ms: int, *, remapped: bool = False) -> Inspection:
+    """A delivery of the log, as it was sent; or, `remapped`, as the rules would make it now.
+
+    Rows of a CSV export cannot be read again by themselves: their labels stand in the file. Such a delivery is shown as
+    it was sent, and cannot be sent as a changed one.
+    """
+    delivery = detail.delivery
+    record, mapping = _again(detail, intake, now_ms)
+    if record is not None and mapping is not None and remapped:
+        now = inspect_mapping(record, mapping)
+        return msgspec.structs.replace(
+            now, delivery=delivery, remapped=True, edited=delivery.edited, place=_source(delivery)
+        )
+    fields = (
+        _as_sent(detail.body, mapping) if detail.body else _withheld_fields(delivery.reason, delivery.detail, delivery)
+    )
+    return Inspection(
+        raw=detail.raw,
+        body=detail.body,
+        fields=fields,
+        environment=delivery.environment,
+        withheld=delivery.reason,
+        detail=delivery.detail,
+        record=record,
+        place=_source(delivery),
+        edited=delivery.edited,
+        delivery=delivery,
+    )
+
+
+def place_of(origin: Origin) -> str:
+    """File, line and place inside it."""
+    line = f":{origin.line}" if origin.line else ""
+    return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
+
+
+def _source(delivery: Delivery) -> str:
+    return f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
+
+
+def _again(detail: Detail, intake: Intake, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
+    """The record behind a delivery, read again: the one with the same id, or the only one."""
+    delivery = detail.delivery
+    found: list[tuple[StudyResponse, Mapping]] = []
+    for record in parse_document(detail.raw, Origin(delivery.source, "", delivery.line)):
+        if isinstance(record, StudyResponse):
+            environment = delivery.environment or intake.route(record).environment
+            mapping = intake.mapper.map(record, environment=environment, now_ms=now_ms)
+            if mapping.message_id == delivery.message_id:
+                return record, mapping
+            found.append((record, mapping))
+        if len(found) > 1:
+            break
+    return found[0] if len(found) == 1 else (None, None)
+
+
+def _as_sent(body: bytes, mapping: Mapping | None) -> tuple[FieldTrace, ...]:
+    """The call's fields as they stand in it; where each came from is told as far as it would be the same today."""
+    now = {field.path: field for field in mapping.fields} if mapping is not None else {}
+    return tuple(_sent_field(path, value, now.get(path)) for path, value in _body_fields(body))
+
+
+def _body_fields(body: bytes) -> Iterator[tuple[str, Raw]]:
+    try:
+        call = _OBJECT.decode(body)
+    except (ValueError, RecursionError):
+        return
+    for name, value in call.items():
+        if name in _EXPANDED and bytes(value).lstrip()[:1] == b"{":
+            for inner, part in _OBJECT.decode(value).items():
+                yield f"{name}.{inner}", part
+        else:
+            yield name, value
+
+
+def _sent_field(path: str, value: Raw, now: FieldTrace | None) -> FieldTrace:
+    if now is None:
+        return FieldTrace(path, value, "as sent")
+    same = now.value is not UNSET and _written(now.value) == bytes(value)
+    if same:
+        return FieldTrace(path, value, now.origin, now.note, now.level)
+    would = "be omitted" if now.value is UNSET else f"be {_written(now.value)[:200].decode(errors='replace')}"
+    return FieldTrace(path, value, "as sent", f"mapped now it would {would}", "warning")
+
+
+def _written(value: object) -> bytes:
+    return bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
+
+
+def _unsendable(record: Unsendable, *, edited: bool) -> Inspection:
+    detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+    return Inspection(
+        raw=record.raw,
+        fields=_withheld_fields(record.reason, record.detail, record, path=record.path),
+        environment=record.environment or "",
+        withheld=record.reason,
+        detail=detail,
+        record=record,
+        place=place_of(record.origin),
+        edited=edited,
+    )
+
+
+def _withheld_fields(
+    reason: str, detail: str, known: Unsendable | Delivery, *, path: str = ""
+) -> tuple[FieldTrace, ...]:
+    """For what has no call: the fault where there is one, and what is known of the record."""
+    level: Level = "error" if reason == Reason.INVALID else "warning"
+    found = [FieldTrace(path or "the record", UNSET, "", detail or reason, level)]
+    for name, value in (
+        ("userId", known.user_id),
+        ("properties.surveyName", known.survey_name),
+        ("properties.surveyId", known.survey_id),
+    ):
+        if value:
+            found.append(FieldTrace(name, value, "the record"))
+    return tuple(found)
+
+
+def was_sent(inspection: Inspection) -> bool:
+    """Whether Segment took it already."""
+    return inspection.delivery is not None and inspection.delivery.state is State.DELIVERED

@@ -1,0 +1,225 @@
+"""JSON as a tree that is taken apart only where it is open: numbers and texts stay as they are written.
+
+Each level is decoded when it is first shown, the values in it as they are; so a value of a megabyte costs what is seen
+of it. Members of an object that have the same name are one, the last: what was sent exactly is in Raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import Raw
+
+from sprig_tui.console.payload.escapes import readable
+from sprig_tui.console.payload.spans import Copied, Span, wrap
+from sprig_tui.text import printable
+
+ITEMS_AT_ONCE = 200
+"""Items of a list or object shown before the rest is folded; each opening of the rest shows four times as many."""
+LINES_AT_ONCE = 200
+"""Lines of a long text shown before the rest is folded."""
+OPEN_LINES = 1_000
+"""Lines that a tree may have by itself when it is first shown."""
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[Raw])
+_WORDS = (b"true", b"false", b"null")
+
+
+class Node:
+    """One value of a JSON document."""
+
+    __slots__ = ("_children", "data", "depth", "key", "opened", "shown")
+
+    def __init__(self, data: Raw | bytes, *, key: str = "", depth: int = 0) -> None:
+        self.data = memoryview(data)
+        self.key = key
+        """Its name as a JSON string where it stands in an object; else empty."""
+        self.depth = depth
+        self.opened = False
+        self.shown = 1
+        """How many times as much as at first is shown of it."""
+        self._children: list[Node] | None = None
+
+    @property
+    def first(self) -> bytes:
+        """The byte that tells what it is."""
+        return self.data[:1].tobytes()
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it is an object or a list."""
+        return self.first in (b"{", b"[")
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a string."""
+        return self.first == b'"'
+
+    @property
+    def children(self) -> list[Node]:
+        """What stands in it; none where it cannot be taken apart (then it is shown as it is written)."""
+        if self._children is None:
+            self._children = list(self._take_apart())
+        return self._children
+
+    def _take_apart(self) -> Iterator[Node]:
+        depth = self.depth + 1
+        try:
+            if self.first == b"{":
+                for key, value in _OBJECT.decode(self.data).items():
+                    yield Node(value, key=msgspec.json.encode(key).decode(), depth=depth)
+            elif self.first == b"[":
+                for value in _LIST.decode(self.data):
+                    yield Node(value, depth=depth)
+        except (ValueError, RecursionError):
+            return
+
+    def open_up(self, lines: int = OPEN_LINES) -> None:
+        """Open it and what is in it, the outer ones first, for as long as that makes no more than so many lines."""
+        level = [self]
+        while level:
+            following: list[Node] = []
+            for node in level:
+                if not node.is_container or not node.children:
+                    continue
+                lines -= min(len(node.children), ITEMS_AT_ONCE) + 1
+                if lines < 0:
+                    return
+                node.opened = True
+                following += node.children[:ITEMS_AT_ONCE]
+            level = following
+
+    def text(self) -> str:
+        """A string's text; other values as they are written."""
+        data = self.data.tobytes()
+        if self.is_text:
+            try:
+                return msgspec.json.decode(data, type=str)
+            except ValueError:
+                return data[1:-1].decode(errors="replace")
+        return data.decode(errors="replace")
+
+    def pretty(self) -> str:
+        """The value for pasting: a text as it is, lists and objects with indentation."""
+        if not self.is_container:
+            return self.text()
+        try:
+            return msgspec.json.format(self.data.tobytes(), indent=2).decode(errors="replace")
+        except (ValueError, RecursionError):
+            return self.text()
+
+
+class TreeLine(NamedTuple):
+    """One line of a tree."""
+
+    node: Node
+    kind: Literal["value", "close", "text", "more"]
+    text: str = ""
+    """Of a text that is open, and of what is folded."""
+    comma: bool = False
+
+
+def tree_lines(node: Node, width: int, *, comma: bool = False) -> Iterator[TreeLine]:
+    """The lines of a tree as far as it is open; `width` is what its texts are folded to."""
+    yield TreeLine(node, "value", comma=comma)
+    if not node.opened:
+        return
+    if not node.is_container:
+        yield from _text_lines(node, width)
+        return
+    shown = node.children[: ITEMS_AT_ONCE * node.shown]
+    hidden = len(node.children) - len(shown)
+    for index, child in enumerate(shown, 1):
+        yield from tree_lines(child, width, comma=index < len(node.children))
+    if hidden:
+        yield TreeLine(node, "more", f"{hidden:,} more, enter shows them")
+    yield TreeLine(node, "close", comma=comma)
+
+
+def _text_lines(node: Node, width: int) -> Iterator[TreeLine]:
+    room = max(20, width - 2 * node.depth - 4)
+    text = node.text()
+    characters = room * LINES_AT_ONCE * node.shown
+    for line in wrap(text[:characters], room):
+        yield TreeLine(node, "text", line)
+    if len(text) > characters:
+        yield TreeLine(node, "more", f"{len(text) - characters:,} more characters, enter shows them")
+
+
+def toggle(line: TreeLine, width: int) -> bool:
+    """Open or close what stands in the line; False where nothing opens, as with a text that is seen whole."""
+    node = line.node
+    if line.kind == "more":
+        node.shown *= 4
+    elif node.is_container and not node.children:
+        return False
+    elif node.is_container or node.opened or (node.is_text and len(node.data) + _before(node) > width):
+        node.opened = not node.opened
+    else:
+        return False
+    return True
+
+
+def copied(line: TreeLine) -> Copied:
+    """What a copy of the line means: the value that it belongs to."""
+    what = printable(line.node.key.strip('"'), limit=40) or "the value"
+    return Copied(line.node.pretty(), what)
+
+
+def spans(line: TreeLine, width: int) -> Iterator[Span]:
+    """The line in colours, in at most `width` cells."""
+    node = line.node
+    indent = "  " * node.depth
+    if line.kind in ("text", "more"):
+        yield Span(f"{indent}    ")
+        yield Span(line.text, "string" if line.kind == "text" else "muted")
+        return
+    if line.kind == "close":
+        yield Span(f"{indent}{_closing(node)}{',' if line.comma else ''}", "muted")
+        return
+    yield Span(indent)
+    room = width - len(indent)
+    if node.key:
+        key = printable(node.key, limit=60)
+        yield Span(key, "key")
+        yield Span(": ", "muted")
+        room -= len(key) + 2
+    yield from value_spans(node, max(room, 8), comma=line.comma)
+
+
+def value_spans(node: Node, room: int, *, comma: bool = False) -> Iterator[Span]:
+    """A value on one line: as it is written; a list or object as its bracket where open, else with its beginning."""
+    tail = "," if comma else ""
+    if node.is_container and node.opened:
+        yield Span(node.first.decode(), "muted")
+        return
+    text = readable(node.data[: 8 * room + 8].tobytes().decode(errors="replace"))
+    if node.is_container and node.children:
+        noun = "members" if node.first == b"{" else "items"
+        count = f" {len(node.children):,} {noun}"
+        text = printable(text, limit=max(room - len(count) - 1, 4))
+        yield Span(text, "muted", 0)
+        yield Span(f"{count}{tail}", "accent")
+        return
+    yield Span(printable(text, limit=max(room - 1, 4)), role_of(node))
+    yield Span(tail, "muted")
+
+
+def role_of(node: Node) -> str:
+    """The colour of a value."""
+    if node.is_text:
+        return "string"
+    if node.is_container:
+        return "muted"
+    return "word" if node.data[:5].tobytes() in _WORDS else "number"
+
+
+def _before(node: Node) -> int:
+    """Cells on its line that a value has not for itself."""
+    return 2 * node.depth + (len(node.key) + 2 if node.key else 0) + 1
+
+
+def _closing(node: Node) -> str:
+    return "}" if node.first == b"{" else "]"

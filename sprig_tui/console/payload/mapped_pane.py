@@ -1,0 +1,99 @@
+"""A record or delivery in the Payload pane, mapped by the rules and environments of now, and again when they change."""
+
+from __future__ import annotations
+
+from textual.message import Message
+from textual.reactive import reactive
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.console.notices import tell_fault
+from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_mapping, inspect_record
+from sprig_tui.console.payload.pane import PayloadPane
+from sprig_tui.errors import ConfigError
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import Detail
+from sprig_tui.mapping.records import Mapping, Rules
+from sprig_tui.sprig.records import Record, StudyResponse
+
+
+class MappedPane(PayloadPane):
+    """Set `environments`, `rules` and `environment`; what is shown follows."""
+
+    environment: reactive[str] = reactive("", repaint=False, init=False)
+    """The selected environment: where records go that name none."""
+    rules: reactive[Rules] = reactive(Rules(), repaint=False, init=False)
+
+    class RecordShown(Message):
+        """Another record is in sight; None when there is none."""
+
+        def __init__(self, inspection: Inspection | None) -> None:
+            super().__init__()
+            self.inspection = inspection
+
+    def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id)
+        self._clock = clock or SystemClock()
+        self.detail: Detail | None = None
+        """The delivery that is shown, where it is one."""
+        self.in_file = False
+        """Whether the record is that of the open file at its present number."""
+        self._intake: Intake | None = None
+
+    def show_delivery(self, detail: Detail, *, remapped: bool = False) -> None:
+        """A delivery of the log as it was sent; `remapped`: as it would be made now."""
+        self.detail = detail
+        self.in_file = False
+        self._show(inspect_delivery(detail, self.intake(), self._clock.now(), remapped=remapped))
+
+    def show_record(
+        self, record: Record, mapping: Mapping | None = None, *, edited: bool = False, in_file: bool = False
+    ) -> None:
+        """A record; with its mapping where that was made already."""
+        self.detail = None
+        self.in_file = in_file
+        if mapping is not None and isinstance(record, StudyResponse):
+            self._show(inspect_mapping(record, mapping, edited=edited))
+        else:
+            self._show(inspect_record(record, self.intake(), self._clock.now(), edited=edited))
+
+    def intake(self) -> Intake:
+        """What maps, by the present rules, environments and selection; not for other threads."""
+        if self._intake is None:
+            self._intake = self.make_intake()
+        return self._intake
+
+    def make_intake(self) -> Intake:
+        """One more of the same, such as for a thread."""
+        known = self.environment in self.environments
+        try:
+            return Intake(self.rules, self.environments, self.environment if known else None, clock=self._clock)
+        except ConfigError as error:
+            # Rules that cannot be kept are refused when the config is read; until then the last good ones count.
+            tell_fault(self.app, error)
+            return Intake(Rules(), self.environments, self.environment if known else None, clock=self._clock)
+
+    def _show(self, inspection: Inspection | None) -> None:
+        self.inspection = inspection
+        self.post_message(self.RecordShown(inspection))
+
+    def watch_environment(self) -> None:
+        """Records that name no environment go elsewhere now."""
+        self._map_again()
+
+    def watch_rules(self) -> None:
+        """What is shown is mapped by the new rules."""
+        self._map_again()
+
+    def watch_environments(self) -> None:
+        """Keys, regions, environment ids may have changed."""
+        self._map_again()
+
+    def _map_again(self) -> None:
+        self._intake = None
+        shown = self.inspection
+        if shown is None or not self.is_mounted:
+            return
+        if self.detail is not None:
+            self._show(inspect_delivery(self.detail, self.intake(), self._clock.now(), remapped=shown.remapped))
+        elif shown.record is not None:
+            self._show(inspect_record(shown.record, self.intake(), self._clock.now(), edited=shown.edited))

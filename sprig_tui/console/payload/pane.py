@@ -1,0 +1,123 @@
+"""What the Payload pane looks like: a title with tabs, one of four views, and what would become of the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Static
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.payload.field_columns import header
+from sprig_tui.console.payload.fields_view import FieldsView
+from sprig_tui.console.payload.head import title, verdict_content
+from sprig_tui.console.payload.inspection import Inspection
+from sprig_tui.console.payload.payload_lines import PayloadLines
+from sprig_tui.console.payload.spans import View
+from sprig_tui.console.payload.summary import Position, reason_line, verdict
+from sprig_tui.console.payload.views import VIEWS, make_view
+
+
+class PayloadPane(Widget):
+    """Shows `inspection` in the view that `view_name` names."""
+
+    inspection: reactive[Inspection | None] = reactive(None, repaint=False, always_update=True)
+    """The record in sight."""
+    view_name: reactive[str] = reactive("Fields", repaint=False)
+    environments: reactive[Mapping[str, Environment]] = reactive({}, repaint=False, init=False)
+    """By name, as the config has them."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes="pane")
+        self._views: dict[str, View] = {}
+        self._sending = ""
+
+    def compose(self) -> ComposeResult:
+        """Head, lines, verdict."""
+        yield Static("", classes="payload-head", markup=False)
+        yield PayloadLines(id="payload-lines")
+        yield Static("", classes="payload-verdict", markup=False)
+
+    def focus(self, scroll_visible: bool = True, **options: bool) -> PayloadPane:
+        """The lines take the keys."""
+        self.lines.focus(scroll_visible, **options)
+        return self
+
+    @property
+    def lines(self) -> PayloadLines:
+        """The widget with the cursor."""
+        return self.query_one(PayloadLines)
+
+    @property
+    def view(self) -> View | None:
+        """What is shown."""
+        return self.lines.view
+
+    def position(self) -> Position | None:
+        """Where the record stands in its file; None where it comes from the log."""
+        return None
+
+    def show_progress(self, text: str) -> None:
+        """Something goes on with the file, such as `sent 1,204 of 5,000`; empty when it is over."""
+        self._sending = text
+        self._update_verdict()
+
+    def watch_inspection(self) -> None:
+        """Another record: other views, from their first line."""
+        self._views.clear()
+        self._show_view()
+
+    def watch_view_name(self) -> None:
+        """The same record in another way."""
+        self._show_view()
+
+    def action_view(self, name: str) -> None:
+        """Show one of the four views."""
+        if name in VIEWS:
+            self.view_name = name
+
+    def on_resize(self) -> None:
+        """Title and head are cut to the width."""
+        self.update_title()
+        self._update_head()
+
+    def update_title(self) -> None:
+        """Say anew what is shown."""
+        self.border_title = title(self.inspection, self.position(), self.view_name, max(self.size.width - 4, 20))
+
+    def _show_view(self) -> None:
+        if not self.is_mounted or not self.query(PayloadLines):
+            return
+        shown = self.inspection
+        if shown is None:
+            self.lines.show(None)
+        else:
+            view = self._views.get(self.view_name)
+            if view is None:
+                view = self._views[self.view_name] = make_view(self.view_name, shown, self.environments)
+            self.lines.show(view)
+        self.update_title()
+        self._update_head()
+        self._update_verdict()
+
+    def _update_head(self) -> None:
+        shown = isinstance(self.view, FieldsView)
+        head = self.query_one(".payload-head", Static)
+        head.display = shown
+        if shown:
+            head.update(Content(header(self.lines.scrollable_content_region.width or self.size.width)))
+
+    def _update_verdict(self) -> None:
+        shown = self.inspection
+        if shown is None:
+            content = Content(self._sending)
+        else:
+            content = verdict_content(verdict(shown, self.environments), reason_line(shown, self.environments))
+            if self._sending:
+                content = Content.assemble((self._sending, "$text-accent"), " · ", content)
+        foot = self.query_one(".payload-verdict", Static)
+        foot.display = bool(content.plain)
+        foot.update(content)

@@ -1,0 +1,129 @@
+r"""The Raw view: the bytes as they were read, and the curl view's lines.
+
+Bytes that are no UTF-8 are written as `\xff` in a colour of their own; what is no text at all is shown as a hex dump.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+from sprig_tui.console.payload.spans import Copied, Span, Spans, View, chop
+from sprig_tui.text import printable
+
+BYTES_AT_ONCE = 65_536
+"""What is shown before the rest is folded; each opening of the rest shows four times as much."""
+_NOT_TEXT = re.compile("[\udc80-\udcff]+")
+
+
+class RawView(View):
+    """Bytes as lines of text, or as a hex dump."""
+
+    def __init__(self, data: bytes, what: str = "the record as it was read") -> None:
+        self._data = data
+        self._what = what
+        self._shown = BYTES_AT_ONCE
+        self._lines: list[Spans] = []
+        self._lay_out()
+
+    def __len__(self) -> int:
+        """Lines shown."""
+        return len(self._lines)
+
+    def line(self, index: int) -> Spans:
+        """One line."""
+        return self._lines[index]
+
+    def resize(self, width: int) -> None:
+        """Fold anew."""
+        super().resize(width)
+        self._lay_out()
+
+    def toggle(self, index: int) -> bool:
+        """Show more, on the last line where something is folded."""
+        if index != len(self._lines) - 1 or self._shown >= len(self._data):
+            return False
+        self._shown *= 4
+        self._lay_out()
+        return True
+
+    def copied(self, index: int) -> Copied | None:
+        """All of it, since lines here are only folds."""
+        del index
+        return Copied(self._data.decode(errors="backslashreplace"), self._what) if self._data else None
+
+    def _lay_out(self) -> None:
+        shown = self._data[: self._shown]
+        dump: Callable[[bytes, int], Iterator[Spans]] = hex_lines if is_binary(shown) else text_lines
+        self._lines = list(dump(shown, self.width))
+        if hidden := len(self._data) - len(shown):
+            self._lines.append((Span(f"{hidden:,} more bytes, enter shows them", "muted"),))
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether the bytes are no text: zeros in them, or a tenth of them no UTF-8."""
+    head = data[:4096]
+    if b"\0" in head:
+        return True
+    broken = sum(len(found) for found in _NOT_TEXT.findall(head.decode(errors="surrogateescape")))
+    return broken * 10 > len(head)
+
+
+def text_lines(data: bytes, width: int) -> Iterator[Spans]:
+    """The text line by line, folded to the width."""
+    text = data.decode(errors="surrogateescape")
+    for line in text.removesuffix("\n").split("\n"):
+        if _NOT_TEXT.search(line) is None:
+            for part in chop(printable(line), width) or [""]:
+                yield (Span(part),)
+        else:
+            yield from _folded(_pieces(line), width)
+
+
+def hex_lines(data: bytes, width: int) -> Iterator[Spans]:
+    """Offset, bytes in hexadecimal, and the printable ASCII among them."""
+    each = 16 if width >= 76 else 8
+    for at in range(0, len(data), each):
+        row = data[at : at + each]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        yield (
+            Span(f"{at:08x}  ", "muted"),
+            Span(row.hex(" ").ljust(3 * each + 1), "accent"),
+            Span(text),
+        )
+
+
+def _pieces(line: str) -> Iterator[Span]:
+    at = 0
+    for found in _NOT_TEXT.finditer(line):
+        if found.start() > at:
+            yield Span(printable(line[at : found.start()]))
+        yield Span("".join(f"\\x{ord(one) - 0xDC00:02x}" for one in found.group()), "bad")
+        at = found.end()
+    if at < len(line):
+        yield Span(printable(line[at:]))
+
+
+def _folded(pieces: Iterator[Span], width: int) -> Iterator[Spans]:
+    from rich.cells import cell_len
+
+    line: list[Span] = []
+    room = width
+    for text, role, _ in pieces:
+        first, *rest = chop(text, room) if cell_len(text) > room else (text,)
+        if rest:
+            # What does not fit behind the pieces before it goes on at the width of a whole line.
+            line.append(Span(first, role))
+            yield tuple(line)
+            line, room = [], width
+            *whole, last = chop(text[len(first) :], width)
+            for part in whole:
+                yield (Span(part, role),)
+            first = last
+        line.append(Span(first, role))
+        room -= cell_len(first)
+        if room <= 1:
+            yield tuple(line)
+            line, room = [], width
+    if line:
+        yield tuple(line)

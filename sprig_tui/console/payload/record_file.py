@@ -1,0 +1,132 @@
+"""The records of files and folders by number: a million of them open at once, and a few of them are in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+from sprig_tui.console.payload.seeking import SeekableFile
+from sprig_tui.sprig.reading import find_files
+from sprig_tui.sprig.records import Record
+
+KEPT_RECORDS = 1_024
+KEPT_BYTES = 16_000_000
+_LOOK_UP_EVERY = 256
+
+Stop = Callable[[], bool]
+"""Whether what is being done is no longer wanted."""
+
+
+class StoppedError(Exception):
+    """Reading was no longer wanted."""
+
+
+def never() -> bool:
+    """For reading that nobody stops."""
+    return False
+
+
+class RecordFile:
+    """Records of some files, in order, by number from 0. `read` and `count_on` are for worker threads.
+
+    Memory holds the marks of each file (one in a quarter of a megabyte) and the last records read.
+    """
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        """Raises InputError for a source that is not there or cannot be opened, and for a folder without data."""
+        self.sources = tuple(sources)
+        self._files = [SeekableFile(path) for path in find_files(sources)]
+        self._kept: OrderedDict[int, Record] = OrderedDict()
+        self._kept_bytes = 0
+        self._lock = Lock()
+        self._reader: Iterator[tuple[int, Record]] | None = None
+        self._reader_file = 0
+        self._reader_at = 0
+
+    @property
+    def name(self) -> str:
+        """For the title: the file's own name, or the folder's."""
+        first = Path(self.sources[0])
+        name = f"{first.name or first}/" if first.is_dir() else first.name
+        return f"{name} and {len(self.sources) - 1} more" if len(self.sources) > 1 else name
+
+    @property
+    def count(self) -> int:
+        """Records known so far."""
+        return sum(file.count for file in self._files)
+
+    @property
+    def complete(self) -> bool:
+        """Whether `count` is all of them."""
+        return all(file.complete for file in self._files)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self._files)
+
+    def kept(self, number: int) -> Record | None:
+        """The record if it is at hand; at once, in any thread."""
+        return self._kept.get(number)
+
+    def read(self, number: int, stop: Stop = never) -> Record | None:
+        """Record `number`; None past the end. Raises InputError when a file changed, StoppedError when stopped."""
+        with self._lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
+            base = 0
+            for index, file in enumerate(self._files):
+                if file.complete and number >= base + file.count:
+                    base += file.count
+                    continue
+                found = self._read_in(index, base, number - base, stop)
+                if found is not None:
+                    return found
+                base += file.count
+            return None
+
+    def count_on(self, stop: Stop = never) -> None:
+        """Read to the end, so that `count` is complete and every mark is known. Raises as `read` does."""
+        for file in self._files:
+            if not file.complete:
+                for number, _ in file.records(file.nearest(file.count)):
+                    if number % _LOOK_UP_EVERY == 0 and stop():
+                        raise StoppedError
+
+    def each(self, stop: Stop = never) -> Iterator[tuple[int, Record]]:
+        """Every (number, record), by a reader of its own. Raises as `read` does."""
+        base = 0
+        for file in self._files:
+            for number, record in file.records():
+                if number % _LOOK_UP_EVERY == 0 and stop():
+                    raise StoppedError
+                yield base + number, record
+            base += file.count
+
+    def _read_in(self, index: int, base: int, number: int, stop: Stop) -> Record | None:
+        """Record `number` of one file; goes on with the reader at hand where that is nearer than the last mark."""
+        file = self._files[index]
+        ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
+        if self._reader is None or not ahead:
+            self._reader = file.records(number)
+            self._reader_file = index
+        for position, record in self._reader:
+            self._reader_at = position + 1
+            self._keep(base + position, record)
+            if position >= number:
+                return record
+            if position % _LOOK_UP_EVERY == 0 and stop():
+                raise StoppedError
+        self._reader = None
+        return None
+
+    def _keep(self, number: int, record: Record) -> None:
+        if number not in self._kept:
+            self._kept_bytes += len(record.raw)
+        self._kept[number] = record
+        while len(self._kept) > KEPT_RECORDS or (self._kept_bytes > KEPT_BYTES and len(self._kept) > 1):
+            _, dropped = self._kept.popitem(last=False)
+            self._kept_bytes -= len(dropped.raw)

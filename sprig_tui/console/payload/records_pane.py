@@ -1,0 +1,199 @@
+"""The files behind the Payload pane: opened, counted and moved through while keys are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import work
+from textual.timer import Timer
+
+from sprig_tui.clock import Clock
+from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.payload.browsing import Browser
+from sprig_tui.console.payload.dropped_path import dropped_paths
+from sprig_tui.console.payload.mapped_pane import MappedPane
+from sprig_tui.console.payload.record_file import StoppedError
+from sprig_tui.console.payload.summary import Position
+from sprig_tui.errors import InputError
+from sprig_tui.sprig.records import Record
+
+LOOKS_PER_SECOND = 8
+"""How often the title is brought up to date while a file is being counted."""
+
+
+class RecordsPane(MappedPane):
+    """Moves through the records of a file, all or only those in trouble."""
+
+    def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(clock=clock, id=id)
+        self.browser: Browser | None = None
+        """The open file."""
+        self._target = 0
+        self._waiting_step = 0
+        """The way to go once the next troubled record is known; 0 for none."""
+        self._ticker: Timer | None = None
+
+    def show_file(self, path: str | Path | Sequence[str]) -> None:
+        """Open a file, a folder, or several; what was open stays until the new one is read."""
+        self._open((str(path),) if isinstance(path, str | Path) else tuple(path))
+
+    def open_pasted(self, text: str) -> bool:
+        """Open what a pasted text names, if it is a path that exists; whether it was one."""
+        paths = dropped_paths(text)
+        if paths:
+            self.show_file(paths)
+        return bool(paths)
+
+    def position(self) -> Position | None:
+        """Where the record stands in its file; None where it comes from the log."""
+        return self.browser.position() if self.browser is not None and self.in_file else None
+
+    def go_to(self, number: int) -> None:
+        """Show record `number`, from 0; a notice says when there is none."""
+        browser = self.browser
+        if browser is None or number < 0:
+            return
+        self._target = number
+        kept = browser.file.kept(number)
+        if kept is not None:
+            self._arrive(number, kept)
+        else:
+            self._fetch(number)
+
+    def step(self, step: int) -> None:
+        """To the next record (1) or the one before (-1), of those that are wanted."""
+        browser = self.browser
+        if browser is None:
+            return
+        if browser.troubles is not None:
+            self._step_troubled(step)
+        elif not self.in_file:
+            self.go_to(browser.number)
+        elif self._target + step < 0:
+            tell(self.app, "this is the first record")
+        elif browser.file.complete and self._target + step >= browser.file.count:
+            tell(self.app, "this is the last record")
+        else:
+            self.go_to(self._target + step)
+
+    def toggle_troubled(self) -> None:
+        """Want only troubled records, or all again."""
+        browser = self.browser
+        if browser is None:
+            return
+        self._waiting_step = 0
+        if browser.troubles is not None:
+            browser.troubles = None
+            self.update_title()
+        else:
+            self._find_troubles(browser)
+            self._target = browser.number - 1
+            self._step_troubled(1)
+
+    def _step_troubled(self, step: int) -> None:
+        browser = self.browser
+        if browser is None or browser.troubles is None:
+            self._waiting_step = 0
+            return
+        troubles, self._waiting_step = browser.troubles, 0
+        found = troubles.next(self._target, step)
+        if found is not None:
+            self.go_to(found)
+        elif step > 0 and not troubles.complete:
+            # Looked for still: the clock of the title comes back to it.
+            self._waiting_step = step
+        elif not troubles.numbers:
+            browser.troubles = None
+            self._target = browser.number
+            tell(self.app, "no record of this file is in trouble; all are shown")
+            self.update_title()
+        elif not troubles.rank(browser.number):
+            self.go_to(troubles.numbers[-1])
+        else:
+            self._target = browser.number
+            tell(self.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
+
+    @work(exclusive=True, group="payload-troubles", exit_on_error=False)
+    async def _find_troubles(self, browser: Browser) -> None:
+        self._watch_progress()
+        try:
+            await browser.find_troubles(self.make_intake(), self._clock.now())
+        except InputError as error:
+            tell_fault(self.app, error)
+
+    @work(exclusive=True, group="payload-read", exit_on_error=False)
+    async def _open(self, sources: tuple[str, ...], number: int = 0) -> None:
+        try:
+            browser = await Browser.open(sources)
+            record = await browser.read(number)
+        except InputError as error:
+            tell_fault(self.app, error)
+            return
+        if record is None and number == 0:
+            warn(self.app, f"{browser.file.name} holds no records")
+            return
+        self._close_file()
+        self.browser = browser
+        self.detail = None
+        self._arrive(number if record is not None else 0, record or await browser.read(0))
+        self._count(browser)
+
+    def _close_file(self) -> None:
+        if self.browser is not None:
+            self.browser.close()
+
+    def on_unmount(self) -> None:
+        """Threads that still read end."""
+        self._close_file()
+
+    @work(group="payload-count", exit_on_error=False)
+    async def _count(self, browser: Browser) -> None:
+        self._watch_progress()
+        try:
+            await browser.count()
+        except StoppedError:
+            return
+        except InputError as error:
+            tell_fault(self.app, error)
+
+    def _watch_progress(self) -> None:
+        if self._ticker is None:
+            self._ticker = self.set_interval(1 / LOOKS_PER_SECOND, self._tick)
+        self._ticker.resume()
+
+    def _tick(self) -> None:
+        browser = self.browser
+        if browser is None or not browser.busy:
+            if self._ticker is not None:
+                self._ticker.pause()
+            self.update_title()
+        elif self.in_file:
+            self.update_title()
+        if self._waiting_step:
+            self._step_troubled(self._waiting_step)
+
+    @work(exclusive=True, group="payload-read", exit_on_error=False)
+    async def _fetch(self, number: int) -> None:
+        browser = self.browser
+        if browser is None:
+            return
+        try:
+            record = await browser.read(number)
+        except StoppedError:
+            return
+        except InputError as error:
+            warn(self.app, f"{error.message}: it is read again from its beginning")
+            self._open(browser.file.sources, number)
+            return
+        if record is not None:
+            self._arrive(number, record)
+        else:
+            self._target = browser.number
+            warn(self.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
+
+    def _arrive(self, number: int, record: Record | None) -> None:
+        if self.browser is None or record is None:
+            return
+        self.browser.number = self._target = number
+        self.show_record(record, in_file=True)

@@ -1,0 +1,87 @@
+"""Lines of a view as data: stretches of text with a role, and foreign text folded to a width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from rich.cells import get_character_cell_size
+
+from sprig_tui.text import printable
+
+
+class Span(NamedTuple):
+    """A stretch of a line; `width` as in `line_view.Part`."""
+
+    text: str
+    role: str = ""
+    width: int = 0
+
+
+Spans = Sequence[Span]
+
+
+class Copied(NamedTuple):
+    """What is to be copied: the text as it is, and what to call it."""
+
+    text: str
+    what: str
+
+
+class View:
+    """What the pane shows of a record in one of its ways, line by line."""
+
+    width = 80
+
+    def __len__(self) -> int:
+        """Lines, at the present width and as far as things are open."""
+        raise NotImplementedError
+
+    def line(self, index: int) -> Spans:
+        """One line."""
+        raise NotImplementedError
+
+    def resize(self, width: int) -> None:
+        """So many cells are there from now on."""
+        self.width = width
+
+    def toggle(self, index: int) -> bool:
+        """Open or close what stands in this line; False where nothing opens."""
+        del index
+        return False
+
+    def copied(self, index: int) -> Copied | None:
+        """What a copy of this line means; None for nothing."""
+        raise NotImplementedError
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A text made printable, in lines of at most `width` cells; a line break shows as ⏎ and breaks the line."""
+    if not text:
+        return []
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        lines += chop(printable(line), width - 1) or [""]
+        lines[-1] += "⏎"
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def chop(text: str, width: int) -> list[str]:
+    """A printable text in pieces of at most `width` cells (two where it is fewer); nothing is lost."""
+    width = max(width, 2)
+    if text.isascii():
+        return [text[at : at + width] for at in range(0, len(text), width)]
+    return list(_chop_by_cells(text, width))
+
+
+def _chop_by_cells(text: str, width: int) -> Iterator[str]:
+    start = cells = 0
+    for at, character in enumerate(text):
+        size = 1 if character.isascii() else get_character_cell_size(character)
+        if cells + size > width:
+            yield text[start:at]
+            start, cells = at, 0
+        cells += size
+    if start < len(text):
+        yield text[start:]

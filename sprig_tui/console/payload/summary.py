@@ -1,0 +1,135 @@
+"""The lines around a payload: its title, and below it what is off, how large it is, and where it would go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.payload.inspection import Inspection
+from sprig_tui.console.payload.spans import Span
+from sprig_tui.journal.records import State
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.text import one_line
+
+_DOT = Span(" · ", "muted")
+_EXPLAINED = {
+    Reason.ANONYMOUS: "anonymous",
+    Reason.TEST_WEBHOOK: "a test webhook",
+    Reason.NOT_AN_ANSWER: "not an answer",
+    Reason.DELETED: "deleted in Sprig",
+    Reason.ENVIRONMENT_UNKNOWN: "environment unknown",
+    Reason.POSSIBLE_DUPLICATE: "a possible duplicate",
+    Reason.NEWER_REVISION: "a newer revision of an answer already sent",
+    Reason.INVALID: "invalid",
+    Reason.TOO_LARGE: "too large",
+}
+
+
+class Position(NamedTuple):
+    """Where in its file the record stands."""
+
+    name: str
+    number: int
+    """From 1."""
+    total: int
+    complete: bool
+    """Whether `total` is final."""
+    troubled: tuple[int, int, bool] | None = None
+    """With the filter for troubled ones: which of them from 1, how many, and whether that is final."""
+
+
+def position_text(position: Position, room: int) -> str:
+    """`name  14 of 200`, the name cut in its middle where there is no room."""
+    more = "" if position.complete else "+"
+    said = f"{position.number:,} of {position.total:,}{more}"
+    if position.troubled is not None:
+        which, troubled, final = position.troubled
+        said += f"  ! {which:,} of {troubled:,}{'' if final else '+'}"
+    name = one_line(position.name, limit=200)
+    room -= len(said) + 2
+    if len(name) > room:
+        half = max((room - 1) // 2, 2)
+        name = f"{name[:half]}…{name[-half:]}"
+    return f"{name}  {said}"
+
+
+def delivery_text(inspection: Inspection, room: int) -> str:
+    """For a delivery of the log: its number and where it came from."""
+    delivery = inspection.delivery
+    if delivery is None:
+        return one_line(inspection.place, limit=max(room, 8))
+    said = f"delivery {delivery.id:,}"
+    said += ", mapped again" if inspection.remapped else ""
+    return f"{one_line(inspection.place, limit=max(room - len(said) - 2, 8))}  {said}"
+
+
+def verdict(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:
+    """The bottom line: what is off, the size, and what would become of it."""
+    parts = [*_edited(inspection), *_counts(inspection), _size(inspection), _fate(inspection, environments)]
+    spans = [part for part in parts if part.text]
+    return tuple(span for index, one in enumerate(spans) for span in ((_DOT, one) if index else (one,)))
+
+
+def reason_line(inspection: Inspection, environments: Mapping[str, Environment]) -> str:
+    """The line under it: why it is withheld, or what to see to first; empty where there is nothing."""
+    if inspection.detail:
+        return one_line(inspection.detail, limit=600)
+    if inspection.withheld == Reason.ANONYMOUS:
+        return "the record has no User ID; Segment would drop it without a word"
+    whole = [one.message for one in inspection.lints if not one.path]
+    if whole:
+        return one_line("; ".join(whole), limit=600)
+    found = environments.get(inspection.environment)
+    if inspection.delivery is None and found is not None and found.write_key is None and not inspection.withheld:
+        return f"{inspection.environment} has no write key yet: press a in Environments to add one"
+    return ""
+
+
+def environment_name(name: str) -> str:
+    """An environment's name for people: its first letter large."""
+    return one_line(name[:1].upper() + name[1:], limit=40)
+
+
+def _edited(inspection: Inspection) -> Iterator[Span]:
+    if inspection.edited:
+        yield Span("edited", "accent")
+
+
+def _counts(inspection: Inspection) -> Iterator[Span]:
+    for level, noun, role in (("error", "error", "bad"), ("warning", "warning", "warning")):
+        number = sum(field.level == level for field in inspection.fields)
+        number += sum(one.level == level and not one.path for one in inspection.lints)
+        if number:
+            yield Span(f"{number} {noun}{'s' if number > 1 else ''}", role)
+
+
+def _size(inspection: Inspection) -> Span:
+    if not inspection.body:
+        return Span(f"{len(inspection.raw):,} bytes as read", "muted")
+    size = len(inspection.body)
+    return Span(f"{size:,} bytes of {MAX_EVENT_BYTES // 1024} KB", "bad" if size > MAX_EVENT_BYTES else "")
+
+
+def _fate(inspection: Inspection, environments: Mapping[str, Environment]) -> Span:
+    delivery = inspection.delivery
+    name = environment_name(inspection.environment)
+    if delivery is not None and not inspection.remapped:
+        if delivery.state is State.WITHHELD:
+            return Span(f"withheld: {_explained(inspection.withheld)}", "warning")
+        said = {State.DELIVERED: "sent to", State.FAILED: "refused by", State.QUEUED: "queued for"}[delivery.state]
+        role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
+        status = f", {delivery.status}" if delivery.status else ""
+        return Span(f"{said} {name}{status}", role)
+    if inspection.withheld:
+        return Span(f"would be withheld: {_explained(inspection.withheld)}", "warning")
+    protected = " (protected)" if name and (one := environments.get(inspection.environment)) and one.protected else ""
+    return Span(f"would be sent to {name}{protected}", "good")
+
+
+def _explained(reason: str) -> str:
+    try:
+        return _EXPLAINED[Reason(reason)]
+    except ValueError:
+        return one_line(reason, limit=60)

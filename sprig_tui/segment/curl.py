@@ -1,0 +1,35 @@
+"""A track call as a curl command: for people, safe to show and to paste; the key is left to $SEGMENT_WRITE_KEY."""
+
+from __future__ import annotations
+
+import shlex
+
+from sprig_tui.text import printable
+
+
+def curl_lines(base_url: str, body: bytes) -> tuple[str, ...]:
+    """The command on three lines, joined by backslashes, for an endpoint (a URL without `/v1`) and a body of JSON.
+
+    Where an answer holds what a terminal would act on or not show, the body is written in ASCII: JSON has its own
+    escapes for it, so that the call stays the same.
+    """
+    return (
+        f"curl {shlex.quote(f'{base_url}/v1/track')} \\",
+        "  -u \"$SEGMENT_WRITE_KEY:\" -H 'Content-Type: application/json' \\",
+        f"  --data-raw {shlex.quote(visible_json(body))}",
+    )
+
+
+def visible_json(body: bytes) -> str:
+    """JSON as text of which every character is seen; in ASCII where it would not be otherwise.
+
+    What is no UTF-8 (and so no JSON) is shown as U+FFFD.
+    """
+    text = body.decode(errors="replace")
+    return text if printable(text) == text else _ascii(text)
+
+
+def _ascii(text: str) -> str:
+    units = text.encode("utf-16-be")
+    found = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in found)

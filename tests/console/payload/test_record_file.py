@@ -1,0 +1,204 @@
+import gzip
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sprig_tui.console.payload import seeking
+from sprig_tui.console.payload.record_file import KEPT_RECORDS, RecordFile, StoppedError
+from sprig_tui.errors import InputError
+from sprig_tui.sprig import byte_source
+from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.records import Unsendable
+
+GROUP = "9b7c6f6e-1111-4222-8333-{:012d}"
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    """Marks as close as a real file's, in a file that is a thousand times smaller."""
+    monkeypatch.setattr(seeking, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(seeking, "ROWS_BETWEEN_MARKS", 3)
+
+
+def key(record):
+    return record.raw, record.origin, getattr(record, "response_group_id", None)
+
+
+def csv_text(rows, *, labels=True, newline="\n"):
+    keys = "responseGroupUid,userId,surveyId,surveyName,completedAt,Q1_Type,Q1_Response,Q1_Question_Text,Attribute_1"
+    lines = [keys]
+    if labels:
+        lines.append("Response Group,User,Survey,Name,Completed,Type,Response,Question,plan")
+    lines += [
+        f'{GROUP.format(number)},acct_{number},12,Checkout,2026-09-01T10:00:00Z,open,"{answer}",Why?,team'
+        for number, answer in enumerate(rows)
+    ]
+    return newline.join(lines) + newline
+
+
+def same_as_read(path, order):
+    """Every record by number, in this order, is the one that reading from the start gives."""
+    expected = [key(one) for one in read_responses([str(path)])]
+    file = RecordFile([str(path)])
+    file.count_on()
+    assert (file.count, file.complete) == (len(expected), True)
+    for number in order(len(expected)):
+        assert key(file.read(number)) == expected[number], number
+    assert file.read(len(expected)) is None
+
+
+def backwards(count):
+    return range(count - 1, -1, -1)
+
+
+def test_a_record_is_read_by_its_number_without_what_comes_before_it(lines_file, small_chunks):
+    file = RecordFile([str(lines_file(2_000))])
+    file.count_on()
+    assert (file.count, file.complete) == (2_000, True)
+    assert file.read(1_999).user_id == "acct_1999"
+    assert len(file._kept) < 10, "only from the last mark on"
+
+
+def test_every_record_of_lines_backwards(lines_file, small_chunks, record):
+    odd = [
+        record(1),
+        "",
+        '{"broken": ',
+        "   ",
+        json.dumps({"data": [record(2), record(3)]}),
+        record(4, question="é" * 300),
+        "not json at all",
+        json.dumps([record(5), record(6)]),
+        record(7, response="x" * 3_000),
+    ]
+    same_as_read(lines_file(odd * 30), backwards)
+
+
+def test_a_line_too_long_to_keep_makes_no_wrong_mark(lines_file, small_chunks, monkeypatch, record):
+    monkeypatch.setattr(seeking, "_LIMIT", 2_000)
+    path = lines_file([record(1), record(2, response="x" * 9_000), record(3)] * 5)
+    file = RecordFile([str(path)])
+    file.count_on()
+    assert file.count == 15
+    found = [file.read(number) for number in backwards(15)]
+    assert [isinstance(one, Unsendable) for one in found] == [False, True, False] * 5
+    assert found[0].origin.line == 15
+
+
+@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_every_row_of_an_export_backwards(tmp_path, small_chunks, labels, newline):
+    path = tmp_path / "export.csv"
+    answers = ["fine", f"two{newline}lines", "", 'a ""quote""', "ü" * 200, "x,y"] * 12
+    path.write_bytes(csv_text(answers, labels=labels, newline=newline).encode())
+    assert RecordFile([str(path)])._files[0].seekable
+    same_as_read(path, backwards)
+
+
+def test_an_export_with_an_open_quote_backwards(tmp_path, small_chunks):
+    path = tmp_path / "export.csv"
+    text = csv_text(["fine"] * 40)
+    broken = text.replace(
+        'acct_20,12,Checkout,2026-09-01T10:00:00Z,open,"fine"', 'acct_20,12,"Checkout,2026,open,"fine"'
+    )
+    assert broken != text
+    path.write_text(broken)
+    same_as_read(path, backwards)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["ok", "two\nlines", "", "é" * 40, "a,b"]), max_size=40), st.booleans(), st.booleans())
+def test_any_export_backwards(tmp_path_factory, answers, labels, mark):
+    path = tmp_path_factory.mktemp("export") / "export.csv"
+    path.write_bytes((b"\xef\xbb\xbf" if mark else b"") + csv_text(answers, labels=labels).encode())
+    same_as_read(path, backwards)
+
+
+def test_what_cannot_be_entered_in_the_middle_is_read_from_its_start(tmp_path, record):
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps([record(number) for number in range(50)], indent=1))
+    zipped = tmp_path / "lines.jsonl.gz"
+    zipped.write_bytes(gzip.compress("\n".join(json.dumps(record(number)) for number in range(50)).encode()))
+    wide = tmp_path / "wide.jsonl"
+    wide.write_bytes("\n".join(json.dumps(record(number)) for number in range(50)).encode("utf-16"))
+    for path in (listed, zipped, wide):
+        assert not RecordFile([str(path)])._files[0].seekable
+        same_as_read(path, backwards)
+
+
+def test_a_byte_order_mark_does_not_shift_the_marks(tmp_path, small_chunks, record):
+    path = tmp_path / "marked.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf\n" + "\n".join(json.dumps(record(number)) for number in range(60)).encode())
+    same_as_read(path, backwards)
+
+
+def test_files_of_a_folder_are_one_after_the_other(lines_file, tmp_path, record):
+    lines_file([record(1), record(2)], "a.jsonl")
+    lines_file([record(3)], "b.jsonl")
+    lines_file([record(4), record(5)], "c.jsonl")
+    file = RecordFile([str(tmp_path)])
+    assert [file.read(number).user_id for number in (4, 0, 2, 3, 1)] == [
+        "acct_5",
+        "acct_1",
+        "acct_3",
+        "acct_4",
+        "acct_2",
+    ]
+    assert file.read(5) is None
+    assert (file.count, file.complete) == (5, True)
+    assert file.name == f"{tmp_path.name}/"
+    assert [number for number, _ in file.each()] == [0, 1, 2, 3, 4]
+
+
+def test_memory_keeps_a_bounded_number_of_records(lines_file):
+    file = RecordFile([str(lines_file(KEPT_RECORDS + 500))])
+    file.read(KEPT_RECORDS + 400)
+    assert len(file._kept) <= KEPT_RECORDS
+    assert file.kept(0) is None
+    assert file.kept(KEPT_RECORDS + 400) is not None
+
+
+def test_reading_that_is_no_longer_wanted_ends(lines_file):
+    file = RecordFile([str(lines_file(2_000))])
+    with pytest.raises(StoppedError):
+        file.read(1_999, lambda: True)
+    with pytest.raises(StoppedError):
+        file.count_on(lambda: True)
+    assert file.read(1_999).user_id == "acct_1999"
+
+
+def test_a_file_that_changed_is_said_to_have(lines_file, record):
+    path = lines_file(3)
+    file = RecordFile([str(path)])
+    file.read(2)
+    file._kept.clear()
+    path.write_text(json.dumps(record(9)))
+    with pytest.raises(InputError, match="has changed since it was opened"):
+        file.read(0)
+
+
+def test_what_cannot_be_opened_is_named(tmp_path):
+    with pytest.raises(InputError, match="there is no file"):
+        RecordFile([str(tmp_path / "none.json")])
+    with pytest.raises(InputError, match="no file to read in"):
+        RecordFile([str(tmp_path)])
+    import os
+
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(InputError, match="no regular file"):
+        RecordFile([str(tmp_path / "pipe.json")])
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \n", b"\x00\x01\x02binary", b"{", b"[", b"null", b"\xff\xfe", b"a,b\n1,2\n"]
+)
+def test_odd_content_reads_as_it_always_does(tmp_path, content):
+    path = tmp_path / "odd.json"
+    path.write_bytes(content)
+    same_as_read(path, backwards)
+
+
+def test_the_chunk_size_is_that_of_the_reader():
+    assert seeking.CHUNK_BYTES == byte_source.CHUNK_BYTES
