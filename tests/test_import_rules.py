@@ -52,7 +52,7 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, v
     sample = next(file for file in sorted(SAMPLES.iterdir()) if file.suffix == ".jsonl")
     loaded = loaded_by(command("preview", str(sample), "-e", "development", "--as", view), tmp_path)
     assert "sprig_tui.mapping.mapper" in loaded
-    assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w"}
+    assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w", "asyncio"}
 
 
 @pytest.mark.parametrize("name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal"])

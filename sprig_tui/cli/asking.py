@@ -19,7 +19,8 @@ def confirm(question: str) -> bool:
 
 def confirm_name(question: str, name: str) -> bool:
     """Whether the person typed this very name; for what cannot be taken back."""
-    return _answer(f"{question}\ntype its name to go on: ") == name
+    diagnostics.note(question)
+    return _answer("type its name to go on: ") == name
 
 
 def hidden(question: str) -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import importlib.util
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +14,6 @@ from sprig_tui.cli.commands import command
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.config.environment import Environment
     from sprig_tui.journal.contract import Journal
     from sprig_tui.segment.sink import Sink
 
@@ -34,27 +30,13 @@ def demo(plain: bool) -> int:
     No key, no network, nothing of yours is touched: the journal is a temporary one. At a terminal it opens the
     console; else, or with --plain, it writes the log of what happened.
     """
-    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if at_terminal and not plain and importlib.util.find_spec("sprig_tui.console.demo") is not None:
-        result: int = importlib.import_module("sprig_tui.console.demo").run()
-        return result
+    from sprig_tui.cli.console import can_open, open_demo
+    from sprig_tui.config.samples import samples_folder
+
     with tempfile.TemporaryDirectory(prefix="sprig-tui-demo-") as folder:
+        if can_open() and not plain:
+            return open_demo(Path(folder), samples_folder())
         return asyncio.run(_demo(Path(folder)))
-
-
-def demo_environments(url: str) -> dict[str, Environment]:
-    """Production and development, both to the look-alike; made-up keys."""
-    from sprig_tui.config.environment import Environment, WriteKey
-
-    return {
-        name: Environment(
-            name=name,
-            write_key=WriteKey(f"demo{name:a<24}demo"[:32], "demo"),
-            endpoint=url,
-            protected=name == "production",
-        )
-        for name in ("production", "development")
-    }
 
 
 async def _demo(folder: Path) -> int:
@@ -65,17 +47,19 @@ async def _demo(folder: Path) -> int:
     with Interrupts() as interrupts:
         async with Sink(faults=FAULTS) as sink, open_journal(folder / "journal.db") as journal:
             try:
-                return await interrupts.guard(_deliver(sink, journal))
+                return await interrupts.guard(_deliver(folder, sink, journal))
             except Stopped:
                 diagnostics.note("stopped")
                 return ExitCode.INTERRUPTED
 
 
-async def _deliver(sink: Sink, journal: Journal) -> int:
+async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from collections import Counter
 
-    from sprig_tui.cli.log_lines import log_line
+    from sprig_tui.cli.console import demo_settings
+    from sprig_tui.cli.log_lines import LogLines
     from sprig_tui.cli.tally import by_state, tally_of, tally_text
+    from sprig_tui.config.paths import in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.feeding import feed
@@ -86,17 +70,18 @@ async def _deliver(sink: Sink, journal: Journal) -> int:
     from sprig_tui.mapping.records import Rules
     from sprig_tui.sprig.reading import read_responses
 
-    folder = samples_folder()
-    environments = demo_environments(sink.url)
+    samples = samples_folder()
+    environments = demo_settings(in_folder(str(folder)), sink.url).environments
     intake = Intake(Rules(), environments, DECLARED)
-    diagnostics.note(f"reading {folder}; sending to a look-alike of Segment at {sink.url}")
+    diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments) as engine:
-        fed = await feed(read_responses([folder]), intake, journal, engine)
+        fed = await feed(read_responses([samples]), intake, journal, engine)
         waited = await until_settled(journal, fed.ids, list(fed.environments), engine=engine)
+    lines = LogLines(output.columns())
     cursor, more = 0, True
     while more:
         page = await journal.page(Query(), cursor=cursor, limit=1_000, direction="newer")
-        output.write_lines(log_line(delivery) for delivery in page.deliveries)
+        output.write_lines(lines.line(delivery) for delivery in page.deliveries)
         more = page.more and bool(page.deliveries)
         cursor = page.deliveries[-1].id if page.deliveries else cursor
     output.flush()

@@ -114,10 +114,11 @@ async def _follow(journal: Journal, query: Query, cursor: str, *, as_json: bool)
 
 
 def _write(deliveries: list[Delivery] | tuple[Delivery, ...], *, as_json: bool) -> None:
-    from sprig_tui.cli.log_lines import delivery_json, log_line
+    from sprig_tui.cli.log_lines import LogLines, delivery_json
 
+    lines = LogLines(output.columns())
     for delivery in deliveries:
         if as_json:
             output.write_json(delivery_json(delivery))
         else:
-            output.write_line(log_line(delivery))
+            output.write_line(lines.line(delivery))

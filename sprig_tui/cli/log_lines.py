@@ -17,22 +17,45 @@ if TYPE_CHECKING:
 STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
 WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
 """Columns of the parts that may be longer; the rest of a line is what it is."""
+FIXED, OUTCOME = 40, 24
+"""Columns of id, time, state and gaps, and what is left at least for why a delivery stands where it stands."""
 TIMES = ("answered_at", "added_at", "due_at", "settled_at")
 
 
-def log_line(delivery: Delivery) -> str:
-    """One line: id, time, where, what, state, why."""
-    cells = {
-        "environment": delivery.environment or "-",
-        "survey": delivery.survey_name or delivery.survey_id or "-",
-        "user": delivery.user_id or "-",
-        "type": delivery.question_type or "-",
-        "answer": delivery.answer or "-",
-    }
-    fitted = "  ".join(fit(one_line(text), WIDTHS[name]) for name, text in cells.items())
-    state = output.paint(f"{delivery.state.value:<9}", STYLES[delivery.state])
-    when = output.paint(clock_time(delivery.added_at), "dim")
-    return f"{delivery.id:>7}  {when}  {fitted}  {state}  {outcome_text(delivery)}".rstrip()
+class LogLines:
+    """Lines of the log: in full for a file or a pipe, made to fit for a terminal."""
+
+    def __init__(self, columns: int = 0) -> None:
+        """`columns` of the terminal; 0 for no limit."""
+        self._columns = columns
+        self._widths = dict(WIDTHS)
+        if columns:
+            share = max(0.35, (columns - FIXED - OUTCOME) / (sum(WIDTHS.values()) + 2 * len(WIDTHS)))
+            self._widths = {name: round(width * min(share, 2.0)) for name, width in WIDTHS.items()}
+            self._widths["environment"] = max(11, self._widths["environment"])
+        self._today = datetime.now(UTC).astimezone().date()
+
+    def line(self, delivery: Delivery) -> str:
+        """One line: id, time, where, what, state, why."""
+        cells = {
+            "environment": delivery.environment or "-",
+            "survey": delivery.survey_name or delivery.survey_id or "-",
+            "user": delivery.user_id or "-",
+            "type": delivery.question_type or "-",
+            "answer": delivery.answer or "-",
+        }
+        fitted = "  ".join(fit(one_line(text), self._widths[name]) for name, text in cells.items())
+        state = output.paint(f"{delivery.state.value:<9}", STYLES[delivery.state])
+        why = outcome_text(delivery)
+        when = clock_time(delivery.added_at)
+        if self._columns:
+            when = self._short(when)
+            used = 8 + len(when) + 2 + sum(self._widths.values()) + 2 * len(WIDTHS) + 9 + 2
+            why = fit(why, max(OUTCOME, self._columns - used)).rstrip()
+        return f"{delivery.id:>6}  {output.paint(when, 'dim')}  {fitted}  {state}  {why}".rstrip()
+
+    def _short(self, when: str) -> str:
+        return f"{when[11:]:<14}" if when[:10] == self._today.isoformat() else f"{when[:16][2:]:<14}"
 
 
 def outcome_text(delivery: Delivery) -> str:

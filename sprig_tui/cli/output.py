@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sprig_tui.cli import style
+from sprig_tui.errors import InputError
 
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
@@ -44,17 +46,23 @@ def write_json(value: Any) -> None:
 
 def flush() -> None:
     """Write out what is buffered; a closed pipe shows here at the latest (ReaderGoneError)."""
-    try:
+    with _named():
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        raise ReaderGoneError from error
 
 
 def _put(text: str) -> None:
-    try:
+    with _named():
         sys.stdout.write(text)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError as error:
         raise ReaderGoneError from error
+    except OSError as error:
+        raise InputError(f"cannot write to stdout: {error.strerror}", hint="check where it leads to") from error
 
 
 def coloured() -> bool:
@@ -72,9 +80,13 @@ def mark(symbol: str, plain: str) -> str:
     return symbol if _encodable(symbol) == symbol else plain
 
 
-def is_terminal() -> bool:
-    """Whether a person reads stdout directly."""
-    return sys.stdout.isatty()
+def columns() -> int:
+    """Width of the terminal; 0 where stdout is none, and nothing is to be cut."""
+    if not sys.stdout.isatty():
+        return 0
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def _encodable(text: str) -> str:

@@ -10,6 +10,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import FILES, command, environment_option, json_option
 from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.reading import read_files
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 View = Literal["fields", "json", "curl"]
 MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "error": ("✗", "x", "bad")}
-PATH_WIDTH, VALUE_WIDTH, ORIGIN_WIDTH = 26, 44, 24
+PATH_WIDTH, ORIGIN_WIDTH = 26, 22
+NOTE_WIDTH = 30
+"""Left at least for a note, on a terminal."""
 
 
 @command("preview")
@@ -45,7 +48,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
     intake = Intake(settings.rules, settings.environments, environment)
     clock = SystemClock()
     withheld = number = 0
-    for number, record in enumerate(_read(files), 1):
+    for number, record in enumerate(read_files(files), 1):
         if isinstance(record, Unsendable):
             withheld += 1
             if as_json:
@@ -69,12 +72,6 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
     elif withheld:
         diagnostics.note(f"{withheld:,} of {number:,} would be withheld")
     return ExitCode.REJECTED if withheld else ExitCode.OK
-
-
-def _read(files: tuple[str, ...]) -> Iterator[Record]:
-    from sprig_tui.cli.send import read_files
-
-    return read_files(files)
 
 
 def _pretty(body: bytes) -> Iterator[str]:
@@ -108,8 +105,10 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     from sprig_tui.segment.limits import MAX_EVENT_BYTES
     from sprig_tui.text import one_line
 
+    columns = output.columns()
+    width = min(44, max(18, columns - PATH_WIDTH - ORIGIN_WIDTH - NOTE_WIDTH - 8)) if columns else 44
     for field in mapping.fields:
-        yield _field(field)
+        yield _field(field, width)
     counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
     said = [f"{number} {level}{'s' if number > 1 else ''}" for level, number in counts.items() if number]
     said.append(f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes")
@@ -126,7 +125,7 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     yield f"  {'  '.join(said)}"
 
 
-def _field(field: FieldTrace) -> str:
+def _field(field: FieldTrace, width: int) -> str:
     from sprig_tui.cli.log_lines import fit
     from sprig_tui.text import one_line
 
@@ -134,7 +133,7 @@ def _field(field: FieldTrace) -> str:
     mark = output.paint(output.mark(symbol, plain), style)
     cells = (
         fit(field.path, PATH_WIDTH),
-        fit(one_line(value_text(field.value)), VALUE_WIDTH),
+        fit(one_line(value_text(field.value)), width),
         fit(one_line(field.origin), ORIGIN_WIDTH),
         one_line(field.note),
     )
@@ -154,27 +153,13 @@ def value_text(value: Any) -> str:
 
 
 def _curl(settings: Settings, mapping: Mapping) -> Iterator[str]:
-    import shlex
-
-    from sprig_tui.text import printable
+    from sprig_tui.segment.curl import curl_lines
+    from sprig_tui.segment.limits import ENDPOINTS
 
     if mapping.withheld is not None:
         yield f"# would be withheld: {mapping.withheld.value}"
     found = settings.environments.get(mapping.environment)
-    url = f"{found.base_url if found else 'https://api.segment.io'}/v1/track"
-    body = mapping.body.decode()
-    if printable(body) != body:
-        # A terminal must not act on what an answer holds; JSON has its own way to write such characters.
-        body = _ascii_json(body)
-    yield f"curl {shlex.quote(url)} \\"
-    yield "  -u \"$SEGMENT_WRITE_KEY:\" -H 'Content-Type: application/json' \\"
-    yield f"  --data-raw {shlex.quote(body)}"
-
-
-def _ascii_json(text: str) -> str:
-    units = text.encode("utf-16-be")
-    found = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
-    return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in found)
+    yield from curl_lines(found.base_url if found else ENDPOINTS["us"], mapping.body)
 
 
 def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:

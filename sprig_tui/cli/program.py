@@ -89,8 +89,9 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @color_option
 @click.option("--read-only", is_flag=True, help="Open the console with no way to send.")
+@click.option("--no-engine", is_flag=True, help="Open the console without an engine: others deliver.")
 @click.pass_context
-def program(ctx: click.Context, read_only: bool) -> int:
+def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     """Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
 
     Without a command it opens the console. `sprig-tui demo` is the place to start.
@@ -100,19 +101,36 @@ def program(ctx: click.Context, read_only: bool) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return ExitCode.OK
-    from sprig_tui.cli.opening import open_console
+    from sprig_tui.cli.console import open_console
 
-    return open_console(read_only=read_only)
+    return open_console(read_only=read_only, no_engine=no_engine)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the program and leave with its exit code; a traceback is shown only when SPRIG_TUI_DEBUG is set."""
+    _open_missing_streams()
     code = run(argv)
     try:
         output.flush()
-    except (output.ReaderGoneError, ValueError):
+    except output.ReaderGoneError:
         _drop_stdout()
+    except SprigTuiError as error:
+        # What the command did is done; only its last words did not get through.
+        diagnostics.error(error)
+        _drop_stdout()
+        code = code or error.exit_code
     sys.exit(int(code))
+
+
+def _open_missing_streams() -> None:
+    """A program started with closed streams (`>&-`, some services) has None in their place: nobody listens there."""
+    if None not in (sys.stdin, sys.stdout, sys.stderr):
+        return
+    from pathlib import Path
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
 
 
 def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit per kind of ending

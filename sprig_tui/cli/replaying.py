@@ -212,7 +212,7 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, *, as_json: bool, sto
                 ],
             }
         )
-    skipped = f", {run.skipped:,} could not be (nothing to send, or still queued)" if run.skipped else ""
+    skipped = f", {run.skipped:,} cannot be sent (withheld for good, or still queued)" if run.skipped else ""
     diagnostics.note(f"{run.queued:,} queued again{skipped}; now: {tally_text(tally)}" if tally else "queued")
     say_standstills(waited.standstills)
     if stopped:

@@ -12,13 +12,13 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import FILES, command, environment_option, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.reading import read_files
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.intake import Intake
-    from sprig_tui.sprig.reading import Progress
     from sprig_tui.sprig.records import Record
 
 LOOK_AHEAD = 100
@@ -72,17 +72,6 @@ def send(
         return await sending.run(records, deliver=not no_wait, as_json=as_json)
 
     return asyncio.run(run())
-
-
-def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Iterator[Record]:
-    """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
-    from sprig_tui.sprig.reading import read_responses
-
-    if files.count("-") > 1:
-        raise click.UsageError("standard input (-) can be read once only")
-    # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
-    stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
-    return read_responses(files, stdin=stdin, progress=progress)
 
 
 def _first_checked(

@@ -1,0 +1,23 @@
+"""The files that a command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.sprig.records import Record
+
+
+def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Iterator[Record]:
+    """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
+    from sprig_tui.sprig.reading import read_responses
+
+    if files.count("-") > 1:
+        raise click.UsageError("standard input (-) can be read once only")
+    # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
+    stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
+    return read_responses(files, stdin=stdin, progress=progress)
