@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sprig_tui.delivery.ids import IdRanges
@@ -20,6 +21,15 @@ from sprig_tui.sprig.records import Record
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.intake import Intake
+
+_OUTCOME = attrgetter("outcome")
+_STATE = attrgetter("state", "reason")
+_ENVIRONMENT = attrgetter("environment")
+_QUEUED = (State.QUEUED, "")
+
+
+_OUTCOME = attrgetter("outcome")
+_STANDING = attrgetter("state", "reason")
 
 
 class Fed:
@@ -43,9 +53,10 @@ class Fed:
         self.records += len(entries)
         queued = [one.id for one in added if one.state is State.QUEUED]
         self.ids.add(queued)
-        self.added.add(one.id for one in added if one.outcome != "known")
-        self.outcomes.update(one.outcome for one in added)
-        self.states.update((one.state, one.reason) for one in added)
+        outcomes = Counter(map(_OUTCOME, added))
+        self.outcomes.update(outcomes)
+        self.states.update(map(_STANDING, added))
+        self.added.add([one.id for one in added if one.outcome != "known"])
         if not queued:
             return set()
         touched = Counter(
