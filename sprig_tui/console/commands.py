@@ -124,6 +124,14 @@ class Commanded(_Node):
                 return permissions.refusal(command)
         return ""
 
+    def offered_commands(self) -> Sequence[type[Command]]:
+        """What the palette shows while this is the screen."""
+        return self.VERBS
+
+    async def run_command(self, command: type[Command]) -> None:
+        """Do a command that the palette offered, or say why not."""
+        await self.app.run_action(command.action(), self)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """None (shown, but greyed) for a refused command; the app then shows the reason."""
         if self.refusal(action):

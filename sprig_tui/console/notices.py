@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.text import printable
@@ -16,17 +16,17 @@ LONGEST = 400
 SECONDS = {"information": 4.0, "warning": 8.0, "error": 12.0}
 
 
-def tell(app: App[object], text: str, *, severity: SeverityLevel = "information") -> None:
+def tell(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
     """Show a notice; line breaks of ours stay, everything else of a foreign text is made visible."""
     shown = "\n".join(printable(line, limit=LONGEST) for line in text.split("\n")[:6])
     app.notify(shown, severity=severity, timeout=SECONDS[severity], markup=False)
 
 
-def warn(app: App[object], text: str) -> None:
+def warn(app: App[Any], text: str) -> None:
     """Something is off, or was not done."""
     tell(app, text, severity="warning")
 
 
-def tell_fault(app: App[object], error: SprigTuiError) -> None:
+def tell_fault(app: App[Any], error: SprigTuiError) -> None:
     """An error of ours: what happened, and what to do now."""
     tell(app, f"{error.message}\n{error.hint}" if error.hint else error.message, severity="error")

@@ -147,10 +147,11 @@ class DeliveryLog(LogJobs, Vertical):
         if str(trouble.content) != self.log_watch.trouble:
             trouble.update(Content(printable(self.log_watch.trouble, limit=400)))
             trouble.display = bool(self.log_watch.trouble)
-        if standing != self._standing:
+        said = hints(standing, opened=search is not None)
+        if standing != self._standing or said != self.lines.hints:
             self._standing = standing
             self.border_title = Content(title(standing))
-            self.lines.hints = hints(standing, opened=search is not None)
+            self.lines.hints = said
             if not standing.shown:
                 self.lines.refresh()
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
-def sheets() -> list[Path]:
+def sheets() -> list[str | PurePath]:
     """Every style sheet, in the order they are applied."""
-    return sorted(Path(__file__).parent.glob("*.tcss"))
+    return [*sorted(Path(__file__).parent.glob("*.tcss"))]

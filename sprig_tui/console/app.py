@@ -1,0 +1,297 @@
+"""The Textual app: settings, theme, keymap, and the life of journal and engine while it is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.actions import ActionParseResult
+from textual.app import App, get_system_commands_provider
+from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.worker import Worker, WorkerState
+
+from sprig_tui.console import console_commands
+from sprig_tui.console.background import Background
+from sprig_tui.console.catalogue import PANE_COMMANDS, slots
+from sprig_tui.console.clipboard import Clipboard
+from sprig_tui.console.commands import Command, Commanded, Permissions, bindings
+from sprig_tui.console.core import Core, Sources
+from sprig_tui.console.deliveries.detail_screen import DetailScreen
+from sprig_tui.console.deliveries.log import DeliveryLog
+from sprig_tui.console.environments.config_desk import ConfigDesk
+from sprig_tui.console.environments.doubts import doubts_of
+from sprig_tui.console.environments.flows import EnvironmentFlows
+from sprig_tui.console.help_screen import LIST_KEYS, HelpScreen, Section, help_content, section_of
+from sprig_tui.console.keymap import check_keymap
+from sprig_tui.console.main_screen import MainScreen
+from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.palette import PLACES, CommandSource
+from sprig_tui.console.payload.inspector import PayloadInspector
+from sprig_tui.console.sending.flows import SendFlows
+from sprig_tui.console.styles import sheets
+from sprig_tui.console.themes import THEMES, choose_theme
+from sprig_tui.console.vitals import Vitals
+from sprig_tui.errors import ConfigError, KeymapError, SprigTuiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.screen import Screen
+
+    from sprig_tui.clock import Clock
+    from sprig_tui.config.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class SprigTui(App[int]):
+    """The console. `core` holds journal and engine, `flows` what the Environments pane's wishes lead to."""
+
+    TITLE = "sprig-tui"
+    CSS_PATH = sheets()
+    COMMANDS = {CommandSource, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
+    BINDINGS: ClassVar[list[BindingType]] = bindings(console_commands.COMMANDS)
+    NOTIFICATION_TIMEOUT = 5
+
+    def __init__(
+        self,
+        sources: Sources,
+        settings: Settings,
+        permissions: Permissions,
+        *,
+        clock: Clock | None = None,
+        files: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__()
+        self.files = files
+        self.permissions = permissions
+        self.core = Core(sources, settings, permissions, clock=clock, changed=self._core_changed)
+        self.desk = ConfigDesk(self.core, self._use)
+        self.flows = EnvironmentFlows(self, self.core, self.desk)
+        self.doubts: tuple[str, ...] = ()
+        self.sending = SendFlows(self, self.core)
+        self.copier = Clipboard(sources.paths.state_dir, self.copy_to_clipboard)
+        self.main = MainScreen(self.core)
+        self._background = Background(
+            self.core,
+            self.desk,
+            show=self._show,
+            tell=lambda text: tell(self, text),
+            warn=lambda text: warn(self, text),
+            secrets=self._secrets,
+        )
+        self._leaving = False
+        for theme in THEMES:
+            self.register_theme(theme)
+        self._apply(settings)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[object]:
+        """The three panes."""
+        return self.main  # type: ignore[return-value] # no result is ever taken from it
+
+    def on_mount(self) -> None:
+        """Paint first; journal and engine come after."""
+        self.call_after_refresh(self._background.begin)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(NotImplementedError, ValueError, RuntimeError):
+                loop.add_signal_handler(number, self.action_leave)
+
+    async def on_unmount(self) -> None:
+        """However it ends: a console that was left properly did this before."""
+        await self._background.end()
+
+    def _core_changed(self) -> None:
+        self._background.stir()
+        self.main.use_journal()
+
+    # -- what moves ---------------------------------------------------------------------------------------------------
+
+    def _show(self, vitals: Vitals) -> None:
+        with self.batch_update():
+            self.main.vitals = vitals
+
+    def on_app_focus(self) -> None:
+        """The person looks again."""
+        self._background.watched = True
+        self._background.stir()
+
+    def on_app_blur(self) -> None:
+        """The person looks elsewhere."""
+        self._background.watched = False
+
+    async def _use(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self._apply(settings)
+        await self.core.reload(settings)
+        self._background.stir()
+        self.main.use(settings)
+
+    def _apply(self, settings: Settings) -> None:
+        theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
+        self.theme = theme
+        faults = [theme_fault] if theme_fault else []
+        try:
+            self.set_keymap(check_keymap(settings.keys, slots()))
+        except KeymapError as error:
+            self.set_keymap({})
+            faults.append(f"{error.message}; {error.hint}; all keys are as they came")
+        self.doubts = (*doubts_of(settings), *faults)
+
+    # -- doing --------------------------------------------------------------------------------------------------------
+
+    def do(self, work: Coroutine[None, None, object]) -> None:
+        """Run a flow of dialogs; what cannot be done is said."""
+        self.run_worker(self._said(work), exit_on_error=False, group="flow")
+
+    async def _said(self, work: Coroutine[None, None, object]) -> None:
+        try:
+            await work
+        except ConfigError as error:
+            tell_fault(self, error)
+        except SprigTuiError as error:
+            _log.warning("%s", error.message)
+            tell_fault(self, error)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of ours in a flow: say so, keep the screen."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            _log.error("unexpected fault in %s", event.worker.name, exc_info=event.worker.error)
+            name = type(event.worker.error).__name__
+            warn(self, f"unexpected fault: {name}; what was journaled is safe; see {self.core.sources.paths.log_file}")
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """As Textual, but a refused command says why."""
+        if await super().run_action(action, default_namespace, namespaces):
+            return True
+        if isinstance(default_namespace, (Commanded, MainScreen)) and isinstance(action, str):
+            reason = default_namespace.refusal(action)
+            if reason:
+                warn(self, reason)
+                return True
+        return False
+
+    @on(PayloadInspector.CopyRequested)
+    @on(DeliveryLog.CopyRequested)
+    @on(DetailScreen.CopyRequested)
+    def _copy(
+        self, event: PayloadInspector.CopyRequested | DeliveryLog.CopyRequested | DetailScreen.CopyRequested
+    ) -> None:
+        self.do(self._copied(event.text, event.what))
+
+    async def _copied(self, text: str, what: str) -> None:
+        outcome = await self.copier.copy(text)
+        (tell if outcome.route else warn)(self, outcome.message(what))
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Panes can be gone to, and zoomed, only where they are."""
+        if self.screen is not self.main and (action.startswith("focus_") or action == "zoom") and not parameters:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_focus_environments(self) -> None:
+        """See `FocusEnvironments`."""
+        self.main.focus_pane("environments")
+
+    def action_focus_payload(self) -> None:
+        """See `FocusPayload`."""
+        self.main.focus_pane("payload")
+
+    def action_focus_deliveries(self) -> None:
+        """See `FocusDeliveries`."""
+        self.main.focus_pane("deliveries")
+
+    def action_zoom(self) -> None:
+        """See `Zoom`."""
+        screen = self.main
+        if screen.maximized is not None:
+            screen.minimize()
+        elif scope := screen.focused_scope():
+            screen.maximize(screen.panes[scope])  # type: ignore[arg-type] # every pane is a widget
+
+    def action_begin_journal(self) -> None:
+        """See `BeginJournal`."""
+        if not self.core.begin_anew():
+            tell(self, "the journal is there; nothing to do")
+
+    def action_help(self) -> None:
+        """See `Help`."""
+        here = self.screen if isinstance(self.screen, Commanded) else self.main.panes.get(self.main.focused_scope())
+        verbs = here.VERBS if here else PANE_COMMANDS
+        place = PLACES[verbs[0].scope] if here else "All panes"
+        sections = [
+            section_of(place, verbs, self._keys_of),
+            Section("In every list", LIST_KEYS),
+            section_of("Everywhere", console_commands.COMMANDS, self._keys_of),
+        ]
+        self.push_screen(HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), sections)))
+
+    def _keys_of(self, command: type[Command]) -> str:
+        keys = self.core.settings.keys.get(command.id, command.key).split(",")
+        return " ".join(self.get_key_display(Binding(key.strip(), "", "")) for key in keys)
+
+    async def action_quit(self) -> None:
+        """Textual's own ctrl+q."""
+        self.action_leave()
+
+    def action_help_quit(self) -> None:
+        """Textual's own ctrl+c."""
+        tell(self, "q or ctrl+q quits")
+
+    def action_leave(self) -> None:
+        """See `Quit`."""
+        if self._leaving:
+            self.exit(0)
+            return
+        self._leaving = True
+        self.run_worker(self._leave(), exit_on_error=False)
+
+    async def _leave(self) -> None:
+        closing = asyncio.ensure_future(self._background.end())
+        done, _ = await asyncio.wait((closing,), timeout=0.3)
+        if not done:
+            tell(self, "finishing what is on the wire; q again breaks it off, nothing is lost")
+            await closing
+        self.exit(0)
+
+    # -- keys stay secret ---------------------------------------------------------------------------------------------
+
+    def _secrets(self) -> list[str]:
+        return [one.write_key.reveal() for one in self.core.settings.environments.values() if one.write_key]
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """As Textual, but never with a key on show."""
+        self.main.environments.hide_key()
+        return super().export_screenshot(title=title, simplify=simplify)
+
+    def _fatal_error(self) -> None:
+        """A fault of ours ends the app: a sentence for the person, the traceback for the log.
+
+        Textual's own shows local variables, and they may hold a key or an answer.
+        """
+        import sys
+
+        error = sys.exc_info()[1] or self._exception
+        self._background.begin_log()
+        _log.critical("unexpected fault, the console ended", exc_info=error)
+        name = type(error).__name__
+        self._exit_renderables.append(
+            f"sprig-tui: unexpected fault: {name}; what was journaled is safe, and the next start goes on with it\n"
+            f"  what happened is in {self.core.sources.paths.log_file}"
+        )
+        self._close_messages_no_wait()

@@ -1,0 +1,178 @@
+"""The journal and the engine while the console is open: opened after the first paint, lost, opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.console.commands import Permissions
+from sprig_tui.errors import SprigTuiError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.journal.contract import Journal
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries to open a journal that does not open."""
+DRAIN = 3.0
+"""Seconds that requests on the wire get to finish when the console closes."""
+
+_NOWHERE = (0, 0)
+
+_log = logging.getLogger(__name__)
+
+
+class Sources(NamedTuple):
+    """Where the console's parts come from; passed in, so that it imports neither a database driver nor HTTP."""
+
+    paths: Paths
+    load: Callable[[], Settings]
+    """Reads the config; raises ConfigError."""
+    open_journal: Callable[[str], AbstractAsyncContextManager[Journal]]
+    """By the place that the settings name; entering raises JournalError."""
+    make_engine: Callable[[Journal, Settings], Engine]
+    warm_up: Callable[[], None] = lambda: None
+    """Imports what the engine needs; called in a thread, so that keys are answered meanwhile."""
+    label: str = ""
+    """What kind of console this is, where it is not the usual one: `demo`."""
+
+
+class Core:
+    """Holds the journal and the engine open, for as long as the console runs.
+
+    `journal` and `engine` are None while there are none; `trouble` then says why, and what to do. `changed` is called
+    after each change of these.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        settings: Settings,
+        permissions: Permissions,
+        *,
+        clock: Clock | None = None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.sources = sources
+        self.settings = settings
+        self.permissions = permissions
+        self.clock = clock or SystemClock()
+        self.journal: Journal | None = None
+        self.engine: Engine | None = None
+        self.trouble = ""
+        self.changed = changed
+        self._stir = asyncio.Event()
+        self._closing = False
+        self._gone = ""
+        """The journal's file, once it is no longer where it was."""
+        self._file: tuple[Path, tuple[int, int]] | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Whether this console has an engine, or is to have one."""
+        return self.permissions.engine and not self.permissions.read_only
+
+    async def run(self) -> None:
+        """Until `close` is called: open, hold, and after trouble open again."""
+        pause = FIRST_PAUSE
+        while not self._closing:
+            if self._gone and _identity(self._gone) == (Path(self._gone), _NOWHERE):
+                await self._rest(1.0)
+                continue
+            self._gone = ""
+            try:
+                await self._hold()
+                pause = FIRST_PAUSE
+            except SprigTuiError as error:
+                _log.warning("%s", error.message)
+                self._tell(f"{error.message}; {error.hint}" if error.hint else error.message)
+                await self._rest(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _hold(self) -> None:
+        place = self.settings.journal
+        await asyncio.to_thread(self.sources.warm_up)
+        async with self.sources.open_journal(place) as journal:
+            self._file = _identity(place)
+            self.journal = journal
+            try:
+                if self.delivers:
+                    async with self.sources.make_engine(journal, self.settings) as engine:
+                        self.engine = engine
+                        self._tell("")
+                        await self._until_over(place)
+                        await engine.drain(DRAIN)
+                else:
+                    self._tell("")
+                    await self._until_over(place)
+            finally:
+                self.journal = self.engine = None
+                self._file = None
+
+    async def _until_over(self, place: str) -> None:
+        while not self._closing and not self._gone and place == self.settings.journal:
+            await self._rest(None)
+
+    async def _rest(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
+        except TimeoutError:
+            pass
+        self._stir.clear()
+
+    def close(self) -> None:
+        """Finish what is on the wire, close the journal, and let `run` return."""
+        self._closing = True
+        self._stir.set()
+
+    def check_file(self) -> None:
+        """Notice that the journal's file was moved, replaced or deleted; what is done then happens in `run`."""
+        if self._file is None:
+            return
+        path, known = self._file
+        if _identity(str(path)) != (path, known):
+            self._gone = str(path)
+            self._tell(f"the journal {path} was moved or deleted: put it back, or press J to begin a new one")
+            _log.warning("the journal %s was moved or deleted", path)
+            self._stir.set()
+
+    def begin_anew(self) -> bool:
+        """Open the journal now, a new one where there is none; False when nothing is wrong with it."""
+        if self.journal is not None and not self._gone:
+            return False
+        self._gone = ""
+        self._stir.set()
+        return True
+
+    async def reload(self, settings: Settings) -> None:
+        """Go on with other settings; raises JournalError when a lane could not be resumed."""
+        self.settings = settings
+        self._stir.set()
+        if self.engine is not None:
+            await self.engine.reload(settings.environments, settings.delivery)
+
+    def _tell(self, trouble: str) -> None:
+        self.trouble = trouble
+        self.changed()
+
+
+def _identity(place: str) -> tuple[Path, tuple[int, int]] | None:
+    """Which file a journal is, where it is one: device and inode; `_NOWHERE` when it is not there."""
+    if "://" in place:
+        return None
+    path = Path(place)
+    try:
+        status = os.stat(path)  # noqa: PTH116 - raises the same, and is half as slow; asked for every second
+    except OSError:
+        return path, _NOWHERE
+    return path, (status.st_dev, status.st_ino)

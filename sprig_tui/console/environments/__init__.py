@@ -1,0 +1,1 @@
+"""The Environments pane: where answers go, with which key, and how it stands."""

@@ -1,0 +1,105 @@
+"""The dialog for an environment's settings: where it is, how fast, whether protected, and Sprig's id of it."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Checkbox, Input, Label, Static
+
+from sprig_tui.config.editing import Value
+from sprig_tui.config.endpoint import parse_endpoint
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.errors import ConfigError
+from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
+
+Changes = dict[str, Value | None]
+
+FASTEST = 1_000
+"""Requests per second; the config's own limit."""
+
+
+def endpoint_change(text: str, now: Environment) -> tuple[Changes, str]:
+    """The change that a typed endpoint means, and what was changed on the way; raises ConfigError."""
+    endpoint, note = parse_endpoint(text or "us", "to")
+    return ({} if endpoint == now.endpoint else {"endpoint": endpoint}), note
+
+
+def rate_change(text: str, now: Environment) -> Changes:
+    """The change that typed requests per second mean; raises ConfigError."""
+    if not text.strip():
+        wanted = PARTNER_REQUESTS_PER_SECOND
+    else:
+        try:
+            wanted = float(text)
+        except ValueError:
+            raise ConfigError(
+                f"requests per second: {text[:40]!r} is no number", hint="50 is Segment's limit"
+            ) from None
+    if not 0 < wanted <= FASTEST:
+        raise ConfigError(f"requests per second: more than 0, at most {FASTEST}", hint="50 is Segment's limit")
+    return {} if wanted == now.requests_per_second else {"requests_per_second": wanted}
+
+
+def id_change(text: str, now: Environment) -> Changes:
+    """The change that a typed Sprig environment id means; raises ConfigError."""
+    wanted = text.strip()
+    if wanted and (not wanted.isascii() or not wanted.isprintable() or " " in wanted or len(wanted) > 200):
+        raise ConfigError("Sprig environment id: no spaces or other letters than ASCII", hint="as webhooks carry it")
+    return {} if wanted == (now.sprig_environment_id or "") else {"sprig_environment_id": wanted or None}
+
+
+class EditForm(Dialog[Changes | None]):
+    """Asks for the settings of one environment. Result: the keys that changed (None removes one), or None."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(f"Environment {environment.name}")
+        self._now = environment
+
+    def compose(self) -> ComposeResult:
+        """One field per setting."""
+        now = self._now
+        with VerticalScroll(classes="dialog-box", can_focus=False):
+            yield from self.head()
+            yield Label("Segment region us or eu, or an https:// address")
+            yield Input(now.endpoint, "us", id="endpoint")
+            yield Label("Requests per second (Segment asks partners for 50 at most)")
+            yield Input(f"{now.requests_per_second:g}", "50", id="rate")
+            yield Label("Sprig's environment id, as webhooks carry it (empty: not known)")
+            yield Input(now.sprig_environment_id or "", id="sprig-id")
+            yield Checkbox(plain("protected: sending in bulk asks for its name"), now.protected, id="protected")
+            yield Static("", classes="dialog-fault")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Cancel", id="cancel")
+                yield Button("Save", id="save", variant="primary")
+            yield Static("enter to save, escape to cancel, tab to the next field", classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Begin at the top."""
+        self.query_one("#endpoint").focus()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancelled(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(None)
+
+    @on(Button.Pressed, "#save")
+    @on(Input.Submitted)
+    def _save(self, event: Button.Pressed | Input.Submitted) -> None:
+        event.stop()
+        try:
+            changes = self._changes()
+        except ConfigError as error:
+            self.query_one(".dialog-fault", Static).update(plain(f"{error.message}; {error.hint}"))
+        else:
+            self.dismiss(changes)
+
+    def _changes(self) -> Changes:
+        changes, _ = endpoint_change(self.query_one("#endpoint", Input).value, self._now)
+        changes |= rate_change(self.query_one("#rate", Input).value, self._now)
+        changes |= id_change(self.query_one("#sprig-id", Input).value, self._now)
+        protected = self.query_one("#protected", Checkbox).value
+        if protected != self._now.protected:
+            changes["protected"] = protected
+        return changes

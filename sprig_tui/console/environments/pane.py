@@ -1,0 +1,266 @@
+"""The Environments pane: one block per environment, and what looks wrong."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.reactive import reactive
+from textual.timer import Timer
+
+from sprig_tui.console.commands import Commanded, bindings
+from sprig_tui.console.environments.commands import COMMANDS
+from sprig_tui.console.environments.lines import PaneLine, pane_lines
+from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.line_view import Line, LineView
+
+REVEAL_SECONDS = 5.0
+"""How long a whole key stays on the screen."""
+
+
+class EnvironmentPane(Commanded, LineView):
+    """Shows `environments`; `selected` is the one that commands, and payloads that name none, are about.
+
+    Knows no key: whoever answers `RevealRequested` calls `reveal`.
+    """
+
+    HELP = (
+        "Each environment is one source in Segment, with its own Write Key. Segment answers 200 to a wrong key as well,"
+        " so nothing here ever says that a key is right: send a test event and look for it in the source's debugger."
+    )
+    VERBS = COMMANDS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(COMMANDS),
+        Binding("escape", "hide_key", show=False),
+    ]
+    BORDER_TITLE = "Environments"
+
+    environments: reactive[tuple[EnvironmentView, ...]] = reactive((), repaint=False)
+    """An immutable picture; assign a new one when something changed."""
+    doubts: reactive[tuple[str, ...]] = reactive((), repaint=False)
+    """Warnings about the environments as a whole, and about the payload in view."""
+    selected: reactive[str] = reactive("", repaint=False)
+
+    class About(Message):
+        """Something is wanted of, or happened to, one environment."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    class EnvironmentSelected(About):
+        """Another environment is selected."""
+
+    class KeyAddRequested(About):
+        """Its Write Key is to be added or replaced."""
+
+    class KeyRemoveRequested(About):
+        """Its Write Key is to be removed."""
+
+    class RevealRequested(About):
+        """Its Write Key is to be shown: answer with `reveal`."""
+
+    class TestEventRequested(About):
+        """A test event is to be sent."""
+
+    class PauseRequested(About):
+        """Sending to it is to pause."""
+
+    class ResumeRequested(About):
+        """Sending to it is to go on."""
+
+    class EditRequested(About):
+        """Its settings are to be changed."""
+
+    class RemoveRequested(About):
+        """It is to be taken out of the config."""
+
+    class NewRequested(Message):
+        """An environment is to be added."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id)
+        self._lines: list[PaneLine] = []
+        self._revealed = ""
+        self._hiding: Timer | None = None
+
+    # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def line(self, index: int) -> Line | None:
+        """See LineView."""
+        return self._lines[index].parts if index < len(self._lines) else ()
+
+    def watch_environments(self) -> None:
+        """Keep the selection on one that exists."""
+        names = [view.name for view in self.environments]
+        if names and self.selected not in names:
+            self.selected = names[0]
+        self._lay_out()
+
+    def watch_doubts(self) -> None:
+        """Lay out again."""
+        self._lay_out()
+
+    def watch_selected(self, before: str, now: str) -> None:
+        """Tell, and hide a key that was on show."""
+        self.hide_key()
+        self._lay_out()
+        self._cursor_to_selected()
+        if before != now and now:
+            self.post_message(self.EnvironmentSelected(now))
+
+    def on_resize(self) -> None:
+        """Lay out for the new size."""
+        self._lay_out()
+        self._cursor_to_selected()
+
+    def reveal(self, key: str) -> None:
+        """Show the selected environment's key for five seconds."""
+        self._revealed = key
+        if self._hiding is not None:
+            self._hiding.stop()
+        self._hiding = self.set_timer(REVEAL_SECONDS, self.hide_key)
+        self._lay_out()
+
+    def hide_key(self) -> None:
+        """Show the key masked again."""
+        if self._hiding is not None:
+            self._hiding.stop()
+            self._hiding = None
+        if self._revealed:
+            self._revealed = ""
+            self._lay_out()
+
+    def on_blur(self) -> None:
+        """A key on show must not stay while the person is elsewhere."""
+        self.hide_key()
+
+    @property
+    def current(self) -> EnvironmentView | None:
+        """The selected environment."""
+        return next((view for view in self.environments if view.name == self.selected), None)
+
+    def _lay_out(self) -> None:
+        size = self.scrollable_content_region
+        if size.width < 1:
+            return
+        before = self._lines
+        self._lines = pane_lines(
+            self.environments,
+            self.selected,
+            self.doubts,
+            width=size.width,
+            height=size.height,
+            revealed=self._revealed,
+        )
+        self.resize(len(self._lines))
+        if len(before) == len(self._lines):
+            self.invalidate([n for n, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new])
+        else:
+            self.invalidate()
+            self._cursor_to_selected()
+
+    # -- the cursor goes from environment to environment ---------------------------------------------------------------
+
+    def _cursor_to_selected(self) -> None:
+        for index, line in enumerate(self._lines):
+            if line.head and line.environment == self.selected:
+                self.cursor = index
+                return
+
+    def action_cursor(self, lines: int) -> None:
+        """To the next or previous environment; past the last one the warnings scroll into sight."""
+        names = [view.name for view in self.environments]
+        if self.selected not in names:
+            return
+        wanted = names.index(self.selected) + lines
+        if wanted >= len(names):
+            self.scroll_end(animate=False)
+        elif wanted >= 0:
+            self.selected = names[wanted]
+
+    def action_page(self, pages: float) -> None:
+        """Scroll; the selection stays."""
+        self.scroll_to(y=self.scroll_offset.y + round(pages * self.scrollable_content_region.height), animate=False)
+
+    def action_first(self) -> None:
+        """The first environment."""
+        if self.environments:
+            self.selected = self.environments[0].name
+
+    def action_last(self) -> None:
+        """The last environment."""
+        if self.environments:
+            self.selected = self.environments[-1].name
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """A click may have put the cursor on any line: select its environment, and stand on its first line."""
+        super().watch_cursor(before, now)
+        if 0 <= now < len(self._lines) and (name := self._lines[now].environment):
+            self.selected = name
+            if not self._lines[now].head:
+                self._cursor_to_selected()
+
+    def action_choose(self) -> None:
+        """Enter: what the environment needs next is its key."""
+        if (view := self.current) is not None and not view.key and not self.refusal("add_key"):
+            self.action_add_key()
+
+    # -- commands -----------------------------------------------------------------------------------------------------
+
+    def refusal(self, action: str) -> str:
+        """As `Commanded`; some commands need a key to be there."""
+        refused = super().refusal(action)
+        if refused or (view := self.current) is None:
+            return refused
+        if action in ("reveal_key", "remove_key", "test_event") and not view.key:
+            return f"{view.name} has no write key: press a to add one"
+        if action == "remove_key" and view.key_source != "config":
+            return f"the key of {view.name} comes from {view.key_source}: unset it there"
+        return ""
+
+    def action_add_key(self) -> None:
+        """See `AddKey`."""
+        self._ask(self.KeyAddRequested)
+
+    def action_remove_key(self) -> None:
+        """See `RemoveKey`."""
+        self._ask(self.KeyRemoveRequested)
+
+    def action_reveal_key(self) -> None:
+        """See `RevealKey`."""
+        if self._revealed:
+            self.hide_key()
+        else:
+            self._ask(self.RevealRequested)
+
+    def action_hide_key(self) -> None:
+        """Escape hides a key on show."""
+        self.hide_key()
+
+    def action_test_event(self) -> None:
+        """See `TestEvent`."""
+        self._ask(self.TestEventRequested)
+
+    def action_pause_or_resume(self) -> None:
+        """See `PauseOrResume`."""
+        view = self.current
+        if view is not None:
+            self._ask(self.ResumeRequested if view.halted else self.PauseRequested)
+
+    def action_edit_environment(self) -> None:
+        """See `EditEnvironment`."""
+        self._ask(self.EditRequested)
+
+    def action_new_environment(self) -> None:
+        """See `NewEnvironment`."""
+        self.post_message(self.NewRequested())
+
+    def action_remove_environment(self) -> None:
+        """See `RemoveEnvironment`."""
+        self._ask(self.RemoveRequested)
+
+    def _ask(self, message: type[About]) -> None:
+        if self.selected:
+            self.post_message(message(self.selected))

@@ -1,0 +1,98 @@
+"""How one environment stands, in words: what is known, never more (Segment answers 200 to a wrong key too)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from sprig_tui.console.environments.spans import ago, left, moment
+from sprig_tui.journal.records import Lane
+
+Level = Literal["", "muted", "good", "warning", "bad"]
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """A mark that does not need colour, a sentence, and what came back last."""
+
+    mark: str
+    text: str
+    level: Level = ""
+    last: str = ""
+    """Such as `last answer 200, 2 s ago` or `never used`."""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What the sentence rests on."""
+
+    lane: Lane
+    has_key: bool
+    queued: int
+    in_flight: int
+    """Deliveries on the wire, by any process."""
+    rate: int
+    """Deliveries per second."""
+    engine: bool
+    """Whether this console delivers."""
+    read_only: bool = False
+    trouble: str = ""
+    """Why the lane stands still on our side."""
+
+
+def standing_of(facts: Facts, now: int) -> Standing:
+    """The one sentence that matters most; `now` is ms since 1970."""
+    last = _last(facts.lane, now) if facts.has_key or facts.lane.last_status else ""
+    if facts.trouble:
+        return Standing("✗", facts.trouble, "bad", last)
+    if not facts.has_key:
+        waiting = f", {facts.queued:,} queued" if facts.queued else ""
+        return Standing("·", f"no key{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
+    lane = facts.lane
+    if lane.state == "paused":
+        return _paused(lane, last)
+    if lane.state in ("waiting", "probing") and lane.until > now:
+        return _waiting(lane, now, last)
+    if lane.state in ("waiting", "probing") and facts.queued:
+        return Standing("◌", f"next try is due: {lane.cause}", "warning", last)
+    return _open(facts, last)
+
+
+def _last(lane: Lane, now: int) -> str:
+    if lane.last_status:
+        return f"last answer {lane.last_status}, {ago(lane.last_at, now)}"
+    return "" if lane.failures else "never used"
+
+
+def _paused(lane: Lane, last: str) -> Standing:
+    if lane.cause.startswith("write key "):
+        return Standing(
+            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries again", "bad", last
+        )
+    if lane.cause.startswith("check the endpoint "):
+        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries again", "bad", last)
+    cause = f" ({lane.cause})" if lane.cause and lane.cause != "by hand" else " by hand"
+    return Standing("‖", f"paused{cause}; p resumes", "warning", last)
+
+
+def _waiting(lane: Lane, now: int, last: str) -> Standing:
+    if lane.state == "probing":
+        return Standing("◌", f"trying one batch: {lane.cause}" if lane.cause else "trying one batch", "warning", last)
+    wait = left(lane.until, now)
+    if "Segment asked" in lane.cause:
+        status = lane.cause.split(",", 1)[0]
+        return Standing("◷", f"waiting {wait} (Segment asked, {status})", "warning", last)
+    since = f" since {moment(lane.since, now)}" if lane.since else ""
+    if lane.cause[:1].isdigit():
+        return Standing("◷", f"failing{since}: {lane.cause}; next try in {wait}", "warning", last)
+    return Standing("◷", f"unreachable{since}: {lane.cause}; next try in {wait}", "bad", last)
+
+
+def _open(facts: Facts, last: str) -> Standing:
+    if facts.rate or facts.in_flight:
+        return Standing("▲", f"delivering {facts.rate:,}/s", "good", last)
+    if facts.queued and not facts.engine:
+        why = "read-only" if facts.read_only else "--no-engine"
+        return Standing("○", f"{facts.queued:,} queued, not delivered from here ({why})", "warning", last)
+    if facts.queued:
+        return Standing("△", f"{facts.queued:,} queued", "", last)
+    return Standing("△", "nothing queued", "muted", last)

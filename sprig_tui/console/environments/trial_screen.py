@@ -1,0 +1,66 @@
+"""The dialog that follows one test event until Segment has answered, and then says what to look for."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Static
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.core import Core
+from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.environments.trial_event import progress
+from sprig_tui.errors import JournalError
+
+LOOK = 0.15
+"""Seconds between two looks."""
+
+
+class TrialScreen(Dialog[None]):
+    """Shows how far one delivery is. It goes on by itself when this is closed."""
+
+    def __init__(self, core: Core, environment: Environment, delivery_id: int) -> None:
+        super().__init__(f"Test event to {environment.name}")
+        self._core = core
+        self._environment = environment
+        self._delivery = delivery_id
+        self._said = ""
+
+    def compose(self) -> ComposeResult:
+        """What is known, and a way out."""
+        with VerticalScroll(classes="dialog-box", can_focus=False):
+            yield from self.head()
+            yield Static(plain("Queued ..."), id="progress")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Close", id="close", variant="primary")
+
+    def on_mount(self) -> None:
+        """Look at once, then again and again."""
+        self.query_one("#close").focus()
+        self._timer = self.set_interval(LOOK, self._look)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Close."""
+        event.stop()
+        self.dismiss(None)
+
+    async def _look(self) -> None:
+        text, over = await self._now()
+        if text != self._said:
+            self._said = text
+            self.query_one("#progress", Static).update(plain(text))
+        if over:
+            self._timer.stop()
+
+    async def _now(self) -> tuple[str, bool]:
+        journal = self._core.journal
+        if journal is None:
+            return self._core.trouble or "the journal is not open", False
+        try:
+            detail = await journal.get(self._delivery)
+            lane = (await journal.lanes()).get(self._environment.name)
+        except JournalError as error:
+            return error.message, False
+        if detail is None:
+            return "the journal no longer has it", True
+        return progress(detail.delivery, lane, self._environment, self._core.clock.now())

@@ -1,0 +1,79 @@
+"""The help: what the focused pane is for, its keys and what they do, then the keys of the whole console."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import ClassVar, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from sprig_tui.console.commands import Command
+
+KEYS = 14
+"""Cells of the column of keys."""
+WIDTH = 50
+"""Cells of the text beside them; fits a screen of 80."""
+LIST_KEYS = (
+    ("↑ ↓ j k", "move the cursor"),
+    ("PgUp PgDn", "a page up or down (ctrl+b, ctrl+f; half a page: ctrl+u, ctrl+d)"),
+    ("Home End g G", "first and last line"),
+    ("← → h l", "scroll to the side"),
+    ("enter", "open the line, or click it twice"),
+    ("tab", "the next pane (shift+tab: the one before)"),
+)
+"""What every list understands, without a command of its own."""
+
+
+class Section(NamedTuple):
+    """A heading and what stands under it: (keys, text)."""
+
+    heading: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def section_of(heading: str, commands: Iterable[type[Command]], key_of: Callable[[type[Command]], str]) -> Section:
+    """The section of some commands; `key_of` tells the keys in use."""
+    return Section(heading, tuple((key_of(command), command.help()) for command in commands))
+
+
+def help_content(about: str, sections: Iterable[Section]) -> Content:
+    """The whole help."""
+    pieces: list[str | tuple[str, str]] = []
+    if about:
+        pieces += [textwrap.fill(about, KEYS + WIDTH + 2), "\n"]
+    for section in sections:
+        pieces += ["\n" if pieces else "", (section.heading, "bold"), "\n"]
+        for keys, text in section.rows:
+            paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+            lines = [line for part in paragraphs for line in textwrap.wrap(part, WIDTH)] or [""]
+            pieces += [(f"  {keys:<{KEYS - 2}}  ", "$text-accent"), lines[0], "\n"]
+            pieces += [f"{' ' * (KEYS + 2)}{line}\n" for line in lines[1:]]
+    return Content.assemble(*pieces)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Shows the help of one place."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,f1", "leave", "close")]
+
+    def __init__(self, title: str, content: Content) -> None:
+        super().__init__(classes="dialog")
+        self._heading = title
+        self._content = content
+
+    def compose(self) -> ComposeResult:
+        """The text, scrolling where it is longer than the screen."""
+        with VerticalScroll(classes="dialog-box dialog-long") as box:
+            box.border_title = Content(self._heading)
+            box.border_subtitle = Content("escape closes")
+            yield Static(self._content)
+
+    def action_leave(self) -> None:
+        """Close."""
+        self.dismiss(None)

@@ -1,0 +1,61 @@
+"""Every command by its name, in Textual's palette: those of the focused pane first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+
+from sprig_tui.console.commands import Command
+
+PLACES = {
+    "environments": "Environments",
+    "payload": "Payload",
+    "deliveries": "Deliveries",
+    "detail": "Detail",
+    "console": "Console",
+}
+"""What people call the places where commands belong."""
+
+
+@runtime_checkable
+class OffersCommands(Protocol):
+    """A screen whose commands the palette shows."""
+
+    def offered_commands(self) -> Sequence[type[Command]]:
+        """Those that can be used now, the nearest first."""
+        ...
+
+    async def run_command(self, command: type[Command]) -> None:
+        """Do it, or say why not."""
+        ...
+
+
+class CommandSource(Provider):
+    """Gives the palette the commands of the screen under it."""
+
+    def _found(self) -> list[tuple[str, type[Command], Callable[[], Awaitable[None]]]]:
+        screen: object = self.screen
+        if not isinstance(screen, OffersCommands):
+            return []
+        return [
+            (f"{PLACES[command.scope]}: {command.title}", command, partial(screen.run_command, command))
+            for command in screen.offered_commands()
+            if command.in_palette
+        ]
+
+    async def discover(self) -> Hits:
+        """Everything, before anything is typed."""
+        for title, command, run in self._found():
+            yield DiscoveryHit(Content(title), run, text=title, help=command.summary())
+
+    async def search(self, query: str) -> Hits:
+        """What matches."""
+        matcher = self.matcher(query)
+        for title, command, run in self._found():
+            score = matcher.match(title)
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), run, text=title, help=command.summary())

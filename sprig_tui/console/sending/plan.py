@@ -1,0 +1,82 @@
+"""Where the records of a file would go, counted before anybody is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+
+from msgspec import Struct
+
+from sprig_tui.delivery.feeding import Fed
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import State
+from sprig_tui.sprig.records import Record, Unsendable
+
+TELL_EVERY = 1_000
+"""Records between two words of progress."""
+
+
+class Plan(Struct, frozen=True):
+    """Counted records."""
+
+    total: int = 0
+    by_environment: dict[str, int] = {}
+    """Answers by the environment they would go to; under an empty name those whose environment is unknown."""
+    unsendable: int = 0
+    """Records that are no answer, or cannot be read: they are journaled as withheld."""
+
+
+def count_records(
+    records: Iterable[Record], intake: Intake, *, told: Callable[[int], None], stopped: Callable[[], bool]
+) -> Plan | None:
+    """Count by route, without mapping; None when stopped. Raises InputError of the reader."""
+    total = unsendable = 0
+    routes: Counter[str] = Counter()
+    for record in records:
+        total += 1
+        if total % TELL_EVERY == 0:
+            if stopped():
+                return None
+            told(total)
+        if isinstance(record, Unsendable):
+            unsendable += 1
+        else:
+            routes[intake.route(record).environment] += 1
+    return Plan(total, dict(routes), unsendable)
+
+
+def plan_text(plan: Plan, protected: Collection[str]) -> str:
+    """What would happen, one line per environment."""
+    lines = [
+        f"{number:,} to {name}{', which is protected' if name in protected else ''}"
+        for name, number in sorted(plan.by_environment.items())
+        if name
+    ]
+    if unknown := plan.by_environment.get("", 0):
+        lines.append(f"{unknown:,} of an unknown environment: kept, not sent")
+    if plan.unsendable:
+        lines.append(f"{plan.unsendable:,} that are no answers, or cannot be read: kept, not sent")
+    lines.append("Those without a User ID and the like are kept too, and not sent; nothing is sent twice.")
+    return "\n".join(lines)
+
+
+def name_to_type(plan: Plan, protected: Collection[str]) -> str:
+    """The protected environment whose name has to be typed: the one that gets the most; empty where there is none."""
+    hit = [(number, name) for name, number in plan.by_environment.items() if name in protected]
+    return max(hit)[1] if hit else ""
+
+
+def fed_text(fed: Fed) -> str:
+    """What became of the records so far, or in the end."""
+    parts = [f"{fed.records:,} {'record' if fed.records == 1 else 'records'}"]
+    states: Counter[State] = Counter()
+    reasons: Counter[str] = Counter()
+    for (state, reason), number in fed.states.items():
+        states[state] += number
+        if reason:
+            reasons[reason] += number
+    parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
+    if fed.outcomes["known"]:
+        parts.append(f"{fed.outcomes['known']:,} known from before")
+    why = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(3))
+    return ", ".join(parts) + (f" ({why})" if why else "")

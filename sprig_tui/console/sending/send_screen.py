@@ -1,0 +1,73 @@
+"""The dialog of a bulk send: counts, asks, then shows how far it is; escape stops it, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Static
+
+from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.errors import SprigTuiError
+
+LOOK = 0.1
+"""Seconds between two repaints of the progress."""
+
+Work = Callable[["Progress"], Awaitable[object]]
+
+
+class Progress:
+    """What the work says of itself, from any thread."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.stopped = threading.Event()
+
+
+class ProgressScreen(Dialog[object]):
+    """Runs some work and shows what it says. Result: the work's own, its SprigTuiError, or None when stopped."""
+
+    def __init__(self, title: str, work: Work) -> None:
+        super().__init__(title)
+        self._work = work
+        self._progress = Progress()
+        self._task: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        """What it says, and a way to stop it."""
+        with Vertical(classes="dialog-box"):
+            yield from self.head()
+            yield Static("", id="progress")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Stop", id="stop")
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.query_one("#stop").focus()
+        self._task = asyncio.create_task(self._run())
+        self.set_interval(LOOK, self._show)
+
+    def on_unmount(self) -> None:
+        """Never outlive the screen."""
+        self._progress.stopped.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            result: object = await self._work(self._progress)
+        except SprigTuiError as error:
+            result = error
+        if self.is_current:
+            self.dismiss(result)
+
+    def _show(self) -> None:
+        self.query_one("#progress", Static).update(plain(self._progress.text))
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Stop."""
+        event.stop()
+        self.action_leave()

@@ -1,0 +1,91 @@
+"""The text of the status line: what matters most first, and no more than fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.vitals import HISTORY, Vitals
+from sprig_tui.text import printable
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Piece(NamedTuple):
+    """A stretch of the line in one style of Textual's (`$text-error`, `bold` ...)."""
+
+    text: str
+    style: str = ""
+
+
+def sparkline(history: Sequence[int]) -> str:
+    """One bar per second, the highest of them as high as a line; nothing where nothing was delivered."""
+    top = max(history, default=0)
+    if top <= 0:
+        return ""
+    return "".join(BARS[(value * 8 - 1) // top] if value else " " for value in history).rjust(HISTORY)
+
+
+def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list[Piece]:
+    """The whole line for so many cells."""
+    left = [Piece(" sprig-tui", "bold"), Piece(f" {label}" if label else "", "$text-accent"), Piece("   ")]
+    right = [Piece(f"journal: {vitals.journal} ", _JOURNAL.get(vitals.journal, "$text-muted"))]
+    if vitals.trouble:
+        room = max(10, width - _cells(left) - _cells(right) - 4)
+        return _spread([*left, Piece(f"✗ {printable(vitals.trouble, limit=room)}", "$text-error")], right, width)
+    current = next((view for view in vitals.environments if view.name == selected), None)
+    numbers = _numbers(vitals)
+    middle = _environment(current) if current else []
+    others = [
+        piece
+        for view in vitals.environments
+        if view.name != selected and view.rate
+        for piece in (Piece(f"○ {view.title} "), Piece(f"{view.rate:,}/s", "$text-success"), Piece("   "))
+    ]
+    for parts in (
+        (left, middle, others, numbers, right),
+        (left, middle, numbers, right),
+        (left, middle, numbers),
+        (middle, numbers),
+    ):
+        pieces = [piece for part in parts for piece in part]
+        if _cells(pieces) <= width:
+            break
+    return _spread(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
+
+
+_JOURNAL = {"lost": "$text-error", "opening": "$text-warning"}
+
+
+def _environment(view: EnvironmentView) -> list[Piece]:
+    pieces = [Piece(f"● {view.title}", "bold"), Piece("   ")]
+    standing = view.standing
+    if view.rate or view.in_flight:
+        pieces += [
+            Piece(f"delivering {view.rate:,}/s ", "$text-success"),
+            Piece(sparkline(view.history), "$text-accent"),
+        ]
+    else:
+        word = standing.text.split(":", 1)[0].split(";", 1)[0].split(",", 1)[0]
+        style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
+        pieces.append(Piece(printable(word, limit=40), style or "$text-muted"))
+    return [*pieces, Piece("   ")]
+
+
+def _numbers(vitals: Vitals) -> list[Piece]:
+    return [
+        Piece(f"queued {vitals.queued:,}  ", "" if vitals.queued else "$text-muted"),
+        Piece(f"failed {vitals.failed:,}  ", "$text-error" if vitals.failed else "$text-muted"),
+        Piece(f"withheld {vitals.withheld:,}  ", "$text-warning" if vitals.withheld else "$text-muted"),
+    ]
+
+
+def _cells(pieces: Sequence[Piece]) -> int:
+    return sum(cell_len(piece.text) for piece in pieces)
+
+
+def _spread(left: list[Piece], right: list[Piece], width: int) -> list[Piece]:
+    return [*left, Piece(" " * max(1, width - _cells(left) - _cells(right))), *right]

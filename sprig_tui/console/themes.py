@@ -1,0 +1,54 @@
+"""The console's own two themes, and the one that the config names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.theme import Theme
+
+from sprig_tui.config.document import nearest
+
+DEFAULT = "sprig"
+THEMES = (
+    Theme(
+        name="sprig",
+        primary="#5fb58c",
+        secondary="#7aa2c9",
+        accent="#9ccfd8",
+        warning="#e0af68",
+        error="#f0788c",
+        success="#7fc98f",
+        foreground="#d5dbd8",
+        background="#12171a",
+        surface="#181f23",
+        panel="#222b30",
+        dark=True,
+        variables={"border-blurred": "#3a474d"},
+    ),
+    Theme(
+        name="sprig-light",
+        primary="#1f7a53",
+        secondary="#2f5f8f",
+        accent="#1d6d7a",
+        warning="#8a5a00",
+        error="#b3213c",
+        success="#22723a",
+        foreground="#1d2523",
+        background="#fbfcfa",
+        surface="#f3f5f2",
+        panel="#e4e9e5",
+        dark=False,
+        variables={"border-blurred": "#b7c2bb"},
+    ),
+)
+
+
+def choose_theme(wanted: object, known: Iterable[str]) -> tuple[str, str]:
+    """The theme to use, and what is wrong with the one that `console.theme` of the config names."""
+    if wanted is None:
+        return DEFAULT, ""
+    names = list(known)
+    if isinstance(wanted, str) and wanted in names:
+        return wanted, ""
+    said = repr(wanted[:60]) if isinstance(wanted, str) else "that"
+    return DEFAULT, f"console.theme: there is no theme {said}; {nearest(str(wanted)[:60], names)}"

@@ -1,0 +1,127 @@
+"""What moves on the screen, as one immutable picture, and the pulse that takes it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from msgspec import Struct
+
+from sprig_tui.console.core import Core
+from sprig_tui.console.environments.view import EnvironmentView, view_of
+from sprig_tui.delivery.snapshot import EngineSnapshot
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.records import Counts, Lane, ReplayJob, State
+
+BUSY = 0.1
+IDLE = 1.0
+"""Seconds between two looks."""
+HISTORY = 8
+"""Seconds that the sparkline shows."""
+
+
+class Vitals(Struct, frozen=True, kw_only=True):
+    """The console's numbers at one moment; equal pictures need no repaint."""
+
+    environments: tuple[EnvironmentView, ...] = ()
+    queued: int = 0
+    failed: int = 0
+    withheld: int = 0
+    """Over all environments, unknown ones included."""
+    deliveries: int = 0
+    """All in the journal, whatever their state."""
+    replays: tuple[ReplayJob, ...] = ()
+    """Bulk replays that run or are paused, newest first."""
+    journal: str = "opening"
+    """`opening`, the kind that it is, or `lost`."""
+    trouble: str = ""
+    moving: bool = False
+
+
+class Pulse:
+    """Takes the picture; keeps the last numbers when the journal cannot tell new ones."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._counts = Counts({})
+        self._lanes: dict[str, Lane] = {}
+        self._fault = ""
+        self._history: dict[str, deque[int]] = {}
+        self._delivered: dict[str, int] = {}
+        self._sampled_at = 0
+        self._opened = False
+
+    async def take(self) -> Vitals:
+        """Look at everything once."""
+        core = self._core
+        core.check_file()
+        await self._look()
+        snapshot = core.engine.snapshot() if core.engine is not None else None
+        now = core.clock.now()
+        self._sample(snapshot, now)
+        views = tuple(
+            view_of(
+                environment,
+                lane=self._lanes.get(name),
+                live=snapshot.environments.get(name) if snapshot else None,
+                counts=self._counts.by_environment.get(name, {}),
+                leased=self._counts.leased.get(name, 0),
+                history=tuple(self._history.get(name, ())),
+                now=now,
+                permissions=core.permissions,
+            )
+            for name, environment in core.settings.environments.items()
+        )
+        replays = snapshot.replays if snapshot else ()
+        return Vitals(
+            environments=views,
+            queued=self._total(State.QUEUED),
+            failed=self._total(State.FAILED),
+            withheld=self._total(State.WITHHELD),
+            deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
+            replays=replays,
+            journal=self._kind(),
+            trouble=core.trouble or self._fault or (snapshot.trouble if snapshot else ""),
+            moving=any(view.rate or view.in_flight or (view.queued and view.key and not view.halted) for view in views)
+            or any(job.state == "running" for job in replays),
+        )
+
+    def _kind(self) -> str:
+        if self._core.journal is None:
+            return "lost" if self._opened else "opening"
+        place = self._core.settings.journal
+        return place.partition("://")[0] if "://" in place else "sqlite"
+
+    async def _look(self) -> None:
+        journal = self._core.journal
+        if journal is None:
+            return
+        try:
+            self._counts, self._lanes = await journal.counts(), await journal.lanes()
+        except JournalError as error:
+            if self._core.journal is journal:
+                self._fault = f"{error.message}; what is shown is from before"
+        else:
+            self._fault = ""
+            self._opened = True
+
+    def _total(self, state: State) -> int:
+        return sum(states.get(state, 0) for states in self._counts.by_environment.values())
+
+    def _sample(self, snapshot: EngineSnapshot | None, now: int) -> None:
+        """Once a second, note the rates: the engine's own, or what other processes delivered meanwhile."""
+        elapsed = (now - self._sampled_at) / 1000
+        if 0 <= elapsed < 1:
+            return
+        first = not self._sampled_at
+        self._sampled_at = now
+        for name in self._core.settings.environments:
+            delivered = self._counts.by_environment.get(name, {}).get(State.DELIVERED, 0)
+            live = snapshot.environments.get(name) if snapshot else None
+            if live is not None:
+                rate = round(live.rate)
+            elif first or name not in self._delivered or elapsed <= 0:
+                rate = 0
+            else:
+                rate = max(0, round((delivered - self._delivered[name]) / elapsed))
+            self._delivered[name] = delivered
+            self._history.setdefault(name, deque([0] * HISTORY, HISTORY)).append(rate)

@@ -1,0 +1,69 @@
+"""The lines of the pane: all that fits, the selected one first, nothing wider than the pane."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+
+from sprig_tui.console.environments.lines import pane_lines
+from sprig_tui.console.environments.standing import Standing
+from sprig_tui.console.environments.view import EnvironmentView
+
+VIEWS = (
+    EnvironmentView(
+        name="production",
+        key="Zq8T…e1Rk",
+        key_source="config",
+        protected=True,
+        standing=Standing("▲", "delivering 212/s", "good", "last answer 200, 2 s ago"),
+        queued=1_204,
+        failed=3,
+        rate=212,
+        sprig_id="aB3dE5gH7j",
+    ),
+    EnvironmentView(name="development", standing=Standing("·", "no key: press a to add one", "muted")),
+)
+
+
+def text(lines) -> list[str]:
+    return ["".join(part.text.ljust(part.width) for part in line.parts).rstrip() for line in lines]
+
+
+def test_everything_where_it_fits():
+    lines = pane_lines(VIEWS, "production", ("same key in a and b",), width=36, height=20)
+    assert text(lines) == [
+        "● Production               protected",
+        "  key   Zq8T…e1Rk",
+        "  to    US  api.segment.io",
+        "  sprig aB3dE5gH7j  environment id",
+        "  ▲ delivering 212/s",
+        "    last answer 200, 2 s ago",
+        "    queued 1,204  failed 3",
+        "○ Development",
+        "  · no key: press a to add one",
+        "⚠ same key in a and b",
+    ]
+
+
+def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
+    lines = text(pane_lines(VIEWS, "production", (), width=36, height=8))
+    assert lines[0].startswith("● Production")
+    assert lines[-1] == "○ Development  · no key: press a to add one"
+    folded = text(pane_lines(VIEWS, "production", (), width=78, height=1))
+    assert folded[0] == "● Production  protected  Zq8T…e1Rk  ▲ delivering 212/s"
+
+
+def test_a_revealed_key_stands_at_the_selected_environment_only():
+    key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+    lines = text(pane_lines(VIEWS, "production", (), width=60, height=20, revealed=key))
+    assert sum(key in line for line in lines) == 1
+    lines = text(pane_lines(VIEWS, "development", (), width=60, height=20, revealed=key))
+    assert not any(key in line for line in lines)
+
+
+def test_long_and_hostile_words_are_wrapped_and_cut():
+    bad = Standing("✗", "disk \x1b[2J full " * 80, "bad")
+    lines = pane_lines((EnvironmentView(name="x" * 40, standing=bad),), "", ("\u202eevil " * 300,), width=36, height=50)
+    assert len(lines) < 12
+    for line in text(lines):
+        assert "\x1b" not in line
+        assert cell_len(line) <= 42

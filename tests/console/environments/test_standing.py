@@ -1,0 +1,104 @@
+"""The sentence that says how an environment stands: every state, and never more than is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.console.environments.standing import Facts, standing_of
+from sprig_tui.journal.records import Lane
+
+NOW = 1_790_000_000_000
+
+
+def facts(lane: Lane | None = None, **fields) -> Facts:
+    given = {"has_key": True, "queued": 0, "in_flight": 0, "rate": 0, "engine": True, **fields}
+    return Facts(lane=lane or Lane(environment="production"), **given)
+
+
+def waiting(cause: str, **fields) -> Lane:
+    return Lane(
+        environment="production",
+        state="waiting",
+        until=NOW + 40_000,
+        cause=cause,
+        failures=3,
+        since=NOW - 600_000,
+        **fields,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "level"),
+    [
+        (facts(has_key=False), "no key: press a to add one", "muted"),
+        (facts(has_key=False, queued=1_204), "no key, 1,204 queued: press a to add one", "warning"),
+        (facts(), "nothing queued", "muted"),
+        (facts(queued=12), "12 queued", ""),
+        (facts(queued=12, rate=212), "delivering 212/s", "good"),
+        (facts(queued=12, in_flight=3), "delivering 0/s", "good"),
+        (facts(queued=12, engine=False), "12 queued, not delivered from here (--no-engine)", "warning"),
+        (facts(queued=12, engine=False, read_only=True), "12 queued, not delivered from here (read-only)", "warning"),
+        (facts(waiting("429, Segment asked for 40 s")), "waiting 40 s (Segment asked, 429)", "warning"),
+        (facts(waiting("503")), "failing since 14:03: 503; next try in 40 s", "warning"),
+        (
+            facts(waiting("connection refused")),
+            "unreachable since 14:03: connection refused; next try in 40 s",
+            "bad",
+        ),
+        (
+            facts(Lane(environment="p", state="probing", until=NOW + 9_000, cause="503")),
+            "trying one batch: 503",
+            "warning",
+        ),
+        (
+            facts(Lane(environment="p", state="paused", cause="write key Zq8T…e1Rk refused (401)")),
+            "paused, Segment refuses the key: write key Zq8T…e1Rk refused (401); a replaces it, p tries again",
+            "bad",
+        ),
+        (
+            facts(Lane(environment="p", state="paused", cause="check the endpoint https://x: it answers 404")),
+            "paused, check the endpoint https://x: it answers 404; e changes it, p tries again",
+            "bad",
+        ),
+        (facts(Lane(environment="p", state="paused", cause="by hand")), "paused by hand; p resumes", "warning"),
+        (
+            facts(Lane(environment="p", state="paused", cause="maintenance")),
+            "paused (maintenance); p resumes",
+            "warning",
+        ),
+        (
+            facts(trouble="cannot note answers in the journal: disk full"),
+            "cannot note answers in the journal: disk full",
+            "bad",
+        ),
+    ],
+)
+def test_each_state_has_its_sentence(given, text, level):
+    standing = standing_of(given, NOW)
+    assert (standing.text, standing.level) == (text, level)
+
+
+def test_a_wait_that_is_over_does_not_count_down_below_zero():
+    lane = waiting("503")
+    said = standing_of(facts(lane, queued=2), NOW + 50_000)
+    assert said.text == "next try is due: 503"
+    assert standing_of(facts(lane), NOW + 50_000).text == "nothing queued"
+
+
+@pytest.mark.parametrize(
+    ("lane", "last"),
+    [
+        (Lane(environment="p"), "never used"),
+        (Lane(environment="p", last_status=200, last_at=NOW - 2_000), "last answer 200, 2 s ago"),
+        (Lane(environment="p", last_status=503, last_at=NOW - 60_000), "last answer 503, 1 min ago"),
+        (waiting("connection refused"), ""),
+    ],
+)
+def test_the_last_answer(lane, last):
+    assert standing_of(facts(lane), NOW).last == last
+
+
+def test_nothing_ever_claims_that_a_key_is_right():
+    for status in (200, 400, 503):
+        said = standing_of(facts(Lane(environment="p", last_status=status, last_at=NOW)), NOW)
+        assert not {"verified", "valid", "correct", "ok"} & set(f"{said.text} {said.last}".lower().split())

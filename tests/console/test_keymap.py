@@ -1,0 +1,105 @@
+"""Keys from the config: unknown commands, unknown keys and clashes are refused by name."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from sprig_tui.console.keymap import Slot, check_keymap, clashes, keys_of
+from sprig_tui.errors import KeymapError
+
+SLOTS = (
+    Slot("add-key", ("a",), "environments", everywhere=True),
+    Slot("pause", ("p",), "environments"),
+    Slot("previous", ("p",), "payload"),
+    Slot("replay", ("r",), "deliveries"),
+    Slot("replay-this", ("a",), "detail"),
+    Slot("list-up", ("up", "k"), "list"),
+    Slot("help", ("question_mark",), "console"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("a", ("a",)),
+        (" R , ctrl+r", ("R", "ctrl+r")),
+        ("?", ("question_mark",)),
+        ("question_mark", ("question_mark",)),
+        ("/", ("slash",)),
+        ("-", ("minus",)),
+        ("+", ("plus",)),
+        ("ctrl+shift+f5", ("ctrl+shift+f5",)),
+        ("space", ("space",)),
+        ("é", ("é",)),
+    ],
+)
+def test_one_spelling_for_each_key(text, keys):
+    assert keys_of(text) == keys
+
+
+@pytest.mark.parametrize("text", ["", "a,,b", "contrl+a", "ctrl+nokey", "F99x"])
+def test_what_is_no_key_is_refused(text):
+    with pytest.raises(KeymapError):
+        keys_of(text)
+
+
+def test_a_good_keymap_comes_back_normalised():
+    assert check_keymap({"replay": "ctrl+r, R", "help": "?"}, SLOTS) == {"replay": "ctrl+r,R", "help": "question_mark"}
+
+
+def test_an_unknown_command_is_named_with_the_nearest():
+    with pytest.raises(KeymapError, match="no command 'replya'") as caught:
+        check_keymap({"replya": "x"}, SLOTS)
+    assert "replay" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("keymap", "other"),
+    [
+        ({"replay": "question_mark"}, "help"),
+        ({"replay": "?"}, "help"),
+        ({"pause": "a"}, "add-key"),
+        ({"replay": "a"}, "add-key"),
+        ({"replay": "k"}, "list-up"),
+        ({"help": "p"}, "pause"),
+        ({"help": "x", "replay": "x"}, "replay"),
+    ],
+)
+def test_a_clash_names_both(keymap, other):
+    with pytest.raises(KeymapError) as caught:
+        check_keymap(keymap, SLOTS)
+    assert other in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "keymap", [{"replay": "p"}, {"pause": "r"}, {"add-key": "x", "replay": "a"}, {"replay-this": "r"}]
+)
+def test_panes_may_use_one_key_for_different_things(keymap):
+    assert check_keymap(keymap, SLOTS) == keymap
+
+
+def test_the_commands_as_they_come_do_not_clash():
+    from sprig_tui.console.catalogue import slots
+
+    found = slots()
+    assert len({slot.id for slot in found}) == len(found)
+    for one, other in itertools.permutations(found, 2):
+        met = {key for key, _ in clashes(one, [other])}
+        if "list" in (one.scope, other.scope):
+            met -= {"enter"}  # a pane has its own word for what opening a line means
+        if {one.id, other.id} == {"close-detail", "leave"}:
+            met -= {"q"}  # leaves the screen that it is pressed on
+        assert not met, (one.id, other.id)
+
+
+def test_every_command_tells_what_it_does():
+    from sprig_tui.console.catalogue import COMMANDS
+
+    for command in COMMANDS:
+        assert command.summary(), command
+        assert command.summary()[-1] in ".:;", command.id
+        assert command.label
+        assert command.title[0].isupper()
+        assert len(command.label) <= 16

@@ -1,0 +1,66 @@
+"""The console's log: no key in it, nothing that steers a terminal, bounded, owner only."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import stat
+
+import pytest
+
+from sprig_tui.console import log_file
+from sprig_tui.console.log_file import begin_log, end_log
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+logger = logging.getLogger("sprig_tui.console.test")
+
+
+@pytest.fixture
+def log(tmp_path):
+    file = tmp_path / "state" / "sprig-tui.log"
+    handler = begin_log(file, lambda: [KEY])
+    yield file
+    end_log(handler)
+
+
+def test_keys_never_reach_it_in_any_form(log):
+    coded = base64.b64encode(f"{KEY}:".encode()).decode()
+    logger.warning("sent with %s and Basic %s", KEY, coded)
+    try:
+        int(KEY)
+    except ValueError:
+        logger.exception("fault")
+    text = log.read_text()
+    assert "[redacted]" in text
+    assert KEY not in text
+    assert coded.rstrip("=") not in text
+    assert "Traceback" in text
+
+
+def test_words_of_others_cannot_steer_the_terminal_that_shows_it(log):
+    logger.warning("a server said \x1b[2J\u202e%s", "x" * 10_000)
+    text = log.read_text()
+    assert "\x1b" not in text
+    assert len(text) < 3_000
+
+
+def test_it_is_the_owners_alone(log):
+    logger.warning("hello")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_it_is_turned_over_when_it_is_large(log, monkeypatch):
+    monkeypatch.setattr(log_file, "LARGEST", 200)
+    for number in range(20):
+        logger.warning("line %d", number)
+    old = log.with_suffix(".log.1")
+    assert old.exists()
+    assert "line 19" in log.read_text()
+    assert log.stat().st_size < 400
+
+
+def test_a_log_that_cannot_be_written_harms_nothing(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    handler = begin_log(tmp_path / "file" / "sprig-tui.log", list)
+    logger.warning("hello")
+    end_log(handler)

@@ -1,0 +1,66 @@
+"""The status line's text at every width."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from sprig_tui.console.environments.standing import Standing
+from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.status_text import sparkline, status_pieces
+from sprig_tui.console.vitals import Vitals
+
+BUSY = Vitals(
+    environments=(
+        EnvironmentView(name="production", rate=212, history=(0, 0, 20, 90, 212), standing=Standing("▲", "delivering")),
+        EnvironmentView(name="development", rate=7),
+    ),
+    queued=1_204,
+    failed=3,
+    withheld=41,
+    journal="sqlite",
+)
+
+
+def text(vitals: Vitals, width: int, selected: str = "production", label: str = "") -> str:
+    return "".join(piece.text for piece in status_pieces(vitals, selected, label, width))
+
+
+def test_a_wide_line_has_it_all():
+    line = text(BUSY, 140, label="demo")
+    for part in (
+        "sprig-tui demo",
+        "● Production",
+        "212/s",
+        "○ Development 7/s",
+        "queued 1,204",
+        "failed 3",
+        "withheld 41",
+    ):
+        assert part in line
+    assert line.endswith("journal: sqlite ")
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])
+def test_the_numbers_stay_longest_and_a_line_is_never_longer_than_the_screen(width):
+    line = text(BUSY, width)
+    if width >= 80:
+        assert cell_len(line) <= width
+        assert "failed 3" in line
+
+
+def test_trouble_comes_first_and_cannot_steer_the_terminal():
+    vitals = Vitals(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
+    line = text(vitals, 100)
+    assert "✗ the journal" in line
+    assert "\x1b" not in line
+    assert line.endswith("journal: lost ")
+    assert cell_len(line) <= 100
+
+
+@pytest.mark.parametrize(
+    ("history", "bars"),
+    [((), ""), ((0, 0), ""), ((5,), "       █"), ((0, 1, 100), "      ▁█"), (tuple(range(1, 9)), "▁▂▃▄▅▆▇█")],
+)
+def test_sparkline(history, bars):
+    assert sparkline(history) == bars
