@@ -140,17 +140,23 @@ class Intake:
         if not reason or reason is Reason.ENVIRONMENT_UNKNOWN:
             detail = route.detail
         response = mapping.response
-        survey_id = response.survey_id
+        survey_id = "" if response.survey_id is None else str(response.survey_id)
+        survey_name, user_id = response.survey_name or "", response.user_id or ""
+        question_type, question_id = response.question_type, response.question_id
+        together = survey_id + survey_name + user_id + question_type + question_id
+        if len(together) > _LIST_TEXT or not together.isascii():
+            survey_id, survey_name, user_id = _fit(survey_id), _fit(survey_name), _fit(user_id)
+            question_type, question_id = _fit(question_type), _fit(question_id)
         return Entry(
             environment=route.environment,
             message_id=mapping.message_id,
             reason=reason,
             detail=detail,
-            survey_id="" if survey_id is None else _fit(str(survey_id)),
-            survey_name=_fit(response.survey_name or ""),
-            user_id=_fit(response.user_id or ""),
-            question_type=_fit(response.question_type),
-            question_id=_fit(response.question_id),
+            survey_id=survey_id,
+            survey_name=survey_name,
+            user_id=user_id,
+            question_type=question_type,
+            question_id=question_id,
             answer=preview(response.response),
             answered_at=mapping.answered_ms,
             updated_at=mapping.updated_ms,

@@ -38,12 +38,14 @@ class Cuts:
     """Cuts stretches out of a claim's payload without parsing it."""
 
     def __init__(self, claim: Claim) -> None:
-        self._payload = claim.payload
-        # each body is followed by one comma, but for the last
-        self._starts = list(accumulate((size + 1 for size in claim.sizes), initial=0))
+        self._claim = claim
+        self._starts: list[int] = []
 
     def payload(self, stretch: Stretch) -> bytes:
         """The bodies of a stretch, joined by commas; the whole payload is not copied."""
-        if stretch.start == 0 and stretch.stop == len(self._starts) - 1:
-            return self._payload
-        return self._payload[self._starts[stretch.start] : self._starts[stretch.stop] - 1]
+        if len(stretch) == len(self._claim.sizes):
+            return self._claim.payload
+        if not self._starts:
+            # each body is followed by one comma, but for the last
+            self._starts = list(accumulate((size + 1 for size in self._claim.sizes), initial=0))
+        return self._claim.payload[self._starts[stretch.start] : self._starts[stretch.stop] - 1]

@@ -23,13 +23,8 @@ if TYPE_CHECKING:
     from sprig_tui.intake import Intake
 
 _OUTCOME = attrgetter("outcome")
-_STATE = attrgetter("state", "reason")
-_ENVIRONMENT = attrgetter("environment")
-_QUEUED = (State.QUEUED, "")
-
-
-_OUTCOME = attrgetter("outcome")
 _STANDING = attrgetter("state", "reason")
+_ENVIRONMENT = attrgetter("environment")
 
 
 class Fed:
@@ -51,17 +46,20 @@ class Fed:
     def count(self, entries: list[Entry], added: list[Added]) -> set[str]:
         """Take note of a chunk; returns the environments for which something was queued."""
         self.records += len(entries)
-        queued = [one.id for one in added if one.state is State.QUEUED]
-        self.ids.add(queued)
+        # in C, all of it: this runs on the event loop, once for each record
         outcomes = Counter(map(_OUTCOME, added))
+        standings = Counter(map(_STANDING, added))
         self.outcomes.update(outcomes)
-        self.states.update(map(_STANDING, added))
+        self.states.update(standings)
         self.added.add([one.id for one in added if one.outcome != "known"])
+        queued = standings[State.QUEUED, ""]
         if not queued:
             return set()
-        touched = Counter(
-            entry.environment for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED
-        )
+        if queued < len(added):
+            pairs = [(entry, one) for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED]
+            entries, added = [entry for entry, _ in pairs], [one for _, one in pairs]
+        self.ids.add([one.id for one in added])
+        touched = Counter(map(_ENVIRONMENT, entries))
         self.environments.update(touched)
         return set(touched)
 

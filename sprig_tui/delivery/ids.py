@@ -19,7 +19,11 @@ class IdRanges:
         self.add(ids)
 
     def add(self, ids: Iterable[int]) -> None:
-        """Add ids, in any order; cheapest when they ascend."""
+        """Add ids, in any order; cheapest when they follow each other."""
+        ids = list(ids)
+        if ids and ids == list(range(ids[0], ids[0] + len(ids))):
+            self._put(ids[0], ids[-1])
+            return
         first = last = -2
         for number in ids:
             if number == last + 1:
