@@ -190,6 +190,21 @@ async def test_claims_never_overlap(journal, entry, claim):
     assert len(ids) == len(set(ids)) == 200
 
 
+async def test_what_is_given_back_is_never_out_of_sight(journal, entry, claim):
+    (added,) = await journal.add([entry()])
+
+    async def take_and_give_back() -> None:
+        for _ in range(200):
+            await journal.release(await claim())
+
+    working = asyncio.create_task(take_and_give_back())
+    seen = set()
+    while not working.done():
+        seen.add(await journal.waiting(added.id, added.id))
+    await working
+    assert seen == {1}
+
+
 async def test_pacing_is_shared(journal, entry, claim, clock):
     await journal.add([entry() for _ in range(6)])
     times = [(await claim(events=1, rate=50)).send_at - clock.now() for _ in range(4)]

@@ -108,7 +108,13 @@ class SQLiteJournal:
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
             try:
-                return work(self._reader())
+                connection = self._reader()
+                # one moment for all statements of a reading: between two, a writer may move what they look at
+                connection.execute("BEGIN")
+                try:
+                    return work(connection)
+                finally:
+                    connection.execute("ROLLBACK")
             except sqlite3.Error as error:
                 raise journal_error(error, self.path) from error
 
