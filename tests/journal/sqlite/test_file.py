@@ -90,7 +90,11 @@ async def test_somebody_elses_database_is_left_alone(tmp_path):
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all, " * 100, b"\x00" * 5000, random.Random(1).randbytes(9000)], ids=["text", "zeros", "noise"])
+@pytest.mark.parametrize(
+    "content",
+    [b"this is no database at all, " * 100, b"\x00" * 5000, random.Random(1).randbytes(9000)],
+    ids=["text", "zeros", "noise"],
+)
 async def test_a_damaged_file_is_named(tmp_path, content):
     path = tmp_path / "j.db"
     path.write_bytes(content)
