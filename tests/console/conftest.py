@@ -7,18 +7,30 @@ import os
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ.pop("NO_COLOR", None)
 
+import asyncio
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from textual.app import App, ComposeResult
 from textual.message import Message
+from textual.pilot import Pilot
 from textual.widget import Widget
 
+from sprig_tui.config.paths import in_folder
+from sprig_tui.config.settings import Settings, load_settings
+from sprig_tui.config.writing import save_environment
+from sprig_tui.console.app import SprigTui
 from sprig_tui.console.commands import Permissions
+from sprig_tui.console.core import Sources
 from sprig_tui.console.styles import sheets
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.segment.sink import Sink
 
 NOW = 1_790_000_000_000
 """2026-09-21T14:13:20Z."""
@@ -124,3 +136,92 @@ def snapshot() -> Callable[[App, str], None]:
         assert seen == file.read_text(encoding="utf-8"), f"{file.name} differs; {UPDATE}=1 takes the new one"
 
     return compare
+
+
+class Bench:
+    """The real console in a folder of its own: real config, journal and engine; tests press keys and look."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = in_folder(str(folder))
+        folder.mkdir()
+        self._pilot: Pilot[int] | None = None
+        self._seen: list[str] = []
+
+    # -- making --------------------------------------------------------------------------------------------------------
+
+    def write(self, text: str) -> None:
+        """The whole config."""
+        self.paths.config_file.write_text(text, encoding="utf-8")
+
+    def keys(self, *, endpoint: str = "", **keys: str) -> None:
+        """Write Keys by environment."""
+        for name, key in keys.items():
+            save_environment(self.paths, name, {"write_key": key, **({"endpoint": endpoint} if endpoint else {})})
+
+    def config(self) -> dict:
+        """What stands in the config."""
+        file = self.paths.config_file
+        return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+    @asynccontextmanager
+    async def running(
+        self, *, size: tuple[int, int] = (120, 40), ready: bool = True, files: tuple[str, ...] = (), **permissions: bool
+    ) -> AsyncIterator[Pilot[int]]:
+        """The console, open; with `ready` its journal too."""
+        sources = Sources(self.paths, lambda: load_settings(self.paths), SQLiteJournal, _engine)
+        app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            before, self._pilot = self._pilot, pilot
+            await self.until(lambda: not ready or app.main.vitals.journal == "sqlite")
+            await pilot.pause()
+            yield pilot
+            self._seen = self.notices()
+        self._pilot = before
+
+    # -- doing and looking ---------------------------------------------------------------------------------------------
+
+    async def press(self, *keys: str, pilot: Pilot[int] | None = None) -> None:
+        """Press, and let the screen settle."""
+        one = pilot or self._pilot
+        assert one is not None
+        await one.press(*keys)
+        await one.pause()
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds, for as long as it takes (20 s at most)."""
+        assert self._pilot is not None
+        async with asyncio.timeout(20):
+            while not holds():
+                await asyncio.sleep(0.01)
+                if self._pilot.app.is_running:
+                    await self._pilot.pause()
+
+    def notices(self) -> list[str]:
+        """Everything that was said in the corner, oldest first."""
+        assert self._pilot is not None
+        return [one.message for one in self._pilot.app._notifications]
+
+    def text(self) -> str:
+        """The screen."""
+        assert self._pilot is not None
+        return text_of(self._pilot.app)
+
+
+def _engine(journal: Journal, settings: Settings) -> Engine:
+    return Engine(journal, settings.environments, settings.delivery)
+
+
+@pytest.fixture
+def console(tmp_path, monkeypatch) -> Bench:
+    """`async with console.running() as pilot: await console.press("a")`; nothing is configured yet."""
+    for name in list(os.environ):
+        if name.startswith("SPRIG_TUI_") and name != UPDATE:
+            monkeypatch.delenv(name)
+    return Bench(tmp_path / "home")
+
+
+@pytest.fixture
+async def sink() -> AsyncIterator[Sink]:
+    """The look-alike, listening."""
+    async with Sink() as listening:
+        yield listening

@@ -57,8 +57,12 @@ def _full(view: EnvironmentView, selected: bool, width: int, revealed: str) -> l
 
     lines = [_head(view, selected, width)]
     if view.key:
-        shown = revealed if revealed and selected else view.key
-        lines.append(line(_label("key"), Part(f"{shown}  ", "strong" if revealed else ""), *_source(view)))
+        lines.append(line(_label("key"), Part(view.key)))
+        if view.key_source != "config":
+            lines.append(line(Part(f"  ${view.key_source}", "muted")))
+        if revealed and selected:
+            # A line of its own: a whole key just fits the pane.
+            lines.append(line(Part(f"  {revealed}", "strong")))
         pace = f"  {view.requests_per_second:g}/s" if view.requests_per_second != 50 else ""
         lines.append(line(_label("to"), Part(view.place), Part(pace, "muted")))
     if view.sprig_id:
@@ -91,10 +95,6 @@ def _brief(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
 
 def _label(text: str) -> Part:
     return Part(f"  {text}", "muted", _LABEL)
-
-
-def _source(view: EnvironmentView) -> tuple[Part, ...]:
-    return (Part("" if view.key_source == "config" else f"from {view.key_source}", "muted"),)
 
 
 def _standing(standing: Standing, width: int) -> list[tuple[Part, ...]]:

@@ -82,6 +82,7 @@ class EnvironmentPane(Commanded, LineView):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self._lines: list[PaneLine] = []
+        self._laying_out = False
         self._revealed = ""
         self._hiding: Timer | None = None
 
@@ -154,7 +155,9 @@ class EnvironmentPane(Commanded, LineView):
             height=size.height,
             revealed=self._revealed,
         )
+        self._laying_out = True
         self.resize(len(self._lines))
+        self._laying_out = False
         if len(before) == len(self._lines):
             self.invalidate([n for n, (old, new) in enumerate(zip(before, self._lines, strict=True)) if old != new])
         else:
@@ -197,6 +200,8 @@ class EnvironmentPane(Commanded, LineView):
     def watch_cursor(self, before: int, now: int) -> None:
         """A click may have put the cursor on any line: select its environment, and stand on its first line."""
         super().watch_cursor(before, now)
+        if self._laying_out:
+            return
         if 0 <= now < len(self._lines) and (name := self._lines[now].environment):
             self.selected = name
             if not self._lines[now].head:

@@ -1,0 +1,68 @@
+"""The config changes on disk while the console is open: noticed, never overwritten blindly."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+from sprig_tui.config.writing import save_environment
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
+
+
+async def test_a_config_changed_on_disk_is_read_again(console, screen_text):
+    async with console.running() as pilot:
+        save_environment(console.paths, "development", {"write_key": OTHER})
+        assert await pilot.app.desk.look()
+        await console.until(lambda: "Bb7U…2c9Q" in screen_text(pilot.app))
+
+
+async def test_a_broken_config_is_told_and_the_old_settings_stay(console, screen_text):
+    console.keys(production=KEY)
+    async with console.running() as pilot:
+        console.write("[environments.production\n")
+        await console.until(lambda: any("not valid TOML" in said for said in console.notices()))
+        assert pilot.app.core.settings.environments["production"].write_key is not None
+        assert "Zq8T…E1Rk" in screen_text(pilot.app)
+
+
+async def test_a_change_made_meanwhile_is_not_overwritten(console):
+    console.keys(production=KEY)
+    async with console.running() as pilot:
+        await console.press("1", "a")
+        pilot.app.screen.query_one(Input).value = OTHER
+        save_environment(console.paths, "production", {"endpoint": "eu"})
+        await console.press("enter")
+        await console.until(lambda: any("changed on disk meanwhile" in said for said in console.notices()))
+        assert console.config()["environments"]["production"] == {"write_key": KEY, "endpoint": "eu"}
+        assert pilot.app.core.settings.environments["production"].endpoint == "eu"
+
+
+async def test_a_change_of_another_table_is_kept_and_ours_is_saved(console):
+    async with console.running() as pilot:
+        await console.press("1", "a")
+        pilot.app.screen.query_one(Input).value = KEY
+        save_environment(console.paths, "development", {"write_key": OTHER})
+        await console.press("enter")
+        await console.until(lambda: "production" in console.config()["environments"])
+    assert {name: table["write_key"] for name, table in console.config()["environments"].items()} == {
+        "production": KEY,
+        "development": OTHER,
+    }
+
+
+async def test_keys_and_theme_of_the_config_count_at_once_and_faults_are_told(console, screen_text):
+    console.write('[keys]\nhelp = "f2"\n[console]\ntheme = "nord"\n')
+    async with console.running() as pilot:
+        assert pilot.app.theme == "nord"
+        await console.press("f2")
+        assert "Help: Environments" in screen_text(pilot.app)
+        await console.press("escape")
+        console.write('[keys]\nhelp = "q"\n[console]\ntheme = "nrod"\n')
+        await pilot.app.desk.look()
+        await pilot.pause()
+        said = " ".join(pilot.app.doubts)
+        assert "q is to do both help and close-detail" in said
+        assert "did you mean nord" in said
+        await console.press("question_mark")
+        assert "Help:" in screen_text(pilot.app)

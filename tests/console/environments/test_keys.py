@@ -1,0 +1,98 @@
+"""Write Keys in the real console: added, linted, shown for a moment, removed; never in a picture."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from textual.widgets import Input
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+
+
+async def test_a_key_is_added_linted_and_saved(console, screen_text):
+    async with console.running() as pilot:
+        await console.press("a")
+        pilot.app.screen.query_one(Input).value = f' "{KEY}"'
+        await pilot.pause()
+        shown = screen_text(pilot.app)
+        assert "quotes around the key were taken off" in shown
+        assert "looks like a write key" in shown
+        assert KEY not in shown
+        await console.press("enter")
+        await console.until(lambda: pilot.app.core.settings.environments["production"].write_key)
+        await console.until(lambda: "Zq8T…E1Rk" in screen_text(pilot.app))
+        assert KEY not in screen_text(pilot.app)
+    assert console.config() == {"environments": {"production": {"write_key": KEY}}}
+    assert stat.S_IMODE(console.paths.config_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "there is no key"),
+        ("https://api.segment.io", "this is an address"),
+        ("ключ" * 8, "letters other than A to Z"),
+        ("x" * 9_000, "are no write key"),
+    ],
+)
+async def test_what_is_no_key_is_refused_with_the_reason(console, screen_text, typed, said):
+    async with console.running() as pilot:
+        await console.press("a")
+        pilot.app.screen.query_one(Input).value = typed
+        await console.press("enter")
+        assert said in screen_text(pilot.app)
+        await console.press("escape")
+    assert console.config() == {}
+
+
+async def test_a_doubtful_key_takes_a_second_enter(console, screen_text):
+    async with console.running() as pilot:
+        await console.press("a")
+        pilot.app.screen.query_one(Input).value = "Short7Key99"
+        await console.press("enter")
+        assert "enter again saves it all the same" in screen_text(pilot.app)
+        await console.press("enter")
+        await console.until(console.config)
+    assert console.config()["environments"]["production"]["write_key"] == "Short7Key99"
+
+
+async def test_a_key_is_shown_for_a_moment_only_and_never_in_a_picture(console, screen_text):
+    console.keys(production=KEY)
+    async with console.running() as pilot:
+        pane = pilot.app.main.environments
+        pane.focus()
+        await console.press("v")
+        assert KEY in screen_text(pilot.app)
+        assert KEY not in pilot.app.export_screenshot()
+        await console.press("v")
+        assert KEY in screen_text(pilot.app)
+        await console.press("escape")
+        assert KEY not in screen_text(pilot.app)
+        await console.press("v", "3")
+        assert KEY not in screen_text(pilot.app)
+        await console.press("1", "v")
+        pane._hiding._callback()
+        await pilot.pause()
+        assert KEY not in screen_text(pilot.app)
+
+
+async def test_removing_a_key_of_a_protected_environment_asks_for_its_name(console, screen_text):
+    console.keys(production=KEY)
+    async with console.running() as pilot:
+        await console.press("1", "x")
+        assert "Remove the write key Zq8T…E1Rk of production?" in screen_text(pilot.app)
+        await console.press(*"prod", "enter", "escape")
+        assert console.config()["environments"]["production"]["write_key"] == KEY
+        await console.press("x", *"production", "enter")
+        await console.until(lambda: not console.config()["environments"]["production"])
+        await console.until(lambda: "no key: press a" in screen_text(pilot.app))
+
+
+async def test_a_key_from_the_shell_is_named_and_cannot_be_removed_here(console, screen_text, monkeypatch):
+    monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_PRODUCTION", KEY)
+    async with console.running() as pilot:
+        await console.press("1")
+        assert "SPRIG_TUI_WRITE_KEY_" in screen_text(pilot.app)
+        await console.press("x")
+        assert "unset it there" in console.notices()[-1]

@@ -1,0 +1,91 @@
+"""Test events, pause and resume, refused keys, read-only and --no-engine, over a real socket."""
+
+from __future__ import annotations
+
+from textual.widgets import Input
+
+from sprig_tui.console.environments.trial_event import EVENT
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import State
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
+
+
+async def test_a_test_event_is_sent_and_said_what_it_proves(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running() as pilot:
+        await console.press("1", "j", "t")
+        await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
+        assert "Look for 'sprig-tui test event'" in screen_text(pilot.app)
+        await console.press("escape")
+        (delivery,) = (await pilot.app.core.journal.page(Query())).deliveries
+        assert (delivery.state, delivery.source, delivery.survey_name) == (State.DELIVERED, "test event", EVENT)
+        assert delivery.message_id in [event["messageId"] for event in sink.events]
+
+
+async def test_a_test_event_to_a_protected_environment_asks_first(console, sink, screen_text):
+    console.keys(production=KEY, endpoint=sink.url)
+    async with console.running() as pilot:
+        await console.press("t")
+        assert "Send a test event to production?" in screen_text(pilot.app)
+        await console.press("enter")
+        assert (await pilot.app.core.journal.page(Query())).deliveries == ()
+
+
+async def test_pause_holds_and_resume_lets_go(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running() as pilot:
+        await console.press("1", "j", "p")
+        await console.until(lambda: "paused by hand" in screen_text(pilot.app))
+        await console.press("t")
+        await console.until(lambda: "is paused: by hand" in screen_text(pilot.app))
+        await console.press("escape", "p")
+        await console.until(lambda: "last answer 200" in screen_text(pilot.app))
+        assert (await pilot.app.core.journal.lanes())["development"].state == "open"
+
+
+async def test_a_refused_key_is_said_and_a_new_key_resumes(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    sink.set_faults(["401@1"])
+    async with console.running() as pilot:
+        await console.press("1", "j", "t")
+        await console.until(lambda: "is paused: write key" in screen_text(pilot.app))
+        await console.press("escape")
+        await console.until(lambda: "Segment refuses" in screen_text(pilot.app))
+        await console.press("a")
+        pilot.app.screen.query_one(Input).value = OTHER
+        await console.press("enter")
+        await console.until(lambda: "last answer 200" in screen_text(pilot.app))
+
+
+async def test_read_only_has_no_way_to_send(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(read_only=True) as pilot:
+        assert pilot.app.core.engine is None
+        for key in ("1", "j", "t", "a", "e", "p", "n", "x", "X"):
+            await console.press(key)
+        said = console.notices()
+        assert len([text for text in said if "read-only" in text]) >= 6
+        assert len(pilot.app.screen_stack) == 1
+        assert (await pilot.app.core.journal.page(Query())).deliveries == ()
+    assert sink.stats.requests == 0
+
+
+async def test_no_engine_only_watches(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(engine=False) as pilot:
+        await console.press("1", "j", "t")
+        await console.until(lambda: "Queued" in screen_text(pilot.app))
+        await console.press("escape")
+        await console.until(lambda: "queued, not delivered" in screen_text(pilot.app))
+    assert sink.stats.requests == 0
+
+
+async def test_two_consoles_on_one_journal(console, sink, screen_text):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(engine=False) as watching:
+        async with console.running() as delivering:
+            await console.press("1", "j", "t", pilot=watching)
+            await console.until(lambda: "last answer 200" in screen_text(delivering.app))
+        await console.until(lambda: "Segment answered 200" in screen_text(watching.app))

@@ -1,0 +1,69 @@
+"""Help, palette, jump keys, key bar, leaving."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_help_tells_the_keys_of_the_pane(console, snapshot, size):
+    async with console.running(size=size) as pilot:
+        await console.press("1", "question_mark")
+        snapshot(pilot.app, "help-environments")
+        await console.press("escape")
+        assert len(pilot.app.screen_stack) == 1
+
+
+async def test_the_palette_finds_and_runs_a_command(console, screen_text):
+    async with console.running() as pilot:
+        await console.press("3", "ctrl+p")
+        await pilot.pause(0.3)
+        await console.press(*"add an env")
+        await console.until(lambda: "Environments: Add an environment" in screen_text(pilot.app))
+        await console.press("down", "enter")
+        await console.until(lambda: "New environment" in screen_text(pilot.app))
+
+
+async def test_jump_keys_zoom_and_tab(console):
+    async with console.running() as pilot:
+        for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):
+            await console.press(key)
+            assert pilot.app.main.focused_scope() == scope
+        await console.press("z")
+        assert pilot.app.main.maximized is not None
+        await console.press("z")
+        assert pilot.app.main.maximized is None
+        await console.press("tab")
+        assert pilot.app.main.focused_scope() == "payload"
+
+
+async def test_a_click_on_the_key_bar_is_as_good_as_the_key(console, screen_text):
+    async with console.running(size=(120, 40)) as pilot:
+        bar = screen_text(pilot.app).splitlines()[-1]
+        await pilot.click("KeyBar", offset=(bar.index("help"), 0))
+        await pilot.pause()
+        assert "Help: Environments" in screen_text(pilot.app)
+
+
+async def test_leaving_closes_journal_and_engine(console, sink):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running() as pilot:
+        app = pilot.app
+        await console.press("q")
+        await console.until(lambda: not app.is_running or app._exit)
+    assert app.return_code == 0
+    assert app.core.journal is None
+    assert app.core.engine is None
+
+
+async def test_nothing_is_assigned_when_nothing_happened(console):
+    async with console.running() as pilot:
+        before = pilot.app.main.vitals
+        pilot.app._background.stir()
+        await asyncio.sleep(0.05)
+        await pilot.pause()
+        assert pilot.app.main.vitals is before

@@ -1,0 +1,30 @@
+"""First run and looks: what to do next, in every size, theme and without colour."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_first_run_says_what_to_do_next(console, snapshot, size):
+    async with console.running(size=size) as pilot:
+        assert pilot.app.main.focused_scope() == "environments"
+        snapshot(pilot.app, "first-run")
+    assert not console.paths.config_file.exists()
+
+
+@pytest.mark.parametrize(("theme", "name"), [("sprig-light", "light"), ("textual-ansi", "ansi")])
+async def test_other_themes_say_the_same(console, snapshot, theme, name):
+    console.write(f'[console]\ntheme = "{theme}"\n')
+    async with console.running() as pilot:
+        assert pilot.app.theme == theme if name == "light" else True
+        shown = console.text()
+    assert "Environments" in shown
+
+
+async def test_no_colour_says_the_same(console, monkeypatch, screen_text):
+    async with console.running() as pilot:
+        coloured = screen_text(pilot.app)
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with console.running() as pilot:
+        assert screen_text(pilot.app) == coloured
