@@ -28,7 +28,7 @@ TIME = Column("time", "time", 8, 12, 1)
 """To the second, or to the millisecond: nothing between the two is of use."""
 COLUMNS = (
     TIME,
-    Column("environment", "environment", 10, 14, 8, share=2),
+    Column("environment", "env", 10, 14, 8, share=2),
     Column("survey", "survey", 10, 32, 4, share=6),
     Column("user", "user", 8, 28, 5, share=4),
     Column("type", "type", 6, 16, 10, share=2),

@@ -162,11 +162,12 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
         Span(full_time(attempt.started_at)),
         Span(f"  {attempt.status or NONE:>3}  ", style),
         Span(f"{attempt.outcome:<12}", style),
-        Span(f"{attempt.latency_ms:>8,.0f} ms  ", "muted"),
-        Span(f"with {many}, {attempt.body_bytes:,} bytes", "muted"),
+        Span(f"{attempt.latency_ms:>8,.0f} ms", "muted"),
     )
-    for text, name in ((attempt.error, "error"), (attempt.excerpt, "said")):
-        if text and text != f"http {attempt.status}":
+    carried = f"{many} in {attempt.body_bytes:,} bytes"
+    error = "" if attempt.error == f"http {attempt.status}" else attempt.error
+    for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
+        if text:
             label = f"     {name:<{LABEL - 5}}"
             for line in wrap(text, max(20, width - LABEL)):
                 yield (Span(label, "muted"), Span(line))

@@ -29,7 +29,7 @@ def completed(text: str, environments: Iterable[str] = ()) -> str:
     values = {
         "status": [state.value for state in State],
         "reason": [reason.value for reason in Reason],
-        "env": [_quoted(name) for name in environments],
+        "env": tuple(environments),
         "since": _AGES,
         "until": _AGES,
     }.get(field, ())
@@ -50,7 +50,7 @@ def _quoted(name: str) -> str:
 def _first(choices: Iterable[str], begun: str, front: str) -> str:
     for choice in choices:
         if choice != begun and choice.lower().startswith(begun.lower()):
-            return front + choice
+            return front + _quoted(choice)
     return ""
 
 

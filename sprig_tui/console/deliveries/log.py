@@ -58,7 +58,7 @@ class DeliveryLog(LogJobs, Vertical):
 
         def __init__(self, query: Query) -> None:
             super().__init__()
-            self.filter = query
+            self.query = query
 
     class CopyRequested(Message):
         """A text is to be copied."""
@@ -76,6 +76,7 @@ class DeliveryLog(LogJobs, Vertical):
         self.job_line = JobLine()
         self.log_watch = LogWatch(self.lines, changed=self._say, selected=self._tell_selected)
         self._standing: Standing | None = None
+        self._ready = False
 
     def compose(self) -> ComposeResult:
         """Filter, titles, rows, trouble, job."""
@@ -87,6 +88,7 @@ class DeliveryLog(LogJobs, Vertical):
 
     def on_mount(self) -> None:
         """Hide what has nothing to say, start to look."""
+        self._ready = True
         self.bar.close()
         self.query_one(".log-trouble").display = False
         self.run_worker(self.log_watch.run(), group="watch")
@@ -141,7 +143,7 @@ class DeliveryLog(LogJobs, Vertical):
             new=self.lines.new,
             marked=len(self.lines.marks),
         )
-        if not self.is_mounted:
+        if not self._ready:
             return
         trouble = self.query_one(".log-trouble", Static)
         if str(trouble.content) != self.log_watch.trouble:

@@ -37,7 +37,7 @@ def header(columns: Sequence[Placed]) -> list[Part]:
     """The titles over the columns."""
     parts = [Part("", "", 2)]
     for _, title, width, gap in columns:
-        parts.append(Part(title, "muted", width + gap))
+        parts += [Part(title, "muted", width), Part("", "", gap)]
     return parts
 
 

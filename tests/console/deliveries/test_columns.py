@@ -1,0 +1,47 @@
+"""The columns of the log by its width."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.console.deliveries.columns import COLUMNS, MARK_CELLS, place
+
+LEAST = {column.name: column.least for column in COLUMNS}
+
+
+def said(width):
+    return " ".join(f"{one.name}:{one.width}" for one in place(width))
+
+
+@pytest.mark.parametrize(
+    ("screen", "columns"),
+    [
+        (40, "time:12 state:9 result:12"),
+        (80, "time:8 environment:10 survey:11 user:8 answer:8 state:9 status:4 result:10"),
+        (100, "time:12 environment:11 survey:11 user:9 type:6 answer:9 state:9 status:4 attempts:5 result:10"),
+        (120, "time:12 environment:12 survey:14 user:11 type:7 answer:11 state:9 status:4 attempts:5 result:12"),
+        (200, "time:12 environment:14 survey:32 user:25 type:15 answer:30 state:9 status:4 attempts:5 result:31"),
+    ],
+)
+def test_by_width_of_the_screen(screen, columns):
+    """Less two cells of frame and one of scrollbar."""
+    assert said(screen - 3) == columns
+
+
+@given(st.integers(30, 400))
+def test_they_fill_the_width_and_each_is_wide_enough(width):
+    columns = place(width)
+    assert MARK_CELLS + sum(one.width + one.gap for one in columns) == width
+    assert all(one.width >= LEAST[one.name] for one in columns)
+    assert {"time", "state", "result"} <= {one.name for one in columns}
+
+
+@given(st.integers(30, 400))
+def test_a_wider_log_shows_no_less(width):
+    if width != 109:  # at 110 the gaps grow instead
+        assert {one.name for one in place(width)} <= {one.name for one in place(width + 1)}
+
+
+@pytest.mark.parametrize("width", [0, 1, 5, 11])
+def test_far_too_narrow_still_shows_the_time(width):
+    assert [one.name for one in place(width)] == ["time"]

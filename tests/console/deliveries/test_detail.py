@@ -1,0 +1,176 @@
+"""The detail screen: everything about a delivery, and what can be done from there."""
+
+import pytest
+
+from sprig_tui.console.deliveries.detail_screen import DetailScreen
+from sprig_tui.console.deliveries.detail_text import DetailView, full_time, heading, relation
+from sprig_tui.console.dialogs import Confirm, ConfirmName
+from sprig_tui.journal.records import Attempt, Detail, State
+
+NOW = 1_790_000_000_000
+
+
+def text_of(view):
+    return ["".join(span.text for span in view.line(index)) for index in range(len(view))]
+
+
+def attempt(**fields):
+    default = {
+        "started_at": NOW,
+        "status": 200,
+        "outcome": "delivered",
+        "latency_ms": 38.0,
+        "events": 1,
+        "body_bytes": 812,
+    }
+    return Attempt(**{**default, **fields})
+
+
+def test_everything_is_there(delivery):
+    detail = Detail(
+        delivery=delivery(attempts=2),
+        raw=b'{"response":4}',
+        body=b'{"event":"x","properties":{"response":4}}',
+        history=(
+            attempt(status=503, outcome="retry", error="http 503", excerpt="busy\x1b[2J"),
+            attempt(excerpt='{"success":true}', events=25),
+        ),
+    )
+    view = DetailView(detail, NOW)
+    view.resize(76)
+    lines = text_of(view)
+    text = "\n".join(lines)
+    for part in (
+        "state         delivered",
+        "repeats       Segment will ignore this message id until tomorrow 13:56",
+        "survey        Checkout effort  (5120)",
+        "came from     answers.jsonl, line 3",
+        "size          812 bytes of 32 KB",
+        "attempts  2 ─",
+        "503  retry",
+        "said     busy␛[2J",
+        "25 deliveries in 812 bytes",
+        "the call, as it is sent but for sentAt ─",
+        '"event": "x"',
+        "as it came in ─",
+        '"response": 4',
+    ):
+        assert part in text, part
+    assert all(len(line) <= 76 for line in lines)
+
+
+def test_json_folds_where_the_cursor_is(delivery):
+    detail = Detail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
+    view = DetailView(detail, NOW)
+    at = next(index for index, line in enumerate(text_of(view)) if "properties" in line)
+    before = len(view)
+    assert view.toggle(at)
+    assert len(view) < before
+    assert not view.toggle(0)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe\x00", b"not json", b"[" * 5_000, b'{"a":' + b'"x' * 200_000, b"x" * 300_000]
+)
+def test_whatever_came_in_can_be_shown(delivery, data):
+    view = DetailView(Detail(delivery=delivery(), raw=data, body=data, history=()), NOW)
+    view.resize(60)
+    assert all(line.isprintable() for line in text_of(view))
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("newer-revision", "a newer revision of"),
+        ("possible-duplicate", "another answer under the id of"),
+        ("", "sent again as new from"),
+    ],
+)
+def test_relations(delivery, reason, text):
+    assert relation(delivery(reason=reason)) == text
+
+
+def test_titles_and_times(delivery):
+    assert heading(delivery(survey_name="[/x]\x1b")) == "delivery 41  [/x]␛  acct_88213  delivered"
+    assert full_time(0) == "—"
+    assert full_time(NOW) == "2026-09-21 14:13:20.000"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_pictures(opened, log, mixed, snapshot, until, size):
+    async with opened(size=size) as pilot:
+        await shown(pilot, log, mixed["failed"], until)
+        snapshot(pilot.app, "delivery-detail")
+
+
+async def shown(pilot, log, delivery_id, until):
+    log.lines.go_to(delivery_id)
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, DetailScreen) and pilot.app.screen.detail is not None)
+    await pilot.pause()
+    return pilot.app.screen
+
+
+async def test_goes_through_the_log_and_leaves_the_cursor_there(opened, log, mixed, until):
+    async with opened() as pilot:
+        screen = await shown(pilot, log, mixed["delivered"], until)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
+        await pilot.press("left_square_bracket", "escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, DetailScreen))
+        assert log.lines.selected == mixed["delivered"]
+
+
+async def test_a_click_on_the_selected_row_opens_it(opened, log, mixed, until):
+    async with opened() as pilot:
+        await pilot.click(log.lines, offset=(5, 1))
+        assert not isinstance(pilot.app.screen, DetailScreen)
+        await pilot.click(log.lines, offset=(5, 1))
+        await until(pilot, lambda: isinstance(pilot.app.screen, DetailScreen))
+        assert pilot.app.screen.delivery_id == mixed["failed"]
+
+
+async def test_keeps_up_with_what_happens(opened, log, mixed, settle, until):
+    async with opened() as pilot:
+        screen = await shown(pilot, log, mixed["queued"], until)
+        await settle()
+        await until(pilot, lambda: screen.detail.delivery.state is State.DELIVERED)
+
+
+async def test_replays_from_there(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        screen = await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("r")
+        await until(pilot, lambda: screen.detail.delivery.state is State.QUEUED)
+
+
+async def test_as_new_shows_the_new_one_and_the_way_back_to_its_origin(opened, log, mixed, journal, until):
+    log.protected = frozenset()
+    async with opened() as pilot:
+        screen = await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("o")
+        assert screen.delivery_id == mixed["failed"]
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: screen.detail.delivery.origin_id == mixed["failed"])
+        await pilot.press("o")
+        await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
+
+
+async def test_read_only_cannot_replay_from_there(opened, log, mixed, journal, until):
+    async with opened(read_only=True) as pilot:
+        await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("r", "w")
+        await pilot.pause(0.05)
+        assert not isinstance(pilot.app.screen, (Confirm, ConfirmName))
+        assert (await journal.get(mixed["failed"])).delivery.state is State.FAILED
+
+
+async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
+    seen = []
+    async with opened(seen=seen) as pilot:
+        screen = await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("y")
+        (copy,) = heard(seen, DetailScreen.CopyRequested)
+        assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")

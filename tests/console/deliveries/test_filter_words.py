@@ -1,0 +1,68 @@
+"""Completing a filter, and pointing at what is wrong in it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from sprig_tui.console.deliveries.filter_words import completed, pointed
+from sprig_tui.errors import FilterError
+from sprig_tui.journal.filter import parse_filter
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("", ""),
+        ("st", "status:"),
+        ("-st", "-status:"),
+        ("status:f", "status:failed"),
+        ("status:failed,w", "status:failed,withheld"),
+        ("slow status:de", "slow status:delivered"),
+        ("status:", ""),
+        ("env:pro", "env:production"),
+        ("env:my", 'env:"My store"'),
+        ("-reason:an", "-reason:anonymous"),
+        ("since:to", "since:today"),
+        ("user:a", ""),
+        ("nothing", ""),
+        ('survey:"Checkout ef', ""),
+        ("status:failed", ""),
+    ],
+)
+def test_completes_the_last_word(text, whole):
+    assert completed(text, ["production", "My store"]) == whole
+
+
+@given(st.text(max_size=30))
+def test_a_completion_begins_with_what_was_typed(text):
+    whole = completed(text, ["production"])
+    assert not whole or whole.lower().startswith(text.lower())
+
+
+def fault(text):
+    with pytest.raises(FilterError) as caught:
+        parse_filter(text, now_ms=0)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "caret", "second"),
+    [
+        ("status:fialed", 100, "        ^ status: cannot be 'fialed'; did you mean failed?", ""),
+        ("日本 status:fialed", 140, "             ^ status: cannot be", ""),
+        ("status:fialed", 30, "        ^", "status: cannot be 'fialed'"),
+    ],
+)
+def test_the_caret_stands_under_what_is_wrong(text, width, caret, second):
+    """Behind a prompt of one cell."""
+    first, other = pointed(fault(text), text, shift=1, width=width)
+    assert first.startswith(caret)
+    assert other.startswith(second)
+
+
+@given(st.text(min_size=1, max_size=80), st.integers(0, 90), st.integers(1, 60), st.integers(-50, 5))
+def test_pointing_never_leaves_the_line(text, position, width, shift):
+    first, _ = pointed(FilterError("x\x1b[2J" * 9, position=position), text, shift=shift, width=width)
+    assert cell_len(first) <= width
+    assert first.isprintable()

@@ -1,0 +1,201 @@
+"""Replays and exports from the pane: what is asked, and what the journal and the disk hold afterwards."""
+
+import json
+
+import pytest
+from textual.widgets import Input
+
+from sprig_tui.console.deliveries.log import DeliveryLog
+from sprig_tui.console.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.records import State
+
+
+async def states(journal):
+    counts = await journal.counts()
+    return {(name, state.value): n for name, by in counts.by_environment.items() for state, n in by.items() if n}
+
+
+async def state_of(journal, delivery_id):
+    return (await journal.get(delivery_id)).delivery.state
+
+
+async def test_one_failed_is_queued_again_at_once(opened, log, mixed, journal, heard, until):
+    seen = []
+    async with opened(seen=seen) as pilot:
+        await pilot.press("N")
+        await until(pilot, lambda: log.lines.selected == mixed["failed"])
+        await pilot.press("r")
+        await until(pilot, lambda: heard(seen, DeliveryLog.Queued))
+        assert await state_of(journal, mixed["failed"]) is State.QUEUED
+
+
+async def test_a_delivered_one_is_asked_about_and_the_default_is_no(
+    opened, log, mixed, journal, heard, screen_text, until
+):
+    seen = []
+    async with opened(seen=seen) as pilot:
+        await pilot.press("g", "r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Segment will ignore this until tomorrow 14:13" in screen_text(pilot.app)
+        await pilot.press("enter")
+        assert await state_of(journal, mixed["delivered"]) is State.DELIVERED
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
+        await until(pilot, lambda: heard(seen, DeliveryLog.Queued))
+        assert await state_of(journal, mixed["delivered"]) is State.QUEUED
+
+
+async def test_as_new_asks_for_the_name_of_a_protected_environment(opened, log, mixed, journal, screen_text, until):
+    async with opened() as pilot:
+        await pilot.press("g", "j", "w")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
+        assert "count twice" in screen_text(pilot.app)
+        await pilot.press(*"Production", "enter")
+        assert isinstance(pilot.app.screen, ConfirmName), "names are as they are written"
+        pilot.app.screen.query_one(Input).value = "production"
+        await pilot.press("enter")
+        await until(pilot, lambda: log.lines.count == 6)
+        new = (await journal.get(6)).delivery
+        assert (new.origin_id, new.state) == (mixed["failed"], State.QUEUED)
+
+
+async def test_marked_ones_are_replayed_together_and_unmarked(opened, log, mixed, journal, screen_text, until):
+    log.protected = frozenset()
+    async with opened() as pilot:
+        await pilot.press("g", "space", "space", "space", "r")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        text = screen_text(pilot.app)
+        assert "Replay 3 deliveries?" in text
+        assert "production 3" in text
+        await pilot.press("y")
+        await until(pilot, lambda: not log.lines.marks)
+        assert await state_of(journal, mixed["failed"]) is State.QUEUED
+        assert await state_of(journal, mixed["anonymous"]) is State.WITHHELD
+
+
+async def test_what_the_filter_matches_runs_as_a_job_that_can_be_paused_and_cancelled(
+    opened, log, journal, entry, settle, screen_text, until
+):
+    await journal.add([entry() for _ in range(30)])
+    await settle(State.FAILED, status=400)
+    async with opened() as pilot:
+        log.filter = parse_filter("status:failed", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 30)
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
+        assert "Replay 30 deliveries?" in screen_text(pilot.app)
+        assert "everything that matches status:failed" in screen_text(pilot.app)
+        await pilot.press(*"production", "enter")
+        await until(pilot, lambda: log.job_line.job is not None)
+        assert "0 of 30 queued" in screen_text(pilot.app)
+        await journal.step_replay(1, 10)
+        log.job_line.stir()
+        await until(pilot, lambda: "10 of 30 queued" in screen_text(pilot.app))
+        await pilot.press("P")
+        await until(pilot, lambda: log.job_line.job.state == "paused")
+        assert (await journal.step_replay(1, 10)).queued == 10
+        await pilot.press("P")
+        await until(pilot, lambda: log.job_line.job.state == "running")
+        await pilot.press("x")
+        await until(pilot, lambda: log.job_line.job is None)
+        assert not log.job_line.display
+        (job,) = await journal.replays()
+        assert (job.state, job.queued) == ("cancelled", 10)
+        assert await states(journal) == {("production", "queued"): 10, ("production", "failed"): 20}
+
+
+async def test_a_wrong_name_makes_no_job(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, ConfirmName))
+        assert await journal.replays() == []
+
+
+async def test_a_filter_for_another_environment_does_not_ask_for_the_protected_one(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        log.filter = parse_filter("env:development", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 1)
+        await pilot.press("W")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: log.job_line.job is not None)
+        assert (await journal.replays())[0].as_new
+
+
+async def test_a_filter_that_matches_nothing_makes_no_job(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        log.filter = parse_filter("user:nobody", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 0)
+        await pilot.press("R")
+        await pilot.pause(0.05)
+        assert await journal.replays() == []
+
+
+@pytest.mark.parametrize("key", ["r", "R", "w", "W", "P"])
+async def test_read_only_sends_nothing(opened, log, mixed, journal, key):
+    async with opened(read_only=True) as pilot:
+        before = await states(journal)
+        await pilot.press("N", key)
+        await pilot.pause(0.05)
+        assert await states(journal) == before
+        assert await journal.replays() == []
+        assert not isinstance(pilot.app.screen, (Confirm, ConfirmName))
+
+
+async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, screen_text, until, monkeypatch):
+    from sprig_tui.console.deliveries import job_line
+
+    monkeypatch.setattr(job_line, "STALLED_AFTER", 1)
+    async with opened(engine=False) as pilot:
+        await journal.start_replay(parse_filter("status:failed", now_ms=0))
+
+        def stalled():
+            log.job_line.stir()
+            return "no engine moves it on" in screen_text(pilot.app)
+
+        await until(pilot, stalled)
+
+
+async def test_an_export_asks_where_to_and_before_it_replaces(opened, log, mixed, tmp_path, screen_text, until):
+    path = tmp_path / "out.jsonl"
+    path.write_text("mine")
+    async with opened() as pilot:
+        log.filter = parse_filter("status:withheld", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 1)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
+        assert pilot.app.screen.query_one(Input).value == "deliveries-2026-09-21.jsonl"
+        pilot.app.screen.query_one(Input).value = str(path)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("enter")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
+        assert path.read_text() == "mine"
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
+        pilot.app.screen.query_one(Input).value = str(path)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: path.read_text() != "mine")
+        (line,) = path.read_text().splitlines()
+        assert json.loads(line)["reason"] == "anonymous"
+
+
+@pytest.mark.parametrize(
+    ("typed", "fault"),
+    [("", "type the name"), ("x.xlsx", "cannot tell the format"), ("/nowhere/x.csv", "there is no folder /nowhere")],
+)
+async def test_a_path_that_cannot_be_is_named_while_it_is_asked(opened, log, mixed, screen_text, until, typed, fault):
+    async with opened() as pilot:
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
+        pilot.app.screen.query_one(Input).value = typed
+        await pilot.press("enter")
+        await pilot.pause()
+        assert fault in screen_text(pilot.app)

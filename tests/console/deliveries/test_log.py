@@ -1,0 +1,261 @@
+"""The pane in use: filter, follow, marks, failed ones, trouble, and its pictures."""
+
+import pytest
+
+from sprig_tui.console.deliveries import search as search_module
+from sprig_tui.console.deliveries.log import DeliveryLog
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.records import State
+
+
+def rows(log):
+    return [log.lines.render_line(y).text for y in range(log.lines.count)]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_pictures(opened, log, mixed, snapshot, size):
+    async with opened(size=size) as pilot:
+        snapshot(pilot.app, "deliveries")
+        await pilot.press("slash", *"status:fialed", "enter")
+        snapshot(pilot.app, "deliveries-wrong-filter")
+
+
+async def test_an_empty_journal_says_what_to_do(opened, log, screen_text):
+    async with opened() as pilot:
+        assert "no deliveries yet" in screen_text(pilot.app)
+        assert log.lines.following
+        for key in ("j", "enter", "space", "n", "r", "w", "y", "g", "G"):
+            await pilot.press(key)
+
+
+async def test_before_the_journal_is_open(host, log, screen_text):
+    async with host(log).run_test(size=(80, 24)) as pilot:
+        log.focus()
+        await pilot.pause()
+        assert "opening the journal" in screen_text(pilot.app)
+        for key in ("r", "R", "e", "enter", "x", "P"):
+            await pilot.press(key)
+
+
+async def test_a_filter_narrows_and_escape_takes_it_away(opened, log, mixed, heard, until):
+    seen = []
+    async with opened(seen=seen) as pilot:
+        await pilot.press("slash", *"status:failed", "enter")
+        await until(pilot, lambda: log.lines.count == 1)
+        assert log.lines.has_focus
+        assert "invalid_req…" in rows(log)[0]
+        assert log.lines.selected == mixed["failed"]
+        await pilot.press("escape")
+        await until(pilot, lambda: log.lines.count == 5)
+        changed = [message.query.text for message in heard(seen, DeliveryLog.FilterChanged)]
+        assert changed[-2:] == ["status:failed", ""]
+
+
+async def test_a_wrong_filter_says_where_and_leaves_the_log(opened, log, mixed, screen_text, until):
+    async with opened() as pilot:
+        await pilot.press("slash", *"survey:x statsu:failed", "enter")
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        line = next(line for line in text.splitlines() if "there is no field" in line)
+        typed = next(line for line in text.splitlines() if "statsu" in line and "/" in line)
+        assert line.index("^") == typed.index("statsu")
+        assert log.bar.display
+        await pilot.press("escape")
+        assert not log.bar.display
+        assert log.lines.count == 5
+
+
+async def test_tab_completes_and_up_brings_filters_back(opened, log, mixed, until):
+    async with opened() as pilot:
+        await pilot.press("slash", *"status:f")
+        await until(pilot, lambda: log.bar.input._suggestion)
+        await pilot.press("tab", "enter")
+        await until(pilot, lambda: log.filter.text == "status:failed")
+        await pilot.press("slash", "ctrl+u", "up")
+        assert log.bar.input.value == "status:failed"
+
+
+async def test_follows_until_one_moves_away_and_tells_how_many_are_new(opened, log, journal, entry, until):
+    await journal.add([entry() for _ in range(60)])
+    async with opened(size=(120, 20)) as pilot:
+        assert log.lines.selected == 60
+        await journal.add([entry()])
+        log.stir()
+        await until(pilot, lambda: log.lines.selected == 61)
+        assert log.lines.in_sight.stop == 61
+        await pilot.press("k")
+        first = log.lines.in_sight.start
+        await journal.add([entry() for _ in range(3)])
+        log.stir()
+        await until(pilot, lambda: "+3 new" in str(log.border_title))
+        assert log.lines.selected == 60
+        assert log.lines.in_sight.start == first
+        await pilot.press("f")
+        await until(pilot, lambda: "following" in str(log.border_title))
+        assert log.lines.selected == 64
+
+
+async def test_scrolling_with_the_wheel_ends_following_and_back_to_the_end_begins_it(
+    opened, log, journal, entry, until
+):
+    await journal.add([entry() for _ in range(60)])
+    async with opened(size=(120, 20)) as pilot:
+        log.lines.scroll_up(animate=False)
+        assert not log.following
+        log.lines.scroll_end(animate=False, immediate=True)
+        await until(pilot, lambda: log.following)
+
+
+async def test_oldest_and_newest(opened, log, journal, entry):
+    await journal.add([entry() for _ in range(100)])
+    async with opened() as pilot:
+        await pilot.press("g")
+        assert log.lines.selected == 1
+        assert not log.following
+        await pilot.press("G")
+        assert log.lines.selected == 100
+        assert log.following
+
+
+async def test_the_oldest_is_reached_while_the_search_still_goes_back(opened, log, journal, entry, monkeypatch, until):
+    monkeypatch.setattr(search_module, "FIRST", 5)
+    monkeypatch.setattr(search_module, "STRETCH", 5)
+    await journal.add([entry() for _ in range(100)])
+    async with opened() as pilot:
+        log.filter = parse_filter("user:acct_88213", now_ms=0)
+        await until(pilot, lambda: log.log_watch.search.query.terms)
+        await pilot.press("g")
+        await until(pilot, lambda: log.log_watch.search.matches.complete)
+        await until(pilot, lambda: log.lines.selected == 1)
+
+
+async def test_the_cursor_stays_on_its_delivery_while_older_ones_are_found(
+    opened, log, journal, entry, monkeypatch, until
+):
+    monkeypatch.setattr(search_module, "FIRST", 40)
+    monkeypatch.setattr(search_module, "STRETCH", 5)
+    await journal.add([entry() for _ in range(100)])
+    async with opened() as pilot:
+        log.filter = parse_filter("user:acct_88213", now_ms=0)
+        await until(pilot, lambda: log.log_watch.search.query.terms)
+        await pilot.press("k", "k")
+        chosen = log.lines.selected
+        await until(pilot, lambda: log.log_watch.search.matches.complete)
+        await until(pilot, lambda: log.lines.count == 100)
+        assert log.lines.selected == chosen
+
+
+async def test_what_changes_is_drawn_again(opened, log, mixed, settle, until):
+    async with opened() as pilot:
+        assert " queued " in rows(log)[-1]
+        await settle()
+        log.stir()
+        await until(pilot, lambda: " delivered " in rows(log)[-1])
+
+
+async def test_nothing_is_painted_when_nothing_happens(opened, log, mixed, until):
+    async with opened() as pilot:
+        await pilot.pause()
+        painted = []
+        original = log.lines.render_line
+        log.lines.render_line = lambda y: painted.append(y) or original(y)
+        for _ in range(3):
+            log.stir()
+            await pilot.pause(0.02)
+        assert painted == []
+
+
+async def test_a_filtered_log_lets_go_of_what_matches_no_longer(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        log.filter = parse_filter("status:failed", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 1)
+        await journal.requeue([mixed["failed"]])
+        log.stir()
+        await until(pilot, lambda: log.lines.count == 0)
+        await until(pilot, lambda: "0 of 5" in str(log.border_title))
+
+
+async def test_moving_tells_the_delivery(opened, log, mixed, heard, until):
+    seen = []
+    async with opened(seen=seen) as pilot:
+        assert heard(seen, DeliveryLog.DeliverySelected) == []
+        await pilot.press("k", "k")
+        await until(pilot, lambda: len(heard(seen, DeliveryLog.DeliverySelected)) == 2)
+        told = heard(seen, DeliveryLog.DeliverySelected)
+        assert [message.delivery.id for message in told] == [mixed["elsewhere"], mixed["anonymous"]]
+
+
+async def test_marks(opened, log, mixed, until):
+    async with opened() as pilot:
+        await pilot.press("g", "space", "space")
+        assert log.lines.marks == {1, 2}
+        await until(pilot, lambda: "2 marked" in str(log.border_title))
+        assert [row.startswith("●") for row in rows(log)] == [True, True, False, False, False]
+        await pilot.press("k", "space")
+        assert log.lines.marks == {1}
+        await pilot.press("escape")
+        assert log.lines.marks == set()
+
+
+async def test_next_and_previous_failed(opened, log, journal, entry, settle, until):
+    await journal.add([entry() for _ in range(9)])
+    for place in range(9):
+        await settle(State.FAILED if place in (2, 6) else State.DELIVERED, events=1)
+    async with opened() as pilot:
+        await pilot.press("N")
+        await until(pilot, lambda: log.lines.selected == 7)
+        await pilot.press("N")
+        await until(pilot, lambda: log.lines.selected == 3)
+        await pilot.press("n")
+        await until(pilot, lambda: log.lines.selected == 7)
+
+
+async def test_copying_gives_json_without_anything_to_obey(opened, log, journal, entry, heard, until):
+    await journal.add([entry(answer="\x1b[2J[/x]")])
+    seen = []
+    async with opened(seen=seen) as pilot:
+        await pilot.press("y")
+        (copy,) = heard(seen, DeliveryLog.CopyRequested)
+        assert copy.what == "delivery 1"
+        assert "\\u001b[2J[/x]" in copy.text
+
+
+async def test_hostile_text_stays_text(opened, log, journal, entry, screen_text):
+    nasty = "[/red]\x1b]0;title\x07\u202e\n\t" + "x" * 100_000
+    await journal.add([entry(survey_name=nasty, user_id=nasty, answer="[bold]" + nasty[:100], environment=nasty[:30])])
+    async with opened() as pilot:
+        text = screen_text(pilot.app)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        await pilot.press("enter")
+        await pilot.pause()
+
+
+async def test_a_lost_journal_is_told_and_what_is_shown_stays(
+    opened, log, mixed, journal, monkeypatch, until, screen_text
+):
+    async with opened() as pilot:
+
+        async def lost(*_, **__):
+            raise JournalError("the journal [/x] is gone")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(journal, "changes", lost)
+            log.stir()
+            await until(pilot, lambda: "cannot read the journal: the journal [/x] is gone" in screen_text(pilot.app))
+            assert "Checkout effo…" in screen_text(pilot.app)
+        log.stir()
+        await until(pilot, lambda: "cannot read" not in screen_text(pilot.app))
+
+
+async def test_a_journal_opened_again_goes_on_where_one_was(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        await pilot.press("k", "k")
+        chosen = log.lines.selected
+        before = log.log_watch.search
+        log.journal = None
+        log.journal = journal
+        await until(pilot, lambda: log.log_watch.search is not before)
+        assert log.lines.selected == chosen
+        assert not log.following

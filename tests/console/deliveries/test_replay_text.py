@@ -1,0 +1,105 @@
+"""What is asked before a replay, and what is said after it."""
+
+import pytest
+
+from sprig_tui.console.deliveries.replay_text import (
+    Wish,
+    agreement,
+    explanation,
+    job_end,
+    job_line,
+    outcome,
+    question,
+    wish_for,
+)
+from sprig_tui.journal.records import Added, ReplayJob, State
+
+NOW = 1_790_000_000_000
+
+
+def test_one_that_failed_needs_no_question(delivery):
+    wish = wish_for([delivery(state=State.FAILED)], NOW, as_new=False)
+    assert not wish.asks
+
+
+def test_one_that_was_delivered_says_until_when_it_is_ignored(delivery):
+    wish = wish_for([delivery()], NOW, as_new=False)
+    assert wish.asks
+    assert question(wish) == "Replay this delivery?"
+    assert explanation(wish) == "it was delivered: Segment will ignore this until tomorrow 13:56"
+
+
+def test_one_that_was_delivered_long_ago_needs_no_question(delivery):
+    assert not wish_for([delivery(settled_at=NOW - 90_000_000)], NOW, as_new=False).asks
+
+
+def test_as_new_says_that_it_may_count_twice(delivery):
+    wish = wish_for([delivery(state=State.FAILED)], NOW, as_new=True)
+    assert wish.asks
+    assert question(wish) == "Send this delivery again as new?"
+    assert "may count twice downstream" in explanation(wish)
+
+
+def test_several_are_counted_by_environment(delivery):
+    rows = [delivery(), delivery(environment="development", state=State.FAILED), delivery(state=State.FAILED)]
+    wish = wish_for(rows, NOW, as_new=False)
+    assert wish.asks
+    assert question(wish) == "Replay 3 deliveries?"
+    assert explanation(wish).splitlines()[:2] == ["1 of them delivered already", "production 2 · development 1"]
+    assert agreement(wish) == "Replay 3"
+
+
+def test_a_filter_is_named():
+    wish = Wish(by_environment={"production": 1_204}, filter="status:failed", as_new=True)
+    assert question(wish) == "Send 1,204 deliveries again as new?"
+    assert explanation(wish).startswith("everything that matches status:failed\nproduction 1,204\n")
+    assert agreement(wish) == "Send 1,204 as new"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "text"),
+    [
+        (["new"], "1 queued again"),
+        (["new", "known", "new"], "2 queued again, 1 left as before (still queued, or nothing to send)"),
+        (["known"], "nothing was queued: it is still queued, or nothing could be sent"),
+        (["known", "known"], "nothing was queued: they are still queued, or nothing could be sent"),
+    ],
+)
+def test_outcomes(outcomes, text):
+    assert outcome([Added(1, one, State.QUEUED) for one in outcomes]) == text
+
+
+def job(**fields):
+    default = {
+        "id": 1, "filter": "status:failed", "as_new": False, "state": "running", "created_at": NOW, "cursor": 0,
+        "last_id": 9, "total": 200, "queued": 90, "skipped": 10,
+    }  # fmt: skip
+    return ReplayJob(**{**default, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "others", "stalled", "parts"),
+    [
+        (
+            {},
+            0,
+            False,
+            ["replay  status:failed  ━━━━━━━━━━──────────", "90 of 200 queued", "10 skipped", "P pauses, x cancels"],
+        ),
+        ({"state": "paused", "skipped": 0}, 0, False, ["90 of 200 queued  paused: P resumes"]),
+        ({"as_new": True, "filter": ""}, 2, False, ["sending as new  everything", "and 2 more"]),
+        ({}, 0, True, ["no engine moves it on"]),
+        ({"total": 0, "queued": 0, "skipped": 0}, 0, False, ["0 of 0 queued"]),
+        ({"queued": 500}, 0, False, ["━" * 20]),
+    ],
+)
+def test_progress(fields, others, stalled, parts):
+    line = job_line(job(**fields), others, stalled=stalled)
+    assert all(part in line for part in parts), line
+
+
+def test_the_end_of_a_job():
+    assert job_end(job(state="done")) == (
+        "the replay of status:failed is done: 90 queued again, 10 skipped (still queued, or nothing to send)"
+    )
+    assert job_end(job(state="cancelled", skipped=0)) == "the replay of status:failed was cancelled: 90 queued again"
