@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 
 from sprig_tui.errors import (
@@ -12,10 +13,44 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
 )
 
+_OF_THE_STORE = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    )
+)
+
+
+def of_the_store(error: sqlite3.Error) -> bool:
+    """Whether the file or the disk is at fault, rather than what was asked of it."""
+    return _code(error) in _OF_THE_STORE
+
+
+def _code(error: sqlite3.Error) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def file_error(error: OSError, path: str) -> JournalError:
+    """The JournalError for a file that cannot be made or looked at."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JournalFullError(f"no room left for the journal {path}", hint="free disk space, or name another path")
+    return JournalReadOnlyError(
+        f"the journal {path} cannot be opened: {error.strerror}",
+        hint="check the path (sprig-tui paths), and the rights of the file and of its folder",
+    )
+
 
 def journal_error(error: sqlite3.Error, path: str) -> JournalError:
     """The JournalError that says what `error` means for the journal at `path`."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    code = _code(error)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JournalLockedError(
             f"the journal {path} is held by another process", hint="close what holds it, then try again"

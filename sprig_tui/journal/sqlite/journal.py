@@ -35,7 +35,7 @@ from sprig_tui.journal.records import (
     State,
 )
 from sprig_tui.journal.sqlite import adding, claims, finding, lanes, looking, packs, replaying, schema, upkeep
-from sprig_tui.journal.sqlite.faults import journal_error
+from sprig_tui.journal.sqlite.faults import file_error, journal_error
 from sprig_tui.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -89,13 +89,17 @@ class SQLiteJournal:
 
     def _connect(self) -> sqlite3.Connection:
         """The writer's connection; the first one to a file makes it."""
-        if not Path(self.path).exists():
-            # answers are personal data: nobody else's business, whatever the umask
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            if not Path(self.path).exists():
+                # answers are personal data: nobody else's business, whatever the umask
+                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise file_error(error, self.path) from error
         connection = sqlite3.connect(
             self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         try:
+            schema.refuse_foreign(connection, self.path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA cache_size = -16000")
             connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -149,7 +153,9 @@ class SQLiteJournal:
     ) -> Claim:
         """See the contract."""
         wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
-        taken = await self._writer.run(lambda c: claims.take(c, wanted, self._clock.now()), durable=False)
+        taken = await self._writer.run(
+            lambda c: claims.take(c, wanted, self._clock.now()), durable=False, if_awaited=True
+        )
         claim = Claim(
             lease=taken.lease,
             environment=environment,

@@ -110,13 +110,12 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         raise
 
 
-def _upgrade(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the schema to VERSION; under the lock, since another process may just have done it."""
+def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
+    """Before anything is changed in the file, be it the way it is written: raises what `prepare` raises."""
+    if _is_empty(connection):
+        return
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        _run(connection, _CREATE)
-        return
     if application != APPLICATION_ID:
         raise JournalCorruptError(
             f"{path} is an SQLite database, but not a journal of sprig-tui",
@@ -127,6 +126,19 @@ def _upgrade(connection: sqlite3.Connection, path: str) -> None:
             f"{path} was written by a newer sprig-tui (schema {version}; this one knows {VERSION})",
             hint="upgrade sprig-tui, or use the journal of this version",
         )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0)
+
+
+def _upgrade(connection: sqlite3.Connection, path: str) -> None:
+    """Bring the schema to VERSION; under the lock, since another process may just have done it."""
+    if _is_empty(connection):
+        _run(connection, _CREATE)
+        return
+    refuse_foreign(connection, path)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in range(version, VERSION):
         _run(connection, _MIGRATIONS[step])
 

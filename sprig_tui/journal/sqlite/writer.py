@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import queue
 import sqlite3
 import threading
@@ -11,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.sqlite.faults import journal_error
+from sprig_tui.journal.sqlite.faults import journal_error, of_the_store
+from sprig_tui.journal.sqlite.wal import Wal
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], Any]
@@ -19,15 +21,24 @@ Work = Callable[[sqlite3.Connection], Any]
 _GROUP = 256
 """Jobs in one transaction at most, so that the first of them does not wait long for its commit."""
 
+_log = logging.getLogger(__name__)
+
 
 class _Job:
-    __slots__ = ("durable", "error", "future", "loop", "result", "work")
+    __slots__ = ("durable", "error", "future", "if_awaited", "loop", "result", "work")
 
     def __init__(
-        self, work: Work, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], *, durable: bool
+        self,
+        work: Work,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[Any],
+        *,
+        durable: bool,
+        if_awaited: bool,
     ) -> None:
         self.work = work
         self.durable = durable
+        self.if_awaited = if_awaited
         self.loop = loop
         self.future = future
         self.result: Any = None
@@ -52,33 +63,42 @@ class Writer:
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: str) -> None:
         self._connect = connect
         self._path = path
+        self._wal = Wal(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closed = False
+        self._closed = True
+        self._gate = threading.Lock()
+        """Holds `_closed` and the order of jobs together: a job behind the end of the queue would wait for ever."""
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
 
     def start(self) -> None:
         """Start the thread; its connection is opened with the first job."""
         self._thread.start()
+        self._closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+    async def run(
+        self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, if_awaited: bool = False
+    ) -> T:
         """Run `work` inside a transaction; returns when it is committed and safe from a power cut.
 
         What may be forgotten in a power cut (a lease) says so with `durable=False` and waits for no disk; it survives
-        the end of the process all the same.
+        the end of the process all the same. `if_awaited`: not begun any more once the caller was cancelled.
         """
-        if self._closed:
-            raise JournalError(f"the journal {self._path} is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._jobs.put(_Job(work, loop, future, durable=durable))
+        with self._gate:
+            if self._closed:
+                raise JournalError(f"the journal {self._path} is closed")
+            self._jobs.put(_Job(work, loop, future, durable=durable, if_awaited=if_awaited))
         return await future
 
     async def close(self) -> None:
         """Finish every accepted job, then end the thread."""
-        if not self._closed:
+        with self._gate:
+            if self._closed:
+                return
             self._closed = True
             self._jobs.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -89,18 +109,24 @@ class Writer:
                 try:
                     connection = connection or self._connect()
                     self._transact(connection, jobs)
-                except sqlite3.Error as error:
-                    self._fail(jobs, journal_error(error, self._path))
-                    if connection is not None and connection.in_transaction:
-                        with contextlib.suppress(sqlite3.Error):
-                            connection.execute("ROLLBACK")
-                except JournalError as error:
-                    self._fail(jobs, error)
+                except Exception as error:  # noqa: BLE001 - the thread's outer edge: without it nobody gets an answer
+                    self._fail(jobs, self._explained(error))
+                    connection = _fit_for_more(connection)
                 self._answer(jobs)
+                if connection is not None:
+                    self._wal.keep_small(connection)
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
+
+    def _explained(self, error: Exception) -> JournalError:
+        if isinstance(error, JournalError):
+            return error
+        if isinstance(error, sqlite3.Error):
+            return journal_error(error, self._path)
+        _log.error("writing to the journal %s failed", self._path, exc_info=error)
+        return JournalError(f"the journal {self._path} failed: {type(error).__name__}", hint="run: sprig-tui doctor")
 
     def _group(self) -> tuple[list[_Job], bool]:
         first = self._jobs.get()
@@ -117,19 +143,20 @@ class Writer:
             jobs.append(job)
         return jobs, True
 
-    @staticmethod
-    def _transact(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+    def _transact(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
         durable = any(job.durable for job in jobs)
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
+            if job.if_awaited and job.future.cancelled():
+                continue
             connection.execute("SAVEPOINT job")
             try:
                 job.result = job.work(connection)
-            except sqlite3.Error:
-                raise  # the store, not the job: fails the group
-            except Exception as error:  # noqa: BLE001 - the worker's outer edge; the error goes to the waiter
-                job.error = error
+            except Exception as error:  # the worker's outer edge; the error goes to the waiter
+                if isinstance(error, sqlite3.Error) and (of_the_store(error) or not connection.in_transaction):
+                    raise  # the store, not the job: fails the group
+                job.error = journal_error(error, self._path) if isinstance(error, sqlite3.Error) else error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
         connection.execute("COMMIT")
@@ -154,3 +181,14 @@ class Writer:
 def _answer_all(jobs: list[_Job]) -> None:
     for job in jobs:
         job.answer()
+
+
+def _fit_for_more(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
+    """The connection without a transaction; None when it cannot leave the one it is in, and a new one is needed."""
+    if connection is not None and connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.close()
+            return None
+    return connection

@@ -1,0 +1,41 @@
+"""The write-ahead log kept small: while two processes write flat out, SQLite's own checkpoints never reset it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+LIMIT = 128 * 1024 * 1024
+"""Bytes of the log from which on the writer resets it itself; one writer alone stays at some 5 MB."""
+LOOK_EVERY = 64
+"""Commits between two looks at its size."""
+_PATIENCE_MS = 200
+"""Others cannot write while a reset waits for readers, so it does not wait long; the next look tries again."""
+
+
+class Wal:
+    """The log that belongs to the journal at `path`."""
+
+    def __init__(self, path: str) -> None:
+        self._file = Path(path + "-wal")
+        self._commits = 0
+
+    def keep_small(self, connection: sqlite3.Connection) -> None:
+        """After a commit: now and then look at the log, and empty it when it has grown too long."""
+        self._commits += 1
+        if self._commits % LOOK_EVERY or not self._too_long():
+            return
+        with contextlib.suppress(sqlite3.Error):
+            before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+            connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {before}")
+
+    def _too_long(self) -> bool:
+        try:
+            return self._file.stat().st_size > LIMIT
+        except OSError:
+            return False
