@@ -9,31 +9,21 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
 from textual.actions import ActionParseResult
 from textual.app import App, get_system_commands_provider
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.dom import DOMNode
 from textual.worker import Worker, WorkerState
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.background import Background
-from sprig_tui.console.catalogue import PANE_COMMANDS, slots
-from sprig_tui.console.clipboard import Clipboard
-from sprig_tui.console.commands import Command, Commanded, Permissions, bindings
+from sprig_tui.console.catalogue import slots
+from sprig_tui.console.commands import Commanded, Permissions, bindings
 from sprig_tui.console.core import Core, Sources
-from sprig_tui.console.deliveries.detail_screen import DetailScreen
-from sprig_tui.console.deliveries.log import DeliveryLog
-from sprig_tui.console.environments.config_desk import ConfigDesk
 from sprig_tui.console.environments.doubts import doubts_of
-from sprig_tui.console.environments.flows import EnvironmentFlows
-from sprig_tui.console.help_screen import LIST_KEYS, HelpScreen, Section, help_content, section_of
-from sprig_tui.console.keymap import check_keymap
 from sprig_tui.console.main_screen import MainScreen
 from sprig_tui.console.notices import tell, tell_fault, warn
-from sprig_tui.console.palette import PLACES, CommandSource
-from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.console.sending.flows import SendFlows
+from sprig_tui.console.parts import Parts
 from sprig_tui.console.styles import sheets
 from sprig_tui.console.themes import THEMES, choose_theme
 from sprig_tui.console.vitals import Vitals
@@ -42,6 +32,8 @@ from sprig_tui.errors import ConfigError, KeymapError, SprigTuiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from textual.command import Provider
+    from textual.message import Message
     from textual.screen import Screen
 
     from sprig_tui.clock import Clock
@@ -50,12 +42,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def command_source() -> type[Provider]:
+    """The palette's commands, loaded when it is first opened."""
+    from sprig_tui.console.palette import CommandSource
+
+    return CommandSource
+
+
 class SprigTui(App[int]):
-    """The console. `core` holds journal and engine, `flows` what the Environments pane's wishes lead to."""
+    """The console. `core` holds journal and engine, `parts` what works on the config and sends."""
 
     TITLE = "sprig-tui"
     CSS_PATH = sheets()
-    COMMANDS = {CommandSource, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
+    COMMANDS = {command_source, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = bindings(console_commands.COMMANDS)
     NOTIFICATION_TIMEOUT = 5
 
@@ -72,15 +71,12 @@ class SprigTui(App[int]):
         self.files = files
         self.permissions = permissions
         self.core = Core(sources, settings, permissions, clock=clock, changed=self._core_changed)
-        self.desk = ConfigDesk(self.core, self._use)
-        self.flows = EnvironmentFlows(self, self.core, self.desk)
+        self.parts = Parts(self, self.core, self._use)
         self.doubts: tuple[str, ...] = ()
-        self.sending = SendFlows(self, self.core)
-        self.copier = Clipboard(sources.paths.state_dir, self.copy_to_clipboard)
         self.main = MainScreen(self.core)
         self._background = Background(
             self.core,
-            self.desk,
+            look=self._read_config,
             show=self._show,
             tell=lambda text: tell(self, text),
             warn=lambda text: warn(self, text),
@@ -99,11 +95,15 @@ class SprigTui(App[int]):
 
     def on_mount(self) -> None:
         """Paint first; journal and engine come after."""
-        self.call_after_refresh(self._background.begin)
+        self.call_after_refresh(self.run_worker, self._begin(), exit_on_error=False)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.add_signal_handler(number, self.action_leave)
+
+    async def _begin(self) -> None:
+        await self.main.fill()
+        self._background.begin()
 
     async def on_unmount(self) -> None:
         """However it ends: a console that was left properly did this before."""
@@ -128,6 +128,9 @@ class SprigTui(App[int]):
         """The person looks elsewhere."""
         self._background.watched = False
 
+    async def _read_config(self) -> bool:
+        return await self.parts.desk.look()
+
     async def _use(self, settings: Settings) -> None:
         """Go on with other settings."""
         self._apply(settings)
@@ -139,11 +142,15 @@ class SprigTui(App[int]):
         theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
         self.theme = theme
         faults = [theme_fault] if theme_fault else []
-        try:
-            self.set_keymap(check_keymap(settings.keys, slots()))
-        except KeymapError as error:
-            self.set_keymap({})
-            faults.append(f"{error.message}; {error.hint}; all keys are as they came")
+        keymap: dict[str, str] = {}
+        if settings.keys:
+            from sprig_tui.console.keymap import check_keymap
+
+            try:
+                keymap = check_keymap(settings.keys, slots())
+            except KeymapError as error:
+                faults.append(f"{error.message}; {error.hint}; all keys are as they came")
+        self.set_keymap(keymap)
         self.doubts = (*doubts_of(settings), *faults)
 
     # -- doing --------------------------------------------------------------------------------------------------------
@@ -184,16 +191,16 @@ class SprigTui(App[int]):
                 return True
         return False
 
-    @on(PayloadInspector.CopyRequested)
-    @on(DeliveryLog.CopyRequested)
-    @on(DetailScreen.CopyRequested)
-    def _copy(
-        self, event: PayloadInspector.CopyRequested | DeliveryLog.CopyRequested | DetailScreen.CopyRequested
-    ) -> None:
-        self.do(self._copied(event.text, event.what))
+    def on_payload_inspector_copy_requested(self, event: Message) -> None:
+        """A pane or the detail screen has something for the clipboard: `text`, and `what` it is."""
+        event.stop()
+        self.do(self._copied(getattr(event, "text", ""), getattr(event, "what", "")))
+
+    on_delivery_log_copy_requested = on_payload_inspector_copy_requested
+    on_detail_screen_copy_requested = on_payload_inspector_copy_requested
 
     async def _copied(self, text: str, what: str) -> None:
-        outcome = await self.copier.copy(text)
+        outcome = await self.parts.copier.copy(text)
         (tell if outcome.route else warn)(self, outcome.message(what))
 
     # -- commands -----------------------------------------------------------------------------------------------------
@@ -231,19 +238,10 @@ class SprigTui(App[int]):
 
     def action_help(self) -> None:
         """See `Help`."""
-        here = self.screen if isinstance(self.screen, Commanded) else self.main.panes.get(self.main.focused_scope())
-        verbs = here.VERBS if here else PANE_COMMANDS
-        place = PLACES[verbs[0].scope] if here else "All panes"
-        sections = [
-            section_of(place, verbs, self._keys_of),
-            Section("In every list", LIST_KEYS),
-            section_of("Everywhere", console_commands.COMMANDS, self._keys_of),
-        ]
-        self.push_screen(HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), sections)))
+        from sprig_tui.console.help_screen import help_for
 
-    def _keys_of(self, command: type[Command]) -> str:
-        keys = self.core.settings.keys.get(command.id, command.key).split(",")
-        return " ".join(self.get_key_display(Binding(key.strip(), "", "")) for key in keys)
+        here = self.screen if isinstance(self.screen, Commanded) else self.main.panes.get(self.main.focused_scope())
+        self.push_screen(help_for(here, self.core.settings.keys, self.get_key_display))
 
     async def action_quit(self) -> None:
         """Textual's own ctrl+q."""

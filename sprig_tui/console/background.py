@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sprig_tui.console.core import DRAIN, Core
-from sprig_tui.console.environments.config_desk import ConfigDesk
 from sprig_tui.console.vitals import BUSY, IDLE, Pulse, Vitals
 from sprig_tui.errors import SprigTuiError
 
@@ -24,22 +23,22 @@ Say = Callable[[str], None]
 class Background:
     """Begins after the first paint, ends before the last.
 
-    `show` gets each new picture, `tell` and `warn` what a person should read, `secrets` gives the keys that must not
-    reach the log.
+    `look` reads the config again if it changed, and tells whether it did. `show` gets each new picture, `tell` and
+    `warn` what a person should read, `secrets` gives the keys that must not reach the log.
     """
 
     def __init__(
         self,
         core: Core,
-        desk: ConfigDesk,
         *,
+        look: Callable[[], Awaitable[bool]],
         show: Callable[[Vitals], None],
         tell: Say,
         warn: Say,
         secrets: Callable[[], list[str]],
     ) -> None:
         self._core = core
-        self._desk = desk
+        self._look = look
         self._show, self._tell, self._warn = show, tell, warn
         self._secrets = secrets
         self._stir = asyncio.Event()
@@ -110,7 +109,7 @@ class Background:
         while True:
             await asyncio.sleep(IDLE)
             try:
-                if await self._desk.look():
+                if await self._look():
                     self._tell("the config changed on disk; it was read again")
             except SprigTuiError as error:
                 self._warn(f"{error.message}; going on with the settings from before\n{error.hint}")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.binding import Binding
 
 from sprig_tui.console import console_commands
-from sprig_tui.console.commands import Command
+from sprig_tui.console.commands import PLACES, Command
 from sprig_tui.console.deliveries.commands import COMMANDS as DELIVERIES
 from sprig_tui.console.deliveries.commands import DETAIL_COMMANDS
 from sprig_tui.console.environments.commands import COMMANDS as ENVIRONMENTS
-from sprig_tui.console.keymap import Slot, keys_of, slot_of
 from sprig_tui.console.line_view import LineView
-from sprig_tui.console.palette import PLACES
 from sprig_tui.console.payload.commands import COMMANDS as PAYLOAD
+
+if TYPE_CHECKING:
+    from sprig_tui.console.keymap import Slot
 
 PANE_COMMANDS: tuple[type[Command], ...] = (*ENVIRONMENTS, *PAYLOAD, *DELIVERIES)
 COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *console_commands.COMMANDS)
@@ -20,6 +23,8 @@ COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *consol
 
 def slots() -> list[Slot]:
     """Every key that the keymap may change, and those that no command may take."""
+    from sprig_tui.console.keymap import Slot, keys_of, slot_of
+
     lists = [
         Slot(binding.id, keys_of(binding.key), "list")
         for binding in LineView.BINDINGS
@@ -35,6 +40,8 @@ def slots() -> list[Slot]:
 def key_table() -> str:
     """The README's table of keys, as Markdown: where, key, command's name in `[keys]`, what it does."""
     from textual.keys import format_key
+
+    from sprig_tui.console.keymap import keys_of
 
     def shown(key: str) -> str:
         *modifiers, last = key.split("+")

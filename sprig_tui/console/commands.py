@@ -27,6 +27,14 @@ from textual.dom import DOMNode
 
 Scope = Literal["console", "environments", "payload", "deliveries", "detail"]
 """Where a command belongs: the whole console, a pane, or the detail screen."""
+PLACES: dict[str, str] = {
+    "environments": "Environments",
+    "payload": "Payload",
+    "deliveries": "Deliveries",
+    "detail": "Detail",
+    "console": "Console",
+}
+"""What people call them."""
 Need = Literal["", "sending", "engine", "config"]
 """What a command cannot do without: the right to send, an engine in this process, the right to change the config."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
@@ -13,11 +13,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sprig_tui.console.commands import Command
+from sprig_tui.console.catalogue import PANE_COMMANDS
+from sprig_tui.console.commands import PLACES, Command, Commanded
+from sprig_tui.console.console_commands import COMMANDS as CONSOLE
 
-KEYS = 14
+KEYS = 12
 """Cells of the column of keys."""
-WIDTH = 50
+WIDTH = 52
 """Cells of the text beside them; fits a screen of 80."""
 LIST_KEYS = (
     ("↑ ↓ j k", "move the cursor"),
@@ -55,6 +57,29 @@ def help_content(about: str, sections: Iterable[Section]) -> Content:
             pieces += [(f"  {keys:<{KEYS - 2}}  ", "$text-accent"), lines[0], "\n"]
             pieces += [f"{' ' * (KEYS + 2)}{line}\n" for line in lines[1:]]
     return Content.assemble(*pieces)
+
+
+def help_for(here: Commanded | None, keymap: Mapping[str, str], display: Callable[[Binding], str]) -> HelpScreen:
+    """The help of a pane or screen; of all panes where it is None.
+
+    Args:
+        here: what has the focus.
+        keymap: command id to keys, as the config has them.
+        display: how a binding's key is shown.
+    """
+
+    def key_of(command: type[Command]) -> str:
+        keys = keymap.get(command.id, command.key).split(",")
+        return " ".join(display(Binding(key.strip(), "", "")) for key in keys)
+
+    verbs = here.VERBS if here else PANE_COMMANDS
+    place = PLACES[verbs[0].scope] if here else "all panes"
+    sections = (
+        section_of(place, verbs, key_of),
+        Section("In every list", LIST_KEYS),
+        section_of("Everywhere", CONSOLE, key_of),
+    )
+    return HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), sections))
 
 
 class HelpScreen(ModalScreen[None]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+import asyncio
+import importlib
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -11,26 +13,45 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widgets import Static
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
-from sprig_tui.console.commands import Command, Commanded
-from sprig_tui.console.deliveries.log import DeliveryLog
+from sprig_tui.console.commands import PLACES, Command, Commanded
 from sprig_tui.console.environments.doubts import foreign_payload
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.key_bar import KeyBar
 from sprig_tui.console.notices import tell_fault
-from sprig_tui.console.payload.inspector import PayloadInspector
 from sprig_tui.console.status_line import StatusLine
-from sprig_tui.console.vitals import Vitals
+from sprig_tui.console.vitals import Pulse, Vitals
 from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.core import Core
+    from sprig_tui.console.deliveries.log import DeliveryLog
+    from sprig_tui.console.environments.flows import EnvironmentFlows
+    from sprig_tui.console.payload.inspector import PayloadInspector
 
 _EVERYWHERE = {command.id: command for command in PANE_COMMANDS if command.everywhere}
+
+
+def _load_panes() -> None:
+    for module in ("sprig_tui.console.payload.inspector", "sprig_tui.console.deliveries.log"):
+        importlib.import_module(module)
+
+
+_WISHES: dict[type[EnvironmentPane.About], Callable[[EnvironmentFlows, str], Coroutine[None, None, None]]] = {
+    EnvironmentPane.KeyAddRequested: lambda flows, name: flows.add_key(name),
+    EnvironmentPane.KeyRemoveRequested: lambda flows, name: flows.remove_key(name),
+    EnvironmentPane.TestEventRequested: lambda flows, name: flows.test_event(name),
+    EnvironmentPane.PauseRequested: lambda flows, name: flows.set_lane(name, paused=True),
+    EnvironmentPane.ResumeRequested: lambda flows, name: flows.set_lane(name, paused=False),
+    EnvironmentPane.EditRequested: lambda flows, name: flows.edit(name),
+    EnvironmentPane.RemoveRequested: lambda flows, name: flows.remove(name),
+}
+"""What the pane's wishes about one environment lead to."""
 
 
 class MainScreen(Screen[None]):
@@ -52,13 +73,10 @@ class MainScreen(Screen[None]):
         """The warning about the payload in sight."""
         self.status = StatusLine(core.sources.label)
         self.environments = EnvironmentPane(id="environments")
-        self.payload = PayloadInspector(state_dir=core.sources.paths.state_dir, clock=core.clock, id="payload")
-        self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
-        self.panes: dict[str, Commanded] = {
-            "environments": self.environments,
-            "payload": self.payload,
-            "deliveries": self.deliveries,
-        }
+        self.payload: PayloadInspector
+        self.deliveries: DeliveryLog
+        self.panes: dict[str, Commanded] = {"environments": self.environments}
+        """By scope; Payload and Deliveries from `fill` on."""
 
     @property
     def console(self) -> SprigTui:
@@ -74,22 +92,50 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             with Container(id="upper"):
                 yield self.environments
-                yield self.payload
-            yield self.deliveries
+                yield Static(id="payload-room", classes="pane room")
+            yield Static(id="deliveries-room", classes="pane room")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Frames for the panes; begin where there is something to do."""
-        for pane in (self.environments, self.payload, self.deliveries):
-            pane.add_class("pane")
-        self.use(self._core.settings)
-        first = "deliveries"
-        if not any(one.write_key for one in self._core.settings.environments.values()):
-            first = "environments"
+        """Frames, and the environments, which are known."""
+        self.environments.add_class("pane")
+        self.query_one("#payload-room").border_title = PLACES["payload"]
+        self.query_one("#deliveries-room").border_title = PLACES["deliveries"]
+        self.vitals = Pulse(self._core).picture()
+        if self._first_pane() == "environments":
+            self.environments.focus()
+
+    def _first_pane(self) -> str:
+        """Where there is something to do."""
         if self.console.files:
-            first = "payload"
+            return "payload"
+        keys = any(one.write_key for one in self._core.settings.environments.values())
+        return "deliveries" if keys else "environments"
+
+    async def fill(self) -> None:
+        """Put the Payload and Deliveries panes in their rooms; their code is loaded after the first paint."""
+        await asyncio.to_thread(_load_panes)
+        from sprig_tui.console.deliveries.log import DeliveryLog
+        from sprig_tui.console.payload.inspector import PayloadInspector
+
+        core = self._core
+        self.payload = PayloadInspector(state_dir=core.sources.paths.state_dir, clock=core.clock, id="payload")
+        self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
+        self.payload.add_class("pane")
+        self.deliveries.add_class("pane")
+        with self.app.batch_update():
+            await self.query_one("#payload-room").remove()
+            await self.query_one("#upper").mount(self.payload)
+            await self.query_one("#deliveries-room").remove()
+            await self.query_one("#panes").mount(self.deliveries)
+        self.panes |= {"payload": self.payload, "deliveries": self.deliveries}
+        self.payload.environment = self.environments.selected
+        self.use(core.settings)
+        if self.console.files:
             self.payload.show_file(self.console.files)
-        self.focus_pane(first)
+        if self.focused is None:
+            self.focus_pane(self._first_pane())
+        self.refresh_bindings()
 
     def use(self, settings: Settings) -> None:
         """Go on with these settings."""
@@ -106,7 +152,7 @@ class MainScreen(Screen[None]):
     def on_descendant_focus(self) -> None:
         """On narrow screens the pane with the focus gets most of the room."""
         scope = self.focused_scope()
-        for other in self.panes:
+        for other in PLACES:
             self.set_class(other == scope, f"-at-{other}")
 
     # -- what moves ---------------------------------------------------------------------------------------------------
@@ -151,18 +197,21 @@ class MainScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """As the pane that the key belongs to."""
         if action == "forward" and (command := _EVERYWHERE.get(str(parameters[0]))) is not None:
-            return self.panes[command.scope].check_action(command.action(), ())
+            pane = self.panes.get(command.scope)
+            return pane.check_action(command.action(), ()) if pane else None
         return super().check_action(action, parameters)
 
     def refusal(self, action: str) -> str:
         """Why a pane's key does nothing now."""
         command = _EVERYWHERE.get(action.removeprefix("forward('").removesuffix("')"))
-        pane = self.panes[command.scope] if command else None
+        pane = self.panes.get(command.scope) if command else None
         return pane.refusal(command.action()) if command and pane else ""
 
     def focus_pane(self, scope: str) -> None:
         """Go there."""
-        pane = self.panes[scope]
+        pane = self.panes.get(scope)
+        if pane is None:
+            return
         if self.maximized is not None:
             self.minimize()
         pane.focus()  # type: ignore[attr-defined] # every pane is a widget
@@ -175,16 +224,9 @@ class MainScreen(Screen[None]):
     @on(EnvironmentPane.EnvironmentSelected)
     def _selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
         self.status.selected = event.name
-        self.payload.environment = event.name
-        self._judge_payload()
-
-    @on(EnvironmentPane.KeyAddRequested)
-    def _add_key(self, event: EnvironmentPane.KeyAddRequested) -> None:
-        self._do(self.console.flows.add_key(event.name))
-
-    @on(EnvironmentPane.KeyRemoveRequested)
-    def _remove_key(self, event: EnvironmentPane.KeyRemoveRequested) -> None:
-        self._do(self.console.flows.remove_key(event.name))
+        if "payload" in self.panes:
+            self.payload.environment = event.name
+            self.on_payload_inspector_record_shown()
 
     @on(EnvironmentPane.RevealRequested)
     def _reveal(self, event: EnvironmentPane.RevealRequested) -> None:
@@ -193,38 +235,23 @@ class MainScreen(Screen[None]):
             self.environments.focus()
             self.environments.reveal(key.reveal())
 
-    @on(EnvironmentPane.TestEventRequested)
-    def _test_event(self, event: EnvironmentPane.TestEventRequested) -> None:
-        self._do(self.console.flows.test_event(event.name))
-
-    @on(EnvironmentPane.PauseRequested)
-    def _pause(self, event: EnvironmentPane.PauseRequested) -> None:
-        self._do(self.console.flows.set_lane(event.name, paused=True))
-
-    @on(EnvironmentPane.ResumeRequested)
-    def _resume(self, event: EnvironmentPane.ResumeRequested) -> None:
-        self._do(self.console.flows.set_lane(event.name, paused=False))
-
-    @on(EnvironmentPane.EditRequested)
-    def _edit(self, event: EnvironmentPane.EditRequested) -> None:
-        self._do(self.console.flows.edit(event.name))
+    @on(EnvironmentPane.About)
+    def _wished(self, event: EnvironmentPane.About) -> None:
+        if (flow := _WISHES.get(type(event))) is not None:
+            self._do(flow(self.console.parts.flows, event.name))
 
     @on(EnvironmentPane.NewRequested)
     def _new(self) -> None:
         self._do(self._new_environment())
 
     async def _new_environment(self) -> None:
-        if name := await self.console.flows.new():
+        if name := await self.console.parts.flows.new():
             self.environments.selected = name
-
-    @on(EnvironmentPane.RemoveRequested)
-    def _remove(self, event: EnvironmentPane.RemoveRequested) -> None:
-        self._do(self.console.flows.remove(event.name))
 
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 
-    @on(DeliveryLog.DeliverySelected)
-    def _show_delivery(self, event: DeliveryLog.DeliverySelected) -> None:
+    def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
+        """Show what the log selects."""
         self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group="select", exit_on_error=False)
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
@@ -238,8 +265,8 @@ class MainScreen(Screen[None]):
         if detail is not None:
             self.payload.show_delivery(detail)
 
-    @on(PayloadInspector.RecordShown)
-    def _judge_payload(self) -> None:
+    def on_payload_inspector_record_shown(self) -> None:
+        """Warn of a payload of another environment."""
         shown = self.payload.inspection
         record = shown.record if shown else None
         selected = self.environments.selected
@@ -250,20 +277,22 @@ class MainScreen(Screen[None]):
         )
         self.show_doubts()
 
-    @on(PayloadInspector.SendRequested)
-    def _send(self, event: PayloadInspector.SendRequested) -> None:
-        self._do(self._sent(self.console.sending.send(event.records, self.environments.selected, edited=event.edited)))
+    def on_payload_inspector_send_requested(self, event: PayloadInspector.SendRequested) -> None:
+        """Send some records."""
+        self._do(
+            self._sent(self.console.parts.sending.send(event.records, self.environments.selected, edited=event.edited))
+        )
 
-    @on(PayloadInspector.SendAllRequested)
-    def _send_all(self, event: PayloadInspector.SendAllRequested) -> None:
-        sending = self.console.sending
+    def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:
+        """Send the records of some files."""
+        sending = self.console.parts.sending
         self._do(self._sent(sending.send_files(event.sources, event.name, self.environments.selected)))
 
     async def _sent(self, work: Coroutine[None, None, None]) -> None:
         await work
         self.deliveries.stir()
 
-    @on(DeliveryLog.Queued)
-    def _queued(self) -> None:
+    def on_delivery_log_queued(self) -> None:
+        """Something was queued again: the engine may look now."""
         if self._core.engine is not None:
             self._core.engine.wake()

@@ -9,16 +9,7 @@ from typing import Protocol, runtime_checkable
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from sprig_tui.console.commands import Command
-
-PLACES = {
-    "environments": "Environments",
-    "payload": "Payload",
-    "deliveries": "Deliveries",
-    "detail": "Detail",
-    "console": "Console",
-}
-"""What people call the places where commands belong."""
+from sprig_tui.console.commands import PLACES, Command
 
 
 @runtime_checkable

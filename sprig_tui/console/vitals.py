@@ -52,9 +52,13 @@ class Pulse:
 
     async def take(self) -> Vitals:
         """Look at everything once."""
-        core = self._core
-        core.check_file()
+        self._core.check_file()
         await self._look()
+        return self.picture()
+
+    def picture(self) -> Vitals:
+        """What is known, without asking the journal; before it was opened, the environments as the config has them."""
+        core = self._core
         snapshot = core.engine.snapshot() if core.engine is not None else None
         now = core.clock.now()
         self._sample(snapshot, now)
@@ -68,6 +72,7 @@ class Pulse:
                 history=tuple(self._history.get(name, ())),
                 now=now,
                 permissions=core.permissions,
+                opened=self._opened,
             )
             for name, environment in core.settings.environments.items()
         )

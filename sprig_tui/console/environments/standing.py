@@ -35,6 +35,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     engine: bool
     """Whether this console delivers."""
     read_only: bool = False
+    opened: bool = True
+    """Whether the journal has told anything yet; else the lane is not known."""
     trouble: str = ""
     """Why the lane stands still on our side."""
 
@@ -47,6 +49,8 @@ def standing_of(facts: Facts, now: int) -> Standing:
     if not facts.has_key:
         waiting = f", {facts.queued:,} queued" if facts.queued else ""
         return Standing("·", f"no key{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
+    if not facts.opened:
+        return Standing("·", "opening the journal", "muted")
     lane = facts.lane
     if lane.state == "paused":
         return _paused(lane, last)

@@ -51,7 +51,7 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
         return REGIONS.get(self.endpoint, self.endpoint)
 
 
-def view_of(
+def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     environment: Environment,
     *,
     lane: Lane | None,
@@ -61,6 +61,7 @@ def view_of(
     history: tuple[int, ...],
     now: int,
     permissions: Permissions,
+    opened: bool = True,
 ) -> EnvironmentView:
     """The picture of one environment.
 
@@ -73,6 +74,7 @@ def view_of(
         history: deliveries per second in the last seconds, oldest first.
         now: ms since 1970.
         permissions: what this console may do, so whether it delivers.
+        opened: whether the journal has told anything yet.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
     queued = counts.get(State.QUEUED, 0)
@@ -86,6 +88,7 @@ def view_of(
         rate=rate,
         engine=permissions.engine and not permissions.read_only,
         read_only=permissions.read_only,
+        opened=opened,
         trouble=live.trouble if live else "",
     )
     key = environment.write_key

@@ -13,7 +13,7 @@ OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
 async def test_a_config_changed_on_disk_is_read_again(console, screen_text):
     async with console.running() as pilot:
         save_environment(console.paths, "development", {"write_key": OTHER})
-        assert await pilot.app.desk.look()
+        assert await pilot.app.parts.desk.look()
         await console.until(lambda: "Bb7U…2c9Q" in screen_text(pilot.app))
 
 
@@ -59,7 +59,7 @@ async def test_keys_and_theme_of_the_config_count_at_once_and_faults_are_told(co
         assert "Help: Environments" in screen_text(pilot.app)
         await console.press("escape")
         console.write('[keys]\nhelp = "q"\n[console]\ntheme = "nrod"\n')
-        await pilot.app.desk.look()
+        await pilot.app.parts.desk.look()
         await pilot.pause()
         said = " ".join(pilot.app.doubts)
         assert "q is to do both help and close-detail" in said
