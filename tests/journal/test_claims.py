@@ -230,3 +230,43 @@ async def test_filters_see_what_claims_did(journal, entry, deliver):
     assert await journal.count(Query((Term("status", "400"),))) == 2
     assert await journal.count(Query((Term("status", "4xx"), Term("text", "INVALID_req")))) == 2
     assert await journal.count(Query((Term("status", "5xx"),))) == 0
+
+
+async def test_a_lease_extended_past_its_first_length_holds(journal, entry, claim, clock):
+    await journal.add([entry()])
+    taken = await claim(lease_ms=1000)
+    assert await journal.extend(taken, 60_000)
+    clock.advance(59)
+    assert (await claim()).ids == ()
+    clock.advance(1)
+    assert (await claim()).ids == taken.ids
+
+
+async def test_a_slow_pace_is_kept(journal, entry, claim, clock):
+    await journal.add([entry() for _ in range(8)])
+    times = [(await claim(events=1, rate=0.2)).send_at - clock.now() for _ in range(8)]
+    assert times == [number * 5000 for number in range(8)]
+
+
+async def test_waiting_counts_a_few_among_many_as_well_as_all(journal, entry, claim, attempt):
+    added = await journal.add([entry() for _ in range(40)])
+    taken = await claim(events=10)
+    first, last = added[0].id, added[-1].id
+    assert await journal.waiting(first, last) == 40
+    assert await journal.waiting(first, first + 1) == 2, "claimed ones wait still"
+    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+    assert await journal.waiting(first, first + 12) == 3
+    assert await journal.waiting(first, first + 3) == 0
+    assert await journal.waiting(first, last) == 30
+
+
+async def test_the_payload_of_scattered_deliveries_is_theirs(journal, entry, claim, deliver):
+    given = [[entry(body=f'{{"n":"{chunk}-{number}"}}'.encode()) for number in range(7)] for chunk in range(5)]
+    added = [await journal.add(chunk) for chunk in given]
+    while await deliver():
+        pass
+    picked = [(0, 0), (0, 6), (2, 3), (4, 0), (4, 6)]
+    await journal.requeue([added[chunk][number].id for chunk, number in picked])
+    taken = await claim()
+    assert taken.ids == tuple(added[chunk][number].id for chunk, number in picked)
+    assert taken.payload == b",".join(given[chunk][number].body for chunk, number in picked)

@@ -167,3 +167,14 @@ async def test_a_long_request_keeps_its_probe(journal, entry, claim, fail, clock
     assert await journal.extend(probe, 1000)
     clock.advance(0.9)
     assert (await claim()).ids == ()
+
+
+async def test_a_probe_with_a_long_lease_is_the_only_one(journal, entry, claim, fail, clock):
+    await journal.add([entry() for _ in range(300)])
+    await fail(await claim(events=1), clock)
+    clock.advance(10)
+    probe = await claim(lease_ms=MAX_LANE_WAIT_MS * 3)
+    assert probe.probe
+    assert not (await claim()).lease
+    assert await journal.extend(probe, MAX_LANE_WAIT_MS * 3)
+    assert not (await claim()).lease

@@ -163,3 +163,12 @@ async def test_nothing_there(journal):
     assert await journal.lanes() == {}
     assert await journal.tally(1, 10) == {}
     assert await journal.waiting(1, 10) == 0
+
+
+async def test_changes_that_do_not_fit_are_not_passed_over_in_silence(journal, entry, deliver):
+    await journal.add([entry() for _ in range(3)])
+    start = await journal.changes()
+    await deliver()
+    await journal.add([entry() for _ in range(3)])
+    assert (await journal.changes(start.cursor, limit=4)).overflow
+    assert not (await journal.changes(start.cursor, limit=6)).overflow

@@ -155,3 +155,28 @@ async def test_prune_leaves_half_a_pack_readable(journal, entry, claim, deliver,
 
 async def test_prune_of_nothing(journal, clock):
     assert (await journal.prune(clock.now())).by_state == {}
+
+
+async def test_as_new_keeps_clear_of_an_id_that_is_in_use(journal, entry, deliver, clock):
+    (added,) = await journal.add([entry()])
+    await deliver()
+    await journal.requeue([added.id], as_new=True)
+    await deliver()
+    clock.advance(100)
+    await journal.requeue([added.id])
+    await deliver()
+    (second,) = await journal.requeue([added.id], as_new=True)
+    await deliver()
+    # the first sending goes, the delivery and its second sending are younger and stay
+    await journal.prune(clock.now() - 50_000)
+    (third,) = await journal.requeue([added.id], as_new=True)
+    identities = [(await journal.get(one.id)).delivery.message_id for one in (added, second, third)]
+    assert len(set(identities)) == 3
+
+
+async def test_as_new_twice_in_one_call(journal, entry, deliver, claim):
+    (added,) = await journal.add([entry()])
+    await deliver()
+    made = await journal.requeue([added.id, added.id], as_new=True)
+    assert [one.outcome for one in made] == ["new", "new"]
+    assert len({(await journal.get(one.id)).delivery.message_id for one in made}) == 2

@@ -1,23 +1,24 @@
-"""Claiming, settling and giving back deliveries, as the lane allows."""
+"""Claiming deliveries, keeping them and giving them back, as the lane allows."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, Settlement, State
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.records import Claim, Lane
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
-from sprig_tui.journal.sqlite.rows import NUMBERS, count, environment_number, note_changes
+from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes
 
 PROBE_EVENTS = 100
 """Deliveries that one probe risks at most."""
 _SLOT_SLACK_MS = 10_000
-"""A pacing slot further ahead than this is the work of a clock that jumped."""
+_SLOTS_AHEAD = 64
+"""A pacing slot further ahead than both of these is the work of a clock that jumped."""
 
 _LOOK_AHEAD = 250
 """Deliveries looked at in one go: about half of what fits a body."""
@@ -31,20 +32,6 @@ _DUE = (
 _rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int]])
 
 
-class Taken(Struct, frozen=True):
-    """A claim before its payload is read."""
-
-    lease: int
-    ids: list[int]
-    sizes: list[int]
-    attempts: list[int]
-    first_attempts: list[int]
-    send_at: int
-    lane: Lane
-    probe: bool
-    retry_at: int
-
-
 class Wanted(Struct, frozen=True):
     """What a worker asks for."""
 
@@ -56,42 +43,56 @@ class Wanted(Struct, frozen=True):
     owner: str
 
 
-def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Taken:
-    """Lease the oldest due deliveries that fit, or say when to ask again."""
+def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
+    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
     environment = environment_number(connection, wanted.environment)
     state = read_lane(connection, environment)
     until = held_until(state, now)
     if until is not None:
-        return _none(state, until)
+        return nothing(state, until)
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
     limit = min(wanted.events, PROBE_EVENTS) if probe else wanted.events
     rows = _due(connection, environment, wanted, limit, now)
     if not rows:
-        return _none(state, _next_due(connection, environment, now))
+        return nothing(state, _next_due(connection, environment, now))
     if probe:
-        state = change_lane(connection, environment, "probing", until=now + wanted.lease_ms, cause=state.cause, now=now)
-    ids = [row[0] for row in rows]
+        until = now + _probing_ms(wanted.lease_ms)
+        state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
+    ids, sizes, attempts, first_attempts = zip(*rows, strict=True)
     lease = connection.execute(
         "INSERT INTO leases(environment, owner, until, length, probe, ids, n) VALUES(?, ?, ?, ?, ?, ?, ?)",
         (environment, wanted.owner, now + wanted.lease_ms, wanted.lease_ms, probe, json.dumps(ids), len(ids)),
     ).lastrowid
-    connection.execute(f"UPDATE deliveries SET lease = ? WHERE {_among(ids)}", (lease, *_bounds(ids)))
-    return Taken(
+    connection.execute(f"UPDATE deliveries SET lease = ? WHERE {among(ids)}", (lease, *bounds(ids)))
+    return Claim(
         lease=int(lease or 0),
+        environment=wanted.environment,
         ids=ids,
-        sizes=[row[1] for row in rows],
-        attempts=[row[2] for row in rows],
-        first_attempts=[row[3] for row in rows],
+        attempts=attempts,
+        first_attempts=first_attempts,
+        sizes=sizes,
+        payload=b"",
         send_at=_slot(connection, environment, wanted.rate, now),
         lane=state,
         probe=probe,
-        retry_at=0,
     )
 
 
-def _none(state: Lane, retry_at: int) -> Taken:
-    return Taken(0, [], [], [], [], 0, state, False, retry_at)
+def nothing(state: Lane, retry_at: int) -> Claim:
+    """An empty claim, and when to ask again."""
+    return Claim(
+        lease=0,
+        environment=state.environment,
+        ids=(),
+        attempts=(),
+        first_attempts=(),
+        sizes=(),
+        payload=b"",
+        send_at=0,
+        lane=state,
+        retry_at=retry_at,
+    )
 
 
 def _due(
@@ -134,136 +135,36 @@ def _next_due(connection: sqlite3.Connection, environment: int, now: int) -> int
     return max(min(ahead), now) if ahead else 0
 
 
+def _probing_ms(lease_ms: int) -> int:
+    """How long a probe may hold its lane without a sign of life: no hold may look longer than the longest wait."""
+    return min(lease_ms, MAX_LANE_WAIT_MS)
+
+
 def _slot(connection: sqlite3.Connection, environment: int, rate: float, now: int) -> int:
     """The next free moment to send at `rate` requests a second, all workers together."""
     if rate <= 0:
         return now
     taken = connection.execute("SELECT next_slot FROM lanes WHERE environment = ?", (environment,)).fetchone()[0]
-    slot = float(now) if taken < now or taken > now + _SLOT_SLACK_MS else taken
+    ahead = max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate)
+    slot = float(now) if taken < now or taken > now + ahead else taken
     connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + 1000.0 / rate, environment))
     return int(slot)
 
 
-def _among(ids: Sequence[int]) -> str:
-    """The WHERE clause for these ids: a range where they follow each other, as they mostly do."""
-    return "id BETWEEN ? AND ?" if _gapless(ids) else "id IN (SELECT value FROM json_each(?))"
-
-
-def _bounds(ids: Sequence[int]) -> tuple[int, int] | tuple[str]:
-    return (min(ids), max(ids)) if _gapless(ids) else (json.dumps(list(ids)),)
-
-
-def _gapless(ids: Sequence[int]) -> bool:
-    return max(ids) - min(ids) + 1 == len(ids)
-
-
-def settle(
-    connection: sqlite3.Connection,
-    claim: Claim,
-    settlements: Sequence[Settlement],
-    change: LaneChange | None,
-    now: int,
-) -> int:
-    """Record what became of a claim's deliveries; those no longer held by it are left alone."""
-    environment = environment_number(connection, claim.environment)
-    counts: Counter[tuple[int, int]] = Counter()
-    written: dict[int, int] = {}
-    changed: list[int] = []
-    done = 0
-    for settlement in settlements:
-        if not settlement.ids:
-            continue
-        attempt = None
-        if settlement.attempt is not None:
-            attempt = written.get(id(settlement.attempt))
-            if attempt is None:
-                attempt = written[id(settlement.attempt)] = _note(connection, environment, settlement.attempt)
-        number = _apply(connection, claim, settlement, attempt)
-        if settlement.state is not None:
-            done += number
-            changed += settlement.ids
-            counts[environment, 0] -= number
-            counts[environment, NUMBERS[settlement.state]] += number
-    count(connection, counts)
-    note_changes(connection, changed)
-    _shrink_lease(connection, claim.lease, set(changed))
-    last = max((s.attempt for s in settlements if s.attempt), key=lambda a: a.started_at, default=None)
-    if last is not None and last.status:
+def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:
+    """Keep a lease for so long; False when it is gone."""
+    # its length grows with it: a lease that reaches further than its length allows counts as a clock's mistake
+    kept = (
         connection.execute(
-            "UPDATE lanes SET last_status = ?, last_at = ? WHERE environment = ?",
-            (last.status, int(last.started_at + last.latency_ms), environment),
-        )
-    if change is not None and read_lane(connection, environment).epoch == change.epoch:
-        change_lane(connection, environment, change.state, until=change.until, cause=change.cause, now=now)
-    return done
-
-
-def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:
-    cursor = connection.execute(
-        "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            environment,
-            attempt.started_at,
-            attempt.status,
-            attempt.error,
-            attempt.outcome,
-            attempt.latency_ms,
-            attempt.events,
-            attempt.body_bytes,
-            attempt.excerpt,
-        ),
+            "UPDATE leases SET until = ?, length = max(length, ?) WHERE id = ?", (now + lease_ms, lease_ms, claim.lease)
+        ).rowcount
+        == 1
     )
-    return int(cursor.lastrowid or 0)
-
-
-def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
-    ids = settlement.ids
-    held = f"{_among(ids)} AND lease = ? AND state = 0"
-    where = (*_bounds(ids), claim.lease)
-    if settlement.state in (None, State.QUEUED) and attempt is not None:
-        connection.execute(f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt, *where))
-    if settlement.state is None:
-        # a refused batch that is being split: each of its events was carried once more, but no retry is used up
-        return connection.execute(
-            f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
-            (attempt, *where),
-        ).rowcount
-    used = int(attempt is not None and settlement.counts)
-    if settlement.state is State.QUEUED:
-        started_at = settlement.attempt.started_at if settlement.attempt else 0
-        return connection.execute(
-            "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
-            " first_try = CASE WHEN first_try = 0 AND ? THEN ? ELSE first_try END, attempt = coalesce(?, attempt),"
-            f" error = ? WHERE {held}",
-            (settlement.due_at, used, used, used, started_at, attempt, settlement.error, *where),
-        ).rowcount
-    return connection.execute(
-        "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
-        f" error = ? WHERE {held}",
-        (NUMBERS[settlement.state], used, attempt, settlement.error, *where),
-    ).rowcount
-
-
-def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) -> None:
-    row = connection.execute("SELECT ids FROM leases WHERE id = ?", (lease,)).fetchone()
-    if row is None or not gone:
-        return
-    left = [delivery_id for delivery_id in json.loads(row[0]) if delivery_id not in gone]
-    if left:
-        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (json.dumps(left), len(left), lease))
-    else:
-        connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
-
-
-def extend(connection: sqlite3.Connection, claim: Claim, until: int) -> bool:
-    """Keep a lease until then; False when it is gone."""
-    kept = connection.execute("UPDATE leases SET until = ? WHERE id = ?", (until, claim.lease)).rowcount == 1
     if kept and claim.probe:
         environment = environment_number(connection, claim.environment)
         connection.execute(
             "UPDATE lanes SET until = ? WHERE environment = ? AND state = 'probing' AND epoch = ?",
-            (until, environment, claim.lane.epoch),
+            (now + _probing_ms(lease_ms), environment, claim.lane.epoch),
         )
     return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import threading
@@ -12,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Literal, Self, TypeVar
+
+from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
@@ -34,11 +37,13 @@ from sprig_tui.journal.records import (
     Settlement,
     State,
 )
-from sprig_tui.journal.sqlite import adding, claims, finding, lanes, looking, packs, replaying, schema, upkeep
+from sprig_tui.journal.sqlite import adding, claims, finding, lanes, looking, packs, replaying, schema, settling, upkeep
 from sprig_tui.journal.sqlite.faults import file_error, journal_error
 from sprig_tui.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 
 class SQLiteJournal:
@@ -153,49 +158,39 @@ class SQLiteJournal:
     ) -> Claim:
         """See the contract."""
         wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
-        taken = await self._writer.run(
+        claim = await self._writer.run(
             lambda c: claims.take(c, wanted, self._clock.now()), durable=False, if_awaited=True
         )
-        claim = Claim(
-            lease=taken.lease,
-            environment=environment,
-            ids=tuple(taken.ids),
-            attempts=tuple(taken.attempts),
-            first_attempts=tuple(taken.first_attempts),
-            sizes=tuple(taken.sizes),
-            payload=b"",
-            send_at=taken.send_at,
-            lane=taken.lane,
-            probe=taken.probe,
-            retry_at=taken.retry_at,
-        )
-        if not taken.lease:
+        if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(packs.bodies(c, taken.ids)))
+            payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
+        except packs.DamagedPayloadError as error:
+            await asyncio.shield(self._set_aside(claim, error))
+            return claims.nothing(claim.lane, self._clock.now())
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
-        return Claim(
-            lease=claim.lease,
-            environment=environment,
-            ids=claim.ids,
-            attempts=claim.attempts,
-            first_attempts=claim.first_attempts,
-            sizes=claim.sizes,
-            payload=payload,
-            send_at=claim.send_at,
-            lane=claim.lane,
-            probe=claim.probe,
-        )
+        return replace(claim, payload=payload)
+
+    async def _set_aside(self, claim: Claim, damaged: packs.DamagedPayloadError) -> None:
+        """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
+        _log.error("%s", damaged.message)
+        failed = Settlement(ids=damaged.ids, state=State.FAILED, error="its stored payload is damaged")
+
+        def work(connection: sqlite3.Connection) -> None:
+            settling.settle(connection, claim, (failed,), None, self._clock.now())
+            claims.release(connection, claim)
+
+        await self._writer.run(work)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
         """See the contract."""
-        return await self._writer.run(lambda c: claims.settle(c, claim, settlements, lane, self._clock.now()))
+        return await self._writer.run(lambda c: settling.settle(c, claim, settlements, lane, self._clock.now()))
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
-        return await self._writer.run(lambda c: claims.extend(c, claim, self._clock.now() + lease_ms), durable=False)
+        return await self._writer.run(lambda c: claims.extend(c, claim, lease_ms, self._clock.now()), durable=False)
 
     async def release(self, claim: Claim) -> None:
         """See the contract."""
@@ -279,7 +274,10 @@ class SQLiteJournal:
 
     async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.start(c, query, self._clock.now(), as_new=as_new))
+        last_id, total = await self._read(lambda c: replaying.extent(c, query))
+        return await self._writer.run(
+            lambda c: replaying.start(c, query, self._clock.now(), as_new=as_new, last_id=last_id, total=total)
+        )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
@@ -307,5 +305,7 @@ class SQLiteJournal:
             size += pruned.bytes
             if not after:
                 break
-        await self._writer.run(lambda c: upkeep.drop_unused_attempts(c, before))
+        unused = await self._read(lambda c: upkeep.unused_attempts(c, before))
+        for start in range(0, len(unused), upkeep.STRETCH):
+            await self._writer.run(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
         return Pruned(dict(total), size)

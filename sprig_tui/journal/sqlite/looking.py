@@ -17,6 +17,8 @@ from sprig_tui.journal.sqlite.where import where
 _FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 
 
+_ROW_TO_ENTRY = 2
+"""What looking at a row costs, in looks at an entry of the index of due deliveries."""
 _WINDOW = 25_000
 """Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
 
@@ -117,9 +119,7 @@ def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
     # notes are only kept for a while: a follower that was away longer has to look again
     overflow = seen_note + 1 < last[1]
     ids: set[int] = set()
-    for (told,) in connection.execute(
-        "SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC LIMIT 1000", (seen_note,)
-    ):
+    for (told,) in connection.execute("SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC", (seen_note,)):
         ids.update(json.loads(told))
         if len(ids) > limit:
             overflow = True
@@ -127,7 +127,9 @@ def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
     rows = connection.execute(f"{DELIVERY} WHERE d.id > ? ORDER BY d.id DESC LIMIT ?", (seen_id, limit + 1)).fetchall()
     overflow = overflow or len(rows) > limit
     found = {row[0]: row for row in rows[:limit]}
-    older = sorted((delivery_id for delivery_id in ids if delivery_id <= seen_id), reverse=True)[: limit - len(found)]
+    older = sorted((delivery_id for delivery_id in ids if delivery_id <= seen_id), reverse=True)
+    overflow = overflow or len(found) + len(older) > limit
+    older = older[: limit - len(found)]
     if older:
         found.update((row[0], row) for row in _by_id(connection, older))
     return Changes(now, tuple(delivery(found[key]) for key in sorted(found)), overflow)
@@ -146,7 +148,20 @@ def lanes(connection: sqlite3.Connection) -> dict[str, Lane]:
 
 
 def waiting(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
-    """Queued deliveries in a range of ids, from the index of due ones and the leases: what ended costs nothing."""
+    """Queued deliveries in a range of ids, by the cheaper of two ways.
+
+    Through the rows of the range, or through the index of due ones and the leases: then what ended costs nothing.
+    """
+    queued = connection.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE state = 0").fetchone()[0]
+    if not queued:
+        return 0
+    if (last_id - first_id) * _ROW_TO_ENTRY < queued:
+        return int(
+            connection.execute(
+                "SELECT count(*) FROM deliveries NOT INDEXED WHERE state = 0 AND id BETWEEN ? AND ?",
+                (first_id, last_id),
+            ).fetchone()[0]
+        )
     # one statement: a lease given back between two would be counted by neither
     return int(
         connection.execute(

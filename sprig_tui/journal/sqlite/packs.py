@@ -5,9 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import zstandard
+
+from sprig_tui.errors import JournalCorruptError
 
 PACK_ITEMS = 1_000
 PACK_BYTES = 1_200_000
@@ -37,16 +40,15 @@ def pack(items: Sequence[bytes]) -> bytes:
     return b"\x01" + _codec.compress(plain)
 
 
-def unpack(blob: bytes) -> list[bytes]:
-    """The items of a blob made by `pack`."""
+def unpack(blob: bytes, positions: Sequence[int]) -> list[bytes]:
+    """The items at these positions of a blob made by `pack`; only they are copied out of it."""
     plain = _codec.decompress(memoryview(blob)[1:], max_output_size=_LIMIT) if blob[0] else blob[1:]
     count = array("I", plain[:4])[0]
-    at = 4 + 4 * count
-    items = []
-    for size in array("I", plain[4:at]):
-        items.append(plain[at : at + size])
-        at += size
-    return items
+    starts = list(accumulate(array("I", plain[4 : 4 + 4 * count]), initial=4 + 4 * count))
+    if starts[-1] != len(plain):
+        msg = "its sizes do not add up"
+        raise ValueError(msg)
+    return [plain[starts[at] : starts[at + 1]] for at in positions]
 
 
 def stretches(sizes: Sequence[int]) -> list[tuple[int, int]]:
@@ -63,23 +65,62 @@ def stretches(sizes: Sequence[int]) -> list[tuple[int, int]]:
     return cuts
 
 
+class DamagedPayloadError(JournalCorruptError):
+    """What is stored for `ids` cannot be read; other deliveries are well."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        several = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        super().__init__(
+            f"the stored payload of delivery {ids[0]}{several} is damaged",
+            hint="send the file it came from again, once the delivery is pruned",
+        )
+        self.ids = tuple(ids)
+
+
 def bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> list[bytes]:
-    """The bodies of these deliveries, in the order of `ids`."""
+    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError."""
     found: dict[int, bytes] = {}
-    for delivery_id in sorted(ids):
-        if delivery_id in found:
-            continue
-        first, blob = connection.execute(
-            "SELECT first, bodies FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1", (delivery_id,)
-        ).fetchone()
-        found.update(enumerate(unpack(blob), first))
+    for there, first, packed, _ in _packs(connection, ids, "bodies", "NULL"):
+        found.update(zip(there, _items(packed, there, first), strict=True))
     return [found[delivery_id] for delivery_id in ids]
 
 
+def payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    found: dict[int, tuple[bytes, bytes]] = {}
+    for there, first, raws, packed in _packs(connection, ids, "raws", "bodies"):
+        pairs = zip(_items(raws, there, first), _items(packed, there, first), strict=True)
+        found.update(zip(there, pairs, strict=True))
+    return found
+
+
 def payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, bytes]:
-    """(raw, body) of one delivery."""
-    first, raws, packed = connection.execute(
-        "SELECT first, raws, bodies FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1", (delivery_id,)
-    ).fetchone()
-    at = delivery_id - first
-    return unpack(raws)[at], unpack(packed)[at]
+    """(raw, body) of one delivery. Raises DamagedPayloadError."""
+    return payloads(connection, [delivery_id])[delivery_id]
+
+
+def _packs(
+    connection: sqlite3.Connection, ids: Sequence[int], one: str, other: str
+) -> Iterator[tuple[list[int], int, bytes, bytes]]:
+    """(ids in it, its first id, one column, the other) of each pack that holds some of these."""
+    left = sorted(set(ids))
+    at = 0
+    while at < len(left):
+        # a delivery keeps its pack: the one that begins at it or nearest before it
+        row = connection.execute(
+            f"SELECT first, {one}, {other}, coalesce((SELECT min(after.first) FROM packs after"
+            " WHERE after.first > packs.first), ?) FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1",
+            (left[-1] + 1, left[at]),
+        ).fetchone()
+        if row is None:
+            raise DamagedPayloadError(left[at : at + 1])
+        there = [delivery_id for delivery_id in left[at : at + PACK_ITEMS] if delivery_id < row[3]]
+        yield there, row[0], row[1], row[2]
+        at += len(there)
+
+
+def _items(blob: bytes, ids: Sequence[int], first: int) -> list[bytes]:
+    try:
+        return unpack(blob, [delivery_id - first for delivery_id in ids])
+    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError) as error:
+        raise DamagedPayloadError(ids) from error

@@ -15,13 +15,16 @@ from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
 from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.identities import Identities
 from sprig_tui.journal.sqlite.looking import count as count_matches
-from sprig_tui.journal.sqlite.packs import payload
+from sprig_tui.journal.sqlite.packs import payloads
 from sprig_tui.journal.sqlite.rows import STATES, count, note_changes
 from sprig_tui.journal.sqlite.where import where
 from sprig_tui.reasons import Reason
 
 SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
 """Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
+
+LOOK = 50_000
+"""Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
 
 _JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped"
 
@@ -73,25 +76,18 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
     adding = Adding(connection, now, priority=priority)
     added: list[Added] = []
     identities = Identities(connection, [])
-    made: Counter[int] = Counter()
+    rows = {delivery_id: connection.execute(_RESENT, (delivery_id,)).fetchone() for delivery_id in ids}
+    sendable = [delivery_id for delivery_id, row in rows.items() if row and _sendable(STATES[row[0]], row[1], row[2])]
+    stored = payloads(connection, sendable)
     for delivery_id in ids:
-        row = connection.execute(
-            "SELECT d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
-            " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line,"
-            " d.edited"
-            " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
-            (delivery_id,),
-        ).fetchone()
+        row = rows[delivery_id]
         if row is None:
             continue
-        state, reason, size = STATES[row[0]], row[1], row[2]
-        if not _sendable(state, reason, size):
-            added.append(Added(delivery_id, "known", state, reason))
+        if delivery_id not in stored:
+            added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
             continue
-        before = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0]
-        made[delivery_id] += 1
-        message_id = resend_message_id(row[4], before + made[delivery_id])
-        raw, body = payload(connection, delivery_id)
+        message_id = _unused_message_id(connection, identities, delivery_id, row[3], row[4])
+        raw, body = stored[delivery_id]
         entry = Entry(
             environment=row[3],
             message_id=message_id,
@@ -129,16 +125,40 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
     return added
 
 
+_RESENT = (
+    "SELECT d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
+    " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited"
+    " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
+)
+
+
+def _unused_message_id(
+    connection: sqlite3.Connection, identities: Identities, delivery_id: int, environment: str, message_id: str
+) -> str:
+    """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
+    number = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0] + 1
+    while identities.find(environment, resend_message_id(message_id, number)) is not None:
+        number += 1
+    return resend_message_id(message_id, number)
+
+
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-def start(connection: sqlite3.Connection, query: Query, now: int, *, as_new: bool) -> ReplayJob:
-    """Make a job over what matches now."""
+def extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
+    """(newest delivery, how many match): for a reader, since counting may look at every row."""
     last_id = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    return int(last_id), count_matches(connection, query, 0)
+
+
+def start(
+    connection: sqlite3.Connection, query: Query, now: int, *, as_new: bool, last_id: int, total: int
+) -> ReplayJob:
+    """Make a job over what `extent` saw."""
     job_id = connection.execute(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total)"
         " VALUES(?, ?, ?, 'running', ?, 0, ?, ?)",
-        (query.text, msgspec.json.encode(query), as_new, now, last_id, count_matches(connection, query, 0)),
+        (query.text, msgspec.json.encode(query), as_new, now, last_id, total),
     ).lastrowid
     return read(connection, int(job_id or 0))
 
@@ -184,17 +204,19 @@ def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> R
         connection.execute("SELECT query FROM replays WHERE id = ?", (job_id,)).fetchone()[0], type=Query
     )
     sql, values = where(query)
+    end = min(job.last_id, job.cursor + LOOK)
     found = connection.execute(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
         " AND d.id <= ? ORDER BY d.id LIMIT ?",
-        (*values, job.cursor, job.last_id, limit),
+        (*values, job.cursor, end, limit),
     ).fetchall()
     ids = [row[0] for row in found]
     queued = sum(1 for one in requeue(connection, ids, now, as_new=job.as_new, priority=1) if one.outcome == "new")
-    done = len(ids) < limit
+    cursor = ids[-1] if len(ids) == limit else end
+    done = cursor >= job.last_id
     connection.execute(
         "UPDATE replays SET cursor = ?, queued = queued + ?, skipped = skipped + ?, state = ? WHERE id = ?",
-        (job.last_id if done else ids[-1], queued, len(ids) - queued, "done" if done else "running", job_id),
+        (cursor, queued, len(ids) - queued, "done" if done else "running", job_id),
     )
     return read(connection, job_id)
 

@@ -117,6 +117,20 @@ def note_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
 
+def among(ids: Sequence[int]) -> str:
+    """The WHERE clause for these ids: a range where they follow each other, as they mostly do."""
+    return "id BETWEEN ? AND ?" if _gapless(ids) else "id IN (SELECT value FROM json_each(?))"
+
+
+def bounds(ids: Sequence[int]) -> tuple[int, int] | tuple[str]:
+    """The parameters of `among`."""
+    return (min(ids), max(ids)) if _gapless(ids) else (json.dumps(list(ids)),)
+
+
+def _gapless(ids: Sequence[int]) -> bool:
+    return max(ids) - min(ids) + 1 == len(ids)
+
+
 def insert(connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows by statements of many rows each: an executemany lets go of the interpreter's lock at every row.
 

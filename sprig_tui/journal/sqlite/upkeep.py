@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 
 from sprig_tui.journal.records import Pruned
 from sprig_tui.journal.sqlite.identities import key_of
@@ -12,6 +13,8 @@ from sprig_tui.journal.sqlite.rows import STATES, count
 
 STRETCH = 2_000
 """Deliveries removed in one transaction."""
+LOOK = 50_000
+"""Deliveries looked at in one transaction: it holds the lock meanwhile, and others want to write."""
 
 _ENDED = (
     "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
@@ -30,12 +33,16 @@ def prune_stretch(connection: sqlite3.Connection, before: int, after_id: int) ->
 
     Their identities go with them: an answer that is read again later counts as new.
     """
+    newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    end = after_id + LOOK
     rows = connection.execute(
-        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_ENDED} AND d.id > ? ORDER BY d.id LIMIT ?",
-        (before, after_id, STRETCH),
+        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_ENDED} AND d.id > ? AND d.id <= ?"
+        " ORDER BY d.id LIMIT ?",
+        (before, after_id, end, STRETCH),
     ).fetchall()
+    reached = rows[-1][0] if len(rows) == STRETCH else end
     if not rows:
-        return Pruned({}, 0), 0
+        return Pruned({}, 0), reached if reached < newest else 0
     names = dict(connection.execute("SELECT id, name FROM environments").fetchall())
     gone: Counter[tuple[int, int]] = Counter()
     for row in rows:
@@ -52,7 +59,7 @@ def prune_stretch(connection: sqlite3.Connection, before: int, after_id: int) ->
     by_state: Counter[int] = Counter(row[1] for row in rows)
     _drop_empty_packs(connection, rows[0][0], rows[-1][0])
     pruned = Pruned({STATES[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows))
-    return pruned, rows[-1][0]
+    return pruned, reached if reached < newest else 0
 
 
 def _drop_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
@@ -78,10 +85,19 @@ def _drop_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> 
             connection.execute("DELETE FROM packs WHERE first = ?", (start,))
 
 
-def drop_unused_attempts(connection: sqlite3.Connection, before: int) -> None:
-    """Remove requests that no delivery refers to any more."""
-    connection.execute(
-        "DELETE FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
+def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
+    """Requests that no delivery refers to any more: for a reader, since it looks at every row.
+
+    None of them is ever referred to again: a delivery takes up new requests alone.
+    """
+    found = connection.execute(
+        "SELECT id FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
         " AND id NOT IN (SELECT attempt FROM deliveries WHERE attempt IS NOT NULL)",
         (before,),
-    )
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def drop_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Remove these requests."""
+    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))

@@ -1,0 +1,111 @@
+"""Settling: what became of claimed deliveries, their requests and their lane."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+
+from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
+from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
+from sprig_tui.journal.sqlite.rows import NUMBERS, among, bounds, count, environment_number, note_changes
+
+
+def settle(
+    connection: sqlite3.Connection,
+    claim: Claim,
+    settlements: Sequence[Settlement],
+    change: LaneChange | None,
+    now: int,
+) -> int:
+    """Record what became of a claim's deliveries; those no longer held by it are left alone."""
+    environment = environment_number(connection, claim.environment)
+    counts: Counter[tuple[int, int]] = Counter()
+    written: dict[int, int] = {}
+    changed: list[int] = []
+    done = 0
+    for settlement in settlements:
+        if not settlement.ids:
+            continue
+        attempt = None
+        if settlement.attempt is not None:
+            attempt = written.get(id(settlement.attempt))
+            if attempt is None:
+                attempt = written[id(settlement.attempt)] = _note(connection, environment, settlement.attempt)
+        number = _apply(connection, claim, settlement, attempt)
+        if settlement.state is not None:
+            done += number
+            changed += settlement.ids
+            counts[environment, 0] -= number
+            counts[environment, NUMBERS[settlement.state]] += number
+    count(connection, counts)
+    note_changes(connection, changed)
+    _shrink_lease(connection, claim.lease, set(changed))
+    last = max((s.attempt for s in settlements if s.attempt), key=lambda a: a.started_at, default=None)
+    if last is not None and last.status:
+        connection.execute(
+            "UPDATE lanes SET last_status = ?, last_at = ? WHERE environment = ?",
+            (last.status, int(last.started_at + last.latency_ms), environment),
+        )
+    if change is not None and read_lane(connection, environment).epoch == change.epoch:
+        change_lane(connection, environment, change.state, until=change.until, cause=change.cause, now=now)
+    return done
+
+
+def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:
+    cursor = connection.execute(
+        "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)"
+        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            environment,
+            attempt.started_at,
+            attempt.status,
+            attempt.error,
+            attempt.outcome,
+            attempt.latency_ms,
+            attempt.events,
+            attempt.body_bytes,
+            attempt.excerpt,
+        ),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
+    ids = settlement.ids
+    held = f"{among(ids)} AND lease = ? AND state = 0"
+    where = (*bounds(ids), claim.lease)
+    if settlement.state in (None, State.QUEUED) and attempt is not None:
+        connection.execute(f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt, *where))
+    if settlement.state is None:
+        # a refused batch that is being split: each of its events was carried once more, but no retry is used up
+        return connection.execute(
+            f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
+            (attempt, *where),
+        ).rowcount
+    used = int(attempt is not None and settlement.counts)
+    if settlement.state is State.QUEUED:
+        started_at = settlement.attempt.started_at if settlement.attempt else 0
+        return connection.execute(
+            "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
+            " first_try = CASE WHEN first_try = 0 AND ? THEN ? ELSE first_try END, attempt = coalesce(?, attempt),"
+            f" error = ? WHERE {held}",
+            (settlement.due_at, used, used, used, started_at, attempt, settlement.error, *where),
+        ).rowcount
+    return connection.execute(
+        "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
+        f" error = ? WHERE {held}",
+        (NUMBERS[settlement.state], used, attempt, settlement.error, *where),
+    ).rowcount
+
+
+def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) -> None:
+    row = connection.execute("SELECT ids FROM leases WHERE id = ?", (lease,)).fetchone()
+    if row is None or not gone:
+        return
+    left = [delivery_id for delivery_id in json.loads(row[0]) if delivery_id not in gone]
+    if left:
+        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (json.dumps(left), len(left), lease))
+    else:
+        connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
