@@ -73,12 +73,11 @@ class Browser:
         """Count to the end; raises InputError, and StoppedError when closed."""
         await asyncio.to_thread(self.file.count_on, self._closed.is_set)
 
-    async def find_troubles(self, intake: Intake, now_ms: int) -> None:
+    async def find_troubles(self, troubles: Troubles, intake: Intake, now_ms: int) -> None:
         """Look at every record for trouble, until that is done or no longer wanted.
 
         The intake is for this alone. Raises InputError.
         """
-        troubles = self.troubles = Troubles()
 
         def stop() -> bool:
             return self._closed.is_set() or self.troubles is not troubles

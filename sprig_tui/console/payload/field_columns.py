@@ -58,7 +58,7 @@ def cells(field: FieldTrace, width: int, *, opens: str = "") -> tuple[Span, ...]
     path, value, origin, note = columns(width)
     found = [Span(mark, role, _MARK), *_cell(_path(field.path, path - 2), "", path)]
     sign = f"{opens} " if opens else ""
-    found += _cell(sign + value_line(field.value, 4 * value), value_role(field.value), value)
+    found += _cell(sign + value_line(field.value, 2 * value), value_role(field.value), value)
     if origin and note:
         found += _cell(field.origin, "muted", origin)
         found += _cell(field.note, role if field.level != "ok" else "muted", note)
@@ -120,4 +120,4 @@ def _path(path: str, room: int) -> str:
 
 
 def _cell(text: str, role: str, width: int) -> tuple[Span, Span]:
-    return Span(one_line(text, limit=4 * width), role, width - 1), Span(" ")
+    return Span(one_line(text, limit=2 * width), role, width - 1), Span(" ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len
 from textual.content import Content
 
 from sprig_tui.console.payload.inspection import Inspection
@@ -35,9 +34,7 @@ def title(inspection: Inspection | None, position: Position | None, view: str, w
         # The name first: the views have keys as well.
         tabs, room = Content(f"[{view}]"), width - len(head) - 2 * len(_RULE) - len(view) - 2
     what = position_text(position, room) if position is not None else delivery_text(inspection, room)
-    while what and cell_len(what) > max(room, _LEAST_NAME):
-        what = what[1:]
-    return Content.assemble(head, _RULE, Content(printable(what)), _RULE, tabs)
+    return Content.assemble(head, _RULE, Content(what), _RULE, tabs)
 
 
 def verdict_content(spans: Sequence[Span], reason: str) -> Content:

@@ -6,6 +6,7 @@ of it. Members of an object that have the same name are one, the last: what was 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from msgspec import Raw
 
 from sprig_tui.console.payload.escapes import readable
 from sprig_tui.console.payload.spans import Copied, Span, wrap
+from sprig_tui.segment.curl import visible_json
 from sprig_tui.text import printable
 
 ITEMS_AT_ONCE = 200
@@ -24,13 +26,14 @@ OPEN_LINES = 1_000
 """Lines that a tree may have by itself when it is first shown."""
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
+_CONTROLS = re.compile("[\x7f-\x9f]")
 _WORDS = (b"true", b"false", b"null")
 
 
 class Node:
     """One value of a JSON document."""
 
-    __slots__ = ("_children", "data", "depth", "key", "opened", "shown")
+    __slots__ = ("_children", "_folded", "data", "depth", "key", "opened", "shown")
 
     def __init__(self, data: Raw | bytes, *, key: str = "", depth: int = 0) -> None:
         self.data = memoryview(data)
@@ -41,6 +44,7 @@ class Node:
         self.shown = 1
         """How many times as much as at first is shown of it."""
         self._children: list[Node] | None = None
+        self._folded: tuple[int, int, list[str], int] = (0, 0, [], 0)
 
     @property
     def first(self) -> bytes:
@@ -69,7 +73,7 @@ class Node:
         try:
             if self.first == b"{":
                 for key, value in _OBJECT.decode(self.data).items():
-                    yield Node(value, key=msgspec.json.encode(key).decode(), depth=depth)
+                    yield Node(value, key=visible_json(msgspec.json.encode(key)), depth=depth)
             elif self.first == b"[":
                 for value in _LIST.decode(self.data):
                     yield Node(value, depth=depth)
@@ -101,14 +105,24 @@ class Node:
                 return data[1:-1].decode(errors="replace")
         return data.decode(errors="replace")
 
+    def folded(self, room: int) -> tuple[list[str], int]:
+        """The text in lines of so many cells, as far as it is shown, and the number of characters that are not."""
+        if self._folded[:2] != (room, self.shown):
+            text = self.text()
+            characters = room * LINES_AT_ONCE * self.shown
+            self._folded = (room, self.shown, wrap(text[:characters], room), max(0, len(text) - characters))
+        return self._folded[2:]
+
     def pretty(self) -> str:
-        """The value for pasting: a text as it is, lists and objects with indentation."""
+        """The value for pasting: a text as it is, lists and objects with indentation, controls in them escaped."""
         if not self.is_container:
             return self.text()
         try:
-            return msgspec.json.format(self.data.tobytes(), indent=2).decode(errors="replace")
+            text = msgspec.json.format(self.data.tobytes(), indent=2).decode(errors="replace")
         except (ValueError, RecursionError):
-            return self.text()
+            text = self.text()
+        # JSON may hold these as they are; a terminal that it is pasted into must not.
+        return _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 class TreeLine(NamedTuple):
@@ -139,13 +153,11 @@ def tree_lines(node: Node, width: int, *, comma: bool = False) -> Iterator[TreeL
 
 
 def _text_lines(node: Node, width: int) -> Iterator[TreeLine]:
-    room = max(20, width - 2 * node.depth - 4)
-    text = node.text()
-    characters = room * LINES_AT_ONCE * node.shown
-    for line in wrap(text[:characters], room):
+    lines, hidden = node.folded(max(20, width - 2 * node.depth - 4))
+    for line in lines:
         yield TreeLine(node, "text", line)
-    if len(text) > characters:
-        yield TreeLine(node, "more", f"{len(text) - characters:,} more characters, enter shows them")
+    if hidden:
+        yield TreeLine(node, "more", f"{hidden:,} more characters, enter shows them")
 
 
 def toggle(line: TreeLine, width: int) -> bool:

@@ -10,7 +10,7 @@ from textual.timer import Timer
 
 from sprig_tui.clock import Clock
 from sprig_tui.console.notices import tell, tell_fault, warn
-from sprig_tui.console.payload.browsing import Browser
+from sprig_tui.console.payload.browsing import Browser, Troubles
 from sprig_tui.console.payload.dropped_path import dropped_paths
 from sprig_tui.console.payload.mapped_pane import MappedPane
 from sprig_tui.console.payload.record_file import StoppedError
@@ -87,7 +87,8 @@ class RecordsPane(MappedPane):
             browser.troubles = None
             self.update_title()
         else:
-            self._find_troubles(browser)
+            browser.troubles = Troubles()
+            self._find_troubles(browser, browser.troubles)
             self._target = browser.number - 1
             self._step_troubled(1)
 
@@ -115,12 +116,13 @@ class RecordsPane(MappedPane):
             tell(self.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
 
     @work(exclusive=True, group="payload-troubles", exit_on_error=False)
-    async def _find_troubles(self, browser: Browser) -> None:
+    async def _find_troubles(self, browser: Browser, troubles: Troubles) -> None:
         self._watch_progress()
         try:
-            await browser.find_troubles(self.make_intake(), self._clock.now())
+            await browser.find_troubles(troubles, self.make_intake(), self._clock.now())
         except InputError as error:
             tell_fault(self.app, error)
+        self._tick()
 
     @work(exclusive=True, group="payload-read", exit_on_error=False)
     async def _open(self, sources: tuple[str, ...], number: int = 0) -> None:
@@ -156,6 +158,7 @@ class RecordsPane(MappedPane):
             return
         except InputError as error:
             tell_fault(self.app, error)
+        self.update_title()
 
     def _watch_progress(self) -> None:
         if self._ticker is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.cells import get_character_cell_size
+from rich.cells import cell_len, chop_cells
 
-from sprig_tui.text import printable
+from sprig_tui.text import ELLIPSIS, printable
 
 
 class Span(NamedTuple):
@@ -72,16 +72,20 @@ def chop(text: str, width: int) -> list[str]:
     width = max(width, 2)
     if text.isascii():
         return [text[at : at + width] for at in range(0, len(text), width)]
-    return list(_chop_by_cells(text, width))
+    pieces = chop_cells(text, width)
+    # Marks at the end that have no width of their own are left out by Rich where nothing stands before them.
+    rest = text[sum(map(len, pieces)) :]
+    return [*pieces, rest] if rest else pieces
 
 
-def _chop_by_cells(text: str, width: int) -> Iterator[str]:
-    start = cells = 0
-    for at, character in enumerate(text):
-        size = 1 if character.isascii() else get_character_cell_size(character)
-        if cells + size > width:
-            yield text[start:at]
-            start, cells = at, 0
-        cells += size
-    if start < len(text):
-        yield text[start:]
+def shorten(text: str, width: int, *, keep_start: bool = True) -> str:
+    """A printable text in at most `width` cells, cut in its middle, or (not `keep_start`) at its start."""
+    if cell_len(text) <= width:
+        return text
+    room = max(width - 1, 1)
+    before = room // 2 if keep_start else 0
+    head = chop(text[:before], before)[0] if before > 1 else ""
+    at = len(text)
+    while at and cell_len(text[at - 1 :]) <= room - before:
+        at -= 1
+    return f"{head}{ELLIPSIS}{text[at:]}"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspection import Inspection
-from sprig_tui.console.payload.spans import Span
+from sprig_tui.console.payload.spans import Span, shorten
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
@@ -47,22 +47,15 @@ def position_text(position: Position, room: int) -> str:
     if position.troubled is not None:
         which, troubled, final = position.troubled
         said += f"  ! {which:,} of {troubled:,}{'' if final else '+'}"
-    name = one_line(position.name, limit=200)
-    room -= len(said) + 2
-    if len(name) > room:
-        half = max((room - 1) // 2, 2)
-        name = f"{name[:half]}…{name[-half:]}"
-    return f"{name}  {said}"
+    return f"{shorten(one_line(position.name, limit=400), max(room - len(said) - 2, 5))}  {said}"
 
 
 def delivery_text(inspection: Inspection, room: int) -> str:
     """For a delivery of the log: its number and where it came from."""
     delivery = inspection.delivery
-    if delivery is None:
-        return one_line(inspection.place, limit=max(room, 8))
-    said = f"delivery {delivery.id:,}"
-    said += ", mapped again" if inspection.remapped else ""
-    return f"{one_line(inspection.place, limit=max(room - len(said) - 2, 8))}  {said}"
+    said = "" if delivery is None else f"  delivery {delivery.id:,}{', mapped again' if inspection.remapped else ''}"
+    place = one_line(inspection.place[-400:])
+    return f"{shorten(place, max(room - len(said), 8), keep_start=False)}{said}"
 
 
 def verdict(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -68,3 +69,41 @@ def inspector(tmp_path, clock) -> PayloadInspector:
     pane.set_reactive(PayloadInspector.environments, ENVIRONMENTS)
     pane.set_reactive(PayloadInspector.environment, "development")
     return pane
+
+
+WIDE = (100, 30)
+
+
+@pytest.fixture
+def bench(host, inspector):
+    """An inspector on the screen, with the messages it sends and the notices it shows."""
+
+    @contextlib.asynccontextmanager
+    async def run(*, size=WIDE, file=None, permissions=None):
+        app = host(inspector, permissions=permissions)
+        seen = []
+        async with app.run_test(size=size, message_hook=seen.append, notifications=True) as pilot:
+            pilot.seen = seen
+            inspector.focus()
+            if file is not None:
+                inspector.show_file(file)
+            await settle(pilot)
+            yield app, pilot
+
+    return run
+
+
+async def settle(pilot):
+    while any(not worker.is_finished for worker in pilot.app.workers):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+    await pilot.pause()
+
+
+async def press(pilot, *keys):
+    await pilot.press(*keys)
+    await settle(pilot)
+
+
+def notices(app):
+    return [notice.message for notice in app._notifications]

@@ -14,7 +14,7 @@ from sprig_tui.console.payload.field_columns import cells, columns, header, valu
 from sprig_tui.console.payload.fields_view import FieldsView
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.raw_view import RawView
-from sprig_tui.console.payload.spans import chop, wrap
+from sprig_tui.console.payload.spans import chop, shorten, wrap
 from sprig_tui.mapping.records import FieldTrace
 from sprig_tui.segment.curl import curl_lines, visible_json
 from sprig_tui.text import printable
@@ -249,7 +249,7 @@ def test_no_line_is_wider_than_the_view(data, width):
         assert all(cell_len(line) <= max(width, 44) for line in text(view))
 
 
-@given(st.text(max_size=300), st.integers(3, 40))
+@given(st.text(max_size=300) | st.text("e\u0301✌\ufe0f日👩\u200d ", max_size=60), st.integers(3, 40))
 def test_folding_loses_nothing(value, width):
     shown = printable(value)
     assert "".join(chop(shown, width)) == shown
@@ -278,3 +278,11 @@ def test_a_curl_command_shows_all_it_sends(value):
     shown = visible_json(body)
     assert printable(shown) == shown
     assert json.loads(shown) == {"response": value}
+
+
+@given(st.text(max_size=60) | st.text("e\u0301✌\ufe0f日👩\u200d ", max_size=60), st.integers(3, 40), st.booleans())
+def test_what_is_cut_fits(value, width, keep_start):
+    shown = printable(value)
+    cut = shorten(shown, width, keep_start=keep_start)
+    assert cell_len(cut) <= width
+    assert cut == shown or "…" in cut
