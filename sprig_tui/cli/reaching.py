@@ -12,7 +12,7 @@ import httpx
 
 from sprig_tui.cli.checks import Check
 from sprig_tui.config.durations import format_duration
-from sprig_tui.segment.trouble import describe
+from sprig_tui.http.trouble import describe
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings

@@ -18,9 +18,9 @@ import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.retry_after import retry_after
+from sprig_tui.http.trouble import describe
 from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify
-from sprig_tui.segment.retry_after import retry_after
-from sprig_tui.segment.trouble import describe
 
 MAX_ANSWER_BYTES = 65_536
 """What is read of an answer's body; the connection of a longer one is dropped."""
