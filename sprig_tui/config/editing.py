@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from sprig_tui.config.document import dotted
+from sprig_tui.config.sections import SECRETS
 from sprig_tui.config.tomltext import Statement, statements
 from sprig_tui.errors import ConfigError
 
@@ -116,7 +117,7 @@ def _by_hand(name: str, changes: Mapping[str, Value | None] | None) -> ConfigErr
             f"environment {name} is not written as a {header} table, so it cannot be taken out safely",
             hint="nothing was changed; take its lines out by hand",
         )
-    shown = {key: "..." if key == "write_key" else value for key, value in changes.items()}
+    shown = {key: "..." if key in SECRETS else value for key, value in changes.items()}
     lines = [f"{key} = {_literal(value)}" for key, value in shown.items() if value is not None]
     gone = [f"no {key}" for key, value in shown.items() if value is None]
     return ConfigError(

@@ -7,8 +7,8 @@ from msgspec import Struct
 from sprig_tui.segment.limits import ENDPOINTS, PARTNER_REQUESTS_PER_SECOND
 
 
-class WriteKey:
-    """A Write Key that does not print itself: `reveal()` is the one way to its text."""
+class Secret:
+    """A secret that does not print itself: `reveal()` is the one way to its text."""
 
     __slots__ = ("_text", "source")
 
@@ -18,23 +18,35 @@ class WriteKey:
         """`config`, or the environment variable it was read from."""
 
     def reveal(self) -> str:
-        """The key itself; for the Authorization header and nothing else."""
+        """The secret itself; for an Authorization header and nothing else."""
         return self._text
 
     def masked(self) -> str:
-        """First and last four characters; a key too short for that shows none."""
+        """First and last four characters; one too short for that shows none."""
         return f"{self._text[:4]}…{self._text[-4:]}" if len(self._text) >= 16 else "…"
 
     def __repr__(self) -> str:
-        return f"WriteKey({self.masked()})"
+        return f"{type(self).__name__}({self.masked()})"
 
     __str__ = __repr__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, WriteKey) and other._text == self._text
+        return isinstance(other, Secret) and type(other) is type(self) and other._text == self._text
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+class WriteKey(Secret):
+    """A Write Key: names the Segment source that answers go to."""
+
+    __slots__ = ()
+
+
+class WebhookToken(Secret):
+    """The API secret that Sprig's webhooks of one environment carry as `Authorization: Bearer`."""
+
+    __slots__ = ()
 
 
 class Environment(Struct, frozen=True, kw_only=True):
@@ -49,6 +61,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     protected: bool = False
     sprig_environment_id: str | None = None
     """Sprig's id of this environment, which webhooks carry."""
+    webhook_token: WebhookToken | None = None
+    """What webhooks must carry to be taken; None where nothing is asked of them, empty where none can be right."""
 
     @property
     def base_url(self) -> str:

@@ -73,7 +73,7 @@ def _shared_keys(settings: Settings) -> list[Finding]:
 
 def _mode(settings: Settings) -> list[Finding]:
     document = settings.document
-    if not settings.stored_keys or not document.readable_by_others:
+    if not settings.stored_secrets or not document.readable_by_others:
         return []
     return [
         Finding(

@@ -1,42 +1,79 @@
-"""Where an environment's Write Key comes from: a variable of its own, a named variable, or the config."""
+"""Where an environment's secrets come from: a variable of its own, a named variable, or the config."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from sprig_tui.config.environment import WriteKey
-from sprig_tui.config.keylint import lint_key
+from sprig_tui.config.environment import WebhookToken, WriteKey
+from sprig_tui.config.keylint import KeyLint, lint_key
+from sprig_tui.config.tokenlint import lint_token
 
-PREFIX = "SPRIG_TUI_WRITE_KEY_"
+
+class SecretKind(NamedTuple):
+    """One kind of secret that an environment may have."""
+
+    noun: str
+    key: str
+    """Its key in `[environments.NAME]`; with `_env` behind it the key that names a variable."""
+    prefix: str
+    """Of the variable that overrides the config."""
+    lint: Callable[[str], KeyLint]
+
+    def variable_of(self, environment: str) -> str:
+        """The variable of an environment, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
+        return self.prefix + environment.upper().replace("-", "_")
 
 
-def variable_of(environment: str) -> str:
-    """The variable that overrides the config, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
-    return PREFIX + environment.upper().replace("-", "_")
+WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_key)
+WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_token)
+PREFIX = WRITE_KEY.prefix
+variable_of = WRITE_KEY.variable_of
 
 
 def find_key(
     environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
 ) -> tuple[WriteKey | None, list[str]]:
-    """The key to use, and what is off with it in words.
+    """The Write Key to use, and what is off with it in words."""
+    found, notes = find_secret(WRITE_KEY, environment, stored, named, environ)
+    return (WriteKey(*found) if found else None), notes
 
-    The first source that is not blank counts, also when its key cannot be used: falling back to another key
-    without a word would send answers to a source nobody meant.
+
+def find_token(
+    environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+) -> tuple[WebhookToken | None, list[str]]:
+    """The webhook token to ask for, and what is off with it in words.
+
+    One that was meant but cannot be used is empty, which no webhook matches: its lack must not open the door.
+    """
+    found, notes = find_secret(WEBHOOK_TOKEN, environment, stored, named, environ)
+    if found:
+        return WebhookToken(*found), notes
+    return (WebhookToken("", "config") if notes else None), notes
+
+
+def find_secret(
+    kind: SecretKind, environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+) -> tuple[tuple[str, str] | None, list[str]]:
+    """The secret to use and its source (`config` or a variable), and what is off with it in words.
+
+    The first source that is not blank counts, also when what it holds cannot be used: falling back to another without
+    a word would use a key that nobody meant.
     """
     notes: list[str] = []
-    for variable in (variable_of(environment), named):
+    for variable in (kind.variable_of(environment), named):
         if variable and environ.get(variable, "").strip():
-            return _checked(environ[variable], variable, notes)
+            return _checked(kind, environ[variable], variable, notes)
     if named:
-        notes.append(f"write_key_env names {named[:80]!r}, which is not set")
+        notes.append(f"{kind.key}_env names {named[:80]!r}, which is not set")
     if stored is not None and stored.strip():
-        return _checked(stored, "config", notes)
+        return _checked(kind, stored, "config", notes)
     return None, notes
 
 
-def _checked(text: str, source: str, notes: list[str]) -> tuple[WriteKey | None, list[str]]:
+def _checked(kind: SecretKind, text: str, source: str, notes: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
     place = "in the config" if source == "config" else f"in {source}"
-    lint = lint_key(text)
-    notes.extend(f"the write key {place} cannot be used: {fault.message}" for fault in lint.errors)
-    notes.extend(f"the write key {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped")
-    return (WriteKey(lint.key, source) if lint.key else None), notes
+    lint = kind.lint(text)
+    notes.extend(f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors)
+    notes.extend(f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped")
+    return ((lint.key, source) if lint.key else None), notes

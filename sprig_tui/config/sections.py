@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -9,6 +10,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sprig_tui.config.document import dotted, nearest
 from sprig_tui.errors import ConfigError
+
+SECRETS = frozenset({"write_key", "webhook_token"})
+"""Keys of `[environments.NAME]` whose values are shown to nobody."""
 
 Positive = Annotated[float, Meta(gt=0)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
@@ -24,6 +28,8 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     requests_per_second: Rate | None = None
     protected: bool | None = None
     sprig_environment_id: str | None = None
+    webhook_token: str | None = None
+    webhook_token_env: str | None = None
 
     def __repr__(self) -> str:
         # A key must not reach a log by way of a record.
@@ -90,7 +96,21 @@ def convert(file: str, keys: tuple[str, ...], value: Any, kind: type[Table]) -> 
         what, _, place = str(error).partition(" - at ")
         where = dotted(*keys) + place.strip("`").removeprefix("$")
         # The message names types only, never the value: it could be a key.
-        raise ConfigError(f"{file}: {where}: {what[:1].lower()}{what[1:]}", hint=_choices(error)) from error
+        raise ConfigError(f"{file}: {where}: {_plain(what)}", hint=_choices(error)) from error
+
+
+WORDS = {"array": "a list", "str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
+
+
+def _plain(what: str) -> str:
+    """The type names of TOML's readers, instead of Python's."""
+    text = what[:1].lower() + what[1:]
+    for kinds in re.findall(r"`([^`]*)`", text):
+        kept = [
+            WORDS.get(kind, "a table" if kind == "object" else kind) for kind in kinds.split(" | ") if kind != "null"
+        ]
+        text = text.replace(f"`{kinds}`", " or ".join(kept))
+    return text
 
 
 def _choices(error: msgspec.ValidationError) -> str:

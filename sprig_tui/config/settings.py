@@ -17,10 +17,11 @@ from sprig_tui.config.document import Document, dotted, nearest, read_document
 from sprig_tui.config.durations import parse_duration
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import find_key
+from sprig_tui.config.keysource import find_key, find_token
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.sections import (
     KNOWN,
+    SECRETS,
     DeliveryTable,
     EnvironmentTable,
     JournalTable,
@@ -52,6 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Keymap: command to keys."""
     stored_keys: frozenset[str]
     """Environments whose key stands in the config file itself."""
+    stored_secrets: frozenset[tuple[str, str]]
+    """(environment, key) of every secret that stands in the config file itself, Write Keys included."""
     unknown_tables: tuple[str, ...]
     """Top-level tables that are not ours; they are left alone."""
     warnings: tuple[str, ...]
@@ -95,6 +98,9 @@ def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) ->
         console=_table(file, tables, "console"),
         keys=_keymap(file, tables),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
+        stored_secrets=frozenset(
+            (name, key) for name, table in stored.items() for key in SECRETS if getattr(table, key)
+        ),
         unknown_tables=tuple(name for name in tables if name not in KNOWN),
         warnings=tuple(warnings),
     )
@@ -127,6 +133,8 @@ def _environment(
         warnings.append(f"{name}: {note}")
     key, faults = find_key(name, table.write_key, table.write_key_env, environ)
     warnings.extend(f"{name}: {fault}" for fault in faults)
+    token, faults = find_token(name, table.webhook_token, table.webhook_token_env, environ)
+    warnings.extend(f"{name}: {fault}" for fault in faults)
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
         extra["requests_per_second"] = table.requests_per_second
@@ -136,6 +144,7 @@ def _environment(
         endpoint=endpoint,
         protected=BUILT_IN.get(name, False) if table.protected is None else table.protected,
         sprig_environment_id=table.sprig_environment_id or None,
+        webhook_token=token,
         **extra,
     )
 

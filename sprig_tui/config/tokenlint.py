@@ -1,0 +1,35 @@
+"""What can be told of a webhook token by looking at it; Sprig sends it behind the word Bearer."""
+
+from __future__ import annotations
+
+from sprig_tui.config.keylint import KeyFault, KeyLint
+
+LONGEST = 4_096
+"""Characters; more than any header line should hold."""
+SHORTEST = 16
+"""Characters below which a token is easily guessed."""
+
+_HINT = "use letters, digits and punctuation, such as --generate makes them"
+
+
+def lint_token(text: str) -> KeyLint:
+    """The token without spaces around it and the word Bearer, which Sprig puts in front, and what was found."""
+    token, faults = text.strip(), []
+    if token != text.removesuffix("\n").removesuffix("\r"):
+        faults.append(KeyFault("spaces", "stripped", "spaces around the token were taken off"))
+    scheme, _, rest = token.partition(" ")
+    if scheme.lower() == "bearer":
+        token = rest.strip()
+        faults.append(KeyFault("bearer", "stripped", "the word Bearer before the token was taken off"))
+    tests = (
+        (not token, "empty", "there is no token"),
+        (len(token) > LONGEST, "too-long", f"{len(token):,} characters are no token"),
+        (not token.isascii() or not token.isprintable(), "characters", "there are characters that no header can hold"),
+        (" " in token, "inner-spaces", "there are spaces inside"),
+    )
+    for found, name, message in tests:
+        if found:
+            return KeyLint(key="", faults=(*faults, KeyFault(name, "error", message, _HINT)))
+    if len(token) < SHORTEST:
+        faults.append(KeyFault("short", "warning", f"{len(token)} characters are easily guessed", _HINT))
+    return KeyLint(key=token, faults=tuple(faults))

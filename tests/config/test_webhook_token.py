@@ -1,0 +1,107 @@
+"""Webhook tokens: found as Write Keys are, never shown, and never open the door by being wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.config.environment import WebhookToken, WriteKey
+from sprig_tui.config.keysource import find_token
+from sprig_tui.config.paths import in_folder
+from sprig_tui.config.settings import Settings, load_settings
+from sprig_tui.config.tokenlint import lint_token
+from sprig_tui.config.writing import save_environment
+from sprig_tui.errors import ConfigError
+
+TOKEN = "whk-5t0pAndGo-0123456789"
+
+
+def settings_with(folder: Path, text: str, **environ: str) -> Settings:
+    (folder / "config.toml").write_text(text)
+    return load_settings(in_folder(str(folder)), environ)
+
+
+def test_the_variable_of_the_environment_goes_before_the_named_one_and_the_config(tmp_path: Path) -> None:
+    text = '[environments.production]\nwebhook_token = "in-the-config-itself"\nwebhook_token_env = "HOOK"\n'
+
+    def token(**environ: str) -> WebhookToken | None:
+        return (
+            settings_with(
+                tmp_path, text.replace('webhook_token_env = "HOOK"\n', "") if not environ else text, **environ
+            )
+            .environments["production"]
+            .webhook_token
+        )
+
+    assert token() == WebhookToken("in-the-config-itself")
+    assert token(HOOK=TOKEN) == WebhookToken(TOKEN)
+    found = token(HOOK=TOKEN, SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION="from-its-variable-1")
+    assert found == WebhookToken("from-its-variable-1")
+    assert found is not None
+    assert found.source == "SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION"
+
+
+def test_without_one_nothing_is_asked() -> None:
+    assert find_token("production", None, None, {}) == (None, [])
+    assert find_token("production", "  ", None, {}) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("stored", "named", "environ"),
+    [
+        ("two words are none", None, {}),
+        (None, "NOT_SET", {}),
+        ("a-good-one-0123456789", None, {"SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION": "no\u00a0good \n x"}),
+        ("t\u00f6ken-0123456789", None, {}),
+    ],
+)
+def test_one_that_cannot_be_used_lets_nobody_in(stored: str | None, named: str | None, environ: dict[str, str]) -> None:
+    token, notes = find_token("production", stored, named, environ)
+    assert token is not None
+    assert token.reveal() == ""
+    assert notes
+
+
+def test_it_prints_itself_nowhere(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, f'[environments.production]\nwebhook_token = "{TOKEN}"\n')
+    assert TOKEN not in repr(settings)
+    assert TOKEN not in f"{settings.environments['production'].webhook_token}"
+    assert settings.stored_secrets == {("production", "webhook_token")}
+    assert not settings.stored_keys
+
+
+def test_a_token_is_no_key_though_the_text_be_the_same() -> None:
+    assert WebhookToken(TOKEN) != WriteKey(TOKEN)
+
+
+def test_it_is_written_as_a_key_is_and_hidden_where_the_file_cannot_be_changed(tmp_path: Path) -> None:
+    paths = in_folder(str(tmp_path))
+    save_environment(paths, "production", {"webhook_token": TOKEN})
+    found = load_settings(paths, {}).environments["production"].webhook_token
+    assert found == WebhookToken(TOKEN)
+    assert paths.config_file.stat().st_mode & 0o777 == 0o600
+    paths.config_file.write_text("environments = { production = { } }\n")
+    with pytest.raises(ConfigError) as caught:
+        save_environment(paths, "production", {"webhook_token": TOKEN})
+    assert TOKEN not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "token", "faults"),
+    [
+        (TOKEN + "\n", TOKEN, []),
+        (f"  {TOKEN}", TOKEN, ["spaces"]),
+        (f"Bearer {TOKEN}", TOKEN, ["bearer"]),
+        ("", "", ["empty"]),
+        ("bearer  ", "", ["spaces", "bearer", "empty"]),
+        ("short", "short", ["short"]),
+        ("x" * 5000, "", ["too-long"]),
+        ("a b" * 10, "", ["inner-spaces"]),
+        ("tab\tinside-0123456789", "", ["characters"]),
+    ],
+)
+def test_lint(text: str, token: str, faults: list[str]) -> None:
+    lint = lint_token(text)
+    assert lint.key == token
+    assert [fault.name for fault in lint.faults] == faults
