@@ -297,15 +297,22 @@ class LineView(ScrollView, can_focus=True):
         return strip
 
     def _make(self, line: Line, *, cursor: bool) -> Strip:
-        segments = []
+        segments: list[Segment] = []
         cells = 0
+        run, name_of_run = "", ""
         for text, name, width in line:
             # No character of more than one cell fewer than a column: what a fixed width cannot show is not looked at.
             shown = printable(text, limit=min(MAX_TEXT, 4 * width + 16) if width else MAX_TEXT)
             if width:
                 shown = fit(shown, width)
-            segments.append(Segment(shown, self._style(name, cursor)))
             cells += width or cell_len(shown)
+            # The compositor's work is by the segment, so neighbours in one style are one.
+            if name != name_of_run and run:
+                segments.append(Segment(run, self._style(name_of_run, cursor)))
+                run = ""
+            run, name_of_run = run + shown, name
+        if run:
+            segments.append(Segment(run, self._style(name_of_run, cursor)))
         return Strip(segments, cells)
 
     def _style(self, name: str, cursor: bool) -> Style:

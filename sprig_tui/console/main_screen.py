@@ -214,7 +214,8 @@ class MainScreen(Screen[None]):
             return
         if self.maximized is not None:
             self.minimize()
-        pane.focus()  # type: ignore[attr-defined] # every pane is a widget
+        # At once, not after the messages that wait: keys typed ahead are for the new pane.
+        self.set_focus(getattr(pane, "lines", pane))
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
@@ -226,7 +227,7 @@ class MainScreen(Screen[None]):
         self.status.selected = event.name
         if "payload" in self.panes:
             self.payload.environment = event.name
-            self.on_payload_inspector_record_shown()
+            self.on_mapped_pane_record_shown()
 
     @on(EnvironmentPane.RevealRequested)
     def _reveal(self, event: EnvironmentPane.RevealRequested) -> None:
@@ -265,7 +266,7 @@ class MainScreen(Screen[None]):
         if detail is not None:
             self.payload.show_delivery(detail)
 
-    def on_payload_inspector_record_shown(self) -> None:
+    def on_mapped_pane_record_shown(self) -> None:
         """Warn of a payload of another environment."""
         shown = self.payload.inspection
         record = shown.record if shown else None
@@ -292,7 +293,7 @@ class MainScreen(Screen[None]):
         await work
         self.deliveries.stir()
 
-    def on_delivery_log_queued(self) -> None:
+    def on_log_jobs_queued(self) -> None:
         """Something was queued again: the engine may look now."""
         if self._core.engine is not None:
             self._core.engine.wake()

@@ -144,6 +144,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.paths = in_folder(str(folder))
         folder.mkdir()
+        self.journal_class = SQLiteJournal
         self._pilot: Pilot[int] | None = None
         self._seen: list[str] = []
 
@@ -168,7 +169,7 @@ class Bench:
         self, *, size: tuple[int, int] = (120, 40), ready: bool = True, files: tuple[str, ...] = (), **permissions: bool
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
-        sources = Sources(self.paths, lambda: load_settings(self.paths), SQLiteJournal, _engine)
+        sources = Sources(self.paths, lambda: load_settings(self.paths), self.journal_class, _engine)
         app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files)
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot

@@ -67,3 +67,23 @@ async def test_nothing_is_assigned_when_nothing_happened(console):
         await asyncio.sleep(0.05)
         await pilot.pause()
         assert pilot.app.main.vitals is before
+
+
+def test_every_message_of_the_panes_has_its_handler():
+    from sprig_tui.console.app import SprigTui
+    from sprig_tui.console.deliveries.detail_screen import DetailScreen
+    from sprig_tui.console.deliveries.log import DeliveryLog
+    from sprig_tui.console.main_screen import MainScreen
+    from sprig_tui.console.payload.inspector import PayloadInspector
+
+    # The panes are loaded late, so their messages are caught by the names of the handlers alone.
+    for message in (
+        PayloadInspector.SendRequested,
+        PayloadInspector.SendAllRequested,
+        PayloadInspector.RecordShown,
+        DeliveryLog.DeliverySelected,
+        DeliveryLog.Queued,
+    ):
+        assert hasattr(MainScreen, message.handler_name), message.handler_name
+    for message in (PayloadInspector.CopyRequested, DeliveryLog.CopyRequested, DetailScreen.CopyRequested):
+        assert hasattr(SprigTui, message.handler_name), message.handler_name

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 
+import pytest
+
+from sprig_tui.console.app import SprigTui
 from sprig_tui.console.environments.trial_event import EVENT
+from sprig_tui.errors import JournalFullError
+from sprig_tui.journal.sqlite import SQLiteJournal
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -64,3 +69,87 @@ async def test_the_log_has_no_key(console):
         logging.getLogger("sprig_tui.delivery").warning("using %s", KEY)
     assert "[redacted]" in console.paths.log_file.read_text()
     assert KEY not in console.paths.log_file.read_text()
+
+
+class Failing(SQLiteJournal):
+    """The real journal, but for a disk that is full when the test says so."""
+
+    full = False
+
+    def _fail(self) -> None:
+        if self.full:
+            raise JournalFullError(f"no room left for the journal {self.path}", hint="free disk space")
+
+    async def counts(self):
+        self._fail()
+        return await super().counts()
+
+    async def claim(self, *arguments, **options):
+        self._fail()
+        return await super().claim(*arguments, **options)
+
+    async def add(self, entries):
+        self._fail()
+        return await super().add(entries)
+
+
+async def test_a_full_disk_is_told_what_is_shown_stays_and_it_recovers(console, sink, screen_text, monkeypatch):
+    console.keys(development=KEY, endpoint=sink.url)
+    console.journal_class = Failing
+    async with console.running() as pilot:
+        await console.press("1", "j", "t")
+        await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
+        await console.press("escape")
+        await console.until(lambda: "last answer 200" in screen_text(pilot.app))
+        monkeypatch.setattr(Failing, "full", True)
+        pilot.app._background.stir()
+        await console.until(lambda: "✗ no room left" in screen_text(pilot.app))
+        shown = screen_text(pilot.app)
+        assert "last answer 200" in shown
+        await console.press("t")
+        await console.until(lambda: any("no room left" in said for said in console.notices()))
+        monkeypatch.setattr(Failing, "full", False)
+        await console.until(lambda: "✗" not in screen_text(pilot.app).splitlines()[0])
+        await console.press("t")
+        await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
+
+
+async def test_an_engine_that_cannot_claim_says_so_in_its_environment(console, sink, screen_text, monkeypatch):
+    console.keys(development=KEY, endpoint=sink.url)
+    console.journal_class = Failing
+    async with console.running() as pilot:
+        monkeypatch.setattr(Failing, "full", True)
+        pilot.app.core.engine.wake()
+        await console.until(lambda: pilot.app.core.engine.snapshot().environments["development"].trouble)
+        monkeypatch.setattr(Failing, "full", False)
+        pilot.app._background.stir()
+        await console.until(
+            lambda: (
+                "cannot claim" in screen_text(pilot.app)
+                or not pilot.app.core.engine.snapshot().environments["development"].trouble
+            )
+        )
+
+
+def _broken(secret: str) -> None:
+    raise ZeroDivisionError(len(secret))
+
+
+async def test_a_fault_of_ours_ends_with_a_sentence_and_no_locals(console, monkeypatch):
+    console.keys(production=KEY)
+    printed: list[str] = []
+    monkeypatch.setattr(SprigTui, "_print_error_renderables", lambda app: printed.extend(app._exit_renderables))
+
+    async def fall() -> None:
+        async with console.running() as pilot:
+            pilot.app.call_next(_broken, KEY)
+            await console.until(lambda: not pilot.app.is_running or pilot.app._exception)
+
+    with pytest.raises(ZeroDivisionError):
+        await fall()
+    (said,) = printed
+    assert "unexpected fault: ZeroDivisionError" in said
+    assert str(console.paths.log_file) in said
+    log = console.paths.log_file.read_text()
+    assert "ZeroDivisionError" in log
+    assert KEY not in log

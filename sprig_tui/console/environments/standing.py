@@ -43,7 +43,8 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 def standing_of(facts: Facts, now: int) -> Standing:
     """The one sentence that matters most; `now` is ms since 1970."""
-    last = _last(facts.lane, now) if facts.has_key or facts.lane.last_status else ""
+    busy = bool(facts.rate or facts.in_flight)
+    last = _last(facts.lane, now, busy=busy) if facts.has_key or facts.lane.last_status else ""
     if facts.trouble:
         return Standing("✗", facts.trouble, "bad", last)
     if not facts.has_key:
@@ -61,10 +62,10 @@ def standing_of(facts: Facts, now: int) -> Standing:
     return _open(facts, last)
 
 
-def _last(lane: Lane, now: int) -> str:
+def _last(lane: Lane, now: int, *, busy: bool) -> str:
     if lane.last_status:
         return f"last answer {lane.last_status}, {ago(lane.last_at, now)}"
-    return "" if lane.failures else "never used"
+    return "" if lane.failures or busy else "never used"
 
 
 def _paused(lane: Lane, last: str) -> Standing:

@@ -1,0 +1,151 @@
+"""The real program in a real terminal: it starts, answers, quits, and leaves the terminal as it found it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PATIENCE = 30.0
+ALTERNATE_ON, ALTERNATE_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
+
+
+class Terminal:
+    """A pseudo-terminal with the program in it."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        self.before = termios.tcgetattr(self.slave)
+        environ = {**os.environ, "SPRIG_TUI_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sprig_tui", *arguments],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            env=environ,
+            start_new_session=True,
+        )
+        self.seen = b""
+
+    def until(self, *wanted: bytes) -> None:
+        """Read until the program has written all of these since the last time."""
+        deadline = time.monotonic() + PATIENCE
+        start = len(self.seen)
+        while not all(one in self.seen[start:] for one in wanted):
+            assert time.monotonic() < deadline, self.seen[-2000:]
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 65_536)
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def leave(self) -> int:
+        """The exit code, once it has ended and everything is read."""
+        deadline = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.seen[-2000:]
+            if select.select([self.master], [], [], 0.05)[0]:
+                self.seen += os.read(self.master, 65_536)
+        while select.select([self.master], [], [], 0.1)[0]:
+            self.seen += os.read(self.master, 65_536)
+        return self.process.returncode
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for descriptor in (self.master, self.slave):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+@pytest.fixture
+def terminal(tmp_path) -> Iterator[type]:
+    opened: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        opened.append(Terminal(tmp_path / "home", *arguments))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
+
+
+def assert_as_it_was(one: Terminal) -> None:
+    assert one.seen.count(ALTERNATE_ON) == one.seen.count(ALTERNATE_OFF) == 1
+    assert one.seen.rindex(ALTERNATE_OFF) > one.seen.rindex(ALTERNATE_ON)
+    assert termios.tcgetattr(one.slave)[:4] == one.before[:4]
+    assert b"\x1b[?25h" in one.seen[one.seen.rindex(ALTERNATE_OFF) - 400 :]
+
+
+def test_it_starts_answers_and_quits(terminal, tmp_path):
+    one = terminal()
+    one.until(b"Environments", b"no deliveries yet")
+    one.press("?")
+    one.until(b"Help")
+    one.press("q")
+    one.until(b"no deliveries yet")
+    one.press("q")
+    assert one.leave() == 0
+    assert_as_it_was(one)
+    assert not (tmp_path / "home" / "config.toml").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_in_order(terminal, number):
+    one = terminal()
+    one.until(b"Environments", b"no deliveries yet")
+    one.process.send_signal(number)
+    assert one.leave() == 0
+    assert_as_it_was(one)
+
+
+def test_the_demo_touches_nothing_of_the_persons(terminal, tmp_path):
+    one = terminal("demo")
+    one.until(b"Environments", b"sample_payloads", b"no deliveries yet")
+    one.press("q")
+    assert one.leave() == 0
+    assert_as_it_was(one)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_config_with_a_fault_is_a_sentence_and_exit_2(terminal, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text("[environments.production\n")
+    one = terminal()
+    assert one.leave() == 2
+    assert ALTERNATE_ON not in one.seen
+    assert b"not valid TOML" in one.seen
+
+
+def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
+    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.writing import save_environment
+
+    paths = in_folder(str(tmp_path / "home"))
+    key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+    save_environment(paths, "development", {"write_key": key, "endpoint": "http://127.0.0.1:9"})
+    one = terminal()
+    one.until(b"Environments", b"no deliveries yet")
+    one.press("1jt")
+    one.until(b"Test event to development", b"next try")
+    one.process.kill()
+    assert one.leave() == -signal.SIGKILL
+    two = terminal()
+    two.until(b"unreachable")
+    two.press("q")
+    assert two.leave() == 0
