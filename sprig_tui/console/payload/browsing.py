@@ -44,6 +44,8 @@ class Browser:
         """The record asked for last, from 0."""
         self.troubles: Troubles | None = None
         """Set while only troubled records are wanted."""
+        self.counting = False
+        """Whether `count` goes on."""
         self._closed = Event()
         self._reading = Event()
 
@@ -67,11 +69,24 @@ class Browser:
         if kept is not None:
             return kept
         stop = self._reading = Event()
+        while self.is_ahead(number):
+            # The count comes by there and leaves marks; reading beside it would take both twice as long.
+            await asyncio.sleep(0.05)
+            if stop.is_set():
+                raise StoppedError
         return await asyncio.to_thread(self.file.read, number, stop.is_set)
+
+    def is_ahead(self, number: int) -> bool:
+        """Whether the record lies where the count still has to come by."""
+        return self.counting and self.file.seekable and number >= self.file.count
 
     async def count(self) -> None:
         """Count to the end; raises InputError, and StoppedError when closed."""
-        await asyncio.to_thread(self.file.count_on, self._closed.is_set)
+        self.counting = True
+        try:
+            await asyncio.to_thread(self.file.count_on, self._closed.is_set)
+        finally:
+            self.counting = False
 
     async def find_troubles(self, troubles: Troubles, intake: Intake, now_ms: int) -> None:
         """Look at every record for trouble, until that is done or no longer wanted.

@@ -19,6 +19,7 @@ from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.spans import View
 from sprig_tui.console.payload.summary import Position, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.text import printable
 
 
 class PayloadPane(Widget):
@@ -33,7 +34,7 @@ class PayloadPane(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes="pane")
         self._views: dict[str, View] = {}
-        self._sending = ""
+        self._going_on: dict[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
@@ -60,9 +61,12 @@ class PayloadPane(Widget):
         """Where the record stands in its file; None where it comes from the log."""
         return None
 
-    def show_progress(self, text: str) -> None:
-        """Something goes on with the file, such as `sent 1,204 of 5,000`; empty when it is over."""
-        self._sending = text
+    def show_progress(self, text: str, *, of: str = "sending") -> None:
+        """Something goes on with the file, such as `sent 1,204 of 5,000`; empty when it is over.
+
+        `of` names it, so that two things that go on at once do not end each other.
+        """
+        self._going_on[of] = text
         self._update_verdict()
 
     def watch_inspection(self) -> None:
@@ -112,12 +116,11 @@ class PayloadPane(Widget):
 
     def _update_verdict(self) -> None:
         shown = self.inspection
-        if shown is None:
-            content = Content(self._sending)
-        else:
-            content = verdict_content(verdict(shown, self.environments), reason_line(shown, self.environments))
-            if self._sending:
-                content = Content.assemble((self._sending, "$text-accent"), " · ", content)
+        going_on = " · ".join(printable(text) for text in self._going_on.values() if text)
+        content = Content.styled(going_on, "$text-accent")
+        if shown is not None:
+            below = verdict_content(verdict(shown, self.environments), reason_line(shown, self.environments))
+            content = Content.assemble(content, " · ", below) if going_on else below
         foot = self.query_one(".payload-verdict", Static)
         foot.display = bool(content.plain)
         foot.update(content)

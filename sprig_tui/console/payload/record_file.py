@@ -63,6 +63,11 @@ class RecordFile:
         return all(file.complete for file in self._files)
 
     @property
+    def seekable(self) -> bool:
+        """Whether every file has places where reading can start again."""
+        return all(file.seekable for file in self._files)
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return sum(file.size for file in self._files)

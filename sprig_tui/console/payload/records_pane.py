@@ -181,14 +181,20 @@ class RecordsPane(MappedPane):
         browser = self.browser
         if browser is None:
             return
+        if number >= browser.file.count:
+            self.show_progress(f"reading up to record {number + 1:,}", of="reading")
         try:
             record = await browser.read(number)
         except StoppedError:
             return
         except InputError as error:
+            self._target = browser.number
             warn(self.app, f"{error.message}: it is read again from its beginning")
             self._open(browser.file.sources, number)
             return
+        finally:
+            if self._target in (number, browser.number):
+                self.show_progress("", of="reading")
         if record is not None:
             self._arrive(number, record)
         else:

@@ -1,0 +1,57 @@
+import asyncio
+from threading import Event
+
+import pytest
+
+from sprig_tui.console.payload.browsing import Browser, Troubles
+from sprig_tui.console.payload.record_file import RecordFile, StoppedError
+
+
+@pytest.fixture
+async def browser(lines_file):
+    opened = await Browser.open((str(lines_file(3_000)),))
+    yield opened
+    opened.close()
+
+
+async def test_a_far_record_waits_for_the_count_to_come_by(browser, monkeypatch):
+    go_on = Event()
+    count_on = RecordFile.count_on
+
+    def held(self, stop):
+        go_on.wait()
+        count_on(self, stop)
+
+    monkeypatch.setattr(RecordFile, "count_on", held)
+    counting = asyncio.create_task(browser.count())
+    await asyncio.sleep(0)
+    assert browser.is_ahead(2_999)
+    reading = asyncio.create_task(browser.read(2_999))
+    near = asyncio.create_task(browser.read(2_998))
+    done, _ = await asyncio.wait({reading})
+    assert isinstance(done.pop().exception(), StoppedError), "another record is wanted now"
+    go_on.set()
+    assert (await near).user_id == "acct_2998"
+    await counting
+    assert not browser.is_ahead(5_000)
+
+
+async def test_closing_ends_the_count(browser):
+    browser.close()
+    with pytest.raises(StoppedError):
+        await browser.count()
+    assert not browser.counting
+
+
+async def test_trouble_no_longer_wanted_is_no_longer_looked_for(browser, intake):
+    troubles = Troubles()
+    await browser.find_troubles(troubles, intake, 0)
+    assert not troubles.complete
+
+
+def test_the_nearest_trouble():
+    troubles = Troubles()
+    troubles.numbers.extend([3, 9, 20])
+    assert [troubles.next(at, 1) for at in (-1, 3, 9, 20)] == [3, 9, 20, None]
+    assert [troubles.next(at, -1) for at in (25, 20, 9, 3)] == [20, 9, 3, None]
+    assert [troubles.rank(at) for at in (3, 9, 10)] == [1, 2, 0]

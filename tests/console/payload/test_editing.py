@@ -1,0 +1,73 @@
+import json
+
+import msgspec
+import pytest
+
+from sprig_tui.console.payload.editing import editable, editor_command, flat_record, read_edited
+from sprig_tui.errors import InputError
+from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin, Unsendable
+
+from .conftest import flat
+
+EXPORT = (
+    "responseGroupUid,userId,surveyId,surveyName,visitorId,completedAt,triggeringEvent,Q1_Type,Q1_Response,"
+    "Q1_Question_Text,Attribute_1,Attribute_2\n"
+    "Group,User,Survey,Name,Visitor,Done,Event,Type,Answer,Question,plan,!email\n"
+    "9b7c6f6e-1111-4222-8333-444455556666,acct_1,12,Checkout,11111111-2222-4333-8444-555566667777,"
+    "2026-09-01T10:00:00Z,paid,open,fine,Why?,team,mira@example.com\n"
+)
+
+
+def test_json_is_edited_with_indentation_and_the_rest_as_it_is():
+    assert editable(b'{"n":12345678901234567890}', None) == b'{\n  "n": 12345678901234567890\n}\n'
+    assert editable(b'{"broken": \xff', None) == b'{"broken": \xff'
+
+
+def test_a_row_of_an_export_becomes_a_record_that_maps_the_same(tmp_path, intake, clock):
+    (tmp_path / "export.csv").write_text(EXPORT)
+    row = next(read_responses([str(tmp_path / "export.csv")]))
+    again = read_edited(editable(row.raw, row), row.origin)
+
+    def mapped(record):
+        return intake.mapper.map(record, environment="development", now_ms=clock.now())
+
+    assert json.loads(mapped(again).body) == json.loads(mapped(row).body)
+    assert mapped(again).message_id == mapped(row).message_id
+    assert again.origin.line == row.origin.line
+
+
+def test_a_null_answer_stays_one():
+    record = next(parse_document(json.dumps({**flat(1), "response": None}).encode(), Origin("x")))
+    assert json.loads(flat_record(record))["response"] is None
+
+
+def test_what_comes_back_broken_is_a_record_that_says_so():
+    record = read_edited(b'{"question": ', Origin("answers.jsonl", "flat", 14))
+    assert isinstance(record, Unsendable)
+    assert (record.origin.name, record.origin.line) == ("answers.jsonl", 14)
+
+
+@pytest.mark.parametrize("data", [b"", b" \n", json.dumps([flat(1), flat(2)]).encode(), msgspec.json.encode([])])
+def test_none_or_several_records_are_refused(data):
+    with pytest.raises(InputError):
+        read_edited(data, Origin("x"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "command"),
+    [
+        ({"VISUAL": "code --wait", "EDITOR": "nano"}, ["code", "--wait"]),
+        ({"VISUAL": " ", "EDITOR": "'/opt/my editor' -x"}, ["/opt/my editor", "-x"]),
+    ],
+)
+def test_the_persons_own_editor(environ, command):
+    assert editor_command(environ) == command
+
+
+def test_without_an_editor_there_is_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="no editor is known"):
+        editor_command({"PATH": str(tmp_path)})
+    with pytest.raises(InputError, match="EDITOR cannot be understood"):
+        editor_command({"EDITOR": "'unclosed"})

@@ -1,0 +1,92 @@
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.console.payload.dropped_path import LONGEST, dropped_paths
+from sprig_tui.console.payload.listing import complete, list_folder, size_text, split_typed
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("alpha.jsonl", "Alpha two.csv.gz", "beta.json", "notes.txt", ".hidden.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "broken.json").symlink_to(tmp_path / "nowhere")
+    return tmp_path
+
+
+def test_a_path_is_understood_as_terminals_paste_it(folder):
+    spaced, plain = str(folder / "Alpha two.csv.gz"), str(folder / "beta.json")
+    for text in (
+        spaced,
+        f"{spaced}\n",
+        shlex.quote(spaced) + " ",
+        spaced.replace(" ", "\\ "),
+        f'"{spaced}"',
+        "file://" + spaced.replace(" ", "%20"),
+    ):
+        assert dropped_paths(text) == (spaced,), text
+    assert dropped_paths(f"{shlex.quote(spaced)} {plain}") == (spaced, plain)
+    assert dropped_paths(f"file://{plain}\r\nfile://{spaced.replace(' ', '%20')}\r\n") == (plain, spaced)
+    assert dropped_paths(str(folder)) == (str(folder),)
+
+
+def test_home_is_a_folder_too(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    assert dropped_paths("~/beta.json") == (str(folder / "beta.json"),)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * LONGEST, "~nobody/x"]
+)
+def test_any_other_text_is_left_alone(text):
+    assert dropped_paths(text) == ()
+
+
+def test_a_folder_shows_folders_and_data_files_with_sizes(folder):
+    listing = list_folder(str(folder))
+    assert [(item.name, item.is_folder) for item in listing.items] == [
+        ("all files in this folder", True),
+        ("archive", True),
+        ("Alpha two.csv.gz", False),
+        ("alpha.jsonl", False),
+        ("beta.json", False),
+    ]
+    assert listing.items[0].size == 3
+    assert listing.items[-1].size == 2
+
+
+def test_hidden_files_are_shown_to_who_asks(folder):
+    assert [item.name for item in list_folder(str(folder), ".h").items] == [".hidden.json"]
+
+
+def test_a_folder_that_cannot_be_listed_says_so(tmp_path):
+    listing = list_folder(str(tmp_path / "none"))
+    assert listing.items == ()
+    assert listing.fault == f"cannot list {tmp_path}/none: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("", ""), ("al", "Alpha"), ("ALPHA ", "Alpha two.csv.gz"), ("b", "beta.json"), ("ar", "archive/"), ("zz", "zz")],
+)
+def test_a_typed_path_goes_on(folder, typed, completed):
+    typed = f"{folder}/{typed}"
+    assert complete(typed, list_folder(*split_typed(typed))) == f"{folder}/{completed}"
+
+
+def test_a_huge_folder_is_listed_in_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("sprig_tui.console.payload.listing.MOST", 3)
+    for number in range(10):
+        Path(tmp_path, f"{number}.json").touch()
+    listing = list_folder(str(tmp_path))
+    assert (len(listing.items), listing.more) == (3, 8)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1_234, "1.2 KB"), (5e6, "5.0 MB"), (7e12, "7,000.0 GB")],
+)
+def test_sizes_for_people(size, text):
+    assert size_text(size) == text
