@@ -11,6 +11,7 @@ import click
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
-
-RELOAD_EVERY = 1.0
-"""Seconds between two looks at the config file."""
 
 
 @command("run")
@@ -68,26 +66,9 @@ async def _until_stopped(
     engine: Engine, journal: Journal, settings: Settings, terms: Terms, status_every: float
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(_keep_current(engine, settings, terms))
+        group.create_task(keep_current(engine, settings, terms))
         if status_every:
             group.create_task(_tell(engine, journal, status_every))
-
-
-async def _keep_current(engine: Engine, settings: Settings, terms: Terms) -> None:
-    """Take up the config whenever its file changes; one that cannot be used is said, and the last good one holds."""
-    digest, told = settings.document.digest, ""
-    while True:
-        await asyncio.sleep(RELOAD_EVERY)
-        try:
-            found = open_settings(quiet=True)
-            if found.document.digest != digest:
-                await engine.reload(terms.environments(found), terms.delivery(found))
-                digest, told = found.document.digest, ""
-                diagnostics.note("the config changed, and is taken up")
-        except (ConfigError, JournalError) as error:
-            if error.message != told:
-                told = error.message
-                diagnostics.warning(f"going on with the config as it was: {error.message}", error.hint)
 
 
 async def _tell(engine: Engine, journal: Journal, every: float) -> None:
