@@ -161,7 +161,7 @@ class Intake:
             answered_at=mapping.answered_ms,
             updated_at=mapping.updated_ms,
             digest=mapping.digest,
-            source=record.origin.name,
+            source=_fit(record.origin.name),
             line=record.origin.line,
             raw=record.raw,
             body=mapping.body if route.environment else b"",
@@ -179,7 +179,7 @@ class Intake:
             survey_id=_fit(record.survey_id),
             survey_name=_fit(record.survey_name),
             user_id=_fit(record.user_id),
-            source=record.origin.name,
+            source=_fit(record.origin.name),
             line=record.origin.line,
             raw=record.raw,
         )

@@ -206,6 +206,9 @@ def test_hostile_texts_are_bounded_and_storable() -> None:
     assert entry.survey_id == "9223372036854775808"
     again = intake("production").entry(unsendable(detail="\ud83d" * 10_000, user_id="\ud83d"))
     (again.detail + again.user_id).encode()
+    # the name of a file is bytes: what is not UTF-8 in it comes as halves of pairs
+    for record in (response(origin=Origin("\udcff.jsonl", "flat", 1)), unsendable(origin=Origin("\udcff.jsonl"))):
+        assert intake("production").entry(record).source == "?.jsonl"
 
 
 def test_a_new_environment_in_every_record_does_not_fill_the_memory() -> None:

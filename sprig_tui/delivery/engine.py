@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from msgspec.structs import replace
+
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
@@ -82,6 +84,10 @@ class Engine:
         self._workers: dict[str, LaneWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._retired: set[asyncio.Task[None]] = set()
+        """Lanes that are no longer served and still have requests on the wire."""
+        self._last: dict[str, LaneSnapshot] = {}
+        """Each lane as it was when the engine was drained."""
         self._replays = ReplayDriver(journal, self._means.timing, self.served, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._draining = False
@@ -89,11 +95,15 @@ class Engine:
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Start the lanes; raises JournalError when the journal cannot be read."""
+        """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
         await self._reopen_lanes(())
-        for environment in self._environments.values():
-            if environment.write_key is not None:
-                self._start(environment)
+        try:
+            for environment in self._environments.values():
+                if environment.write_key is not None:
+                    self._start(environment)
+        except BaseException:
+            await self.drain(0.0)
+            raise
         self._replay_task = asyncio.create_task(self._replays.run())
         return self
 
@@ -106,13 +116,14 @@ class Engine:
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the interface; what is left is broken off
         """Claim nothing more and let what is on the wire finish, for at most `timeout` seconds, then break it off.
 
-        True when nothing had to be broken off. The engine does not start again after this.
+        True when nothing had to be broken off. The engine does not start again after this; its snapshot keeps the
+        totals.
         """
         self._draining = True
         self._replays.stop()
         for worker in self._workers.values():
             worker.stop()
-        tasks = [*self._tasks.values(), *([self._replay_task] if self._replay_task else [])]
+        tasks = [*self._tasks.values(), *self._retired, *([self._replay_task] if self._replay_task else [])]
         left: set[asyncio.Task[None]] = set()
         try:
             if tasks:
@@ -122,6 +133,7 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*self._closing, *(w.client.close() for w in self._workers.values()))
+            self._last |= {name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()}
             self._tasks.clear()
             self._workers.clear()
         return not left
@@ -174,7 +186,7 @@ class Engine:
             environments={
                 name: self._workers[name].snapshot()
                 if name in self._workers
-                else LaneSnapshot(environment=name, lane=Lane(environment=name), has_key=False)
+                else self._last.get(name, LaneSnapshot(environment=name, lane=Lane(environment=name), has_key=False))
                 for name in self._environments
             },
             draining=self._draining,
@@ -209,7 +221,10 @@ class Engine:
     def _retire(self, name: str) -> None:
         worker = self._workers.pop(name)
         worker.stop()
-        self._close_after(self._tasks.pop(name), worker.client)
+        task = self._tasks.pop(name)
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        self._close_after(task, worker.client)
 
     def _close_after(self, done: asyncio.Future[None], client: Client) -> None:
         async def close() -> None:

@@ -13,6 +13,7 @@ from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.backoff import Draw
 from sprig_tui.delivery.flight import Flight, Request
+from sprig_tui.delivery.leases import Leases
 from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE, Ledger
 from sprig_tui.delivery.pacing import Pacer
 from sprig_tui.delivery.retry import Decision, Policy
@@ -67,8 +68,6 @@ class LaneWorker:
         """Something changed: look again."""
         self._stopping = asyncio.Event()
         self._flights: dict[asyncio.Task[None], Flight] = {}
-        self._kept: dict[int, float] = {}
-        """When each lease was last made or kept, by lease; monotonic."""
         self._shut_epoch = -1
         self._rest_seconds = FIRST_REST
         self._requests = self._in_flight = self._sent = self._failed = self._retried = 0
@@ -76,6 +75,7 @@ class LaneWorker:
         self._last_error, self._last_error_at = "", 0
         self._trouble = ""
         self.ledger = Ledger(means.journal, means.timing, self._hear_trouble)
+        self._leases = Leases(self.ledger, means.timing)
         self._use(environment, settings, client)
 
     def _use(self, environment: Environment, settings: DeliverySettings, client: Client) -> None:
@@ -124,7 +124,7 @@ class LaneWorker:
 
     async def run(self) -> None:
         """Deliver until stopped. Cancelled, it breaks off what is on the wire and gives every lease back."""
-        keeper = asyncio.create_task(self._keep_leases())
+        keeper = asyncio.create_task(self._leases.keep(lambda: self.settings.lease))
         try:
             while not self._stopping.is_set():
                 self._stir.clear()
@@ -163,8 +163,11 @@ class LaneWorker:
             except asyncio.CancelledError:
                 await self._give_back(asking)
                 raise
-            except JournalError as error:
-                self._hear_trouble(f"cannot claim from the journal, trying again: {error.message}")
+            except Exception as error:  # noqa: BLE001 - a lane that ended would leave its deliveries queued for ever
+                if isinstance(error, JournalError):
+                    self._hear_trouble(f"cannot claim from the journal, trying again: {error.message}")
+                else:
+                    self._hear_fault(error)
                 await self._means.timing.wait(self._stopping, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
@@ -184,7 +187,7 @@ class LaneWorker:
 
     def _launch(self, claim: Claim) -> None:
         self._rest_seconds = FIRST_REST
-        self._kept[claim.lease] = self._means.timing.monotonic()
+        self._leases.hold(claim, self.settings.lease, self._means.clock.now())
         flight = Flight(self, claim)
         task = asyncio.create_task(self._guard(flight))
         self._flights[task] = flight
@@ -195,13 +198,12 @@ class LaneWorker:
         try:
             await flight.run()
         except Exception as error:  # noqa: BLE001 - the outer edge; logged with its traceback
-            _log.exception("a request to %s ended in an internal error", self.environment.name)
-            self._hear_trouble(f"internal error, trying again: {type(error).__name__}")
+            self._hear_fault(error)
             await self._means.timing.wait(self._stopping, LONGEST_PAUSE)
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         flight = self._flights.pop(task)
-        self._kept.pop(flight.claim.lease, None)
+        self._leases.drop(flight.claim)
         self._stir.set()
 
     async def _rest(self, claim: Claim) -> None:
@@ -215,21 +217,12 @@ class LaneWorker:
             self._means.quiet.set()
         await self._means.timing.wait(self._stir, seconds)
 
-    async def _keep_leases(self) -> None:
-        """Keep the leases of requests that take longer than half of them."""
-        never = asyncio.Event()
-        while True:
-            often = min(self.settings.lease / 4, LONGEST_WAIT)
-            await self._means.timing.wait(never, often)
-            now = self._means.timing.monotonic()
-            for flight in tuple(self._flights.values()):
-                lease = flight.claim.lease
-                if lease in self._kept and now - self._kept[lease] >= often:
-                    self._kept[lease] = now
-                    await self.ledger.keep(flight.claim, int(self.settings.lease * 1000))
-
     def _hear_trouble(self, text: str) -> None:
         self._trouble = text
+
+    def _hear_fault(self, error: Exception) -> None:
+        _log.error("the lane %s met an internal error", self.environment.name, exc_info=error)
+        self._hear_trouble(f"internal error, trying again: {type(error).__name__}")
 
     # -- what flights need ----------------------------------------------------------------------------------------
 
@@ -240,12 +233,12 @@ class LaneWorker:
     async def send(self, claim: Claim, request: Request) -> Answer | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
         async with self._connections:
-            planned = (claim.send_at - self._means.clock.now()) / 1000.0
-            wait = max(planned, self._pacer.reserve(self._means.timing.monotonic()))
+            wait = max(self._leases.wait_for(claim), self._pacer.reserve(self._means.timing.monotonic()))
             if wait > 0:
                 await self._means.timing.wait(self._stopping, min(wait, LONGEST_WAIT))
-            # a sibling's failure may have shut the lane since this was claimed
-            if self._stopping.is_set() or claim.lane.epoch <= self._shut_epoch:
+            # a sibling's failure may have shut the lane since this was claimed, or another worker may have taken over
+            shut = claim.lane.epoch <= self._shut_epoch
+            if self._stopping.is_set() or shut or not self._leases.holds(claim):
                 return None
             self._requests += 1
             self._in_flight += request.events

@@ -66,10 +66,13 @@ class Ledger:
                     await self._journal.settle(claim, settlements)
                 await self._journal.release(claim)
 
-    async def keep(self, claim: Claim, lease_ms: int) -> None:
-        """Keep a lease; a lost one needs no deed, for what is settled late changes nothing that is not ours."""
-        with suppress(JournalError):
-            await self._journal.extend(claim, lease_ms)
+    async def keep(self, claim: Claim, lease_ms: int) -> bool | None:
+        """Keep a lease; False when it is lost, None when the journal cannot say."""
+        try:
+            return await self._journal.extend(claim, lease_ms)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other leases must be kept all the same
+            _log.warning("keeping %d deliveries failed: %s", len(claim.ids), error)
+            return None
 
 
 async def _at_all_costs(work: Coroutine[Any, Any, Any]) -> None:

@@ -10,7 +10,7 @@ from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE
 from sprig_tui.delivery.timing import Timing
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import ReplayJob, State
+from sprig_tui.journal.records import Counts, Lane, ReplayJob, State
 
 STRETCH = 1_000
 """Deliveries that one step looks at."""
@@ -44,6 +44,8 @@ class ReplayDriver:
         self.jobs: tuple[ReplayJob, ...] = ()
         """Jobs that run or are paused, newest first, as last seen."""
         self.trouble = ""
+        self._ills: dict[int, tuple[float, str]] = {}
+        """Jobs whose last step failed: when to try again (monotonic), and why."""
 
     def wake(self) -> None:
         """Look for work now."""
@@ -61,12 +63,11 @@ class ReplayDriver:
             self._stir.clear()
             try:
                 rest = await self._turn()
-            except JournalError as error:
-                self.trouble = f"cannot move bulk replays on, trying again: {error.message}"
-                _log.warning("%s", self.trouble)
+            except Exception as error:  # noqa: BLE001 - the outer edge: without it jobs would run for ever
+                self.trouble = self._told("bulk replays", error)
                 rest, pause = pause, min(pause * 2, LONGEST_PAUSE)
             else:
-                self.trouble, pause = "", FIRST_PAUSE
+                self.trouble, pause = next((text for _, text in self._ills.values()), ""), FIRST_PAUSE
             if rest:
                 await self._timing.wait(self._stir, rest)
 
@@ -77,23 +78,45 @@ class ReplayDriver:
         running = [job for job in self.jobs if job.state == "running"]
         if not running:
             return IDLE_REST
-        if await self._backlog() >= BACKLOG:
-            return BLOCKED_REST
+        counts = await self._journal.counts()
+        lanes = await self._journal.lanes()
+        rest = BLOCKED_REST
+        now = self._timing.monotonic()
+        self._ills = {job.id: self._ills[job.id] for job in running if job.id in self._ills}
         for job in running:
-            if self._stopping:
-                break
-            moved = await self._journal.step_replay(job.id, STRETCH)
+            if self._stopping or self._backlog(job, counts, lanes) >= BACKLOG:
+                continue
+            if job.id in self._ills and now < self._ills[job.id][0]:
+                continue
+            try:
+                moved = await self._journal.step_replay(job.id, STRETCH)
+            except Exception as error:  # noqa: BLE001 - one job that cannot go on must not hold up the others
+                self._ills[job.id] = (now + LONGEST_PAUSE, self._told(f"replay {job.id}", error))
+                continue
+            self._ills.pop(job.id, None)
+            rest = 0.0
             self.jobs = tuple(moved if known.id == moved.id else known for known in self.jobs)
             if moved.queued > job.queued:
                 self._queued()
-        return 0.0
+        return rest
 
-    async def _backlog(self) -> int:
-        """Queued deliveries that will go out before long: not those of a paused lane or of one without a key."""
-        counts = await self._journal.counts()
-        lanes = await self._journal.lanes()
+    @staticmethod
+    def _told(what: str, error: Exception) -> str:
+        expected = isinstance(error, JournalError)
+        why = str(error) if expected else f"internal error ({type(error).__name__})"
+        text = f"cannot move {what} on, trying again: {why}"
+        _log.warning("%s", text, exc_info=None if expected else error)
+        return text
+
+    def _backlog(self, job: ReplayJob, counts: Counts, lanes: dict[str, Lane]) -> int:
+        """Queued deliveries that will go out before those of the job.
+
+        Not those of a paused lane or of one without a key; nor of one that fails, as long as another of them goes on.
+        """
+        names = [name for name in self._served() if not job.environments or name in job.environments]
+        states = {name: lanes[name].state if name in lanes else "open" for name in names}
+        moving = [name for name in names if states[name] == "open"]
         return sum(
             counts.by_environment.get(name, {}).get(State.QUEUED, 0)
-            for name in self._served()
-            if name not in lanes or lanes[name].state != "paused"
+            for name in moving or [name for name in names if states[name] != "paused"]
         )

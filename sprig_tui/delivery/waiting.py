@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FIRST_LOOK = 0.02
 LONGEST_LOOK = 0.25
 """Seconds between two looks into the journal."""
+REST = 4
+"""Times that a look took, to wait before the next: with a million queued a look costs a good part of a second."""
 PATIENCE = 60.0
 """Seconds that a lane may fail without a break until waiting for it ends."""
 
@@ -63,6 +65,7 @@ async def until_settled(
     while True:
         quiet.clear()
         queued = 0
+        began = clock.monotonic()
         for first, last in ids:
             queued += await journal.waiting(first, last)
         if progress is not None:
@@ -72,7 +75,7 @@ async def until_settled(
         standstills = await _standstills(journal, names, engine, failing_since, clock.monotonic(), patience)
         if standstills:
             return Waited(queued, standstills)
-        await clock.wait(quiet, look)
+        await clock.wait(quiet, max(look, REST * (clock.monotonic() - began)))
         look = min(look * 1.5, LONGEST_LOOK)
 
 

@@ -32,5 +32,10 @@ class Query(Struct, frozen=True):
     """The filter as it was typed."""
 
 
+def named_environments(query: Query) -> tuple[str, ...]:
+    """The environments that a filter is limited to; empty where it is to none."""
+    return tuple(sorted({term.value for term in query.terms if term.field == "env" and not term.negated}))
+
+
 EVERYTHING = Query()
 """No terms: every delivery matches."""

@@ -255,6 +255,8 @@ class ReplayJob(Struct, frozen=True, kw_only=True):
     """Re-queued so far."""
     skipped: int
     """Matched but could not be sent again (still queued, or nothing to send)."""
+    environments: tuple[str, ...] = ()
+    """Names of those it can touch, where its filter says; empty for all."""
 
 
 class Pruned(Struct, frozen=True):

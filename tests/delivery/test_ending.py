@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sprig_tui.errors import ConfigError
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
@@ -118,3 +119,29 @@ async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm
                 await bench.settled(other)
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 10)
     assert set(await bench.states(ids)) == {State.DELIVERED}
+
+
+async def test_the_totals_outlive_the_end(bench: Any) -> None:
+    await bench.queue(range(10), poison={3})
+    async with Sink(clock=bench.time, faults=["400~POISON"]) as sink:
+        async with bench.engine(bench.environment(sink.url), bench.environment(sink.url, "other", key=None)) as engine:
+            await bench.settled(engine)
+            assert await engine.drain(10)
+        end = engine.snapshot().environments["production"]
+        assert (end.delivered, end.failed, end.sent) == (9, 1, sink.stats.requests)
+        assert (end.in_flight, end.requests, end.rate, end.has_key) == (0, 0, 0.0, True)
+        assert not engine.snapshot().environments["other"].has_key
+        assert engine.served() == frozenset()
+
+
+async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Any) -> None:
+    await bench.queue(range(10))
+    before = asyncio.all_tasks()
+    async with Sink(clock=bench.time) as sink:
+        bad = bench.environment("gopher://127.0.0.1", "zz-bad")
+        with pytest.raises(ConfigError):
+            async with bench.engine(bench.environment(sink.url), bad):
+                pass
+        assert {task for task in asyncio.all_tasks() - before if "LaneWorker" in repr(task)} == set()
+        assert sink.stats.requests == 0
+    assert await held(bench) == 0

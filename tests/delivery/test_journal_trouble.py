@@ -1,10 +1,13 @@
 """A journal that does not take writes for a while: the lane says so, waits, and loses nothing."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import Settlement, State
 from sprig_tui.segment.sink import Sink
 
 
@@ -98,3 +101,37 @@ async def test_the_wall_clock_jumps(bench: Any, jump: int) -> None:
         await bench.settled(engine)
         assert sink.stats.accepted == 40
         assert bench.time.seconds < 300
+
+
+@pytest.mark.parametrize("method", ["claim", "replays", "step_replay", "extend"])
+async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Any, method: str) -> None:
+    ids = await bench.queue(range(10))
+    claim = await bench.journal.claim("production", events=4, payload_bytes=10**6, lease_ms=60_000)
+    await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED)])
+    journal = Ailing(bench.journal)
+    journal.ills = {method: ZeroDivisionError("a fault of ours")}  # type: ignore[dict-item] # that is the point
+    await bench.journal.start_replay(Query((Term("status", "failed"),)))
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        if method != "extend":
+            await bench.until(lambda: journal.calls.count(method) > 2, engine)
+            snapshot = engine.snapshot()
+            told = snapshot.environments["production"].trouble if method == "claim" else snapshot.trouble
+            assert "ZeroDivisionError" in told
+        journal.ills = {}
+        while (await bench.journal.replays())[0].state != "done":
+            await bench.tick(engine)
+        await bench.settled(engine)
+        await bench.until(lambda: not engine.snapshot().trouble, engine)
+    assert await bench.states(ids) == [State.DELIVERED] * 10
+
+
+async def test_a_lane_that_was_given_up_does_not_hold_up_the_end(bench: Any) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        journal.ills = {"settle": FULL}
+        engine.wake()
+        await bench.until(lambda: "settle" in journal.calls)
+        await engine.reload({})
+        async with asyncio.timeout(20):
+            assert not await engine.drain(0.05)

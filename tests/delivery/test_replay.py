@@ -3,6 +3,7 @@
 from typing import Any
 
 from sprig_tui.delivery import replay
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import ReplayJob, State
 from sprig_tui.segment.sink import Sink
@@ -84,3 +85,46 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Any, other
             await bench.until(lambda: sink.stats.accepted == 3_000, engine)
             await bench.settled(engine)
         assert sink.stats.duplicates == 0
+
+
+async def test_a_failing_environment_holds_up_no_other(bench: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(replay, "BACKLOG", 50)
+    await bench.queue(range(200), "development")
+    await with_failed(bench, 30)
+    async with Sink(clock=bench.time) as sink, Sink(clock=bench.time, faults=["503"]) as down:
+        environments = bench.environment(sink.url), bench.environment(down.url, "development")
+        async with bench.engine(*environments) as engine:
+            await bench.until(lambda: engine.snapshot().environments["development"].lane.failures > 2, engine)
+            everywhere = await bench.journal.start_replay(FAILED)
+            assert everywhere.environments == ()
+            await bench.until(lambda: sink.stats.accepted == 30, engine)
+            while (await job(bench, everywhere.id)).state != "done":
+                await bench.tick(engine)
+            named = await bench.journal.start_replay(Query((Term("env", "production"), Term("status", "delivered"))))
+            assert named.environments == ("production",)
+            while (await job(bench, named.id)).state != "done":
+                await bench.tick(engine)
+
+
+async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Any) -> None:
+    await with_failed(bench, 30)
+    await bench.journal.start_replay(FAILED)
+    broken = await bench.journal.start_replay(FAILED)
+
+    class OneBroken:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bench.journal, name)
+
+        async def step_replay(self, job_id: int, limit: int) -> ReplayJob:
+            if job_id == broken.id:
+                raise JournalError("the stored payload of delivery 7 is damaged")
+            stepped: ReplayJob = await bench.journal.step_replay(job_id, limit)
+            return stepped
+
+    async with (
+        Sink(clock=bench.time) as sink,
+        bench.engine(bench.environment(sink.url), journal=OneBroken()) as engine,
+    ):
+        await bench.until(lambda: sink.stats.accepted == 30, engine)
+        assert "replay 2 on" in engine.snapshot().trouble
+        assert "delivery 7 is damaged" in engine.snapshot().trouble

@@ -10,7 +10,7 @@ import msgspec
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.identity import Known, resend_message_id
-from sprig_tui.journal.query import Query
+from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
 from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.identities import Identities
@@ -26,7 +26,7 @@ SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
 LOOK = 50_000
 """Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
 
-_JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped"
+_JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
 
 
 def requeue(
@@ -180,7 +180,7 @@ def jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
     return [_job(row) for row in connection.execute(f"SELECT {_JOB} FROM replays ORDER BY id DESC").fetchall()]
 
 
-def _job(row: tuple[int, str, int, JobState, int, int, int, int, int, int]) -> ReplayJob:
+def _job(row: tuple[int, str, int, JobState, int, int, int, int, int, int, bytes]) -> ReplayJob:
     return ReplayJob(
         id=row[0],
         filter=row[1],
@@ -192,6 +192,7 @@ def _job(row: tuple[int, str, int, JobState, int, int, int, int, int, int]) -> R
         total=row[7],
         queued=row[8],
         skipped=row[9],
+        environments=named_environments(msgspec.json.decode(row[10], type=Query)),
     )
 
 

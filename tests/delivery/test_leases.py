@@ -1,0 +1,83 @@
+"""Leases by monotonic time: kept in good time, not trusted once they ran out, and deaf to a wall clock that jumps."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sprig_tui.delivery.leases import Leases
+from sprig_tui.delivery.ledger import Ledger
+from sprig_tui.journal.records import Claim
+from sprig_tui.segment.sink import Sink
+
+
+@pytest.fixture
+def leases(bench: Any) -> Leases:
+    return Leases(Ledger(bench.journal, bench.time, lambda _: None), bench.time)
+
+
+async def claimed(bench: Any, seconds: float, rate: float = 0.0) -> Claim:
+    return await bench.journal.claim(
+        "production", events=1, payload_bytes=10**6, lease_ms=int(seconds * 1000), rate=rate
+    )
+
+
+async def test_one_that_ran_out_is_not_trusted(bench: Any, leases: Leases) -> None:
+    await bench.queue([1])
+    claim = await claimed(bench, 10)
+    assert not leases.holds(claim)
+    leases.hold(claim, 10, bench.time.now())
+    bench.time.advance(9.9)
+    assert leases.holds(claim)
+    bench.time.advance(0.1)
+    assert not leases.holds(claim)
+
+
+async def test_they_are_kept_until_they_are_taken_away(bench: Any, leases: Leases) -> None:
+    await bench.queue([1])
+    claim = await claimed(bench, 10)
+    leases.hold(claim, 10, bench.time.now())
+    keeping = asyncio.create_task(leases.keep(lambda: 10))
+    for _ in range(20):
+        await asyncio.sleep(0.002)
+        bench.time.advance(2.5)
+        await bench.until(lambda: not bench.time.busy)
+    await asyncio.sleep(0.02)
+    assert leases.holds(claim)
+    await bench.journal.release(claim)
+    async with asyncio.timeout(10):
+        while leases.holds(claim):
+            await asyncio.sleep(0.002)
+            bench.time.advance(0.5)
+    keeping.cancel()
+
+
+@pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
+async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Any, leases: Leases, jump: int) -> None:
+    await bench.queue([1, 2])
+    await claimed(bench, 10, rate=1)
+    claim = await claimed(bench, 10, rate=1)
+    leases.hold(claim, 10, bench.time.now())
+    bench.time.jump = jump
+    assert leases.wait_for(claim) == 1.0
+    assert leases.holds(claim)
+
+
+async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Any, other_bench: Any) -> None:
+    await bench.queue(range(5_000))
+    async with Sink(clock=bench.time, faults=["slow=0.3@1"]) as sink, other_bench.journal:
+        async with bench.engine(bench.environment(sink.url), connections=1) as engine:
+            engine.wake()
+            await bench.until(lambda: engine.snapshot().in_flight > 0)
+            while sum((await bench.journal.counts()).leased.values()) < 5_000:
+                await bench.tick()
+            # the process stands still for an hour, and another takes over what it had claimed
+            bench.time.seconds += 3_600
+            while (
+                await other_bench.journal.claim("production", events=2_500, payload_bytes=10**6, lease_ms=600_000)
+            ).lease:
+                pass
+            await bench.until(lambda: sink.stats.accepted > 0)
+            await bench.until(lambda: engine.snapshot().environments["production"].requests == 0)
+            assert await engine.drain(10)
+        assert sink.stats.requests == 1, "what only waited for the wire is no longer its own"
