@@ -1,14 +1,16 @@
-"""An endpoint as people name it: `us`, `eu` or the base URL of a Segment-like server."""
+"""Addresses as people name them: a Segment endpoint (`us`, `eu`, a URL), and that of Sprig's REST API."""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import ENDPOINTS
 
 _HINT = "use us, eu or an https:// address without a query"
+_API_HINT = "use an https:// address without a query, such as https://api.sprig.com"
 
 
 def parse_endpoint(text: str, what: str = "endpoint") -> tuple[str, str]:
@@ -19,39 +21,64 @@ def parse_endpoint(text: str, what: str = "endpoint") -> tuple[str, str]:
     given = text.strip()
     if given.lower() in ENDPOINTS:
         return given.lower(), ""
+    try:
+        parts = _parts(given, what, "write key", _HINT)
+    except _NoSchemeError:
+        known = ", ".join(ENDPOINTS)
+        raise ConfigError(
+            f"{what}: {given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
+        ) from None
+    return _without_route(given, parts, ("/v1/batch", "/v1/track", "/v1/import", "/v1/b", "/v1/t", "/v1"))
+
+
+def parse_api_url(text: str, what: str = "api url") -> tuple[str, str]:
+    """The address of Sprig's REST API without `/v1`, and a note where it was changed; by the rules of endpoints."""
+    given = text.strip()
+    try:
+        parts = _parts(given, what, "api key", _API_HINT)
+    except _NoSchemeError:
+        raise ConfigError(f"{what}: {given[:80]!r} is no https:// address", hint=_API_HINT) from None
+    return _without_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
+
+
+class _NoSchemeError(Exception):
+    """Neither http nor https."""
+
+
+def _parts(given: str, what: str, secret: str, hint: str) -> SplitResult:
+    """The parts of an address that a secret may be sent to."""
     if not given.isascii() or not given.isprintable() or " " in given:
-        raise ConfigError(f"{what}: an address holds no spaces, control or other than ASCII characters", hint=_HINT)
-    parts = _split(given, what)
+        raise ConfigError(f"{what}: an address holds no spaces, control or other than ASCII characters", hint=hint)
+    parts = _split(given, what, hint)
     if "@" in parts.netloc:
         raise ConfigError(f"{what}: the address holds a user or password", hint="leave out the part before the @")
     if parts.query or parts.fragment or given.endswith(("?", "#")):
-        raise ConfigError(f"{what}: the address holds a query or fragment", hint=_HINT)
+        raise ConfigError(f"{what}: the address holds a query or fragment", hint=hint)
     host = parts.hostname or ""
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
-            f"{what}: http:// to {host} would send the write key readable by anyone on the way",
+            f"{what}: http:// to {host} would send the {secret} readable by anyone on the way",
             hint="use https://; plain http is for this machine (127.0.0.1) only",
         )
-    return _without_route(given, parts)
+    return parts
 
 
-def _split(given: str, what: str) -> SplitResult:
+def _split(given: str, what: str, hint: str) -> SplitResult:
     try:
         parts = urlsplit(given)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"{what}: {given[:80]!r} is no address: {error}", hint=_HINT) from error
+        raise ConfigError(f"{what}: {given[:80]!r} is no address: {error}", hint=hint) from error
     if parts.scheme not in ("http", "https"):
-        known = ", ".join(ENDPOINTS)
-        raise ConfigError(f"{what}: {given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT)
+        raise _NoSchemeError
     if not parts.hostname or port == 0:
-        raise ConfigError(f"{what}: {given[:80]!r} names no host", hint=_HINT)
+        raise ConfigError(f"{what}: {given[:80]!r} names no host", hint=hint)
     return parts
 
 
-def _without_route(given: str, parts: SplitResult) -> tuple[str, str]:
+def _without_route(given: str, parts: SplitResult, routes: Iterable[str]) -> tuple[str, str]:
     path = parts.path.rstrip("/")
-    for route in ("/v1/batch", "/v1/track", "/v1/import", "/v1/b", "/v1/t", "/v1"):
+    for route in routes:
         if path.endswith(route):
             short = parts._replace(path=path.removesuffix(route)).geturl()
             return short, f"{given} was taken as {short}: the route {route} is added at each request"

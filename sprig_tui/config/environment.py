@@ -49,6 +49,12 @@ class WebhookToken(Secret):
     __slots__ = ()
 
 
+class SprigApiKey(Secret):
+    """The key of Sprig's REST API; it chooses Production or Development there."""
+
+    __slots__ = ()
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Where one environment's answers go."""
 
@@ -63,6 +69,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Sprig's id of this environment, which webhooks carry."""
     webhook_token: WebhookToken | None = None
     """What webhooks must carry to be taken; None where nothing is asked of them, empty where none can be right."""
+    sprig_api_key: SprigApiKey | None = None
+    """What `pull` asks Sprig's REST API with."""
 
     @property
     def base_url(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from sprig_tui.config.environment import WebhookToken, WriteKey
+from sprig_tui.config.apikeylint import lint_api_key
+from sprig_tui.config.environment import SprigApiKey, WebhookToken, WriteKey
 from sprig_tui.config.keylint import KeyLint, lint_key
 from sprig_tui.config.tokenlint import lint_token
 
@@ -27,6 +28,7 @@ class SecretKind(NamedTuple):
 
 WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_key)
 WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_token)
+SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
 PREFIX = WRITE_KEY.prefix
 variable_of = WRITE_KEY.variable_of
 
@@ -50,6 +52,14 @@ def find_token(
     if found:
         return WebhookToken(*found), notes
     return (WebhookToken("", "config") if notes else None), notes
+
+
+def find_api_key(
+    environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+) -> tuple[SprigApiKey | None, list[str]]:
+    """The key of Sprig's REST API to use, and what is off with it in words."""
+    found, notes = find_secret(SPRIG_API_KEY, environment, stored, named, environ)
+    return (SprigApiKey(*found) if found else None), notes
 
 
 def find_secret(

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sprig_tui.config.document import dotted, nearest
 from sprig_tui.errors import ConfigError
 
-SECRETS = frozenset({"write_key", "webhook_token"})
+SECRETS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 """Keys of `[environments.NAME]` whose values are shown to nobody."""
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -30,10 +30,18 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     sprig_environment_id: str | None = None
     webhook_token: str | None = None
     webhook_token_env: str | None = None
+    sprig_api_key: str | None = None
+    sprig_api_key_env: str | None = None
 
     def __repr__(self) -> str:
         # A key must not reach a log by way of a record.
         return f"EnvironmentTable(endpoint={self.endpoint!r})"
+
+
+class SprigTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sprig]`: Sprig's own side."""
+
+    api_url: str | None = None
 
 
 class IntegrationTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +86,7 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
 
 
-KNOWN = ("environments", "mapping", "surveys", "delivery", "journal", "console", "keys")
+KNOWN = ("environments", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
 """Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
+from sprig_tui.config.catalogue import known_surveys, merged
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.document import Document, dotted, nearest, read_document
 from sprig_tui.config.durations import parse_duration
-from sprig_tui.config.endpoint import parse_endpoint
+from sprig_tui.config.endpoint import parse_api_url, parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import find_key, find_token
+from sprig_tui.config.keysource import find_api_key, find_key, find_token
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.sections import (
     KNOWN,
@@ -26,6 +27,7 @@ from sprig_tui.config.sections import (
     EnvironmentTable,
     JournalTable,
     MappingTable,
+    SprigTable,
     SurveyTable,
     convert,
 )
@@ -36,6 +38,9 @@ from sprig_tui.mapping.rules import check_rules
 BUILT_IN = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
 
+SPRIG_API = "https://api.sprig.com"
+"""Where Sprig's REST API is (v2.2.1, servers)."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -45,6 +50,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     document: Document
     environments: dict[str, Environment]
     rules: Rules
+    surveys: dict[str, Survey]
+    """The config's own [surveys]; `rules` has also what `pull` learnt."""
+    sprig_api_url: str
+    """Where `pull` asks, without `/v1`."""
     delivery: DeliverySettings
     journal: str
     """The journal's file, or the URL of a shared one."""
@@ -73,8 +82,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the config file (an absent one is fine) and the environment variables; raises ConfigError."""
-    document = read_document(paths.config_file)
-    return settings_of(document, paths, environ)
+    settings = settings_of(read_document(paths.config_file), paths, environ)
+    learnt, troubles = known_surveys(paths)
+    if not learnt and not troubles:
+        return settings
+    rules = msgspec.structs.replace(settings.rules, surveys=merged(settings.surveys, learnt))
+    return msgspec.structs.replace(settings, rules=rules, warnings=(*settings.warnings, *troubles))
 
 
 def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) -> Settings:
@@ -86,13 +99,16 @@ def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) ->
         check_name(name, file): convert(file, ("environments", name), value, EnvironmentTable)
         for name, value in listed.items()
     }
+    rules = _rules(file, tables)
     order = [*BUILT_IN, *(name for name in stored if name not in BUILT_IN)]
     return Settings(
         document=document,
         environments={
             name: _environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings) for name in order
         },
-        rules=_rules(file, tables),
+        rules=rules,
+        surveys=rules.surveys,
+        sprig_api_url=_api_url(file, tables, warnings),
         delivery=_delivery(file, tables),
         journal=_journal(file, tables, document.file.parent, paths),
         console=_table(file, tables, "console"),
@@ -135,6 +151,8 @@ def _environment(
     warnings.extend(f"{name}: {fault}" for fault in faults)
     token, faults = find_token(name, table.webhook_token, table.webhook_token_env, environ)
     warnings.extend(f"{name}: {fault}" for fault in faults)
+    api_key, faults = find_api_key(name, table.sprig_api_key, table.sprig_api_key_env, environ)
+    warnings.extend(f"{name}: {fault}" for fault in faults)
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
         extra["requests_per_second"] = table.requests_per_second
@@ -145,6 +163,7 @@ def _environment(
         protected=BUILT_IN.get(name, False) if table.protected is None else table.protected,
         sprig_environment_id=table.sprig_environment_id or None,
         webhook_token=token,
+        sprig_api_key=api_key,
         **extra,
     )
 
@@ -175,6 +194,16 @@ def _survey(file: str, key: str, value: Any) -> Survey:
         value = {**value, "created_at": value["created_at"].isoformat()}
     table = convert(file, ("surveys", key), value, SurveyTable)
     return Survey(name=table.name, created_at=table.created_at)
+
+
+def _api_url(file: str, tables: dict[str, Any], warnings: list[str]) -> str:
+    table = convert(file, ("sprig",), tables.get("sprig", {}), SprigTable)
+    if table.api_url is None:
+        return SPRIG_API
+    url, note = parse_api_url(table.api_url, f"{file}: sprig.api_url")
+    if note:
+        warnings.append(note)
+    return url
 
 
 def _delivery(file: str, tables: dict[str, Any]) -> DeliverySettings:

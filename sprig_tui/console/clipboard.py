@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from sprig_tui.config.writing import write_atomically
+from sprig_tui.config.atomically import write_atomically
 from sprig_tui.errors import ConfigError
 
 OSC52_BYTES = 74_994

@@ -12,13 +12,14 @@ import tomli_w
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sprig_tui.config.atomically import write_atomically
 from sprig_tui.config.document import read_document
 from sprig_tui.config.editing import edit_environment, remove_environment
 from sprig_tui.config.locking import locked
 from sprig_tui.config.paths import Paths, in_folder
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.tomltext import statements
-from sprig_tui.config.writing import drop_environment, save_environment, write_atomically
+from sprig_tui.config.writing import drop_environment, save_environment
 from sprig_tui.errors import ConfigError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"

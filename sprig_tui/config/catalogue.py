@@ -1,0 +1,91 @@
+"""The survey catalogue: names and creation times that `pull` learnt from Sprig, one file per environment.
+
+The files stand in the state folder, `surveys/ENVIRONMENT.json`. What the config's own [surveys] say goes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.config.paths import Paths
+from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.records import Survey
+
+FOLDER = "surveys"
+VERSION = 1
+
+
+class Catalogue(Struct, frozen=True, kw_only=True):
+    """What is known of the surveys of one environment."""
+
+    version: int = VERSION
+    source: str = ""
+    """The API that told."""
+    fetched_at: int = 0
+    """Wall time, milliseconds since 1970 UTC."""
+    surveys: dict[str, Survey] = {}
+    """By id as text."""
+
+
+def catalogue_file(paths: Paths, environment: str) -> Path:
+    """Where the catalogue of an environment stands."""
+    return paths.state_dir / FOLDER / f"{environment}.json"
+
+
+def read_catalogue(file: Path) -> Catalogue:
+    """The catalogue in a file; empty where there is none. Raises ConfigError for one that cannot be used."""
+    try:
+        data = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return Catalogue()
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
+    try:
+        found = msgspec.json.decode(data, type=Catalogue)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{file} is no survey catalogue: {error}", hint="remove it: the next sprig-tui pull makes it anew"
+        ) from error
+    if found.version > VERSION:
+        raise ConfigError(f"{file} was written by a newer version of sprig-tui", hint="use that version, or remove it")
+    return found
+
+
+def write_catalogue(file: Path, catalogue: Catalogue) -> None:
+    """Replace the file, whole or not at all, mode 0600. Raises ConfigError."""
+    from sprig_tui.config.atomically import make_folder, write_atomically
+
+    make_folder(file.parent)
+    write_atomically(file, msgspec.json.format(msgspec.json.encode(catalogue), indent=1))
+
+
+def known_surveys(paths: Paths) -> tuple[dict[str, Survey], list[str]]:
+    """The surveys of every environment, and in words which catalogues cannot be used."""
+    surveys: dict[str, Survey] = {}
+    troubles: list[str] = []
+    try:
+        files = sorted((paths.state_dir / FOLDER).glob("*.json"))
+    except OSError as error:
+        return surveys, [f"cannot read {paths.state_dir / FOLDER}: {error.strerror}"]
+    for file in files:
+        try:
+            surveys.update(read_catalogue(file).surveys)
+        except ConfigError as error:
+            troubles.append(f"{error.message} ({error.hint})")
+    return surveys, troubles
+
+
+def merged(own: Mapping[str, Survey], learnt: Mapping[str, Survey]) -> dict[str, Survey]:
+    """One catalogue: what the config says of a survey, and what Sprig says where the config does not."""
+    together = dict(learnt)
+    for key, mine in own.items():
+        theirs = learnt.get(key, Survey())
+        together[key] = Survey(
+            name=theirs.name if mine.name is None else mine.name,
+            created_at=theirs.created_at if mine.created_at is None else mine.created_at,
+        )
+    return together

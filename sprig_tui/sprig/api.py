@@ -1,0 +1,230 @@
+"""Sprig's REST API: carries one request, and says what its answer means."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Literal, Protocol, Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from sprig_tui.clock import Clock
+from sprig_tui.errors import ConfigError
+from sprig_tui.http.retry_after import retry_after
+from sprig_tui.http.trouble import describe
+
+RESPONSES = "/v1/responses"
+SURVEYS = "/v1/surveys"
+MAX_BODY_BYTES = 64_000_000
+"""What is read of an answer: a page of 1,000 records with snapshots has some 2 MB."""
+MAX_ERROR_BYTES = 65_536
+TIMEOUT_S = 30.0
+_KEEP_ALIVE_S = 15.0
+_ADDRESS = "such as https://api.sprig.com"
+
+Kind = Literal["ok", "none", "key-refused", "limited", "too-large", "refused", "retry"]
+"""`none` is 404, which on a list means that nothing matches; `limited` is 429."""
+
+
+class Secret(Protocol):
+    """An API key that does not print itself."""
+
+    def reveal(self) -> str:
+        """The key's text."""
+        ...
+
+
+class ApiAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one request."""
+
+    kind: Kind
+    status: int = 0
+    """HTTP status; 0 where none came."""
+    body: bytes = b""
+    """The whole body of a 2xx answer, uncompressed; else empty."""
+    error: str = ""
+    """Such as `http 503`, `connection reset` or what the answer says; never holds the key."""
+    retry_after_s: float | None = None
+    """Seconds that Sprig asks us to wait, at most 300 (none is documented; proxies send it)."""
+    latency_ms: float = 0.0
+
+
+class SprigClient:
+    """One environment's way to Sprig's REST API: `async with SprigClient(url, key, clock=...) as client`.
+
+    `base_url` has no `/v1`. The key goes as `Authorization: Bearer`, and chooses Production or Development (Sprig API
+    v2.2.1, overview). `timeout` is seconds for each phase of a request, `deadline` for all of it. TLS is verified,
+    proxies are taken from the environment, redirects are not followed, and bodies are read up to `max_body` bytes.
+    Raises ConfigError for an address that cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: Secret,
+        *,
+        clock: Clock,
+        timeout: float = TIMEOUT_S,
+        deadline: float | None = None,
+        max_body: int = MAX_BODY_BYTES,
+    ) -> None:
+        self._url = base_url.rstrip("/")
+        self._host = _host_of(self._url)
+        self._key = key.reveal()
+        self._clock = clock
+        self._timeout = timeout
+        self._deadline = 4 * timeout if deadline is None else deadline
+        self._max_body = max_body
+        try:
+            self._http = httpx.AsyncClient(
+                headers={
+                    "Authorization": f"Bearer {self._key}",
+                    "Accept": "application/json",
+                    # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": f"sprig-tui/{_version()}",
+                },
+                timeout=timeout,
+                limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE_S),
+                follow_redirects=False,
+                trust_env=True,
+            )
+        except (httpx.InvalidURL, ValueError, OSError) as error:
+            raise ConfigError(
+                f"the proxy or certificate settings of this machine cannot be used ({type(error).__name__})",
+                hint="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        await self._http.aclose()
+
+    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiAnswer:
+        """GET one page; network trouble is an answer too: nothing is raised for it."""
+        started = time.perf_counter()
+        body, trouble, over = b"", "", False
+        answered: httpx.Response | None = None
+        try:
+            async with asyncio.timeout(self._deadline):
+                async with self._http.stream("GET", self._url + path, params=dict(parameters)) as answered:
+                    body, over = await self._read(answered)
+        except TimeoutError:
+            trouble = f"no whole answer within {self._deadline:g} s"
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            trouble = describe(error, host=self._host, timeout_s=self._timeout)
+        latency_ms = (time.perf_counter() - started) * 1000
+        if answered is None:
+            return ApiAnswer(kind="retry", error=trouble, latency_ms=latency_ms)
+        return self._judge(answered, body, trouble, over=over, latency_ms=latency_ms)
+
+    async def _read(self, answered: httpx.Response) -> tuple[bytes, bool]:
+        """The body, and whether it went on beyond the limit."""
+        limit = self._max_body if answered.is_success else MAX_ERROR_BYTES
+        if answered.headers.get("content-encoding", "identity").strip().lower() not in ("gzip", "identity", ""):
+            return b"", False
+        parts: list[bytes] = []
+        size = 0
+        async for part in answered.aiter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                return b"".join(parts)[:limit], True
+        return b"".join(parts), False
+
+    def _judge(
+        self, answered: httpx.Response, body: bytes, trouble: str, *, over: bool, latency_ms: float
+    ) -> ApiAnswer:
+        status = answered.status_code
+        kind = classify(status)
+        if kind == "ok" and over:
+            kind, trouble = "too-large", f"more than {self._max_body:,} bytes"
+        elif kind == "ok" and trouble:
+            kind = "retry"
+        elif kind == "ok":
+            encoding = answered.headers.get("content-encoding", "identity").strip().lower()
+            if encoding not in ("gzip", "identity", ""):
+                kind, trouble = "refused", "the answer is compressed in a way that was not asked for"
+        waits = kind in ("limited", "retry")
+        return ApiAnswer(
+            kind=kind,
+            status=status,
+            body=body if kind == "ok" else b"",
+            error="" if kind == "ok" else trouble or self._said(answered, body),
+            retry_after_s=retry_after(answered.headers, now_ms=self._clock.now()) if waits else None,
+            latency_ms=latency_ms,
+        )
+
+    def _said(self, answered: httpx.Response, body: bytes) -> str:
+        status = answered.status_code
+        if 300 <= status < 400:
+            try:
+                host = urlsplit(answered.headers.get("location", "")).hostname or self._host
+            except ValueError:
+                host = self._host
+            return f"redirected to {_clean(host)[:100]}"
+        words = _clean(_error_of(body).replace(self._key, "…"))[:200]
+        return f"{status}: {words}" if words else f"http {status}"
+
+
+def classify(status: int) -> Kind:
+    """The meaning of a final HTTP status on a list of Sprig's (facts: errors of API v2.2.1).
+
+    403 is a missing or wrong key (there, and not 401), 429 the rate limit, 404 a query that nothing matches in the
+    older documentation. 408, 5xx and anything outside the known families pass; other 4xx and redirects do not.
+    """
+    if 200 <= status < 300:
+        return "ok"
+    known: dict[int, Kind] = {401: "key-refused", 403: "key-refused", 404: "none", 429: "limited", 408: "retry"}
+    if status in known:
+        return known[status]
+    return "refused" if 300 <= status < 500 else "retry"
+
+
+def _error_of(body: bytes) -> str:
+    """The words of `{"error": "..."}`, or of the older API's list of texts; empty for anything else."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if isinstance(found, dict):
+        found = found.get("error") or found.get("message")
+    if isinstance(found, list):
+        found = "; ".join(one for one in found if isinstance(one, str))
+    return found if isinstance(found, str) else ""
+
+
+def _clean(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def _host_of(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        httpx.URL(base_url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            "the api url is not an address that can be used", hint="such as https://api.sprig.com"
+        ) from error
+    if "@" in parts.netloc or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError("the api url is not an http or https address", hint=_ADDRESS)
+    return parts.hostname
+
+
+def _version() -> str:
+    try:
+        return version("sprig-tui")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,72 @@
+"""The survey catalogue: stored whole, used wherever rules are, and never before the config's own word."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.config.catalogue import Catalogue, catalogue_file, known_surveys, merged, read_catalogue, write_catalogue
+from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.settings import load_settings
+from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.records import Survey
+
+CHECKOUT = Survey(name="Checkout effort", created_at="2026-02-01T09:00:00.000Z")
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return in_folder(str(tmp_path))
+
+
+def test_what_is_written_is_read_and_only_the_owner_may(paths: Paths) -> None:
+    file = catalogue_file(paths, "production")
+    written = Catalogue(source="https://api.sprig.com", fetched_at=5, surveys={"5120": CHECKOUT})
+    write_catalogue(file, written)
+    assert read_catalogue(file) == written
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert [one.name for one in file.parent.iterdir()] == ["production.json"]
+
+
+def test_the_settings_have_what_every_environment_learnt(paths: Paths) -> None:
+    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
+    write_catalogue(catalogue_file(paths, "staging-eu"), Catalogue(surveys={"7": Survey(name="Onboarding")}))
+    settings = load_settings(paths, {})
+    assert settings.rules.surveys == {"5120": CHECKOUT, "7": Survey(name="Onboarding")}
+    assert settings.surveys == {}
+    assert settings.warnings == ()
+
+
+def test_the_config_goes_first_field_by_field(paths: Paths) -> None:
+    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
+    paths.config_file.write_text('[surveys.5120]\nname = "Ours"\n[surveys.9]\nname = "Only ours"\n')
+    surveys = load_settings(paths, {}).rules.surveys
+    assert surveys["5120"] == Survey(name="Ours", created_at=CHECKOUT.created_at)
+    assert surveys["9"] == Survey(name="Only ours")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"surveys": {"5": 7}}', b"\xff\xfe", b'{"version": 99}'])
+def test_one_that_cannot_be_used_is_a_warning_and_the_others_count(paths: Paths, content: bytes) -> None:
+    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
+    bad = catalogue_file(paths, "development")
+    bad.write_bytes(content)
+    settings = load_settings(paths, {})
+    assert settings.rules.surveys == {"5120": CHECKOUT}
+    assert len(settings.warnings) == 1
+    assert str(bad) in settings.warnings[0]
+    with pytest.raises(ConfigError):
+        read_catalogue(bad)
+
+
+def test_without_a_state_folder_there_is_nothing(paths: Paths) -> None:
+    assert known_surveys(paths) == ({}, [])
+
+
+def test_merging_changes_neither(paths: Paths) -> None:
+    own, learnt = {"1": Survey(name="a")}, {"1": Survey(name="b", created_at="c"), "2": Survey()}
+    assert merged(own, learnt) == {"1": Survey(name="a", created_at="c"), "2": Survey()}
+    assert own == {"1": Survey(name="a")}
+    assert learnt["1"].name == "b"
