@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from sprig_tui.config.document import nearest
+from sprig_tui.config.document import dotted, nearest
 from sprig_tui.config.findings import environment_findings, key_findings
 from sprig_tui.config.keysource import PREFIX, variable_of
 from sprig_tui.config.sections import KNOWN
@@ -45,14 +45,16 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     there = "is understood" if document.mode is not None else "is not there: the defaults hold"
     yield Check("config", "ok", f"{document.file} {there}")
     for name in settings.unknown_tables:
+        kind = "table" if isinstance(document.tables[name], dict) else "key"
         yield Check(
             "config",
             "warning",
-            f"{document.file}: the table [{name[:60]}] is none of ours, and is left alone",
+            f"{document.file}: the {kind} {dotted(name)[:60]} is none of ours, and is left alone",
             nearest(name, KNOWN),
         )
     for text in settings.warnings:
-        yield Check("config", "warning", text, "see sprig-tui keys list")
+        hint = "set that variable where sprig-tui runs" if "write_key_env names" in text else ""
+        yield Check("config", "warning", text, hint)
     findings = key_findings(settings)
     yield from (Check("keys", finding.level, finding.message, finding.hint) for finding in findings)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
@@ -107,10 +109,15 @@ async def journal_checks(settings: Settings) -> list[Check]:
         return [*found, Check("journal", "fault", error.message, error.hint), *disk]
     total = sum(sum(states.values()) for states in counts.values())
     found.append(Check("journal", "ok", f"{place} holds {total:,} deliveries"))
-    advice = {"paused": "mend the cause; a changed key resumes it", "waiting": "it goes on by itself"}
+    advice = {
+        "paused": "a changed key or endpoint resumes it; if both are right, sprig-tui journal resume {name}",
+        "waiting": "it goes on by itself",
+    }
     for name, lane in lanes.items():
         if lane.state in advice:
-            found.append(Check("lanes", "warning", f"{name} is {lane.state}: {lane.cause}", advice[lane.state]))
+            found.append(
+                Check("lanes", "warning", f"{name} is {lane.state}: {lane.cause}", advice[lane.state].format(name=name))
+            )
     for name, states in counts.items():
         known = settings.environments.get(name)
         queued = states.get("queued", 0)  # type: ignore[call-overload]  # a State is its text

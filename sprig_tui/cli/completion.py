@@ -8,11 +8,34 @@ from sprig_tui.cli import output
 from sprig_tui.cli.commands import command
 from sprig_tui.errors import ExitCode
 
+BASH = """\
+%(complete_func)s() {
+    # bash takes a colon for the end of a word: the words are read from the line, and what it has already is left out.
+    local line="${COMP_LINE:0:$COMP_POINT}" type value word known=""
+    word="${line##*[[:space:]]}"
+    [ -n "$word" ] || line+="''"
+    case "$COMP_WORDBREAKS" in *:*) case "$word" in *:*) known="${word%%:*}:" ;; esac ;; esac
+    COMPREPLY=()
+    while IFS=, read -r type value; do
+        case "$type" in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain)
+                COMPREPLY+=("${value#"$known"}")
+                case "$value" in *:) compopt -o nospace ;; esac
+                ;;
+        esac
+    done < <(env COMP_WORDS="$line" COMP_CWORD=-1 %(complete_var)s=bash_complete "$1")
+}
+
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
 
 @command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    r"""Print the completion script for your shell.
+    """Print the completion script for your shell.
 
     \b
     bash   sprig-tui completion bash > ~/.local/share/bash-completion/completions/sprig-tui
@@ -20,7 +43,7 @@ def completion(shell: str) -> int:
     fish   sprig-tui completion fish > ~/.config/fish/completions/sprig-tui.fish
 
     It completes commands, options, environments, and the words of filters.
-    """
+    """  # noqa: D301 - click wants the character itself
     from click.shell_completion import get_completion_class
 
     from sprig_tui.cli.program import program
@@ -28,7 +51,8 @@ def completion(shell: str) -> int:
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
-    output.write_line(found(program, {}, "sprig-tui", "_SPRIG_TUI_COMPLETE").source_template % _names())
+    template = BASH if shell == "bash" else found(program, {}, "sprig-tui", "_SPRIG_TUI_COMPLETE").source_template
+    output.write_line(template % _names())
     return ExitCode.OK
 
 

@@ -87,6 +87,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     output.flush()
     tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
     tally.update(await tally_of(journal, fed.ids))
+    numbers = by_state(tally)
     stats = sink.stats
     diagnostics.note(f"{fed.records:,} records: {tally_text(tally)}")
     diagnostics.note(
@@ -95,7 +96,10 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
         if not stats.duplicates
         else f"the look-alike took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"
     )
+    if numbers[State.FAILED]:
+        diagnostics.note(
+            "a request that holds a refused event is split until that event stands alone: so many requests"
+        )
     diagnostics.note("next: sprig-tui keys set development, then sprig-tui preview FILE -e development")
-    numbers = by_state(tally)
     well = not waited.queued and numbers[State.DELIVERED] == stats.accepted
     return ExitCode.OK if well else ExitCode.REJECTED

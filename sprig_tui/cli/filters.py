@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.argument("words", nargs=-1, type=FILTER, metavar="[FILTER]..."),
             click.option("--status", help="queued, delivered, failed, withheld, or an HTTP status such as 4xx."),
-            click.option("--environment", "env", type=ENVIRONMENT, help="Environment."),
+            click.option("-e", "--environment", "env", type=ENVIRONMENT, metavar="ENV", help="Environment."),
             click.option("--survey", help="Survey id, or part of its name."),
             click.option("--user", help="User id; a * at the end for a prefix."),
             click.option("--since", help="Arrived since: 2h, 7d, 2026-11-23, today."),
@@ -57,9 +58,16 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def filter_text(words: Iterable[str], **options: str | None) -> str:
     """The filter as one would type it in the console; a word with spaces is quoted."""
-    parts = [_quoted(word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word) for word in words]
-    parts.extend(_quoted(f"{name}:{value}") for name, value in options.items() if value is not None)
+    parts = [
+        _quoted(word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word) for word in map(_text, words)
+    ]
+    parts.extend(_quoted(f"{name}:{_text(value)}") for name, value in options.items() if value is not None)
     return " ".join(parts)
+
+
+def _text(word: str) -> str:
+    """What was typed: an ASCII locale hands other letters over as single bytes, in disguise."""
+    return os.fsencode(word).decode("utf-8", "replace") if not word.isascii() else word
 
 
 def _quoted(word: str) -> str:

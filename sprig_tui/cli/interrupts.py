@@ -12,6 +12,8 @@ from sprig_tui.cli import diagnostics
 
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TOGETHER = 0.5
+"""Seconds within which two signals are one: `timeout` and some supervisors signal a process and its group at once."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: what the person asked for
@@ -27,6 +29,7 @@ class Interrupts:
         self.insisted = asyncio.Event()
         """After the second."""
         self._loop = asyncio.get_running_loop()
+        self._first_at = 0.0
         self._before: dict[signal.Signals, Any] = {}
         """Handlers of systems whose event loop takes no signals (Windows)."""
 
@@ -50,8 +53,10 @@ class Interrupts:
 
     def _note(self) -> None:
         if self.asked.is_set():
-            self.insisted.set()
+            if self._loop.time() - self._first_at > TOGETHER:
+                self.insisted.set()
         else:
+            self._first_at = self._loop.time()
             self.asked.set()
 
     async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:

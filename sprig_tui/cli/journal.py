@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import DURATION, Command, json_option, yes_option
+from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, json_option, yes_option
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 
 
 @click.group("journal")
 def journal() -> None:
-    """The journal file: info, prune."""
+    """The journal: info, prune, and resuming what is paused."""
 
 
-@journal.command("info", cls=Command)
+@journal.command("info", cls=Command, short_help="Where it is, its size, and the deliveries by state.")
 @json_option
 def info(as_json: bool) -> int:
     """Where the journal is, its size, and how many deliveries stand in which state."""
@@ -50,7 +50,7 @@ async def _info(*, as_json: bool) -> int:
     return ExitCode.OK
 
 
-@journal.command("prune", cls=Command)
+@journal.command("prune", cls=Command, short_help="Remove deliveries that ended long ago.")
 @click.option("--older-than", type=DURATION, required=True, help="Ended longer ago than this, such as 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @yes_option
@@ -65,13 +65,14 @@ def prune(older_than: float, dry_run: bool, yes: bool, as_json: bool) -> int:
 
 async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     from sprig_tui.clock import SystemClock
+    from sprig_tui.config.durations import format_duration
 
     before = SystemClock().now() - round(older_than * 1000)
     async with opened_journal(open_settings(quiet=True)) as opened:
         found = await opened.prune(before, dry_run=True)
         total = sum(found.by_state.values())
         parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
-        said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads" if total else "nothing"
+        said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
         removed = False
         if total and not dry_run:
             diagnostics.note(f"would remove {said}")
@@ -83,7 +84,34 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
                 removed = True
         if as_json:
             output.write_json({"removed": removed, "by_state": found.by_state, "bytes": found.bytes})
-        diagnostics.note(f"{'removed' if removed else 'would remove' if dry_run or not total else 'kept'} {said}")
+        if not total:
+            diagnostics.note(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
+        else:
+            diagnostics.note(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {said}")
+    return ExitCode.OK
+
+
+@journal.command("resume", cls=Command, short_help="Let a paused environment go on.")
+@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+def resume(environment: str) -> int:
+    """Let an environment go on that is paused over a refused key or a wrong address.
+
+    A changed key or endpoint resumes it by itself; this is for when both are right, and Segment was wrong.
+    """
+    return asyncio.run(_resume(environment))
+
+
+async def _resume(environment: str) -> int:
+    settings = open_settings(quiet=True)
+    settings.environment(environment)
+    async with opened_journal(settings) as opened:
+        lane = (await opened.lanes()).get(environment)
+        if lane is None or lane.state != "paused":
+            diagnostics.note(f"{environment} is not paused")
+            return ExitCode.OK
+        await opened.set_lane(environment, "open")
+    diagnostics.good(f"{environment} goes on; it was paused: {lane.cause}")
+    diagnostics.note("sprig-tui run delivers what is queued")
     return ExitCode.OK
 
 

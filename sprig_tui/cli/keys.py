@@ -35,7 +35,7 @@ def keys() -> None:
 keys.add_command(check)
 
 
-@keys.command("list", cls=Command)
+@keys.command("list", cls=Command, short_help="Each environment: its key, masked, and where it comes from.")
 @json_option
 def list_keys(as_json: bool) -> int:
     """Every environment: its key (first and last four), where the key comes from, and where answers go."""
@@ -77,7 +77,7 @@ def _row_json(found: Environment) -> dict[str, Any]:
     }
 
 
-@keys.command("set", cls=Command)
+@keys.command("set", cls=Command, short_help="Store a key, from a hidden prompt or standard input.")
 @click.argument("environment", type=ENVIRONMENT, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
 @click.option("--endpoint", type=ENDPOINT, help="Where its answers go.")
@@ -123,7 +123,9 @@ def set_key(
         diagnostics.warning(
             f"{environment}: {key.source} is set, and goes before the config", f"unset {key.source} to use this key"
         )
-    diagnostics.note("Segment answers 200 to any key: sprig-tui keys check --send-test-event shows whether it arrives")
+    diagnostics.note(
+        f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
+    )
     return ExitCode.OK
 
 
@@ -170,7 +172,7 @@ def _accepted(settings: Settings, environment: str, lint: KeyLint, *, force: boo
     return False
 
 
-@keys.command("remove", cls=Command)
+@keys.command("remove", cls=Command, short_help="Remove a key from the config.")
 @click.argument("environment", type=ENVIRONMENT, metavar="ENV")
 @click.option("--whole", is_flag=True, help="Remove the environment with all its settings.")
 @yes_option

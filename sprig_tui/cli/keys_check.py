@@ -22,7 +22,7 @@ TEST_EVENT = "sprig-tui test event"
 TEST_USER = "sprig-tui-test"
 
 
-@click.command("check", cls=Command)
+@click.command("check", cls=Command, short_help="Look at the format of keys; send a test event.")
 @click.argument("environment", required=False, type=ENVIRONMENT, metavar="[ENV]")
 @click.option("--send-test-event", is_flag=True, help="Send one recognisable event, to look for in Segment's debugger.")
 @yes_option

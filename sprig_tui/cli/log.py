@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.query import Query
     from sprig_tui.journal.records import Delivery
 
+Form = Literal["lines", "json", "csv"]
 PAGE = 1_000
 LOOK_EVERY = 0.25
 """Seconds between two looks for what changed."""
@@ -27,30 +28,44 @@ LOOK_EVERY = 0.25
 @filter_arguments
 @click.option("-n", "number", type=click.IntRange(min=0), default=100, show_default=True, help="The newest N; 0: all.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added or changes, until Ctrl-C.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV, heading first: every column, safe in a spreadsheet.")
 @click.option("--detail", type=click.IntRange(min=1), metavar="ID", help="Everything about one delivery.")
 @json_option
 def log(
-    words: tuple[str, ...], number: int, follow: bool, detail: int | None, as_json: bool, **options: str | None
+    words: tuple[str, ...],
+    number: int,
+    follow: bool,
+    as_csv: bool,
+    detail: int | None,
+    as_json: bool,
+    **options: str | None,
 ) -> int:
     """The journal: every delivery, its state and its reason.
 
     FILTER is as in the console: words such as status:failed env:production survey:"Checkout effort" user:acct_1
     since:2h, free text, and -word for 'not this'.
 
-    With --json: one object per line.
+    With --json: one object per line. `sprig-tui log status:failed -n 0 --csv > failed.csv` is for a spreadsheet.
     """
+    if as_csv and (as_json or follow or detail is not None):
+        raise click.UsageError("--csv goes with a filter and -n alone")
     if detail is not None and (words or follow or any(options.values())):
         raise click.UsageError("--detail takes one delivery, no filter and no --follow")
     query = read_filter(words, **options)
-    return asyncio.run(_log(query, number, detail, follow=follow, as_json=as_json))
+    form: Form = "csv" if as_csv else "json" if as_json else "lines"
+    return asyncio.run(_log(query, number, detail, follow=follow, form=form))
 
 
-async def _log(query: Query, number: int, detail: int | None, *, follow: bool, as_json: bool) -> int:
+async def _log(query: Query, number: int, detail: int | None, *, follow: bool, form: Form) -> int:
     async with opened_journal(open_settings(quiet=True)) as journal:
         if detail is not None:
-            return await _detail(journal, detail, as_json=as_json)
+            return await _detail(journal, detail, as_json=form == "json")
         cursor = (await journal.changes()).cursor if follow else ""
-        shown = await _shown(journal, query, number, as_json=as_json)
+        if form == "csv":
+            from sprig_tui.journal.export_format import FIELDS, csv_lines
+
+            output.write_line(csv_lines([FIELDS]).rstrip("\r\n"))
+        shown = await _shown(journal, query, number, form)
         if not follow:
             if number and shown == number and (total := await journal.count(query)) > shown:
                 diagnostics.note(f"the newest {shown:,} of {total:,}; -n 0 shows all")
@@ -58,7 +73,7 @@ async def _log(query: Query, number: int, detail: int | None, *, follow: bool, a
                 diagnostics.note("nothing matches" if query.terms else "the journal is empty")
             return ExitCode.OK
         output.flush()
-        await _follow(journal, query, cursor, as_json=as_json)
+        await _follow(journal, query, cursor, form)
     return ExitCode.OK
 
 
@@ -76,13 +91,13 @@ async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-async def _shown(journal: Journal, query: Query, number: int, *, as_json: bool) -> int:
+async def _shown(journal: Journal, query: Query, number: int, form: Form) -> int:
     """Write the newest `number`, oldest first, or all; a page at a time, whatever their number."""
     if number == 0:
         shown, cursor, more = 0, 0, True
         while more:
             page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
-            _write(page.deliveries, as_json=as_json)
+            _write(page.deliveries, form)
             shown += len(page.deliveries)
             more = page.more and bool(page.deliveries)
             cursor = page.deliveries[-1].id if page.deliveries else cursor
@@ -97,28 +112,34 @@ async def _shown(journal: Journal, query: Query, number: int, *, as_json: bool) 
         cursor = page.deliveries[0].id
         if not page.more:
             break
-    _write(rows, as_json=as_json)
+    _write(rows, form)
     return len(rows)
 
 
-async def _follow(journal: Journal, query: Query, cursor: str, *, as_json: bool) -> None:
+async def _follow(journal: Journal, query: Query, cursor: str, form: Form) -> None:
     while True:
         changes = await journal.changes(cursor)
         cursor = changes.cursor
         if changes.overflow:
             diagnostics.note("more changed than can be followed; some changes are not shown here")
-        _write([delivery for delivery in changes.deliveries if matches(query, delivery)], as_json=as_json)
+        _write([delivery for delivery in changes.deliveries if matches(query, delivery)], form)
         output.flush()
         if not changes.deliveries:
             await asyncio.sleep(LOOK_EVERY)
 
 
-def _write(deliveries: list[Delivery] | tuple[Delivery, ...], *, as_json: bool) -> None:
+def _write(deliveries: list[Delivery] | tuple[Delivery, ...], form: Form) -> None:
     from sprig_tui.cli.log_lines import LogLines, delivery_json
+
+    if form == "csv":
+        from sprig_tui.journal.export_format import csv_lines, delivery_fields
+
+        output.write_lines(csv_lines([[*delivery_fields(delivery).values()]]).rstrip("\r\n") for delivery in deliveries)
+        return
 
     lines = LogLines(output.columns())
     for delivery in deliveries:
-        if as_json:
+        if form == "json":
             output.write_json(delivery_json(delivery))
         else:
             output.write_line(lines.line(delivery))

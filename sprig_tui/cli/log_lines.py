@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
 WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
 """Columns of the parts that may be longer; the rest of a line is what it is."""
+NARROW = {"environment": 5, "survey": 8, "user": 9}
+"""The parts that a terminal of 80 columns has room for, so that a delivery stays on one line."""
+FULL_FROM = 120
+"""Columns from which on all parts are shown."""
 FIXED, OUTCOME = 40, 24
 """Columns of id, time, state and gaps, and what is left at least for why a delivery stands where it stands."""
 TIMES = ("answered_at", "added_at", "due_at", "settled_at")
@@ -29,7 +33,12 @@ class LogLines:
         """`columns` of the terminal; 0 for no limit."""
         self._columns = columns
         self._widths = dict(WIDTHS)
-        if columns:
+        if 0 < columns < FULL_FROM:
+            self._widths = dict(NARROW)
+            spare = columns - 80
+            if spare > 0:
+                self._widths = {"environment": 5 + min(7, spare // 4), "survey": 8 + spare // 4, "user": 9 + spare // 4}
+        elif columns:
             share = max(0.35, (columns - FIXED - OUTCOME) / (sum(WIDTHS.values()) + 2 * len(WIDTHS)))
             self._widths = {name: round(width * min(share, 2.0)) for name, width in WIDTHS.items()}
             self._widths["environment"] = max(11, self._widths["environment"])
@@ -44,31 +53,40 @@ class LogLines:
             "type": delivery.question_type or "-",
             "answer": delivery.answer or "-",
         }
-        fitted = "  ".join(fit(one_line(text), self._widths[name]) for name, text in cells.items())
+        fitted = "  ".join(fit(one_line(cells[name]), width) for name, width in self._widths.items())
         state = output.paint(f"{delivery.state.value:<9}", STYLES[delivery.state])
         why = outcome_text(delivery)
         when = clock_time(delivery.added_at)
         if self._columns:
             when = self._short(when)
-            used = 8 + len(when) + 2 + sum(self._widths.values()) + 2 * len(WIDTHS) + 9 + 2
-            why = fit(why, max(OUTCOME, self._columns - used)).rstrip()
+            used = 8 + len(when) + 2 + sum(self._widths.values()) + 2 * len(self._widths) + 9 + 2
+            least = OUTCOME if self._columns >= FULL_FROM else 10
+            why = fit(why, max(least, self._columns - used)).rstrip()
         return f"{delivery.id:>6}  {output.paint(when, 'dim')}  {fitted}  {state}  {why}".rstrip()
 
     def _short(self, when: str) -> str:
-        return f"{when[11:]:<14}" if when[:10] == self._today.isoformat() else f"{when[:16][2:]:<14}"
+        today = when[:10] == self._today.isoformat()
+        if self._columns < FULL_FROM:
+            return f"{when[11:23] if today else when[5:16]:<12}"
+        return f"{when[11:] if today else when[:16][2:]:<14}"
 
 
 def outcome_text(delivery: Delivery) -> str:
     """Why it stands where it stands: the reason, or status, attempts and latency."""
     if delivery.state is State.WITHHELD:
-        return one_line(f"{delivery.reason}{': ' + delivery.detail if delivery.detail else ''}")
+        # What has neither survey nor person is known by its place in the file alone.
+        nameless = delivery.source and not delivery.survey_id and not delivery.survey_name
+        where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
+        return one_line(
+            ": ".join(part for part in (delivery.reason, where if nameless else "", delivery.detail) if part)
+        )
     parts = []
     if delivery.status:
         parts.append(str(delivery.status))
     if delivery.error and delivery.error != f"http {delivery.status}":
         parts.append(one_line(delivery.error))
     if delivery.attempts > 1:
-        parts.append(f"{delivery.attempts} attempts")
+        parts.append(f"{delivery.attempts} requests")
     if delivery.latency_ms:
         parts.append(f"{delivery.latency_ms:.0f} ms")
     if delivery.state is State.QUEUED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,20 @@ def open_settings(*, quiet: bool = False) -> Settings:
     if not quiet:
         for text in settings.warnings:
             diagnostics.warning(text)
+        for name, meant in misspelt(settings):
+            diagnostics.warning(f"{settings.document.file}: {name} is none of ours", f"did you mean {meant}?")
     return settings
+
+
+def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Tables left alone whose name is so close to one of ours that it was surely meant, and that one."""
+    import difflib
+
+    from sprig_tui.config.sections import KNOWN
+
+    for name in settings.unknown_tables:
+        for meant in difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.8):
+            yield name[:60], meant
 
 
 @asynccontextmanager

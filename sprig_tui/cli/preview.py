@@ -54,7 +54,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
             if as_json:
                 output.write_json(_unsendable_json(record))
             else:
-                _show_unsendable(record)
+                _show_unsendable(record, view)
             continue
         route = intake.route(record)
         mapping = intake.mapper.map(record, environment=route.environment, now_ms=clock.now())
@@ -63,10 +63,12 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
         if as_json:
             output.write_json(_mapping_json(record, mapping, detail))
         elif view == "json":
+            if mapping.withheld is not None:
+                diagnostics.note(f"would be withheld: {_place(record)}: {detail or mapping.withheld.value}")
             output.write_lines(_pretty(mapping.body))
         else:
             lines = _curl(settings, mapping) if view == "curl" else _fields(settings, mapping, detail)
-            output.write_lines([_title(record, number), *lines, ""])
+            output.write_lines([("# " if view == "curl" else "") + _title(record, number), *lines, ""])
     if not number:
         diagnostics.note("the input holds no records")
     elif withheld:
@@ -93,10 +95,14 @@ def _title(record: Record, number: int) -> str:
     return output.paint(f"{number}  {one_line(_place(record))}", "strong") + (f"  {origin}" if origin else "")
 
 
-def _show_unsendable(record: Unsendable) -> None:
+def _show_unsendable(record: Unsendable, view: View) -> None:
     from sprig_tui.text import one_line
 
     detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+    if view != "fields":
+        # What goes to stdout there is read by other programs.
+        diagnostics.note(f"would be withheld: {_place(record)}: {detail or record.reason.value}")
+        return
     mark = output.paint(output.mark("✗", "x"), "bad")
     output.write_line(f"{mark} {one_line(_place(record))}  withheld, {record.reason.value}: {one_line(detail)}")
 
@@ -108,7 +114,7 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     columns = output.columns()
     width = min(44, max(18, columns - PATH_WIDTH - ORIGIN_WIDTH - NOTE_WIDTH - 8)) if columns else 44
     for field in mapping.fields:
-        yield _field(field, width)
+        yield from _field(field, width, columns)
     counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
     said = [f"{number} {level}{'s' if number > 1 else ''}" for level, number in counts.items() if number]
     said.append(f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes")
@@ -125,7 +131,10 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     yield f"  {'  '.join(said)}"
 
 
-def _field(field: FieldTrace, width: int) -> str:
+def _field(field: FieldTrace, width: int, columns: int) -> Iterator[str]:
+    """One line; a note that the terminal has no room for follows on lines of its own."""
+    from textwrap import wrap
+
     from sprig_tui.cli.log_lines import fit
     from sprig_tui.text import one_line
 
@@ -135,9 +144,14 @@ def _field(field: FieldTrace, width: int) -> str:
         fit(field.path, PATH_WIDTH),
         fit(one_line(value_text(field.value)), width),
         fit(one_line(field.origin), ORIGIN_WIDTH),
-        one_line(field.note),
     )
-    return f"{mark} {'  '.join(cells)}".rstrip()
+    line, note = f"{mark} {'  '.join(cells)}", one_line(field.note)
+    used = PATH_WIDTH + width + ORIGIN_WIDTH + 8
+    if columns and used + len(note) > columns:
+        yield line.rstrip()
+        yield from wrap(note, max(20, columns - 1), initial_indent="    ", subsequent_indent="    ")
+    else:
+        yield f"{line}  {note}".rstrip()
 
 
 def value_text(value: Any) -> str:

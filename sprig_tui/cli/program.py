@@ -34,7 +34,7 @@ COMMANDS = {
     "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys: list, set, remove, check."),
     "sink": Entry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
     "doctor": Entry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
-    "journal": Entry("sprig_tui.cli.journal:journal", "The journal file: info, prune."),
+    "journal": Entry("sprig_tui.cli.journal:journal", "The journal: info, prune, resume."),
     "paths": Entry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
     "completion": Entry("sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
 }

@@ -117,7 +117,7 @@ async def deliver(
     run = _Replaying(journal, query, chosen, newest.deliveries[-1].id if newest.deliveries else 0, as_new=as_new)
     if no_wait:
         await run.queue(None)
-        diagnostics.note("sprig-tui run delivers what is queued")
+        diagnostics.note("sprig-tui run delivers it")
         return _report(run, await run.tally() if chosen.by_id else Counter(), Waited(), as_json=as_json, stopped=False)
     environments = {name: found for name, found in terms.environments(settings).items() if name in chosen.environments}
     async with AsyncExitStack() as stack:
@@ -169,7 +169,7 @@ class _Replaying:
         job = await self._journal.start_replay(self._query, as_new=self.as_new)
         if engine is None:
             self.queued = 0
-            diagnostics.note(f"replay {job.id} over {job.total:,} deliveries is made")
+            diagnostics.note(f"replay {job.id} of {job.total:,} deliveries waits in the journal")
             return
         engine.wake()
         while job.state in ("running", "paused"):
@@ -213,7 +213,8 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, *, as_json: bool, sto
             }
         )
     skipped = f", {run.skipped:,} cannot be sent (withheld for good, or still queued)" if run.skipped else ""
-    diagnostics.note(f"{run.queued:,} queued again{skipped}; now: {tally_text(tally)}" if tally else "queued")
+    if tally or run.skipped or not run.chosen.total:
+        diagnostics.note(f"{run.queued:,} queued again{skipped}; now: {tally_text(tally)}")
     say_standstills(waited.standstills)
     if stopped:
         diagnostics.note("interrupted, nothing is lost: sprig-tui run goes on with it")

@@ -127,6 +127,8 @@ def _dry_run(records: Iterator[Record], intake: Intake, *, as_json: bool) -> int
                 shown.show(f"mapped {number:,}")
     if withheld > SHOWN:
         diagnostics.note(f"  and {withheld - SHOWN:,} more withheld")
+    if not intake.stats:
+        diagnostics.note("the input holds no records")
     if as_json:
         output.write_json({"dry_run": True, **tally_json(intake.stats), "environments": environments})
     to = ", ".join(f"{name} {number:,}" for name, number in environments.items())

@@ -129,7 +129,10 @@ class Sending:
                 }
             )
         again = f"; {known:,} of them known from before" if known else ""
-        diagnostics.note(f"{self._fed.records:,} records: {tally_text(tally)}{again}")
+        if self._fed.records or stopped:
+            diagnostics.note(f"{self._fed.records:,} records: {tally_text(tally)}{again}")
+        else:
+            diagnostics.note("the input holds no records: nothing to do")
         say_standstills(standstills)
         if stopped:
             rest = "" if self._read_all else "; send the same files again for the rest, nothing is sent twice"

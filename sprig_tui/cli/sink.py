@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 @command("sink")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--fault", "faults", multiple=True, metavar="RULE", help="Such as 503@2-4 or 429+retry-after=2:5%.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="RULE", help="Such as 503@2-4 or 429+retry-after=2:5%; repeatable."
+)
 @click.option("--faults", "fault_file", type=click.Path(path_type=Path), metavar="FILE", help="Fault rules as JSON.")
 @click.option("--keys", "key_file", type=click.Path(path_type=Path), metavar="FILE", help="JSON object: key to source.")
 @click.option(
     "--keep", type=click.IntRange(min=0), default=10_000, show_default=True, help="Events held; 0: count only."
 )
+@click.option("--count", is_flag=True, help="Hold no events, only count them, repeats told apart: for millions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Makes faults by rate repeatable.")
 @json_option
-def sink(
+def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     port: int,
     host: str,
     faults: tuple[str, ...],
     fault_file: Path | None,
     key_file: Path | None,
     keep: int,
+    count: bool,
     seed: int,
     as_json: bool,
 ) -> int:
@@ -43,7 +47,7 @@ def sink(
     it with `sprig-tui send FILE -e development --endpoint http://127.0.0.1:8080`.
 
     A fault is a status or a word (reset, close, hang, slow=0.5, trickle, truncate, html), then conditions: @2-4 the
-    second to fourth request, @every:10, :5% a share, ~text events that hold the text.
+    second to fourth request, @every:10, :5% a share, ~text events that hold the text. --fault may be given again.
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
 
@@ -60,13 +64,14 @@ def sink(
         keys=_read_keys(key_file) if key_file else None,
         faults=rules,
         seed=seed,
-        keep=keep,
+        keep=0 if count else keep,
+        count=count,
         on_request=seen,
     )
-    return asyncio.run(_serve(made))
+    return asyncio.run(_serve(made, tells_repeats=bool(keep) or count))
 
 
-async def _serve(made: object) -> int:
+async def _serve(made: object, *, tells_repeats: bool) -> int:
     from sprig_tui.cli.interrupts import Interrupts
     from sprig_tui.segment.sink import Sink, serve
 
@@ -79,10 +84,8 @@ async def _serve(made: object) -> int:
         await serve(made, stop=interrupts.asked, on_ready=ready)
     stats = made.stats
     rejected = sum(stats.rejected.values())
-    diagnostics.note(
-        f"{stats.requests:,} requests: {stats.accepted:,} events taken, {stats.duplicates:,} duplicates, "
-        f"{rejected:,} rejected"
-    )
+    repeats = f"{stats.duplicates:,} duplicates" if tells_repeats else "duplicates not told apart (--count does)"
+    diagnostics.note(f"{stats.requests:,} requests: {stats.accepted:,} events taken, {repeats}, {rejected:,} rejected")
     return ExitCode.OK
 
 

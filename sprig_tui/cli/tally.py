@@ -69,7 +69,10 @@ def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstil
 def say_standstills(standstills: tuple[Standstill, ...]) -> None:
     """Why deliveries are still queued, and what to do."""
     advice = {
-        "paused": "mend it, then sprig-tui run goes on (a changed key resumes the lane)",
+        "paused": (
+            "set the right key (sprig-tui keys set {name}) or endpoint, then sprig-tui run goes on; "
+            "if both are right, sprig-tui journal resume {name}"
+        ),
         "no-key": "set one with sprig-tui keys set {name}, then sprig-tui run delivers",
         "unreachable": "all stays queued; sprig-tui run delivers when it is back",
     }

@@ -1,0 +1,59 @@
+"""What README.md says of the config is what the config takes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sprig_tui.config.document import Document
+from sprig_tui.config.paths import in_folder
+from sprig_tui.config.sections import DeliveryTable, EnvironmentTable, JournalTable, MappingTable, SurveyTable
+from sprig_tui.config.settings import settings_of
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TABLES = {
+    "[environments.NAME]": EnvironmentTable,
+    "[mapping]": MappingTable,
+    "[surveys.ID]": SurveyTable,
+    "[delivery]": DeliveryTable,
+    "[journal]": JournalTable,
+}
+
+ELSEWHERE = {"url", "webhook_token", "webhook_token_env", "sprig_api_key", "sprig_api_key_env"}
+"""Settings that belong to a shared journal, to receiving and to pulling: told where those are."""
+
+
+def _rows() -> dict[str, set[str]]:
+    """Settings by table, as README's table lists them."""
+    found: dict[str, set[str]] = {}
+    table = ""
+    for line in README.partition("| table | setting |")[2].partition("\n\n")[0].splitlines()[2:]:
+        row = line.strip("|").split("|")
+        table = row[0].strip().strip("`") or table
+        if table in TABLES:
+            found.setdefault(table, set()).update(re.findall(r"`([a-z_]+)`", row[1]))
+    return found
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_setting_is_in_the_table_and_none_is_invented(table: str) -> None:
+    known = {field.name for field in msgspec.structs.fields(TABLES[table])}
+    assert _rows()[table] <= known
+    assert known - ELSEWHERE <= _rows()[table]
+
+
+def test_the_example_is_a_config(tmp_path: Path) -> None:
+    text = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0]
+    paths = in_folder(str(tmp_path))
+    document = Document(paths.config_file, text.encode(), tomllib.loads(text), 0o600)
+    settings = settings_of(document, paths, {"SEGMENT_KEY_PRODUCTION": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"})
+    assert not settings.warnings
+    assert settings.environments["production"].sprig_environment_id == "QmK7x2dTfa"
+
+
+def test_the_script_is_python() -> None:
+    compile(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0], "README.md", "exec")
