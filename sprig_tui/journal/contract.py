@@ -168,6 +168,18 @@ class Journal(Protocol):
         """Jobs, newest first."""
         ...
 
+    # -- health ---------------------------------------------------------------------------------------------------
+
+    async def check_writable(self) -> None:
+        """Write as `add` would, and change nothing; raises JournalError where `add` would for the store's sake."""
+
+    async def oldest_queued(self) -> dict[str, int]:
+        """When the delivery that waits at the head of the line arrived, ms, by environment; none where none waits.
+
+        An index seek, not a search: of deliveries that wait for a retry it sees the one that is due first.
+        """
+        ...
+
     # -- upkeep ---------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:

@@ -37,7 +37,19 @@ from sprig_tui.journal.records import (
     Settlement,
     State,
 )
-from sprig_tui.journal.sqlite import adding, claims, finding, lanes, looking, packs, replaying, schema, settling, upkeep
+from sprig_tui.journal.sqlite import (
+    adding,
+    claims,
+    finding,
+    health,
+    lanes,
+    looking,
+    packs,
+    replaying,
+    schema,
+    settling,
+    upkeep,
+)
 from sprig_tui.journal.sqlite.faults import file_error, journal_error
 from sprig_tui.journal.sqlite.writer import Writer
 
@@ -290,6 +302,16 @@ class SQLiteJournal:
     async def replays(self) -> list[ReplayJob]:
         """See the contract."""
         return await self._read(replaying.jobs)
+
+    # -- health --------------------------------------------------------------------------------------------------------
+
+    async def check_writable(self) -> None:
+        """See the contract."""
+        await self._writer.run(health.write_nothing)
+
+    async def oldest_queued(self) -> dict[str, int]:
+        """See the contract."""
+        return await self._read(health.oldest_queued)
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 

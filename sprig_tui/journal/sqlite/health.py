@@ -1,0 +1,27 @@
+"""What monitors ask of the file: whether it takes writes, and how long the oldest delivery has waited."""
+
+from __future__ import annotations
+
+import sqlite3
+
+_OLDEST = (
+    "SELECT added_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
+    " AND priority = ? AND due_at {} ORDER BY due_at, id LIMIT 1"
+)
+_QUESTIONS = tuple((_OLDEST.format(due), priority) for due in ("= 0", "> 0") for priority in (0, 1))
+
+
+def write_nothing(connection: sqlite3.Connection) -> None:
+    """A write that changes nothing and needs all that a real one needs: the lock, the right, room for a page."""
+    connection.execute("UPDATE sequence SET next_id = next_id")
+
+
+def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
+    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    oldest: dict[str, int] = {}
+    for number, name in connection.execute("SELECT id, name FROM environments").fetchall():
+        for sql, priority in _QUESTIONS:
+            row = connection.execute(sql, (number, priority)).fetchone()
+            if row is not None:
+                oldest[name] = min(row[0], oldest.get(name, row[0]))
+    return oldest

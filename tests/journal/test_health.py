@@ -1,0 +1,49 @@
+"""What monitors ask: whether writes are taken, and how old the queue is."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Settlement, State
+
+
+async def test_checking_changes_nothing(journal, entry):
+    await journal.check_writable()
+    await journal.add([entry()])
+    cursor = (await journal.changes()).cursor
+    await journal.check_writable()
+    assert (await journal.changes(cursor)).deliveries == ()
+    assert await journal.count(Query()) == 1
+
+
+async def test_a_closed_journal_takes_no_writes(journal):
+    await journal.close()
+    with pytest.raises(JournalError):
+        await journal.check_writable()
+
+
+async def test_the_oldest_that_waits_is_told_by_environment(journal, entry, clock):
+    assert await journal.oldest_queued() == {}
+    first = clock.now()
+    await journal.add([entry(), entry("development", reason="anonymous")])
+    clock.advance(60)
+    await journal.add([entry(), entry("staging")])
+    assert await journal.oldest_queued() == {"production": first, "staging": first + 60_000}
+
+
+async def test_one_that_waits_for_a_retry_is_seen_and_one_that_ended_is_not(journal, entry, clock, claim, attempt):
+    first = clock.now()
+    await journal.add([entry()])
+    taken = await claim()
+    assert await journal.oldest_queued() == {}, "on the wire"
+    later = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now() + 30_000)
+    await journal.settle(taken, (later,))
+    clock.advance(10)
+    await journal.add([entry()])
+    assert await journal.oldest_queued() == {"production": first}
+    clock.advance(60)
+    while (taken := await claim()).lease:
+        await journal.settle(taken, (Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt()),))
+    assert await journal.oldest_queued() == {}
