@@ -24,7 +24,7 @@ from textual.strip import Strip
 
 from sprig_tui.text import ELLIPSIS, printable
 
-CACHED_LINES = 1_024
+CACHED_LINES = 256
 MAX_TEXT = 65_536
 """Characters of one part that are looked at: what is beyond is not reachable by scrolling sideways either."""
 
@@ -301,10 +301,7 @@ class LineView(ScrollView, can_focus=True):
         cells = 0
         run, name_of_run = "", ""
         for text, name, width in line:
-            # No character of more than one cell fewer than a column: what a fixed width cannot show is not looked at.
-            shown = printable(text, limit=min(MAX_TEXT, 4 * width + 16) if width else MAX_TEXT)
-            if width:
-                shown = fit(shown, width)
+            shown = _shown(text, width)
             cells += width or cell_len(shown)
             # The compositor's work is by the segment, so neighbours in one style are one.
             if name != name_of_run and run:
@@ -331,8 +328,18 @@ class LineView(ScrollView, can_focus=True):
         self._styles.clear()
 
 
+def _shown(text: str, width: int) -> str:
+    if width and len(text) == width and text.isascii() and text.isprintable():
+        return text
+    # A column of so many cells shows few characters: what is behind them is not looked at.
+    text = printable(text, limit=min(MAX_TEXT, 4 * width + 16) if width else MAX_TEXT)
+    return fit(text, width) if width else text
+
+
 def fit(text: str, width: int) -> str:
     """The text in exactly `width` cells of a terminal: padded, or cut with an ellipsis at the end."""
+    if text.isascii() and text.isprintable():  # a cell each; nearly everything that columns hold
+        return text.ljust(width) if len(text) <= width else text[: max(0, width - 1)] + ELLIPSIS[:width]
     cells = cell_len(text)
     if cells <= width:
         return text + " " * (width - cells)

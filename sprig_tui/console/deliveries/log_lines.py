@@ -46,7 +46,7 @@ class LogLines(LineView, inherit_bindings=False):
         self.new = 0
         """Arrived since following ended."""
         self.wanted = asyncio.Event()
-        """Set when a row in sight was not read yet."""
+        """Set when rows in sight, or next to come into sight, may not be read yet."""
         self.hints: tuple[str, ...] = ()
         self._cursor_id = 0
         self._top_id = 0
@@ -93,6 +93,17 @@ class LogLines(LineView, inherit_bindings=False):
         if self.search is not None:
             matches = self.search.matches
             self.invalidate([matches.position(one) for one in ids if one in matches])
+
+    def seen(self) -> list[int]:
+        """Ids in sight."""
+        return self.search.matches.stretch(self.in_sight.start, self.in_sight.stop) if self.search is not None else []
+
+    def newest(self) -> list[int]:
+        """Ids that will be in sight at the end."""
+        if self.search is None:
+            return []
+        count = len(self.search.matches)
+        return self.search.matches.stretch(count - max(1, self.scrollable_content_region.height), count)
 
     def around(self) -> list[int]:
         """Ids in sight, and as many before and behind."""
@@ -193,6 +204,7 @@ class LogLines(LineView, inherit_bindings=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolled: away from the end ends following, back to it begins it again."""
         super().watch_scroll_y(old_value, new_value)
+        self.wanted.set()
         if not self._arranging and round(old_value) != round(new_value):
             at_end = new_value >= self.max_scroll_y
             self._set_following(at_end and (self.following or new_value > old_value))

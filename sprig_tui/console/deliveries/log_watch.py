@@ -22,6 +22,8 @@ BUSY = 0.1
 IDLE = 1.0
 """Seconds between two looks while things happen, and while nothing does."""
 SLOWING = 1.5
+TELL_EVERY = 0.25
+"""Seconds between two changes of the title: its frame is painted anew with it."""
 COUNT_EVERY = 1.0
 SEARCH_AGAIN_AFTER = 3.0
 """Seconds between two searches from the start, where more changed than could be followed."""
@@ -43,6 +45,8 @@ class LogWatch:
         """A search from the start that is to take the place of the present one when it is complete."""
         self._next_after = 0.0
         self._count_after = 0.0
+        self._tell_after = 0.0
+        self._untold = False
         self._wanted_row = 0
         self._reread = False
         self.trouble = ""
@@ -96,12 +100,17 @@ class LogWatch:
         if search is None:
             return True, True
         step = await search.step()
+        if step.moved and self._lines.following:
+            # what will be in sight is read first, so that each look is painted once
+            await search.read(one for one in self._lines.newest() if search.row(one) is None)
         self._take(search, step)
         searching = await self._look_on(search)
-        if self._asked is None and (not step.quiet or searching):
+        self._untold = self._untold or not step.quiet or searching
+        if self._untold and self._asked is None and monotonic() >= self._tell_after:
+            self._untold, self._tell_after = False, monotonic() + TELL_EVERY
             await self._count(search)
             self._changed()
-        return step.quiet, not searching and self._asked is None
+        return step.quiet and not self._untold, not searching and self._asked is None
 
     async def _look_on(self, search: Search) -> bool:
         """Go on with a search that is not complete; returns whether there was one."""
@@ -131,7 +140,7 @@ class LogWatch:
             if search is None:
                 continue
             again, self._reread = self._reread, False
-            ids = [one for one in self._lines.around() if again or not self._known(search, one)]
+            ids = self._lines.seen() if again else [one for one in self._lines.around() if not self._known(search, one)]
             if self._wanted_row and search.row(self._wanted_row) is None:
                 ids.append(self._wanted_row)
             try:

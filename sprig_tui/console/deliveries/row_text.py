@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sprig_tui.console.deliveries.columns import Name, Placed
-from sprig_tui.console.line_view import Part
+from sprig_tui.console.line_view import Part, fit
 from sprig_tui.journal.records import Delivery, State
 from sprig_tui.text import one_line
 
@@ -18,18 +18,19 @@ STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "w
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelled out here: strftime would follow the locale, and the columns with it."""
 
+_OWN = frozenset({"time", "state", "status", "attempts"})
+"""Columns of our own words."""
 Cell = tuple[str, str]
 """Text and style."""
 
 
 def row(delivery: Delivery, columns: Sequence[Placed], *, now: int, marked: bool = False) -> list[Part]:
     """The parts of a row; `now` in milliseconds since 1970 decides how times are written."""
-    parts = [Part(MARK if marked else "", "accent", 2)]
+    parts = [Part(MARK, "accent", 2) if marked else Part("", "muted", 2)]
     for name, _, width, gap in columns:
         text, style = _CELLS[name](delivery, now, width)
-        parts.append(Part(one_line(text, limit=4 * width + 16), style, width))
-        if gap:
-            parts.append(Part("", "", gap))
+        cell = fit(text if name in _OWN else one_line(text, limit=4 * width + 16), width)
+        parts.append(Part(cell + " " * gap, style, width + gap))
     return parts
 
 
@@ -37,7 +38,7 @@ def header(columns: Sequence[Placed]) -> list[Part]:
     """The titles over the columns."""
     parts = [Part("", "", 2)]
     for _, title, width, gap in columns:
-        parts += [Part(title, "muted", width), Part("", "", gap)]
+        parts.append(Part(fit(title, width) + " " * gap, "muted", width + gap))
     return parts
 
 

@@ -17,11 +17,11 @@ from sprig_tui.journal.records import Delivery
 
 FIRST = 200
 """Matches looked for before the first screenful is shown."""
-FIRST_MS = 80
+FIRST_MS = 50
 """How long the first look may take."""
 STRETCH = 20_000
 """Matches asked for in one later look."""
-STRETCH_MS = 50
+STRETCH_MS = 30
 """How long one may take: the journal's readers are also what delivering waits for."""
 CHANGES = 200
 """Changed rows told one by one; where more changed at once, what is in sight is read again instead."""
