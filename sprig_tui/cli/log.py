@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import json_option
-from sprig_tui.cli.filters import FilterCommand, filter_arguments, matches, read_filter
+from sprig_tui.cli.filters import FilterCommand, filter_arguments, read_filter
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
+    from sprig_tui.cli.log_lines import Form
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.query import Query
     from sprig_tui.journal.records import Delivery
 
-Form = Literal["lines", "json", "csv"]
 PAGE = 1_000
-LOOK_EVERY = 0.25
-"""Seconds between two looks for what changed."""
 
 
 @click.command("log", cls=FilterCommand)
@@ -57,23 +55,25 @@ def log(
 
 
 async def _log(query: Query, number: int, detail: int | None, *, follow: bool, form: Form) -> int:
+    from sprig_tui.cli.log_follow import Follower
+
     async with opened_journal(open_settings(quiet=True)) as journal:
         if detail is not None:
             return await _detail(journal, detail, as_json=form == "json")
-        cursor = (await journal.changes()).cursor if follow else ""
+        follower = await Follower.begin(journal, query, form) if follow else None
         if form == "csv":
             from sprig_tui.journal.export_format import FIELDS, csv_lines
 
             output.write_line(csv_lines([FIELDS]).rstrip("\r\n"))
         shown = await _shown(journal, query, number, form)
-        if not follow:
+        if follower is None:
             if number and shown == number and (total := await journal.count(query)) > shown:
                 diagnostics.note(f"the newest {shown:,} of {total:,}; -n 0 shows all")
             elif not shown:
                 diagnostics.note("nothing matches" if query.terms else "the journal is empty")
             return ExitCode.OK
         output.flush()
-        await _follow(journal, query, cursor, form)
+        await follower.run()
     return ExitCode.OK
 
 
@@ -93,11 +93,13 @@ async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
 
 async def _shown(journal: Journal, query: Query, number: int, form: Form) -> int:
     """Write the newest `number`, oldest first, or all; a page at a time, whatever their number."""
+    from sprig_tui.cli.log_lines import write_deliveries
+
     if number == 0:
         shown, cursor, more = 0, 0, True
         while more:
             page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
-            _write(page.deliveries, form)
+            write_deliveries(page.deliveries, form)
             shown += len(page.deliveries)
             more = page.more and bool(page.deliveries)
             cursor = page.deliveries[-1].id if page.deliveries else cursor
@@ -112,34 +114,5 @@ async def _shown(journal: Journal, query: Query, number: int, form: Form) -> int
         cursor = page.deliveries[0].id
         if not page.more:
             break
-    _write(rows, form)
+    write_deliveries(rows, form)
     return len(rows)
-
-
-async def _follow(journal: Journal, query: Query, cursor: str, form: Form) -> None:
-    while True:
-        changes = await journal.changes(cursor)
-        cursor = changes.cursor
-        if changes.overflow:
-            diagnostics.note("more changed than can be followed; some changes are not shown here")
-        _write([delivery for delivery in changes.deliveries if matches(query, delivery)], form)
-        output.flush()
-        if not changes.deliveries:
-            await asyncio.sleep(LOOK_EVERY)
-
-
-def _write(deliveries: list[Delivery] | tuple[Delivery, ...], form: Form) -> None:
-    from sprig_tui.cli.log_lines import LogLines, delivery_json
-
-    if form == "csv":
-        from sprig_tui.journal.export_format import csv_lines, delivery_fields
-
-        output.write_lines(csv_lines([[*delivery_fields(delivery).values()]]).rstrip("\r\n") for delivery in deliveries)
-        return
-
-    lines = LogLines(output.columns())
-    for delivery in deliveries:
-        if form == "json":
-            output.write_json(delivery_json(delivery))
-        else:
-            output.write_line(lines.line(delivery))

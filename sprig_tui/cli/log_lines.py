@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
 from sprig_tui.journal.records import State
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.journal.records import Attempt, Delivery, Detail
 
+Form = Literal["lines", "json", "csv"]
 STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
 WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
 """Columns of the parts that may be longer; the rest of a line is what it is."""
@@ -69,6 +70,22 @@ class LogLines:
         if self._columns < FULL_FROM:
             return f"{when[11:23] if today else when[5:16]:<12}"
         return f"{when[11:] if today else when[:16][2:]:<14}"
+
+
+def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Form) -> None:
+    """Write them to stdout."""
+    if form == "csv":
+        from sprig_tui.journal.export_format import csv_lines, delivery_fields
+
+        output.write_lines(csv_lines([[*delivery_fields(delivery).values()]]).rstrip("\r\n") for delivery in deliveries)
+        return
+
+    lines = LogLines(output.columns())
+    for delivery in deliveries:
+        if form == "json":
+            output.write_json(delivery_json(delivery))
+        else:
+            output.write_line(lines.line(delivery))
 
 
 def outcome_text(delivery: Delivery) -> str:

@@ -15,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from sprig_tui.cli import log_follow as log
 from sprig_tui.cli.interrupts import TOGETHER, Interrupts
 from sprig_tui.cli.log_lines import LogLines
-from sprig_tui.journal.records import Delivery, State
+from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Delivery, Entry, State
 
 Run = Callable[..., Any]
 
@@ -209,3 +212,21 @@ def test_help_of_groups_is_not_cut(cli: Run) -> None:
     for group in ("keys", "journal"):
         assert "..." not in cli(group, "--help").out.partition("Commands:")[2]
     assert "\\b" not in cli("completion", "--help").out
+
+
+async def test_a_follower_misses_nothing_that_is_added_however_fast(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "FOLLOWED", 20)
+    entries = [
+        Entry(environment="development", message_id=f"sprig-{number}", body=b"{}", user_id=f"acct_{number}")
+        for number in range(100)
+    ]
+    async with open_journal(tmp_path / "journal.db") as journal:
+        await journal.add(entries[:10])
+        follower = await log.Follower.begin(journal, Query(), "json")
+        await journal.add(entries[10:])
+        assert await follower.look()
+        assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == list(range(11, 101))
+        assert not await follower.look()
+        assert capsys.readouterr().out == ""
