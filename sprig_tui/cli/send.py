@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from sprig_tui.intake import Intake
     from sprig_tui.sprig.records import Record
 
+FOLDER = click.Path()
 LOOK_AHEAD = 100
 """Records that are looked at, before anything is stored, for the first answer among them."""
 
 
 @command("send")
-@click.argument("files", nargs=-1, required=True, type=FILES, metavar="FILE...")
+@click.argument("files", nargs=-1, type=FILES, metavar="FILE...")
+@click.option("--watch", type=FOLDER, metavar="FOLDER", help="Send files as they appear in FOLDER, until stopped.")
 @environment_option
 @terms_options
 @click.option("--dry-run", is_flag=True, help="Map and count; store and send nothing.")
@@ -35,6 +37,7 @@ LOOK_AHEAD = 100
 @json_option
 def send(
     files: tuple[str, ...],
+    watch: str | None,
     environment: str | None,
     terms: Terms,
     dry_run: bool,
@@ -48,7 +51,19 @@ def send(
     when every delivery has reached an end state. Sending the same file again sends nothing twice.
 
     A protected environment asks for its name; in a script, naming it with -e is the consent.
+
+    With --watch, complete files in FOLDER and its sub-folders are sent as they appear, those that are there first;
+    hidden ones and links are left out. What was read is remembered by content, over restarts too. With --json each
+    file gets an object of its own.
     """
+    if watch is not None:
+        if files or dry_run:
+            raise click.UsageError("--watch takes a folder and nothing else: leave out FILE and --dry-run")
+        from sprig_tui.cli.send_watch import watch_folder
+
+        return watch_folder(watch, environment, terms, deliver=not no_wait, yes=yes, as_json=as_json)
+    if not files:
+        raise click.UsageError("name the files to send, or a folder with --watch")
     settings = open_settings()
     environments = terms.environments(settings)
     if environment is not None:

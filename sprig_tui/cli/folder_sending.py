@@ -1,0 +1,231 @@
+"""`send --watch`: each complete file of a folder goes to the journal as it appears, while the engine delivers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.cli.file_reports import FileReports
+from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.opening import opened_journal
+from sprig_tui.cli.reloading import keep_current
+from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.watching import engine_log
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalFullError, JournalLockedError, SprigTuiError
+from sprig_tui.intake import Intake
+from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
+from sprig_tui.sprig.inbox.bell import Bell
+from sprig_tui.sprig.inbox.memory import SentFiles
+from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.records import StudyResponse
+
+if TYPE_CHECKING:
+    from sprig_tui.cli.terms import Terms
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.sprig.records import Record
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks at the folder when nothing is heard of it, for systems that tell nothing."""
+SHARE = 20.0
+"""A look that takes long is repeated after so many times as long at the earliest, however often something changes."""
+RETRY = 5.0
+LONGEST_RETRY = 300.0
+"""Seconds until a file is tried again that could not be read or stored; doubled each time."""
+
+
+class FolderSending:
+    """Sends what appears in a folder until it is stopped; `consented` are the protected environments it may send to.
+
+    A file is remembered once all of it is in the journal. One that cannot be read now is tried again; one that may not
+    be sent (no environment, no key, no consent) is left until it or the config changes. Neither stops the watch.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        settings: Settings,
+        terms: Terms,
+        memory: SentFiles,
+        *,
+        declared: str | None,
+        consented: frozenset[str],
+        deliver: bool,
+    ) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._terms = terms
+        self._memory = memory
+        self._declared = declared
+        self._consented = consented
+        self._deliver = deliver
+        self._arrivals = Arrivals(folder)
+        self._bell = Bell(folder)
+        self._refused: set[str] = set()
+        self._retries: dict[str, float] = {}
+        self._known = 0
+        self._missing = False
+
+    async def run(self, *, as_json: bool) -> int:
+        """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts())
+            engine = None
+            if self._deliver:
+                stack.enter_context(engine_log())
+                environments = self._terms.environments(self._settings)
+                engine = await stack.enter_async_context(
+                    Engine(journal, environments, self._terms.delivery(self._settings))
+                )
+            reports = FileReports(journal, engine, self._terms.give_up_after, as_json=as_json)
+            diagnostics.note(f"watching {self._folder}; Ctrl-C stops in good order")
+            with suppress(Stopped):
+                await interrupts.guard(self._work(journal, engine, reports))
+            if engine is not None:
+                await interrupts.drain(engine.drain(DRAIN))
+            await reports.finish()
+            diagnostics.note("stopped; a file that was not read to its end is read again at the next start")
+        # Being stopped is how it ends: that is no failure.
+        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+
+    async def _work(self, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+        tasks = [
+            asyncio.ensure_future(self._send(journal, engine, reports)),
+            asyncio.ensure_future(self._bell.run()),
+            asyncio.ensure_future(keep_current(engine, self._settings, self._terms, self._take_up)),
+            asyncio.ensure_future(reports.run()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # none of them ends by itself, but for an error
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _take_up(self, settings: Settings) -> None:
+        self._settings = settings
+        self._arrivals.put_all_back(self._refused, time.monotonic())
+        self._refused.clear()
+        self._bell.rung.set()
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def _send(self, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+        while True:
+            self._bell.rung.clear()
+            started = time.monotonic()
+            look = await asyncio.to_thread(self._arrivals.look, started)
+            took = time.monotonic() - started
+            self._say_missing(missing=look.missing)
+            for remark in look.remarks:
+                diagnostics.note(remark)
+            for arrival in look.ready:
+                await self._take(arrival, journal, engine, reports)
+            self._say_known()
+            pause = LOOK_EVERY if look.next_in is None else min(look.next_in, LOOK_EVERY)
+            try:
+                async with asyncio.timeout(max(pause, took * SHARE)):
+                    await self._bell.rung.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(took * SHARE)
+
+    def _say_missing(self, *, missing: bool) -> None:
+        if missing != self._missing:
+            self._missing = missing
+            if missing:
+                diagnostics.warning(f"there is no folder {self._folder} now", "files are sent when it is there again")
+            else:
+                diagnostics.note(f"{self._folder} is there again")
+
+    def _say_known(self) -> None:
+        if self._known:
+            files = "file was" if self._known == 1 else "files were"
+            diagnostics.note(
+                f"{self._known:,} {files} read before, and left alone: sprig-tui send FILE sends one again"
+            )
+            self._known = 0
+
+    # -- one file -------------------------------------------------------------------------------------------------
+
+    async def _take(self, arrival: Arrival, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+        path, so_far = arrival.path, Fed()
+
+        def noted(fed: Fed) -> None:
+            nonlocal so_far
+            so_far = fed
+
+        try:
+            digest = await asyncio.to_thread(self._memory.digest_of, path)
+            if self._memory.knows(digest):
+                self._known += 1
+                return
+            intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
+            records = self._checked(read_responses([path]), intake)
+            fed = await feed(records, intake, journal, engine, progress=noted)
+        except FileNotFoundError:
+            return
+        except ConfigError as error:
+            # what is wrong is not in the file: it is read again when the config changes, or at the next start
+            self._refused.add(path)
+            reports.refused(path, error, so_far)
+            return
+        except (InputError, JournalFullError, JournalLockedError) as error:
+            self._retry(arrival, error, reports, so_far)
+            return
+        except OSError as error:
+            self._retry(arrival, InputError(f"cannot be read: {error.strerror}"), reports, so_far)
+            return
+        self._retries.pop(path, None)
+        if signature_of(path) == arrival.signature:
+            await self._remember(digest, path)
+        reports.add(path, fed)
+
+    async def _remember(self, digest: bytes, path: str) -> None:
+        try:
+            await asyncio.to_thread(self._memory.remember, digest, Path(path).name)
+        except OSError as error:
+            diagnostics.warning(
+                f"cannot note that {path} was read: {error.strerror}",
+                "after a restart it is read again; nothing is sent twice",
+            )
+
+    def _retry(self, arrival: Arrival, error: SprigTuiError, reports: FileReports, so_far: Fed) -> None:
+        if signature_of(arrival.path) is None:
+            return
+        wait = self._retries.get(arrival.path, RETRY)
+        self._retries[arrival.path] = min(2 * wait, LONGEST_RETRY)
+        self._arrivals.put_back(arrival, time.monotonic() + wait)
+        reports.refused(arrival.path, error, so_far)
+
+    def _checked(self, records: Iterator[Record], intake: Intake) -> Iterator[Record]:
+        """The records; raises ConfigError before the first answer that may not go where it would."""
+        environments = self._terms.environments(self._settings)
+        asked: set[str] = set()
+        for record in records:
+            if isinstance(record, StudyResponse):
+                route = intake.route(record)
+                name = route.environment
+                if not name and not asked:
+                    raise ConfigError(f"where its first answer goes cannot be told: {route.detail}")
+                if name and name not in asked:
+                    if self._deliver and environments[name].write_key is None:
+                        raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
+                    if self._deliver and environments[name].protected and name not in self._consented:
+                        raise ConfigError(
+                            f"{name} is protected, and nobody is there to ask",
+                            hint=f"watch with -e {name}, or with --yes",
+                        )
+                asked.add(name)
+            yield record

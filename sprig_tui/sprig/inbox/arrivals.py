@@ -1,0 +1,175 @@
+"""The files of a watched folder: which are complete and not yet taken, told by looking at it again and again."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sprig_tui.sprig.inbox.names import kind_of
+
+SETTLE = 1.0
+"""Seconds for which a file's size and time must stand still before it counts as complete."""
+
+
+class Signature(NamedTuple):
+    """Tells one state of a file from another without reading it."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+class Arrival(NamedTuple):
+    """A complete file, in the state in which it was found."""
+
+    path: str
+    signature: Signature
+
+
+class Look(NamedTuple):
+    """What one look found."""
+
+    ready: list[Arrival]
+    """Complete, oldest first, each state handed out once."""
+    next_in: float | None
+    """Seconds until a file may be complete that is not yet; None where there is none."""
+    remarks: list[str]
+    """What was left alone and why; each is told once."""
+    missing: bool = False
+    """The folder is not there, or is no folder."""
+
+
+class _Seen:
+    """A file as it was last seen."""
+
+    __slots__ = ("due", "signature", "taken")
+
+    def __init__(self, signature: Signature, due: float) -> None:
+        self.signature = signature
+        self.due = due
+        self.taken = False
+
+
+class Arrivals:
+    """Looks at a folder and its sub-folders; hidden ones are left out, links are not followed.
+
+    A file is complete when its size and modification time stood still for `settle` seconds between looks, or at once
+    when it was seen before under a partial name and was renamed. An empty file is not complete: there is nothing in
+    it to read yet. Times are those of any steady clock, the same for all calls. Not for several threads at once.
+    """
+
+    def __init__(self, folder: str, settle: float = SETTLE) -> None:
+        self._folder = folder
+        self._settle = settle
+        self._seen: dict[str, _Seen] = {}
+        self._partial: set[Signature] = set()
+        """Files under partial or hidden names, as of the last look."""
+        self._told: set[str] = set()
+        self._remarks: list[str] = []
+
+    def look(self, now: float) -> Look:
+        """Look once. A folder that is gone is no error: what is in it when it is back is looked at as new."""
+        self._remarks = []
+        found: dict[str, Signature] = {}
+        partial: set[Signature] = set()
+        if not os.path.isdir(self._folder):  # noqa: PTH112 - the same words as os.walk below
+            self._seen.clear()
+            self._partial.clear()
+            return Look([], None, [], missing=True)
+        for path, name, status in self._walk():
+            kind = kind_of(name)
+            if kind == "answers":
+                found[path] = _signature(status)
+            elif kind == "other":
+                self._remark(path, "is left alone: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz")
+            else:
+                partial.add(_signature(status))
+        ready, next_in = self._complete(found, now)
+        self._seen = {path: seen for path, seen in self._seen.items() if path in found}
+        self._partial = partial
+        return Look(ready, next_in, self._remarks)
+
+    def put_back(self, arrival: Arrival, due: float) -> None:
+        """Hand this file out again from `due` on, if it still stands as it was found."""
+        seen = self._seen.get(arrival.path)
+        if seen is not None and seen.signature == arrival.signature:
+            seen.taken, seen.due = False, due
+
+    def put_all_back(self, paths: set[str], now: float) -> None:
+        """Hand these files out again, because what spoke against them may have changed."""
+        for path in paths & self._seen.keys():
+            self._seen[path].taken, self._seen[path].due = False, now
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _complete(self, found: dict[str, Signature], now: float) -> tuple[list[Arrival], float | None]:
+        ready: list[Arrival] = []
+        next_in: float | None = None
+        for path, signature in found.items():
+            seen = self._seen.get(path)
+            if seen is None or seen.signature != signature:
+                # the very state that stood under a partial name: a file whose inode is used again has another time
+                due = now if signature in self._partial else now + self._settle
+                seen = self._seen[path] = _Seen(signature, due)
+            if seen.taken or not signature.size:
+                continue
+            if now >= seen.due:
+                seen.taken = True
+                ready.append(Arrival(path, signature))
+            else:
+                next_in = seen.due - now if next_in is None else min(next_in, seen.due - now)
+        return sorted(ready, key=lambda one: (one.signature.mtime_ns, one.path)), next_in
+
+    def _walk(self) -> Iterator[tuple[str, str, os.stat_result]]:
+        """(path, name, status) of each regular file, links not followed."""
+        waiting = [self._folder]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        # of what disappears between two calls nothing is wanted
+                        try:
+                            status = os.lstat(entry.path)
+                        except OSError:
+                            continue
+                        if stat.S_ISREG(status.st_mode):
+                            yield entry.path, entry.name, status
+                        elif stat.S_ISDIR(status.st_mode):
+                            if not entry.name.startswith("."):
+                                waiting.append(entry.path)
+                        else:
+                            self._strange(entry.path, entry.name, status.st_mode)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self._remark(folder, f"cannot be listed: {error.strerror}")
+
+    def _strange(self, path: str, name: str, mode: int) -> None:
+        if kind_of(name) == "hidden":
+            return
+        if stat.S_ISLNK(mode):
+            self._remark(path, "is a link, and is not followed: put the file itself there")
+        elif kind_of(name) == "answers":
+            self._remark(path, "is no file, and is left alone")
+
+    def _remark(self, path: str, text: str) -> None:
+        remark = f"{path} {text}"
+        if remark not in self._told:
+            self._told.add(remark)
+            self._remarks.append(remark)
+
+
+def signature_of(path: str) -> Signature | None:
+    """The file's state now; None where there is no such file any more."""
+    try:
+        return _signature(os.lstat(path))
+    except OSError:
+        return None
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

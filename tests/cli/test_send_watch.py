@@ -1,0 +1,262 @@
+"""`send --watch`, as a process: real folders, the look-alike on a socket, signals, restarts."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., Any]
+
+
+class Watcher:
+    """The command under test; `next()` gives each object that it writes."""
+
+    def __init__(self, *argv: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "sprig_tui", "send", "--watch", *argv, "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._rows: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._threads = [threading.Thread(target=self._read_rows), threading.Thread(target=self._read_said)]
+        for thread in self._threads:
+            thread.start()
+
+    def _read_rows(self) -> None:
+        for line in self._process.stdout or ():
+            self._rows.put(json.loads(line))
+
+    def _read_said(self) -> None:
+        for line in self._process.stderr or ():
+            self.said.append(line)
+            self._lines.put(line)
+
+    def next(self) -> dict[str, Any]:
+        return self._rows.get(timeout=30)
+
+    def hears(self, text: str) -> None:
+        while text not in self._lines.get(timeout=30):
+            pass
+
+    def ended(self) -> int:
+        return self._process.wait(30)
+
+    def stop(self) -> int:
+        self._process.send_signal(signal.SIGTERM)
+        return self.ended()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self.ended()
+
+    def close(self) -> list[dict[str, Any]]:
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join(30)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+        return [self._rows.get() for _ in range(self._rows.qsize())]
+
+
+@contextmanager
+def watching(*argv: str) -> Iterator[Watcher]:
+    """The command, watching; nothing that it wrote may be left over in the end."""
+    watcher = Watcher(*argv)
+    try:
+        watcher.hears("watching")
+        yield watcher
+    finally:
+        left = watcher.close()
+    assert left == [], watcher.said
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def drop(inbox: Path, answer: Run) -> Run:
+    """Put a file of answers into the folder, as most programs do: under another name first."""
+
+    def put(name: str, *numbers: int, **changed: Any) -> Path:
+        part = inbox / f"{name}.part"
+        part.write_text("".join(json.dumps(answer(number, **changed)) + "\n" for number in numbers))
+        return part.rename(inbox / name)
+
+    return put
+
+
+DEVELOPMENT = ("inbox", "-e", "development")
+
+
+def test_files_there_first_then_new_ones_and_nothing_twice_after_a_restart(
+    configured: Path, sink: Any, drop: Run
+) -> None:
+    drop("first.jsonl", 1, 2)
+    with watching(*DEVELOPMENT) as watcher:
+        assert watcher.next() == {
+            "file": "inbox/first.jsonl",
+            "records": 2,
+            "known": 0,
+            "delivered": 2,
+            "failed": 0,
+            "withheld": 0,
+            "queued": 0,
+            "reasons": {},
+        }
+        drop("second.jsonl", 3)
+        assert watcher.next()["file"] == "inbox/second.jsonl"
+        assert watcher.stop() == 0
+    assert sink.sink.stats.events == 3
+    drop("third.jsonl", 4)
+    with watching(*DEVELOPMENT) as watcher:
+        row = watcher.next()
+        assert (row["file"], row["delivered"]) == ("inbox/third.jsonl", 1)
+        assert watcher.stop() == 0
+    assert "2 files were read before" in "".join(watcher.said)
+    assert sink.sink.stats.events == 4
+
+
+def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, sink: Any, drop: Run) -> None:
+    drop("first.jsonl", 1, 2)
+    with watching(*DEVELOPMENT) as watcher:
+        watcher.next()
+        watcher.kill()
+    (configured / "state" / "sent-files").unlink()
+    with watching(*DEVELOPMENT) as watcher:
+        row = watcher.next()
+        assert (row["records"], row["known"], row["delivered"]) == (2, 2, 2)
+        assert watcher.stop() == 0
+    assert (sink.sink.stats.events, sink.sink.stats.duplicates) == (2, 0)
+
+
+def test_a_file_that_grows_is_read_again_for_what_is_new(configured: Path, sink: Any, drop: Run, answer: Run) -> None:
+    file = drop("answers.jsonl", 1)
+    with watching(*DEVELOPMENT) as watcher:
+        watcher.next()
+        with file.open("a") as stream:
+            stream.write(json.dumps(answer(2)) + "\n")
+        row = watcher.next()
+        assert (row["records"], row["known"], row["delivered"]) == (2, 1, 2)
+        assert watcher.stop() == 0
+    assert (sink.sink.stats.events, sink.sink.stats.duplicates) == (2, 0)
+
+
+def test_what_is_off_in_one_file_does_not_stop_the_others(
+    configured: Path, sink: Any, inbox: Path, drop: Run, tmp_path: Path
+) -> None:
+    with watching("inbox") as watcher:
+        drop("nowhere.jsonl", 1)
+        row = watcher.next()
+        assert (row["file"], row["records"]) == ("inbox/nowhere.jsonl", 0)
+        assert "cannot be told" in row["error"]
+        drop("protected.jsonl", 1, environment="production")
+        assert "production is protected" in watcher.next()["error"]
+        (inbox / "broken.json").write_text('{"userId": ')
+        assert watcher.next()["reasons"] == {"invalid": 1}
+        Path(os.fsdecode(os.fsencode(inbox) + b"/\xff.json")).write_text('{"userId": ""}')
+        assert watcher.next()["file"] == "inbox/�.json"
+        (inbox / "link.json").symlink_to(tmp_path / "home" / "config.toml")
+        watcher.hears("is a link, and is not followed")
+        drop("good.jsonl", 2, environment="development")
+        assert watcher.next()["delivered"] == 1
+        assert watcher.stop() == 0
+    assert [event["userId"] for event in sink.sink.events] == ["acct_2"]
+
+
+def test_a_config_that_changes_gives_refused_files_another_chance(configured: Path, sink: Any, drop: Run) -> None:
+    config = configured / "config.toml"
+    whole = config.read_text()
+    config.write_text(whole.partition("[environments.development]")[0])
+    drop("answers.jsonl", 1, environment="development")
+    with watching("inbox") as watcher:
+        assert watcher.next()["error"] == "development has no write key"
+        config.write_text(whole)
+        assert watcher.next()["delivered"] == 1
+        assert watcher.stop() == 0
+
+
+def test_the_folder_may_go_and_come_back(configured: Path, sink: Any, inbox: Path, drop: Run) -> None:
+    with watching(*DEVELOPMENT) as watcher:
+        inbox.rmdir()
+        watcher.hears("there is no folder inbox now")
+        inbox.mkdir()
+        drop("answers.jsonl", 1)
+        watcher.hears("inbox is there again")
+        assert watcher.next()["delivered"] == 1
+        assert watcher.stop() == 0
+
+
+def test_an_endpoint_that_is_down_is_said_and_the_rest_is_delivered_later(
+    configured: Path, sink: Any, drop: Run
+) -> None:
+    sink.down()
+    drop("answers.jsonl", 1)
+    with watching(*DEVELOPMENT, "--give-up-after", "1s") as watcher:
+        row = watcher.next()
+        assert (row["queued"], row["delivered"]) == (1, 0)
+        assert watcher.stop() == 0
+    sink.up()
+    with watching(*DEVELOPMENT) as watcher:
+        sink.wait_until(lambda stats: stats.events == 1)
+        assert watcher.stop() == 0
+
+
+def test_a_declared_protected_environment_is_consent(configured: Path, sink: Any, drop: Run) -> None:
+    drop("answers.jsonl", 1, 2)
+    with watching("inbox", "-e", "production") as watcher:
+        assert watcher.next()["delivered"] == 2
+        assert watcher.stop() == 0
+
+
+def test_without_waiting_it_stores_only(configured: Path, sink: Any, drop: Run) -> None:
+    drop("answers.jsonl", 1)
+    with watching(*DEVELOPMENT, "--no-wait") as watcher:
+        assert watcher.next()["queued"] == 1
+        assert watcher.stop() == 0
+    assert sink.sink.stats.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--watch", "nowhere"), "nowhere is not there"),
+        (("--watch", "home/config.toml"), "home/config.toml is not a folder"),
+        (("--watch", "inbox", "-e", "staging"), "no environment is called"),
+        (("--watch", "inbox", "answers.jsonl"), "takes a folder and nothing else"),
+        (("--watch", "inbox", "--dry-run"), "takes a folder and nothing else"),
+        ((), "name the files to send, or a folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(
+    cli: Run, configured: Path, inbox: Path, argv: tuple[str, ...], said: str
+) -> None:
+    done = cli("send", *argv)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_an_environment_without_a_key_is_refused_at_once(cli: Run, home: Path, inbox: Path) -> None:
+    done = cli("send", "--watch", "inbox", "-e", "development")
+    assert done.code == 2
+    assert "development has no write key" in done.err
