@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
@@ -23,6 +23,9 @@ from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Lane
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
 
 ClientFactory = Callable[[Environment, DeliverySettings, Clock], Client]
 
@@ -59,7 +62,8 @@ class Engine:
 
     Any number of engines, in any number of processes, may share a journal. `environments` without a Write Key are
     known but not served: what is queued for them stays queued. Leaving the block without `drain` gives requests on the
-    wire a second; those broken off go back to the queue under the same message ids.
+    wire a second; those broken off go back to the queue under the same message ids. `hear` is told the answer to each
+    request.
     """
 
     def __init__(
@@ -72,11 +76,18 @@ class Engine:
         timing: Timing | None = None,
         client_factory: ClientFactory = tracking_client,
         owner: str = "",
+        hear: Callable[[str, Answer], None] = lambda _environment, _answer: None,
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311
         self._means = Means(
-            journal, clock or SystemClock(), timing or SystemTiming(), draw, owner or uuid.uuid4().hex, asyncio.Event()
+            journal,
+            clock or SystemClock(),
+            timing or SystemTiming(),
+            draw,
+            owner or uuid.uuid4().hex,
+            asyncio.Event(),
+            hear,
         )
         self._environments = dict(environments)
         self._settings = settings or DeliverySettings()

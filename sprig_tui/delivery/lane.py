@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -56,6 +57,8 @@ class Means(Struct, frozen=True):
     owner: str
     quiet: asyncio.Event
     """Set each time a lane finds nothing to do and has nothing on the wire."""
+    hear: Callable[[str, Answer], None]
+    """Hears the answer to each request of an environment."""
 
 
 class LaneWorker:
@@ -254,6 +257,7 @@ class LaneWorker:
         """Hear what an answer led to, before it is written down."""
         if decision.halt:
             self._shut_epoch = max(self._shut_epoch, claim.lane.epoch)
+        self._means.hear(self.environment.name, answer)
         if answer.kind != "delivered":
             self._last_error, self._last_error_at = answer.error or str(answer.status), self.now()
         for settlement in decision.settlements:

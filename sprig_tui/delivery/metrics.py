@@ -1,0 +1,89 @@
+"""The engine and the journal as Prometheus sees them; for `listen`, `run` and whatever else does not end by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Lane, LaneState, State
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
+
+LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
+"""Upper bounds in seconds: Segment answers in tens of milliseconds, and a request times out after 15 s a phase."""
+LANE_STATES: tuple[LaneState, ...] = ("open", "waiting", "probing", "paused")
+UNKNOWN = "(unknown)"
+"""The label of deliveries whose environment could not be told."""
+
+
+class DeliveryMetrics:
+    """What the journal holds (over all processes that share it), and what this process did.
+
+    Give `hear` to the engine, and `text` to whoever scrapes. Others may put meters of their own into `registry`.
+    """
+
+    content_type = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(self, journal: Journal, *, clock: Clock | None = None) -> None:
+        self.registry = CollectorRegistry()
+        self._journal = journal
+        self._clock = clock or SystemClock()
+        self._deliveries = self._gauge("deliveries", "Deliveries in the journal by state.", "environment", "state")
+        self._in_flight = self._gauge("in_flight", "Queued deliveries that are leased to a worker.", "environment")
+        self._oldest = self._gauge(
+            "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
+        )
+        self._lane = self._gauge("lane_state", "1 for the state that the lane is in.", "environment", "state")
+        self._failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
+        self._attempts = Counter(
+            "sprig_tui_attempts",
+            "Requests to Segment by this process.",
+            ("environment", "outcome", "status"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "sprig_tui_attempt_seconds",
+            "Time from a request to Segment to its answer.",
+            ("environment",),
+            buckets=LATENCIES,
+            registry=self.registry,
+        )
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(f"sprig_tui_{name}", help_text, labels, registry=self.registry)
+
+    def hear(self, environment: str, answer: Answer) -> None:
+        """Count the answer to one request; status 0 stands for none that came."""
+        self._attempts.labels(environment, answer.kind, str(answer.status)).inc()
+        self._latency.labels(environment).observe(answer.latency_ms / 1000)
+
+    async def refresh(self) -> dict[str, Lane]:
+        """Read the gauges from the journal; returns the lanes. Raises JournalError."""
+        counts = await self._journal.counts()
+        lanes = await self._journal.lanes()
+        oldest = await self._journal.oldest_queued()
+        names = {*counts.by_environment, *lanes}
+        for name in names:
+            label = name or UNKNOWN
+            states = counts.by_environment.get(name, {})
+            for state in State:
+                self._deliveries.labels(label, state.value).set(states.get(state, 0))
+            if name:
+                self._in_flight.labels(label).set(counts.leased.get(name, 0))
+                waited = self._clock.now() - oldest[name] if name in oldest else 0
+                self._oldest.labels(label).set(max(0, waited) / 1000)
+        for name, lane in lanes.items():
+            for state_name in LANE_STATES:
+                self._lane.labels(name, state_name).set(lane.state == state_name)
+            self._failures.labels(name).set(lane.failures)
+        return lanes
+
+    async def text(self) -> bytes:
+        """All of the registry in Prometheus's text format. Raises JournalError."""
+        await self.refresh()
+        return generate_latest(self.registry)

@@ -1,0 +1,74 @@
+"""Raw webhook requests kept as files for support, without what proves who sent them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from starlette.requests import Request
+
+from sprig_tui.errors import ConfigError
+
+MOST_FILES = 10_000
+"""Kept in one run; a forgotten capture must not fill the disk that the journal stands on."""
+_SECRET = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+_log = logging.getLogger(__name__)
+
+
+class Capture:
+    """Writes each request to a file of its own, beside the work: trouble with it is said once and stops nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
+        self._number = itertools.count(1)
+        self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._over = False
+
+    def __enter__(self) -> Self:
+        """Make the folder; raises ConfigError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make the folder {self.folder}: {error.strerror}", hint="name another in --capture"
+            ) from error
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise ConfigError(f"cannot write in {self.folder}", hint="check its owner and mode, or name another")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish what is being written."""
+        self._thread.shutdown(wait=True)
+
+    def keep(self, request: Request, body: bytes, status: int) -> None:
+        """Keep one request, and the status it was answered with."""
+        number = next(self._number)
+        if self._over or number > MOST_FILES:
+            self._give_up(f"{MOST_FILES:,} requests are captured; no more are, until the next start")
+            return
+        head = [f"{request.method} {request.url.path} HTTP/{request.scope['http_version']}"]
+        head += [f"{name}: {value}" for name, value in request.headers.items() if name not in _SECRET]
+        text = "\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n" + body
+        self._thread.submit(self._write, self.folder / f"{self._stamp}-{os.getpid()}-{number:05}-{status}.http", text)
+
+    def _write(self, file: Path, text: bytes) -> None:
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(text)
+        except OSError as error:
+            self._give_up(f"capturing ends: cannot write {file}: {error.strerror}")
+
+    def _give_up(self, why: str) -> None:
+        if not self._over:
+            self._over = True
+            _log.warning("%s", why)

@@ -1,0 +1,65 @@
+"""Who may send for which environment: the Bearer token, compared in constant time."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.receiver.refusals import RefusedError
+
+
+class Guard:
+    """The tokens of all environments. `trusting`: bound to loopback, where an environment without a token is open."""
+
+    def __init__(self, environments: Mapping[str, Environment], *, trusting: bool) -> None:
+        self.trusting = trusting
+        # digests have one length, so that comparing them tells nothing of the tokens'
+        self._digests = {
+            name: _digest(token.reveal().encode("latin-1")) if token.reveal() else b""
+            for name, found in environments.items()
+            if (token := found.webhook_token) is not None
+        }
+        self._open = frozenset(name for name in environments if name not in self._digests) if trusting else frozenset()
+
+    @property
+    def unguarded(self) -> frozenset[str]:
+        """Environments that anyone who reaches the address may send for."""
+        return self._open
+
+    def admit(self, authorization: str | None) -> frozenset[str]:
+        """Environments that this `Authorization` header opens; raises RefusedError (401) for none.
+
+        Takes the same time whichever token it is, or none.
+        """
+        presented = _digest(_token(authorization))
+        matched = [name for name, digest in self._digests.items() if hmac.compare_digest(presented, digest)]
+        opened = self._open.union(matched)
+        if opened:
+            return opened
+        raise RefusedError(
+            401,
+            "the Authorization header names no environment's webhook token"
+            if authorization
+            else "an Authorization header is needed: Bearer and the webhook token",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+    @staticmethod
+    def wrong_token(environment: str) -> RefusedError:
+        """For whoever may send, but not for this environment."""
+        return RefusedError(
+            401,
+            f"the Authorization header does not hold the webhook token of {environment}",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def _token(authorization: str | None) -> bytes:
+    scheme, _, token = (authorization or "").strip().partition(" ")
+    return token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""

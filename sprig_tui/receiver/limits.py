@@ -1,0 +1,42 @@
+"""What one receiver takes on at once; what is beyond it is refused with a word, and never held in memory."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one receiver. Memory stays under `connections` x 64 KiB + `bytes_in_hand`."""
+
+    body_bytes: int = 1_000_000
+    """Longest body; Sprig's are about 1 KB."""
+    body_seconds: float = 10.0
+    """From the end of the headers to the end of the body."""
+    head_seconds: float = 10.0
+    """From the connection, or from a request's first byte, to the end of its headers."""
+    head_bytes: int = 16_384
+    idle_seconds: int = 15
+    """How long a connection is kept between two requests."""
+    connections: int = 500
+    """More than that are answered 503; under the usual limit of 1,024 open files."""
+    bytes_in_hand: int = 64_000_000
+    """Bodies of all requests together that are not yet in the journal."""
+
+
+class Hand:
+    """Counts the bytes of bodies that are being held."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.held = 0
+
+    def take(self, number: int) -> bool:
+        """Hold more; False, and nothing changed, where that would be too much."""
+        if self.held + number > self._most:
+            return False
+        self.held += number
+        return True
+
+    def give_back(self, number: int) -> None:
+        """They are in the journal, or refused."""
+        self.held -= number

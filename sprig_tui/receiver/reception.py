@@ -1,0 +1,138 @@
+"""From one webhook body to the journal: which environment it is for, what it becomes, and what is answered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from itertools import islice
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.clock import Clock
+from sprig_tui.config.environment import Environment
+from sprig_tui.errors import JournalError
+from sprig_tui.intake import Intake
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.mapping.records import Rules
+from sprig_tui.reasons import Reason
+from sprig_tui.receiver.inflow import Inflow
+from sprig_tui.receiver.refusals import RefusedError
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin, Record, Unsendable
+
+SOURCE = "webhook"
+MOST_RECORDS = 1_000
+"""In one body: Sprig sends one, a REST page has at most so many; a megabyte could hold half a million bad ones."""
+RETRY = "5"
+"""Seconds that the sender is asked to wait while the journal takes nothing."""
+
+_ORIGIN = Origin(SOURCE)
+_log = logging.getLogger(__name__)
+
+
+class Receipt(Struct, frozen=True):
+    """What became of one body's records; they are durable."""
+
+    queued: int
+    known: int
+    """Were there before; nothing changed."""
+    withheld: int
+
+
+class Reception:
+    """Takes bodies in. `wake` hears for which environment something was queued."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        rules: Rules,
+        environments: Mapping[str, Environment],
+        *,
+        wake: Callable[[str], None] = lambda _: None,
+        counted: Callable[[Entry, Added], None] = lambda _entry, _added: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._inflow = Inflow(journal)
+        self._wake = wake
+        self._counted = counted
+        self._clock = clock
+        self.use(rules, environments)
+
+    def use(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
+        """Go on with other rules and environments; raises ConfigError, and all stays as it was then."""
+        intakes = {name: Intake(rules, environments, name, clock=self._clock) for name in environments}
+        self._shared = Intake(rules, environments, clock=self._clock)
+        self._intakes = intakes
+
+    def serves(self, environment: str) -> bool:
+        """Whether there is an environment of this name."""
+        return environment in self._intakes
+
+    async def take(self, raw: bytes, environment: str, opened: frozenset[str]) -> Receipt:
+        """Store what a body holds; returns when it is durable.
+
+        `environment` is the one that the path names, empty for the shared path, where each record goes by its own
+        environment id. A record of an environment that is not in `opened` is withheld. Raises RefusedError: 400 for a
+        body that is no JSON (kept as withheld all the same, unless it is empty), 503 where it cannot be stored.
+        """
+        intake = self._intakes[environment] if environment else self._shared
+        records = list(islice(parse_document(raw, _ORIGIN), MOST_RECORDS + 1))
+        if not records:
+            raise RefusedError(400, "the body is empty; send JSON", body_read=True)
+        if len(records) > MOST_RECORDS:
+            raise RefusedError(413, f"the body holds more than {MOST_RECORDS:,} records", body_read=True)
+        entries = [intake.entry(self._within(record, intake, opened)) for record in records]
+        try:
+            added = await self._inflow.store(entries)
+        except JournalError as error:
+            _log.warning("a webhook was not stored, and was answered 503: %s", error.message)
+            raise RefusedError(
+                503, "it could not be stored; send it again", headers={"retry-after": RETRY}, body_read=True
+            ) from error
+        receipt = self._counts(entries, added)
+        if any(isinstance(record, Unsendable) for record in records) and (fault := _not_json(raw)):
+            kept = {"withheld": receipt.withheld, "known": receipt.known}
+            raise RefusedError(400, f"the body is no JSON: {fault}", body_read=True, more=kept)
+        return receipt
+
+    def _within(self, record: Record, intake: Intake, opened: frozenset[str]) -> Record:
+        """The record, or what stands for it where its sender may not send for its environment."""
+        belongs = intake.route(record).environment
+        if not belongs or belongs in opened:
+            return record
+        said = record.environment_id or record.environment or ""
+        return Unsendable(
+            origin=record.origin,
+            raw=record.raw,
+            reason=Reason.ENVIRONMENT_UNKNOWN,
+            detail=f"its environment id {said[:80]} is {belongs}'s, but it came without {belongs}'s webhook token",
+        )
+
+    def _counts(self, entries: list[Entry], added: list[Added]) -> Receipt:
+        known = withheld = queued = 0
+        for entry, one in zip(entries, added, strict=True):
+            self._counted(entry, one)
+            if one.outcome == "known":
+                known += 1
+            elif one.state is State.QUEUED:
+                queued += 1
+                self._wake(entry.environment)
+            else:
+                withheld += 1
+        return Receipt(queued, known, withheld)
+
+
+def _not_json(raw: bytes) -> str:
+    """What is wrong with the body as JSON; empty where nothing is."""
+    try:
+        msgspec.json.decode(raw.decode("utf-8-sig"), type=object)
+    except UnicodeDecodeError as error:
+        return f"byte {error.start + 1} is not UTF-8"
+    except msgspec.DecodeError as error:
+        text = str(error)
+        return text[:1].lower() + text[1:200]
+    except RecursionError:
+        return "nested too deeply"
+    return ""

@@ -1,0 +1,130 @@
+"""The receiver on its address: socket, TLS, and an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from sprig_tui.config.endpoint import is_loopback
+from sprig_tui.errors import ConfigError
+from sprig_tui.receiver.connections import connection_class
+from sprig_tui.receiver.limits import Limits
+
+BACKLOG = 1_024
+"""Connections that the system holds for us while we accept others."""
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listening:
+    """A receiver that is up; `stop` ends it."""
+
+    def __init__(self, server: _Server, url: str) -> None:
+        self.url = url
+        """Such as http://127.0.0.1:8722."""
+        self._server = server
+
+    def stop(self) -> None:
+        """Take no more connections and answer what was accepted; leaving the context waits for it."""
+        self._server.should_exit = True
+
+    def stop_at_once(self) -> None:
+        """Wait for nothing more."""
+        self._server.should_exit = self._server.force_exit = True
+
+
+@asynccontextmanager
+async def listening(
+    app: ASGIApp, bound: socket.socket, limits: Limits, tls: ssl.SSLContext | None, *, grace: float = 30.0
+) -> AsyncIterator[Listening]:
+    """Serve `app` on a bound socket until the block is left; then finish requests for at most `grace` seconds."""
+    config = uvicorn.Config(
+        app,
+        http=connection_class(limits),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=limits.idle_seconds,
+        timeout_graceful_shutdown=max(1, round(grace)),
+        h11_max_incomplete_event_size=limits.head_bytes,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        host, port = bound.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        yield Listening(server, f"{'https' if tls else 'http'}://{shown}:{port}")
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on the address, so that what is wrong with it is known before anything starts; raises ConfigError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{host[:80]!r} is no address of this machine", hint="use --host 127.0.0.1") from error
+    family, kind, protocol, _, address = found[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}",
+            hint="another program may listen there, perhaps a listen of ours; choose another --port",
+        ) from error
+    return bound
+
+
+def bound_to_loopback(bound: socket.socket) -> bool:
+    """Whether only this machine can reach the socket."""
+    return is_loopback(str(bound.getsockname()[0]))
+
+
+def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
+    """What TLS needs; raises ConfigError for files that cannot be used. A key under a passphrase is refused."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certfile, keyfile, password=_no_passphrase)
+    except _PassphraseError:
+        raise ConfigError(
+            f"the key in {keyfile or certfile} has a passphrase, which nobody is there to type",
+            hint="store it without one, readable by its owner only",
+        ) from None
+    except OSError as error:
+        names = f"{certfile} and {keyfile}" if keyfile else str(certfile)
+        what = error.strerror if not isinstance(error, ssl.SSLError) else "they are no certificate and its key, as PEM"
+        raise ConfigError(f"cannot use {names}: {what}", hint="give --certfile and --keyfile, in PEM form") from error
+    return context
+
+
+class _PassphraseError(Exception):
+    pass
+
+
+def _no_passphrase() -> str:
+    raise _PassphraseError

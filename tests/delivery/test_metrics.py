@@ -1,0 +1,70 @@
+"""What Prometheus is told: the journal's numbers, and this process's requests."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.feeding import feed
+from sprig_tui.delivery.metrics import DeliveryMetrics
+from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import Entry
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.mapping.records import Rules
+from sprig_tui.segment.sink import Sink
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin
+
+ANSWERS = b"""[
+ {"userId":"acct_1","surveyId":1,"question":"q","questionType":"NPS","response":9,"respondedAt":"2026-10-04T16:21:09.114Z","responseGroupId":"a"},
+ {"userId":"acct_2","surveyId":1,"question":"q","questionType":"NPS","response":8,"respondedAt":"2026-10-04T16:21:09.114Z","responseGroupId":"b"},
+ {"userId":null,"surveyId":1,"question":"q","questionType":"NPS","response":7,"respondedAt":"2026-10-04T16:21:09.114Z","responseGroupId":"c"}]"""
+
+
+async def samples(metrics: DeliveryMetrics) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families((await metrics.text()).decode())
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+async def test_deliveries_attempts_and_lanes(tmp_path):
+    async with Sink(faults=["503@1"]) as sink, SQLiteJournal(tmp_path / "j.db") as journal:
+        production = Environment(name="production", write_key=WriteKey("F" * 32), endpoint=sink.url)
+        metrics = DeliveryMetrics(journal)
+        async with Engine(journal, {"production": production}, hear=metrics.hear) as engine:
+            records = parse_document(ANSWERS, Origin("made up"))
+            fed = await feed(records, Intake(Rules(), {"production": production}, "production"), journal, engine)
+            await until_settled(journal, fed.ids, ["production"], engine=engine)
+        found = await samples(metrics)
+    assert found["sprig_tui_deliveries", "production", "delivered"] == 2
+    assert found["sprig_tui_deliveries", "production", "withheld"] == 1
+    assert found["sprig_tui_deliveries", "production", "queued"] == 0
+    assert found["sprig_tui_attempts_total", "production", "retry", "503"] == 1
+    assert found["sprig_tui_attempts_total", "production", "delivered", "200"] >= 1
+    assert found["sprig_tui_attempt_seconds_count", "production"] >= 2
+    assert found["sprig_tui_lane_state", "production", "open"] == 1
+    assert found["sprig_tui_lane_state", "production", "paused"] == 0
+    assert found["sprig_tui_queue_age_seconds", "production"] == 0
+
+
+async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
+    class Hands:
+        ms = 1_790_000_000_000
+
+        def now(self) -> int:
+            return self.ms
+
+    clock = Hands()
+    async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
+        metrics = DeliveryMetrics(journal, clock=clock)
+        await journal.add([Entry(environment="production", message_id="m1", body=b"{}")])
+        await journal.add([Entry(environment="", message_id="m2", reason="environment-unknown")])
+        clock.ms += 90_000
+        found = await samples(metrics)
+    assert found["sprig_tui_queue_age_seconds", "production"] == 90
+    assert found["sprig_tui_deliveries", "(unknown)", "withheld"] == 1
