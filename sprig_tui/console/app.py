@@ -13,6 +13,8 @@ from textual.actions import ActionParseResult
 from textual.app import App, get_system_commands_provider
 from textual.binding import BindingType
 from textual.dom import DOMNode
+from textual.reactive import Reactive
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from sprig_tui.console import console_commands
@@ -24,8 +26,8 @@ from sprig_tui.console.environments.doubts import doubts_of
 from sprig_tui.console.main_screen import MainScreen
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.parts import Parts
-from sprig_tui.console.styles import sheets
-from sprig_tui.console.themes import THEMES, choose_theme
+from sprig_tui.console.styles import first_sheets, later_sheets
+from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
 from sprig_tui.console.vitals import Vitals
 from sprig_tui.errors import ConfigError, KeymapError, SprigTuiError
 
@@ -53,7 +55,8 @@ class SprigTui(App[int]):
     """The console. `core` holds journal and engine, `parts` what works on the config and sends."""
 
     TITLE = "sprig-tui"
-    CSS_PATH = sheets()
+    CSS_PATH = first_sheets()
+    theme: Reactive[str] = Reactive(DEFAULT)
     COMMANDS = {command_source, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = bindings(console_commands.COMMANDS)
     NOTIFICATION_TIMEOUT = 5
@@ -138,9 +141,20 @@ class SprigTui(App[int]):
         self._background.stir()
         self.main.use(settings)
 
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """As Textual, and our own from the very beginning: it works out the colours of the first theme only once."""
+        own = next((theme for theme in THEMES if theme.name == theme_name), None)
+        return own or super().get_theme(theme_name)
+
+    def load_styles(self) -> None:
+        """Read the style sheets that the first paint did without."""
+        self.stylesheet.read_all(later_sheets())
+        self.refresh_css(animate=False)
+
     def _apply(self, settings: Settings) -> None:
         theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
-        self.theme = theme
+        if theme != self.theme:
+            self.theme = theme
         faults = [theme_fault] if theme_fault else []
         keymap: dict[str, str] = {}
         if settings.keys:
@@ -171,6 +185,7 @@ class SprigTui(App[int]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault of ours in a flow: say so, keep the screen."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self._background.begin_log()
             _log.error("unexpected fault in %s", event.worker.name, exc_info=event.worker.error)
             name = type(event.worker.error).__name__
             warn(self, f"unexpected fault: {name}; what was journaled is safe; see {self.core.sources.paths.log_file}")
@@ -194,14 +209,10 @@ class SprigTui(App[int]):
     def on_payload_inspector_copy_requested(self, event: Message) -> None:
         """A pane or the detail screen has something for the clipboard: `text`, and `what` it is."""
         event.stop()
-        self.do(self._copied(getattr(event, "text", ""), getattr(event, "what", "")))
+        self.do(self.parts.copy(getattr(event, "text", ""), getattr(event, "what", "")))
 
     on_delivery_log_copy_requested = on_payload_inspector_copy_requested
     on_detail_screen_copy_requested = on_payload_inspector_copy_requested
-
-    async def _copied(self, text: str, what: str) -> None:
-        outcome = await self.parts.copier.copy(text)
-        (tell if outcome.route else warn)(self, outcome.message(what))
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -229,7 +240,7 @@ class SprigTui(App[int]):
         if screen.maximized is not None:
             screen.minimize()
         elif scope := screen.focused_scope():
-            screen.maximize(screen.panes[scope])  # type: ignore[arg-type] # every pane is a widget
+            screen.maximize(screen.panes[scope])
 
     def action_begin_journal(self) -> None:
         """See `BeginJournal`."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
@@ -121,16 +121,22 @@ class Commanded(_Node):
     VERBS: ClassVar[Sequence[type[Command]]] = ()
     """Its commands (`COMMANDS` is Textual's word for the palette's sources)."""
 
+    _by_action: ClassVar[dict[str, type[Command]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._by_action = {command.action(): command for command in cls.VERBS}
+
     def refusal(self, action: str) -> str:
         """Why the command behind this action cannot be used now; empty when it can, or is none of ours.
 
         Override to refuse for reasons of the widget's own, such as an empty selection.
         """
-        for command in self.VERBS:
-            if command.action() == action:
-                permissions: Permissions = getattr(self.app, "permissions", Permissions())
-                return permissions.refusal(command)
-        return ""
+        command = self._by_action.get(action)
+        if command is None or not command.needs:
+            return ""
+        permissions: Permissions = getattr(self.app, "permissions", Permissions())
+        return permissions.refusal(command)
 
     def offered_commands(self) -> Sequence[type[Command]]:
         """What the palette shows while this is the screen."""

@@ -58,7 +58,12 @@ class KeyBar(Widget):
     def _update(self, screen: Screen[object]) -> None:
         hints = self._hints(screen)
         if hints != self._shown:
+            self._shown = hints
             self.refresh()
+
+    def on_resize(self) -> None:
+        """More or fewer of them fit."""
+        self._update(self.screen)
 
     def _hints(self, screen: Screen[object]) -> list[Hint]:
         hints: dict[str, Hint] = {}
@@ -77,7 +82,6 @@ class KeyBar(Widget):
 
     def render(self) -> Content:
         """One line."""
-        self._shown = self._hints(self.screen)
         pieces: list[str | tuple[str, str]] = [" "]
         for hint in self._shown:
             pieces.append((hint.key, "bold $text-accent" if hint.enabled else "$text-disabled"))

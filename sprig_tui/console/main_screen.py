@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual import on
 from textual.app import ComposeResult
@@ -17,9 +17,10 @@ from textual.widgets import Static
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
-from sprig_tui.console.commands import PLACES, Command, Commanded
+from sprig_tui.console.commands import PLACES, Command
 from sprig_tui.console.environments.doubts import foreign_payload
 from sprig_tui.console.environments.pane import EnvironmentPane
+from sprig_tui.console.environments.wishes import WISHES
 from sprig_tui.console.key_bar import KeyBar
 from sprig_tui.console.notices import tell_fault
 from sprig_tui.console.status_line import StatusLine
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.core import Core
     from sprig_tui.console.deliveries.log import DeliveryLog
-    from sprig_tui.console.environments.flows import EnvironmentFlows
     from sprig_tui.console.payload.inspector import PayloadInspector
 
 _EVERYWHERE = {command.id: command for command in PANE_COMMANDS if command.everywhere}
@@ -42,16 +42,7 @@ def _load_panes() -> None:
         importlib.import_module(module)
 
 
-_WISHES: dict[type[EnvironmentPane.About], Callable[[EnvironmentFlows, str], Coroutine[None, None, None]]] = {
-    EnvironmentPane.KeyAddRequested: lambda flows, name: flows.add_key(name),
-    EnvironmentPane.KeyRemoveRequested: lambda flows, name: flows.remove_key(name),
-    EnvironmentPane.TestEventRequested: lambda flows, name: flows.test_event(name),
-    EnvironmentPane.PauseRequested: lambda flows, name: flows.set_lane(name, paused=True),
-    EnvironmentPane.ResumeRequested: lambda flows, name: flows.set_lane(name, paused=False),
-    EnvironmentPane.EditRequested: lambda flows, name: flows.edit(name),
-    EnvironmentPane.RemoveRequested: lambda flows, name: flows.remove(name),
-}
-"""What the pane's wishes about one environment lead to."""
+Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
 
 class MainScreen(Screen[None]):
@@ -72,10 +63,10 @@ class MainScreen(Screen[None]):
         self._foreign = ""
         """The warning about the payload in sight."""
         self.status = StatusLine(core.sources.label)
-        self.environments = EnvironmentPane(id="environments")
+        self.environments = EnvironmentPane(id="environments", classes="pane")
         self.payload: PayloadInspector
         self.deliveries: DeliveryLog
-        self.panes: dict[str, Commanded] = {"environments": self.environments}
+        self.panes: dict[str, Pane] = {"environments": self.environments}
         """By scope; Payload and Deliveries from `fill` on."""
 
     @property
@@ -92,15 +83,18 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             with Container(id="upper"):
                 yield self.environments
-                yield Static(id="payload-room", classes="pane room")
-            yield Static(id="deliveries-room", classes="pane room")
+                yield self._room("payload")
+            yield self._room("deliveries")
         yield KeyBar()
 
+    def _room(self, scope: str) -> Static:
+        """Where a pane will stand."""
+        room = Static(id=f"{scope}-room", classes="pane")
+        room.border_title = PLACES[scope]
+        return room
+
     def on_mount(self) -> None:
-        """Frames, and the environments, which are known."""
-        self.environments.add_class("pane")
-        self.query_one("#payload-room").border_title = PLACES["payload"]
-        self.query_one("#deliveries-room").border_title = PLACES["deliveries"]
+        """Show the environments, which are known."""
         self.vitals = Pulse(self._core).picture()
         if self._first_pane() == "environments":
             self.environments.focus()
@@ -124,6 +118,7 @@ class MainScreen(Screen[None]):
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")
         with self.app.batch_update():
+            self.console.load_styles()
             await self.query_one("#payload-room").remove()
             await self.query_one("#upper").mount(self.payload)
             await self.query_one("#deliveries-room").remove()
@@ -151,9 +146,17 @@ class MainScreen(Screen[None]):
 
     def on_descendant_focus(self) -> None:
         """On narrow screens the pane with the focus gets most of the room."""
+        if self.has_class("-narrow"):
+            self._give_room()
+
+    def on_resize(self) -> None:
+        """It may be narrow now."""
+        if self.has_class("-narrow"):
+            self._give_room()
+
+    def _give_room(self) -> None:
         scope = self.focused_scope()
-        for other in PLACES:
-            self.set_class(other == scope, f"-at-{other}")
+        self.update_classes({f"-at-{other}": other == scope for other in self.panes})
 
     # -- what moves ---------------------------------------------------------------------------------------------------
 
@@ -215,7 +218,7 @@ class MainScreen(Screen[None]):
         if self.maximized is not None:
             self.minimize()
         # At once, not after the messages that wait: keys typed ahead are for the new pane.
-        self.set_focus(getattr(pane, "lines", pane))
+        self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.lines)
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
@@ -238,7 +241,7 @@ class MainScreen(Screen[None]):
 
     @on(EnvironmentPane.About)
     def _wished(self, event: EnvironmentPane.About) -> None:
-        if (flow := _WISHES.get(type(event))) is not None:
+        if (flow := WISHES.get(type(event))) is not None:
             self._do(flow(self.console.parts.flows, event.name))
 
     @on(EnvironmentPane.NewRequested)

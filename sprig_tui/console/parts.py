@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sprig_tui.console.notices import tell, warn
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -52,3 +54,8 @@ class Parts:
         from sprig_tui.console.clipboard import Clipboard
 
         return Clipboard(self._core.sources.paths.state_dir, self._app.copy_to_clipboard)
+
+    async def copy(self, text: str, what: str) -> None:
+        """Put a text on the clipboard, and say which way it went."""
+        outcome = await self.copier.copy(text)
+        (tell if outcome.route else warn)(self._app, outcome.message(what))

@@ -79,8 +79,8 @@ class EnvironmentPane(Commanded, LineView):
     class NewRequested(Message):
         """An environment is to be added."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes=classes)
         self._lines: list[PaneLine] = []
         self._laying_out = False
         self._revealed = ""

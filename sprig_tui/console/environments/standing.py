@@ -45,13 +45,8 @@ def standing_of(facts: Facts, now: int) -> Standing:
     """The one sentence that matters most; `now` is ms since 1970."""
     busy = bool(facts.rate or facts.in_flight)
     last = _last(facts.lane, now, busy=busy) if facts.has_key or facts.lane.last_status else ""
-    if facts.trouble:
-        return Standing("✗", facts.trouble, "bad", last)
-    if not facts.has_key:
-        waiting = f", {facts.queued:,} queued" if facts.queued else ""
-        return Standing("·", f"no key{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
-    if not facts.opened:
-        return Standing("·", "opening the journal", "muted")
+    if (unready := _unready(facts, last)) is not None:
+        return unready
     lane = facts.lane
     if lane.state == "paused":
         return _paused(lane, last)
@@ -60,6 +55,16 @@ def standing_of(facts: Facts, now: int) -> Standing:
     if lane.state in ("waiting", "probing") and facts.queued:
         return Standing("◌", f"next try is due: {lane.cause}", "warning", last)
     return _open(facts, last)
+
+
+def _unready(facts: Facts, last: str) -> Standing | None:
+    """What stands in the way on our side."""
+    if facts.trouble:
+        return Standing("✗", facts.trouble, "bad", last)
+    if not facts.has_key:
+        waiting = f", {facts.queued:,} queued" if facts.queued else ""
+        return Standing("·", f"no key{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
+    return None if facts.opened else Standing("·", "opening the journal", "muted")
 
 
 def _last(lane: Lane, now: int, *, busy: bool) -> str:
