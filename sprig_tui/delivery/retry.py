@@ -6,8 +6,8 @@
 | refused, one event           | failed                                       | opens: the endpoint is up              |
 | refused, several events      | split in halves, each sent by itself         | opens                                  |
 | refused, endpoint at fault   | go back, no retry used up                    | pauses: the URL is wrong, not they     |
-| retry                        | go back; failed when retries and window are  | waits                                  |
-|                              | both spent                                   |                                        |
+| retry                        | go back behind the untried; failed when      | waits                                  |
+|                              | retries and window are both spent            |                                        |
 | retry, endpoint at fault     | go back, no retry used up                    | waits: a redirect or sign-in page ends |
 | key refused                  | go back, no retry used up                    | pauses until the key changes           |
 """
@@ -84,7 +84,13 @@ class Policy(Struct, frozen=True):
             (spent if over else left).append(delivery)
         settlements = tuple(
             Settlement(
-                ids=tuple(ids), state=state, attempt=attempt, counts=not answer.endpoint_fault, error=answer.error
+                ids=tuple(ids),
+                state=state,
+                attempt=attempt,
+                # behind those that were never tried: should one of these be the cause, it must not hold them up
+                due_at=attempt.started_at,
+                counts=not answer.endpoint_fault,
+                error=answer.error,
             )
             for ids, state in ((left, State.QUEUED), (spent, State.FAILED))
             if ids

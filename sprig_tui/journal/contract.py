@@ -26,7 +26,7 @@ from sprig_tui.journal.records import (
 )
 
 MAX_LANE_WAIT_MS = 300_000
-"""No lane waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
+"""No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
 
 
 class Journal(Protocol):
@@ -62,8 +62,11 @@ class Journal(Protocol):
     ) -> Claim:
         """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
 
-        At least one is taken even if it is larger than `payload_bytes`. None while the lane is paused, waits, or is
-        being probed by another; when a wait is over, one claim gets the probe. Expired leases become due again.
+        At least one is taken even if it is larger than `payload_bytes`. What was tried often (4 times or more) is not
+        claimed together with what was not, and a probe that begins with such a one is the smaller the oftener it was
+        tried: a delivery that makes the endpoint fail ends up alone, and the others are delivered. None while the
+        lane is paused, waits, or is being probed by another; when a wait is over, one claim gets the probe. Expired
+        leases become due again.
         `rate` (requests/s for the environment over all workers, 0 for no pacing) sets `send_at`.
         """
         ...

@@ -1,5 +1,6 @@
 """The engine over a real journal and a real socket: outcomes, lanes, retries, keys."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -206,3 +207,22 @@ async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Any) -> None:
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
         assert "inventedKey" not in repr(engine.snapshot())
     assert b"inventedKey" not in bench.path.read_bytes()
+
+
+async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Any) -> None:
+    ids = await bench.queue(range(3_000), poison={700})
+    async with (
+        Sink(clock=bench.time, faults=["503~POISON"]) as sink,
+        bench.engine(bench.environment(sink.url)) as engine,
+    ):
+        engine.wake()
+        async with asyncio.timeout(60):
+            while sink.stats.accepted < 2_999:
+                await bench.tick(engine)
+        assert bench.time.seconds < 3_600
+        await bench.until(lambda: engine.snapshot().environments["production"].lane.failures > 3, engine)
+        assert await bench.states([ids[700]]) == [State.QUEUED]
+        # and what comes later passes it by
+        await bench.queue(range(3_000, 3_100))
+        await bench.until(lambda: sink.stats.accepted == 3_099, engine)
+    assert sink.stats.duplicates == 0

@@ -270,3 +270,28 @@ async def test_the_payload_of_scattered_deliveries_is_theirs(journal, entry, cla
     taken = await claim()
     assert taken.ids == tuple(added[chunk][number].id for chunk, number in picked)
     assert taken.payload == b",".join(given[chunk][number].body for chunk, number in picked)
+
+
+async def test_what_was_tried_often_goes_apart(journal, entry, claim, attempt):
+    await journal.add([entry() for _ in range(6)])
+    for _ in range(4):
+        taken = await claim(events=2)
+        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))])
+    assert [(await claim()).ids for _ in range(3)] == [(1, 2), (3, 4, 5, 6), ()]
+
+
+async def test_what_failed_goes_behind_the_untried(journal, entry, claim, attempt, clock):
+    await journal.add([entry() for _ in range(4)])
+    taken = await claim(events=2)
+    back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now())
+    await journal.settle(taken, [back])
+    assert (await claim()).ids == (3, 4, 1, 2)
+
+
+async def test_a_wait_by_a_clock_far_ahead_is_over(journal, entry, claim, attempt, clock):
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1)
+    await journal.settle(
+        taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now() + 86_400_000)]
+    )
+    assert (await claim()).ids == (2, 1)

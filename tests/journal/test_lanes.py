@@ -178,3 +178,15 @@ async def test_a_probe_with_a_long_lease_is_the_only_one(journal, entry, claim, 
     assert not (await claim()).lease
     assert await journal.extend(probe, MAX_LANE_WAIT_MS * 3)
     assert not (await claim()).lease
+
+
+async def test_probes_of_what_was_tried_often_get_smaller(journal, entry, claim, fail, clock):
+    await journal.add([entry() for _ in range(120)])
+    await fail(await claim(), clock)
+    sizes = []
+    for _ in range(10):
+        clock.advance(10)
+        probe = await claim()
+        sizes.append(len(probe.ids))
+        await fail(probe, clock)
+    assert sizes == [100, 100, 100, 50, 25, 12, 6, 3, 1, 1]

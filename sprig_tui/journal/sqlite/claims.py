@@ -16,6 +16,8 @@ from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, not
 
 PROBE_EVENTS = 100
 """Deliveries that one probe risks at most."""
+OFTEN = 4
+"""Tries from which on a delivery may itself be why requests fail: it goes apart from others, in ever smaller probes."""
 _SLOT_SLACK_MS = 10_000
 _SLOTS_AHEAD = 64
 """A pacing slot further ahead than both of these is the work of a clock that jumped."""
@@ -25,7 +27,7 @@ _LOOK_AHEAD = 250
 _DUE = (
     "SELECT json_group_array(json_array(id, size, tries, first_try, due_at))"
     " FROM (SELECT id, size, tries, first_try, due_at FROM deliveries INDEXED BY due"
-    " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND due_at <= ?"
+    " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND (due_at <= ? OR due_at > ?)"
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
@@ -52,11 +54,11 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         return nothing(state, until)
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
-    limit = min(wanted.events, PROBE_EVENTS) if probe else wanted.events
-    rows = _due(connection, environment, wanted, limit, now)
+    rows = _due(connection, environment, wanted, min(wanted.events, PROBE_EVENTS) if probe else wanted.events, now)
     if not rows:
         return nothing(state, _next_due(connection, environment, now))
     if probe:
+        rows = rows[: max(1, PROBE_EVENTS >> max(0, rows[0][2] - OFTEN + 1))]
         until = now + _probing_ms(wanted.lease_ms)
         state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
     ids, sizes, attempts, first_attempts = zip(*rows, strict=True)
@@ -105,11 +107,13 @@ def _due(
         after_due, after_id = -1, 0
         while len(fitting) < limit:
             number = min(_LOOK_AHEAD, limit - len(fitting))
-            found = connection.execute(_DUE, (environment, priority, now, after_due, after_id, number)).fetchone()[0]
+            # a wait that reaches further than any may is the work of a clock that jumped
+            times = (now, now + MAX_LANE_WAIT_MS, after_due, after_id)
+            found = connection.execute(_DUE, (environment, priority, *times, number)).fetchone()[0]
             rows = _rows.decode(found)
             for delivery_id, size, tries, first_try, _ in rows:
                 total += size + 1
-                if total > wanted.payload_bytes and fitting:
+                if fitting and (total > wanted.payload_bytes or (tries >= OFTEN) != (fitting[0][2] >= OFTEN)):
                     return fitting
                 fitting.append((delivery_id, size, tries, first_try))
             if len(rows) < number:
