@@ -1,4 +1,4 @@
-"""Changes to one `[environments.NAME]` table in the config's text; every other byte stays as the person wrote it."""
+"""Changes to one table of the config, such as `[environments.NAME]`; every other byte stays as it was written."""
 
 from __future__ import annotations
 
@@ -9,34 +9,44 @@ from typing import Any
 import tomli_w
 
 from sprig_tui.config.document import dotted
-from sprig_tui.config.sections import SECRETS
+from sprig_tui.config.sections import SECRETS, WORKSPACE_SECRET
 from sprig_tui.config.tomltext import Statement, statements
 from sprig_tui.errors import ConfigError
 
 Value = str | float | bool
-"""What an environment's keys hold."""
+"""What the keys of such a table hold."""
 
 
 def edit_environment(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
+    """As `edit_table`, for `[environments.NAME]`."""
+    return edit_table(text, ("environments", name), changes)
+
+
+def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, Value | None]) -> str:
     """The text with these keys set (None removes a key), the table added where it is missing.
 
     Raises ConfigError, with the lines to put in by hand, where the table is written in a way that cannot be
     changed in place (inline tables, dotted keys), and so also where the result would say anything else than meant.
     """
     wanted = tomllib.loads(text)
-    table = wanted.setdefault("environments", {})
-    if isinstance(table, dict) and name not in table and all(value is None for value in changes.values()):
-        return text
-    if not isinstance(table, dict) or not isinstance(table.setdefault(name, {}), dict):
-        raise _by_hand(name, changes)
+    table: Any = wanted
+    removes = all(value is None for value in changes.values())
+    for key in path:
+        if not isinstance(table, dict):
+            raise _by_hand(path, changes)
+        if removes and key not in table:
+            return text
+        table = table.setdefault(key, {})
+    if not isinstance(table, dict):
+        raise _by_hand(path, changes)
     for key, value in changes.items():
         if value is None:
-            table[name].pop(key, None)
+            table.pop(key, None)
         else:
-            table[name][key] = value
+            table[key] = value
     if wanted == tomllib.loads(text):
         return text
-    return _verified(_edited(text, name, changes), wanted, name, changes)
+    return _verified(_edited(text, path, changes), wanted, path, changes)
 
 
 def remove_environment(text: str, name: str) -> str:
@@ -46,25 +56,25 @@ def remove_environment(text: str, name: str) -> str:
     if not isinstance(table, dict) or name not in table:
         return text
     del table[name]
-    found = statements(text)
-    span = _span(found, name)
+    found, path = statements(text), ("environments", name)
+    span = _span(found, path)
     if span is None:
-        raise _by_hand(name, None)
+        raise _by_hand(path, None)
     own = [found[span[0]], *(item for item in found[span[0] + 1 : span[1]] if item.kind == "pair")]
     result = text[: own[0].start] + text[own[-1].end :]
     if not table and "environments" not in tomllib.loads(result):
         del wanted["environments"]
-    return _verified(result, wanted, name, None)
+    return _verified(result, wanted, path, None)
 
 
-def _edited(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
+def _edited(text: str, path: tuple[str, ...], changes: Mapping[str, Value | None]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     found = statements(text)
-    span = _span(found, name)
+    span = _span(found, path)
     if span is None:
         added = _lines({key: value for key, value in changes.items() if value is not None}, newline)
         gap = "" if not text else newline if text.endswith("\n") else 2 * newline
-        return f"{text}{gap}[{dotted('environments', name)}]{newline}{added}"
+        return f"{text}{gap}[{dotted(*path)}]{newline}{added}"
     body = found[span[0] + 1 : span[1]]
     pairs = {item.key[0]: item for item in body if item.kind == "pair" and len(item.key) == 1}
     cuts: list[tuple[int, int, str]] = []
@@ -83,22 +93,24 @@ def _edited(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
     return text
 
 
-def _span(found: list[Statement], name: str) -> tuple[int, int] | None:
-    """First and after-last statement of the environment's table; None where it has no header of its own."""
+def _span(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
+    """First and after-last statement of the table; None where it has no header of its own."""
     for index, item in enumerate(found):
-        if item.kind == "table" and item.key == ("environments", name):
+        if item.kind == "table" and item.key == path:
             ends = (at for at in range(index + 1, len(found)) if found[at].kind in ("table", "array"))
             return index, next(ends, len(found))
     return None
 
 
-def _verified(result: str, wanted: dict[str, Any], name: str, changes: Mapping[str, Value | None] | None) -> str:
+def _verified(
+    result: str, wanted: dict[str, Any], path: tuple[str, ...], changes: Mapping[str, Value | None] | None
+) -> str:
     try:
         same = tomllib.loads(result) == wanted
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
-        raise _by_hand(name, changes)
+        raise _by_hand(path, changes)
     return result
 
 
@@ -110,17 +122,17 @@ def _lines(values: Mapping[str, Value], newline: str) -> str:
     return "".join(f"{key} = {_literal(value)}{newline}" for key, value in values.items())
 
 
-def _by_hand(name: str, changes: Mapping[str, Value | None] | None) -> ConfigError:
-    header = f"[{dotted('environments', name)}]"
+def _by_hand(path: tuple[str, ...], changes: Mapping[str, Value | None] | None) -> ConfigError:
+    header, what = f"[{dotted(*path)}]", f"environment {path[1]}" if len(path) > 1 else path[0]
     if changes is None:
         return ConfigError(
-            f"environment {name} is not written as a {header} table, so it cannot be taken out safely",
+            f"{what} is not written as a {header} table, so it cannot be taken out safely",
             hint="nothing was changed; take its lines out by hand",
         )
-    shown = {key: "..." if key in SECRETS else value for key, value in changes.items()}
+    shown = {key: "..." if key in SECRETS or key == WORKSPACE_SECRET else value for key, value in changes.items()}
     lines = [f"{key} = {_literal(value)}" for key, value in shown.items() if value is not None]
     gone = [f"no {key}" for key, value in shown.items() if value is None]
     return ConfigError(
-        f"environment {name} is not written as a {header} table, so it cannot be changed safely",
+        f"{what} is not written as a {header} table, so it cannot be changed safely",
         hint=f"nothing was changed; put in by hand: {header} with {', '.join([*lines, *gone])}",
     )

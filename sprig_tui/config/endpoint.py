@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.limits import ENDPOINTS
+from sprig_tui.segment.limits import ENDPOINTS, PUBLIC_APIS
 
 _HINT = "use us, eu or an https:// address without a query"
 _API_HINT = "use an https:// address without a query, such as https://api.sprig.com"
@@ -39,6 +39,24 @@ def parse_api_url(text: str, what: str = "api url") -> tuple[str, str]:
     except _NoSchemeError:
         raise ConfigError(f"{what}: {given[:80]!r} is no https:// address", hint=_API_HINT) from None
     return _without_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
+
+
+def parse_region(text: str, what: str = "region") -> str:
+    """Where Segment's Public API is: a region or an address, by the rules of endpoints; raises ConfigError."""
+    given = text.strip()
+    if given.lower() in PUBLIC_APIS:
+        return given.lower()
+    if any(given.rstrip("/") == address for address in ENDPOINTS.values()):
+        # the token would go where write keys go, and be answered 404
+        raise ConfigError(f"{what}: {given} takes events; the Public API is elsewhere", hint="use us or eu")
+    try:
+        parts = _parts(given, what, "token", _HINT)
+    except _NoSchemeError:
+        known = ", ".join(PUBLIC_APIS)
+        raise ConfigError(
+            f"{what}: {given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
+        ) from None
+    return _without_route(given, parts, ("/sources",))[0]
 
 
 class _NoSchemeError(Exception):

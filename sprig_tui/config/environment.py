@@ -55,6 +55,12 @@ class SprigApiKey(Secret):
     __slots__ = ()
 
 
+class PublicApiToken(Secret):
+    """A token of Segment's Public API: reads what sources a workspace has, and their Write Keys."""
+
+    __slots__ = ()
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Where one environment's answers go."""
 

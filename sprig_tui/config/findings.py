@@ -73,7 +73,8 @@ def _shared_keys(settings: Settings) -> list[Finding]:
 
 def _mode(settings: Settings) -> list[Finding]:
     document = settings.document
-    if not settings.stored_secrets or not document.readable_by_others:
+    secret = settings.stored_secrets or settings.workspace.stored
+    if not secret or not document.readable_by_others:
         return []
     return [
         Finding(

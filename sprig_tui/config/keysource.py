@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sprig_tui.config.apikeylint import lint_api_key
 from sprig_tui.config.environment import SprigApiKey, WebhookToken, WriteKey
 from sprig_tui.config.keylint import KeyLint, lint_key
+from sprig_tui.config.publicapilint import lint_public_api_token
 from sprig_tui.config.tokenlint import lint_token
 
 
@@ -29,6 +30,8 @@ class SecretKind(NamedTuple):
 WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_key)
 WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_token)
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
+PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", lint_public_api_token)
+"""One for all environments: its variable is the prefix by itself."""
 PREFIX = WRITE_KEY.prefix
 variable_of = WRITE_KEY.variable_of
 

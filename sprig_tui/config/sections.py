@@ -13,6 +13,8 @@ from sprig_tui.errors import ConfigError
 
 SECRETS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 """Keys of `[environments.NAME]` whose values are shown to nobody."""
+WORKSPACE_SECRET = "public_api_token"  # noqa: S105 - the key's name, no secret
+"""The key of `[segment]` whose value is shown to nobody."""
 
 Positive = Annotated[float, Meta(gt=0)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
@@ -42,6 +44,17 @@ class SprigTable(Struct, frozen=True, forbid_unknown_fields=True):
     """`[sprig]`: Sprig's own side."""
 
     api_url: str | None = None
+
+
+class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[segment]`: the workspace that the sources of all environments belong to."""
+
+    public_api_token: str | None = None
+    public_api_token_env: str | None = None
+    region: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SegmentTable(region={self.region!r})"
 
 
 class IntegrationTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +99,7 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
 
 
-KNOWN = ("environments", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
+KNOWN = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
 """Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
 
 

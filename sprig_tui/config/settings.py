@@ -27,10 +27,12 @@ from sprig_tui.config.sections import (
     EnvironmentTable,
     JournalTable,
     MappingTable,
+    SegmentTable,
     SprigTable,
     SurveyTable,
     convert,
 )
+from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.mapping.rules import check_rules
@@ -49,6 +51,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     document: Document
     environments: dict[str, Environment]
+    workspace: Workspace
+    """Segment's workspace, and the token that may look into it."""
     rules: Rules
     surveys: dict[str, Survey]
     """The config's own [surveys]; `rules` has also what `pull` learnt."""
@@ -106,6 +110,7 @@ def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) ->
         environments={
             name: _environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings) for name in order
         },
+        workspace=_workspace(file, tables, environ, warnings),
         rules=rules,
         surveys=rules.surveys,
         sprig_api_url=_api_url(file, tables, warnings),
@@ -166,6 +171,13 @@ def _environment(
         sprig_api_key=api_key,
         **extra,
     )
+
+
+def _workspace(file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[str]) -> Workspace:
+    table = convert(file, ("segment",), tables.get("segment", {}), SegmentTable)
+    workspace, notes = make_workspace(table, f"{file}: segment.region", environ)
+    warnings.extend(f"segment: {note}" for note in notes)
+    return workspace
 
 
 def _rules(file: str, tables: dict[str, Any]) -> Rules:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from sprig_tui.config.atomically import make_folder, write_atomically
 from sprig_tui.config.document import Document, digest_of, parse, read_document
-from sprig_tui.config.editing import Value, edit_environment, remove_environment
+from sprig_tui.config.editing import Value, edit_environment, edit_table, remove_environment
 from sprig_tui.config.locking import locked
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import check_name, settings_of
@@ -23,6 +23,11 @@ def save_environment(paths: Paths, name: str, changes: Mapping[str, Value | None
     """
     check_name(name)
     return _change(paths, lambda text: edit_environment(text, name, changes), digest)
+
+
+def save_workspace(paths: Paths, changes: Mapping[str, Value | None], *, digest: str | None = None) -> str:
+    """Set keys of `[segment]` (None removes one); returns the new digest. Raises ConfigError as `save_environment`."""
+    return _change(paths, lambda text: edit_table(text, ("segment",), changes), digest)
 
 
 def drop_environment(paths: Paths, name: str, *, digest: str | None = None) -> str:

@@ -19,3 +19,6 @@ PARTNER_REQUESTS_PER_SECOND = 50.0
 
 ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 """Base URL by region; routes are `/v1/...` below it."""
+
+PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
+"""Base URL of the Public API by the workspace's region (docs.segmentapis.com, Getting Started)."""

@@ -1,0 +1,150 @@
+"""`[segment]`: the token of the Public API and where it may go; found, stored and hidden as Write Keys are."""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.config.findings import key_findings
+from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.publicapilint import lint_public_api_token
+from sprig_tui.config.settings import Settings, load_settings
+from sprig_tui.config.writing import save_workspace
+from sprig_tui.errors import ConfigError
+
+TOKEN = "sgp_inventedTokenOfTheWorkspace0123456789abcdefghijk"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    found = in_folder(str(tmp_path / "home"))
+    found.config_file.parent.mkdir()
+    return found
+
+
+def loaded(paths: Paths, text: str = "", **environ: str) -> Settings:
+    if text:
+        paths.config_file.write_text(text)
+    return load_settings(paths, environ)
+
+
+def test_nothing_is_asked_of_a_workspace_without_a_token(paths: Paths) -> None:
+    workspace = loaded(paths).workspace
+    assert workspace.token is None
+    assert workspace.base_url == "https://api.segmentapis.com"
+
+
+def test_the_variable_goes_before_the_named_one_and_that_before_the_config(paths: Paths) -> None:
+    text = f'[segment]\npublic_api_token = "{TOKEN}"\npublic_api_token_env = "MINE"\nregion = "EU"\n'
+    for environ, source in (
+        ({"SPRIG_TUI_SEGMENT_TOKEN": TOKEN, "MINE": "sgp_otherTokenOfAnotherWorkspace"}, "SPRIG_TUI_SEGMENT_TOKEN"),
+        ({"MINE": f"Bearer {TOKEN}"}, "MINE"),
+        ({}, "config"),
+    ):
+        workspace = loaded(paths, text, **environ).workspace
+        assert workspace.token is not None
+        assert (workspace.token.reveal(), workspace.token.source) == (TOKEN, source)
+        assert workspace.base_url == "https://eu1.api.segmentapis.com"
+        assert workspace.stored
+
+
+def test_it_is_never_shown_whole(paths: Paths) -> None:
+    settings = loaded(paths, f'[segment]\npublic_api_token = "{TOKEN}"\n')
+    assert TOKEN not in repr(settings) + str(settings.workspace) + repr(settings.document)
+    assert settings.workspace.token is not None
+    assert settings.workspace.token.masked() == "sgp_…hijk"
+
+
+def test_one_that_cannot_be_used_is_named(paths: Paths) -> None:
+    settings = loaded(paths, '[segment]\npublic_api_token = "two words"\n')
+    assert settings.workspace.token is None
+    assert settings.warnings == ("segment: the public api token in the config cannot be used: there are spaces inside",)
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [
+        ("asia", "neither a region"),
+        ("http://api.segmentapis.com", "readable by anyone on the way"),
+        ("https://me@api.segmentapis.com", "user or password"),
+        ("https://events.eu1.segmentapis.com", "the Public API is elsewhere"),
+        ("https://api.segment.io/", "the Public API is elsewhere"),
+    ],
+)
+def test_a_region_that_the_token_may_not_go_to(paths: Paths, region: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        loaded(paths, f'[segment]\nregion = "{region}"\n')
+    assert "segment.region" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("region", "address"),
+    [
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("https://proxy.example/segment/sources", "https://proxy.example/segment"),
+        (" us ", "https://api.segmentapis.com"),
+    ],
+)
+def test_a_region_as_an_address(paths: Paths, region: str, address: str) -> None:
+    assert loaded(paths, f'[segment]\nregion = "{region}"\n').workspace.base_url == address
+
+
+def test_saving_keeps_the_rest_and_is_for_the_owner_alone(paths: Paths) -> None:
+    before = '# mine\n[environments.production]\nwrite_key = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx" # theirs\n'
+    paths.config_file.write_text(before)
+    save_workspace(paths, {"public_api_token": TOKEN, "region": "eu"})
+    text = paths.config_file.read_text()
+    assert text.startswith(before)
+    assert tomllib.loads(text)["segment"] == {"public_api_token": TOKEN, "region": "eu"}
+    assert stat.S_IMODE(paths.config_file.stat().st_mode) == 0o600
+    save_workspace(paths, {"public_api_token": None})
+    assert tomllib.loads(paths.config_file.read_text())["segment"] == {"region": "eu"}
+
+
+def test_removing_what_is_not_there_writes_nothing(paths: Paths) -> None:
+    save_workspace(paths, {"public_api_token": None})
+    assert not paths.config_file.exists() or not paths.config_file.read_text()
+
+
+@pytest.mark.parametrize("text", ["segment = {}\n", "segment.region = 'eu'\n", "segment = 3\n"])
+def test_what_cannot_be_changed_in_place_is_left_and_never_quoted(paths: Paths, text: str) -> None:
+    paths.config_file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        save_workspace(paths, {"public_api_token": TOKEN})
+    assert "segment is not written as a [segment] table" in caught.value.message
+    assert TOKEN not in caught.value.message + caught.value.hint
+    assert paths.config_file.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "token", "names"),
+    [
+        (TOKEN, TOKEN, []),
+        (f"{TOKEN}\n", TOKEN, []),
+        (f' "{TOKEN}" ', TOKEN, ["spaces", "quotes"]),
+        (f"Authorization: Bearer {TOKEN}", TOKEN, ["scheme"]),
+        ("", "", ["empty"]),
+        ("Bearer ", "", ["spaces", "scheme", "empty"]),
+        ("https://app.segment.com", "", ["url"]),
+        ("{}", "", ["json"]),
+        ("one\ntwo", "", ["lines"]),
+        ("sgp_täken", "", ["characters"]),
+        ("two words", "", ["inner-spaces"]),
+        ("x" * 100_000, "", ["too-long"]),
+        ("short", "short", ["short"]),
+        ("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", ["write-key"]),
+    ],
+)
+def test_what_is_off_with_a_token(text: str, token: str, names: list[str]) -> None:
+    lint = lint_public_api_token(text)
+    assert lint.key == token
+    assert [fault.name for fault in lint.faults] == names
+
+
+def test_a_config_with_a_token_alone_must_not_be_read_by_others(paths: Paths) -> None:
+    paths.config_file.write_text(f'[segment]\npublic_api_token = "{TOKEN}"\n')
+    paths.config_file.chmod(0o644)
+    assert any("others may read it" in finding.message for finding in key_findings(load_settings(paths, {})))
