@@ -10,6 +10,7 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, json_option, yes_option
 from sprig_tui.cli.keys_check import check
+from sprig_tui.cli.keys_token import token
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.config.findings import key_findings
 from sprig_tui.errors import ConfigError, ExitCode
@@ -33,6 +34,7 @@ def keys() -> None:
 
 
 keys.add_command(check)
+keys.add_command(token)
 
 
 @keys.command("list", cls=Command, short_help="Each environment: its key, masked, and where it comes from.")
@@ -74,6 +76,7 @@ def _row_json(found: Environment) -> dict[str, Any]:
         "protected": found.protected,
         "requests_per_second": found.requests_per_second,
         "sprig_environment_id": found.sprig_environment_id,
+        "webhook_token": found.webhook_token.masked() if found.webhook_token else None,
     }
 
 

@@ -57,7 +57,7 @@ async def _run(settings: Settings, terms: Terms, status_every: float, *, verbose
             except Stopped:
                 diagnostics.note(await status_text(engine, journal))
                 await interrupts.drain(engine.drain(DRAIN))
-            diagnostics.note(f"stopped; {await _queued(journal)} queued")
+            diagnostics.note(f"stopped; {await queued_text(journal)} queued")
     # Being stopped is how it ends: that is no failure.
     return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
 
@@ -86,14 +86,15 @@ async def status_text(engine: Engine, journal: Journal) -> str:
     parts = [
         f"delivered {sum(lane.delivered for lane in lanes):,}",
         f"failed {sum(lane.failed for lane in lanes):,}",
-        f"queued {await _queued(journal)}",
+        f"queued {await queued_text(journal)}",
         f"{snapshot.rate:,.0f}/s",
         *standings(snapshot),
     ]
     return "  ".join(parts)
 
 
-async def _queued(journal: Journal) -> str:
+async def queued_text(journal: Journal) -> str:
+    """How many are queued, or why that is not known."""
     from sprig_tui.journal.records import State
 
     try:

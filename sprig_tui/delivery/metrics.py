@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Lane, LaneState, State
 
@@ -33,6 +34,9 @@ class DeliveryMetrics:
         self.registry = CollectorRegistry()
         self._journal = journal
         self._clock = clock or SystemClock()
+        self._readable = Gauge(
+            "sprig_tui_journal_readable", "0 while the journal cannot be read.", registry=self.registry
+        )
         self._deliveries = self._gauge("deliveries", "Deliveries in the journal by state.", "environment", "state")
         self._in_flight = self._gauge("in_flight", "Queued deliveries that are leased to a worker.", "environment")
         self._oldest = self._gauge(
@@ -84,6 +88,11 @@ class DeliveryMetrics:
         return lanes
 
     async def text(self) -> bytes:
-        """All of the registry in Prometheus's text format. Raises JournalError."""
-        await self.refresh()
+        """All of the registry in Prometheus's text format; gauges of an unreadable journal stay as they were."""
+        try:
+            await self.refresh()
+        except JournalError:
+            self._readable.set(0)
+        else:
+            self._readable.set(1)
         return generate_latest(self.registry)

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sprig_tui.receiver.body import SenderGoneError, check_kind, read_body
+from sprig_tui.receiver.complaints import Complaints
 from sprig_tui.receiver.guard import Guard
 from sprig_tui.receiver.limits import Hand, Limits
 from sprig_tui.receiver.reception import Receipt
@@ -73,6 +74,7 @@ class Receiver:
         self._limits = limits or Limits()
         self._keep = keep
         self._answered = answered
+        self._complaints = Complaints()
         self.app = Starlette(
             routes=[
                 Route("/webhooks", self._webhook, methods=["POST"]),
@@ -99,6 +101,8 @@ class Receiver:
             receipt = await self._desk.take(raw, request.path_params.get("environment", ""), opened)
         except RefusedError as error:
             status = error.status
+            sender = request.client.host if request.client else "an unknown sender"
+            self._complaints.hear(status, request.url.path, sender, error.message)
             raise
         except SenderGoneError:
             status = _GONE
@@ -171,5 +175,5 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _fault(_: Request, error: Exception) -> Response:
-    _log.error("a webhook could not be taken: internal error, %s", type(error).__name__)
+    _log.error("a request ended in an internal error: %s", type(error).__name__, exc_info=error)
     return RefusedError(500, "internal error; send it again").answer()

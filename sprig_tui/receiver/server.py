@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -31,27 +32,38 @@ class _Server(uvicorn.Server):
 
 
 class Listening:
-    """A receiver that is up; `stop` ends it."""
+    """A receiver that is up."""
 
-    def __init__(self, server: _Server, url: str) -> None:
-        self.url = url
+    def __init__(self, server: _Server, bound: socket.socket, *, secure: bool) -> None:
+        host, port = bound.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if secure else 'http'}://{shown}:{port}"
         """Such as http://127.0.0.1:8722."""
         self._server = server
+        self._serving = asyncio.create_task(server.serve(sockets=[bound]))
 
-    def stop(self) -> None:
-        """Take no more connections and answer what was accepted; leaving the context waits for it."""
+    async def until_it_ends(self) -> None:
+        """Return when it does not listen any more, for whatever reason."""
+        await asyncio.wait((self._serving,))
+
+    async def finish(self) -> None:
+        """Take no more connections, and answer what was accepted."""
         self._server.should_exit = True
+        await asyncio.shield(self._serving)
 
-    def stop_at_once(self) -> None:
-        """Wait for nothing more."""
+    async def break_off(self) -> None:
+        """End now; requests that are not answered yet never will be, and their senders know by that."""
         self._server.should_exit = self._server.force_exit = True
+        for connection in tuple(self._server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.wait((self._serving,))
 
 
 @asynccontextmanager
 async def listening(
-    app: ASGIApp, bound: socket.socket, limits: Limits, tls: ssl.SSLContext | None, *, grace: float = 30.0
+    app: ASGIApp, bound: socket.socket, limits: Limits, tls: ssl.SSLContext | None = None, *, grace: float = 30.0
 ) -> AsyncIterator[Listening]:
-    """Serve `app` on a bound socket until the block is left; then finish requests for at most `grace` seconds."""
+    """Serve `app` on a bound socket. `finish` ends in good order, for at most `grace` seconds; leaving breaks off."""
     config = uvicorn.Config(
         app,
         http=connection_class(limits),
@@ -67,15 +79,13 @@ async def listening(
         h11_max_incomplete_event_size=limits.head_bytes,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    # its words on scanners and broken requests are for nobody; ours are said elsewhere
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    up = Listening(_Server(config), bound, secure=tls is not None)
     try:
-        host, port = bound.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        yield Listening(server, f"{'https' if tls else 'http'}://{shown}:{port}")
+        yield up
     finally:
-        server.should_exit = True
-        await serving
+        await up.break_off()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -1,0 +1,122 @@
+"""`sprig-tui keys token`: the webhook token of an environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import asking, diagnostics, output
+from sprig_tui.cli.commands import ENVIRONMENT, Command, yes_option
+from sprig_tui.cli.opening import open_settings
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+LONGEST_INPUT = 65_536
+GENERATED_BYTES = 32
+
+
+@click.command("token", cls=Command, short_help="Store the token that webhooks of an environment must carry.")
+@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@click.option("--generate", is_flag=True, help="Make one, and print it once.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+@yes_option
+def token(environment: str, surplus: tuple[str, ...], generate: bool, remove: bool, yes: bool) -> int:
+    """Store the webhook token of ENV, from a hidden prompt or standard input; never from the command line.
+
+    It is what Sprig calls the API secret of a webhook, and comes as `Authorization: Bearer`. It is read from
+    SPRIG_TUI_WEBHOOK_TOKEN_<ENV>, else from the variable that webhook_token_env names, else from the config.
+    """
+    if surplus:
+        raise click.UsageError(
+            "a token on the command line is seen by others and kept in the shell's history; "
+            f"run `sprig-tui keys token {environment[:40]}` and paste it there, or add --generate for a new one"
+        )
+    if generate and remove:
+        raise click.UsageError("--generate and --remove exclude each other")
+    from sprig_tui.config.settings import check_name
+
+    check_name(environment)
+    settings = open_settings(quiet=True)
+    if remove:
+        return _remove(settings, environment, yes=yes)
+    if not _may_replace(settings, environment, yes=yes):
+        return ExitCode.USAGE
+    return _store(environment, _generated() if generate else _read(environment), show=generate)
+
+
+def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
+    """Whether the one that is stored may go: webhooks that carry it are refused from then on."""
+    if yes or (environment, "webhook_token") not in settings.stored_secrets:
+        return True
+    if asking.can_ask():
+        return asking.confirm(f"{environment} has a token; webhooks that carry it will be refused. replace it?")
+    diagnostics.fault(f"{environment} has a token already", "add --yes to replace it")
+    return False
+
+
+def _read(environment: str) -> str:
+    if sys.stdin.isatty():
+        return asking.hidden(f"webhook token of {environment} (not shown):")
+    text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
+    if b"\0" in text[:4]:
+        raise ConfigError("standard input is not UTF-8 text", hint="pipe the token alone, as UTF-8")
+    return text.decode("utf-8", "replace")
+
+
+def _generated() -> str:
+    import secrets
+
+    return secrets.token_urlsafe(GENERATED_BYTES)
+
+
+def _store(environment: str, text: str, *, show: bool) -> int:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.tokenlint import lint_token
+    from sprig_tui.config.writing import save_environment
+
+    lint = lint_token(text)
+    for fault in lint.faults:
+        if fault.level == "error":
+            diagnostics.fault(f"not stored: {fault.message}", fault.hint)
+        else:
+            say = diagnostics.warning if fault.level == "warning" else diagnostics.note
+            say(fault.message)
+    if lint.errors:
+        return ExitCode.USAGE
+    paths = find_paths()
+    save_environment(paths, environment, {"webhook_token": lint.key})
+    diagnostics.good(f"{environment}: the webhook token is stored in {paths.config_file}")
+    used = open_settings(quiet=True).environments[environment].webhook_token
+    if used is not None and used.source != "config":
+        diagnostics.warning(
+            f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
+        )
+    if show:
+        output.write_line(lint.key)
+        diagnostics.note("it is not shown again: put it into the webhook in Sprig, as its API secret")
+    return ExitCode.OK
+
+
+def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.writing import save_environment
+
+    settings.environment(environment)
+    if (environment, "webhook_token") not in settings.stored_secrets:
+        diagnostics.note(f"nothing to remove in the config for {environment}")
+        return ExitCode.OK
+    if not yes:
+        if not asking.can_ask():
+            diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+            return ExitCode.USAGE
+        if not asking.confirm(f"remove the webhook token of {environment}?"):
+            diagnostics.note("nothing was removed")
+            return ExitCode.USAGE
+    save_environment(find_paths(), environment, {"webhook_token": None}, digest=settings.document.digest)
+    diagnostics.good(f"{environment}: its webhook token is removed from the config")
+    return ExitCode.OK

@@ -1,0 +1,223 @@
+"""`sprig-tui listen`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import DURATION, command
+from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.receiver.limits import Limits
+    from sprig_tui.receiver.server import Listening
+    from sprig_tui.receiver.station import Station
+
+PORT = 8722
+
+
+@command("listen")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any that is free.")
+@click.option("--certfile", type=click.Path(path_type=Path), metavar="FILE", help="Serve TLS with this certificate.")
+@click.option("--keyfile", type=click.Path(path_type=Path), metavar="FILE", help="Its key, where it is not beside it.")
+@click.option("--no-engine", is_flag=True, help="Only receive; others deliver.")
+@click.option("--max-body", type=click.IntRange(1_000, 10_000_000), metavar="BYTES", help="Longest body (1,000,000).")
+@click.option("--max-connections", type=click.IntRange(1, 20_000), metavar="N", help="At once (500).")
+@click.option("--capture", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep raw requests, without tokens.")
+@click.option(
+    "--status-every", type=DURATION, default=30.0, show_default="30s", help="A status line so often; 0: never."
+)
+@click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
+@click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
+@terms_options
+def listen(  # noqa: PLR0913 - one parameter per option
+    *,
+    terms: Terms,
+    host: str,
+    port: int,
+    certfile: Path | None,
+    keyfile: Path | None,
+    no_engine: bool,
+    max_body: int | None,
+    max_connections: int | None,
+    capture: Path | None,
+    status_every: float,
+    print_unit: bool,
+    verbose: bool,
+) -> int:
+    """Receive Sprig's webhooks, and deliver, until stopped.
+
+    Webhooks go to /webhooks/ENVIRONMENT, or to /webhooks, where the environment id in the body tells whose they are.
+    They carry the environment's token (sprig-tui keys token ENV), which is asked for unless the address is loopback.
+    A webhook is answered 200 when the journal has it, safe from a power cut; 503 when it cannot be stored.
+
+    Monitors ask /healthz, /readyz and /metrics. SIGTERM or Ctrl-C: what was accepted is finished first; a second one
+    stops at once. A changed config is taken up while it runs.
+    """
+    if keyfile and not certfile:
+        raise click.UsageError("--keyfile needs --certfile")
+    if print_unit:
+        from sprig_tui.cli.unit import unit_text
+
+        files = [file for file in (certfile, keyfile, capture) if file is not None]
+        output.write_line(unit_text(files=files, writes=capture).rstrip())
+        return ExitCode.OK
+    from sprig_tui.receiver.limits import Limits
+    from sprig_tui.receiver.server import bind, bound_to_loopback, tls_context
+
+    settings = open_settings()
+    given = {"body_bytes": max_body, "connections": max_connections}
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    tls = tls_context(certfile, keyfile) if certfile else None
+    bound = bind(host, port)
+    with bound:
+        _say_tokens(settings, trusting=bound_to_loopback(bound))
+        listener = _Listener(settings, terms, limits, bound, tls, capture)
+        return asyncio.run(listener.run(status_every, deliver=not no_engine, verbose=verbose))
+
+
+def _say_tokens(settings: Settings, *, trusting: bool) -> None:
+    """What the lack of tokens means here; raises ConfigError where nobody could send."""
+    without = [name for name, found in settings.environments.items() if found.webhook_token is None]
+    if trusting:
+        if without:
+            diagnostics.warning(
+                f"webhooks for {', '.join(without)} need no token: who reaches this address may send",
+                f"behind a proxy that is everyone; sprig-tui keys token {without[0]} --generate makes one",
+            )
+    elif len(without) == len(settings.environments):
+        raise ConfigError(
+            "no environment has a webhook token, and this address is reached from elsewhere",
+            hint="sprig-tui keys token production --generate makes one; or listen on 127.0.0.1",
+        )
+    elif without:
+        diagnostics.warning(
+            f"webhooks for {', '.join(without)} are refused: no token is set",
+            f"sprig-tui keys token {without[0]} --generate makes one",
+        )
+
+
+class _Listener:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        terms: Terms,
+        limits: Limits,
+        bound: socket.socket,
+        tls: ssl.SSLContext | None,
+        capture: Path | None,
+    ) -> None:
+        self._settings = settings
+        self._terms = terms
+        self._limits = limits
+        self._bound = bound
+        self._tls = tls
+        self._capture = capture
+
+    async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
+        """Returns the exit code."""
+        from sprig_tui.cli.interrupts import Interrupts, Stopped
+        from sprig_tui.cli.watching import engine_log
+        from sprig_tui.delivery.engine import Engine
+        from sprig_tui.receiver.capture import Capture
+        from sprig_tui.receiver.server import bound_to_loopback, listening
+        from sprig_tui.receiver.station import Station
+
+        environments = self._terms.environments(self._settings)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(engine_log(logging.INFO if verbose else logging.WARNING))
+            interrupts = stack.enter_context(Interrupts())
+            journal = await stack.enter_async_context(opened_journal(self._settings))
+            capture = stack.enter_context(Capture(self._capture)) if self._capture else None
+            station = Station(
+                journal,
+                self._settings.rules,
+                environments,
+                self._limits,
+                trusting=bound_to_loopback(self._bound),
+                keep=capture.keep if capture else None,
+            )
+            engine = None
+            if deliver:
+                engine = Engine(journal, environments, self._terms.delivery(self._settings), hear=station.metrics.hear)
+                await stack.enter_async_context(engine)
+                station.wake = engine.wake
+            up = await stack.enter_async_context(listening(station.app, self._bound, self._limits, self._tls))
+            _say_start(up, engine)
+            try:
+                await interrupts.guard(self._until_stopped(up, station, engine, journal, status_every))
+                raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
+            except Stopped:
+                station.stop()
+                await interrupts.drain(_wind_down(up, engine))
+            diagnostics.note(f"stopped; {await _status(station, engine, journal)}")
+        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+
+    async def _until_stopped(
+        self, up: Listening, station: Station, engine: Engine | None, journal: Journal, status_every: float
+    ) -> None:
+        from sprig_tui.cli.reloading import keep_current
+
+        def taken_up(settings: Settings) -> None:
+            station.use(settings.rules, self._terms.environments(settings))
+
+        others = [asyncio.create_task(keep_current(engine, self._settings, self._terms, taken_up))]
+        if status_every:
+            others.append(asyncio.create_task(_tell(station, engine, journal, status_every)))
+        try:
+            await up.until_it_ends()
+        finally:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+
+def _say_start(up: Listening, engine: Engine | None) -> None:
+    served = sorted(engine.served()) if engine is not None else []
+    if engine is not None and not served:
+        diagnostics.warning(
+            "no environment has a write key: what comes stays queued", "set one with sprig-tui keys set production"
+        )
+    delivers = f"delivering for {', '.join(served)}" if served else "delivering nothing"
+    diagnostics.note(f"listening on {up.url}, {delivers}; webhooks go to /webhooks/ENVIRONMENT; Ctrl-C stops")
+
+
+async def _wind_down(up: Listening, engine: Engine | None) -> bool:
+    """Answer what was accepted, then let requests to Segment finish."""
+    from sprig_tui.cli.sending import DRAIN
+
+    await up.finish()
+    return True if engine is None else await engine.drain(DRAIN)
+
+
+async def _tell(station: Station, engine: Engine | None, journal: Journal, every: float) -> None:
+    while True:
+        await asyncio.sleep(every)
+        diagnostics.note(await _status(station, engine, journal))
+
+
+async def _status(station: Station, engine: Engine | None, journal: Journal) -> str:
+    """One line: what came, and what became of it."""
+    from sprig_tui.cli.run import queued_text, status_text
+
+    came = f"webhooks {station.meters.requests:,}  refused {station.meters.refused:,}"
+    if engine is None:
+        return f"{came}  queued {await queued_text(journal)}"
+    return f"{came}  {await status_text(engine, journal)}"

@@ -1,0 +1,57 @@
+"""What the receiver itself counts, in the registry it shares with the deliveries' metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from sprig_tui.delivery.metrics import UNKNOWN
+from sprig_tui.journal.records import Added, Entry, State
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class WebhookMeters:
+    """Counts requests and the records in them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = 0
+        """Taken: answered 200."""
+        self.refused = 0
+        self._statuses = Counter(
+            "sprig_tui_webhook_requests",
+            "Webhook requests by the status of the answer.",
+            ("status",),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "sprig_tui_webhook_seconds", "From a request's headers to its answer.", buckets=SECONDS, registry=registry
+        )
+        self._records = Counter(
+            "sprig_tui_webhook_records",
+            "Records in webhooks, and what became of them: queued, withheld, or known from before.",
+            ("environment", "outcome"),
+            registry=registry,
+        )
+        self._held = Gauge(
+            "sprig_tui_webhook_bytes_in_hand", "Bodies received and not yet in the journal.", registry=registry
+        )
+
+    def answered(self, status: int, seconds: float) -> None:
+        """One request was answered."""
+        if status == 200:
+            self.requests += 1
+        else:
+            self.refused += 1
+        self._statuses.labels(str(status)).inc()
+        self._seconds.observe(seconds)
+
+    def counted(self, entry: Entry, added: Added) -> None:
+        """One record was stored, or known."""
+        outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
+        self._records.labels(entry.environment or UNKNOWN, outcome).inc()
+
+    def watch(self, held: Callable[[], int]) -> None:
+        """Ask this for the bytes in hand."""
+        self._held.set_function(held)
