@@ -257,7 +257,10 @@ class LaneWorker:
         """Hear what an answer led to, before it is written down."""
         if decision.halt:
             self._shut_epoch = max(self._shut_epoch, claim.lane.epoch)
-        self._means.hear(self.environment.name, answer)
+        try:
+            self._means.hear(self.environment.name, answer)
+        except Exception as error:  # noqa: BLE001 - a listener's fault must not undo what Segment has answered
+            self._hear_fault(error)
         if answer.kind != "delivered":
             self._last_error, self._last_error_at = answer.error or str(answer.status), self.now()
         for settlement in decision.settlements:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
@@ -226,3 +227,19 @@ async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: An
         await bench.queue(range(3_000, 3_100))
         await bench.until(lambda: sink.stats.accepted == 3_099, engine)
     assert sink.stats.duplicates == 0
+
+
+async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Any) -> None:
+    await bench.queue(range(10))
+
+    def hear(*_: object) -> None:
+        msg = "a fault of the listener"
+        raise ValueError(msg)
+
+    async with Sink(clock=bench.time) as sink:
+        engine = Engine(
+            bench.journal, {"production": bench.environment(sink.url)}, clock=bench.time, timing=bench.time, hear=hear
+        )
+        async with engine:
+            await bench.settled(engine)
+        assert sink.stats.requests == 1

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.segment import discards, lints
@@ -158,6 +158,7 @@ JSON = st.recursive(
         JSON,
     )
 )
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no fault
 def test_never_raises_and_both_forms_agree(track: dict[str, Any]) -> None:
     body = json.dumps(track, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     assert lint(body, NOW) == lint(json.loads(body), NOW)
