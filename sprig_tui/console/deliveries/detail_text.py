@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sprig_tui.console.deliveries.row_text import NONE, STATE_STYLES, ignored_until, moment, state_word
+from sprig_tui.console.deliveries.row_text import (
+    NONE,
+    STATE_STYLES,
+    environment_title,
+    ignored_until,
+    moment,
+    state_word,
+)
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.raw_view import RawView
 from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
@@ -110,7 +117,8 @@ def full_time(milliseconds: int) -> str:
 
 def _facts(one: Delivery, now: int, width: int) -> Iterator[Spans]:
     word = state_word(one)
-    why = f"{one.reason}{': ' if one.reason and one.detail else ''}{one.detail}" or one.error
+    withheld = one.state is State.WITHHELD
+    why = (f"{one.reason}: {one.detail}" if one.detail else one.reason) if withheld else one.error
     yield from _fact("state", word, STATE_STYLES[one.state], width)
     if why:
         yield from _fact("because", why, "", width)
@@ -118,7 +126,9 @@ def _facts(one: Delivery, now: int, width: int) -> Iterator[Spans]:
         yield from _fact("tried again", f"at {full_time(one.due_at)}", "", width)
     if until := ignored_until(one, now):
         yield from _fact("repeats", f"Segment will ignore this message id until {until}", "", width)
-    yield from _fact("environment", one.environment or "unknown", "", width)
+    if one.detail and not withheld:
+        yield from _fact("note", one.detail, "warning", width)
+    yield from _fact("environment", environment_title(one.environment) or "unknown", "", width)
     yield from _fact("survey", one.survey_name + (f"  ({one.survey_id})" if one.survey_id else ""), "", width)
     yield from _fact("user", one.user_id, "", width)
     yield from _fact("answer", f"{one.answer}  ({one.question_type})" if one.question_type else one.answer, "", width)

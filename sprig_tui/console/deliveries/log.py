@@ -74,6 +74,9 @@ class DeliveryLog(LogJobs, Vertical):
         self.lines = LogLines(self.clock)
         self.bar = FilterBar(self.clock.now, lambda: self.environment_names)
         self.job_line = JobLine()
+        # held, not looked up: the watch goes on for a moment while the console closes and children are gone
+        self._header = Static("", markup=False, classes="log-header")
+        self._trouble = Static("", markup=False, classes="log-trouble")
         self.log_watch = LogWatch(self.lines, changed=self._say, selected=self._tell_selected)
         self._standing: Standing | None = None
         self._ready = False
@@ -81,16 +84,16 @@ class DeliveryLog(LogJobs, Vertical):
     def compose(self) -> ComposeResult:
         """Filter, titles, rows, trouble, job."""
         yield self.bar
-        yield Static("", markup=False, classes="log-header")
+        yield self._header
         yield self.lines
-        yield Static("", markup=False, classes="log-trouble")
+        yield self._trouble
         yield self.job_line
 
     def on_mount(self) -> None:
         """Hide what has nothing to say, start to look."""
         self._ready = True
         self.bar.close()
-        self.query_one(".log-trouble").display = False
+        self._trouble.display = False
         self.run_worker(self.log_watch.run(), group="watch")
         self.run_worker(self.log_watch.read_rows(), group="rows")
         self.run_worker(self.job_line.run(lambda: self.journal), group="jobs")
@@ -145,10 +148,10 @@ class DeliveryLog(LogJobs, Vertical):
         )
         if not self._ready:
             return
-        trouble = self.query_one(".log-trouble", Static)
-        if str(trouble.content) != self.log_watch.trouble:
-            trouble.update(Content(printable(self.log_watch.trouble, limit=400)))
-            trouble.display = bool(self.log_watch.trouble)
+        trouble = printable(self.log_watch.trouble, limit=400)
+        if str(self._trouble.content) != trouble:
+            self._trouble.update(Content(trouble))
+            self._trouble.display = bool(trouble)
         said = hints(standing, opened=search is not None)
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing
@@ -163,7 +166,7 @@ class DeliveryLog(LogJobs, Vertical):
 
     def _show_header(self) -> None:
         text = "".join(fit(part.text, part.width) for part in self.lines.header())
-        self.query_one(".log-header", Static).update(Content(text))
+        self._header.update(Content(text))
 
     @on(LogLines.Changed)
     def _changed(self, event: LogLines.Changed) -> None:

@@ -65,7 +65,7 @@ class LogLines(LineView, inherit_bindings=False):
 
     def settle(self) -> None:
         """Positions moved: keep to the newest, the oldest, or to the deliveries in sight."""
-        if self.search is None:
+        if self.search is None or not self.is_attached:
             return
         matches = self.search.matches
         count = len(matches)

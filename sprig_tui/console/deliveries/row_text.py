@@ -79,6 +79,11 @@ def ignored_until(delivery: Delivery, now: int) -> str:
     )
 
 
+def environment_title(name: str) -> str:
+    """An environment's name as people read it: `Production`."""
+    return name[:1].upper() + name[1:]
+
+
 def state_word(delivery: Delivery) -> str:
     """The state, and of a queued one whether it waits, is on the wire, or is to be tried again."""
     if delivery.state is not State.QUEUED:
@@ -117,7 +122,7 @@ def _or_none(text: str, style: str = "") -> Cell:
 
 _CELLS: dict[Name, Callable[[Delivery, int, int], Cell]] = {
     "time": lambda one, now, width: (short_time(one.added_at, now, width), "muted"),
-    "environment": lambda one, _now, _width: _or_none(one.environment),
+    "environment": lambda one, _now, _width: _or_none(environment_title(one.environment)),
     "survey": lambda one, _now, _width: _or_none(one.survey_name or one.survey_id),
     "user": lambda one, _now, _width: _or_none(one.user_id),
     "type": lambda one, _now, _width: _or_none(one.question_type, "muted"),

@@ -59,6 +59,24 @@ def test_everything_is_there(delivery):
     assert all(len(line) <= 76 for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("fields", "because", "note"),
+    [
+        (
+            {"state": State.FAILED, "error": "invalid_json", "detail": "taken as production"},
+            "invalid_json",
+            "taken as production",
+        ),
+        ({"state": State.WITHHELD, "reason": "invalid", "detail": "userId: no text"}, "invalid: userId: no text", None),
+        ({}, None, None),
+    ],
+)
+def test_why_it_stands_where_it_stands(delivery, fields, because, note):
+    lines = text_of(DetailView(Detail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
+    told = {line[:14].strip(): line[14:] for line in lines}
+    assert (told.get("because"), told.get("note")) == (because, note)
+
+
 def test_json_folds_where_the_cursor_is(delivery):
     detail = Detail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
     view = DetailView(detail, NOW)
