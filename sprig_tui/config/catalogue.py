@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -63,20 +64,28 @@ def write_catalogue(file: Path, catalogue: Catalogue) -> None:
     write_atomically(file, msgspec.json.format(msgspec.json.encode(catalogue), indent=1))
 
 
-def known_surveys(paths: Paths) -> tuple[dict[str, Survey], list[str]]:
-    """The surveys of every environment, and in words which catalogues cannot be used."""
+class Known(NamedTuple):
+    """What all catalogues say together."""
+
+    surveys: dict[str, Survey]
+    troubles: tuple[str, ...] = ()
+    """Which catalogues cannot be used, in words."""
+
+
+def known_surveys(paths: Paths) -> Known:
+    """The surveys of every environment."""
     surveys: dict[str, Survey] = {}
     troubles: list[str] = []
     try:
         files = sorted((paths.state_dir / FOLDER).glob("*.json"))
     except OSError as error:
-        return surveys, [f"cannot read {paths.state_dir / FOLDER}: {error.strerror}"]
+        return Known(surveys, (f"cannot read {paths.state_dir / FOLDER}: {error.strerror}",))
     for file in files:
         try:
             surveys.update(read_catalogue(file).surveys)
         except ConfigError as error:
             troubles.append(f"{error.message} ({error.hint})")
-    return surveys, troubles
+    return Known(surveys, tuple(troubles))
 
 
 def merged(own: Mapping[str, Survey], learnt: Mapping[str, Survey]) -> dict[str, Survey]:

@@ -28,8 +28,10 @@ else:
 
 
 @contextmanager
-def locked(file: Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Hold the lock beside `file`; raises ConfigError when another holds it for too long.
+def locked(
+    file: Path, patience: float = PATIENCE, *, busy: str = "", hint: str = "nothing was changed; try again in a moment"
+) -> Iterator[None]:
+    """Hold the lock beside `file`; raises ConfigError, in the words of `busy`, when another holds it for too long.
 
     The lock file stays: taking it away would let two processes lock two different files of the same name.
     """
@@ -41,21 +43,22 @@ def locked(file: Path, patience: float = PATIENCE) -> Iterator[None]:
             f"cannot write in {file.parent}: {error.strerror}", hint="nothing was changed; check its owner and mode"
         ) from error
     try:
-        _wait(descriptor, file, time.monotonic() + patience)
+        try:
+            _wait(descriptor, time.monotonic() + patience)
+        except TimeoutError as error:
+            raise ConfigError(busy or f"another process is changing {file}", hint=hint) from error
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock
 
 
-def _wait(descriptor: int, file: Path, deadline: float) -> None:
+def _wait(descriptor: int, deadline: float) -> None:
     while True:
         try:
             _try_lock(descriptor)
         except OSError as error:
             if time.monotonic() > deadline:
-                raise ConfigError(
-                    f"another process is changing {file}", hint="nothing was changed; try again in a moment"
-                ) from error
+                raise TimeoutError from error
             time.sleep(0.02)
         else:
             return

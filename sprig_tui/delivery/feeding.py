@@ -71,14 +71,16 @@ async def feed(
     engine: Engine | None = None,
     *,
     progress: Callable[[Fed], None] | None = None,
+    into: Fed | None = None,
 ) -> Fed:
     """Store every record, durably and in order, and wake the engine as they come; delivery goes on meanwhile.
 
     Memory holds two chunks, however long the input: what waits for delivery waits on disk. `progress` hears after each
-    chunk. Raises InputError of the reader (what was read before it is stored) and JournalError (chunks before it are
-    stored; reading the same input again sends nothing twice). Cancelled, it stores nothing more.
+    chunk; `into` goes on counting where an earlier feed ended. Raises InputError of the reader (what was read before it
+    is stored) and JournalError (chunks before it are stored; reading the same input again sends nothing twice).
+    Cancelled, it stores nothing more.
     """
-    fed = Fed()
+    fed = Fed() if into is None else into
     pump = Pump(records, intake.entry)
     pump.start()
     try:

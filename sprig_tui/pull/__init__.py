@@ -1,1 +1,1 @@
-"""From Sprig's REST API into the journal: which answers are new, page by page, and where a pull goes on after a break."""
+"""From Sprig's REST API into the journal: which answers are new, page by page, and where a pull goes on."""

@@ -68,7 +68,7 @@ def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path)
         (f"Bearer {KEY}", KEY, ["scheme"]),
         (f"Authorization: API-Key {KEY}", KEY, ["scheme"]),
         ("", "", ["empty"]),
-        ("Bearer ", "", ["empty"]),
+        ("Bearer", "", ["scheme", "empty"]),
         ("https://api.sprig.com", "", ["url"]),
         ('{"key": 1}', "", ["json"]),
         (f"{KEY}\n{KEY}", "", ["lines"]),

@@ -1,0 +1,145 @@
+"""Asking Sprig's API until it answers: pacing, waits that grow, and when to give up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from sprig_tui.config.durations import format_duration
+from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms
+from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.errors import SourceError, SourceUnreachableError
+from sprig_tui.sprig.api import ApiAnswer
+
+REQUESTS = 1_000
+PERIOD = 300.0
+"""Sprig's rate limit: so many requests in so many seconds and per key (older documentation of the export API)."""
+PATIENCE = 60.0
+"""Seconds that the API may fail without a break."""
+LIMITED_PATIENCE = PERIOD + 60.0
+"""The same for 429: the rate limit's own period, and some."""
+BAD_PAGES = 3
+"""So often a page that cannot be understood is asked for: what a proxy puts in between passes."""
+
+
+class Source(Protocol):
+    """What carries one request to Sprig's API."""
+
+    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiAnswer:
+        """The answer to one GET; network trouble is an answer too."""
+        ...
+
+
+class Readable(Protocol):
+    """A page that may have a fault."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with the page as a whole; empty where nothing is."""
+        ...
+
+
+Page = TypeVar("Page", bound=Readable)
+
+
+class Fetched(NamedTuple, Generic[Page]):
+    """An answer, and the page in it where it is `ok`."""
+
+    answer: ApiAnswer
+    page: Page | None
+
+
+class Fetcher:
+    """Gets pages from a source that may fail. Not for several tasks at once."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        patience: float = PATIENCE,
+        timing: Timing | None = None,
+        draw: Draw | None = None,
+    ) -> None:
+        self.heard: Callable[[str], None] = _nobody
+        """Is told what is being waited for, in words, and an empty text when it is over."""
+        self.requests = 0
+        self._source = source
+        self._patience = patience
+        self._timing = timing or SystemTiming()
+        self._draw = draw or random.Random().random  # noqa: S311 - jitter needs no secret randomness
+        self._never = asyncio.Event()
+        self._times: deque[float] = deque(maxlen=REQUESTS)
+
+    async def get(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], Page]) -> Fetched[Page]:
+        """An answer of the kinds `ok`, `none` and `too-large`, and the page in it, read in another thread.
+
+        A page with a fault is asked for three times, and then given as it is. Raises SourceError when the key or the
+        request is refused, SourceUnreachableError after `patience` seconds without an answer that helps (six minutes
+        where only the rate limit, or a wait that was asked for, is in the way).
+        """
+        failures = bad = 0
+        since: float | None = None
+        while True:
+            await self._pace()
+            answer = await self._source.get(path, parameters)
+            if answer.kind == "ok":
+                page = await asyncio.to_thread(read, answer.body)
+                bad += 1
+                if page.fault and bad < BAD_PAGES:
+                    await self._rest(bad, 0, f"a page that cannot be understood ({page.fault})")
+                    continue
+                self.heard("")
+                return Fetched(answer, page)
+            if answer.kind in ("none", "too-large"):
+                self.heard("")
+                return Fetched(answer, None)
+            _refuse(answer)
+            now = self._timing.monotonic()
+            since = now if since is None else since
+            asked = asked_ms(answer.retry_after_s)
+            patience = max(self._patience, LIMITED_PATIENCE) if asked or answer.kind == "limited" else self._patience
+            if now - since + asked / 1000 > patience:
+                raise SourceUnreachableError(
+                    f"Sprig's API does not answer as it should: {answer.error}",
+                    hint="nothing is lost: the same command goes on where this one stopped",
+                    status=answer.status,
+                )
+            await self._rest(failures, asked, answer.error)
+            failures += 1
+
+    async def _pace(self) -> None:
+        """Stay within the rate limit, as far as this process goes."""
+        if len(self._times) == REQUESTS and (left := self._times[0] + PERIOD - self._timing.monotonic()) > 0:
+            self.heard(f"rate limit: {format_duration(round(left))}")
+            await self._timing.wait(self._never, left)
+            self.heard("")
+        self._times.append(self._timing.monotonic())
+        self.requests += 1
+
+    async def _rest(self, failures: int, asked: int, why: str) -> None:
+        wait = (asked or backoff_ms(failures, self._draw)) / 1000
+        self.heard(f"waiting {format_duration(round(wait, 1))}: {why}")
+        await self._timing.wait(self._never, wait)
+
+
+def _nobody(_text: str) -> None:
+    """Hear nothing."""
+
+
+def _refuse(answer: ApiAnswer) -> None:
+    """Raise for an answer that no repeating helps."""
+    if answer.kind == "key-refused":
+        raise SourceError(
+            f"key refused: Sprig answers {answer.status}",
+            hint="compare it with Sprig's: Integrations > Enrichment > Data Import API",
+            status=answer.status,
+        )
+    if answer.kind == "refused":
+        raise SourceError(
+            f"Sprig's API refused the request: {answer.error}",
+            hint="check the address (--api-url) and the options",
+            status=answer.status,
+        )

@@ -1,0 +1,215 @@
+"""One pull: the surveys, then the answers of a window page by page, each stored before its position is noted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.config.catalogue import Catalogue, catalogue_file, read_catalogue, write_catalogue
+from sprig_tui.config.environment import Environment
+from sprig_tui.config.paths import Paths
+from sprig_tui.errors import BadPageError, ConfigError, SourceError
+from sprig_tui.mapping.records import Survey
+from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.moments import moment, newest_ms
+from sprig_tui.pull.position import Place, PositionFile, Unfinished, fingerprint
+from sprig_tui.pull.request import Asked, Window
+from sprig_tui.pull.state import PullState
+from sprig_tui.pull.surveys import learn_surveys
+from sprig_tui.sprig.api import RESPONSES
+from sprig_tui.sprig.api_pages import AnswerPage, read_answers
+from sprig_tui.sprig.records import Record
+
+PAGE = 1_000
+"""Records of a page, the most that Sprig gives."""
+MAX_EMPTY_PAGES = 1_000
+"""Pages in a row without a record that are followed."""
+
+Store = Callable[[Sequence[Record]], Awaitable[None]]
+"""Takes the records of a page; when it returns they are durably stored."""
+
+
+class Puller:
+    """Reads what one environment's API key gives: `surveys()` once, then `answers()` once.
+
+        with puller.position.held():
+            surveys = await puller.surveys()
+            state = await puller.answers(store)
+
+    Positions and the catalogue are kept in the state folder, unless `keep` is off (to try without a trace). `heard`
+    gets each new state. Raises ConfigError for an environment without an API key.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        api_url: str,
+        paths: Paths,
+        asked: Asked,
+        fetcher: Fetcher,
+        *,
+        clock: Clock | None = None,
+        keep: bool = True,
+        heard: Callable[[PullState], None] | None = None,
+    ) -> None:
+        name = environment.name
+        if environment.sprig_api_key is None:
+            raise ConfigError(
+                f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys set {name} --sprig-api"
+            )
+        self.position = PositionFile(paths, name, api_url)
+        self.state = PullState(environment=name)
+        self._catalogue_file = catalogue_file(paths, name)
+        self._url = api_url
+        self._key = fingerprint(environment.sprig_api_key.reveal())
+        self._asked = asked
+        self._fetcher = fetcher
+        self._clock = clock or SystemClock()
+        self._keep = keep
+        self._heard = heard
+        self._place: Place | None = None
+        self._limit = PAGE
+        self._cursor = ""
+        fetcher.heard = self._wait
+
+    # -- surveys --------------------------------------------------------------------------------------------------
+
+    async def surveys(self) -> dict[str, Survey]:
+        """Learn and keep the environment's survey catalogue: names and creation times by survey id.
+
+        Also finds out whether a key that is new here is one of the same product: positions of another's say nothing
+        about it. Raises SourceError, and ConfigError when the state folder cannot be used.
+        """
+        place = self.position.read()
+        read = read_catalogue(self._catalogue_file)
+        before = read if read.source == self._url else Catalogue()
+        found, warnings = await learn_surveys(self._fetcher)
+        for text in warnings:
+            self._warn(text)
+        if place.key not in ("", self._key) and found and not before.surveys.keys() & found.keys():
+            self._warn("the API key seems to be that of another product: it is read from the beginning")
+            place, before = Place(), Catalogue()
+        self._place = replace(place, key=self._key)
+        known = {**before.surveys, **found}
+        if self._keep and known != read.surveys:
+            write_catalogue(
+                self._catalogue_file, Catalogue(source=self._url, fetched_at=self._clock.now(), surveys=known)
+            )
+        self._now(surveys=len(known))
+        return known
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    async def answers(self, store: Store) -> PullState:
+        """Read the window to its end; returns the last state.
+
+        Each page goes to `store`, and only then its position is noted, so that a kill at any moment repeats one page
+        at most. Raises SourceError (the position stays), BadPageError after what could be read of a page was stored,
+        and whatever `store` raises.
+        """
+        place = self._place or replace(self.position.read(), key=self._key)
+        begun = self._clock.now()
+        resumed = place.interrupted(self._asked, begun)
+        done = resumed or Unfinished(window=place.window(self._asked), started=begun)
+        window = done.window
+        self._now(
+            window=window,
+            resumed=resumed is not None,
+            pages=done.pages,
+            records=done.records,
+            newest=done.newest,
+            mark=place.mark(self._asked.survey),
+        )
+        if window.since is not None and window.until is not None and window.since >= window.until:
+            self._warn(f"everything up to {moment(window.until)} was read before: name --since to read it again")
+        else:
+            place = place.finished(self._asked, await self._read_or_again(place, done, store))
+            self._write(place)
+        self._now(finished=True, mark=place.mark(self._asked.survey))
+        return self.state
+
+    async def _read_or_again(self, place: Place, done: Unfinished, store: Store) -> Unfinished:
+        """Read on; from the window's start where Sprig does not take the cursor of an interrupted pull any more."""
+        try:
+            return await self._read(place, done, store)
+        except SourceError as error:
+            if error.status != 400 or not done.cursor or done.cursor != self._cursor:
+                raise
+        self._warn("Sprig does not take the position of the interrupted pull any more: its window is read again")
+        return await self._read(place, Unfinished(window=done.window, started=self._clock.now()), store)
+
+    async def _read(self, place: Place, done: Unfinished, store: Store) -> Unfinished:
+        async for page in self._pages(done.window, done.cursor):
+            if page.records:
+                await store(page.records)
+            reached = newest_ms(page.records)
+            done = replace(
+                done,
+                cursor=page.cursor,
+                pages=done.pages + 1,
+                records=done.records + len(page.records),
+                newest=max(done.newest, reached),
+                at=self._clock.now(),
+            )
+            self._now(pages=done.pages, records=done.records, newest=done.newest, reached=reached or self.state.reached)
+            if page.fault:
+                raise BadPageError(
+                    f"page {done.pages:,} is not what Sprig documents: {page.fault}",
+                    hint="what could be read of it is stored; the same command asks for it again",
+                )
+            if page.cursor:
+                self._write(place.going_on(self._asked, done))
+        return done
+
+    async def _pages(self, window: Window, cursor: str) -> AsyncIterator[AnswerPage]:
+        seen: set[str] = set()
+        empty = 0
+        while True:
+            self._cursor = cursor
+            answer, page = await self._fetcher.get(RESPONSES, window.parameters(self._limit, cursor), read_answers)
+            if page is None:
+                if answer.kind == "none" and not cursor:
+                    self._warn("Sprig answers 404, taken as no responses")
+                    return
+                if answer.kind == "none":
+                    # To take it for the end would move the mark over what was not read.
+                    raise BadPageError(
+                        "Sprig answers 404 in the middle of a list", hint="the same command goes on there"
+                    )
+                if self._limit == 1:
+                    raise BadPageError(
+                        f"a single response is too large: {answer.error}", hint="leave it out by --since and --until"
+                    )
+                self._limit //= 2
+                continue
+            seen.add(cursor)
+            empty = 0 if page.records else empty + 1
+            if page.cursor and page.cursor in seen:
+                page = page._replace(fault=f"its cursor {page.cursor[:60]!r} leads back to where it was")
+            elif page.cursor and empty >= MAX_EMPTY_PAGES:
+                page = page._replace(fault=f"{empty:,} pages in a row are empty")
+            yield page
+            if not page.cursor:
+                return
+            cursor = page.cursor
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _now(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+        if self._heard is not None:
+            self._heard(self.state)
+
+    def _wait(self, waiting: str) -> None:
+        if waiting != self.state.waiting:
+            self._now(waiting=waiting)
+
+    def _warn(self, text: str) -> None:
+        self._now(warnings=(*self.state.warnings, text))
+
+    def _write(self, place: Place) -> None:
+        if self._keep:
+            self.position.write(place)

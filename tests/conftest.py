@@ -1,0 +1,44 @@
+"""What tests of several parts share: the look-alike of Sprig's REST API."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+API = Path(__file__).parent / "sprig" / "api"
+
+
+def _load(name: str) -> Any:
+    """A module of the look-alike by its file, since tests are no package; it runs by hand too."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, API / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def sprig_samples() -> Any:
+    """Makes surveys and answers as Sprig's API has them."""
+    return _load("sprig_samples")
+
+
+@pytest.fixture
+def sprig_api(sprig_samples: Any) -> Iterator[Any]:
+    """A look-alike of Sprig's REST API on a real socket."""
+    with _load("lookalike").LookAlike() as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def sprig_api_key(sprig_samples: Any) -> str:
+    """The key that the look-alike takes."""
+    key: str = _load("lookalike").KEY
+    return key

@@ -1,0 +1,124 @@
+"""A pull from the look-alike into a list that stands for the journal, in a state folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.config.environment import Environment, SprigApiKey
+from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.delivery.timing import Timing
+from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.puller import Puller
+from sprig_tui.pull.request import Asked
+from sprig_tui.pull.state import PullState
+from sprig_tui.sprig.api import SprigClient
+from sprig_tui.sprig.records import Record, StudyResponse
+
+START = 1_772_355_600_000
+DAY = 86_400_000
+
+
+class StubbornClock:
+    """A wall clock that stands where it is put."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def now(self) -> int:
+        return self.ms
+
+
+class QuickTiming:
+    """Waits take no time, and are noted; the monotonic clock goes on by them."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def wait(self, _event: Any, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self._now += seconds
+        return False
+
+
+class Trial:
+    """Pulls of one environment, one after the other; what was stored is kept in order."""
+
+    def __init__(self, paths: Paths, url: str, key: str) -> None:
+        self.paths = paths
+        self.url = url
+        self.environment = Environment(name="production", sprig_api_key=SprigApiKey(key))
+        self.clock = StubbornClock(START + 30 * DAY)
+        self.timing: Timing = QuickTiming()
+        self.stored: list[Record] = []
+        self.states: list[PullState] = []
+        self.timeout = 5.0
+        self.max_body = 10_000_000
+        self.fail_after = -1
+        """Pages after which storing fails, once."""
+
+    async def pull(self, *, keep: bool = True, patience: float = 60.0, **asked: Any) -> PullState:
+        client = SprigClient(
+            self.url,
+            self.environment.sprig_api_key,
+            clock=SystemClock(),
+            timeout=self.timeout,
+            max_body=self.max_body,
+        )
+        async with client:
+            fetcher = Fetcher(client, patience=patience, timing=self.timing, draw=lambda: 0.5)
+            puller = Puller(
+                self.environment,
+                self.url,
+                self.paths,
+                Asked(**asked),
+                fetcher,
+                clock=self.clock,
+                keep=keep,
+                heard=self.states.append,
+            )
+            with puller.position.held():
+                await puller.surveys()
+                return await puller.answers(self._store)
+
+    async def _store(self, records: Sequence[Record]) -> None:
+        self.fail_after -= 1
+        if self.fail_after == -1:
+            raise OSError("the disk is full")
+        self.stored.extend(records)
+
+    def with_key(self, key: str) -> None:
+        self.environment = replace(self.environment, sprig_api_key=SprigApiKey(key))
+
+    @property
+    def answers(self) -> list[StudyResponse]:
+        return [record for record in self.stored if isinstance(record, StudyResponse)]
+
+    @property
+    def groups(self) -> list[str]:
+        return [record.response_group_id for record in self.answers]
+
+    @property
+    def waits(self) -> list[float]:
+        assert isinstance(self.timing, QuickTiming)
+        return self.timing.waits
+
+
+@pytest.fixture
+def trial(tmp_path: Path, sprig_api: Any, sprig_api_key: str) -> Trial:
+    return Trial(in_folder(str(tmp_path)), sprig_api.url, sprig_api_key)
+
+
+@pytest.fixture
+def response(sprig_samples: Any) -> Any:
+    """Makes records of `GET /v1/responses`."""
+    return sprig_samples.response

@@ -1,0 +1,434 @@
+"""Pulls against the look-alike of Sprig's API: pages, windows, marks, and going on after a break."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from typing import Any
+
+import pytest
+
+from sprig_tui.config.catalogue import catalogue_file, read_catalogue
+from sprig_tui.config.environment import Environment
+from sprig_tui.config.settings import load_settings
+from sprig_tui.errors import BadPageError, ConfigError, SourceError
+from sprig_tui.mapping.records import Survey
+from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.puller import Puller
+from sprig_tui.pull.request import Asked
+from sprig_tui.sprig.records import StudyResponse, Unsendable
+
+START = 1_772_355_600_000
+HOUR = 3_600_000
+
+
+async def test_every_page_is_read_with_snapshots(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(2_345))
+    state = await trial.pull()
+    assert state.finished
+    assert state.pages == 3
+    assert set(trial.groups) == {response(n)["responseGroupUid"] for n in range(2_345)}
+    assert len(trial.groups) == 2_347, "the last millisecond of a page comes again with the next"
+    first = trial.answers[0]
+    assert (first.origin.name, first.origin.format, first.origin.path) == ("api", "rest", "data[0]")
+    assert first.email == "acct_0@example.com"
+    assert bytes(first.attributes) == b'{"plan":"team"}'
+    asked = sprig_api.asked()
+    assert asked[0].query == {"limit": "1000", "with_snapshots": "true"}
+    assert base64.b64decode(asked[1].query["cursor"]).startswith(b"createdAt:")
+    assert {one.headers["authorization"] for one in asked} == {"Bearer spk_lookalike_production_0001"}
+
+
+async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(
+    trial: Any, sprig_api: Any, response: Any
+) -> None:
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(48))
+    state = await trial.pull()
+    assert state.mark == START + 47 * HOUR
+    trial.stored.clear()
+    sprig_api.product.responses.append(response(48, START + 48 * HOUR))
+    state = await trial.pull()
+    assert state.window.since == START + 46 * HOUR
+    assert trial.groups == [response(n)["responseGroupUid"] for n in (46, 47, 48)]
+    assert state.mark == START + 48 * HOUR
+
+
+async def test_ties_at_one_millisecond_are_all_read(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n, START + n // 700) for n in range(3_000))
+    await trial.pull()
+    assert len(set(trial.groups)) == 3_000
+
+
+async def test_newest_first_is_read_all_the_same(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.order = "desc"
+    sprig_api.hold(response(n) for n in range(2_500))
+    state = await trial.pull()
+    assert len(set(trial.groups)) == 2_500
+    assert state.mark == START + 2_499_000
+
+
+async def test_an_interrupted_pull_goes_on_at_its_page(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(5_500))
+    trial.fail_after = 2
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    assert len(trial.stored) == 2_000
+    asked = len(sprig_api.asked())
+    state = await trial.pull()
+    assert state.resumed
+    assert state.pages == 6
+    assert sprig_api.asked()[asked].query["cursor"] == sprig_api.asked()[2].query["cursor"]
+    assert len(sprig_api.asked()) - asked == 4
+    assert len(set(trial.groups)) == 5_500
+    assert not (await trial.pull()).resumed
+
+
+async def test_the_mark_stays_until_the_window_is_read(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.order = "desc"
+    sprig_api.hold(response(n) for n in range(2_500))
+    trial.fail_after = 1
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    assert (await trial.pull(restart=True)).window.since is None
+
+
+async def test_another_request_does_not_disturb_an_interrupted_one(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(3_500))
+    trial.fail_after = 1
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    other = await trial.pull(survey=5121)
+    assert not other.resumed
+    assert {record.survey_id for record in trial.answers[1_000:]} == {5121}
+    assert (await trial.pull()).resumed
+
+
+async def test_an_old_position_is_not_gone_on_with(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(2_500))
+    trial.fail_after = 1
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    trial.clock.ms += 8 * 24 * HOUR
+    assert not (await trial.pull()).resumed
+
+
+async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(2_500))
+    trial.fail_after = 1
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    sprig_api.trouble(status=400, body=b'{"error":"invalid cursor"}', where=lambda asked: "cursor" in asked.query)
+    state = await trial.pull()
+    assert state.finished
+    assert "any more" in state.warnings[0]
+    assert len(set(trial.groups)) == 2_500
+
+
+async def test_since_and_until_are_epoch_milliseconds_and_move_the_mark_only_without_a_gap(
+    trial: Any, sprig_api: Any, response: Any
+) -> None:
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(100))
+    state = await trial.pull(since=START + 10 * HOUR, until=START + 19 * HOUR, words="a")
+    assert sprig_api.asked()[-1].query["start"] == str(START + 10 * HOUR)
+    assert sprig_api.asked()[-1].query["end"] == str(START + 19 * HOUR)
+    assert len(trial.groups) == 10
+    assert state.mark == START + 19 * HOUR, "the first one"
+    assert (await trial.pull(since=START + 50 * HOUR, words="b")).mark == START + 19 * HOUR, "it would leave a gap"
+    assert (await trial.pull(since=START + 19 * HOUR, words="c")).mark == START + 99 * HOUR
+    assert (await trial.pull(until=START + 5 * HOUR, words="d")).warnings
+    assert (await trial.pull(since=START, until=START + 5 * HOUR, words="e")).mark == START + 99 * HOUR
+
+
+async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(30))
+    state = await trial.pull(survey=5121)
+    assert state.mark == START + 28 * HOUR
+    assert {record.survey_id for record in trial.answers} == {5121}
+    assert (await trial.pull()).window.since is None, "the others were not read"
+    assert (await trial.pull(survey=5121)).window.since == START + 28 * HOUR
+
+
+async def test_a_record_from_the_future_does_not_move_the_mark_there(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1), response(2, START + 5_000 * 24 * HOUR)])
+    assert (await trial.pull()).mark == trial.clock.ms
+
+
+async def test_deleted_ones_come_when_asked_for(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1), response(2, deletedAt="2026-03-02T09:00:00.000Z")])
+    await trial.pull()
+    assert len(trial.stored) == 1
+    await trial.pull(deleted=True)
+    assert [record.deleted_at for record in trial.answers[1:]] == [None, "2026-03-02T09:00:00.000Z"]
+
+
+async def test_without_snapshots_less_is_asked_for(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1)])
+    await trial.pull(snapshots=False)
+    assert "with_snapshots" not in sprig_api.asked()[0].query
+    assert trial.answers[0].email is None
+
+
+async def test_without_a_trace_nothing_is_written(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(1_500))
+    await trial.pull(keep=False)
+    left = [file for file in trial.paths.state_dir.rglob("*") if file.is_file() and not file.name.endswith(".lock")]
+    assert left == []
+
+
+# -- surveys ----------------------------------------------------------------------------------------------------------
+
+
+async def test_surveys_become_the_catalogue_that_all_settings_have(
+    trial: Any, sprig_api: Any, sprig_samples: Any
+) -> None:
+    sprig_api.hold([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
+    state = await trial.pull()
+    assert state.surveys == 2_100
+    assert len(sprig_api.asked("/v1/surveys")) == 3
+    found = load_settings(trial.paths, {}).rules.surveys["7"]
+    assert found == Survey(name="Study 7", created_at=sprig_samples.survey(7)["createdAt"])
+
+
+async def test_a_survey_that_is_listed_no_more_stays_known(trial: Any, sprig_api: Any, sprig_samples: Any) -> None:
+    sprig_api.hold([], [sprig_samples.survey(1), sprig_samples.survey(2)])
+    await trial.pull()
+    sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
+    await trial.pull()
+    surveys = read_catalogue(catalogue_file(trial.paths, "production")).surveys
+    assert (surveys["1"].name, surveys["2"].name) == ("Study 1", "Renamed")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        ({"status": 404}, "answers 404"),
+        ({"body": b"<html>", "times": 3}, "HTML"),
+        ({"body": b'{"data": [{"id": 1}, {"name": "no id"}, 7]}'}, "2 entries"),
+        ({"body": b'{"data": [], "cursor": 5}', "times": 3}, "cursor: expected text"),
+    ],
+)
+async def test_a_list_of_surveys_that_is_off_is_a_warning(
+    trial: Any, sprig_api: Any, response: Any, trouble: dict[str, Any], said: str
+) -> None:
+    sprig_api.hold([response(1)])
+    sprig_api.trouble(**trouble, where=lambda asked: asked.path == "/v1/surveys")
+    state = await trial.pull()
+    assert said in state.warnings[0]
+    assert len(trial.answers) == 1
+
+
+async def test_a_new_key_of_the_same_product_goes_on(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    await trial.pull()
+    sprig_api.products["spk_rotated_00000001"] = sprig_api.product
+    trial.with_key("spk_rotated_00000001")
+    state = await trial.pull()
+    assert state.window.since is not None
+    assert state.warnings == ()
+
+
+async def test_a_key_of_another_product_starts_over(
+    trial: Any, sprig_api: Any, response: Any, sprig_samples: Any
+) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    await trial.pull()
+    other = type(sprig_api.product)([sprig_samples.survey(9_000)], [response(5, START - HOUR, surveyId=9_000)])
+    sprig_api.products["spk_another_product_01"] = other
+    trial.with_key("spk_another_product_01")
+    trial.stored.clear()
+    state = await trial.pull()
+    assert "another product" in state.warnings[0]
+    assert len(trial.answers) == 1
+    assert list(read_catalogue(catalogue_file(trial.paths, "production")).surveys) == ["9000"]
+
+
+async def test_what_another_address_gave_says_nothing_here(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    await trial.pull()
+    trial.url = trial.url.replace("127.0.0.1", "localhost")
+    assert (await trial.pull()).window.since is None
+
+
+# -- trouble ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_key_is_said_at_once(trial: Any, sprig_api: Any) -> None:
+    trial.with_key("spk_wrong_0000000001")
+    with pytest.raises(SourceError) as raised:
+        await trial.pull()
+    assert raised.value.status == 403
+    assert "key refused" in raised.value.message
+    assert "spk_wrong" not in raised.value.message + raised.value.hint
+    assert len(sprig_api.requests) == 1
+
+
+async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1)])
+    sprig_api.trouble(status=404, where=lambda asked: asked.path == "/v1/responses")
+    state = await trial.pull()
+    assert state.finished
+    assert state.records == 0
+    assert state.warnings == ("Sprig answers 404, taken as no responses",)
+    assert state.mark == 0
+    assert (await trial.pull()).records == 1
+
+
+async def test_404_in_the_middle_is_not_the_end(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(1_500))
+    sprig_api.trouble(status=404, where=lambda asked: "cursor" in asked.query)
+    with pytest.raises(BadPageError):
+        await trial.pull()
+    assert (await trial.pull()).resumed
+    assert len(set(trial.groups)) == 1_500
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"<!doctype html><title>Sign in</title>", "HTML"),
+        (b"", "ends too early"),
+        (b"[]", "expected an object, got a list"),
+        (b'"text"', "expected an object, got text"),
+        (b'{"cursor": null}', "no data"),
+        (b'{"cursor": null, "data": {}}', "data: expected a list, got an object"),
+        (b'{"cursor": null, "data": null}', "data: expected a list, got null"),
+        (b'{"cursor": {}, "data": []}', "cursor: expected text or null, got an object"),
+        (b'{"cursor": "' + b"x" * 5_000 + b'", "data": []}', "cursor: 5,000 characters"),
+        (b'{"data": [' + b"[" * 5_000 + b"]" * 5_000 + b"]}", "nested deeper"),
+        (b"\xff\xfe{}", "not valid UTF-8"),
+    ],
+)
+async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
+    trial: Any, sprig_api: Any, response: Any, body: bytes, detail: str
+) -> None:
+    sprig_api.hold([response(1)])
+    sprig_api.trouble(body=body, times=3, where=lambda asked: asked.path == "/v1/responses")
+    with pytest.raises(BadPageError) as raised:
+        await trial.pull()
+    assert detail in raised.value.message
+    (bad,) = trial.stored
+    assert isinstance(bad, Unsendable)
+    assert bad.reason == "invalid"
+    assert detail in bad.detail
+    trial.stored.clear()
+    assert (await trial.pull()).finished, "the next one reads it"
+    assert len(trial.answers) == 1
+
+
+async def test_a_bad_page_that_passes_is_no_trouble(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1)])
+    sprig_api.trouble(body=b"<html>", times=2, where=lambda asked: asked.path == "/v1/responses")
+    state = await trial.pull()
+    assert len(trial.stored) == 1
+    assert state.finished
+    assert any("HTML" in one.waiting for one in trial.states)
+    assert state.waiting == ""
+
+
+async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Any, sprig_api: Any, response: Any) -> None:
+    whole = json.dumps({"cursor": None, "data": [response(n) for n in range(5)]}).encode()
+    sprig_api.trouble(body=whole[: whole.index(b"acct_3")], times=3, where=lambda asked: asked.path == "/v1/responses")
+    with pytest.raises(BadPageError):
+        await trial.pull()
+    assert trial.groups == [response(n)["responseGroupUid"] for n in range(3)]
+    assert isinstance(trial.stored[-1], Unsendable)
+
+
+async def test_bad_records_in_a_good_page_are_withheld_by_their_place(
+    trial: Any, sprig_api: Any, response: Any
+) -> None:
+    no_answer = response(2)
+    del no_answer["response"]
+    records = [response(1), no_answer, 7, response(3, responseGroupUid=""), response(4, questionType=5), response(5)]
+    body = json.dumps({"data": records, "cursor": None}).encode()
+    sprig_api.trouble(body=body, where=lambda asked: asked.path == "/v1/responses")
+    state = await trial.pull()
+    assert state.finished
+    assert [type(record) for record in trial.stored] == [StudyResponse, *[Unsendable] * 4, StudyResponse]
+    assert [record.path or record.origin.path for record in trial.stored[1:5]] == [
+        "data[1].response",
+        "data[2]",
+        "data[3].responseGroupUid",
+        "data[4].questionType",
+    ]
+
+
+@pytest.mark.parametrize("cursor", ["", None])
+async def test_an_empty_cursor_is_the_end(trial: Any, sprig_api: Any, response: Any, cursor: str | None) -> None:
+    page = {"data": [response(1)], **({} if cursor is None else {"cursor": cursor})}
+    sprig_api.trouble(body=json.dumps(page).encode(), where=lambda asked: asked.path == "/v1/responses")
+    assert (await trial.pull()).pages == 1
+
+
+async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n, START) for n in range(1_500))
+    with pytest.raises(BadPageError, match="leads back"):
+        await trial.pull()
+
+
+async def test_empty_pages_do_not_go_on_for_ever(trial: Any, sprig_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sprig_tui.pull.puller.MAX_EMPTY_PAGES", 5)
+    for number in range(9):
+        page = json.dumps({"data": [], "cursor": f"c{number}"}).encode()
+        sprig_api.trouble(body=page, where=lambda asked: asked.path == "/v1/responses")
+    with pytest.raises(BadPageError, match="5 pages in a row are empty"):
+        await trial.pull()
+
+
+async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(1_000))
+    trial.max_body = 200_000
+    state = await trial.pull()
+    limits = [int(one.query["limit"]) for one in sprig_api.asked()]
+    assert limits[:2] == [1_000, 500]
+    assert state.finished
+    assert len(set(trial.groups)) == 1_000
+
+
+async def test_a_record_that_is_too_large_alone_is_named(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1, response="x" * 500_000)])
+    trial.max_body = 200_000
+    with pytest.raises(BadPageError, match="too large"):
+        await trial.pull()
+
+
+# -- the state folder -------------------------------------------------------------------------------------------------
+
+
+async def test_the_position_is_the_owners_alone_and_holds_no_key(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold([response(1)])
+    await trial.pull()
+    file = trial.paths.state_dir / "pull" / "production.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "spk_" not in file.read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
+async def test_a_position_that_cannot_be_used_is_for_a_person(
+    trial: Any, sprig_api: Any, response: Any, content: bytes
+) -> None:
+    sprig_api.hold([response(1)])
+    file = trial.paths.state_dir / "pull" / "production.json"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as raised:
+        await trial.pull()
+    assert str(file) in raised.value.message
+    assert file.read_bytes() == content
+    assert sprig_api.requests == []
+
+
+async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, sprig_api: Any) -> None:
+    with PositionFile(trial.paths, "production", trial.url).held():
+        with pytest.raises(ConfigError, match="another pull for production is at work"):
+            await trial.pull()
+        with PositionFile(trial.paths, "development", trial.url).held():
+            pass
+
+
+async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Any) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Puller(Environment(name="production"), trial.url, trial.paths, Asked(), Fetcher(None))  # type: ignore[arg-type]  # it asks nothing
+    assert raised.value.hint == "set one with sprig-tui keys set production --sprig-api"
