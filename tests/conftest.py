@@ -1,4 +1,4 @@
-"""What tests of several parts share: the look-alike of Sprig's REST API."""
+"""What tests of several parts share: hypothesis without a deadline, and the look-alike of Sprig's REST API."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of the code under test.
+settings.register_profile("sprig-tui", deadline=None)
+settings.load_profile("sprig-tui")
 
 API = Path(__file__).parent / "sprig" / "api"
+WORKSPACE_API = Path(__file__).parent / "segment" / "public_api"
 
 
-def _load(name: str) -> Any:
+def _load(name: str, folder: Path = API) -> Any:
     """A module of the look-alike by its file, since tests are no package; it runs by hand too."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, API / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
@@ -42,3 +48,16 @@ def sprig_api_key(sprig_samples: Any) -> str:
     """The key that the look-alike takes."""
     key: str = _load("lookalike").KEY
     return key
+
+
+@pytest.fixture(scope="session")
+def workspaces() -> Any:
+    """The look-alike's module of Segment's Public API: its tokens, its troubles, and what makes sources."""
+    return _load("workspace_lookalike", WORKSPACE_API)
+
+
+@pytest.fixture
+def workspace_api(workspaces: Any) -> Iterator[Any]:
+    """A look-alike of Segment's Public API on a real socket."""
+    with workspaces.LookAlike() as api:
+        yield api

@@ -4,9 +4,9 @@
     python tests/benchmarks/throughput.py --million       # 1,000,000 of ours, and their rate beside that of 20,000
 
 Each run is a process of its own, timed from after its imports to the last acknowledgement: the clock, and the CPU of
-all its threads; peak memory is that of the whole process. The sink runs in another process, counting distinct message ids and
-keeping nothing. It is no bottleneck if a client that sends ready-made bodies gets several times our rate out of it:
-that is measured first, in the same run.
+all its threads; peak memory is that of the whole process. The sink runs in another process, counting distinct message
+ids and keeping nothing. It is no bottleneck if a client that sends ready-made bodies gets several times our rate out of
+it: that is measured first, in the same run.
 """
 
 from __future__ import annotations
@@ -250,7 +250,8 @@ def main() -> None:
         path = Path(folder) / "responses.jsonl"
         write_input(path, arguments.responses)
         print(
-            f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {path.stat().st_size / arguments.responses:.0f} B a record"
+            f"{os.cpu_count()} cores, Python {sys.version.split()[0]},"
+            f" {path.stat().st_size / arguments.responses:.0f} B a record"
         )
         bare = line(
             "sink alone, ready-made bodies", [measure("bare", url, path, arguments.responses)], arguments.responses

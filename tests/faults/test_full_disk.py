@@ -1,4 +1,4 @@
-"""The disk fills in the middle: what was acknowledged is delivered, the rest goes in once there is room, nothing twice."""
+"""The disk fills in the middle: what was acknowledged is delivered, the rest once there is room, nothing twice."""
 
 from __future__ import annotations
 
