@@ -1,0 +1,252 @@
+"""Segment's Public API: asks a workspace which sources it has, their Write Keys, and what is connected to them.
+
+    async with PublicApi("https://api.segmentapis.com", token, clock=SystemClock()) as api:
+        sources = await api.sources()
+
+Facts: docs.segmentapis.com (Getting Started, Pagination, Error Handling, Rate Limits, Sources).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+from urllib.parse import quote
+
+import httpx
+
+from sprig_tui.clock import Clock
+from sprig_tui.errors import ConfigError, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
+from sprig_tui.http.trouble import describe
+from sprig_tui.segment.public_api_pages import (
+    Item,
+    Page,
+    destinations_page,
+    errors_in,
+    source_in,
+    sources_page,
+    workspace_in,
+)
+from sprig_tui.segment.sources import Destination, Source
+from sprig_tui.text import excerpt, redact
+
+COUNT = 200
+"""Entries of a page; more than 200 was refused by earlier versions of the API."""
+MAX_PAGES = 500
+MAX_BODY_BYTES = 32_000_000
+"""What is read of an answer: each source comes with its kind's whole metadata, some 10 KB."""
+TRIES = 3
+"""Of one request, where no answer came or one of those that pass."""
+PATIENCE_S = 120.0
+"""Seconds that all waits for one list may take together, when the API asks to wait (429)."""
+_PAUSE_S = 0.5
+_LIMIT_PAUSE_S = 5.0
+"""Where a 429 names no wait."""
+
+Wait = Callable[[float], Awaitable[None]]
+
+
+class Secret(Protocol):
+    """A token that does not print itself."""
+
+    def reveal(self) -> str:
+        """The token's text."""
+        ...
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    trouble: str = ""
+    """Why there is none; then the status is 0."""
+
+
+class PublicApi:
+    """One workspace. Raises WorkspaceError where it refuses, WorkspaceUnreachableError where no answer comes.
+
+    `timeout` is seconds for each phase of a request, four times that for all of it. TLS is verified, proxies are taken
+    from the environment, redirects are not followed: the token goes to the address given, and nowhere else. `waiting`
+    hears how many seconds are waited when the API asks for it. Raises ConfigError for an address or machine settings
+    that cannot be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Secret,
+        *,
+        clock: Clock,
+        timeout: float = 15.0,
+        wait: Wait = asyncio.sleep,
+        waiting: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._url = base_url.rstrip("/")
+        self._token = token.reveal()
+        self._clock = clock
+        self._timeout = timeout
+        self._wait = wait
+        self._waiting = waiting
+        self._patience = PATIENCE_S
+        try:
+            self._host = httpx.URL(self._url).host or self._url
+            self._http = httpx.AsyncClient(
+                headers={
+                    "Authorization": f"Bearer {self._token}",
+                    "Accept": "application/vnd.segment.v1+json, application/json",
+                    # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
+                    "Accept-Encoding": "gzip",
+                    "User-Agent": f"sprig-tui/{_version()}",
+                },
+                timeout=timeout,
+                follow_redirects=False,
+                trust_env=True,
+            )
+        except (httpx.InvalidURL, ValueError, OSError) as error:
+            raise ConfigError(
+                f"the address {self._url[:80]}, or this machine's proxy or certificate settings, cannot be used"
+                f" ({type(error).__name__})",
+                hint="look at [segment] region, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    # -- what can be asked ----------------------------------------------------------------------------------------
+
+    async def workspace(self) -> str:
+        """The name of the workspace that the token belongs to."""
+        return workspace_in(await self._found("/"))
+
+    async def sources(self) -> tuple[Source, ...]:
+        """Every source, in the order of the API."""
+        return await self._pages("/sources", sources_page)
+
+    async def source(self, source_id: str) -> Source | None:
+        """One source by its id; None where the workspace has none of it."""
+        body = await self._get(f"/sources/{quote(source_id, safe='')}")
+        return source_in(body) if body is not None else None
+
+    async def destinations(self, source_id: str) -> tuple[Destination, ...]:
+        """The destinations that are connected to a source, enabled or not."""
+        return await self._pages(f"/sources/{quote(source_id, safe='')}/connected-destinations", destinations_page)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    async def _pages(self, path: str, read: Callable[[bytes], Page[Item]]) -> tuple[Item, ...]:
+        found: list[Item] = []
+        cursor, seen = "", {""}
+        for _ in range(MAX_PAGES):
+            parameters = {"pagination.count": str(COUNT), **({"pagination.cursor": cursor} if cursor else {})}
+            page = read(await self._found(path, parameters))
+            found += page.items
+            cursor = page.next
+            if cursor in seen:
+                break
+            seen.add(cursor)
+        if cursor:
+            # a list that goes round, or has no end, is no list to choose from
+            raise WorkspaceError(f"the pages of {path} do not come to an end", hint="check [segment] region")
+        return tuple(found)
+
+    async def _found(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
+        body = await self._get(path, parameters)
+        if body is None:
+            raise WorkspaceError(f"{self._host} knows no {path} (404)", hint="check [segment] region")
+        return body
+
+    async def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes | None:
+        """The body of a 200; None for a 404."""
+        tries, pause = 0, _PAUSE_S
+        while True:
+            answer = await self._ask(path, parameters)
+            if answer.status == 200:
+                return answer.body
+            if answer.status == 404:
+                return None
+            if answer.status == 429:
+                await self._wait_as_asked(answer)
+                continue
+            if answer.status and answer.status != 408 and answer.status < 500:
+                raise self._refusal(answer)
+            tries += 1
+            if tries >= TRIES:
+                what = answer.trouble or f"{answer.status} {self._said(answer.body)}".strip()
+                raise WorkspaceUnreachableError(
+                    f"no answer from {self._host}: {what}", hint="check the network and [segment] region; try again"
+                )
+            await self._wait(pause)
+            pause *= 4
+
+    async def _ask(self, path: str, parameters: Mapping[str, str] | None) -> _Answer:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(4 * self._timeout):
+                async with self._http.stream("GET", self._url + path, params=dict(parameters or {})) as response:
+                    async for part in response.aiter_bytes():
+                        body += part
+                        if len(body) > MAX_BODY_BYTES:
+                            raise WorkspaceError(
+                                f"the answer of {self._host} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
+                                hint="check [segment] region",
+                            )
+        except TimeoutError:
+            return _Answer(0, {}, b"", f"none within {4 * self._timeout:g} s")
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            return _Answer(0, {}, b"", describe(error, host=self._host, timeout_s=self._timeout))
+        return _Answer(response.status_code, response.headers, bytes(body))
+
+    async def _wait_as_asked(self, answer: _Answer) -> None:
+        _, lifted = errors_in(answer.body)
+        named = retry_after(answer.headers, now_ms=self._clock.now()) or lifted or self._reset(answer.headers)
+        seconds = min(named or _LIMIT_PAUSE_S, MAX_RETRY_AFTER_S)
+        if seconds > self._patience:
+            raise WorkspaceUnreachableError(
+                f"{self._host} limits requests, and asks to wait {seconds:.0f} s", hint="try again after that"
+            )
+        self._patience -= seconds
+        self._waiting(seconds)
+        await self._wait(seconds)
+
+    def _reset(self, headers: Mapping[str, str]) -> float | None:
+        """X-RateLimit-Reset is a date here (RFC 5322), unlike at the Tracking API."""
+        try:
+            moment = parsedate_to_datetime(headers.get("x-ratelimit-reset", "")).timestamp()
+        except (ValueError, OverflowError):
+            return None
+        seconds = moment - self._clock.now() / 1000
+        return seconds if seconds > 0 else None
+
+    def _refusal(self, answer: _Answer) -> WorkspaceError:
+        said = self._said(answer.body)
+        told = f": {said}" if said else ""
+        if answer.status in (401, 403):
+            return WorkspaceError(
+                f"{self._host} refuses the token ({answer.status}){told}",
+                hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys set-token",
+            )
+        if 300 <= answer.status < 400:
+            return WorkspaceError(
+                f"{self._host} answers with a redirect ({answer.status}), which is not followed",
+                hint="check [segment] region, and whether this network asks to sign in",
+            )
+        return WorkspaceError(f"{self._host} answers {answer.status}{told}", hint="check [segment] region")
+
+    def _said(self, body: bytes) -> str:
+        return redact(excerpt(errors_in(body)[0], 200), [self._token])
+
+
+def _version() -> str:
+    try:
+        return version("sprig-tui")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,238 @@
+"""The client against the look-alike, on real sockets: what is asked, what is read, and every kind of trouble."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+
+from sprig_tui.config.environment import PublicApiToken
+from sprig_tui.errors import ConfigError, ExitCode, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.segment import public_api
+from sprig_tui.segment.public_api import PublicApi
+
+NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
+
+
+class Hands:
+    def now(self) -> int:
+        return int(NOW.timestamp() * 1000)
+
+
+class Waits(list[float]):
+    """Waits that take no time."""
+
+    async def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture
+async def api(workspaces: Any, workspace_api: Any, waits: Waits) -> AsyncIterator[PublicApi]:
+    token = PublicApiToken(workspaces.TOKEN)
+    async with PublicApi(workspace_api.url, token, clock=Hands(), timeout=5.0, wait=waits) as opened:
+        yield opened
+
+
+async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+    first, second, third = await api.sources()
+    assert (first.name, first.slug, first.kind) == ("Acme production", "acme-production", "HTTP API")
+    assert first.labels == ("environment: prod",)
+    assert first.write_keys == (workspaces.PRODUCTION_KEY,)
+    assert (first.enabled, third.enabled) == (True, False)
+    assert second.id == workspace_api.sources[1]["id"]
+    assert workspaces.PRODUCTION_KEY not in repr((first, second, third))
+    headers = workspace_api.headers[0]
+    assert headers["Authorization"] == f"Bearer {workspaces.TOKEN}"
+    assert headers["Accept"].startswith("application/vnd.segment.v1+json")
+    assert workspace_api.asked == ["/sources?pagination.count=200"]
+
+
+async def test_pages_to_the_end(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+    workspace_api.sources = [workspaces.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
+    assert [one.name for one in await api.sources()] == [f"Source {n}" for n in range(451)]
+    assert len(workspace_api.asked) == 3
+
+
+async def test_no_sources_at_all(api: PublicApi, workspace_api: Any) -> None:
+    workspace_api.sources = []
+    assert await api.sources() == ()
+
+
+async def test_one_source_its_destinations_and_the_workspace(api: PublicApi, workspace_api: Any) -> None:
+    source_id = workspace_api.sources[0]["id"]
+    found = await api.source(source_id)
+    assert found is not None
+    assert found.name == "Acme production"
+    assert await api.source("nothing/../of that?id") is None
+    assert workspace_api.asked[-1] == "/sources/nothing%2F..%2Fof%20that%3Fid"
+    assert [(one.name, one.enabled) for one in await api.destinations(source_id)] == [
+        ("Amplitude", True),
+        ("Customer.io", False),
+    ]
+    assert await api.destinations(workspace_api.sources[1]["id"]) == ()
+    assert await api.workspace() == "Acme"
+
+
+async def test_a_token_without_the_role_sees_no_keys(workspaces: Any, workspace_api: Any) -> None:
+    async with PublicApi(workspace_api.url, PublicApiToken(workspaces.MEMBER_TOKEN), clock=Hands()) as api:
+        assert [one.write_keys for one in await api.sources()] == [(), (), ()]
+
+
+async def test_what_may_be_missing_or_null_is(api: PublicApi, workspace_api: Any) -> None:
+    workspace_api.sources = [
+        {"id": "a", "enabled": True},
+        {"id": "b", "enabled": True, "slug": "web", "name": None, "labels": None, "writeKeys": None, "metadata": None},
+    ]
+    assert [(one.name, one.write_keys) for one in await api.sources()] == [("a", ()), ("web", ())]
+
+
+async def test_a_refused_token_says_what_to_look_at(workspace_api: Any) -> None:
+    wrong = PublicApiToken("sgp_anInventedTokenThatIsNotKnown")
+    async with PublicApi(workspace_api.url, wrong, clock=Hands()) as api:
+        with pytest.raises(WorkspaceError, match=r"refuses the token \(401\): The token is missing") as caught:
+            await api.sources()
+    assert "other region" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.USAGE
+    assert len(workspace_api.asked) == 1
+
+
+@pytest.mark.parametrize("status", [403, 400, 422, 302, 204])
+async def test_what_no_retry_helps_is_not_tried_again(
+    api: PublicApi, workspace_api: Any, workspaces: Any, status: int
+) -> None:
+    workspace_api.troubles = [
+        workspaces.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
+    ]
+    with pytest.raises(WorkspaceError, match=str(status)):
+        await api.sources()
+    assert len(workspace_api.asked) == 1
+
+
+async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+    error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {workspaces.TOKEN}"}]}
+    workspace_api.troubles = [workspaces.answers(403, error)]
+    with pytest.raises(WorkspaceError) as caught:
+        await api.sources()
+    assert workspaces.TOKEN not in caught.value.message
+    assert "\x1b" not in caught.value.message
+
+
+async def test_what_passes_is_tried_again(api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits) -> None:
+    workspace_api.troubles = [workspaces.answers(503), workspaces.hangs_up]
+    assert len(await api.sources()) == 3
+    assert waits == [0.5, 2.0]
+
+
+@pytest.mark.parametrize("trouble", ["hangs_up", "breaks_off"])
+async def test_no_answer_is_named_after_three_tries(
+    api: PublicApi, workspace_api: Any, workspaces: Any, trouble: str
+) -> None:
+    workspace_api.troubles = [getattr(workspaces, trouble)] * 3
+    with pytest.raises(WorkspaceUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
+        await api.sources()
+    assert caught.value.exit_code == ExitCode.UNREACHABLE
+
+
+async def test_an_api_that_is_down(api: PublicApi, workspace_api: Any) -> None:
+    workspace_api.down()
+    with pytest.raises(WorkspaceUnreachableError, match="connection refused"):
+        await api.sources()
+
+
+async def test_an_endless_body_is_left(
+    api: PublicApi, workspace_api: Any, workspaces: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
+    workspace_api.troubles = [workspaces.endless]
+    with pytest.raises(WorkspaceError, match="larger than 3 MB"):
+        await api.sources()
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, 57.647),
+        ({"retry_after": "7"}, 7.0),
+    ],
+)
+async def test_a_limit_is_waited_for_as_documented(
+    workspaces: Any, workspace_api: Any, waits: Waits, headers: dict[str, str], wait: float
+) -> None:
+    told: list[float] = []
+    workspace_api.troubles = [workspaces.limited(57_647, **headers)]
+    token = PublicApiToken(workspaces.TOKEN)
+    async with PublicApi(workspace_api.url, token, clock=Hands(), wait=waits, waiting=told.append) as api:
+        assert len(await api.sources()) == 3
+    assert waits == [wait]
+    assert told == waits
+
+
+async def test_a_limit_that_names_only_its_reset(
+    api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits
+) -> None:
+    reset = workspaces.reset_at(NOW + timedelta(seconds=20))
+    assert parsedate_to_datetime(reset)
+    workspace_api.troubles = [workspaces.answers(429, b"", X_RateLimit_Reset=reset), workspaces.answers(429)]
+    assert len(await api.sources()) == 3
+    assert waits == [20.0, 5.0]
+
+
+async def test_a_limit_that_would_take_too_long_is_named(
+    api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits
+) -> None:
+    workspace_api.troubles = [workspaces.limited(100_000), workspaces.limited(100_000)]
+    with pytest.raises(WorkspaceUnreachableError, match="asks to wait 100 s"):
+        await api.sources()
+    assert waits == [100.0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>sign in</html>",
+        b"[]",
+        b'{"data": {"sources": {}}}',
+        b'{"data": {"sources": [{"id": 5, "enabled": true}]}}',
+        b'{"data": {"sources": [{"id": "a", "enabled": "yes"}]}}',
+        b'{"data": {}}',
+        b'{"sources": []}',
+        b'{"data":' * 5_000,
+        b"\xff\xfe",
+    ],
+)
+async def test_what_is_no_list_of_sources_is_named(
+    api: PublicApi, workspace_api: Any, workspaces: Any, body: bytes
+) -> None:
+    workspace_api.troubles = [workspaces.answers(200, body)]
+    with pytest.raises(WorkspaceError, match="not what its documentation says") as caught:
+        await api.sources()
+    assert "a key can be pasted as before" in caught.value.hint
+
+
+async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+    page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
+    workspace_api.troubles = [workspaces.answers(200, page)] * 3
+    with pytest.raises(WorkspaceError, match="do not come to an end"):
+        await api.sources()
+    assert len(workspace_api.asked) == 2
+
+
+async def test_a_compressed_answer(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+    body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
+    workspace_api.troubles = [workspaces.answers(200, body, Content_Encoding="gzip")]
+    assert [one.id for one in await api.sources()] == ["a"]
+
+
+async def test_an_address_that_cannot_be_used(workspaces: Any) -> None:
+    with pytest.raises(ConfigError, match="cannot be used"):
+        PublicApi("https://[::1", PublicApiToken(workspaces.TOKEN), clock=Hands())
