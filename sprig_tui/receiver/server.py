@@ -81,6 +81,7 @@ async def listening(
     )
     # its words on scanners and broken requests are for nobody; ours are said elsewhere
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    bound.listen(BACKLOG)
     up = Listening(_Server(config), bound, secure=tls is not None)
     try:
         yield up

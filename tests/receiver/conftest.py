@@ -1,0 +1,109 @@
+"""A receiver on a real socket, with a journal on a real disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from sprig_tui.config.environment import Environment, WebhookToken
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.query import EVERYTHING
+from sprig_tui.journal.records import Delivery
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.mapping.records import Rules
+from sprig_tui.receiver.limits import Limits
+from sprig_tui.receiver.server import Listening, bind, listening
+from sprig_tui.receiver.station import Station
+
+TOKEN = "production-token-0123456789"
+OTHER = "development-token-0123456789"
+ENVIRONMENTS = {
+    "production": Environment(name="production", sprig_environment_id="QmK7x2dTfa", webhook_token=WebhookToken(TOKEN)),
+    "development": Environment(
+        name="development", sprig_environment_id="Rn3pWq81Zb", webhook_token=WebhookToken(OTHER)
+    ),
+}
+JSON = {"content-type": "application/json"}
+
+
+class Served(NamedTuple):
+    """A receiver that is up, and a client of it."""
+
+    station: Station
+    journal: Journal
+    up: Listening
+    client: httpx.AsyncClient
+    port: int
+
+    async def post(
+        self,
+        body: bytes | dict[str, Any] | list[Any],
+        path: str = "/webhooks/production",
+        token: str = TOKEN,
+        **headers: str,
+    ) -> httpx.Response:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {**JSON, **({"authorization": f"Bearer {token}"} if token else {}), **headers}
+        return await self.client.post(path, content=raw, headers=sent)
+
+    async def log(self) -> list[Delivery]:
+        return list((await self.journal.page(EVERYTHING, limit=1000)).deliveries)
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture
+async def serve(tmp_path) -> AsyncIterator[Serve]:
+    """Start receivers; all end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            *,
+            trusting: bool = True,
+            limits: Limits | None = None,
+            journal: Journal | None = None,
+            tls: Any = None,
+            environments: dict[str, Environment] = ENVIRONMENTS,
+            **options: Any,
+        ) -> Served:
+            if journal is None:
+                journal = await stack.enter_async_context(SQLiteJournal(tmp_path / "journal.db"))
+            limits = limits or Limits()
+            station = Station(journal, Rules(), environments, limits, trusting=trusting, **options)
+            bound = bind("127.0.0.1", 0)
+            port = bound.getsockname()[1]
+            up = await stack.enter_async_context(listening(station.app, bound, limits, tls))
+            client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
+            return Served(station, journal, up, client, port)
+
+        yield start
+
+
+@pytest.fixture
+def answer() -> Callable[..., dict[str, Any]]:
+    """Makes Answer Submitted bodies."""
+    return _answer
+
+
+def _answer(number: int = 1, **changed: Any) -> dict[str, Any]:
+    return {
+        "id": 41_207 + number,
+        "environmentId": "QmK7x2dTfa",
+        "eventType": "ANSWER_SUBMITTED",
+        "createdAt": "2026-03-04T16:21:09.114Z",
+        "surveyId": 5120,
+        "surveyName": "Checkout effort",
+        "responseGroupUid": f"0f4c1c7e-5f0b-4f0e-9a35-{number:012d}",
+        "question": "How easy was checkout?",
+        "questionType": "LIKERT",
+        "response": 4,
+        "visitorId": "b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77",
+        "userId": f"acct_{number}",
+        **changed,
+    }

@@ -1,0 +1,90 @@
+"""Storing for many at once: together, each told its own, and a bad one spoils no other."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sprig_tui.errors import JournalError, JournalFullError
+from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.receiver.inflow import MOST_ENTRIES, Inflow
+
+
+class Ledger:
+    """Remembers what each call stored; a call that holds an entry named `bad` fails as a whole."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[list[str]] = []
+        self.error = error
+        self.number = 0
+
+    async def add(self, entries):
+        names = [entry.message_id for entry in entries]
+        self.calls.append(names)
+        await asyncio.sleep(0)
+        if self.error is not None and "bad" in names:
+            raise self.error
+        self.number += len(names)
+        return [Added(index, name, State.QUEUED) for index, name in enumerate(names)]
+
+
+def entries(*names: str) -> list[Entry]:
+    return [Entry(environment="production", message_id=name) for name in names]
+
+
+async def test_those_that_wait_together_are_stored_together():
+    ledger = Ledger()
+    inflow = Inflow(ledger)
+    await asyncio.gather(*(inflow.store(entries(f"m{number}")) for number in range(40)))
+    assert len(ledger.calls) < 4
+    assert sorted(name for names in ledger.calls for name in names) == sorted(f"m{number}" for number in range(40))
+
+
+@given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=30))
+@settings(max_examples=40, deadline=None)
+async def test_each_hears_its_own(parcels):
+    inflow = Inflow(Ledger())
+    told = await asyncio.gather(*(inflow.store(entries(*names)) for names in parcels))
+    assert [[one.outcome for one in added] for added in told] == parcels
+
+
+async def test_a_large_parcel_goes_alone_and_order_holds():
+    ledger = Ledger()
+    inflow = Inflow(ledger)
+    large = [f"l{number}" for number in range(MOST_ENTRIES + 1)]
+    await asyncio.gather(inflow.store(entries("a")), inflow.store(entries(*large)), inflow.store(entries("b")))
+    assert ledger.calls == [["a"], large, ["b"]]
+
+
+@pytest.mark.parametrize("error", [JournalError("the journal failed"), ValueError("of no parcel")])
+async def test_a_bad_one_spoils_no_other(error):
+    ledger = Ledger(error)
+    inflow = Inflow(ledger)
+    told = await asyncio.gather(
+        *(inflow.store(entries(name)) for name in ("a", "bad", "b", "c")), return_exceptions=True
+    )
+    assert [type(one) for one in told] == [list, JournalError, list, list]
+
+
+async def test_a_store_at_fault_is_asked_once_for_all():
+    ledger = Ledger(JournalFullError("no room left", hint="free disk space"))
+    inflow = Inflow(ledger)
+    told = await asyncio.gather(*(inflow.store(entries("bad")) for _ in range(20)), return_exceptions=True)
+    assert all(isinstance(one, JournalFullError) for one in told)
+    assert len({id(one) for one in told}) == 20, "each waiter has an error of its own"
+    assert len(ledger.calls) <= 2
+    assert (await inflow.store(entries("later")))[0].outcome == "later"
+
+
+async def test_one_that_left_does_not_hold_up_the_rest():
+    ledger = Ledger()
+    inflow = Inflow(ledger)
+    leaving = asyncio.create_task(inflow.store(entries("leaves")))
+    staying = asyncio.create_task(inflow.store(entries("stays")))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying)[0].outcome == "stays"
+    assert ledger.number == 2, "it is stored all the same"

@@ -1,0 +1,86 @@
+"""What monitors are told, and what of it strangers are not."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+TOKEN = "production-token-0123456789"
+
+
+async def samples(served, **headers) -> dict[tuple[str, ...], float]:
+    done = await served.client.get("/metrics", headers=headers)
+    assert done.status_code == 200
+    assert done.headers["content-type"].startswith("text/plain")
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(done.text)
+        for sample in family.samples
+    }
+
+
+async def test_alive_and_ready(serve):
+    served = await serve()
+    assert (await served.client.get("/healthz")).json() == {"alive": True}
+    assert (await served.client.head("/healthz")).status_code == 200
+    done = await served.client.get("/readyz")
+    assert (done.status_code, done.json()) == (
+        200,
+        {"ready": True, "stopping": False, "journal": "writable", "lanes": {}},
+    )
+
+
+async def test_lanes_are_told_and_do_not_make_it_unready(serve):
+    served = await serve()
+    await served.journal.set_lane("production", "paused", "key refused (401)")
+    done = await served.client.get("/readyz")
+    assert done.status_code == 200
+    assert done.json()["lanes"]["production"]["state"] == "paused"
+    assert done.json()["lanes"]["production"]["cause"] == "key refused (401)"
+
+
+async def test_a_journal_that_takes_nothing_is_not_ready_but_alive(serve, answer):
+    served = await serve()
+    await served.journal.close()
+    assert (await served.client.get("/healthz")).status_code == 200
+    done = await served.client.get("/readyz")
+    assert (done.status_code, done.json()["ready"]) == (503, False)
+    assert "closed" in done.json()["journal"]
+    assert (await served.post(answer())).status_code == 503
+    found = await samples(served)
+    assert found["sprig_tui_journal_readable",] == 0
+
+
+async def test_one_that_is_stopping_says_so(serve):
+    served = await serve()
+    served.station.stop()
+    done = await served.client.get("/readyz")
+    assert (done.status_code, done.json()["stopping"]) == (503, True)
+
+
+async def test_numbers(serve, answer):
+    served = await serve()
+    await served.post(answer())
+    await served.post(answer())
+    await served.post(answer(2, userId=None))
+    await served.post(answer(3, environmentId="Zz00000000"))
+    await served.post(answer(4), token="wrong")
+    found = await samples(served)
+    assert found["sprig_tui_webhook_requests_total", "200"] == 4
+    assert found["sprig_tui_webhook_requests_total", "401"] == 1
+    assert found["sprig_tui_webhook_records_total", "production", "queued"] == 1
+    assert found["sprig_tui_webhook_records_total", "production", "known"] == 1
+    assert found["sprig_tui_webhook_records_total", "production", "withheld"] == 1
+    assert found["sprig_tui_webhook_records_total", "(unknown)", "withheld"] == 1
+    assert found["sprig_tui_webhook_seconds_count",] == 5
+    assert found["sprig_tui_webhook_bytes_in_hand",] == 0
+    assert found["sprig_tui_deliveries", "production", "queued"] == 1
+    assert found["sprig_tui_journal_readable",] == 1
+
+
+async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
+    served = await serve(trusting=False)
+    assert (await served.client.get("/readyz")).json() == {"ready": True, "stopping": False}
+    assert (await served.client.get("/metrics")).status_code == 401
+    assert await samples(served, authorization=f"Bearer {TOKEN}")
+    known = await served.client.get("/readyz", headers={"authorization": f"Bearer {TOKEN}"})
+    assert known.json()["journal"] == "writable"

@@ -1,0 +1,139 @@
+"""The address, TLS, and the end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import ssl
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sprig_tui.errors import ConfigError
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.receiver.server import bind, bound_to_loopback, tls_context
+
+TOKEN = "production-token-0123456789"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signed itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    import ipaddress
+
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certfile, keyfile = tmp_path / "cert.pem", tmp_path / "key.pem"
+    certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    keyfile.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (tmp_path / "locked.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+        )
+    )
+    return certfile, keyfile
+
+
+async def test_tls(serve, answer, certificate):
+    served = await serve(tls=tls_context(*certificate))
+    assert served.up.url.startswith("https://127.0.0.1:")
+    trust = ssl.create_default_context(cafile=str(certificate[0]))
+    async with httpx.AsyncClient(base_url=served.up.url, verify=trust, trust_env=False) as client:
+        done = await client.post("/webhooks/production", json=answer(), headers={"authorization": f"Bearer {TOKEN}"})
+    assert done.status_code == 200
+
+
+def test_certificates_that_cannot_be_used(certificate, tmp_path):
+    certfile, keyfile = certificate
+    with pytest.raises(ConfigError, match="No such file"):
+        tls_context(tmp_path / "none.pem", keyfile)
+    with pytest.raises(ConfigError, match="no certificate and its key"):
+        tls_context(certfile, None)
+    with pytest.raises(ConfigError, match="passphrase"):
+        tls_context(certfile, tmp_path / "locked.pem")
+
+
+def test_addresses():
+    with bind("127.0.0.1", 0) as bound:
+        assert bound_to_loopback(bound)
+        bound.listen()
+        with pytest.raises(ConfigError, match="cannot listen on"):
+            bind("127.0.0.1", bound.getsockname()[1])
+    with bind("0.0.0.0", 0) as bound:  # noqa: S104 - that it is no loopback is the point
+        assert not bound_to_loopback(bound)
+    for host in ("no.such.host.invalid", "999.1.1.1", "a" * 300):
+        with pytest.raises(ConfigError, match="is no address"):
+            bind(host, 0)
+
+
+class Slow(SQLiteJournal):
+    """Takes its time to store, until it is let go."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def add(self, entries):
+        self.asked.set()
+        await self.go.wait()
+        return await super().add(entries)
+
+
+async def test_what_was_accepted_is_finished_before_the_end(serve, answer, tmp_path):
+    async with Slow(tmp_path / "slow.db") as journal:
+        served = await serve(journal=journal)
+        posting = asyncio.create_task(served.post(answer()))
+        await journal.asked.wait()
+        ending = asyncio.create_task(served.up.finish())
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            except ConnectionRefusedError:
+                break
+            writer.close()
+        assert not ending.done()
+        journal.go.set()
+        assert (await posting).status_code == 200
+        await ending
+        assert len(await served.log()) == 1
+
+
+async def test_broken_off_it_acknowledges_nothing_it_did_not_store(serve, answer, tmp_path):
+    async with Slow(tmp_path / "slow.db") as journal:
+        served = await serve(journal=journal)
+        posting = asyncio.create_task(served.post(answer()))
+        await journal.asked.wait()
+        await served.up.break_off()
+        with pytest.raises(httpx.TransportError):
+            await posting
+        journal.go.set()
+
+
+async def test_a_keep_alive_connection_does_not_hold_up_the_end(serve):
+    served = await serve()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert json.loads((await reader.readuntil(b"}")).partition(b"\r\n\r\n")[2]) == {"alive": True}
+    await served.up.finish()
+    assert await reader.read() == b""
+    writer.close()
