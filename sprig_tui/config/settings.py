@@ -35,7 +35,6 @@ from sprig_tui.config.sections import (
 from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Rules, Survey
-from sprig_tui.mapping.rules import check_rules
 
 BUILT_IN = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
@@ -193,6 +192,11 @@ def _rules(file: str, tables: dict[str, Any]) -> Rules:
     )
     if table.event is not UNSET:
         rules = msgspec.structs.replace(rules, event=table.event)
+    if "mapping" not in tables:
+        return rules
+    # Only now: the table of fields is code that most starts can do without.
+    from sprig_tui.mapping.rules import check_rules
+
     try:
         check_rules(rules)
     except ConfigError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import UNSET, Struct
 
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.lints import Lint, lint
-from sprig_tui.sprig.records import StudyResponse
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.lints import Lint
+    from sprig_tui.sprig.records import StudyResponse
 
 Level = Literal["ok", "warning", "error"]
 
@@ -93,5 +95,8 @@ class Mapping(Struct, frozen=True, kw_only=True):
     @property
     def lints(self) -> tuple[Lint, ...]:
         """Everything that is off, worst things first."""
+        # Only now: whoever reads the config needs the rules alone.
+        from sprig_tui.segment.lints import lint
+
         found = (*self.faults, *lint(self.body, self.mapped_at))
         return tuple(sorted(found, key=lambda one: one.level))
