@@ -65,6 +65,7 @@ class Intake:
         self.stats: Counter[tuple[State, str]] = Counter()
         """Entries made so far by (state, reason), before the journal finds repeats among them."""
         self._environments = environments
+        self._surveys = rules.surveys
         self._declared = default_environment
         self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}
         self._clock = clock or SystemClock()
@@ -142,6 +143,8 @@ class Intake:
         response = mapping.response
         survey_id = "" if response.survey_id is None else str(response.survey_id)
         survey_name, user_id = response.survey_name or "", response.user_id or ""
+        if not survey_name and survey_id in self._surveys:
+            survey_name = self._surveys[survey_id].name or ""
         question_type, question_id = response.question_type, response.question_id
         together = survey_id + survey_name + user_id + question_type + question_id
         if len(together) > _LIST_TEXT or not together.isascii():

@@ -55,7 +55,7 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, v
     assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w", "asyncio"}
 
 
-@pytest.mark.parametrize("name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal"])
+@pytest.mark.parametrize("name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal", "pull"])
 def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: str) -> None:
     assert not loaded_by(command(name, "--help"), tmp_path) & {"textual", "rich", "httpx", "sqlite3"}
 

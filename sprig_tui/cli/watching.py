@@ -67,10 +67,8 @@ class Watch:
         if self._waits:
             done = self._total - self._queued
             parts.append(f"{done:,} of {self._total:,} settled")
-        elif self.fed is not None and self._reading is not None:
-            parts.append(f"read {self.fed.records:,}{_share(self._reading)}")
         else:
-            parts.append("reading")
+            parts.append(self._reading_text())
         if snapshot:
             parts.append(f"delivered {sum(lane.delivered for lane in snapshot.environments.values()):,}")
             parts.append(f"{rate:,.0f}/s")
@@ -78,6 +76,11 @@ class Watch:
                 parts.append(diagnostics.time_left(self._total - self._queued, self._total, rate))
             parts.extend(standings(snapshot))
         return "  ".join(part for part in parts if part)
+
+    def _reading_text(self) -> str:
+        if self.fed is not None and self._reading is not None:
+            return f"read {self.fed.records:,}{_share(self._reading)}"
+        return "reading"
 
 
 def _share(reading: Progress) -> str:

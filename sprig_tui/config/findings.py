@@ -22,7 +22,7 @@ class Finding(Struct, frozen=True):
 
 def key_findings(settings: Settings) -> tuple[Finding, ...]:
     """Keys that look odd, one key in two environments, a config that others can read."""
-    return (*_odd_keys(settings), *_shared_keys(settings), *_mode(settings))
+    return (*_odd_keys(settings), *_shared_keys(settings), *_shared_api_keys(settings), *_mode(settings))
 
 
 def environment_findings(settings: Settings) -> tuple[Finding, ...]:
@@ -65,6 +65,22 @@ def _shared_keys(settings: Settings) -> list[Finding]:
             "warning",
             f"the same key in {' and '.join(names)}",
             "a key belongs to one source in Segment; give each environment a source of its own",
+        )
+        for names in by_key.values()
+        if len(names) > 1
+    ]
+
+
+def _shared_api_keys(settings: Settings) -> list[Finding]:
+    by_key: dict[str, list[str]] = {}
+    for name, environment in settings.environments.items():
+        if environment.sprig_api_key is not None:
+            by_key.setdefault(environment.sprig_api_key.reveal(), []).append(name)
+    return [
+        Finding(
+            "warning",
+            f"the same key of Sprig's API in {' and '.join(names)}: each of them would get the other's answers",
+            "Sprig has a key for each environment; give each its own",
         )
         for names in by_key.values()
         if len(names) > 1

@@ -102,8 +102,9 @@ class Fetcher:
             asked = asked_ms(answer.retry_after_s)
             patience = max(self._patience, LIMITED_PATIENCE) if asked or answer.kind == "limited" else self._patience
             if now - since + asked / 1000 > patience:
+                said = "does not answer as it should" if answer.status else "gives no answer"
                 raise SourceUnreachableError(
-                    f"Sprig's API does not answer as it should: {answer.error}",
+                    f"Sprig's API {said}: {answer.error}",
                     hint="nothing is lost: the same command goes on where this one stopped",
                     status=answer.status,
                 )

@@ -58,7 +58,7 @@ class Puller:
         name = environment.name
         if environment.sprig_api_key is None:
             raise ConfigError(
-                f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys set {name} --sprig-api"
+                f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys sprig {name}"
             )
         self.position = PositionFile(paths, name, api_url)
         self.state = PullState(environment=name)

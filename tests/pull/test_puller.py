@@ -431,4 +431,4 @@ async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, spri
 async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Any) -> None:
     with pytest.raises(ConfigError) as raised:
         Puller(Environment(name="production"), trial.url, trial.paths, Asked(), Fetcher(None))  # type: ignore[arg-type]  # it asks nothing
-    assert raised.value.hint == "set one with sprig-tui keys set production --sprig-api"
+    assert raised.value.hint == "set one with sprig-tui keys sprig production"

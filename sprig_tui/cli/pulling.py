@@ -1,0 +1,291 @@
+"""Runs of `pull`: once, again and again, or only to see what would happen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, nullcontext, suppress
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.opening import opened_journal
+from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
+from sprig_tui.cli.reloading import keep_current
+from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.tally import Tally, say_examples, say_standstills, tally_json, tally_of, tally_text, verdict
+from sprig_tui.cli.watching import engine_log
+from sprig_tui.clock import SystemClock
+from sprig_tui.config.catalogue import merged
+from sprig_tui.config.paths import find_paths
+from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.waiting import Waited, until_settled
+from sprig_tui.errors import ConfigError, ExitCode, JournalFullError, JournalLockedError, SourceError
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import State
+from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.puller import Puller
+from sprig_tui.pull.request import Asked
+from sprig_tui.pull.state import PullState
+from sprig_tui.sprig.api import TIMEOUT_S, SprigClient
+
+if TYPE_CHECKING:
+    from sprig_tui.cli.terms import Terms
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.mapping.records import Survey
+    from sprig_tui.sprig.records import Record
+
+StoreWith = Callable[[Intake, Sequence["Record"]], Awaitable[None]]
+
+
+class Pulling:
+    """Pulls of some environments, one after the other, into one journal; `named` empty means all that have a key."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        terms: Terms,
+        asked: Asked,
+        named: tuple[str, ...],
+        api_url: str | None,
+        *,
+        deliver: bool,
+    ) -> None:
+        self._settings = settings
+        self._terms = terms
+        self._asked = asked
+        self._named = named
+        self._api_url = api_url
+        self._deliver = deliver
+        self._fed = Fed()
+
+    # -- three ways to run ----------------------------------------------------------------------------------------
+
+    async def once(self, *, as_json: bool) -> int:
+        """Pull, wait for what was queued, report; returns the exit code."""
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts())
+            engine = await self._engine(stack, journal)
+            pulled: list[Pulled] = []
+            waited, stopped = Waited(), False
+            try:
+                with PullWatch(engine) as watch:
+                    waited = await interrupts.guard(self._pull_and_wait(journal, engine, watch, pulled))
+            except Stopped:
+                stopped = True
+            if engine is not None:
+                await interrupts.drain(engine.drain(DRAIN))
+            return await self._report(journal, pulled, waited, stopped=stopped, as_json=as_json)
+
+    async def repeat(self, every: float, *, as_json: bool) -> int:
+        """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts())
+            engine = await self._engine(stack, journal)
+            with suppress(Stopped), PullWatch(engine) as watch:
+                await interrupts.guard(self._rounds(every, journal, engine, watch, as_json=as_json))
+            if engine is not None:
+                await interrupts.drain(engine.drain(DRAIN))
+            diagnostics.note("stopped; the next pull goes on where this one was")
+        # Being stopped is how it ends: that is no failure.
+        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+
+    async def try_out(self, *, as_json: bool) -> int:
+        """Read and map all of it without a trace, and count."""
+        tally: Tally = Counter()
+        environments: Counter[str] = Counter()
+
+        async def count(intake: Intake, records: Sequence[Record]) -> None:
+            entries = await asyncio.to_thread(lambda: list(intake.entries(records)))
+            tally.update((State.WITHHELD if entry.reason else State.QUEUED, entry.reason) for entry in entries)
+            environments.update(entry.environment for entry in entries if not entry.reason)
+
+        pulled: list[Pulled] = []
+        with Interrupts() as interrupts:
+            try:
+                with PullWatch(None) as watch:
+                    await interrupts.guard(self._round(pulled, count, watch, keep=False))
+            except Stopped:
+                diagnostics.note("stopped; nothing was stored or sent")
+                return ExitCode.INTERRUPTED
+        for one in pulled:
+            say_pulled(one)
+        if as_json:
+            counted = {"dry_run": True, **tally_json(tally), "environments": environments}
+            output.write_json({**counted, "pulls": [one.as_json() for one in pulled]})
+        to = ", ".join(f"{name} {number:,}" for name, number in environments.items())
+        diagnostics.note(f"would be: {tally_text(tally)}{f' (to {to})' if to else ''}; nothing was stored or sent")
+        only_queued = set(tally) <= {(State.QUEUED, "")}
+        return worst(pulled) or (ExitCode.OK if only_queued else verdict(tally))
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    async def _engine(self, stack: AsyncExitStack, journal: Journal) -> Engine | None:
+        if not self._deliver:
+            return None
+        stack.enter_context(engine_log())
+        served = {name: found for name, found in self._environments().items() if name in self._names()}
+        return await stack.enter_async_context(Engine(journal, served, self._terms.delivery(self._settings)))
+
+    def _environments(self) -> dict[str, Environment]:
+        return self._terms.environments(self._settings)
+
+    def _names(self) -> list[str]:
+        return [
+            name
+            for name, found in self._settings.environments.items()
+            if name in self._named or (not self._named and found.sprig_api_key is not None)
+        ]
+
+    async def _pull_and_wait(
+        self, journal: Journal, engine: Engine | None, watch: PullWatch, pulled: list[Pulled]
+    ) -> Waited:
+        await self._round(pulled, self._storing(journal, engine), watch, keep=True)
+        if engine is None:
+            return Waited()
+        watch.fed = self._fed
+        watch.begin_waiting()
+        return await until_settled(
+            journal,
+            self._fed.ids,
+            list(self._fed.environments),
+            engine=engine,
+            patience=self._terms.give_up_after,
+            progress=watch.waiting,
+        )
+
+    async def _rounds(
+        self, every: float, journal: Journal, engine: Engine | None, watch: PullWatch, *, as_json: bool
+    ) -> None:
+        reloading = asyncio.ensure_future(keep_current(engine, self._settings, self._terms, self._take_up))
+        try:
+            while True:
+                begun = time.monotonic()
+                self._fed = Fed()
+                pulled: list[Pulled] = []
+                try:
+                    await self._round(pulled, self._storing(journal, engine), watch, keep=True)
+                except (JournalFullError, JournalLockedError) as error:
+                    diagnostics.warning(error.message, error.hint)
+                await self._report_round(journal, pulled, as_json=as_json)
+                if self._asked.since is not None and all(one.state.finished for one in pulled):
+                    # It says where to begin; what comes after that is what is new.
+                    self._asked = replace(self._asked, since=None, words="..")
+                watch.rest(begun + every)
+                await asyncio.sleep(max(1.0, begun + every - time.monotonic()))
+        finally:
+            reloading.cancel()
+            await asyncio.gather(reloading, return_exceptions=True)
+
+    def _take_up(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def _storing(self, journal: Journal, engine: Engine | None) -> StoreWith:
+        async def store(intake: Intake, records: Sequence[Record]) -> None:
+            await feed(records, intake, journal, engine, into=self._fed)
+
+        return store
+
+    async def _round(self, pulled: list[Pulled], store: StoreWith, watch: PullWatch, *, keep: bool) -> None:
+        """Pull for each environment; trouble with one does not keep the others waiting."""
+        for name in self._names():
+            await self._one(name, pulled, store, watch, keep=keep)
+
+    async def _one(self, name: str, pulled: list[Pulled], store: StoreWith, watch: PullWatch, *, keep: bool) -> None:
+        environment = self._environments()[name]
+        url = self._api_url or self._settings.sprig_api_url
+        note = Pulled(name)
+        pulled.append(note)
+        try:
+            async with self._client(environment, url) as client:
+                fetcher = Fetcher(client, patience=self._terms.give_up_after)
+
+                def heard(state: PullState) -> None:
+                    note.state = watch.state = state
+
+                puller = Puller(environment, url, find_paths(), self._asked, fetcher, keep=keep, heard=heard)
+                with puller.position.held() if keep else nullcontext():
+                    intake = self._intake(name, await puller.surveys())
+                    await puller.answers(lambda records: store(intake, records))
+        except (SourceError, ConfigError) as error:
+            note.error = error
+
+    def _client(self, environment: Environment, url: str) -> SprigClient:
+        key = environment.sprig_api_key
+        if key is None:
+            raise ConfigError(f"{environment.name} has no key of Sprig's API any more")
+        return SprigClient(url, key, clock=SystemClock(), timeout=self._terms.timeout or TIMEOUT_S)
+
+    def _intake(self, name: str, surveys: dict[str, Survey]) -> Intake:
+        rules = self._settings.rules
+        known = merged(self._settings.surveys, {**rules.surveys, **surveys})
+        return Intake(replace(rules, surveys=known), self._environments(), name)
+
+    # -- reports --------------------------------------------------------------------------------------------------
+
+    async def _report(
+        self, journal: Journal, pulled: list[Pulled], waited: Waited, *, stopped: bool, as_json: bool
+    ) -> int:
+        fed = self._fed
+        # An overlap is read again each time: what was there before is no news of this run.
+        tally = await tally_of(journal, fed.added)
+        for state in (State.FAILED, State.WITHHELD):
+            await say_examples(journal, fed.added, state)
+        for one in pulled:
+            say_pulled(one)
+        known = fed.outcomes["known"]
+        if as_json:
+            standstills = [{"environment": s.environment, "why": s.why, "cause": s.cause} for s in waited.standstills]
+            output.write_json(
+                {
+                    "records": fed.records,
+                    "known": known,
+                    **tally_json(tally),
+                    "interrupted": stopped,
+                    "standstills": standstills,
+                    "pulls": [one.as_json() for one in pulled],
+                }
+            )
+        if fed.records or not worst(pulled):
+            diagnostics.note(_summary(fed, tally))
+        say_standstills(waited.standstills)
+        if stopped:
+            diagnostics.note(
+                "interrupted, nothing is lost: the same command goes on where it stopped, sprig-tui run delivers"
+            )
+            return ExitCode.INTERRUPTED
+        if not self._deliver and any(state is State.QUEUED for state, _ in tally):
+            diagnostics.note("sprig-tui run delivers what is queued")
+        return worst(pulled) or verdict(tally, waited.standstills)
+
+    async def _report_round(self, journal: Journal, pulled: list[Pulled], *, as_json: bool) -> None:
+        fed = self._fed
+        known = fed.outcomes["known"]
+        tally = await tally_of(journal, fed.added)
+        for one in pulled:
+            if one.error or fed.records > known:
+                say_pulled(one)
+        if fed.records > known:
+            diagnostics.note(_summary(fed, tally))
+        if as_json:
+            counted = {"records": fed.records, "known": known, **tally_json(tally)}
+            output.write_json({**counted, "pulls": [one.as_json() for one in pulled]})
+            output.flush()
+
+
+def _summary(fed: Fed, tally: Tally) -> str:
+    """Such as `12 records, 10 known from before; of the new ones 2 delivered`."""
+    known = fed.outcomes["known"]
+    if fed.records and known == fed.records:
+        return f"{fed.records:,} records, all known from before: nothing new"
+    again = f", {known:,} known from before; of the new ones" if known else ":"
+    return f"{fed.records:,} records{again} {tally_text(tally)}"
