@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterable
 
 from sprig_tui.journal.records import Entry
@@ -13,9 +12,6 @@ from sprig_tui.sprig.records import Record
 CHUNK_ENTRIES = 2_000
 CHUNK_BYTES = 4_000_000
 """A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
-GIVE_WAY = 16
-"""Records after which other threads get the interpreter if they want it: they wait 5 ms for it otherwise, and the
-journal's writer wants it some hundred times for each chunk."""
 LINGER = 0.1
 """Seconds that a chunk which is not full waits for more, so that a slow pipe is not held up by its own slowness."""
 
@@ -76,12 +72,10 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            for number, record in enumerate(self._records):
+            for record in self._records:
                 self._put(self._to_entry(record))
                 if self._stopped:
                     break
-                if number % GIVE_WAY == 0:
-                    time.sleep(0)
         except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
             self._error = error
         finally:
