@@ -14,13 +14,13 @@ def can_ask() -> bool:
 
 def confirm(question: str) -> bool:
     """Yes or no; anything but yes is no."""
-    return _answer(f"{question} [y/N] ").lower() in ("y", "yes")
+    return answer(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
 def confirm_name(question: str, name: str) -> bool:
     """Whether the person typed this very name; for what cannot be taken back."""
     diagnostics.note(question)
-    return _answer("type its name to go on: ") == name
+    return answer("type its name to go on: ") == name
 
 
 def hidden(question: str) -> str:
@@ -36,7 +36,8 @@ def hidden(question: str) -> str:
         return ""
 
 
-def _answer(question: str) -> str:
+def answer(question: str) -> str:
+    """One line as it was typed, without the spaces around it; empty when the person gave up (Ctrl-D)."""
     from sprig_tui.text import printable
 
     diagnostics.put(printable(question))

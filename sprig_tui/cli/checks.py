@@ -33,7 +33,19 @@ LITTLE_SPACE = 500_000_000
 class Check(Struct, frozen=True):
     """One thing that was looked at."""
 
-    name: Literal["config", "keys", "environments", "journal", "lanes", "disk", "terminal", "endpoint", "clock"]
+    name: Literal[
+        "config",
+        "keys",
+        "environments",
+        "journal",
+        "lanes",
+        "disk",
+        "terminal",
+        "endpoint",
+        "clock",
+        "workspace",
+        "source",
+    ]
     level: Literal["ok", "warning", "fault"]
     message: str
     hint: str = ""

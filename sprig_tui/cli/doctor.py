@@ -27,7 +27,8 @@ MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "fault":
 def doctor(offline: bool, timeout: float, as_json: bool) -> int:
     """Check config, keys, environments, journal, endpoints and clock, and say what to do.
 
-    No event is sent. Exit code 0 with nothing worse than warnings, 1 with faults, 2 when the config is at fault, 3
+    No event is sent. With a token of Segment's Public API (sprig-tui keys workspace) the source of each key is looked
+    up. Exit code 0 with nothing worse than warnings, 1 with faults, 2 when the config is at fault, 3
     when an endpoint cannot be reached.
     """
     checks = asyncio.run(_checks(offline=offline, timeout_s=timeout))
@@ -51,6 +52,10 @@ async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
         from sprig_tui.cli.reaching import endpoint_checks
 
         found.extend(await endpoint_checks(settings, timeout_s))
+        if settings.workspace.token is not None:
+            from sprig_tui.cli.workspace_checks import workspace_checks
+
+            found.extend(await workspace_checks(settings, timeout_s))
     return found
 
 

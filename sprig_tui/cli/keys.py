@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,19 +9,19 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, json_option, yes_option
 from sprig_tui.cli.keys_check import check
+from sprig_tui.cli.keys_sprig import sprig
 from sprig_tui.cli.keys_token import token
+from sprig_tui.cli.keys_workspace import workspace
 from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.secret_input import agreed, say_lint
 from sprig_tui.config.findings import key_findings
-from sprig_tui.errors import ConfigError, ExitCode
+from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.editing import Value
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.keylint import KeyLint
     from sprig_tui.config.settings import Settings
-
-LONGEST_INPUT = 65_536
-"""Characters read from standard input; a key has 32."""
 
 
 @click.group("keys")
@@ -35,6 +34,8 @@ def keys() -> None:
 
 keys.add_command(check)
 keys.add_command(token)
+keys.add_command(sprig)
+keys.add_command(workspace)
 
 
 @keys.command("list", cls=Command, short_help="Each environment: its key, masked, and where it comes from.")
@@ -86,24 +87,31 @@ def _row_json(found: Environment) -> dict[str, Any]:
 @click.option("--endpoint", type=ENDPOINT, help="Where its answers go.")
 @click.option("--protected/--not-protected", default=None, help="Whether sending in bulk asks for its name.")
 @click.option("--sprig-environment-id", metavar="ID", help="Sprig's id of it, which webhooks carry.")
-@click.option("--force", is_flag=True, help="Store a key that looks odd.")
+@click.option("--source", metavar="NAME", help="Take the key of this source of the workspace (name, slug or id).")
+@click.option("--force", is_flag=True, help="Store a key that looks odd, or whose source does.")
 def set_key(
     environment: str,
     surplus: tuple[str, ...],
     endpoint: str | None,
     protected: bool | None,
     sprig_environment_id: str | None,
+    source: str | None,
     force: bool,
 ) -> int:
     """Store the Write Key of ENV, from a hidden prompt or from standard input; never from the command line.
 
     ENV may be new: lower-case letters, digits and dashes. The key is stored in the config file, mode 0600.
+
+    With a token of Segment's Public API (sprig-tui keys workspace) the workspace's sources are offered by name, and
+    the key is taken from the one chosen; --source names it for scripts. A source that says another environment by its
+    name or labels has to be confirmed.
     """
     if surplus:
         raise click.UsageError(
             "a key on the command line is seen by others and kept in the shell's history; "
             f"run `sprig-tui keys set {environment[:40]}` and paste it there, and if that was a real key, replace it"
         )
+    from sprig_tui.cli.keys_source import choose_key
     from sprig_tui.config.keylint import lint_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.settings import check_name
@@ -111,9 +119,10 @@ def set_key(
 
     check_name(environment)
     settings = open_settings(quiet=True)
-    lint = lint_key(_read_key(environment))
-    _say(lint)
-    if not _accepted(settings, environment, lint, force=force):
+    chosen = choose_key(settings, environment, source)
+    lint = lint_key(chosen.text)
+    say_lint(lint)
+    if not _accepted(settings, environment, lint, chosen.doubts, force=force):
         return ExitCode.USAGE
     changes: dict[str, Value | None] = {"write_key": lint.key}
     given = {"endpoint": endpoint, "protected": protected, "sprig_environment_id": sprig_environment_id}
@@ -137,42 +146,20 @@ def settings_key(environment: str) -> Any:
     return open_settings(quiet=True).environments[environment].write_key
 
 
-def _read_key(environment: str) -> str:
-    if sys.stdin.isatty():
-        return asking.hidden(f"write key of {environment} (not shown):")
-    text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
-    if b"\0" in text[:4]:
-        raise ConfigError("standard input is not UTF-8 text", hint="pipe the key alone, as UTF-8")
-    return text.decode("utf-8", "replace")
-
-
-def _say(lint: KeyLint) -> None:
-    for fault in lint.faults:
-        if fault.level == "error":
-            diagnostics.fault(f"not stored: {fault.message}", fault.hint)
-        elif fault.level == "warning":
-            diagnostics.warning(fault.message, fault.hint)
-        else:
-            diagnostics.note(fault.message)
-
-
-def _accepted(settings: Settings, environment: str, lint: KeyLint, *, force: bool) -> bool:
+def _accepted(
+    settings: Settings, environment: str, lint: KeyLint, source_doubts: tuple[str, ...], *, force: bool
+) -> bool:
     """Whether the key may be stored; asks, where someone is there, about what is odd."""
     if lint.errors:
         return False
-    doubts = [fault.message for fault in lint.warnings]
+    doubts = [*(fault.message for fault in lint.warnings), *source_doubts]
     for name, other in settings.environments.items():
         if name != environment and other.write_key is not None and other.write_key.reveal() == lint.key:
             doubts.append(f"{name} has the same key")
             diagnostics.warning(
                 f"{name} has the same key", "a key belongs to one source; each environment has a source of its own"
             )
-    if not doubts or force:
-        return True
-    if asking.can_ask():
-        return asking.confirm("store it all the same?")
-    diagnostics.fault(f"not stored: {'; '.join(doubts)}", "add --force if it is meant so")
-    return False
+    return agreed(doubts, force=force)
 
 
 @keys.command("remove", cls=Command, short_help="Remove a key from the config.")

@@ -12,6 +12,7 @@ from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import ENVIRONMENT, Command, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.errors import ExitCode
+from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
@@ -31,26 +32,34 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
     """Look at the format of each key; with --send-test-event also send one event.
 
     Segment answers 200 to a wrong key, so no program can verify one: after a test event, look into the debugger of
-    the source. Exit code 1 when a key is missing or odd, or the event was refused; 3 when no answer came.
+    the source. With a token of Segment's Public API (sprig-tui keys workspace) it is looked up which source each key
+    belongs to, whether it is enabled, and which destinations are connected. Exit code 1 when a key is missing, odd or
+    of the wrong source, or the event was refused; 3 when no answer came.
     """
     settings = open_settings(quiet=True)
     chosen = [settings.environment(environment)] if environment else list(settings.environments.values())
     if send_test_event and environment is None:
         raise click.UsageError("--send-test-event needs ENV: the environment whose source is to get the event")
     rows = [_checked(settings, found) for found in chosen]
-    code = ExitCode.REJECTED if any(row["faults"] for row in rows) else ExitCode.OK
+    asked = ExitCode.OK
+    if settings.workspace.token is not None:
+        from sprig_tui.cli.workspace_checks import look_up
+
+        asked = look_up(settings, chosen, rows)
+    code = ExitCode.REJECTED if any(row["faults"] for row in rows) else asked
     if send_test_event and chosen[0].write_key is not None:
         if not yes and not _consented(chosen[0]):
             return ExitCode.USAGE
         row, code = asyncio.run(_send_test(settings, chosen[0]))
         rows[0]["test_event"] = row
+    for row in rows:
+        said = row.pop("said", ())
+        if not as_json:
+            said_of_it = printable("; ".join(row["faults"])) or "looks like a key"
+            output.write_line(f"{row['name']:<14}{row['key'] or 'no key':<12}{said_of_it}")
+            output.write_lines(f"{'':<14}{printable(line)}" for line in said)
     if as_json:
         output.write_json({"environments": rows})
-    else:
-        for row in rows:
-            output.write_line(
-                f"{row['name']:<14}{row['key'] or 'no key':<12}{'; '.join(row['faults']) or 'looks like a key'}"
-            )
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import subprocess
 import sys
 import threading
@@ -163,3 +164,51 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return to_file
+
+
+class Terminal:
+    """A program at a pseudo-terminal; `says` reads until a text is there."""
+
+    def __init__(self, *argv: object, **streams: Any) -> None:
+        self._end, inner = pty.openpty()
+        self.seen = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sprig_tui", *map(str, argv)],
+            **{"stdin": inner, "stdout": inner, "stderr": inner, **streams},
+            env={**os.environ, "TERM": "xterm"},
+            start_new_session=True,
+        )
+        os.close(inner)
+
+    def says(self, text: str) -> None:
+        while text not in self.seen:
+            self.seen += os.read(self._end, 4096).decode()
+
+    def types(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def ends(self) -> int:
+        try:
+            while more := os.read(self._end, 4096):
+                self.seen += more.decode()
+        except OSError:
+            pass  # the other end is closed: it is over
+        return self.process.wait(60)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+@pytest.fixture
+def terminal(home: Path) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_one(*argv: object, **streams: Any) -> Terminal:
+        opened.append(Terminal(*argv, **streams))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +12,6 @@ import pytest
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]
-
-
-class Terminal:
-    """A program at a pseudo-terminal; `says` reads until a text is there."""
-
-    def __init__(self, *argv: object, **streams: Any) -> None:
-        self._end, inner = pty.openpty()
-        self.seen = ""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", *map(str, argv)],
-            **{"stdin": inner, "stdout": inner, "stderr": inner, **streams},
-            env={**os.environ, "TERM": "xterm"},
-            start_new_session=True,
-        )
-        os.close(inner)
-
-    def says(self, text: str) -> None:
-        while text not in self.seen:
-            self.seen += os.read(self._end, 4096).decode()
-
-    def types(self, text: str) -> None:
-        os.write(self._end, text.encode())
-
-    def ends(self) -> int:
-        try:
-            while more := os.read(self._end, 4096):
-                self.seen += more.decode()
-        except OSError:
-            pass  # the other end is closed: it is over
-        return self.process.wait(60)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._end)
-
-
-@pytest.fixture
-def terminal(home: Path) -> Iterator[Callable[..., Terminal]]:
-    opened: list[Terminal] = []
-
-    def open_one(*argv: object, **streams: Any) -> Terminal:
-        opened.append(Terminal(*argv, **streams))
-        return opened[-1]
-
-    yield open_one
-    for one in opened:
-        one.close()
 
 
 def test_a_protected_environment_asks_for_its_name(

@@ -1,0 +1,137 @@
+"""The Write Key for `keys set`: pasted, or taken from a source of the workspace that is chosen by number or name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sprig_tui.cli import asking, diagnostics
+from sprig_tui.cli.secret_input import read_secret
+from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
+from sprig_tui.config.keylint import KEY_LENGTH, lint_key
+from sprig_tui.errors import ConfigError, WorkspaceError
+from sprig_tui.segment.source_fit import source_doubts
+from sprig_tui.segment.sources import Source, find_source, masked, owner_of
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+SHOWN = 50
+"""Sources that are listed; any other can be named."""
+
+
+class Chosen(NamedTuple):
+    """A key as it was given, and what speaks against its source."""
+
+    text: str
+    doubts: tuple[str, ...] = ()
+
+
+def choose_key(settings: Settings, environment: str, named: str | None) -> Chosen:
+    """The key for an environment; `named` is the source that a script asks for. Raises ConfigError, WorkspaceError.
+
+    Without a token a key is pasted or piped, as ever. With one, a person is offered the workspace's sources, and a
+    pasted key is looked up among them; a workspace that does not answer stops no paste.
+    """
+    if named is not None:
+        if settings.workspace.token is None:
+            raise ConfigError(
+                "--source looks into the workspace, and there is no token of Segment's Public API", hint=NO_TOKEN_HINT
+            )
+        match = find_source(named, list_sources(settings))
+        if match.source is None:
+            raise ConfigError(match.fault, hint=match.hint)
+        return _taken(match.source, settings, environment)
+    sources = _sources(settings)
+    if sources and asking.can_ask():
+        picked = _offered(sources, settings, environment)
+        if picked is not None:
+            return _taken(picked, settings, environment)
+    text = read_secret(f"write key of {environment}")
+    return Chosen(text, _doubts_of_pasted(text, sources, settings, environment))
+
+
+def _sources(settings: Settings) -> tuple[Source, ...]:
+    if settings.workspace.token is None:
+        return ()
+    try:
+        return list_sources(settings)
+    except (WorkspaceError, ConfigError) as error:
+        diagnostics.warning(f"the workspace's sources cannot be listed: {error.message}", error.hint)
+        return ()
+
+
+def _offered(sources: Sequence[Source], settings: Settings, environment: str) -> Source | None:
+    """The source that the person picks; None to paste a key."""
+    doubts = {source.id: source_doubts(source, environment, settings.environments) for source in sources}
+    # sorting keeps the order within each half
+    listed = sorted(sources, key=lambda source: bool(doubts[source.id]))
+    diagnostics.note("sources of the workspace:")
+    for line in _lines(listed[:SHOWN], doubts):
+        diagnostics.note(line)
+    if len(listed) > SHOWN:
+        diagnostics.note(f"  and {len(listed) - SHOWN:,} more, which can be named")
+    while True:
+        answer = asking.answer(f"number or name of the source for {environment}, or enter to paste a key: ")
+        if not answer:
+            return None
+        if owner_of(answer, sources) or (len(answer) == KEY_LENGTH and answer.isalnum()):
+            diagnostics.warning("that is a key, and now on the screen", "press enter, and paste it where it is hidden")
+            continue
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= min(SHOWN, len(listed)):
+            return listed[int(answer) - 1]
+        match = find_source(answer, sources)
+        if match.source is not None:
+            return match.source
+        diagnostics.warning(match.fault, match.hint)
+
+
+def _lines(sources: Sequence[Source], doubts: dict[str, tuple[str, ...]]) -> list[str]:
+    cells = [
+        (
+            f"{number:>4}",
+            source.name[:40],
+            source.kind[:20],
+            ", ".join(source.labels)[:40],
+            "enabled" if source.enabled else "disabled",
+            masked(source.write_keys[0]) if source.write_keys else "key not visible",
+        )
+        for number, source in enumerate(sources, 1)
+    ]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    rows = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    flags = (f"  ! {'; '.join(doubts[source.id])}" if doubts[source.id] else "" for source in sources)
+    return [row + flag for row, flag in zip(rows, flags, strict=True)]
+
+
+def _taken(source: Source, settings: Settings, environment: str) -> Chosen:
+    if not source.write_keys:
+        raise ConfigError(
+            f"the token sees no write key of {source.name}",
+            hint="give it the role of a source admin or workspace owner, or paste the key",
+        )
+    key = source.write_keys[0]
+    others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
+    diagnostics.note(f"taking {masked(key)}{others}, from source {source_text(source)}")
+    return Chosen(key, _flagged(source, settings, environment))
+
+
+def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
+    key = lint_key(text).key
+    if not key or not any(source.write_keys for source in sources):
+        return ()
+    source = owner_of(key, sources)
+    if source is None:
+        diagnostics.warning(
+            "this key belongs to no source of the workspace", "it may be another workspace's; Segment would not say so"
+        )
+        return ()
+    diagnostics.note(f"this key belongs to source {source_text(source)}")
+    return _flagged(source, settings, environment)
+
+
+def _flagged(source: Source, settings: Settings, environment: str) -> tuple[str, ...]:
+    doubts = source_doubts(source, environment, settings.environments)
+    for doubt in doubts:
+        diagnostics.warning(f"source {source.name}: {doubt}", f"is it the one for {environment}?")
+    return doubts

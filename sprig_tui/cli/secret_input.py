@@ -1,0 +1,46 @@
+"""Secrets from a hidden prompt or from standard input, never from the command line; and what is off with them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sprig_tui.cli import asking, diagnostics
+from sprig_tui.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.keylint import KeyLint
+
+LONGEST_INPUT = 65_536
+"""Characters read from standard input; a key has 32."""
+
+
+def read_secret(what: str) -> str:
+    """As typed, pasted or piped; raises ConfigError for what is no text."""
+    if sys.stdin.isatty():
+        return asking.hidden(f"{what} (not shown):")
+    text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
+    if b"\0" in text[:4]:
+        raise ConfigError("standard input is not UTF-8 text", hint="pipe the key alone, as UTF-8")
+    return text.decode("utf-8", "replace")
+
+
+def say_lint(lint: KeyLint) -> None:
+    """Everything that was found; nothing of the secret itself."""
+    for fault in lint.faults:
+        if fault.level == "error":
+            diagnostics.fault(f"not stored: {fault.message}", fault.hint)
+        elif fault.level == "warning":
+            diagnostics.warning(fault.message, fault.hint)
+        else:
+            diagnostics.note(fault.message)
+
+
+def agreed(doubts: list[str], *, force: bool) -> bool:
+    """Whether to store it in spite of these; asks, where someone is there."""
+    if not doubts or force:
+        return True
+    if asking.can_ask():
+        return asking.confirm("store it all the same?")
+    diagnostics.fault(f"not stored: {'; '.join(doubts)}", "add --force if it is meant so")
+    return False

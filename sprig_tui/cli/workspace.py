@@ -1,0 +1,122 @@
+"""The Segment workspace behind the keys: which source each key belongs to, and what is connected to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.clock import SystemClock
+from sprig_tui.config.durations import format_duration
+from sprig_tui.errors import ConfigError
+from sprig_tui.segment.source_fit import source_doubts
+from sprig_tui.segment.sources import Destination, Source, owner_of
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.config.workspace import Workspace
+    from sprig_tui.segment.public_api import PublicApi
+
+NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui keys workspace"  # noqa: S105 - a sentence
+
+
+class KeyStanding(NamedTuple):
+    """One environment's key, as the workspace knows it."""
+
+    environment: str
+    source: Source | None
+    """None where the key belongs to no source of the workspace."""
+    destinations: tuple[Destination, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+class Standings(NamedTuple):
+    """What the workspace says of the keys."""
+
+    workspace: str
+    sources: int
+    visible: bool
+    """Whether the token may see Write Keys; without that nothing can be told of any."""
+    keys: tuple[KeyStanding, ...]
+
+
+def public_api(workspace: Workspace, *, timeout_s: float = 15.0) -> PublicApi:
+    """The client of a workspace that has a token; raises ConfigError."""
+    from sprig_tui.segment.public_api import PublicApi
+
+    if workspace.token is None:
+        raise ConfigError("no token of Segment's Public API is configured", hint=NO_TOKEN_HINT)
+    return PublicApi(
+        workspace.base_url,
+        workspace.token,
+        clock=SystemClock(),
+        timeout=timeout_s,
+        waiting=lambda seconds: diagnostics.note(f"Segment's Public API asks to wait {format_duration(seconds)}"),
+    )
+
+
+def list_sources(settings: Settings) -> tuple[Source, ...]:
+    """Every source of the workspace; raises WorkspaceError and ConfigError."""
+
+    async def ask() -> tuple[Source, ...]:
+        async with public_api(settings.workspace) as api:
+            return await api.sources()
+
+    return asyncio.run(ask())
+
+
+async def key_standings(
+    settings: Settings, environments: Iterable[Environment], *, timeout_s: float = 15.0
+) -> Standings:
+    """Look up the keys of these environments; raises WorkspaceError and ConfigError."""
+    async with public_api(settings.workspace, timeout_s=timeout_s) as api:
+        workspace, sources = await api.workspace(), await api.sources()
+        visible = any(source.write_keys for source in sources)
+        found: list[KeyStanding] = []
+        for environment in environments:
+            if environment.write_key is None or not visible:
+                continue
+            source = owner_of(environment.write_key.reveal(), sources)
+            if source is None:
+                found.append(KeyStanding(environment.name, None))
+                continue
+            doubts = source_doubts(source, environment.name, settings.environments)
+            found.append(KeyStanding(environment.name, source, await api.destinations(source.id), doubts))
+    return Standings(workspace, len(sources), visible, tuple(found))
+
+
+def source_text(source: Source) -> str:
+    """Such as `Acme production (HTTP API, environment: prod), enabled`."""
+    about = ", ".join(filter(None, (source.kind, *source.labels)))
+    return f"{source.name}{f' ({about})' if about else ''}, {'enabled' if source.enabled else 'disabled'}"
+
+
+def destinations_text(destinations: tuple[Destination, ...]) -> str:
+    """Such as `destinations: Amplitude, Customer.io (disabled)`."""
+    if not destinations:
+        return "no destination is connected: what arrives goes nowhere else"
+    names = (one.name if one.enabled else f"{one.name} (disabled)" for one in destinations)
+    said = f"destinations: {', '.join(names)}"
+    return said if any(one.enabled for one in destinations) else f"{said}; none is enabled"
+
+
+def source_json(standing: KeyStanding, workspace: str) -> dict[str, Any] | None:
+    """The source with its destinations, for programs; never a key."""
+    source = standing.source
+    if source is None:
+        return None
+    return {
+        "workspace": workspace,
+        "id": source.id,
+        "name": source.name,
+        "slug": source.slug,
+        "kind": source.kind,
+        "enabled": source.enabled,
+        "labels": source.labels,
+        "doubts": standing.doubts,
+        "destinations": [
+            {"id": one.id, "name": one.name, "kind": one.kind, "enabled": one.enabled} for one in standing.destinations
+        ],
+    }
