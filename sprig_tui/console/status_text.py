@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -57,6 +58,8 @@ def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list
     return _spread(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
 
 
+_CUT = re.compile(r"[:;,] | since | \(")
+"""Where the first words of a standing end; the Environments pane has the rest."""
 _JOURNAL = {"lost": "$text-error", "opening": "$text-warning"}
 
 
@@ -69,7 +72,7 @@ def _environment(view: EnvironmentView) -> list[Piece]:
             Piece(sparkline(view.history), "$text-accent"),
         ]
     else:
-        word = standing.text.split(":", 1)[0].split(";", 1)[0].split(",", 1)[0]
+        word = _CUT.split(standing.text, maxsplit=1)[0]
         style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
         pieces.append(Piece(printable(word, limit=40), style or "$text-muted"))
     return [*pieces, Piece("   ")]

@@ -63,12 +63,13 @@ class EditForm(Dialog[Changes | None]):
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
             yield Label("Segment region us or eu, or an https:// address")
-            yield Input(now.endpoint, "us", id="endpoint")
+            yield Input(now.endpoint, "us", id="endpoint", compact=True)
             yield Label("Requests per second (Segment asks partners for 50 at most)")
-            yield Input(f"{now.requests_per_second:g}", "50", id="rate")
+            yield Input(f"{now.requests_per_second:g}", "50", id="rate", compact=True)
             yield Label("Sprig's environment id, as webhooks carry it (empty: not known)")
-            yield Input(now.sprig_environment_id or "", id="sprig-id")
-            yield Checkbox(plain("protected: sending in bulk asks for its name"), now.protected, id="protected")
+            yield Input(now.sprig_environment_id or "", id="sprig-id", compact=True)
+            yield Label("Protected: sending in bulk asks for its name")
+            yield Checkbox("protected", now.protected, id="protected", compact=True)
             yield Static("", classes="dialog-fault")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel")

@@ -112,9 +112,14 @@ class EnvironmentPane(Commanded, LineView):
             self.post_message(self.EnvironmentSelected(now))
 
     def on_resize(self) -> None:
-        """Lay out for the new size."""
+        """Lay out for the new size; a folded pane shows the selected environment."""
         self._lay_out()
         self._cursor_to_selected()
+        self.call_after_refresh(self._show_cursor)
+
+    def _show_cursor(self) -> None:
+        if self.cursor >= 0:
+            self.bring_into_sight(self.cursor)
 
     def reveal(self, key: str) -> None:
         """Show the selected environment's key for five seconds."""
