@@ -55,9 +55,12 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, v
     assert not loaded & {"textual", "rich", "httpx", "sqlite3", "tomli_w", "asyncio"}
 
 
-@pytest.mark.parametrize("name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal", "pull"])
+@pytest.mark.parametrize(
+    "name", ["log", "paths", "keys", "doctor", "send", "replay", "run", "sink", "demo", "journal", "pull", "listen"]
+)
 def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: str) -> None:
-    assert not loaded_by(command(name, "--help"), tmp_path) & {"textual", "rich", "httpx", "sqlite3"}
+    heavy = {"textual", "rich", "httpx", "sqlite3", "starlette", "uvicorn", "prometheus_client"}
+    assert not loaded_by(command(name, "--help"), tmp_path) & heavy
 
 
 def test_the_log_needs_no_network(tmp_path: Path) -> None:
@@ -70,6 +73,7 @@ def test_the_log_needs_no_network(tmp_path: Path) -> None:
         (["journal.sqlite", "delivery.engine", "delivery.feeding"], {"textual", "rich", "click"}),
         (["mapping.mapper"], {*FACES, "httpx", "sqlite3", "asyncio", "sprig_tui.config.settings"}),
         (["sprig.reading"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
+        (["receiver.station", "receiver.server"], {"textual", "httpx", "sqlite3"}),
         # httpx brings click and rich along, where they are installed
         (["segment.client", "segment.sink"], {"textual", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
         (["config.settings"], {*FACES, "httpx", "sqlite3"}),

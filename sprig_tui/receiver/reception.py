@@ -19,6 +19,7 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
 from sprig_tui.receiver.refusals import RefusedError
+from sprig_tui.sprig.faults import malformed
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, Unsendable
 
@@ -131,8 +132,7 @@ def _not_json(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} is not UTF-8"
     except msgspec.DecodeError as error:
-        text = str(error)
-        return text[:1].lower() + text[1:200]
+        return malformed(raw, error).removeprefix("not valid JSON: ")
     except RecursionError:
         return "nested too deeply"
     return ""

@@ -1,0 +1,243 @@
+"""`listen` as a process, with real webhooks; and `keys token`."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+TOKEN = "production-token-0123456789"
+Run = Callable[..., Any]
+
+
+class Listener:
+    """The program, listening on a port of its own."""
+
+    def __init__(self, *argv: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sprig_tui", *argv],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        self.said: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put("")
+
+    def until(self, part: str) -> str:
+        """The next line that holds this."""
+        while line := self._lines.get(timeout=30):
+            self.said.append(line)
+            if part in line:
+                return line
+        raise AssertionError(f"it ended: {self.said}")
+
+    def url(self) -> str:
+        return self.until("listening on ").split("listening on ")[1].split(",")[0]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(30)
+        self._reader.join(10)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Listener]]:
+    started: list[Listener] = []
+
+    def launch(*argv: str) -> Listener:
+        started.append(Listener(*argv))
+        return started[-1]
+
+    yield launch
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def guarded(configured: Path) -> Path:
+    """Production with a token, too."""
+    config = configured / "config.toml"
+    text = config.read_text().replace(
+        "[environments.development]",
+        f'webhook_token = "{TOKEN}"\nsprig_environment_id = "QmK7x2dTfa"\n[environments.development]',
+    )
+    config.write_text(text)
+    return configured
+
+
+def webhook(number: int = 1) -> dict[str, Any]:
+    return {
+        "environmentId": "QmK7x2dTfa",
+        "eventType": "ANSWER_SUBMITTED",
+        "createdAt": "2026-03-04T16:21:09.114Z",
+        "surveyId": 5120,
+        "surveyName": "Checkout effort",
+        "responseGroupUid": f"0f4c1c7e-5f0b-4f0e-9a35-{number:012d}",
+        "question": "How easy was checkout?",
+        "questionType": "LIKERT",
+        "response": 4,
+        "userId": f"acct_{number}",
+    }
+
+
+def post(url: str, body: dict[str, Any], token: str = TOKEN, path: str = "/webhooks/production") -> httpx.Response:
+    with httpx.Client(trust_env=False) as client:
+        return client.post(url + path, json=body, headers={"authorization": f"Bearer {token}"})
+
+
+def test_from_webhook_to_segment_seen_by_a_log_elsewhere(guarded, sink, start):
+    listener = start("listen", "--port", "0", "--status-every", "0")
+    url = listener.url()
+    following = subprocess.Popen(
+        [sys.executable, "-m", "sprig_tui", "log", "--follow", "--json", "-n", "1"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert following.stdout is not None
+        assert post(url, webhook(1)).json() == {"queued": 1, "known": 0, "withheld": 0}
+        sink.wait_until(lambda stats: stats.accepted == 1)
+        while (row := json.loads(following.stdout.readline()))["state"] != "delivered":
+            pass
+        assert (row["user_id"], row["source"]) == ("acct_1", "webhook")
+        assert post(url, webhook(2), path="/webhooks").status_code == 200
+        while (row := json.loads(following.stdout.readline()))["state"] != "delivered":
+            pass
+        assert row["user_id"] == "acct_2"
+    finally:
+        following.kill()
+        following.communicate()
+    assert httpx.get(url + "/readyz", trust_env=False).json()["lanes"]["production"]["last_status"] == 200
+    assert listener.stop() == 0
+    assert listener.until("stopped; webhooks 2  refused 0  delivered 2")
+    assert TOKEN not in "".join(listener.said)
+
+
+def test_without_an_engine_it_only_receives(guarded, sink, start, cli):
+    listener = start("listen", "--port", "0", "--no-engine")
+    assert post(listener.url(), webhook()).status_code == 200
+    assert listener.stop(signal.SIGINT) == 0
+    [row] = cli("log", "--json").rows
+    assert row["state"] == "queued"
+    assert sink.sink.stats.requests == 0
+
+
+def test_a_changed_token_is_taken_up(guarded, start):
+    listener = start("listen", "--port", "0")
+    url = listener.url()
+    assert post(url, webhook()).status_code == 200
+    config = guarded / "config.toml"
+    config.write_text(config.read_text().replace(TOKEN, "another-token-0123456789"))
+    listener.until("the config changed")
+    assert post(url, webhook(2)).status_code == 401
+    assert post(url, webhook(2), "another-token-0123456789").status_code == 200
+    config.write_text("[environments.production\n")
+    listener.until("going on with the config as it was")
+    assert post(url, webhook(3), "another-token-0123456789").status_code == 200
+
+
+def test_what_can_be_said_before_it_listens_is_two(guarded, cli, start, tmp_path):
+    assert "cannot use" in cli("listen", "--certfile", tmp_path / "none.pem").err
+    assert "--keyfile needs --certfile" in cli("listen", "--keyfile", "x").err
+    port = start("listen", "--port", "0").url().rpartition(":")[2]
+    done = cli("listen", "--port", port)
+    assert (done.code, done.out) == (2, "")
+    assert "cannot listen on" in done.err
+
+
+def test_strangers_are_not_listened_to_without_any_token(configured, cli):
+    done = cli("listen", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - that it is no loopback is the point
+    assert done.code == 2
+    assert "no environment has a webhook token" in done.err
+    assert "keys token production --generate" in done.err
+
+
+def test_the_unit_is_for_this_command_line(home, cli, tmp_path, monkeypatch):
+    argv = ["listen", "--port", "9000", "--certfile", "my certs/c.pem", "--capture=kept", "--print-unit"]
+    monkeypatch.setattr(sys, "argv", ["sprig-tui", *argv])
+    done = cli(*argv)
+    assert done.code == 0
+    assert (
+        f'sprig-tui listen --port 9000 --certfile "{tmp_path}/my certs/c.pem" --capture={tmp_path}/kept\n' in done.out
+    )
+    assert f"\nReadWritePaths={tmp_path}/kept\n" in done.out
+    assert "--print-unit" not in done.out
+    assert not home.exists()
+
+
+# -- keys token ------------------------------------------------------------------------------------------------------
+
+
+def stored(home: Path, environment: str = "production") -> str | None:
+    table: dict[str, Any] = tomllib.loads((home / "config.toml").read_text()).get("environments", {})
+    found: str | None = table.get(environment, {}).get("webhook_token")
+    return found
+
+
+def test_a_generated_token_is_shown_once(home, cli):
+    done = cli("keys", "token", "production", "--generate")
+    assert done.code == 0
+    assert stored(home) == done.out.strip()
+    assert len(done.out.strip()) >= 40
+    assert done.out.strip() not in done.err
+    assert (home / "config.toml").stat().st_mode & 0o777 == 0o600
+    shown = cli("keys", "list", "--json")
+    assert done.out.strip() not in shown.out
+    assert shown.json["environments"][0]["webhook_token"].startswith(done.out[:4])
+
+
+def test_a_token_comes_from_standard_input(home, process):
+    done = process("keys", "token", "staging", stdin=f"Bearer {TOKEN}\n".encode())
+    assert (done.code, done.out) == (0, "")
+    assert stored(home, "staging") == TOKEN
+    assert TOKEN not in done.err
+    replaced = process("keys", "token", "staging", stdin=b"another-token-0123456789")
+    assert replaced.code == 2
+    assert "add --yes" in replaced.err
+    assert process("keys", "token", "staging", "--yes", stdin=b"another-token-0123456789").code == 0
+    assert stored(home, "staging") == "another-token-0123456789"
+    assert process("keys", "token", "staging", "--remove", "--yes").code == 0
+    assert stored(home, "staging") is None
+
+
+@pytest.mark.parametrize(
+    ("stdin", "said"), [(b"", "no token"), (b"two words", "spaces"), (b"x" * 70_000, "no token"), (b"\0\0", "UTF-8")]
+)
+def test_what_is_no_token_is_not_stored(home, process, stdin, said):
+    done = process("keys", "token", "production", stdin=stdin)
+    assert done.code == 2
+    assert said in done.err
+    assert not (home / "config.toml").exists()
+
+
+def test_a_token_on_the_command_line_is_refused(cli):
+    done = cli("keys", "token", "production", TOKEN)
+    assert done.code == 2
+    assert TOKEN not in done.err
+    assert os.environ.get("SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION") is None
