@@ -23,7 +23,12 @@ THEMES = (
         surface="#181f23",
         panel="#222b30",
         dark=True,
-        variables={"border-blurred": "#3a474d"},
+        variables={
+            "border-blurred": "#3a474d",
+            "scrollbar-background": "#12171a",
+            "scrollbar-background-hover": "#12171a",
+            "scrollbar-background-active": "#12171a",
+        },
     ),
     Theme(
         name="sprig-light",
@@ -38,7 +43,12 @@ THEMES = (
         surface="#f3f5f2",
         panel="#e4e9e5",
         dark=False,
-        variables={"border-blurred": "#b7c2bb"},
+        variables={
+            "border-blurred": "#b7c2bb",
+            "scrollbar-background": "#fbfcfa",
+            "scrollbar-background-hover": "#fbfcfa",
+            "scrollbar-background-active": "#fbfcfa",
+        },
     ),
 )
 
