@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 _UNIT = """\
 # /etc/systemd/system/sprig-tui.service
-# Then: systemctl daemon-reload && systemctl enable --now sprig-tui; journalctl -u sprig-tui -f
+# First: useradd --system --home-dir {home} {user} && install -d -m 700 -o {user} -g {user} {home}
+# Then:  systemctl daemon-reload && systemctl enable --now sprig-tui; journalctl -u sprig-tui -f
 [Unit]
 Description=sprig-tui: receives Sprig's webhooks and delivers them to Segment
 Wants=network-online.target
@@ -51,7 +52,7 @@ WantedBy=multi-user.target
 USER = "sprig-tui"
 
 
-def unit_text(arguments: Sequence[str] = (), *, files: Iterable[Path] = (), writes: Path | None = None) -> str:
+def unit_text(arguments: Sequence[str] = (), *, files: Sequence[Path] = (), writes: Path | None = None) -> str:
     """The unit that runs `sprig-tui ARGUMENTS` (those of this process where none are given) from /var/lib/sprig-tui.
 
     `files` are those among the arguments that name files: a service stands in another folder than the person who asked.
@@ -59,7 +60,9 @@ def unit_text(arguments: Sequence[str] = (), *, files: Iterable[Path] = (), writ
     """
     program = _program()
     words = [_placed(word, files) for word in arguments or sys.argv[1:] if word != "--print-unit"]
-    in_home = any(Path(folder) in program.parents for folder in ("/home", "/root"))
+    in_home = any(
+        Path(folder) in file.absolute().parents for file in (program, *files) for folder in ("/home", "/root")
+    )
     return _UNIT.format(
         home=f"/var/lib/{USER}",
         folder=USER,
@@ -71,7 +74,7 @@ def unit_text(arguments: Sequence[str] = (), *, files: Iterable[Path] = (), writ
     )
 
 
-def _placed(word: str, files: Iterable[Path]) -> str:
+def _placed(word: str, files: Sequence[Path]) -> str:
     option, equals, value = word.rpartition("=")
     for file in files:
         if value == str(file):

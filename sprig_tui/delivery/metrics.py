@@ -82,6 +82,8 @@ class DeliveryMetrics:
                 waited = self._clock.now() - oldest[name] if name in oldest else 0
                 self._oldest.labels(label).set(max(0, waited) / 1000)
         for name, lane in lanes.items():
+            if not name:  # nothing is ever sent for what belongs nowhere
+                continue
             for state_name in LANE_STATES:
                 self._lane.labels(name, state_name).set(lane.state == state_name)
             self._failures.labels(name).set(lane.failures)

@@ -42,6 +42,7 @@ class JournalHealth:
         told = {
             name: {"state": lane.state, "cause": lane.cause, "until": lane.until, "last_status": lane.last_status}
             for name, lane in lanes.items()
+            if name
         }
         return True, {"journal": "writable", "lanes": told}
 

@@ -32,8 +32,10 @@ async def test_alive_and_ready(serve):
 async def test_lanes_are_told_and_do_not_make_it_unready(serve):
     served = await serve()
     await served.journal.set_lane("production", "paused", "key refused (401)")
+    await served.post({}, "/webhooks")
     done = await served.client.get("/readyz")
     assert done.status_code == 200
+    assert list(done.json()["lanes"]) == ["production"], "none for what belongs nowhere"
     assert done.json()["lanes"]["production"]["state"] == "paused"
     assert done.json()["lanes"]["production"]["cause"] == "key refused (401)"
 
