@@ -1,0 +1,124 @@
+"""`sprig-tui keys sprig`: the key of Sprig's REST API, by environment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import asking, diagnostics
+from sprig_tui.cli.commands import ENVIRONMENT, Command, yes_option
+from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
+from sprig_tui.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+TRIAL_S = 10.0
+"""Seconds for each phase of the request that tries a key."""
+
+
+@click.command("sprig", cls=Command, short_help="Store the key of Sprig's REST API, which sprig-tui pull reads with.")
+@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
+@click.option("--remove", is_flag=True, help="Remove it from the config.")
+@yes_option
+def sprig(environment: str, surplus: tuple[str, ...], force: bool, remove: bool, yes: bool) -> int:
+    """Store the key of Sprig's REST API of ENV, from a hidden prompt or standard input; never from the command line.
+
+    In Sprig: Integrations > Enrichment > Data Import API, in the environment that ENV stands for. It is tried before
+    it is stored. It is read from SPRIG_TUI_SPRIG_API_KEY_<ENV>, else from the variable that sprig_api_key_env names,
+    else from the config.
+    """
+    if surplus:
+        raise click.UsageError(
+            "a key on the command line is seen by others and kept in the shell's history; "
+            f"run `sprig-tui keys sprig {environment[:40]}` and paste it there, and if that was a real key, replace it"
+        )
+    from sprig_tui.config.apikeylint import lint_api_key
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.settings import check_name
+    from sprig_tui.config.writing import save_environment
+
+    check_name(environment)
+    settings = open_settings(quiet=True)
+    if remove:
+        return _remove(settings, environment, yes=yes)
+    lint = lint_api_key(read_secret(f"key of Sprig's API for {environment}"))
+    say_lint(lint)
+    if lint.errors:
+        return ExitCode.USAGE
+    doubts = [fault.message for fault in lint.warnings]
+    doubts.extend(_shared(settings, environment, lint.key))
+    doubts.extend(asyncio.run(_refused(settings, lint.key)))
+    if not agreed(doubts, force=force):
+        return ExitCode.USAGE
+    paths = find_paths()
+    save_environment(paths, environment, {"sprig_api_key": lint.key})
+    diagnostics.good(f"{environment}: the key of Sprig's API is stored in {paths.config_file}")
+    used = open_settings(quiet=True).environments[environment].sprig_api_key
+    if used is not None and used.source != "config":
+        diagnostics.warning(
+            f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
+        )
+    diagnostics.note(f"sprig-tui pull -e {environment} --dry-run shows what it would read")
+    return ExitCode.OK
+
+
+def _shared(settings: Settings, environment: str, key: str) -> list[str]:
+    found = [
+        name
+        for name, other in settings.environments.items()
+        if name != environment and other.sprig_api_key is not None and other.sprig_api_key.reveal() == key
+    ]
+    doubts = [f"{name} has the same key" for name in found]
+    for doubt in doubts:
+        diagnostics.warning(doubt, "the key says which of Sprig's environments is read: each has its own")
+    if any(other.write_key is not None and other.write_key.reveal() == key for other in settings.environments.values()):
+        doubts.append("it is a Segment write key")
+        diagnostics.warning("this is a Segment write key, not one of Sprig's API")
+    return doubts
+
+
+async def _refused(settings: Settings, key: str) -> list[str]:
+    """Why Sprig does not take the key; empty where it does, or cannot be asked."""
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.config.environment import SprigApiKey
+    from sprig_tui.sprig.api import SURVEYS, SprigClient
+
+    url = settings.sprig_api_url
+    async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=TRIAL_S) as client:
+        answer = await client.get(SURVEYS, {"limit": "1"})
+    if answer.kind == "key-refused":
+        diagnostics.warning(f"{url} refuses this key ({answer.status})", "copy it again, from the right environment")
+        return [f"Sprig refuses it ({answer.status})"]
+    if answer.kind == "ok":
+        diagnostics.note(f"{url} takes it")
+    else:
+        diagnostics.warning(f"it could not be tried at {url}: {answer.error}")
+    return []
+
+
+def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.writing import save_environment
+
+    found = settings.environment(environment)
+    if (environment, "sprig_api_key") not in settings.stored_secrets:
+        key = found.sprig_api_key
+        said = f"; it comes from {key.source}: unset that" if key is not None else ""
+        diagnostics.note(f"nothing to remove in the config for {environment}{said}")
+        return ExitCode.OK
+    if not yes:
+        if not asking.can_ask():
+            diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+            return ExitCode.USAGE
+        if not asking.confirm(f"remove the key of Sprig's API of {environment}?"):
+            diagnostics.note("nothing was removed")
+            return ExitCode.USAGE
+    save_environment(find_paths(), environment, {"sprig_api_key": None}, digest=settings.document.digest)
+    diagnostics.good(f"{environment}: its key of Sprig's API is removed from the config")
+    return ExitCode.OK
