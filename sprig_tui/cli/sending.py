@@ -83,7 +83,7 @@ class Sending:
                 # No handle is lost: a reload is done before the wait below, which asks for the last one.
                 self._reload = asyncio.ensure_future(self._after(self._reload, engine))
 
-        await feed(records, self._intake, journal, engine, progress=noted)
+        await feed(records, self._intake, journal, engine, progress=noted, into=self._fed)
         self._read_all = True
         if self._reload is not None:
             await self._reload

@@ -7,6 +7,7 @@ async with SQLiteJournal(path) as journal, Engine(journal, environments) as engi
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from operator import attrgetter
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.intake import Intake
 
+LAST_CHUNK = 5.0
+"""Seconds that a cancelled feed waits to hear whether the chunk at hand was stored."""
 _OUTCOME = attrgetter("outcome")
 _STANDING = attrgetter("state", "reason")
 _ENVIRONMENT = attrgetter("environment")
@@ -78,15 +81,14 @@ async def feed(
     Memory holds two chunks, however long the input: what waits for delivery waits on disk. `progress` hears after each
     chunk; `into` goes on counting where an earlier feed ended. Raises InputError of the reader (what was read before it
     is stored) and JournalError (chunks before it are stored; reading the same input again sends nothing twice).
-    Cancelled, it stores nothing more.
+    Cancelled, it stores nothing more, and counts the chunk that is being stored into `into`.
     """
     fed = Fed() if into is None else into
     pump = Pump(records, intake.entry)
     pump.start()
     try:
         while entries := await pump.take():
-            added = await journal.add(entries)
-            touched = fed.count(entries, added)
+            touched = fed.count(entries, await _stored(journal, entries, fed))
             if engine is not None:
                 for environment in touched:
                     engine.wake(environment)
@@ -95,3 +97,15 @@ async def feed(
     finally:
         pump.stop()
     return fed
+
+
+async def _stored(journal: Journal, entries: list[Entry], fed: Fed) -> list[Added]:
+    """Add a chunk; what the journal took although nobody waits any more is counted all the same."""
+    storing = asyncio.ensure_future(journal.add(entries))
+    try:
+        return await asyncio.shield(storing)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait((storing,), timeout=LAST_CHUNK)
+        if done and storing.exception() is None:
+            fed.count(entries, storing.result())
+        raise

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.feeding import feed
+from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.delivery.pump import CHUNK_ENTRIES
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.errors import InputError
@@ -113,6 +113,26 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Any) 
         assert sink.stats.accepted == fed.records == 4_000
 
 
+async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Any) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    class HeldJournal:
+        async def add(self, entries: Any) -> Any:
+            begun.set()
+            await go_on.wait()
+            return await bench.journal.add(entries)
+
+    fed = Fed()
+    there = bench.environment("http://127.0.0.1:9")
+    feeding = asyncio.ensure_future(feed(map(response, range(50)), intake_for(there), HeldJournal(), into=fed))  # type: ignore[arg-type] # only `add` is asked for
+    await begun.wait()
+    feeding.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await feeding
+    assert fed.records == len(fed.ids) == await bench.queued() == 50
+
+
 async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Any) -> None:
     taken = 0
     stored = asyncio.Event()
@@ -136,6 +156,7 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Any) -> Non
         await asyncio.sleep(0.001)
     assert taken <= 2 * CHUNK_ENTRIES + 1
     feeding.cancel()
+    stored.set()
     with pytest.raises(asyncio.CancelledError):
         await feeding
     await bench.until(lambda: not any(thread.name == "intake" for thread in threading.enumerate()))
