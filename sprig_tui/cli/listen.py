@@ -78,11 +78,12 @@ def listen(  # noqa: PLR0913 - one parameter per option
         output.write_line(unit_text(files=files, writes=capture).rstrip())
         return ExitCode.OK
     from sprig_tui.receiver.limits import Limits
-    from sprig_tui.receiver.server import bind, bound_to_loopback, tls_context
+    from sprig_tui.receiver.server import allow_files, bind, bound_to_loopback, tls_context
 
     settings = open_settings()
     given = {"body_bytes": max_body, "connections": max_connections}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    allow_files(limits.connections)
     tls = tls_context(certfile, keyfile) if certfile else None
     bound = bind(host, port)
     with bound:

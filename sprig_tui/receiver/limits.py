@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds of one receiver. Memory stays under `connections` x 64 KiB + `bytes_in_hand`."""
+    """Bounds of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `bytes_in_hand`."""
 
     body_bytes: int = 1_000_000
     """Longest body; Sprig's are about 1 KB."""

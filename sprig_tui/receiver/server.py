@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ from sprig_tui.receiver.limits import Limits
 
 BACKLOG = 1_024
 """Connections that the system holds for us while we accept others."""
+
+OTHER_FILES = 200
+"""Open files beside the connections: the journal, requests to Segment, captures."""
 
 
 class _Server(uvicorn.Server):
@@ -108,6 +112,27 @@ def bind(host: str, port: int) -> socket.socket:
             hint="another program may listen there, perhaps a listen of ours; choose another --port",
         ) from error
     return bound
+
+
+def allow_files(connections: int) -> None:
+    """Raise the limit of open files to what the connections need; raises ConfigError where the system forbids it.
+
+    A process that runs out of them accepts nothing, and can open no journal either.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + OTHER_FILES
+    if resource.RLIM_INFINITY in (soft, hard) or soft >= needed:
+        return
+    if hard < needed:
+        raise ConfigError(
+            f"{connections:,} connections need {needed:,} open files, and the system allows {hard:,}",
+            hint=f"use --max-connections {max(1, hard - OTHER_FILES)}, or raise the limit (ulimit -n, LimitNOFILE)",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def bound_to_loopback(bound: socket.socket) -> bool:

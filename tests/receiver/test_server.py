@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.receiver.server import bind, bound_to_loopback, tls_context
+from sprig_tui.receiver.server import allow_files, bind, bound_to_loopback, tls_context
 
 TOKEN = "production-token-0123456789"
 
@@ -86,6 +86,22 @@ def test_addresses():
             bind(host, 0)
 
 
+def test_files_that_connections_need():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        allow_files(500)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700
+        allow_files(10)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700, "never lowered"
+        if before[1] != resource.RLIM_INFINITY:
+            with pytest.raises(ConfigError, match="open files"):
+                allow_files(before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 class Slow(SQLiteJournal):
     """Takes its time to store, until it is let go."""
 
@@ -108,7 +124,7 @@ async def test_what_was_accepted_is_finished_before_the_end(serve, answer, tmp_p
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", served.port)
-            except ConnectionRefusedError:
+            except ConnectionError:
                 break
             writer.close()
         assert not ending.done()
