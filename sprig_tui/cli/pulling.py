@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -19,30 +18,22 @@ from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.sending import DRAIN
 from sprig_tui.cli.tally import Tally, say_examples, say_standstills, tally_json, tally_of, tally_text, verdict
 from sprig_tui.cli.watching import engine_log
-from sprig_tui.clock import SystemClock
-from sprig_tui.config.catalogue import merged
 from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.feeding import Fed
 from sprig_tui.delivery.waiting import Waited, until_settled
 from sprig_tui.errors import ConfigError, ExitCode, JournalFullError, JournalLockedError, SourceError
-from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
-from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.puller import Puller
 from sprig_tui.pull.request import Asked
+from sprig_tui.pull.running import Keep, PullTerms, into_counts, into_journal, pull_environment
 from sprig_tui.pull.state import PullState
-from sprig_tui.sprig.api import TIMEOUT_S, SprigClient
+from sprig_tui.sprig.api import TIMEOUT_S
 
 if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.mapping.records import Survey
-    from sprig_tui.sprig.records import Record
-
-StoreWith = Callable[[Intake, Sequence["Record"]], Awaitable[None]]
 
 
 class Pulling:
@@ -104,24 +95,24 @@ class Pulling:
         tally: Tally = Counter()
         environments: Counter[str] = Counter()
 
-        async def count(intake: Intake, records: Sequence[Record]) -> None:
-            entries = await asyncio.to_thread(lambda: list(intake.entries(records)))
-            tally.update((State.WITHHELD if entry.reason else State.QUEUED, entry.reason) for entry in entries)
-            environments.update(entry.environment for entry in entries if not entry.reason)
+        def counted(environment: str, reason: str) -> None:
+            tally[State.WITHHELD if reason else State.QUEUED, reason] += 1
+            if not reason:
+                environments[environment] += 1
 
         pulled: list[Pulled] = []
         with Interrupts() as interrupts:
             try:
                 with PullWatch(None) as watch:
-                    await interrupts.guard(self._round(pulled, count, watch, keep=False))
+                    await interrupts.guard(self._round(pulled, into_counts(counted), watch, trace=False))
             except Stopped:
                 diagnostics.note("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
         for one in pulled:
             say_pulled(one)
         if as_json:
-            counted = {"dry_run": True, **tally_json(tally), "environments": environments}
-            output.write_json({**counted, "pulls": [one.as_json() for one in pulled]})
+            numbers = {"dry_run": True, **tally_json(tally), "environments": environments}
+            output.write_json({**numbers, "pulls": [one.as_json() for one in pulled]})
         to = ", ".join(f"{name} {number:,}" for name, number in environments.items())
         diagnostics.note(f"would be: {tally_text(tally)}{f' (to {to})' if to else ''}; nothing was stored or sent")
         only_queued = set(tally) <= {(State.QUEUED, "")}
@@ -149,7 +140,7 @@ class Pulling:
     async def _pull_and_wait(
         self, journal: Journal, engine: Engine | None, watch: PullWatch, pulled: list[Pulled]
     ) -> Waited:
-        await self._round(pulled, self._storing(journal, engine), watch, keep=True)
+        await self._round(pulled, into_journal(journal, engine, self._fed), watch)
         if engine is None:
             return Waited()
         watch.fed = self._fed
@@ -173,7 +164,7 @@ class Pulling:
                 self._fed = Fed()
                 pulled: list[Pulled] = []
                 try:
-                    await self._round(pulled, self._storing(journal, engine), watch, keep=True)
+                    await self._round(pulled, into_journal(journal, engine, self._fed), watch)
                 except (JournalFullError, JournalLockedError) as error:
                     diagnostics.warning(error.message, error.hint)
                 await self._report_round(journal, pulled, as_json=as_json)
@@ -189,46 +180,36 @@ class Pulling:
     def _take_up(self, settings: Settings) -> None:
         self._settings = settings
 
-    def _storing(self, journal: Journal, engine: Engine | None) -> StoreWith:
-        async def store(intake: Intake, records: Sequence[Record]) -> None:
-            await feed(records, intake, journal, engine, into=self._fed)
-
-        return store
-
-    async def _round(self, pulled: list[Pulled], store: StoreWith, watch: PullWatch, *, keep: bool) -> None:
+    async def _round(self, pulled: list[Pulled], keep: Keep, watch: PullWatch, *, trace: bool = True) -> None:
         """Pull for each environment; trouble with one does not keep the others waiting."""
         for name in self._names():
-            await self._one(name, pulled, store, watch, keep=keep)
+            await self._one(name, pulled, keep, watch, trace=trace)
 
-    async def _one(self, name: str, pulled: list[Pulled], store: StoreWith, watch: PullWatch, *, keep: bool) -> None:
-        environment = self._environments()[name]
-        url = self._api_url or self._settings.sprig_api_url
+    async def _one(self, name: str, pulled: list[Pulled], keep: Keep, watch: PullWatch, *, trace: bool) -> None:
         note = Pulled(name)
         pulled.append(note)
+
+        def heard(state: PullState) -> None:
+            note.state = watch.state = state
+
+        terms = PullTerms(
+            api_url=self._api_url or "",
+            timeout=self._terms.timeout or TIMEOUT_S,
+            patience=self._terms.give_up_after,
+        )
         try:
-            async with self._client(environment, url) as client:
-                fetcher = Fetcher(client, patience=self._terms.give_up_after)
-
-                def heard(state: PullState) -> None:
-                    note.state = watch.state = state
-
-                puller = Puller(environment, url, find_paths(), self._asked, fetcher, keep=keep, heard=heard)
-                with puller.position.held() if keep else nullcontext():
-                    intake = self._intake(name, await puller.surveys())
-                    await puller.answers(lambda records: store(intake, records))
+            await pull_environment(
+                self._environments()[name],
+                self._settings,
+                find_paths(),
+                self._asked,
+                keep,
+                terms=terms,
+                trace=trace,
+                heard=heard,
+            )
         except (SourceError, ConfigError) as error:
             note.error = error
-
-    def _client(self, environment: Environment, url: str) -> SprigClient:
-        key = environment.sprig_api_key
-        if key is None:
-            raise ConfigError(f"{environment.name} has no key of Sprig's API any more")
-        return SprigClient(url, key, clock=SystemClock(), timeout=self._terms.timeout or TIMEOUT_S)
-
-    def _intake(self, name: str, surveys: dict[str, Survey]) -> Intake:
-        rules = self._settings.rules
-        known = merged(self._settings.surveys, {**rules.surveys, **surveys})
-        return Intake(replace(rules, surveys=known), self._environments(), name)
 
     # -- reports --------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.catalogue import Catalogue, catalogue_file, read_catalogue, write_catalogue
-from sprig_tui.config.environment import Environment
+from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import BadPageError, ConfigError, SourceError
 from sprig_tui.mapping.records import Survey
@@ -30,6 +30,16 @@ MAX_EMPTY_PAGES = 1_000
 
 Store = Callable[[Sequence[Record]], Awaitable[None]]
 """Takes the records of a page; when it returns they are durably stored."""
+
+
+def api_key_of(environment: Environment) -> SprigApiKey:
+    """The key to read with; raises ConfigError where there is none."""
+    if environment.sprig_api_key is None:
+        raise ConfigError(
+            f"{environment.name} has no key of Sprig's API",
+            hint=f"set one with sprig-tui keys sprig {environment.name}",
+        )
+    return environment.sprig_api_key
 
 
 class Puller:
@@ -56,15 +66,12 @@ class Puller:
         heard: Callable[[PullState], None] | None = None,
     ) -> None:
         name = environment.name
-        if environment.sprig_api_key is None:
-            raise ConfigError(
-                f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys sprig {name}"
-            )
+        key = api_key_of(environment)
         self.position = PositionFile(paths, name, api_url)
         self.state = PullState(environment=name)
         self._catalogue_file = catalogue_file(paths, name)
         self._url = api_url
-        self._key = fingerprint(environment.sprig_api_key.reveal())
+        self._key = fingerprint(key.reveal())
         self._asked = asked
         self._fetcher = fetcher
         self._clock = clock or SystemClock()
