@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -10,13 +9,14 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import ENVIRONMENT, Command, yes_option
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.errors import ConfigError, ExitCode
+from sprig_tui.cli.secret_input import read_secret, say_lint
+from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-LONGEST_INPUT = 65_536
 GENERATED_BYTES = 32
+"""Of randomness in a token of ours."""
 
 
 @click.command("token", cls=Command, short_help="Store the token that webhooks of an environment must carry.")
@@ -46,7 +46,9 @@ def token(environment: str, surplus: tuple[str, ...], generate: bool, remove: bo
         return _remove(settings, environment, yes=yes)
     if not _may_replace(settings, environment, yes=yes):
         return ExitCode.USAGE
-    return _store(environment, _generated() if generate else _read(environment), show=generate)
+    return _store(
+        environment, _generated() if generate else read_secret(f"webhook token of {environment}"), show=generate
+    )
 
 
 def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
@@ -57,15 +59,6 @@ def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
         return asking.confirm(f"{environment} has a token; webhooks that carry it will be refused. replace it?")
     diagnostics.fault(f"{environment} has a token already", "add --yes to replace it")
     return False
-
-
-def _read(environment: str) -> str:
-    if sys.stdin.isatty():
-        return asking.hidden(f"webhook token of {environment} (not shown):")
-    text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
-    if b"\0" in text[:4]:
-        raise ConfigError("standard input is not UTF-8 text", hint="pipe the token alone, as UTF-8")
-    return text.decode("utf-8", "replace")
 
 
 def _generated() -> str:
@@ -80,12 +73,7 @@ def _store(environment: str, text: str, *, show: bool) -> int:
     from sprig_tui.config.writing import save_environment
 
     lint = lint_token(text)
-    for fault in lint.faults:
-        if fault.level == "error":
-            diagnostics.fault(f"not stored: {fault.message}", fault.hint)
-        else:
-            say = diagnostics.warning if fault.level == "warning" else diagnostics.note
-            say(fault.message)
+    say_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
     paths = find_paths()
