@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
+    from sprig_tui.segment.sources import Source
 
 RUNNING = "sprig_tui.console.running"
 
@@ -74,7 +75,7 @@ def _run(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **
     running: Any = importlib.import_module(RUNNING)
     commands: Any = importlib.import_module("sprig_tui.console.commands")
     core: Any = importlib.import_module("sprig_tui.console.core")
-    sources = core.Sources(paths, load, open_journal, _engine, _warm_up, label)
+    sources = core.Sources(paths, load, open_journal, _engine, _warm_up, label, _list_sources)
     result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
     return result
 
@@ -83,6 +84,14 @@ def _engine(journal: Journal, settings: Settings) -> Engine:
     from sprig_tui.delivery.engine import Engine
 
     return Engine(journal, settings.environments, settings.delivery)
+
+
+async def _list_sources(settings: Settings) -> tuple[Source, ...]:
+    from sprig_tui.cli.workspace import public_api
+
+    # nothing is written while the console has the screen
+    async with public_api(settings.workspace, waiting=lambda _: None) as api:
+        return await api.sources()
 
 
 def _warm_up() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sprig_tui.cli import diagnostics
@@ -42,7 +42,13 @@ class Standings(NamedTuple):
     keys: tuple[KeyStanding, ...]
 
 
-def public_api(workspace: Workspace, *, timeout_s: float = 15.0) -> PublicApi:
+def _say_wait(seconds: float) -> None:
+    diagnostics.note(f"Segment's Public API asks to wait {format_duration(seconds)}")
+
+
+def public_api(
+    workspace: Workspace, *, timeout_s: float = 15.0, waiting: Callable[[float], None] = _say_wait
+) -> PublicApi:
     """The client of a workspace that has a token; raises ConfigError."""
     from sprig_tui.segment.public_api import PublicApi
 
@@ -53,7 +59,7 @@ def public_api(workspace: Workspace, *, timeout_s: float = 15.0) -> PublicApi:
         workspace.token,
         clock=SystemClock(),
         timeout=timeout_s,
-        waiting=lambda seconds: diagnostics.note(f"Segment's Public API asks to wait {format_duration(seconds)}"),
+        waiting=waiting,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
+    from sprig_tui.segment.sources import Source
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 10.0
@@ -44,6 +45,8 @@ class Sources(NamedTuple):
     """Imports what the engine needs; called in a thread, so that keys are answered meanwhile."""
     label: str = ""
     """What kind of console this is, where it is not the usual one: `demo`."""
+    list_sources: Callable[[Settings], Awaitable[tuple[Source, ...]]] | None = None
+    """Asks the workspace for its sources; raises WorkspaceError. None where it is not to be asked."""
 
 
 class Core:

@@ -145,6 +145,8 @@ class Bench:
         self.paths = in_folder(str(folder))
         folder.mkdir()
         self.journal_class = SQLiteJournal
+        self.list_sources = None
+        """Asks a workspace for its sources, where the test has one."""
         self._pilot: Pilot[int] | None = None
         self._seen: list[str] = []
 
@@ -169,7 +171,9 @@ class Bench:
         self, *, size: tuple[int, int] = (120, 40), ready: bool = True, files: tuple[str, ...] = (), **permissions: bool
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
-        sources = Sources(self.paths, lambda: load_settings(self.paths), self.journal_class, _engine)
+        sources = Sources(
+            self.paths, lambda: load_settings(self.paths), self.journal_class, _engine, list_sources=self.list_sources
+        )
         app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files)
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot

@@ -9,7 +9,8 @@ class AddKey(Command):
     """Add the Write Key of the selected environment, or replace it.
 
     The key is typed or pasted into a masked field. Stray spaces, quotes and the like are taken off and named; what is
-    no key is refused. It is saved to the config at once.
+    no key is refused. It is saved to the config at once. With a token of Segment's Public API the workspace's sources
+    are offered by name first.
     """
 
     id = "add-key"

@@ -11,6 +11,7 @@ from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
 from sprig_tui.console.environments.config_desk import ConfigDesk
 from sprig_tui.console.environments.edit_form import EditForm
 from sprig_tui.console.environments.key_form import KeyForm
+from sprig_tui.console.environments.source_offer import PASTE, offered_key
 from sprig_tui.console.environments.trial_event import EVENT, trial_entry
 from sprig_tui.console.environments.trial_screen import TrialScreen
 from sprig_tui.console.notices import tell, warn
@@ -38,9 +39,11 @@ class EnvironmentFlows:
     async def add_key(self, name: str) -> None:
         """Ask for a key, save it, and say what is next."""
         seen = self._environment(name)
-        key = await self._app.push_screen_wait(
-            KeyForm(name, seen.write_key.masked() if seen.write_key else "", self._overridden(seen))
-        )
+        key = await offered_key(self._app, self._core, name)
+        if key == PASTE:
+            key = await self._app.push_screen_wait(
+                KeyForm(name, seen.write_key.masked() if seen.write_key else "", self._overridden(seen))
+            )
         if key is None:
             return
         await self._desk.save(seen, name, {"write_key": key})

@@ -1,0 +1,167 @@
+"""The dialog that offers a workspace's sources by name, in place of pasting a key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import ClassVar, Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from sprig_tui.config.keylint import KEY_LENGTH
+from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.environments.source_rows import ABOUT, KEY, STATE, SourceRow, filtered, source_rows
+from sprig_tui.console.line_view import Line, LineView, Part
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.segment.sources import Source
+from sprig_tui.text import one_line
+
+Listing = Callable[[], Awaitable[tuple[Source, ...]]]
+"""Asks the workspace; raises SprigTuiError."""
+Choice = SourceRow | Literal["paste"]
+
+_BESIDE = 2 + 1 + ABOUT + 1 + STATE + KEY
+"""Cells of a row that are not the name's."""
+_PASTE = "paste a key instead"
+
+
+class SourceLines(LineView):
+    """The sources that fit what was typed, and below them the way to paste."""
+
+    def __init__(self) -> None:
+        super().__init__(id="source-list")
+        self.rows: tuple[SourceRow, ...] = ()
+
+    def show(self, rows: tuple[SourceRow, ...]) -> None:
+        """Show these from the first."""
+        self.rows = rows
+        self.resize(len(rows) + 1)
+        self.cursor = 0
+        self.scroll_to(0, 0, animate=False)
+        self.invalidate()
+
+    def line(self, index: int) -> Line | None:
+        """Flag, name, labels, state and key of a source."""
+        if index >= len(self.rows):
+            return [Part(f"  {_PASTE}", "accent")]
+        row = self.rows[index]
+        name = max(self.scrollable_content_region.width - _BESIDE, 12)
+        flag = Part("! ", "warning") if row.doubts else Part("  ")
+        return [
+            flag,
+            Part(one_line(row.source.name, limit=2 * name), "" if row.source.enabled else "muted", name),
+            Part(" "),
+            Part(one_line(row.about, limit=2 * ABOUT), "muted", ABOUT),
+            Part(" "),
+            Part(row.state, "muted" if row.source.enabled else "warning", STATE),
+            Part(row.key, "" if row.source.write_keys else "muted"),
+        ]
+
+
+class SourceForm(Dialog[Choice | None]):
+    """Asks which source an environment's answers go to. Result: its row, `paste`, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "into_list", show=False),
+        Binding("tab,shift+tab", "other", show=False, priority=True),
+    ]
+
+    def __init__(self, environment: str, environments: Collection[str], listing: Listing) -> None:
+        super().__init__(f"Source of {environment}")
+        self._environment = environment
+        self._environments = environments
+        self._listing = listing
+        self._rows: Sequence[SourceRow] = ()
+
+    def compose(self) -> ComposeResult:
+        """The filter, the list, and what is to be known of the chosen one."""
+        with Vertical(classes="dialog-box", id="sources"):
+            yield from self.head()
+            yield Input(placeholder="part of a name or label", id="source-filter")
+            yield SourceLines()
+            yield Static("asking Segment for the workspace's sources …", id="source-detail")
+            yield Static("type to filter, down goes to the list, enter takes it, escape cancels", classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Ask the workspace; a key can be pasted meanwhile."""
+        self.query_one(SourceLines).show(())
+        self.query_one(Input).focus()
+        self.run_worker(self._load(), exit_on_error=False)
+
+    async def _load(self) -> None:
+        try:
+            sources = await self._listing()
+        except SprigTuiError as error:
+            self._say(f"the sources cannot be listed: {error.message}; {error.hint}", fault=True)
+            return
+        self._rows = source_rows(sources, self._environment, self._environments)
+        self._filter(self.query_one(Input).value)
+        if not sources:
+            self._say("the workspace has no source")
+
+    def _filter(self, text: str) -> None:
+        lines = self.query_one(SourceLines)
+        lines.show(filtered(self._rows, text))
+        self._tell(0)
+
+    def _tell(self, index: int) -> None:
+        rows = self.query_one(SourceLines).rows
+        if self._rows:
+            self._say(rows[index].detail if 0 <= index < len(rows) else "the key is then asked for, masked")
+
+    def _say(self, text: str, *, fault: bool = False) -> None:
+        detail = self.query_one("#source-detail", Static)
+        detail.set_class(fault, "-fault")
+        detail.update(plain(text))
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        typed = event.value.strip()
+        if len(typed) == KEY_LENGTH and typed.isalnum():
+            # this field is not masked: a key must not stay in it
+            with event.input.prevent(Input.Changed):
+                event.input.value = ""
+            self._filter("")
+            self._say(f"that is a key: choose {_PASTE!r}, where it is masked", fault=True)
+        else:
+            self._filter(typed)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip() and not self.query_one(SourceLines).rows:
+            self._say("no source has that in its name, slug or labels", fault=True)
+        else:
+            self._take(0)
+
+    @on(LineView.Moved)
+    def _moved(self, event: LineView.Moved) -> None:
+        event.stop()
+        self._tell(event.index)
+
+    @on(LineView.Chosen)
+    def _chosen(self, event: LineView.Chosen) -> None:
+        event.stop()
+        self._take(event.index)
+
+    def _take(self, index: int) -> None:
+        rows = self.query_one(SourceLines).rows
+        if index >= len(rows):
+            self.dismiss("paste")
+        elif not rows[index].source.write_keys:
+            self._say(rows[index].detail, fault=True)
+        else:
+            self.dismiss(rows[index])
+
+    def action_into_list(self) -> None:
+        """Go to the list."""
+        self.query_one(SourceLines).focus()
+
+    def action_other(self) -> None:
+        """Between the filter and the list."""
+        field = self.query_one(Input)
+        (self.query_one(SourceLines) if field.has_focus else field).focus()

@@ -1,0 +1,170 @@
+"""A key chosen by its source's name, in the real console against the look-alike of the Public API."""
+
+from __future__ import annotations
+
+import pytest
+from textual.widgets import Input
+
+from sprig_tui.cli.console import _list_sources
+from sprig_tui.console.environments.source_form import SourceForm, SourceLines
+from sprig_tui.console.environments.source_rows import filtered, source_rows
+from sprig_tui.segment.sources import Source
+
+
+@pytest.fixture
+def workspace(console, workspace_api, workspaces):
+    """The console knows the workspace's token."""
+    console.write(f'[segment]\npublic_api_token = "{workspaces.TOKEN}"\nregion = "{workspace_api.url}"\n')
+    console.list_sources = _list_sources
+    return workspace_api
+
+
+def keys_in(console):
+    return {name: table["write_key"] for name, table in console.config().get("environments", {}).items()}
+
+
+async def listed(console, text="Acme dev"):
+    await console.until(lambda: text in console.text())
+
+
+async def test_a_source_is_taken_by_enter(console, workspace, workspaces):
+    async with console.running() as pilot:
+        await console.press("a")
+        assert isinstance(pilot.app.screen, SourceForm)
+        await listed(console)
+        shown = console.text()
+        assert "Source of production" in shown
+        assert "Zq8T…1Rkx" in shown
+        assert "! Acme dev" in shown
+        await console.press("enter")
+        await console.until(lambda: keys_in(console))
+    assert keys_in(console) == {"production": workspaces.PRODUCTION_KEY}
+    assert workspaces.PRODUCTION_KEY not in shown
+
+
+async def test_a_flagged_source_is_confirmed_or_left(console, workspace, workspaces):
+    async with console.running() as pilot:
+        await console.press("a")
+        await listed(console)
+        await console.press(*"dev", "enter")
+        assert "Take Acme dev for production?" in console.text()
+        assert "- its name says 'dev'" in console.text()
+        await console.press("n")
+        assert isinstance(pilot.app.screen, SourceForm)
+        await listed(console)
+        await console.press(*"dev", "enter", "y")
+        await console.until(lambda: keys_in(console))
+    assert keys_in(console) == {"production": workspaces.DEVELOPMENT_KEY}
+
+
+async def test_down_goes_to_the_list_and_through_it(console, workspace):
+    async with console.running(size=(80, 24)) as pilot:
+        await console.press("a")
+        await listed(console)
+        assert "Zq8T…1Rkx" in console.text()
+        await console.press("down", "down")
+        assert pilot.app.screen.query_one(SourceLines).cursor == 1
+        assert "! its name says 'dev'" in console.text()
+        await console.press("tab", *"market")
+        assert "it is disabled" in console.text()
+        assert "Acme dev" not in console.text()
+        await console.press(*"zzz", "enter")
+        assert "no source has that" in console.text()
+        await console.press("escape")
+
+
+async def test_the_key_of_another_environment_is_flagged(console, workspace, workspaces):
+    workspace.sources = [workspaces.source(1, "Checkout", workspaces.PRODUCTION_KEY)]
+    console.keys(development=workspaces.PRODUCTION_KEY)
+    async with console.running():
+        await console.press("1", "a")
+        await listed(console, "Checkout")
+        await console.press("enter")
+        assert "- development has the same key" in console.text()
+        await console.press("n", "escape")
+    assert keys_in(console) == {"development": workspaces.PRODUCTION_KEY}
+
+
+async def test_a_key_can_be_pasted_all_the_same(console, workspace, workspaces):
+    async with console.running() as pilot:
+        await console.press("a")
+        await listed(console)
+        pilot.app.screen.query_one(Input).value = workspaces.PRODUCTION_KEY
+        await pilot.pause()
+        assert "that is a key" in console.text()
+        assert workspaces.PRODUCTION_KEY not in console.text()
+        await console.press("down", "end", "enter")
+        assert "32 letters and digits; type or paste" in console.text()
+        pilot.app.screen.query_one(Input).value = workspaces.PRODUCTION_KEY
+        await console.press("enter")
+        await console.until(lambda: keys_in(console))
+    assert keys_in(console) == {"production": workspaces.PRODUCTION_KEY}
+
+
+async def test_a_workspace_that_does_not_answer_leaves_the_paste(console, workspace):
+    workspace.down()
+    async with console.running():
+        await console.press("a")
+        await listed(console, "the sources cannot be listed")
+        await console.press("enter")
+        assert "type or paste" in console.text()
+        await console.press("escape")
+    assert keys_in(console) == {}
+
+
+async def test_a_token_without_the_role(console, workspace, workspaces):
+    console.write(f'[segment]\npublic_api_token = "{workspaces.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
+    async with console.running() as pilot:
+        await console.press("a")
+        await listed(console, "not visible")
+        await console.press("enter")
+        assert "the token sees no write key of it" in console.text()
+        assert isinstance(pilot.app.screen, SourceForm)
+        await console.press("escape")
+    assert keys_in(console) == {}
+
+
+async def test_names_steer_no_screen_and_many_are_filtered(console, workspace, workspaces):
+    workspace.sources = [workspaces.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
+    async with console.running(size=(80, 24)):
+        await console.press("a")
+        await listed(console, "[red]␛[2JCheckout 0")
+        await console.press(*"checkout 777")
+        await listed(console, "Checkout 777")
+        await console.press("enter")
+        await console.until(lambda: keys_in(console))
+    assert keys_in(console) == {"production": f"key{777:029d}"}
+
+
+async def test_without_a_token_a_key_is_asked_for_as_before(console, workspace_api):
+    console.list_sources = _list_sources
+    async with console.running():
+        await console.press("a")
+        assert "32 letters and digits; type or paste" in console.text()
+        await console.press("escape")
+    assert workspace_api.asked == []
+
+
+SOURCES = (
+    Source(id="1", name="Acme dev", labels=("environment: dev",), write_keys=("k" * 32,)),
+    Source(id="2", name="Checkout", slug="checkout-web", kind="Javascript", write_keys=("j" * 32, "i" * 32)),
+    Source(id="3", name="Acme production", enabled=False),
+)
+
+
+def test_rows_that_fit_come_first():
+    rows = source_rows(SOURCES, "production", ("production", "development"))
+    assert [row.source.id for row in rows] == ["2", "1", "3"]
+    assert [row.about for row in rows] == ["Javascript", "environment: dev", ""]
+    assert rows[0].detail == "Javascript, checkout-web; key jjjj…jjjj, the first of 2 keys"
+    assert rows[1].detail.startswith("! its name says 'dev'")
+    assert rows[2].detail.startswith("the token sees no write key of it")
+    assert (rows[2].state, rows[2].key) == ("disabled", "not visible")
+
+
+def test_every_word_of_the_filter_has_to_be_there():
+    rows = source_rows(SOURCES, "production", ("production", "development"))
+    assert [row.source.id for row in filtered(rows, "ACME dev")] == ["1"]
+    assert [row.source.id for row in filtered(rows, "web")] == ["2"]
+    assert len(filtered(rows, " ")) == 3
+    assert filtered(rows, "nothing of that") == ()
