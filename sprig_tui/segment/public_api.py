@@ -232,7 +232,7 @@ class PublicApi:
         if answer.status in (401, 403):
             return WorkspaceError(
                 f"{self._host} refuses the token ({answer.status}){told}",
-                hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys set-token",
+                hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys workspace",
             )
         if 300 <= answer.status < 400:
             return WorkspaceError(
