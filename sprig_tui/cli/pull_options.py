@@ -83,8 +83,15 @@ class Reading(Struct, frozen=True, kw_only=True):
             deleted=self.with_deleted,
             overlap_ms=int(self.overlap * 1000),
             restart=self.restart,
-            words=f"{self.since.words if self.since else ''}..{self.until.words if self.until else ''}",
+            words=_words(self.since, self.until),
         )
+
+
+def _words(since: Moment | None, until: Moment | None) -> str:
+    """What was given, for finding an interrupted pull again; empty for what is new."""
+    if since is None and until is None:
+        return ""
+    return f"{since.words if since else ''}..{until.words if until else ''}"
 
 
 _MOMENT = MomentType()

@@ -170,7 +170,7 @@ class Pulling:
                 await self._report_round(journal, pulled, as_json=as_json)
                 if self._asked.since is not None and all(one.state.finished for one in pulled):
                     # It says where to begin; what comes after that is what is new.
-                    self._asked = replace(self._asked, since=None, words="..")
+                    self._asked = replace(self._asked, since=None, words="")
                 watch.rest(begun + every)
                 await asyncio.sleep(max(1.0, begun + every - time.monotonic()))
         finally:

@@ -281,7 +281,12 @@ class SprigTui(App[int]):
     # -- keys stay secret ---------------------------------------------------------------------------------------------
 
     def _secrets(self) -> list[str]:
-        return [one.write_key.reveal() for one in self.core.settings.environments.values() if one.write_key]
+        return [
+            secret.reveal()
+            for one in self.core.settings.environments.values()
+            for secret in (one.write_key, one.sprig_api_key, one.webhook_token)
+            if secret
+        ]
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """As Textual, but never with a key on show."""

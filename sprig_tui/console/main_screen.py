@@ -244,6 +244,10 @@ class MainScreen(Screen[None]):
         if (flow := WISHES.get(type(event))) is not None:
             self._do(flow(self.console.parts.flows, event.name))
 
+    @on(EnvironmentPane.PullRequested)
+    def _pull(self, event: EnvironmentPane.PullRequested) -> None:
+        self._do(self._sent(self.console.parts.pulling.pull(event.name)))
+
     @on(EnvironmentPane.NewRequested)
     def _new(self) -> None:
         self._do(self._new_environment())

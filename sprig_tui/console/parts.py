@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sprig_tui.console.core import Core
     from sprig_tui.console.environments.config_desk import ConfigDesk
     from sprig_tui.console.environments.flows import EnvironmentFlows
+    from sprig_tui.console.pulling.flows import PullFlows
     from sprig_tui.console.sending.flows import SendFlows
 
 
@@ -47,6 +48,13 @@ class Parts:
         from sprig_tui.console.sending.flows import SendFlows
 
         return SendFlows(self._app, self._core)
+
+    @cached_property
+    def pulling(self) -> PullFlows:
+        """Reads new answers from Sprig."""
+        from sprig_tui.console.pulling.flows import PullFlows
+
+        return PullFlows(self._app, self._core, self.desk)
 
     @cached_property
     def copier(self) -> Clipboard:

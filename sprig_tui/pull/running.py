@@ -83,9 +83,15 @@ def into_journal(journal: Journal, engine: Engine | None, fed: Fed) -> Keep:
 
 def into_counts(counted: Callable[[str, str], None]) -> Keep:
     """Map pages and forget them; `counted` hears environment and reason (empty for what would be sent) of each."""
+    before: set[str] = set()
 
     async def keep(intake: Intake, records: Sequence[Record]) -> None:
-        for entry in await asyncio.to_thread(lambda: list(intake.entries(records))):
-            counted(entry.environment, entry.reason)
+        nonlocal before
+        entries = {entry.message_id: entry for entry in await asyncio.to_thread(lambda: list(intake.entries(records)))}
+        for identity, entry in entries.items():
+            # the last millisecond of a page comes again with the next one
+            if identity not in before:
+                counted(entry.environment, entry.reason)
+        before = set(entries)
 
     return keep

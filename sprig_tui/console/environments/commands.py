@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sprig_tui.console.commands import Command
+from sprig_tui.console.pulling.commands import PullAnswers
 
 
 class AddKey(Command):
@@ -124,6 +125,7 @@ class RemoveEnvironment(Command):
 COMMANDS = (
     AddKey,
     TestEvent,
+    PullAnswers,
     PauseOrResume,
     RevealKey,
     EditEnvironment,

@@ -37,6 +37,11 @@ class ConfigDesk:
             await self._read()
         return True
 
+    async def read_again(self) -> None:
+        """Read the settings though the config is the same: what pulls learnt of surveys is part of them."""
+        async with self._busy:
+            await self._read()
+
     async def save(self, seen: Environment | None, name: str, changes: Mapping[str, Value | None]) -> None:
         """Write keys of one environment (None removes one) and go on with them.
 

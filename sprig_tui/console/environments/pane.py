@@ -64,6 +64,9 @@ class EnvironmentPane(Commanded, LineView):
     class TestEventRequested(About):
         """A test event is to be sent."""
 
+    class PullRequested(About):
+        """New answers of it are to be read from Sprig."""
+
     class PauseRequested(About):
         """Sending to it is to pause."""
 
@@ -252,6 +255,10 @@ class EnvironmentPane(Commanded, LineView):
     def action_test_event(self) -> None:
         """See `TestEvent`."""
         self._ask(self.TestEventRequested)
+
+    def action_pull_answers(self) -> None:
+        """See `PullAnswers`."""
+        self._ask(self.PullRequested)
 
     def action_pause_or_resume(self) -> None:
         """See `PauseOrResume`."""

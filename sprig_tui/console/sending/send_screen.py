@@ -34,7 +34,8 @@ class ProgressScreen(Dialog[object]):
         super().__init__(title)
         self._work = work
         self._progress = Progress()
-        self._task: asyncio.Task[None] | None = None
+        # not _task: that is Textual's own, which it waits for when the screen closes
+        self._job: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
         """What it says, and a way to stop it."""
@@ -47,14 +48,14 @@ class ProgressScreen(Dialog[object]):
     def on_mount(self) -> None:
         """Begin."""
         self.query_one("#stop").focus()
-        self._task = asyncio.create_task(self._run())
+        self._job = asyncio.create_task(self._run())
         self.set_interval(LOOK, self._show)
 
     def on_unmount(self) -> None:
         """Never outlive the screen."""
         self._progress.stopped.set()
-        if self._task is not None:
-            self._task.cancel()
+        if self._job is not None:
+            self._job.cancel()
 
     async def _run(self) -> None:
         try:

@@ -1,0 +1,1 @@
+"""Pulling answers from Sprig's REST API for the selected environment."""

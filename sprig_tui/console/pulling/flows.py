@@ -1,0 +1,102 @@
+"""Pulling for the selected environment: ask, read page by page into the journal, say what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.config.apikeylint import lint_api_key
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
+from sprig_tui.console.notices import tell, warn
+from sprig_tui.console.pulling.words import after_text, before_text, progress_text, stopped_text
+from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
+from sprig_tui.delivery.feeding import Fed
+from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.request import Asked
+from sprig_tui.pull.running import into_journal, pull_environment
+from sprig_tui.pull.state import PullState
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from sprig_tui.console.core import Core
+    from sprig_tui.console.environments.config_desk import ConfigDesk
+
+WARNINGS = 3
+"""Warnings of one pull that are shown."""
+
+
+class PullFlows:
+    """Run in a worker of the app; raises SprigTuiError for what could not be done."""
+
+    def __init__(self, app: App[Any], core: Core, desk: ConfigDesk) -> None:
+        self._app = app
+        self._core = core
+        self._desk = desk
+
+    async def pull(self, name: str) -> None:
+        """Ask, then read what is new, until it is read or stopped."""
+        if self._core.journal is None:
+            raise JournalError(
+                "the journal is not open, so nothing can be pulled", hint=self._core.trouble or "try again in a moment"
+            )
+        environment = await self._with_key(name)
+        asked = Asked()
+        if environment is None or not await self._agreed(environment, asked):
+            return
+        fed, last = Fed(), PullState(environment=name)
+        keep = into_journal(self._core.journal, self._core.engine, fed)
+
+        async def work(progress: Progress) -> PullState:
+            def heard(state: PullState) -> None:
+                nonlocal last
+                last = state
+                progress.text = progress_text(state, fed)
+
+            progress.text = progress_text(None, fed)
+            paths = self._core.sources.paths
+            return await pull_environment(environment, self._core.settings, paths, asked, keep, heard=heard)
+
+        result = await self._app.push_screen_wait(ProgressScreen(f"Pulling answers for {name}", work))
+        # names of surveys may be known now
+        await self._desk.read_again()
+        for text in last.warnings[:WARNINGS]:
+            warn(self._app, f"{name}: {text}")
+        if isinstance(result, SprigTuiError):
+            raise result
+        if isinstance(result, PullState):
+            tell(self._app, after_text(name, result, fed))
+        else:
+            warn(self._app, stopped_text(name, fed))
+
+    async def _with_key(self, name: str) -> Environment | None:
+        """The environment, with a key of Sprig's API; asks for one where there is none. None when it was not given."""
+        seen = self._core.settings.environment(name)
+        if seen.sprig_api_key is not None:
+            return seen
+        if not self._core.permissions.config:
+            raise SprigTuiError(f"{name} has no key of Sprig's API", hint="the demo has environments of its own")
+
+        def check(text: str) -> str:
+            errors = lint_api_key(text).errors
+            return f"{errors[0].message}: {errors[0].hint}" if errors else ""
+
+        text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
+        given = await self._app.push_screen_wait(
+            Prompt(f"Key of Sprig's API for {name}", text, placeholder="type or paste", check=check, masked=True)
+        )
+        if given is None:
+            return None
+        await self._desk.save(seen, name, {"sprig_api_key": lint_api_key(given).key})
+        return self._core.settings.environment(name)
+
+    async def _agreed(self, environment: Environment, asked: Asked) -> bool:
+        settings, paths = self._core.settings, self._core.sources.paths
+        place = PositionFile(paths, environment.name, settings.sprig_api_url).read()
+        text = before_text(place, asked, self._core.clock.now())
+        question = f"Pull answers for {environment.name} from Sprig?"
+        dialog: Dialog[bool] = Confirm(question, text, yes="Pull")
+        if environment.protected:
+            dialog = ConfirmName(question, f"{environment.name} is protected. {text}", name=environment.name)
+        return await self._app.push_screen_wait(dialog)

@@ -1,0 +1,55 @@
+"""What the console says about a pull: before it, while it goes on, and after it."""
+
+from __future__ import annotations
+
+from sprig_tui.console.sending.plan import fed_text
+from sprig_tui.delivery.feeding import Fed
+from sprig_tui.pull.moments import moment
+from sprig_tui.pull.position import Place
+from sprig_tui.pull.request import Asked
+from sprig_tui.pull.state import PullState
+
+
+def before_text(place: Place, asked: Asked, now_ms: int) -> str:
+    """What will be read."""
+    interrupted = place.interrupted(asked, now_ms)
+    mark = place.mark(asked.survey)
+    if interrupted is not None:
+        what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
+    elif mark:
+        what = f"It reads what was created since {moment(mark)}, and an hour before that."
+    else:
+        what = "It is the first one, and reads everything that Sprig has."
+    return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
+
+
+def progress_text(state: PullState | None, fed: Fed) -> str:
+    """How far it is."""
+    if state is None:
+        return "asking Sprig"
+    lines = [_read(state)]
+    if state.reached:
+        lines.append(f"reached {moment(state.reached)}")
+    if fed.records:
+        lines.append(fed_text(fed))
+    if state.waiting:
+        lines.append(state.waiting)
+    return "\n".join(lines)
+
+
+def after_text(name: str, state: PullState, fed: Fed) -> str:
+    """What became of it."""
+    if fed.records and fed.outcomes["known"] == fed.records:
+        return f"{name}: nothing new in {_read(state)}"
+    if not fed.records:
+        return f"{name}: nothing new"
+    return f"{name}: {_read(state)}\n{fed_text(fed)}"
+
+
+def stopped_text(name: str, fed: Fed) -> str:
+    """It was broken off."""
+    return f"{name}: stopped after {fed_text(fed)}\nthe next pull goes on there; what is queued goes out"
+
+
+def _read(state: PullState) -> str:
+    return f"{state.records:,} records on {state.pages:,} {'page' if state.pages == 1 else 'pages'}"

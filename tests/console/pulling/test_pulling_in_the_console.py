@@ -1,0 +1,143 @@
+"""Pulling for the selected environment: real console, journal, engine, and both look-alikes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sprig_tui.journal.query import Query
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+
+
+@pytest.fixture
+def configured(console, sink, sprig_api, sprig_api_key):
+    """Development (selected by `1`, `j`) and Production, with keys of both sides."""
+    tables = [
+        f'[environments.{name}]\nwrite_key = "{key}"\nendpoint = "{sink.url}"\nsprig_api_key = "{sprig_api_key}"\n'
+        for name, key in (("production", KEY), ("development", KEY.swapcase()))
+    ]
+    console.write("".join(tables) + f'[sprig]\napi_url = "{sprig_api.url}"\n')
+    return console
+
+
+def said(console, *words: str):
+    return lambda: any(all(word in notice for word in words) for notice in console.notices())
+
+
+def shown(console, *words: str):
+    return lambda: all(word in console.text() for word in words)
+
+
+async def rows(pilot) -> list:
+    return list((await pilot.app.core.journal.page(Query(), limit=1_000)).deliveries)
+
+
+async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink, sprig_samples):
+    sprig_api.hold(sprig_samples.response(n) for n in range(30))
+    async with configured.running() as pilot:
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Pull answers for development", "everything that Sprig has"))
+        await configured.press("enter")
+        assert sprig_api.requests == [], "no is the default"
+        await configured.press("u")
+        await configured.until(shown(configured, "Pull answers for development"))
+        await configured.press("y")
+        await configured.until(said(configured, "30 records on 1 page", "30 queued"))
+        await configured.until(lambda: sink.stats.accepted == 30)
+        assert {row.environment for row in await rows(pilot)} == {"development"}
+        assert pilot.app.core.settings.rules.surveys["5120"].name == "Study 5120"
+        await configured.press("u")
+        await configured.until(shown(configured, "created since 2026-03-01 09:00 UTC"))
+        await configured.press("y")
+        await configured.until(said(configured, "nothing new in 30 records"))
+
+
+async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink, sprig_samples):
+    sprig_api.hold([sprig_samples.response(1)])
+    async with configured.running():
+        await configured.press("1", "u")
+        await configured.until(shown(configured, "production is protected", "Type production"))
+        await configured.press("y", "enter")
+        assert sprig_api.requests == []
+        await configured.press("backspace", *"production", "enter")
+        await configured.until(lambda: sink.stats.accepted == 1)
+
+
+async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_api, sink, sprig_samples):
+    sprig_api.hold(sprig_samples.response(n) for n in range(1_500))
+    sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
+    async with configured.running():
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Pull answers for development"))
+        await configured.press("y")
+        await configured.until(shown(configured, "1,000 records on 1 page", "reached 2026-03-01 09:16 UTC"))
+        await configured.press("escape")
+        await configured.until(said(configured, "stopped after 1,000 records", "goes on there"))
+        await configured.press("u")
+        await configured.until(shown(configured, "goes on with the pull that stopped after 1,000 records"))
+        await configured.press("y")
+        await configured.until(said(configured, "1,501 records on 2 pages"))
+        await configured.until(lambda: sink.stats.accepted == 1_500)
+
+
+async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, sink, sprig_samples):
+    sprig_api.hold([sprig_samples.response(1)])
+    sprig_api.trouble(status=503, headers={"retry-after": "1"})
+    async with configured.running():
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Pull answers for development"))
+        await configured.press("y")
+        await configured.until(shown(configured, "waiting 1 s: http 503"))
+        await configured.until(said(configured, "1 records on 1 page"))
+
+
+async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sink, sprig_samples, sprig_api_key):
+    sprig_api.hold([sprig_samples.response(1)])
+    text = configured.paths.config_file.read_text()
+    configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
+    async with configured.running() as pilot:
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Key of Sprig's API for development"))
+        await configured.press(*"two words", "enter")
+        await configured.until(shown(configured, "there are spaces inside"))
+        await configured.press("escape", "u")
+        await configured.until(shown(configured, "Key of Sprig's API for development"))
+        pilot.app.screen.query_one("Input").value = f"Bearer {sprig_api_key}"
+        await configured.press("enter")
+        await configured.until(shown(configured, "Pull answers for development"))
+        assert sprig_api_key not in configured.text()
+        assert configured.config()["environments"]["development"]["sprig_api_key"] == sprig_api_key
+        await configured.press("y")
+        await configured.until(lambda: sink.stats.accepted == 1)
+
+
+async def test_a_refused_key_is_said(configured, sprig_api):
+    sprig_api.products.clear()
+    async with configured.running() as pilot:
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Pull answers for development"))
+        await configured.press("y")
+        await configured.until(said(configured, "key refused: Sprig answers 403"))
+        assert await rows(pilot) == []
+
+
+async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, sprig_samples, monkeypatch):
+    monkeypatch.setattr("sprig_tui.delivery.backoff.FIRST_MS", 1)
+    sprig_api.trouble(
+        body=json.dumps({"data": "none"}).encode(), times=3, where=lambda asked: asked.path == "/v1/responses"
+    )
+    async with configured.running() as pilot:
+        await configured.press("1", "j", "u")
+        await configured.until(shown(configured, "Pull answers for development"))
+        await configured.press("y")
+        await configured.until(said(configured, "page 1 is not what Sprig documents", "expected a list, got text"))
+        assert [row.reason for row in await rows(pilot)] == ["invalid"]
+
+
+async def test_what_may_send_nothing_pulls_nothing(configured, sprig_api):
+    async with configured.running(read_only=True):
+        await configured.press("1", "j", "u")
+        assert any("read-only" in notice for notice in configured.notices())
+        assert sprig_api.requests == []
