@@ -72,6 +72,7 @@ class LaneWorker:
         self._stopping = asyncio.Event()
         self._flights: dict[asyncio.Task[None], Flight] = {}
         self._shut_epoch = -1
+        self._asked_at = 0.0
         self._rest_seconds = FIRST_REST
         self._requests = self._in_flight = self._sent = self._failed = self._retried = 0
         self._meter = Meter()
@@ -151,6 +152,7 @@ class LaneWorker:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
+            self._asked_at = self._means.timing.monotonic()
             asking = asyncio.ensure_future(
                 self._means.journal.claim(
                     self.environment.name,
@@ -190,7 +192,9 @@ class LaneWorker:
 
     def _launch(self, claim: Claim) -> None:
         self._rest_seconds = FIRST_REST
-        self._leases.hold(claim, self.settings.lease, self._means.clock.now())
+        # the lease began when it was asked for: a process that stood still meanwhile may hear of it when it is over
+        waited = self._means.timing.monotonic() - self._asked_at
+        self._leases.hold(claim, self.settings.lease - waited, self._means.clock.now())
         flight = Flight(self, claim)
         task = asyncio.create_task(self._guard(flight))
         self._flights[task] = flight

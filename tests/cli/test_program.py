@@ -38,7 +38,8 @@ def test_version(cli: Run) -> None:
     ("argv", "said"),
     [
         (["sned"], "there is no command 'sned'; did you mean send?"),
-        (["send"], "missing argument 'FILE...'"),
+        (["send"], "name the files to send"),
+        (["preview"], "missing argument 'FILE...'"),
         (["send", "--nope", "x"], "no such option"),
         (["send", "x.json", "--retry-window", "soon"], "not a duration"),
         (["send", "x.json", "--endpoint", "mars"], "neither a region"),
