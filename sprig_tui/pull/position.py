@@ -38,6 +38,8 @@ class Unfinished(Struct, frozen=True, kw_only=True):
     records: int = 0
     newest: int = 0
     """Latest creation time among its records, epoch milliseconds; 0 for none."""
+    edge: int = 0
+    """Creation time of the last record on the last page, epoch milliseconds; 0 where it is not known."""
     started: int = 0
     """When its first page was asked for, epoch milliseconds."""
     at: int = 0

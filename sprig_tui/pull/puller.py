@@ -14,7 +14,7 @@ from sprig_tui.config.paths import Paths
 from sprig_tui.errors import BadPageError, ConfigError, SourceError
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.moments import moment, newest_ms
+from sprig_tui.pull.moments import created_ms, moment, newest_ms
 from sprig_tui.pull.position import Place, PositionFile, Unfinished, fingerprint
 from sprig_tui.pull.request import Asked, Window
 from sprig_tui.pull.state import PullState
@@ -80,6 +80,8 @@ class Puller:
         self._place: Place | None = None
         self._limit = PAGE
         self._cursor = ""
+        self._repeats = False
+        """Whether pages begin with the millisecond that the one before ended with."""
         fetcher.heard = self._wait
 
     # -- surveys --------------------------------------------------------------------------------------------------
@@ -149,7 +151,7 @@ class Puller:
         return await self._read(place, Unfinished(window=done.window, started=self._clock.now()), store)
 
     async def _read(self, place: Place, done: Unfinished, store: Store) -> Unfinished:
-        async for page in self._pages(done.window, done.cursor):
+        async for page in self._pages(done):
             if page.records:
                 await store(page.records)
             reached = newest_ms(page.records)
@@ -159,6 +161,7 @@ class Puller:
                 pages=done.pages + 1,
                 records=done.records + len(page.records),
                 newest=max(done.newest, reached),
+                edge=edge_of(page, done.edge),
                 at=self._clock.now(),
             )
             self._now(pages=done.pages, records=done.records, newest=done.newest, reached=reached or self.state.reached)
@@ -171,7 +174,8 @@ class Puller:
                 self._write(place.going_on(self._asked, done))
         return done
 
-    async def _pages(self, window: Window, cursor: str) -> AsyncIterator[AnswerPage]:
+    async def _pages(self, done: Unfinished) -> AsyncIterator[AnswerPage]:
+        window, cursor, edge = done.window, done.cursor, done.edge
         seen: set[str] = set()
         empty = 0
         while True:
@@ -192,6 +196,8 @@ class Puller:
                     )
                 self._limit //= 2
                 continue
+            if edge and not page.fault and (tied := await self._tied(window, edge, page)):
+                yield AnswerPage(tied, cursor)
             seen.add(cursor)
             empty = 0 if page.records else empty + 1
             if page.cursor and page.cursor in seen:
@@ -201,7 +207,20 @@ class Puller:
             yield page
             if not page.cursor:
                 return
-            cursor = page.cursor
+            cursor, edge = page.cursor, edge_of(page, edge)
+
+    async def _tied(self, window: Window, edge: int, page: AnswerPage) -> list[Record]:
+        """Records of the millisecond between two pages, where the second page does not begin with that millisecond.
+
+        Cursors name a millisecond (seen by decoding the specification's examples), and whether the next page begins
+        with it or after it is not documented: in the second case records that share it would be missed.
+        """
+        if self._repeats or any(created_ms(record) == edge for record in page.records):
+            self._repeats = True
+            return []
+        moment_alone = replace(window, since=edge, until=edge + 1)
+        _, found = await self._fetcher.get(RESPONSES, moment_alone.parameters(self._limit, ""), read_answers)
+        return found.records if found is not None and not found.fault else []
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -220,3 +239,8 @@ class Puller:
     def _write(self, place: Place) -> None:
         if self._keep:
             self.position.write(place)
+
+
+def edge_of(page: AnswerPage, before: int) -> int:
+    """Creation time of a page's last record, epoch milliseconds; that of the page before where it has none."""
+    return created_ms(page.records[-1]) or before if page.records else before

@@ -127,6 +127,16 @@ def test_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: Any, sink: Any,
     assert sink.sink.stats.requests == 0
 
 
+def test_a_new_version_is_found_by_since_and_withheld(
+    cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any
+) -> None:
+    sprig_api.hold([response(10)])
+    assert cli("pull").code == 0
+    sprig_api.hold([response(10, response=2, updatedAt="2026-03-02T09:00:00.000Z")])
+    assert cli("pull", "--since", "2026-03-01", "--json").json["reasons"] == {"newer-revision": 1}
+    assert len(sink.sink.events) == 1
+
+
 def test_deleted_ones_are_withheld(cli: Run, pulling: Path, sprig_api: Any, response: Any) -> None:
     sprig_api.hold([response(1, deletedAt="2026-03-02T09:00:00.000Z")])
     assert cli("pull", "--json").json["records"] == 0

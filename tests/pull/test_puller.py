@@ -61,6 +61,30 @@ async def test_ties_at_one_millisecond_are_all_read(trial: Any, sprig_api: Any, 
     assert len(set(trial.groups)) == 3_000
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_ties_at_the_edge_of_pages_are_not_missed_where_pages_begin_after_it(
+    trial: Any, sprig_api: Any, response: Any, order: str
+) -> None:
+    sprig_api.ties, sprig_api.order = "skip", order
+    sprig_api.hold(response(n, START + n // 7) for n in range(4_000))
+    state = await trial.pull()
+    assert len(set(trial.groups)) == 4_000
+    assert state.mark == START + 3_999 // 7
+    extra = [one for one in sprig_api.asked() if "end" in one.query]
+    assert len(extra) == 3
+    assert all(int(one.query["end"]) == int(one.query["start"]) + 1 for one in extra)
+
+
+async def test_the_edge_is_remembered_over_a_break(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.ties = "skip"
+    sprig_api.hold(response(n, START + n // 7) for n in range(2_500))
+    trial.fail_after = 1
+    with pytest.raises(OSError, match="full"):
+        await trial.pull()
+    assert (await trial.pull()).resumed
+    assert len(set(trial.groups)) == 2_500
+
+
 async def test_newest_first_is_read_all_the_same(trial: Any, sprig_api: Any, response: Any) -> None:
     sprig_api.order = "desc"
     sprig_api.hold(response(n) for n in range(2_500))
