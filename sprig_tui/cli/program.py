@@ -61,8 +61,10 @@ class Program(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click, but an unknown command is answered with the nearest."""
+        """As click, but a file opens the console, and an unknown command is answered with the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            if os.path.lexists(args[0]):
+                return "open", _open_files, args
             from sprig_tui.config.document import nearest
 
             ctx.fail(f"there is no command {args[0][:40]!r}; {nearest(args[0], COMMANDS)}")
@@ -96,7 +98,8 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     """Carries each Sprig survey answer into Segment: shows what is sent, loses nothing, replays what failed.
 
-    Without a command it opens the console. `sprig-tui demo` is the place to start.
+    Without a command it opens the console, on files where some are named (sprig-tui FILE...). `sprig-tui demo` is the
+    place to start.
 
     Exit codes: 0 all delivered or nothing to do; 1 some rejected, withheld or failed; 2 usage or config;
     3 endpoint unreachable, still queued; 130 interrupted, nothing lost.
@@ -106,6 +109,17 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     from sprig_tui.cli.console import open_console
 
     return open_console(read_only=read_only, no_engine=no_engine)
+
+
+@click.command("open")
+@click.argument("files", nargs=-1)
+@click.pass_context
+def _open_files(ctx: click.Context, files: tuple[str, ...]) -> int:
+    """Open the console on files: what `sprig-tui FILE...` does."""
+    from sprig_tui.cli.console import open_console
+
+    asked = ctx.parent.params if ctx.parent else {}
+    return open_console(read_only=asked["read_only"], no_engine=asked["no_engine"], files=files)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

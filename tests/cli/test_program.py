@@ -161,3 +161,10 @@ def test_completion_scripts(cli: Run, shell: str) -> None:
 def test_completion_knows_environments_and_filter_words(process: Run, line: str, word: int, expected: str) -> None:
     done = process(_SPRIG_TUI_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(word))
     assert expected in done.out
+
+
+def test_a_file_is_for_the_console(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text("{}\n")
+    done = cli("--read-only", str(tmp_path / "answers.jsonl"))
+    assert done.code == 2
+    assert "the console needs a terminal" in done.err
