@@ -45,6 +45,7 @@ class Check(Struct, frozen=True):
         "clock",
         "workspace",
         "source",
+        "sprig",
     ]
     level: Literal["ok", "warning", "fault"]
     message: str

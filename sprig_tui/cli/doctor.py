@@ -52,6 +52,10 @@ async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
         from sprig_tui.cli.reaching import endpoint_checks
 
         found.extend(await endpoint_checks(settings, timeout_s))
+        if any(one.sprig_api_key is not None for one in settings.environments.values()):
+            from sprig_tui.cli.sprig_checks import sprig_checks
+
+            found.extend(await sprig_checks(settings, timeout_s))
         if settings.workspace.token is not None:
             from sprig_tui.cli.workspace_checks import workspace_checks
 

@@ -60,10 +60,11 @@ def _rows(settings: Settings) -> list[str]:
             found.endpoint,
             "protected" if found.protected else "",
             found.write_key.source if found.write_key else f"sprig-tui keys set {found.name}",
+            f"sprig api {found.sprig_api_key.masked()}" if found.sprig_api_key else "",
         )
         for found in settings.environments.values()
     ]
-    widths = [max(len(row[column]) for row in cells) for column in range(5)]
+    widths = [max(len(row[column]) for row in cells) for column in range(6)]
     return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
@@ -77,6 +78,8 @@ def _row_json(found: Environment) -> dict[str, Any]:
         "protected": found.protected,
         "requests_per_second": found.requests_per_second,
         "sprig_environment_id": found.sprig_environment_id,
+        "sprig_api_key": found.sprig_api_key.masked() if found.sprig_api_key else None,
+        "sprig_api_key_source": found.sprig_api_key.source if found.sprig_api_key else None,
         "webhook_token": found.webhook_token.masked() if found.webhook_token else None,
     }
 

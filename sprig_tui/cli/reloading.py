@@ -25,21 +25,23 @@ async def keep_current(
     terms: Terms,
     taken_up: Callable[[Settings], None] = lambda _: None,
 ) -> None:
-    """Take up the config whenever its file changes, until cancelled; `taken_up` hears of it.
+    """Take up the config, and what pulls learnt of surveys, whenever it changes, until cancelled.
 
+    `taken_up` hears of it.
     One that cannot be used is said, and the last good one holds.
     """
-    digest, told = settings.document.digest, ""
+    digest, document, told = settings.digest, settings.document.digest, ""
     while True:
         await asyncio.sleep(RELOAD_EVERY)
         try:
             found = open_settings(quiet=True)
-            if found.document.digest != digest:
+            if found.digest != digest:
                 if engine is not None:
                     await engine.reload(terms.environments(found), terms.delivery(found))
                 taken_up(found)
-                digest, told = found.document.digest, ""
-                diagnostics.note("the config changed, and is taken up")
+                if found.document.digest != document:
+                    diagnostics.note("the config changed, and is taken up")
+                digest, document, told = found.digest, found.document.digest, ""
         except (ConfigError, JournalError) as error:
             if error.message != told:
                 told = error.message

@@ -5,6 +5,7 @@ The files stand in the state folder, `surveys/ENVIRONMENT.json`. What the config
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -39,12 +40,20 @@ def catalogue_file(paths: Paths, environment: str) -> Path:
 
 def read_catalogue(file: Path) -> Catalogue:
     """The catalogue in a file; empty where there is none. Raises ConfigError for one that cannot be used."""
+    data = _bytes(file)
+    return _parsed(file, data) if data is not None else Catalogue()
+
+
+def _bytes(file: Path) -> bytes | None:
     try:
-        data = file.read_bytes()
+        return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return Catalogue()
+        return None
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
+
+
+def _parsed(file: Path, data: bytes) -> Catalogue:
     try:
         found = msgspec.json.decode(data, type=Catalogue)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -70,22 +79,28 @@ class Known(NamedTuple):
     surveys: dict[str, Survey]
     troubles: tuple[str, ...] = ()
     """Which catalogues cannot be used, in words."""
+    digest: str = ""
+    """Tells whether any of them changed; empty where there are none."""
 
 
 def known_surveys(paths: Paths) -> Known:
     """The surveys of every environment."""
     surveys: dict[str, Survey] = {}
     troubles: list[str] = []
+    digest = hashlib.blake2b(digest_size=8)
     try:
         files = sorted((paths.state_dir / FOLDER).glob("*.json"))
     except OSError as error:
         return Known(surveys, (f"cannot read {paths.state_dir / FOLDER}: {error.strerror}",))
     for file in files:
         try:
-            surveys.update(read_catalogue(file).surveys)
+            data = _bytes(file)
+            if data is not None:
+                digest.update(data)
+                surveys.update(_parsed(file, data).surveys)
         except ConfigError as error:
             troubles.append(f"{error.message} ({error.hint})")
-    return Known(surveys, tuple(troubles))
+    return Known(surveys, tuple(troubles), digest.hexdigest() if files else "")
 
 
 def merged(own: Mapping[str, Survey], learnt: Mapping[str, Survey]) -> dict[str, Survey]:

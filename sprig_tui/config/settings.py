@@ -71,6 +71,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Top-level tables that are not ours; they are left alone."""
     warnings: tuple[str, ...]
     """What was put right or could not be used, in words, without values."""
+    catalogue_digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Tells whether the config or the survey catalogue changed."""
+        return self.document.digest + self.catalogue_digest
 
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest."""
@@ -86,11 +92,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the config file (an absent one is fine) and the environment variables; raises ConfigError."""
     settings = settings_of(read_document(paths.config_file), paths, environ)
-    learnt, troubles = known_surveys(paths)
+    learnt, troubles, digest = known_surveys(paths)
     if not learnt and not troubles:
         return settings
     rules = msgspec.structs.replace(settings.rules, surveys=merged(settings.surveys, learnt))
-    return msgspec.structs.replace(settings, rules=rules, warnings=(*settings.warnings, *troubles))
+    warnings = (*settings.warnings, *troubles)
+    return msgspec.structs.replace(settings, rules=rules, catalogue_digest=digest, warnings=warnings)
 
 
 def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) -> Settings:

@@ -62,7 +62,7 @@ def test_one_that_cannot_be_used_is_a_warning_and_the_others_count(paths: Paths,
 
 
 def test_without_a_state_folder_there_is_nothing(paths: Paths) -> None:
-    assert known_surveys(paths) == ({}, ())
+    assert known_surveys(paths) == ({}, (), "")
 
 
 def test_merging_changes_neither(paths: Paths) -> None:
