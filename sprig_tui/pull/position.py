@@ -106,21 +106,25 @@ class Position(Struct, frozen=True, kw_only=True):
 
     version: int = VERSION
     places: dict[str, Place] = {}
-    """By API address: what a look-alike gave says nothing about Sprig."""
+    """By API address and journal: what a look-alike gave says nothing about Sprig, and another journal lacks it."""
 
 
-def fingerprint(key: str) -> str:
-    """Sixteen hex digits that tell keys apart."""
-    return hashlib.blake2b(key.encode(), digest_size=8, person=b"sprig-api-key").hexdigest()
+def fingerprint(secret: str) -> str:
+    """Sixteen hex digits that tell secrets apart, and from which they cannot be found."""
+    return hashlib.blake2b(secret.encode(), digest_size=8, person=b"sprig-tui pull").hexdigest()
 
 
 class PositionFile:
-    """The position of one environment at one API address, on disk."""
+    """The position of one environment at one API address, for one journal, on disk."""
 
-    def __init__(self, paths: Paths, environment: str, api_url: str) -> None:
+    def __init__(self, paths: Paths, environment: str, api_url: str, journal: str) -> None:
+        """`journal` is its place as the settings name it."""
         self.file = paths.state_dir / FOLDER / f"{environment}.json"
+        self.api_url = api_url
+        self.paths = paths
         self._environment = environment
-        self._url = api_url
+        # a journal's address may hold a password
+        self._place = f"{api_url} {fingerprint(journal)}"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -132,12 +136,12 @@ class PositionFile:
 
     def read(self) -> Place:
         """As far as pulls came. Raises ConfigError for a file that cannot be used: to start over is for a person."""
-        return _read(self.file).places.get(self._url, Place())
+        return _read(self.file).places.get(self._place, Place())
 
     def write(self, place: Place) -> None:
         """Replace it, whole or not at all. Raises ConfigError."""
         position = _read(self.file)
-        position = replace(position, places={**position.places, self._url: place})
+        position = replace(position, places={**position.places, self._place: place})
         make_folder(self.file.parent)
         write_atomically(self.file, msgspec.json.format(msgspec.json.encode(position), indent=1))
 

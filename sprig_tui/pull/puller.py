@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.catalogue import Catalogue, catalogue_file, read_catalogue, write_catalogue
 from sprig_tui.config.environment import Environment, SprigApiKey
-from sprig_tui.config.paths import Paths
 from sprig_tui.errors import BadPageError, ConfigError, SourceError
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
@@ -56,8 +55,7 @@ class Puller:
     def __init__(
         self,
         environment: Environment,
-        api_url: str,
-        paths: Paths,
+        position: PositionFile,
         asked: Asked,
         fetcher: Fetcher,
         *,
@@ -67,10 +65,10 @@ class Puller:
     ) -> None:
         name = environment.name
         key = api_key_of(environment)
-        self.position = PositionFile(paths, name, api_url)
+        self.position = position
         self.state = PullState(environment=name)
-        self._catalogue_file = catalogue_file(paths, name)
-        self._url = api_url
+        self._catalogue_file = catalogue_file(position.paths, name)
+        self._url = position.api_url
         self._key = fingerprint(key.reveal())
         self._asked = asked
         self._fetcher = fetcher

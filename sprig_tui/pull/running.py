@@ -17,6 +17,7 @@ from sprig_tui.config.paths import Paths
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.intake import Intake
 from sprig_tui.pull.fetching import PATIENCE, Fetcher
+from sprig_tui.pull.position import PositionFile
 from sprig_tui.pull.puller import Puller, api_key_of
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.state import PullState
@@ -64,7 +65,8 @@ async def pull_environment(
     url = terms.api_url or settings.sprig_api_url
     async with SprigClient(url, api_key_of(environment), clock=SystemClock(), timeout=terms.timeout) as client:
         fetcher = Fetcher(client, patience=terms.patience)
-        puller = Puller(environment, url, paths, asked, fetcher, keep=trace, heard=heard)
+        position = PositionFile(paths, environment.name, url, settings.journal)
+        puller = Puller(environment, position, asked, fetcher, keep=trace, heard=heard)
         with puller.position.held() if trace else nullcontext():
             learnt = {**settings.rules.surveys, **await puller.surveys()}
             rules = replace(settings.rules, surveys=merged(settings.surveys, learnt))

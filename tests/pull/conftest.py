@@ -14,6 +14,7 @@ from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths, in_folder
 from sprig_tui.delivery.timing import Timing
 from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.position import PositionFile
 from sprig_tui.pull.puller import Puller
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.state import PullState
@@ -56,6 +57,7 @@ class Trial:
     def __init__(self, paths: Paths, url: str, key: str) -> None:
         self.paths = paths
         self.url = url
+        self.journal = "journal.db"
         self.environment = Environment(name="production", sprig_api_key=SprigApiKey(key))
         self.clock = StubbornClock(START + 30 * DAY)
         self.timing: Timing = QuickTiming()
@@ -78,8 +80,7 @@ class Trial:
             fetcher = Fetcher(client, patience=patience, timing=self.timing, draw=lambda: 0.5)
             puller = Puller(
                 self.environment,
-                self.url,
-                self.paths,
+                PositionFile(self.paths, "production", self.url, self.journal),
                 Asked(**asked),
                 fetcher,
                 clock=self.clock,

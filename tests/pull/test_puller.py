@@ -275,6 +275,16 @@ async def test_what_another_address_gave_says_nothing_here(trial: Any, sprig_api
     assert (await trial.pull()).window.since is None
 
 
+async def test_what_one_journal_has_another_lacks(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    await trial.pull()
+    trial.journal = "postgres://someone:secret@db.example/other"
+    assert (await trial.pull()).window.since is None
+    assert "secret" not in (trial.paths.state_dir / "pull" / "production.json").read_text()
+    trial.journal = "journal.db"
+    assert (await trial.pull()).window.since is not None
+
+
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 
@@ -445,14 +455,14 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 
 
 async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, sprig_api: Any) -> None:
-    with PositionFile(trial.paths, "production", trial.url).held():
+    with PositionFile(trial.paths, "production", trial.url, "").held():
         with pytest.raises(ConfigError, match="another pull for production is at work"):
             await trial.pull()
-        with PositionFile(trial.paths, "development", trial.url).held():
+        with PositionFile(trial.paths, "development", trial.url, "").held():
             pass
 
 
 async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Any) -> None:
     with pytest.raises(ConfigError) as raised:
-        Puller(Environment(name="production"), trial.url, trial.paths, Asked(), Fetcher(None))  # type: ignore[arg-type]  # it asks nothing
+        Puller(Environment(name="production"), PositionFile(trial.paths, "production", "", ""), Asked(), Fetcher(None))  # type: ignore[arg-type]  # it asks nothing
     assert raised.value.hint == "set one with sprig-tui keys sprig production"
