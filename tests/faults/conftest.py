@@ -66,13 +66,14 @@ async def worker(tmp_path):
     """Start a worker on the test's journal; none outlives the test."""
     started: list[asyncio.subprocess.Process] = []
 
-    async def start(source: Path, url: str) -> asyncio.subprocess.Process:
+    async def start(source: Path, url: str, *temper: str) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(WORKER),
             str(tmp_path / "journal.db"),
             str(source),
             url,
+            *temper,
             stdout=asyncio.subprocess.PIPE,
         )
         started.append(process)

@@ -95,7 +95,7 @@ async def look(path, acknowledged: int) -> None:
 async def test_two_engines_never_send_one_delivery_twice(tmp_path, answers, worker):
     source, fates = answers(3000)
     async with Sink(keep=1_000_000, faults=["400~poison", "slow=0.02:50%"]) as sink:
-        pair = [await worker(source, sink.url) for _ in range(2)]
+        pair = [await worker(source, sink.url, "patient") for _ in range(2)]
         async with asyncio.timeout(120):
             for process in pair:
                 assert b"settled" in (await process.communicate())[0]

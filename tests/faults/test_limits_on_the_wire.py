@@ -78,4 +78,3 @@ async def test_no_body_and_no_event_is_over_its_limit(tmp_path_factory, given_an
         assert all(request.events <= MAX_BATCH_EVENTS for request in sink.requests)
         assert sink.stats.accepted == counts.get(State.DELIVERED, 0)
         assert not sink.stats.rejected
-

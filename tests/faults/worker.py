@@ -1,6 +1,8 @@
 """The process that the fault runs kill: feeds a file and delivers, until all of it has an end state.
 
-    python worker.py JOURNAL INPUT URL
+    python worker.py JOURNAL INPUT URL [patient]
+
+A patient one waits long for answers, so that a busy machine does not make it send anything twice.
 
 Prints `accepted N` after each chunk that the journal has taken, `settled` at the end.
 """
@@ -21,6 +23,7 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 
 SETTINGS = DeliverySettings(timeout=0.4, lease=1.5, connections=3)
+PATIENT = DeliverySettings(timeout=60, lease=120, connections=3)
 PRODUCTION = Environment(
     name="production", write_key=WriteKey("F" * 32), requests_per_second=200, sprig_environment_id="QmK7x2dTfa"
 )
@@ -31,12 +34,13 @@ def told(fed: Fed) -> None:
     print("accepted", fed.records, flush=True)
 
 
-async def main(journal_file: str, source: str, url: str) -> None:
+async def main(journal_file: str, source: str, url: str, temper: str = "") -> None:
     """Feed and deliver."""
     from msgspec.structs import replace
 
+    settings = PATIENT if temper == "patient" else SETTINGS
     environments = {"production": replace(PRODUCTION, endpoint=url)}
-    async with SQLiteJournal(journal_file) as journal, Engine(journal, environments, SETTINGS) as engine:
+    async with SQLiteJournal(journal_file) as journal, Engine(journal, environments, settings) as engine:
         fed = await feed(read_responses([source]), Intake(Rules(), environments), journal, engine, progress=told)
         waited = await until_settled(journal, fed.ids, fed.environments, engine=engine, patience=600)
         print("settled" if not waited.queued else f"stands still: {waited.standstills}", flush=True)
