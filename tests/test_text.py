@@ -84,8 +84,7 @@ def test_nothing_invisible_or_steering_remains(text: str) -> None:
             "PDI",
         }
     assert not any(
-        ord(one) in ALLOWED_SELECTORS and ord(other) in ALLOWED_SELECTORS
-        for one, other in itertools.pairwise(shown)
+        ord(one) in ALLOWED_SELECTORS and ord(other) in ALLOWED_SELECTORS for one, other in itertools.pairwise(shown)
     )
 
 

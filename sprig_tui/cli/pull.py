@@ -83,9 +83,7 @@ def chosen(settings: Settings, named: tuple[str, ...], *, deliver: bool) -> list
     names = list(dict.fromkeys(named))
     for name in names:
         if settings.environment(name).sprig_api_key is None:
-            raise ConfigError(
-                f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys sprig {name}"
-            )
+            raise ConfigError(f"{name} has no key of Sprig's API", hint=f"set one with sprig-tui keys sprig {name}")
     names = names or [name for name, found in settings.environments.items() if found.sprig_api_key is not None]
     if not names:
         raise ConfigError(

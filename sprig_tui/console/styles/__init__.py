@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-
 FOLDER = Path(__file__).parent
 
 
