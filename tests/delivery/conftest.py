@@ -18,6 +18,8 @@ from sprig_tui.segment.message_id import message_id
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 START = 1_790_000_000_000
+SILENT_TURNS = 10
+"""Turns of the loop without a call or a request on the way, after which time may fly."""
 
 
 class FakeTime:
@@ -153,8 +155,14 @@ class Bench:
 
     async def tick(self, engine: Engine | None = None) -> None:
         await asyncio.sleep(0.002)
-        if engine is not None and not engine.snapshot().in_flight and not self.time.busy:
-            self.time.step()
+        if engine is None:
+            return
+        # an answer takes a few turns of the loop to reach the one who waits: only a lasting silence is one
+        for _ in range(SILENT_TURNS):
+            if engine.snapshot().in_flight or self.time.busy:
+                return
+            await asyncio.sleep(0)
+        self.time.step()
 
     # -- looking --------------------------------------------------------------------------------------------------
 
