@@ -23,10 +23,13 @@ from sprig_tui.journal.records import (
     ReplayJob,
     Settlement,
     State,
+    Worker,
 )
 
 MAX_LANE_WAIT_MS = 300_000
 """No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
+WORKER_TTL_MS = 30_000
+"""A worker that was not heard of for so long is not alive; it reports three times as often."""
 
 
 class Journal(Protocol):
@@ -183,6 +186,21 @@ class Journal(Protocol):
         """
         ...
 
+    # -- workers --------------------------------------------------------------------------------------------------
+
+    async def report(self, worker: Worker) -> None:
+        """Note that this worker is alive now, by the journal's clock; a later report of the same id replaces it.
+
+        Removes those not heard of within WORKER_TTL_MS. Need not survive a power cut, and waits for no disk.
+        """
+
+    async def sign_off(self, worker_id: str) -> None:
+        """Forget a worker that ends in good order; one that is not known is no error."""
+
+    async def workers(self) -> tuple[Worker, ...]:
+        """Workers heard of within WORKER_TTL_MS, the one that started first before the others."""
+        ...
+
     # -- upkeep ---------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:
@@ -198,4 +216,4 @@ class Journal(Protocol):
         ...
 
 
-__all__ = ["MAX_LANE_WAIT_MS", "Delivery", "Journal"]
+__all__ = ["MAX_LANE_WAIT_MS", "WORKER_TTL_MS", "Delivery", "Journal"]

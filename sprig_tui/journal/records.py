@@ -264,3 +264,26 @@ class Pruned(Struct, frozen=True):
 
     by_state: dict[State, int]
     bytes: int
+
+
+class Worker(Struct, frozen=True, kw_only=True):
+    """A process that delivers, or takes answers in, as it last reported itself."""
+
+    id: str
+    """The owner of its leases; fresh at each start of a process."""
+    role: str
+    """The command it is: `run`, `listen`, `send`, `pull`, `console` ..."""
+    host: str
+    pid: int
+    version: str
+    """Of sprig-tui."""
+    environments: tuple[str, ...]
+    """Names of those it delivers for."""
+    started_at: int
+    """ms, by its own clock."""
+    rate: float = 0.0
+    """Deliveries per second over the last seconds."""
+    seen_at: int = 0
+    """When it last reported, ms, by the journal's clock; what a report says here does not count."""
+    leased: int = 0
+    """Deliveries it holds leases on now; told by the journal, what a report says here does not count."""

@@ -36,6 +36,7 @@ from sprig_tui.journal.records import (
     ReplayJob,
     Settlement,
     State,
+    Worker,
 )
 from sprig_tui.journal.sqlite import (
     adding,
@@ -49,6 +50,7 @@ from sprig_tui.journal.sqlite import (
     schema,
     settling,
     upkeep,
+    workers,
 )
 from sprig_tui.journal.sqlite.faults import file_error, journal_error
 from sprig_tui.journal.sqlite.writer import Writer
@@ -312,6 +314,20 @@ class SQLiteJournal:
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
         return await self._read(health.oldest_queued)
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    async def report(self, worker: Worker) -> None:
+        """See the contract."""
+        await self._writer.run(lambda c: workers.report(c, worker, self._clock.now()), durable=False)
+
+    async def sign_off(self, worker_id: str) -> None:
+        """See the contract."""
+        await self._writer.run(lambda c: workers.sign_off(c, worker_id), durable=False)
+
+    async def workers(self) -> tuple[Worker, ...]:
+        """See the contract."""
+        return await self._read(lambda c: workers.alive(c, self._clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 

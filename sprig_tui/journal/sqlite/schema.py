@@ -8,9 +8,15 @@ from sprig_tui.errors import JournalCorruptError, JournalVersionError
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 1
+VERSION = 2
 
-_CREATE = """
+_WORKERS = """
+CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+  version TEXT NOT NULL, environments TEXT NOT NULL, started_at INTEGER NOT NULL, rate REAL NOT NULL,
+  seen_at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_CREATE = (
+    """
 CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE sequence(next_id INTEGER NOT NULL);
 INSERT INTO sequence VALUES(1);
@@ -73,6 +79,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
   last_id INTEGER NOT NULL, total INTEGER NOT NULL, queued INTEGER NOT NULL DEFAULT 0,
   skipped INTEGER NOT NULL DEFAULT 0);
 """
+    + _WORKERS
+)
 """Why it is cut this way, each measured on SQLite 3.40:
 
 - Claims read the partial index `due` alone; an index over all states costs them ten times as much.
@@ -83,7 +91,7 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
 """
 
-_MIGRATIONS: dict[int, str] = {}
+_MIGRATIONS: dict[int, str] = {1: _WORKERS}
 """Script by the version it starts from; each leaves the file at the next version."""
 
 

@@ -66,6 +66,25 @@ async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
         assert connection.execute("SELECT extra FROM deliveries").fetchall() == [(None,)]
 
 
+async def test_a_file_of_the_first_schema_becomes_what_a_new_one_is(tmp_path, entry):
+    def tables(path):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return sorted(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
+
+    path = tmp_path / "j.db"
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE workers")
+        connection.execute("PRAGMA user_version = 1")
+    async with SQLiteJournal(path) as journal:
+        assert await journal.workers() == ()
+        assert await journal.count(Query()) == 1
+    async with SQLiteJournal(tmp_path / "new.db"):
+        pass
+    assert tables(path) == tables(tmp_path / "new.db")
+
+
 async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
@@ -108,7 +127,7 @@ async def test_damage_inside_is_named_and_the_rest_goes_on(tmp_path, entry):
     async with SQLiteJournal(path) as journal:
         await journal.add([entry(raw=os.urandom(3000)) for _ in range(200)])
     content = bytearray(path.read_bytes())
-    for at in range(8 * 4096, len(content), 4096):
+    for at in range(len(content) // 8192 * 4096, len(content), 4096):  # tables and their schema stand before
         content[at : at + 200] = b"\xff" * 200
     path.write_bytes(content)
     journal = SQLiteJournal(path)

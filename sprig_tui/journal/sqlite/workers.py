@@ -1,0 +1,65 @@
+"""Who is at work on the file: a row for each process that reported itself in the last half minute."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from sprig_tui.journal.contract import WORKER_TTL_MS
+from sprig_tui.journal.records import Worker
+
+_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_ALIVE = "seen_at > ? AND seen_at < ?"
+"""The second bound ends what was reported under a clock that stood far ahead."""
+
+
+def report(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
+    """Note that a worker is alive, and forget those that are not."""
+    connection.execute(f"DELETE FROM workers WHERE NOT ({_ALIVE})", _span(now))
+    connection.execute(
+        f"INSERT OR REPLACE INTO workers({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            worker.id,
+            worker.role,
+            worker.host,
+            worker.pid,
+            worker.version,
+            json.dumps(worker.environments),
+            worker.started_at,
+            worker.rate,
+            now,
+        ),
+    )
+
+
+def sign_off(connection: sqlite3.Connection, worker_id: str) -> None:
+    """Forget a worker."""
+    connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+
+
+def alive(connection: sqlite3.Connection, now: int) -> tuple[Worker, ...]:
+    """Workers heard of lately, oldest start first, and what they hold."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
+        f" FROM workers w WHERE {_ALIVE} ORDER BY started_at, id",
+        (now, *_span(now)),
+    ).fetchall()
+    return tuple(
+        Worker(
+            id=row[0],
+            role=row[1],
+            host=row[2],
+            pid=row[3],
+            version=row[4],
+            environments=tuple(json.loads(row[5])),
+            started_at=row[6],
+            rate=row[7],
+            seen_at=row[8],
+            leased=row[9],
+        )
+        for row in rows
+    )
+
+
+def _span(now: int) -> tuple[int, int]:
+    return now - WORKER_TTL_MS, now + WORKER_TTL_MS

@@ -1,0 +1,133 @@
+"""Who is alive: reports, silence, ends in good order, and what each one holds."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import WORKER_TTL_MS
+from sprig_tui.journal.records import Settlement, State, Worker
+
+FIRST = Worker(
+    id="a" * 32,
+    role="run",
+    host="mill-1",
+    pid=4211,
+    version="0.1.0",
+    environments=("production", "staging"),
+    started_at=1_789_999_000_000,
+    rate=212.5,
+)
+SECOND = replace(
+    FIRST, id="b" * 32, role="listen", host="mill-2", pid=17, environments=(), started_at=1_789_999_500_000
+)
+
+
+async def test_nobody_is_there_at_first(journal):
+    assert await journal.workers() == ()
+
+
+async def test_a_worker_is_told_as_it_reported_itself(journal, clock):
+    await journal.report(replace(FIRST, seen_at=5, leased=9))
+    assert await journal.workers() == (replace(FIRST, seen_at=clock.now(), leased=0),)
+
+
+async def test_a_later_report_replaces_the_one_before(journal, clock):
+    await journal.report(FIRST)
+    clock.advance(10)
+    newer = replace(FIRST, rate=0.0, environments=("production",))
+    await journal.report(newer)
+    assert await journal.workers() == (replace(newer, seen_at=clock.now()),)
+
+
+async def test_oldest_start_first_however_they_report(journal):
+    third = replace(FIRST, id="0" * 32, started_at=FIRST.started_at + 1)
+    for worker in (SECOND, third, FIRST):
+        await journal.report(worker)
+    assert [worker.id for worker in await journal.workers()] == [FIRST.id, third.id, SECOND.id]
+
+
+async def test_who_is_not_heard_of_is_not_alive(journal, clock):
+    await journal.report(FIRST)
+    clock.advance(WORKER_TTL_MS / 1000 - 1)
+    await journal.report(SECOND)
+    assert [worker.id for worker in await journal.workers()] == [FIRST.id, SECOND.id]
+    clock.advance(1)
+    assert [worker.id for worker in await journal.workers()] == [SECOND.id]
+    await journal.report(FIRST)
+    assert [worker.id for worker in await journal.workers()] == [FIRST.id, SECOND.id], "it was only slow"
+
+
+async def test_the_silent_are_removed_for_good_by_any_report(journal, clock):
+    await journal.report(FIRST)
+    clock.advance(WORKER_TTL_MS / 1000)
+    await journal.report(SECOND)
+    clock.ms -= WORKER_TTL_MS // 2
+    assert [worker.id for worker in await journal.workers()] == [SECOND.id], "not even a clock set back finds it"
+
+
+async def test_a_clock_that_stood_far_ahead_keeps_nobody_alive(journal, clock):
+    clock.advance(365 * 86_400)
+    await journal.report(FIRST)
+    clock.advance(-365 * 86_400)
+    assert await journal.workers() == ()
+    await journal.report(SECOND)
+    assert [worker.id for worker in await journal.workers()] == [SECOND.id]
+
+
+async def test_signing_off_forgets_one_alone_and_is_never_wrong(journal):
+    await journal.report(FIRST)
+    await journal.report(SECOND)
+    await journal.sign_off(FIRST.id)
+    await journal.sign_off(FIRST.id)
+    await journal.sign_off("nobody")
+    assert [worker.id for worker in await journal.workers()] == [SECOND.id]
+
+
+async def test_what_each_holds_is_counted_until_it_settles(journal, entry, attempt):
+    async def take(environment, events, owner):
+        return await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+
+    async def held():
+        return {worker.id: worker.leased for worker in await journal.workers()}
+
+    await journal.add([entry() for _ in range(10)])
+    await journal.add([entry("staging") for _ in range(3)])
+    await journal.report(FIRST)
+    await journal.report(SECOND)
+    mine = await take("production", 4, FIRST.id)
+    await take("staging", 2, FIRST.id)
+    await take("production", 3, SECOND.id)
+    await take("production", 1, "someone who reports nothing")
+    assert await held() == {FIRST.id: 6, SECOND.id: 3}
+    settled = Settlement(ids=mine.ids[:3], state=State.DELIVERED, attempt=attempt())
+    await journal.settle(mine, [settled])
+    assert await held() == {FIRST.id: 3, SECOND.id: 3}
+    await journal.release(mine)
+    assert await held() == {FIRST.id: 2, SECOND.id: 3}
+
+
+async def test_a_lease_that_ran_out_is_held_no_more(journal, entry, clock):
+    await journal.add([entry()])
+    await journal.claim("production", events=1, payload_bytes=475_000, lease_ms=5_000, owner=FIRST.id)
+    clock.advance(5)
+    await journal.report(FIRST)
+    assert [worker.leased for worker in await journal.workers()] == [0]
+
+
+async def test_reports_are_no_deliveries(journal, entry):
+    await journal.add([entry()])
+    cursor = (await journal.changes()).cursor
+    await journal.report(FIRST)
+    await journal.sign_off(FIRST.id)
+    assert (await journal.changes(cursor)).deliveries == ()
+    assert sorted((await journal.counts()).by_environment) == ["production"]
+
+
+async def test_a_closed_journal_takes_no_reports(journal):
+    await journal.close()
+    with pytest.raises(JournalError):
+        await journal.report(FIRST)
+    with pytest.raises(JournalError):
+        await journal.workers()
