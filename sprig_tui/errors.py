@@ -14,6 +14,7 @@ SprigTuiError
     ├── JournalLockedError    another process held it too long
     ├── JournalFullError      the disk is full
     ├── JournalReadOnlyError  no right to write
+    ├── JournalUnreachableError  its server does not answer                              exit 3
     ├── JournalCorruptError   the file is damaged or not a journal
     └── JournalVersionError   written by a newer version
 
@@ -110,6 +111,12 @@ class JournalFullError(JournalError):
 
 class JournalReadOnlyError(JournalError):
     """The journal or its folder may not be written."""
+
+
+class JournalUnreachableError(JournalError):
+    """The server that holds the journal does not answer, or takes no writes now; nothing of the last write is known."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class JournalCorruptError(JournalError):

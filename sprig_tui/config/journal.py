@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.journal.address import is_address
 
 if TYPE_CHECKING:
     from sprig_tui.clock import Clock
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
 
 
 def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -> AbstractAsyncContextManager[Journal]:
-    """A journal by its path, to be entered: `async with` opens it, and makes it where it is missing.
+    """A journal by its path or its address, to be entered: `async with` opens it, and makes a file that is missing.
 
     Raises ConfigError for an address that this version does not know, JournalError when it cannot be opened.
     """
     text = os.fspath(place)
     scheme, separator, rest = text.partition("://")
+    if is_address(text):
+        return _postgres(text, clock)
     if separator and scheme not in ("file", "sqlite"):
         # The rest of an address may hold a password.
         raise ConfigError(
-            f"this version keeps journals in SQLite files; it knows no {scheme[:20]}:// journals",
-            hint="set journal.path, or leave the [journal] table out",
+            f"there are no {scheme[:20]}:// journals: a journal is an SQLite file or a PostgreSQL database",
+            hint="set journal.path, or journal.url = 'postgresql://...', or leave the [journal] table out",
         )
     if separator:
         text = rest
@@ -33,3 +36,15 @@ def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -
     from sprig_tui.journal.sqlite import SQLiteJournal
 
     return SQLiteJournal(text, clock=clock)
+
+
+def _postgres(url: str, clock: Clock | None) -> AbstractAsyncContextManager[Journal]:
+    try:
+        from sprig_tui.journal.postgres import PostgresJournal
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise ConfigError(
+            "journals on PostgreSQL need the package asyncpg", hint="pip install 'sprig-tui[postgres]'"
+        ) from error
+    return PostgresJournal(url, clock=clock)

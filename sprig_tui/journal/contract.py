@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
+from sprig_tui.clock import Clock
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import (
     Added,
@@ -18,6 +19,7 @@ from sprig_tui.journal.records import (
     JobState,
     Lane,
     LaneChange,
+    Notice,
     Page,
     Pruned,
     ReplayJob,
@@ -38,11 +40,21 @@ class Journal(Protocol):
     Safe with several tasks, threads and processes on one store. Times are wall-clock milliseconds.
     """
 
+    clock: Clock
+    """The clock that its times are told by: with many machines, one that all of them agree on."""
+
     async def open(self) -> None:
         """Open or create; upgrade an older schema; refuse a newer one (JournalVersionError)."""
 
     async def close(self) -> None:
         """Finish what was accepted, then let go."""
+
+    def subscribe(self, hear: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call `hear`, in the caller's loop, soon after something was added or a lane changed; returns what ends that.
+
+        A courtesy: a journal that cannot tell never calls, and any notice may be missing. Whoever needs to know looks.
+        """
+        ...
 
     # -- what came in ---------------------------------------------------------------------------------------------
 

@@ -287,3 +287,14 @@ class Worker(Struct, frozen=True, kw_only=True):
     """When it last reported, ms, by the journal's clock; what a report says here does not count."""
     leased: int = 0
     """Deliveries it holds leases on now; told by the journal, what a report says here does not count."""
+
+
+class Notice(Struct, frozen=True, kw_only=True, gc=False):
+    """What a journal calls out: that a lane changed, or (without an environment) that something was added."""
+
+    environment: str = ""
+    """Of the lane that changed."""
+    lane_epoch: int = 0
+    """The lane's epoch from then on."""
+    lane_shut: bool = False
+    """Whether claims made under an earlier epoch must not be sent any more."""

@@ -149,10 +149,14 @@ def _slot(connection: sqlite3.Connection, environment: int, rate: float, now: in
     if rate <= 0:
         return now
     taken = connection.execute("SELECT next_slot FROM lanes WHERE environment = ?", (environment,)).fetchone()[0]
-    ahead = max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate)
-    slot = float(now) if taken < now or taken > now + ahead else taken
+    slot = float(now) if taken < now or taken > now + slot_ahead_ms(rate) else taken
     connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + 1000.0 / rate, environment))
     return int(slot)
+
+
+def slot_ahead_ms(rate: float) -> float:
+    """How far ahead a pacing slot may be, before it counts as the work of a clock that jumped."""
+    return max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0
 
 
 def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:

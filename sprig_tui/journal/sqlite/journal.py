@@ -31,6 +31,7 @@ from sprig_tui.journal.records import (
     JobState,
     Lane,
     LaneChange,
+    Notice,
     Page,
     Pruned,
     ReplayJob,
@@ -68,7 +69,7 @@ class SQLiteJournal:
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None, busy_timeout: float = 10.0) -> None:
         self.path = str(path)
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._busy_timeout = busy_timeout
         self._writer = Writer(self._connect, self.path)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
@@ -105,6 +106,10 @@ class SQLiteJournal:
         for connection in self._connections:
             connection.close()
         self._connections.clear()
+
+    def subscribe(self, hear: Callable[[Notice], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
+        """See the contract: a file tells nobody, those who share it look."""
+        return _end_of_nothing
 
     def _connect(self) -> sqlite3.Connection:
         """The writer's connection; the first one to a file makes it."""
@@ -163,7 +168,7 @@ class SQLiteJournal:
         """See the contract."""
         if not entries:
             return []
-        return await self._writer.run(lambda c: adding.Adding(c, self._clock.now()).add(entries))
+        return await self._writer.run(lambda c: adding.Adding(c, self.clock.now()).add(entries))
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class SQLiteJournal:
         """See the contract."""
         wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
         claim = await self._writer.run(
-            lambda c: claims.take(c, wanted, self._clock.now()), durable=False, if_awaited=True
+            lambda c: claims.take(c, wanted, self.clock.now()), durable=False, if_awaited=True
         )
         if not claim.lease:
             return claim
@@ -181,7 +186,7 @@ class SQLiteJournal:
             payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
         except packs.DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
-            return claims.nothing(claim.lane, self._clock.now())
+            return claims.nothing(claim.lane, self.clock.now())
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
@@ -193,18 +198,18 @@ class SQLiteJournal:
         failed = Settlement(ids=damaged.ids, state=State.FAILED, error="its stored payload is damaged")
 
         def work(connection: sqlite3.Connection) -> None:
-            settling.settle(connection, claim, (failed,), None, self._clock.now())
+            settling.settle(connection, claim, (failed,), None, self.clock.now())
             claims.release(connection, claim)
 
         await self._writer.run(work)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
         """See the contract."""
-        return await self._writer.run(lambda c: settling.settle(c, claim, settlements, lane, self._clock.now()))
+        return await self._writer.run(lambda c: settling.settle(c, claim, settlements, lane, self.clock.now()))
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
-        return await self._writer.run(lambda c: claims.extend(c, claim, lease_ms, self._clock.now()), durable=False)
+        return await self._writer.run(lambda c: claims.extend(c, claim, lease_ms, self.clock.now()), durable=False)
 
     async def release(self, claim: Claim) -> None:
         """See the contract."""
@@ -216,7 +221,7 @@ class SQLiteJournal:
 
     async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
         """See the contract."""
-        return await self._writer.run(lambda c: lanes.set_lane(c, environment, state, cause, self._clock.now()))
+        return await self._writer.run(lambda c: lanes.set_lane(c, environment, state, cause, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -284,18 +289,18 @@ class SQLiteJournal:
 
     async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.requeue(c, ids, self._clock.now(), as_new=as_new))
+        return await self._writer.run(lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new))
 
     async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
         """See the contract."""
         last_id, total = await self._read(lambda c: replaying.extent(c, query))
         return await self._writer.run(
-            lambda c: replaying.start(c, query, self._clock.now(), as_new=as_new, last_id=last_id, total=total)
+            lambda c: replaying.start(c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total)
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.step(c, job_id, limit, self._clock.now()))
+        return await self._writer.run(lambda c: replaying.step(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
         """See the contract."""
@@ -319,7 +324,7 @@ class SQLiteJournal:
 
     async def report(self, worker: Worker) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: workers.report(c, worker, self._clock.now()), durable=False)
+        await self._writer.run(lambda c: workers.report(c, worker, self.clock.now()), durable=False)
 
     async def sign_off(self, worker_id: str) -> None:
         """See the contract."""
@@ -327,7 +332,7 @@ class SQLiteJournal:
 
     async def workers(self) -> tuple[Worker, ...]:
         """See the contract."""
-        return await self._read(lambda c: workers.alive(c, self._clock.now()))
+        return await self._read(lambda c: workers.alive(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
@@ -347,3 +352,7 @@ class SQLiteJournal:
         for start in range(0, len(unused), upkeep.STRETCH):
             await self._writer.run(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
         return Pruned(dict(total), size)
+
+
+def _end_of_nothing() -> None:
+    """What ends a subscription that never began."""

@@ -45,7 +45,7 @@ def requeue(
         if row is None:
             continue
         state, reason, size, environment = row
-        if not _sendable(STATES[state], reason, size):
+        if not sendable(STATES[state], reason, size):
             added.append(Added(delivery_id, "known", STATES[state], reason))
             continue
         connection.execute(
@@ -66,7 +66,8 @@ def requeue(
     return added
 
 
-def _sendable(state: State, reason: str, size: int) -> bool:
+def sendable(state: State, reason: str, size: int) -> bool:
+    """Whether a delivery that stands so can be queued again."""
     if size == 0 or state is State.QUEUED:
         return False
     return state is not State.WITHHELD or reason in SENDABLE
@@ -77,7 +78,7 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
     added: list[Added] = []
     identities = Identities(connection, [])
     rows = {delivery_id: connection.execute(_RESENT, (delivery_id,)).fetchone() for delivery_id in ids}
-    sendable = [delivery_id for delivery_id, row in rows.items() if row and _sendable(STATES[row[0]], row[1], row[2])]
+    sendable = [delivery_id for delivery_id, row in rows.items() if row and sendable(STATES[row[0]], row[1], row[2])]
     stored = payloads(connection, sendable)
     for delivery_id in ids:
         row = rows[delivery_id]

@@ -1,0 +1,80 @@
+"""Claiming deliveries, keeping them and giving them back: each one call of the server."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.records import Claim, Lane
+from sprig_tui.journal.sqlite.claims import OFTEN, PROBE_EVENTS, Wanted, slot_ahead_ms
+
+_CALL = (
+    "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
+    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision)"
+)
+
+
+async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int, now: int) -> Claim:
+    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
+    row = await connection.fetchrow(
+        _CALL,
+        environment,
+        storable(wanted.owner),
+        wanted.events,
+        wanted.payload_bytes,
+        wanted.lease_ms,
+        wanted.rate,
+        now,
+        PROBE_EVENTS,
+        OFTEN,
+        slot_ahead_ms(wanted.rate),
+    )
+    return Claim(
+        lease=row["lease"],
+        environment=wanted.environment,
+        ids=tuple(row["ids"]),
+        attempts=tuple(row["tried"]),
+        first_attempts=tuple(row["first_tries"]),
+        sizes=tuple(row["sizes"]),
+        payload=b"",
+        send_at=row["send_at"],
+        lane=lane_of(wanted.environment, row["lane"]),
+        probe=row["probe"],
+        retry_at=row["retry_at"],
+    )
+
+
+def lane_of(environment: str, row: asyncpg.Record) -> Lane:
+    """A row of `lanes` as a record."""
+    return Lane(
+        environment=environment,
+        state=row["state"],
+        until=row["until"],
+        cause=row["cause"],
+        failures=row["failures"],
+        since=row["since"],
+        epoch=row["epoch"],
+        last_status=row["last_status"],
+        last_at=row["last_at"],
+    )
+
+
+async def extend(connection: asyncpg.Connection, claim: Claim, environment: int, lease_ms: int, now: int) -> bool:
+    """Keep a lease for so long; False when it is gone."""
+    kept: bool = await connection.fetchval(
+        "SELECT extend_lease($1, $2, $3, $4, $5, $6)",
+        claim.lease,
+        environment,
+        claim.lane.epoch,
+        claim.probe,
+        lease_ms,
+        now,
+    )
+    return kept
+
+
+async def release(connection: asyncpg.Connection, claim: Claim, environment: int) -> None:
+    """Give back what the claim still holds; a probe without a verdict leaves the lane to the next probe."""
+    await connection.execute(
+        "SELECT release_lease($1, $2, $3, $4)", claim.lease, environment, claim.lane.epoch, claim.probe
+    )

@@ -1,0 +1,141 @@
+"""The pool of connections to a journal's server, and the clock that all who share it go by."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.journal.postgres import schema
+from sprig_tui.journal.address import session_attributes, shown
+from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
+
+CONNECTIONS = 6
+"""At most, for each process; one more listens, and one may be on its way."""
+CONNECT_S = 10.0
+PATIENCE_S = 15.0
+"""Seconds to wait for a connection of the pool to come free."""
+ANSWER_S = 60.0
+"""Seconds that a statement may take."""
+_CLOSE_S = 5.0
+_CLOCK_EVERY_S = 60.0
+
+SETTINGS = {
+    "application_name": "sprig-tui",
+    "search_path": schema.SCHEMA,
+    "timezone": "UTC",
+    "jit": "off",
+    # whoever stops in the middle of a transaction must not hold up the others
+    "idle_in_transaction_session_timeout": "10000",
+    "lock_timeout": "20000",
+    "statement_timeout": str(int(ANSWER_S * 1000)),
+}
+
+
+class ServerClock:
+    """The server's clock, told by this machine's: with many machines it is the one that all agree on.
+
+    Off by half a round trip at most, at the time of the last comparison; compared anew every minute.
+    """
+
+    def __init__(self) -> None:
+        self._own = SystemClock()
+        self._ahead = 0
+        """Milliseconds that the server is ahead of this machine."""
+        self._compared_at = float("-inf")
+
+    def now(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        return self._own.now() + self._ahead
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is time to compare again."""
+        return time.monotonic() - self._compared_at > _CLOCK_EVERY_S
+
+    async def compare(self, connection: asyncpg.Connection) -> None:
+        """Ask the server for the time."""
+        before = self._own.now()
+        there = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        self._ahead = there - (before + self._own.now()) // 2
+        self._compared_at = time.monotonic()
+
+
+class Server:
+    """Connections to the database at `url`, shared by all tasks of one event loop."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.clock = ServerClock()
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Connect, and check what is there. Raises JournalError."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self.url,
+                min_size=1,
+                max_size=CONNECTIONS,
+                timeout=CONNECT_S,
+                command_timeout=ANSWER_S + 5.0,
+                server_settings=SETTINGS,
+                target_session_attrs=session_attributes(self.url),
+            )
+        except (*OF_THE_DRIVER, ValueError) as error:
+            raise journal_error(error, self.url) from error
+        try:
+            async with self.connection() as connection:
+                await schema.check(connection, self.url)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let statements on their way finish for a moment, then let go."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await pool.close()
+        except OF_THE_DRIVER:
+            pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the pool. Raises JournalError, also for what the block's statements raise."""
+        if self._pool is None:
+            raise JournalError(f"the journal {shown(self.url)} is closed")
+        try:
+            connection = await self._pool.acquire(timeout=PATIENCE_S)
+        except TimeoutError as error:
+            raise JournalUnreachableError(
+                f"no connection to the journal {shown(self.url)} came free in {PATIENCE_S:.0f} s",
+                hint="check that the server runs and is not overloaded",
+            ) from error
+        except OF_THE_DRIVER as error:
+            raise journal_error(error, self.url) from error
+        try:
+            if self.clock.stale:
+                await self.clock.compare(connection)
+            yield connection
+        except OF_THE_DRIVER as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and self._pool is not None:
+                # a failover made a standby of it: the next connection looks for the server that takes writes
+                await self._pool.expire_connections()
+            raise journal_error(error, self.url) from error
+        finally:
+            if self._pool is not None:
+                await self._give_back(connection)
+
+    async def _give_back(self, connection: asyncpg.Connection) -> None:
+        assert self._pool is not None  # noqa: S101 - the caller looked
+        try:
+            await self._pool.release(connection, timeout=_CLOSE_S)
+        except OF_THE_DRIVER:
+            connection.terminate()

@@ -1,0 +1,28 @@
+"""What monitors ask of the server: whether it takes writes, and how long the oldest delivery has waited."""
+
+from __future__ import annotations
+
+import asyncpg
+
+
+async def write_nothing(connection: asyncpg.Connection) -> None:
+    """A write that changes nothing and needs all that a real one needs: the right, a primary, room in its log."""
+    await connection.execute("UPDATE lanes SET epoch = epoch WHERE false")
+    await connection.execute("SELECT pg_logical_emit_message(true, 'sprig_tui', '')")
+
+
+async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
+    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    oldest: dict[str, int] = {}
+    for number, name in await connection.fetch("SELECT id, name FROM environments"):
+        for due in ("= 0", "> 0"):
+            for priority in (0, 1):
+                added_at = await connection.fetchval(
+                    "SELECT added_at FROM deliveries WHERE environment = $1 AND state = 0 AND lease IS NULL"
+                    f" AND priority = $2 AND due_at {due} ORDER BY due_at, id LIMIT 1",
+                    number,
+                    priority,
+                )
+                if added_at is not None:
+                    oldest[name] = min(added_at, oldest.get(name, added_at))
+    return oldest

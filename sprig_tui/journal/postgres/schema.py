@@ -1,0 +1,139 @@
+"""The schema: made and upgraded by its owner with `sprig-tui journal migrate`, checked by everybody who opens it."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import asyncpg
+from msgspec import Struct
+
+from sprig_tui.errors import JournalError, JournalVersionError
+from sprig_tui.journal.address import session_attributes, shown
+from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA = "sprig_tui"
+"""The PostgreSQL schema that holds everything of ours."""
+VERSION = 1
+LEAST_SERVER = 140_000
+"""PostgreSQL 14: everything since is still supported by its makers."""
+
+_STEPS: dict[int, tuple[str, ...]] = {0: ("tables.sql", "adding.sql", "claiming.sql", "settling.sql", "workers.sql")}
+"""Scripts by the version they start from; each leads to the next.
+
+Workers of the version before go on while a step runs and after it: a step adds tables, columns with defaults and
+functions under new names, and says in `_WORKS_FOR` how old a program may be that still works with the result.
+"""
+_WORKS_FOR = 1
+"""The oldest schema version whose programs can use this one."""
+_LOCK = (1397903943, 0)
+"""Advisory lock of migrations: the letters SPRG as a number, and which of our locks it is."""
+
+_GRANTS = """
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
+REVOKE INSERT, UPDATE, DELETE ON {schema}.versions FROM {role};
+GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role};
+"""
+
+
+class Migrated(Struct, frozen=True):
+    """What a migration did."""
+
+    before: int
+    """Schema version that it found; 0 for none."""
+    after: int
+    granted: tuple[str, ...] = ()
+
+
+async def migrate(url: str, *, grant: Sequence[str] = ()) -> Migrated:
+    """Make or upgrade the schema, and let these roles use it; one at a time, whoever else runs it.
+
+    Everything happens in one transaction. The role that runs it owns what is made; workers need no more than what
+    `grant` gives. Raises JournalError.
+    """
+    try:
+        connection = await asyncpg.connect(url, timeout=15, target_session_attrs=session_attributes(url))
+    except OF_THE_DRIVER as error:
+        raise journal_error(error, url) from error
+    try:
+        _check_server(connection, url)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *_LOCK)
+            before = await _version(connection)
+            _refuse_newer(before, url)
+            if before[0] == 0:
+                await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
+            if before[0] == 0:
+                await connection.execute("CREATE TABLE versions(version integer NOT NULL, works_for integer NOT NULL)")
+                await connection.execute("INSERT INTO versions VALUES (0, 0)")
+            for step in range(before[0], VERSION):
+                for name in _STEPS[step]:
+                    await connection.execute(_script(name))
+            if before[0] < VERSION:
+                await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
+            for role in grant:
+                await connection.execute(_GRANTS.format(schema=SCHEMA, role=_quoted(role)))
+    except OF_THE_DRIVER as error:
+        raise journal_error(error, url) from error
+    finally:
+        connection.terminate()
+    return Migrated(before[0], max(before[0], VERSION), tuple(grant))
+
+
+async def check(connection: asyncpg.Connection, url: str) -> None:
+    """Raises JournalVersionError when this program cannot work with what is there."""
+    _check_server(connection, url)
+    version = await _version(connection)
+    _refuse_newer(version, url)
+    if version[0] == 0:
+        raise JournalVersionError(
+            f"the database {shown(url)} holds no journal yet", hint="run: sprig-tui journal migrate"
+        )
+    if version[0] < VERSION:
+        raise JournalVersionError(
+            f"the journal {shown(url)} has schema {version[0]}; this sprig-tui needs {VERSION}",
+            hint="run: sprig-tui journal migrate (workers of the older version go on meanwhile)",
+        )
+
+
+def _check_server(connection: asyncpg.Connection, url: str) -> None:
+    found = connection.get_server_version()
+    if found.major * 10_000 < LEAST_SERVER:
+        raise JournalError(
+            f"the server of {shown(url)} is PostgreSQL {found.major}; journals need 14 or newer",
+            hint="upgrade the server",
+        )
+
+
+def _refuse_newer(version: tuple[int, int], url: str) -> None:
+    if version[1] > VERSION:
+        raise JournalVersionError(
+            f"the journal {shown(url)} was upgraded by a newer sprig-tui (schema {version[0]}; this one knows"
+            f" {VERSION})",
+            hint="upgrade sprig-tui on this machine",
+        )
+
+
+async def _version(connection: asyncpg.Connection) -> tuple[int, int]:
+    """(version, oldest that works with it); zeros where there is no journal."""
+    if await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.versions") is None:
+        return 0, 0
+    row = await connection.fetchrow(f"SELECT version, works_for FROM {SCHEMA}.versions")
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def _script(name: str) -> str:
+    return files("sprig_tui.journal.postgres").joinpath("sql", name).read_text("utf-8")
+
+
+def _quoted(role: str) -> str:
+    if not role or "\0" in role or not re.fullmatch(r".{1,63}", role, re.DOTALL):
+        raise JournalError(f"{role!r} cannot be the name of a role", hint="give the name as CREATE ROLE had it")
+    return '"' + role.replace('"', '""') + '"'

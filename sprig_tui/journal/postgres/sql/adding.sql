@@ -1,0 +1,89 @@
+-- Adding deliveries: one call, so that no client can hold its lock while it thinks or sleeps.
+
+-- The number that stands for an environment; made on first use, with a lane.
+CREATE FUNCTION environment_number(_name text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+  number integer;
+BEGIN
+  SELECT id INTO number FROM environments WHERE name = _name;
+  IF number IS NULL THEN
+    INSERT INTO environments(name) VALUES (_name) ON CONFLICT DO NOTHING;
+    SELECT id INTO STRICT number FROM environments WHERE name = _name;
+    INSERT INTO lanes(environment) VALUES (number) ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN number;
+END $$;
+
+-- Kept counts and notes for followers: the last that a transaction does before it commits. Under the lock the order in
+-- which notes are numbered is the order in which they become visible.
+CREATE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  note bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(1397903943, 2);
+  INSERT INTO counts AS c(environment, state, n)
+    SELECT environment, state, sum(difference) FROM unnest(_environments, _states, _differences)
+      AS u(environment, state, difference)
+    GROUP BY environment, state HAVING sum(difference) <> 0
+    ON CONFLICT (environment, state) DO UPDATE SET n = c.n + excluded.n;
+  IF cardinality(_changed) > 0 THEN
+    INSERT INTO changes(ids) VALUES (_changed) RETURNING seq INTO note;
+    IF note % 256 = 0 THEN
+      DELETE FROM changes WHERE seq < note - 4096;
+    END IF;
+  END IF;
+END $$;
+
+-- Store deliveries, their identities and payloads; returns the id of the first, the others follow without gaps.
+-- Under the lock ids become visible in their order: who has seen one has seen all before it.
+-- `_fresh_keys` must be unknown (unique_violation), `_moved_keys` must still belong to `_moved_from`
+-- (serialization_failure): the caller looked them up before, and looks again.
+CREATE FUNCTION add_deliveries(
+  _now bigint, _priority smallint,
+  _environments integer[], _states smallint[], _sizes integer[], _origins bigint[], _message_ids text[],
+  _digests bytea[], _reasons text[], _details text[], _survey_ids text[], _survey_names text[], _user_ids text[],
+  _question_types text[], _question_ids text[], _answers text[], _answered_ats bigint[], _updated_ats bigint[],
+  _sources text[], _lines bigint[], _edited boolean[],
+  _fresh_keys bigint[], _fresh_at integer[], _moved_keys bigint[], _moved_from bigint[], _moved_at integer[],
+  _pack_starts integer[], _raws bytea[], _bodies bytea[], _call_out boolean
+) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  number integer := cardinality(_environments);
+  first bigint;
+  moved integer;
+BEGIN
+  PERFORM pg_advisory_xact_lock(1397903943, 1);
+  first := nextval('delivery_ids');
+  IF number > 1 THEN
+    PERFORM setval('delivery_ids', first + number - 1);
+  END IF;
+  INSERT INTO ids(key, delivery)
+    SELECT key, first + at FROM unnest(_fresh_keys, _fresh_at) AS u(key, at) ORDER BY key;
+  IF cardinality(_moved_keys) > 0 THEN
+    UPDATE ids SET delivery = first + u.at FROM unnest(_moved_keys, _moved_from, _moved_at) AS u(key, was, at)
+      WHERE ids.key = u.key AND ids.delivery = u.was;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(_moved_keys) THEN
+      RAISE EXCEPTION 'an identity was taken over by another' USING ERRCODE = 'serialization_failure';
+    END IF;
+  END IF;
+  INSERT INTO deliveries(id, environment, state, priority, added_at, size, origin, message_id, digest, reason, detail,
+      survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited)
+    SELECT first + n - 1, environment, state, _priority, _now, size,
+      -- an origin below zero is one of this call
+      CASE WHEN origin < 0 THEN first - 1 - origin ELSE origin END, message_id, digest, reason, detail,
+      survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited
+    FROM unnest(_environments, _states, _sizes, _origins, _message_ids, _digests, _reasons, _details, _survey_ids,
+        _survey_names, _user_ids, _question_types, _question_ids, _answers, _answered_ats, _updated_ats, _sources,
+        _lines, _edited)
+      WITH ORDINALITY AS u(environment, state, size, origin, message_id, digest, reason, detail, survey_id,
+        survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited, n);
+  INSERT INTO packs(first, raws, bodies)
+    SELECT first + start, raws, bodies FROM unnest(_pack_starts, _raws, _bodies) AS u(start, raws, bodies);
+  PERFORM close_books(_environments, _states, array_fill(1::bigint, ARRAY[number]), '{}');
+  IF _call_out THEN
+    PERFORM pg_notify('sprig_tui', 'added');
+  END IF;
+  RETURN first;
+END $$;

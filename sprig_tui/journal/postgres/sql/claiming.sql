@@ -1,0 +1,217 @@
+-- Claiming deliveries, keeping them and giving them back, as the lane allows. A claim waits for no disk: all that a
+-- power cut can make the server forget of it is the lease.
+--
+-- Order of locks, everywhere: lease, deliveries, books (close_books), lane. The row of a lease stands for its
+-- deliveries: who settles, gives back or extends holds it, so that no two of them meet.
+
+-- Milliseconds that nothing waits longer than; what would is the work of a clock that jumped (journal/contract.py).
+CREATE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 300000::bigint';
+
+CREATE FUNCTION change_lane(
+  _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  after lanes;
+BEGIN
+  UPDATE lanes SET
+      state = _state,
+      until = _until,
+      cause = CASE WHEN _state = 'open' THEN '' ELSE _cause END,
+      failures = CASE WHEN _state = 'open' THEN 0
+                      WHEN _state = 'waiting' AND _failed THEN failures + 1 ELSE failures END,
+      since = CASE WHEN _state = 'open' THEN 0 WHEN since = 0 THEN _now ELSE since END,
+      epoch = epoch + 1
+    WHERE environment = _environment RETURNING * INTO after;
+  PERFORM pg_notify('sprig_tui', 'lane ' || after.epoch || ' ' || after.state || ' ' || name)
+    FROM environments WHERE id = _environment;
+END $$;
+
+-- Give a lease back whose row is held; what was settled of it stays settled.
+CREATE FUNCTION give_back(_lease bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+DECLARE
+  given bigint[];
+BEGIN
+  WITH gone AS (DELETE FROM leases WHERE id = _lease RETURNING ids),
+  back AS (
+    UPDATE deliveries SET lease = NULL WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM gone)) AND lease = _lease
+    RETURNING id
+  )
+  SELECT coalesce(array_agg(id ORDER BY id), '{}') INTO given FROM back;
+  RETURN given;
+END $$;
+
+CREATE FUNCTION give_back_expired(_environment integer, _now bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  expired bigint;
+  given bigint[] := '{}';
+BEGIN
+  -- the second bound ends leases made by a clock that stood far ahead
+  FOR expired IN SELECT id FROM leases WHERE environment = _environment
+      AND (until <= _now OR until > _now + 2 * length) ORDER BY id FOR UPDATE SKIP LOCKED LOOP
+    given := given || give_back(expired);
+  END LOOP;
+  IF cardinality(given) > 0 THEN
+    PERFORM close_books('{}', '{}', '{}', given);
+  END IF;
+END $$;
+
+-- The time until which nothing may be claimed (0: until somebody acts), or NULL when the lane is free to claim.
+CREATE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN _lane.state = 'paused' THEN 0::bigint
+    WHEN _lane.state IN ('waiting', 'probing') AND _now < _lane.until AND _lane.until <= _now + longest_wait()
+    THEN _lane.until END
+$$;
+
+-- When the next delivery falls due, or a lease on one runs out; 0 for no such time.
+CREATE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+  SELECT coalesce(greatest(min(at), _now), 0) FROM (
+    SELECT (SELECT due_at FROM deliveries WHERE environment = _environment AND state = 0 AND lease IS NULL
+      AND priority = p ORDER BY due_at, id LIMIT 1) AS at FROM unnest('{0,1}'::smallint[]) AS p
+    UNION ALL SELECT min(until) FROM leases WHERE environment = _environment
+  ) AS times
+$$;
+
+-- Lease the oldest due deliveries that fit. `lease` is 0 where nothing was claimed, `retry_at` then says when to ask
+-- again; `lane` is as it stands for this claim.
+CREATE FUNCTION claim_deliveries(
+  _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
+  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision,
+  OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
+  OUT send_at bigint, OUT probe boolean, OUT retry_at bigint, OUT lane lanes
+) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+DECLARE
+  held bigint;
+  most integer := _events;
+  total bigint := -1;
+  wave smallint;
+  often boolean;
+  one record;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}';
+  send_at := 0; probe := false; retry_at := 0;
+  SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment;
+  held := held_until(lane, _now);
+  IF held IS NOT NULL THEN
+    retry_at := held;
+    RETURN;
+  END IF;
+  PERFORM give_back_expired(_environment, _now);
+  IF lane.state <> 'open' THEN
+    -- one probe and no other: whoever holds the row decides, the next one sees what was decided
+    SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment FOR UPDATE;
+    held := held_until(lane, _now);
+    IF held IS NOT NULL THEN
+      retry_at := held;
+      RETURN;
+    END IF;
+    probe := lane.state <> 'open';
+    IF probe THEN
+      most := least(most, _probe_events);
+    END IF;
+  END IF;
+  <<waves>>
+  FOREACH wave IN ARRAY '{0,1}'::smallint[] LOOP
+    FOR one IN SELECT d.id, d.size, d.tries, d.first_try FROM deliveries d
+        WHERE d.environment = _environment AND d.state = 0 AND d.lease IS NULL AND d.priority = wave
+          -- a wait that reaches further than any may is the work of a clock that jumped
+          AND (d.due_at <= _now OR d.due_at > _now + longest_wait())
+        ORDER BY d.due_at, d.id LIMIT most FOR UPDATE SKIP LOCKED LOOP
+      total := total + one.size + 1;
+      EXIT waves WHEN cardinality(ids) > 0
+        AND (total > _payload_bytes OR (one.tries >= _often) <> often OR cardinality(ids) >= most);
+      IF cardinality(ids) = 0 THEN
+        often := one.tries >= _often;
+        IF probe AND often THEN
+          most := greatest(1, _probe_events >> least(one.tries - _often + 1, 20));
+        END IF;
+      END IF;
+      ids := ids || one.id;
+      sizes := sizes || one.size;
+      tried := tried || one.tries;
+      first_tries := first_tries || one.first_try;
+    END LOOP;
+  END LOOP;
+  IF cardinality(ids) = 0 THEN
+    probe := false;
+    retry_at := next_due(_environment, _now);
+    RETURN;
+  END IF;
+  INSERT INTO leases(environment, owner, until, length, probe, ids, n)
+    VALUES (_environment, _owner, _now + _lease_ms, _lease_ms, claim_deliveries.probe, claim_deliveries.ids,
+      cardinality(claim_deliveries.ids))
+    RETURNING leases.id INTO lease;
+  UPDATE deliveries d SET lease = claim_deliveries.lease WHERE d.id = ANY (claim_deliveries.ids);
+  IF probe THEN
+    -- no hold may look longer than the longest wait
+    PERFORM change_lane(_environment, 'probing', _now, _now + least(_lease_ms, longest_wait()), lane.cause, false);
+  END IF;
+  IF _rate > 0 THEN
+    -- a slot further ahead is the work of a clock that jumped
+    UPDATE lanes l SET next_slot = 1000.0 / _rate
+        + CASE WHEN l.next_slot < _now OR l.next_slot > _now + _slot_ahead_ms THEN _now ELSE l.next_slot END
+      WHERE l.environment = _environment RETURNING l.* INTO lane;
+    send_at := floor(lane.next_slot - 1000.0 / _rate)::bigint;
+  ELSE
+    SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment;
+    send_at := _now;
+  END IF;
+  IF NOT probe AND lane.state <> 'open' THEN
+    -- it was shut while this claim was being made: nothing of it may go out
+    PERFORM give_back(lease);
+    lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; send_at := 0;
+    retry_at := coalesce(held_until(lane, _now), _now);
+    RETURN;
+  END IF;
+END $$;
+
+-- Keep a lease for so long; false when it is gone.
+CREATE FUNCTION extend_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean, _lease_ms bigint,
+  _now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  -- its length grows with it: a lease that reaches further than its length allows counts as a clock's mistake
+  UPDATE leases SET until = _now + _lease_ms, length = greatest(length, _lease_ms) WHERE id = _lease;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF _probe THEN
+    UPDATE lanes SET until = _now + least(_lease_ms, longest_wait())
+      WHERE environment = _environment AND state = 'probing' AND epoch = _epoch;
+  END IF;
+  RETURN true;
+END $$;
+
+-- Give back what a claim still holds; a probe without a verdict leaves the lane to the next probe.
+CREATE FUNCTION release_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  given bigint[];
+  was lanes;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
+  given := give_back(_lease);
+  IF cardinality(given) > 0 THEN
+    PERFORM close_books('{}', '{}', '{}', given);
+  END IF;
+  IF _probe THEN
+    SELECT * INTO was FROM lanes WHERE environment = _environment FOR UPDATE;
+    IF was.state = 'probing' AND was.epoch = _epoch THEN
+      PERFORM change_lane(_environment, 'waiting', 0, 0, was.cause, false);
+    END IF;
+  END IF;
+END $$;
+
+-- Pause or open a lane by hand.
+CREATE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
+LANGUAGE plpgsql AS $$
+DECLARE
+  after lanes;
+BEGIN
+  PERFORM change_lane(_environment, _state, _now, 0, _cause, true);
+  SELECT * INTO after FROM lanes WHERE environment = _environment;
+  RETURN after;
+END $$;

@@ -1,0 +1,88 @@
+-- Settling: what became of claimed deliveries, their requests and their lane.
+
+-- `_settlements` is a list of {ids, state, due_at, counts, error, attempt}; state is a number or null (the claim keeps
+-- them), attempt a number into `_attempts` or null. Returns how many deliveries changed: those still held by the lease.
+CREATE FUNCTION settle_deliveries(
+  _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
+  _epoch bigint, _lane_state text, _until bigint, _cause text
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+  one jsonb;
+  noted bigint[] := '{}';
+  noted_id bigint;
+  attempt_id bigint;
+  started bigint;
+  wanted bigint[];
+  touched bigint[];
+  changed bigint[] := '{}';
+  states smallint[] := '{}';
+  differences bigint[] := '{}';
+  number integer;
+  done integer := 0;
+  used integer;
+BEGIN
+  PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
+  FOR one IN SELECT * FROM jsonb_array_elements(_attempts) LOOP
+    INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)
+      VALUES (_environment, (one->>'started_at')::bigint, (one->>'status')::integer, one->>'error', one->>'outcome',
+        (one->>'latency_ms')::double precision, (one->>'events')::integer, (one->>'body_bytes')::integer,
+        one->>'excerpt')
+      RETURNING id INTO noted_id;
+    noted := noted || noted_id;
+  END LOOP;
+  FOR one IN SELECT * FROM jsonb_array_elements(_settlements) LOOP
+    wanted := ARRAY(SELECT value::bigint FROM jsonb_array_elements_text(one->'ids'));
+    attempt_id := noted[(one->>'attempt')::integer + 1];
+    started := coalesce((_attempts->((one->>'attempt')::integer)->>'started_at')::bigint, 0);
+    used := (attempt_id IS NOT NULL AND (one->>'counts')::boolean)::integer;
+    IF attempt_id IS NOT NULL AND coalesce((one->>'state')::integer, 0) = 0 THEN
+      INSERT INTO history(delivery, attempt) SELECT id, attempt_id FROM deliveries
+        WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
+    END IF;
+    IF one->>'state' IS NULL THEN
+      -- a refused batch that is being split: each of its events was carried once more, but no retry is used up
+      UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(attempt_id, attempt)
+        WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
+      CONTINUE;
+    END IF;
+    WITH hit AS (
+      UPDATE deliveries SET
+        lease = NULL,
+        state = (one->>'state')::smallint,
+        due_at = CASE WHEN (one->>'state')::integer = 0 THEN greatest(due_at, (one->>'due_at')::bigint) ELSE due_at END,
+        attempts = attempts + used,
+        tries = CASE WHEN (one->>'state')::integer = 0 THEN tries + used ELSE tries END,
+        first_try = CASE WHEN (one->>'state')::integer = 0 AND first_try = 0 AND used = 1
+          THEN started ELSE first_try END,
+        attempt = coalesce(attempt_id, attempt),
+        error = one->>'error'
+      WHERE id = ANY (wanted) AND lease = _lease AND state = 0 RETURNING id
+    )
+    SELECT coalesce(array_agg(id), '{}') INTO touched FROM hit;
+    number := cardinality(touched);
+    done := done + number;
+    changed := changed || touched;
+    states := states || ARRAY[0::smallint, (one->>'state')::smallint];
+    differences := differences || ARRAY[-number::bigint, number::bigint];
+  END LOOP;
+  IF done > 0 THEN
+    UPDATE leases SET n = n - done WHERE id = _lease RETURNING n INTO number;
+    IF number <= 0 THEN
+      DELETE FROM leases WHERE id = _lease;
+    END IF;
+    PERFORM close_books(array_fill(_environment, ARRAY[cardinality(states)]), states, differences, changed);
+  END IF;
+  -- the lane is touched only where there is something to say: its row is what all workers share
+  UPDATE lanes l SET last_status = a.status, last_at = a.ended FROM (
+      SELECT (value->>'status')::integer AS status,
+        ((value->>'started_at')::bigint + (value->>'latency_ms')::double precision)::bigint AS ended
+      FROM jsonb_array_elements(_attempts) ORDER BY (value->>'started_at')::bigint DESC LIMIT 1
+    ) AS a WHERE l.environment = _environment AND a.status > 0;
+  IF _lane_state IS NOT NULL THEN
+    PERFORM 1 FROM lanes WHERE environment = _environment AND epoch = _epoch FOR UPDATE;
+    IF FOUND THEN
+      PERFORM change_lane(_environment, _lane_state, _now, _until, _cause, true);
+    END IF;
+  END IF;
+  RETURN done;
+END $$;

@@ -1,0 +1,95 @@
+"""A Query as an SQL condition on `deliveries d JOIN environments e`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import State
+from sprig_tui.journal.sqlite.rows import NUMBERS
+
+_TEXT_COLUMNS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
+_LARGEST = (1 << 63) - 1
+
+Place = Callable[[Any], str]
+"""Takes a value, and gives the placeholder that stands for it."""
+
+
+def where(query: Query, values: list[Any]) -> str:
+    """The condition, `true` for a query without terms; the values of its placeholders are put behind `values`."""
+
+    def place(value: Any) -> str:  # noqa: ANN401 - whatever the column holds
+        values.append(value)
+        return f"${len(values)}"
+
+    clauses: list[str] = []
+    alternatives: dict[str, list[str]] = {}
+    for term in query.terms:
+        condition = _CONDITIONS[term.field](term, place)
+        if term.negated:
+            clauses.append(f"NOT ({condition})")
+        elif term.field in ("text", "since", "until"):
+            clauses.append(f"({condition})")
+        else:
+            alternatives.setdefault(term.field, []).append(condition)
+    clauses += ["(" + " OR ".join(conditions) + ")" for conditions in alternatives.values()]
+    return " AND ".join(clauses) or "true"
+
+
+def _status(term: Term, place: Place) -> str:
+    value = term.value
+    if value in NUMBERS:
+        return f"d.state = {NUMBERS[State(value)]}"
+    low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value.endswith("xx") else (int(value), int(value))
+    return f"d.attempt IN (SELECT id FROM attempts WHERE status BETWEEN {place(low)} AND {place(high)})"
+
+
+def _like(column: str, value: str, place: Place) -> str:
+    """Contains, in any case: in a database without a locale ILIKE folds ASCII alone, so each case is asked for."""
+    value = storable(value)
+    forms = {value} if value.isascii() else {value, value.lower(), value.upper(), value.title()}
+    return " OR ".join(f"d.{column} ILIKE {place(f'%{_escaped(form)}%')}" for form in sorted(forms))
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _survey(term: Term, place: Place) -> str:
+    return f"d.survey_id = {place(storable(term.value))} OR {_like('survey_name', term.value, place)}"
+
+
+def _user(term: Term, place: Place) -> str:
+    value = storable(term.value)
+    if value.endswith("*"):
+        return f"d.user_id ILIKE {place(_escaped(value[:-1]) + '%')}"
+    return f"d.user_id = {place(value)}"
+
+
+def _id(term: Term, place: Place) -> str:
+    if term.value.isascii() and term.value.isdigit() and int(term.value) <= _LARGEST:
+        return f"d.id = {place(int(term.value))}"
+    return f"d.message_id ILIKE {place(_escaped(storable(term.value)) + '%')}"
+
+
+def _text(term: Term, place: Place) -> str:
+    return " OR ".join(_like(column, term.value, place) for column in _TEXT_COLUMNS)
+
+
+def _bounded(value: str) -> int:
+    return max(-_LARGEST, min(int(value), _LARGEST))
+
+
+_CONDITIONS: dict[str, Callable[[Term, Place], str]] = {
+    "status": _status,
+    "reason": lambda term, place: f"d.reason = {place(storable(term.value))}",
+    "env": lambda term, place: f"e.name = {place(storable(term.value))}",
+    "survey": _survey,
+    "user": _user,
+    "id": _id,
+    "since": lambda term, place: f"d.added_at >= {place(_bounded(term.value))}",
+    "until": lambda term, place: f"d.added_at < {place(_bounded(term.value))}",
+    "text": _text,
+}

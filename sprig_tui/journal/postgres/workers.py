@@ -1,0 +1,63 @@
+"""Who is at work: a row for each process that reported itself in the last half minute."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from sprig_tui.journal.contract import WORKER_TTL_MS
+from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.records import Worker
+
+_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_ALIVE = "seen_at > $1 - {0} AND seen_at < $1 + {0}".format(WORKER_TTL_MS)  # noqa: UP032 - told twice
+"""The second bound ends what was reported under a clock that stood far ahead."""
+
+
+async def report(connection: asyncpg.Connection, worker: Worker, now: int) -> None:
+    """Note that a worker is alive, and forget those that are not."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(f"DELETE FROM workers WHERE NOT ({_ALIVE})", now)
+        await connection.execute(
+            f"INSERT INTO workers({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE"
+            " SET role = $2, host = $3, pid = $4, version = $5, environments = $6, started_at = $7, rate = $8,"
+            " seen_at = $9",
+            worker.id,
+            storable(worker.role),
+            storable(worker.host),
+            worker.pid,
+            worker.version,
+            [storable(name) for name in worker.environments],
+            worker.started_at,
+            worker.rate,
+            now,
+        )
+
+
+async def sign_off(connection: asyncpg.Connection, worker_id: str) -> None:
+    """Forget a worker."""
+    await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
+
+
+async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
+    """Workers heard of lately, oldest start first, and what they hold."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1)"
+        f" FROM workers w WHERE {_ALIVE} ORDER BY started_at, id",
+        now,
+    )
+    return tuple(
+        Worker(
+            id=row[0],
+            role=row[1],
+            host=row[2],
+            pid=row[3],
+            version=row[4],
+            environments=tuple(row[5]),
+            started_at=row[6],
+            rate=row[7],
+            seen_at=row[8],
+            leased=row[9],
+        )
+        for row in rows
+    )
