@@ -1,15 +1,18 @@
-"""What tests of several parts share: hypothesis without a deadline, and the look-alike of Sprig's REST API."""
+"""What tests of several parts share: hypothesis without a deadline, the look-alikes of two APIs, and a PostgreSQL."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from postgres_databases import create_database, drop_database
+from postgres_server import PostgresServer
 
 # A busy machine is no fault of the code under test.
 settings.register_profile("sprig-tui", deadline=None)
@@ -61,3 +64,21 @@ def workspace_api(workspaces: Any) -> Iterator[Any]:
     """A look-alike of Segment's Public API on a real socket."""
     with workspaces.LookAlike() as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url() -> Iterator[str]:
+    """A PostgreSQL whose role may make databases: SPRIG_TUI_TEST_POSTGRES names one, else we start one of our own."""
+    if given := os.environ.get("SPRIG_TUI_TEST_POSTGRES"):
+        yield given
+        return
+    with PostgresServer() as server:
+        yield server.url()
+
+
+@pytest.fixture
+async def postgres_url(postgres_server_url: str) -> AsyncIterator[str]:
+    """An empty database of the test's own."""
+    url = await create_database(postgres_server_url)
+    yield url
+    await drop_database(postgres_server_url, url)
