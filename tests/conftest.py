@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
-from postgres_databases import create_database, drop_database
+from postgres_databases import create_database, database_name, drop_database, run_apart
 from postgres_server import PostgresServer
 
 # A busy machine is no fault of the code under test.
@@ -77,8 +77,27 @@ def postgres_server_url() -> Iterator[str]:
 
 
 @pytest.fixture
-async def postgres_url(postgres_server_url: str) -> AsyncIterator[str]:
+def postgres_url(postgres_server_url: str) -> Iterator[str]:
     """An empty database of the test's own."""
-    url = await create_database(postgres_server_url)
+    url = create_database(postgres_server_url)
     yield url
-    await drop_database(postgres_server_url, url)
+    drop_database(postgres_server_url, url)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server_url: str) -> Iterator[str]:
+    """The name of a database that holds an empty journal, to be copied."""
+    from sprig_tui.journal.postgres import migrate
+
+    url = create_database(postgres_server_url)
+    run_apart(migrate(url))
+    yield database_name(url)
+    drop_database(postgres_server_url, url)
+
+
+@pytest.fixture
+def postgres_journal_url(postgres_server_url: str, postgres_template: str) -> Iterator[str]:
+    """A database of the test's own that holds an empty journal."""
+    url = create_database(postgres_server_url, template=postgres_template)
+    yield url
+    drop_database(postgres_server_url, url)

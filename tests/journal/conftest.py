@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
 
+from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, Entry, Settlement, State
-from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.message_id import message_id
 
 
@@ -32,10 +34,18 @@ def clock() -> Hands:
     return Hands()
 
 
-@pytest.fixture(params=["sqlite"])
-async def journal(request, tmp_path, clock) -> AsyncIterator[Journal]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request, tmp_path) -> str:
+    """Where a journal of each kind lives; it is empty."""
+    if request.param == "sqlite":
+        return str(tmp_path / "journal.db")
+    return request.getfixturevalue("postgres_journal_url")
+
+
+@pytest.fixture
+async def journal(place, clock) -> AsyncIterator[Journal]:
     """Each kind of journal, empty and open."""
-    async with SQLiteJournal(tmp_path / "journal.db", clock=clock) as opened:
+    async with open_journal(place, clock=clock) as opened:
         yield opened
 
 
@@ -100,5 +110,24 @@ def deliver(journal, claim, attempt):
         if taken.lease:
             await journal.settle(taken, [Settlement(ids=taken.ids, state=state, attempt=attempt(status), **fields)])
         return taken.ids
+
+    return run
+
+
+@pytest.fixture
+def search():
+    """Go through all pages of a search with a budget of 1 ms; the ids found, and how many calls it took."""
+
+    async def run(journal: Journal, query: Query, direction: Literal["older", "newer"]) -> tuple[list[int], int]:
+        found: list[int] = []
+        cursor = calls = 0
+        while True:
+            page = await journal.page(query, cursor=cursor, limit=3, direction=direction, budget_ms=1)
+            calls += 1
+            ids = [one.id for one in page.deliveries]
+            found += ids
+            if not page.more:
+                return sorted(found), calls
+            cursor = page.reached or (ids[0] if direction == "older" else ids[-1])
 
     return run

@@ -1,31 +1,46 @@
-"""Databases that last as long as a test, on any PostgreSQL whose role may make them."""
+"""Databases that last as long as a test, on any PostgreSQL whose role may make them.
+
+Made from outside any event loop, so that fixtures of every kind can ask for one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+T = TypeVar("T")
+
 _numbers = itertools.count(1)
 
 
-async def create_database(server_url: str, *, template: str = "template1") -> str:
+def create_database(server_url: str, *, template: str = "template1") -> str:
     """Make an empty database, or a copy of `template` (nobody may be connected to it); returns its address."""
     name = f"sprig_tui_test_{os.getpid()}_{next(_numbers)}"
-    await _execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    run_apart(_execute(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
     return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 
 
-async def drop_database(server_url: str, url: str) -> None:
+def drop_database(server_url: str, url: str) -> None:
     """Remove it, whoever is still connected."""
-    await _execute(server_url, f'DROP DATABASE IF EXISTS "{database_name(url)}" WITH (FORCE)')
+    run_apart(_execute(server_url, f'DROP DATABASE IF EXISTS "{database_name(url)}" WITH (FORCE)'))
 
 
 def database_name(url: str) -> str:
     """The name in a database's address."""
     return urlsplit(url).path.removeprefix("/")
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run it to its end in a loop of its own, whether or not one runs here."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _execute(server_url: str, statement: str) -> None:

@@ -103,11 +103,11 @@ def test_it_goes_with_its_owner_however_that_went():
 
 
 async def test_a_database_of_ones_own(postgres_server_url):
-    one, other = [await create_database(postgres_server_url) for _ in range(2)]
+    one, other = [create_database(postgres_server_url) for _ in range(2)]
     await keep(one, 1)
     await keep(other, 2)
     assert (await numbers(one), await numbers(other)) == ([1], [2])
     for url in (one, other):
-        await drop_database(postgres_server_url, url)
+        drop_database(postgres_server_url, url)
     with pytest.raises(asyncpg.InvalidCatalogNameError):
         await numbers(one)
