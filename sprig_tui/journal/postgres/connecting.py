@@ -11,8 +11,8 @@ import asyncpg
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
-from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.address import session_attributes, shown
+from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
 
 CONNECTIONS = 6

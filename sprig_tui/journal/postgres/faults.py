@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import NamedTuple
 
 import asyncpg
 
@@ -27,84 +28,113 @@ PASSING = (
 )
 """Two transactions met; the same again finds what the other did."""
 
-_GOING = (
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.TargetServerAttributeNotMatched,
+
+class _Meaning(NamedTuple):
+    """What errors of some classes mean: `{place}` is the journal's address, `{why}` what was said."""
+
+    classes: tuple[type[BaseException], ...]
+    error: type[JournalError]
+    message: str
+    hint: str
+
+
+_MEANINGS = (
+    _Meaning(
+        (asyncpg.InvalidAuthorizationSpecificationError,),
+        JournalReadOnlyError,
+        "the journal {place} refuses this user: {why}",
+        "check user and password: in the URL, in the file that PGPASSFILE names, or in PGPASSWORD",
+    ),
+    _Meaning(
+        (asyncpg.InvalidCatalogNameError,),
+        JournalReadOnlyError,
+        "there is no database for the journal {place}",
+        "create it, then run: sprig-tui journal migrate",
+    ),
+    _Meaning(
+        (
+            asyncpg.UndefinedTableError,
+            asyncpg.UndefinedFunctionError,
+            asyncpg.UndefinedColumnError,
+            asyncpg.InvalidSchemaNameError,
+        ),
+        JournalVersionError,
+        "the database {place} holds no journal, or an older one: {why}",
+        "run: sprig-tui journal migrate",
+    ),
+    _Meaning(
+        (asyncpg.InsufficientPrivilegeError,),
+        JournalReadOnlyError,
+        "the journal {place} does not let this user do that: {why}",
+        "as the owner run: sprig-tui journal migrate --grant ROLE",
+    ),
+    _Meaning(
+        (asyncpg.ReadOnlySQLTransactionError, asyncpg.TargetServerAttributeNotMatched),
+        JournalUnreachableError,
+        "the journal {place} takes no writes now: the server is a standby, or read-only",
+        "name all servers in journal.url (host1,host2): the one that takes writes is found",
+    ),
+    _Meaning(
+        (asyncpg.DiskFullError,),
+        JournalFullError,
+        "no room left for the journal {place}; the last write was not kept",
+        "free disk space on the server, or run: sprig-tui journal prune --older-than 30d",
+    ),
+    _Meaning(
+        (asyncpg.TooManyConnectionsError,),
+        JournalUnreachableError,
+        "the journal {place} has no connection free: {why}",
+        "raise max_connections on the server, or run fewer processes (each takes up to 8)",
+    ),
+    _Meaning(
+        (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError),
+        JournalLockedError,
+        "the journal {place} is busy: {why}",
+        "try again",
+    ),
+    _Meaning(
+        (
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.IdleInTransactionSessionTimeoutError,
+        ),
+        JournalUnreachableError,
+        "the journal {place} does not answer: {why}",
+        "check that the server runs and can be reached",
+    ),
+    _Meaning(
+        (asyncpg.QueryCanceledError,),
+        JournalLockedError,
+        "the journal {place} took too long: {why}",
+        "narrow the filter, or try again",
+    ),
+    _Meaning(
+        (ssl.SSLError,),
+        JournalReadOnlyError,
+        "no trusted connection to the journal {place}: {why}",
+        "check sslmode and sslrootcert in journal.url",
+    ),
+    _Meaning(
+        (OSError, TimeoutError, asyncio.IncompleteReadError),
+        JournalUnreachableError,
+        "the journal {place} does not answer: {why}",
+        "check that the server runs and can be reached",
+    ),
 )
-_BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_UNKNOWN = (
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.UndefinedColumnError,
-)
+"""The first that fits, from the special to the general."""
+_ELSE = _Meaning((BaseException,), JournalError, "the journal {place} failed: {why}", "run: sprig-tui doctor")
+_BROKEN = _MEANINGS[-1]
 
 
 def journal_error(error: BaseException, url: str) -> JournalError:
     """The JournalError that says what `error` means for the journal at `url`; the password cannot be in it."""
-    place = shown(url)
-    why = scrubbed(_words(error), url)
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-        return JournalReadOnlyError(
-            f"the journal {place} refuses this user: {why}",
-            hint="check user and password: in the URL, in the file that PGPASSFILE names, or in PGPASSWORD",
-        )
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return JournalReadOnlyError(
-            f"there is no database for the journal {place}", hint="create it, then run: sprig-tui journal migrate"
-        )
-    if isinstance(error, _UNKNOWN):
-        return JournalVersionError(
-            f"the database {place} holds no journal, or an older one: {why}", hint="run: sprig-tui journal migrate"
-        )
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return JournalReadOnlyError(
-            f"the journal {place} does not let this user do that: {why}",
-            hint="as the owner run: sprig-tui journal migrate --grant ROLE",
-        )
-    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return JournalUnreachableError(
-            f"the journal {place} takes no writes now: the server is a standby, or read-only",
-            hint="name all servers in journal.url (host1,host2): the one that takes writes is found",
-        )
-    if isinstance(error, asyncpg.InsufficientResourcesError):
-        return _short_of_something(error, place, why)
-    if isinstance(error, _BUSY):
-        return JournalLockedError(f"the journal {place} is busy: {why}", hint="try again")
-    if isinstance(error, asyncpg.QueryCanceledError):
-        return JournalLockedError(f"the journal {place} took too long: {why}", hint="narrow the filter, or try again")
-    if isinstance(error, ssl.SSLError):
-        return JournalReadOnlyError(
-            f"no trusted connection to the journal {place}: {why}", hint="check sslmode and sslrootcert in journal.url"
-        )
-    if isinstance(error, (OSError, TimeoutError, asyncio.IncompleteReadError, *_GOING)) or _is_broken(error):
-        return JournalUnreachableError(
-            f"the journal {place} does not answer: {why}", hint="check that the server runs and can be reached"
-        )
-    return JournalError(f"the journal {place} failed: {why}", hint="run: sprig-tui doctor")
-
-
-def _short_of_something(error: BaseException, place: str, why: str) -> JournalError:
-    if isinstance(error, asyncpg.DiskFullError):
-        return JournalFullError(
-            f"no room left for the journal {place}; the last write was not kept",
-            hint="free disk space on the server, or run: sprig-tui journal prune --older-than 30d",
-        )
-    if isinstance(error, asyncpg.TooManyConnectionsError):
-        return JournalUnreachableError(
-            f"the journal {place} has no connection free: {why}",
-            hint="raise max_connections on the server, or run fewer processes (each takes up to 8)",
-        )
-    return JournalError(f"the journal {place} is short of something: {why}", hint="see the server's log")
-
-
-def _is_broken(error: BaseException) -> bool:
-    """Whether the connection is at fault: the driver has no class of its own for that."""
-    return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)) and "connection" in str(error)
+    meaning = next((one for one in _MEANINGS if isinstance(error, one.classes)), _ELSE)
+    if meaning is _ELSE and isinstance(error, asyncpg.InterfaceError) and "connection" in str(error):
+        meaning = _BROKEN  # the driver has no class of its own for a connection that is gone
+    place, why = shown(url), scrubbed(_words(error), url)
+    return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
 
 
 def _words(error: BaseException) -> str:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
 from sprig_tui.journal.address import shown
+from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
 from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.faults import PASSING
 from sprig_tui.journal.postgres.listening import Hear, Listener
@@ -39,7 +39,8 @@ from sprig_tui.journal.records import (
     State,
     Worker,
 )
-from sprig_tui.journal.sqlite.claims import nothing
+from sprig_tui.journal.sqlite.claims import Wanted, nothing
+from sprig_tui.journal.sqlite.packs import DamagedPayloadError
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -151,7 +152,7 @@ class PostgresJournal:
         self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
     ) -> Claim:
         """See the contract."""
-        wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
 
         async def take(connection: asyncpg.Connection) -> Claim:
             number = await self._number(connection, environment)
@@ -162,7 +163,7 @@ class PostgresJournal:
             return claim
         try:
             payload = await self._do(lambda c: packs.bodies(c, claim.ids))
-        except packs.DamagedPayloadError as error:
+        except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
             return nothing(claim.lane, self.clock.now())
         except BaseException:
@@ -170,7 +171,7 @@ class PostgresJournal:
             raise
         return replace(claim, payload=b",".join(payload))
 
-    async def _set_aside(self, claim: Claim, damaged: packs.DamagedPayloadError) -> None:
+    async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
         await self.settle(

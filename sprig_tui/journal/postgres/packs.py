@@ -10,7 +10,9 @@ import zstandard
 
 from sprig_tui.journal.sqlite.packs import DamagedPayloadError, unpack
 
-_OF = " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= id) FROM unnest($1::bigint[]) id)"
+_OF = (
+    " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= id) FROM unnest($1::bigint[]) id)"
+)
 
 
 async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Text as PostgreSQL can hold it: neither NUL nor half of a surrogate pair; payloads are bytes, and stay as they are."""
+"""Text as PostgreSQL can hold it: without NUL and lone surrogates. Payloads are bytes, and stay as they are."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Place = Callable[[Any], str]
 def where(query: Query, values: list[Any]) -> str:
     """The condition, `true` for a query without terms; the values of its placeholders are put behind `values`."""
 
-    def place(value: Any) -> str:  # noqa: ANN401 - whatever the column holds
+    def place(value: Any) -> str:
         values.append(value)
         return f"${len(values)}"
 

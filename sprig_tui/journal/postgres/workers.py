@@ -9,7 +9,7 @@ from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Worker
 
 _COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
-_ALIVE = "seen_at > $1 - {0} AND seen_at < $1 + {0}".format(WORKER_TTL_MS)  # noqa: UP032 - told twice
+_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
 """The second bound ends what was reported under a clock that stood far ahead."""
 
 
@@ -42,7 +42,7 @@ async def sign_off(connection: asyncpg.Connection, worker_id: str) -> None:
 async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
     """Workers heard of lately, oldest start first, and what they hold."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1)"
+        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
         f" FROM workers w WHERE {_ALIVE} ORDER BY started_at, id",
         now,
     )

@@ -78,8 +78,8 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
     added: list[Added] = []
     identities = Identities(connection, [])
     rows = {delivery_id: connection.execute(_RESENT, (delivery_id,)).fetchone() for delivery_id in ids}
-    sendable = [delivery_id for delivery_id, row in rows.items() if row and sendable(STATES[row[0]], row[1], row[2])]
-    stored = payloads(connection, sendable)
+    fit = [delivery_id for delivery_id, row in rows.items() if row and sendable(STATES[row[0]], row[1], row[2])]
+    stored = payloads(connection, fit)
     for delivery_id in ids:
         row = rows[delivery_id]
         if row is None:

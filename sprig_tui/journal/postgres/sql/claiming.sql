@@ -65,7 +65,7 @@ $$;
 -- When the next delivery falls due, or a lease on one runs out; 0 for no such time.
 CREATE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql
 SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-  SELECT coalesce(greatest(min(at), _now), 0) FROM (
+  SELECT CASE WHEN min(at) IS NULL THEN 0 ELSE greatest(min(at), _now) END FROM (
     SELECT (SELECT due_at FROM deliveries WHERE environment = _environment AND state = 0 AND lease IS NULL
       AND priority = p ORDER BY due_at, id LIMIT 1) AS at FROM unnest('{0,1}'::smallint[]) AS p
     UNION ALL SELECT min(until) FROM leases WHERE environment = _environment
