@@ -83,7 +83,7 @@ def _run(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **
 def _engine(journal: Journal, settings: Settings) -> Engine:
     from sprig_tui.delivery.engine import Engine
 
-    return Engine(journal, settings.environments, settings.delivery)
+    return Engine(journal, settings.environments, settings.delivery, role="console")
 
 
 async def _list_sources(settings: Settings) -> tuple[Source, ...]:

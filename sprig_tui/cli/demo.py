@@ -74,7 +74,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     environments = demo_settings(in_folder(str(folder)), sink.url).environments
     intake = Intake(Rules(), environments, DECLARED)
     diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
-    async with Engine(journal, environments) as engine:
+    async with Engine(journal, environments, role="demo") as engine:
         fed = await feed(read_responses([samples]), intake, journal, engine)
         waited = await until_settled(journal, fed.ids, list(fed.environments), engine=engine)
     lines = LogLines(output.columns())

@@ -83,7 +83,7 @@ class FolderSending:
                 stack.enter_context(engine_log())
                 environments = self._terms.environments(self._settings)
                 engine = await stack.enter_async_context(
-                    Engine(journal, environments, self._terms.delivery(self._settings))
+                    Engine(journal, environments, self._terms.delivery(self._settings), role="send --watch")
                 )
             reports = FileReports(journal, engine, self._terms.give_up_after, as_json=as_json)
             diagnostics.note(f"watching {self._folder}; Ctrl-C stops in good order")

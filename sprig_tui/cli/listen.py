@@ -136,6 +136,7 @@ class _Listener:
         """Returns the exit code."""
         from sprig_tui.cli.interrupts import Interrupts, Stopped
         from sprig_tui.cli.watching import engine_log
+        from sprig_tui.delivery.attendance import Attendance
         from sprig_tui.delivery.engine import Engine
         from sprig_tui.receiver.capture import Capture
         from sprig_tui.receiver.server import bound_to_loopback, listening
@@ -157,9 +158,17 @@ class _Listener:
             )
             engine = None
             if deliver:
-                engine = Engine(journal, environments, self._terms.delivery(self._settings), hear=station.metrics.hear)
+                engine = Engine(
+                    journal,
+                    environments,
+                    self._terms.delivery(self._settings),
+                    role="listen",
+                    hear=station.metrics.hear,
+                )
                 await stack.enter_async_context(engine)
                 station.wake = engine.wake
+            else:
+                await stack.enter_async_context(Attendance(journal, "listen"))
             up = await stack.enter_async_context(listening(station.app, self._bound, self._limits, self._tls))
             _say_start(up, engine)
             try:

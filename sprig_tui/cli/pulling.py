@@ -125,7 +125,9 @@ class Pulling:
             return None
         stack.enter_context(engine_log())
         served = {name: found for name, found in self._environments().items() if name in self._names()}
-        return await stack.enter_async_context(Engine(journal, served, self._terms.delivery(self._settings)))
+        return await stack.enter_async_context(
+            Engine(journal, served, self._terms.delivery(self._settings), role="pull")
+        )
 
     def _environments(self) -> dict[str, Environment]:
         return self._terms.environments(self._settings)

@@ -123,7 +123,7 @@ async def deliver(
     async with AsyncExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(engine_log())
-        engine = await stack.enter_async_context(Engine(journal, environments, terms.delivery(settings)))
+        engine = await stack.enter_async_context(Engine(journal, environments, terms.delivery(settings), role="replay"))
 
         async def work() -> Waited:
             with Watch(None, engine, chosen.total) as watch:

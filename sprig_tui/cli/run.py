@@ -49,7 +49,7 @@ async def _run(settings: Settings, terms: Terms, status_every: float, *, verbose
     with engine_log(logging.INFO if verbose else logging.WARNING), Interrupts() as interrupts:
         async with (
             opened_journal(settings) as journal,
-            Engine(journal, terms.environments(settings), terms.delivery(settings)) as engine,
+            Engine(journal, terms.environments(settings), terms.delivery(settings), role="run") as engine,
         ):
             diagnostics.note(f"delivering for {', '.join(sorted(engine.served()))}; Ctrl-C stops in good order")
             try:

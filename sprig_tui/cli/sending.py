@@ -63,7 +63,7 @@ class Sending:
             if deliver:
                 stack.enter_context(engine_log())
                 engine = await stack.enter_async_context(
-                    Engine(journal, self._served(), self._terms.delivery(self._settings))
+                    Engine(journal, self._served(), self._terms.delivery(self._settings), role="send")
                 )
             waited, stopped = Waited(), False
             try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,6 +15,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery import causes
+from sprig_tui.delivery.attendance import Attendance
 from sprig_tui.delivery.lane import Client, LaneWorker, Means
 from sprig_tui.delivery.replay import ReplayDriver
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
@@ -63,7 +63,7 @@ class Engine:
     Any number of engines, in any number of processes, may share a journal. `environments` without a Write Key are
     known but not served: what is queued for them stays queued. Leaving the block without `drain` gives requests on the
     wire a second; those broken off go back to the queue under the same message ids. `hear` is told the answer to each
-    request.
+    request. `role` is what the journal's list of live workers calls this one.
     """
 
     def __init__(
@@ -75,17 +75,19 @@ class Engine:
         clock: Clock | None = None,
         timing: Timing | None = None,
         client_factory: ClientFactory = tracking_client,
-        owner: str = "",
+        role: str = "engine",
         hear: Callable[[str, Answer], None] = lambda _environment, _answer: None,
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311
+        clock, timing = clock or SystemClock(), timing or SystemTiming()
+        self._attendance = Attendance(journal, role, served=self.served, rate=self._rate, clock=clock, timing=timing)
         self._means = Means(
             journal,
-            clock or SystemClock(),
-            timing or SystemTiming(),
+            clock,
+            timing,
             draw,
-            owner or uuid.uuid4().hex,
+            self._attendance.owner,
             asyncio.Event(),
             hear,
         )
@@ -99,7 +101,7 @@ class Engine:
         """Lanes that are no longer served and still have requests on the wire."""
         self._last: dict[str, LaneSnapshot] = {}
         """Each lane as it was when the engine was drained."""
-        self._replays = ReplayDriver(journal, self._means.timing, self.served, self._wake_all)
+        self._replays = ReplayDriver(journal, timing, self.served, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._draining = False
 
@@ -116,6 +118,7 @@ class Engine:
             await self.drain(0.0)
             raise
         self._replay_task = asyncio.create_task(self._replays.run())
+        self._attendance.start()
         return self
 
     async def __aexit__(
@@ -144,6 +147,7 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*self._closing, *(w.client.close() for w in self._workers.values()))
+            await self._attendance.end()
             self._last |= {name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()}
             self._tasks.clear()
             self._workers.clear()
@@ -170,6 +174,7 @@ class Engine:
             name for name, environment in self._environments.items() if _other_terms(before.get(name), environment)
         ]
         await self._reopen_lanes(changed)
+        self._attendance.stir()
         self._wake_all()
 
     # -- what others ask ------------------------------------------------------------------------------------------
@@ -210,6 +215,9 @@ class Engine:
     def _key_of(self, name: str) -> object:
         environment = self._environments.get(name)
         return environment.write_key if environment else None
+
+    def _rate(self) -> float:
+        return sum(worker.snapshot().rate for worker in self._workers.values())
 
     def _wake_all(self) -> None:
         for worker in self._workers.values():

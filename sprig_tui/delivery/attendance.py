@@ -1,0 +1,110 @@
+"""One process's place among the live workers: it reports every few seconds, and signs off when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import Self
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import WORKER_TTL_MS, Journal
+from sprig_tui.journal.records import Worker
+
+REPORT_EVERY = WORKER_TTL_MS / 3000
+"""Seconds: two reports may be lost before anyone thinks the worker dead, and an idle machine's disk sleeps long."""
+GOODBYE = 1.0
+"""Seconds that signing off may take; one that is not heard is forgotten soon all the same."""
+
+_log = logging.getLogger(__name__)
+
+
+class Attendance:
+    """Reports while it is entered. Trouble with the journal is only logged: who delivers has other words for it.
+
+    `served` names the environments that are delivered for, `rate` gives deliveries per second; each report asks them.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        role: str,
+        *,
+        served: Callable[[], Collection[str]] = tuple,
+        rate: Callable[[], float] = float,
+        clock: Clock | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.owner = uuid.uuid4().hex
+        """The id of this worker, and the owner of its leases."""
+        self._journal = journal
+        self._role = role
+        self._served = served
+        self._rate = rate
+        self._clock = clock or SystemClock()
+        self._timing = timing or SystemTiming()
+        self._stir = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._started_at = 0
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.end()
+
+    def start(self) -> None:
+        """Report now, and from now on."""
+        self._started_at = self._clock.now()
+        self._task = asyncio.create_task(self._run())
+
+    def stir(self) -> None:
+        """Report now, because what there is to say has changed."""
+        self._stir.set()
+
+    async def end(self) -> None:
+        """Report no more, and sign off; does nothing where nothing was started."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait((task,))
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self._journal.sign_off(self.owner)
+        except (JournalError, TimeoutError) as error:
+            _log.info("signing off from the journal failed: %s", error)
+
+    def me(self) -> Worker:
+        """This worker as it would report itself now."""
+        import sprig_tui
+
+        return Worker(
+            id=self.owner,
+            role=self._role,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=sprig_tui.__version__,
+            environments=tuple(sorted(self._served())),
+            started_at=self._started_at,
+            rate=self._rate(),
+        )
+
+    async def _run(self) -> None:
+        while True:
+            self._stir.clear()
+            try:
+                await self._journal.report(self.me())
+            except Exception as error:  # noqa: BLE001 - the outer edge: without it a live worker would look dead
+                expected = isinstance(error, JournalError)
+                _log.info("reporting to the journal failed: %s", error, exc_info=None if expected else error)
+            await self._timing.wait(self._stir, REPORT_EVERY)

@@ -1,0 +1,172 @@
+"""Engines among the live workers: there from the start, gone at the end, and never in the way of a delivery."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sprig_tui
+from sprig_tui.delivery.attendance import REPORT_EVERY, Attendance
+from sprig_tui.errors import JournalError, JournalFullError
+from sprig_tui.journal.contract import WORKER_TTL_MS
+from sprig_tui.journal.records import Worker
+from sprig_tui.segment.sink import Sink
+
+FULL = JournalFullError("the disk that holds journal.sqlite is full")
+
+
+class Ailing:
+    """The real journal, with faults in front of the methods named in `ills`, and locks before those in `held`."""
+
+    def __init__(self, journal: Any) -> None:
+        self._journal = journal
+        self.ills: dict[str, Exception] = {}
+        self.held: set[str] = set()
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._journal, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            if name in self.held:
+                await asyncio.Event().wait()
+            if name in self.ills:
+                raise self.ills[name]
+            return await method(*args, **kwargs)
+
+        return call
+
+
+async def alive(bench: Any, engine: Any, number: int = 1) -> tuple[Worker, ...]:
+    """The live workers, once there are so many."""
+    async with asyncio.timeout(20):
+        while len(found := await bench.journal.workers()) != number:
+            await bench.tick(engine)
+    return found  # type: ignore[no-any-return]
+
+
+async def until(bench: Any, holds: Callable[[tuple[Worker, ...]], bool]) -> tuple[Worker, ...]:
+    """The live workers, once this holds for them; time stands still meanwhile."""
+    async with asyncio.timeout(20):
+        while not holds(found := await bench.journal.workers()):
+            await bench.tick()
+    return found  # type: ignore[no-any-return]
+
+
+async def test_an_engine_is_there_from_start_to_drain(bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink:
+        production, development = bench.environment(sink.url), bench.environment(sink.url, "development", key=None)
+        async with bench.engine(production, development) as engine:
+            [worker] = await alive(bench, engine)
+            assert (worker.host, worker.pid) == (socket.gethostname(), os.getpid())
+            assert (worker.role, worker.version) == ("engine", sprig_tui.__version__)
+            assert worker.environments == ("production",), "the other has no key"
+            assert worker.started_at <= worker.seen_at <= bench.time.now()
+            assert await engine.drain(5)
+            assert await bench.journal.workers() == ()
+    assert await bench.journal.workers() == ()
+
+
+async def test_it_goes_on_being_there(bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        [first] = await alive(bench, engine)
+        await bench.until(lambda: bench.time.seconds > 2 * WORKER_TTL_MS / 1000, engine)
+        [later] = await alive(bench, engine)
+        assert (later.id, later.started_at) == (first.id, first.started_at)
+        assert later.seen_at > first.seen_at + WORKER_TTL_MS
+
+
+async def test_it_tells_its_rate(bench: Any) -> None:
+    await bench.queue(range(40))
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await bench.until(lambda: engine.snapshot().rate > 0)
+        await engine.reload({"production": bench.environment(sink.url)})
+        await until(bench, lambda found: [worker.rate for worker in found] == [40.0])
+
+
+async def test_it_holds_what_is_on_the_wire(bench: Any) -> None:
+    await bench.queue(range(30))
+    async with Sink(clock=bench.time, faults=["hang@1"]) as sink:
+        async with bench.engine(bench.environment(sink.url)) as engine:
+            engine.wake()
+            await bench.until(lambda: sink.stats.requests == 1)
+            [worker] = await bench.journal.workers()
+            assert worker.leased == 30
+        assert await bench.journal.workers() == ()
+
+
+async def test_two_engines_are_two_workers(bench: Any, other_bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink, other_bench.journal:
+        one = bench.engine(bench.environment(sink.url))
+        two = other_bench.engine(bench.environment(sink.url, "development"))
+        async with one, two:
+            found = await alive(bench, one, 2)
+            assert {worker.environments for worker in found} == {("production",), ("development",)}
+            await two.drain(5)
+            assert [worker.environments for worker in await bench.journal.workers()] == [("production",)]
+
+
+async def test_other_environments_are_told_at_once(bench: Any) -> None:
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        await alive(bench, engine)
+        await engine.reload({name: bench.environment(sink.url, name) for name in ("staging", "production")})
+        await until(bench, lambda found: found[0].environments == ("production", "staging"))
+        assert bench.time.seconds < REPORT_EVERY
+
+
+@pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
+async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Any, ill: Exception) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    journal.ills = {"report": ill}
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        await bench.settled(engine)
+        assert sink.stats.accepted == 10
+        snapshot = engine.snapshot()
+        assert (snapshot.trouble, snapshot.environments["production"].trouble) == ("", "")
+        await bench.until(lambda: journal.calls.count("report") > 2, engine)
+        journal.ills = {}
+        assert len(await alive(bench, engine)) == 1
+
+
+async def test_a_report_that_hangs_holds_nothing_up(bench: Any) -> None:
+    await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    journal.held = {"report"}
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        await bench.settled(engine)
+        assert sink.stats.accepted == 10
+        async with asyncio.timeout(20):
+            assert await engine.drain(5)
+
+
+@pytest.mark.parametrize("how", ["ill", "held"])
+async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Any, how: str) -> None:
+    journal = Ailing(bench.journal)
+    journal.ills = {"sign_off": JournalError("gone")} if how == "ill" else {}
+    journal.held = {"sign_off"} if how == "held" else set()
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        await alive(bench, engine)
+        async with asyncio.timeout(20):
+            assert await engine.drain(5)
+    bench.time.advance(WORKER_TTL_MS / 1000)
+    assert await bench.journal.workers() == (), "it is forgotten by itself"
+
+
+async def test_one_that_never_started_signs_nobody_off(bench: Any) -> None:
+    journal = Ailing(bench.journal)
+    engine = bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal)
+    await engine.drain(0)
+    assert "sign_off" not in journal.calls
+
+
+async def test_a_process_without_an_engine_can_attend_too(bench: Any) -> None:
+    async with Attendance(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
+        [worker] = await until(bench, lambda found: len(found) == 1)
+        assert (worker.id, worker.role, worker.environments) == (attendance.owner, "listen", ())
+    assert await bench.journal.workers() == ()
