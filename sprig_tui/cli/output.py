@@ -30,6 +30,14 @@ def write_lines(lines: Iterable[str]) -> None:
         write_line(line)
 
 
+def clear() -> bool:
+    """Clear the terminal, so that what follows stands in the place of what was there; False where there is none."""
+    obeyed = style.obeyed(sys.stdout)
+    if obeyed:
+        _put("\x1b[H\x1b[2J")
+    return obeyed
+
+
 def write_json(value: Any) -> None:
     """One JSON value on one line.
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "replay": Entry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
     "log": Entry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
     "run": Entry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
+    "status": Entry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),
     "pull": Entry("sprig_tui.cli.pull:pull", "Read new answers from Sprig's REST API, and deliver them."),
     "listen": Entry("sprig_tui.cli.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."),
     "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys: list, set, remove, check."),

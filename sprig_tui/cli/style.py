@@ -33,6 +33,11 @@ def wanted(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def obeyed(stream: TextIO) -> bool:
+    """Whether there is a terminal that moves its cursor when told to."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def paint(text: str, name: str) -> str:
     """The text between the escape sequences of a style."""
     return f"\x1b[{CODES[name]}m{text}\x1b[0m" if text else text

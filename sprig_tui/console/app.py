@@ -242,6 +242,12 @@ class SprigTui(App[int]):
         elif scope := screen.focused_scope():
             screen.maximize(screen.panes[scope])
 
+    def action_show_workers(self) -> None:
+        """See `ShowWorkers`."""
+        from sprig_tui.console.workers_screen import WorkersScreen
+
+        self.push_screen(WorkersScreen(self.core))
+
     def action_begin_journal(self) -> None:
         """See `BeginJournal`."""
         if not self.core.begin_anew():

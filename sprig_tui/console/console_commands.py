@@ -49,6 +49,17 @@ class Zoom(Command):
     in_bar = False
 
 
+class ShowWorkers(Command):
+    """The live workers on every machine that shares the journal: since when, how fast, and what they hold."""
+
+    id = "show-workers"
+    key = "L"
+    label = "workers"
+    title = "Show the live workers"
+    scope = "console"
+    in_bar = False
+
+
 class BeginJournal(Command):
     """Begin a new journal where the old one was moved or deleted while the console was open."""
 
@@ -106,6 +117,7 @@ COMMANDS = (
     FocusPayload,
     FocusDeliveries,
     Zoom,
+    ShowWorkers,
     BeginJournal,
     Help,
     Palette,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,66 +17,6 @@ import pytest
 
 TOKEN = "production-token-0123456789"
 Run = Callable[..., Any]
-
-
-class Listener:
-    """The program, listening on a port of its own."""
-
-    def __init__(self, *argv: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", *argv],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
-        self.said: list[str] = []
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self._lines.put(line.rstrip("\n"))
-        self._lines.put("")
-
-    def until(self, part: str) -> str:
-        """The next line that holds this."""
-        while line := self._lines.get(timeout=30):
-            self.said.append(line)
-            if part in line:
-                return line
-        raise AssertionError(f"it ended: {self.said}")
-
-    def url(self) -> str:
-        return self.until("listening on ").split("listening on ")[1].split(",")[0]
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(30)
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(30)
-        self._reader.join(10)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., Listener]]:
-    started: list[Listener] = []
-
-    def launch(*argv: str) -> Listener:
-        started.append(Listener(*argv))
-        return started[-1]
-
-    yield launch
-    for one in started:
-        one.close()
 
 
 @pytest.fixture

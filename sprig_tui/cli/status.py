@@ -1,0 +1,199 @@
+"""`sprig-tui status`: lanes, counts and live workers, at once or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.commands import DURATION, command, json_option
+from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.errors import ExitCode, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.records import Counts, Lane, Worker
+
+EVERY = 2.0
+"""Seconds between two looks of `--watch`."""
+LEAST = 0.2
+
+
+@command("status")
+@json_option
+@click.option(
+    "--watch",
+    type=DURATION,
+    is_flag=False,
+    flag_value=EVERY,
+    metavar="[SECONDS]",
+    help="Look again so often (2s), until Ctrl-C.",
+)
+def status(as_json: bool, watch: float | None) -> int:
+    """What the journal holds, how the lanes stand, and who is at work on it.
+
+    For each environment: its lane, deliveries by state, how many are leased to a worker, and for how long the one at
+    the head of the queue has been there. Then the live workers of every machine that shares the journal: each
+    `run`, `listen`, console and their like that was heard of within 30 s.
+
+    With --json: one object, with --watch one per look. Exit code 0, however the lanes stand; 3 when the journal
+    cannot be read.
+    """
+    return asyncio.run(_status(as_json=as_json, watch=watch))
+
+
+async def _status(*, as_json: bool, watch: float | None) -> int:
+    settings = open_settings(quiet=True)
+    try:
+        async with opened_journal(settings) as journal:
+            if watch is None:
+                _write(await _look(journal, settings), as_json=as_json)
+            else:
+                await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
+    except JournalError as error:
+        diagnostics.error(error)
+        return ExitCode.UNREACHABLE
+    return ExitCode.OK
+
+
+async def _go_on(journal: Journal, settings: Settings, every: float, *, as_json: bool) -> None:
+    """Look until cancelled; a journal that cannot be read for a while is said once."""
+    told, looks = "", 0
+    while True:
+        try:
+            found = await _look(journal, settings)
+        except JournalError as error:
+            if error.message != told:
+                diagnostics.warning(f"trying again: {error.message}", error.hint)
+            told = error.message
+        else:
+            told = ""
+            looks += 1
+            if not as_json and not output.clear() and looks > 1:
+                output.write_line()
+            _write(found, as_json=as_json)
+            output.flush()
+        await asyncio.sleep(every)
+
+
+class _Look:
+    """What was found at one moment."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        counts: Counts,
+        lanes: dict[str, Lane],
+        oldest: dict[str, int],
+        workers: tuple[Worker, ...],
+    ) -> None:
+        from sprig_tui.clock import SystemClock
+
+        self.settings = settings
+        self.counts = counts
+        self.lanes = lanes
+        self.oldest = oldest
+        self.workers = workers
+        self.now = SystemClock().now()
+        known = {*counts.by_environment, *lanes}
+        self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
+        if any(counts.by_environment.get("", {}).values()):
+            self.names.append("")
+
+    def standing(self, name: str) -> str:
+        """The lane in words."""
+        from sprig_tui.config.durations import format_duration
+
+        lane, found = self.lanes.get(name), self.settings.environments.get(name)
+        if not name:
+            return "-"
+        if lane is None or lane.state == "open":
+            return "open" if found is None or found.write_key is not None else "open, no key here"
+        left = max(0, lane.until - self.now) // 1000
+        wait = f" {format_duration(left)}" if lane.state == "waiting" and left else ""
+        return f"{lane.state}{wait}: {lane.cause}" if lane.cause else f"{lane.state}{wait}"
+
+    def waited(self, name: str) -> float | None:
+        """Seconds since the delivery at the head of the queue came; None where none waits."""
+        return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
+
+
+async def _look(journal: Journal, settings: Settings) -> _Look:
+    return _Look(
+        settings, await journal.counts(), await journal.lanes(), await journal.oldest_queued(), await journal.workers()
+    )
+
+
+def _write(found: _Look, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(_as_json(found))
+        return
+    from sprig_tui.cli.log_lines import fit
+
+    width = output.columns()
+    for line in _lines(found):
+        output.write_line(fit(line, width).rstrip() if width else line)
+
+
+def _lines(found: _Look) -> Iterator[str]:
+    from sprig_tui.config.durations import format_duration
+    from sprig_tui.delivery.roster import aligned, headcount, roster
+    from sprig_tui.journal.records import State
+    from sprig_tui.text import one_line
+
+    headings = ("environment", *(state.value for state in State), "leased", "oldest", "lane")
+    rows = []
+    for name in found.names:
+        states = found.counts.by_environment.get(name, {})
+        waited = found.waited(name)
+        rows.append(
+            (
+                one_line(name, limit=24) or "(unknown)",
+                *(f"{states.get(state, 0):,}" for state in State),
+                f"{found.counts.leased.get(name, 0):,}",
+                "-" if waited is None else format_duration(round(waited)),
+                one_line(found.standing(name), limit=200),
+            )
+        )
+    yield from aligned(headings, rows, right=frozenset(headings[1:-1]))
+    yield ""
+    yield headcount(found.workers)
+    if found.workers:
+        yield from roster(found.workers, found.now)
+    elif any(states.get(State.QUEUED) for states in found.counts.by_environment.values()):
+        yield "  sprig-tui run delivers what is queued"
+
+
+def _as_json(found: _Look) -> dict[str, Any]:
+    import msgspec
+
+    from sprig_tui.cli.log_lines import iso_time
+    from sprig_tui.journal.records import Lane, State
+
+    environments = {}
+    for name in found.names:
+        lane = found.lanes.get(name) or Lane(environment=name)
+        states = found.counts.by_environment.get(name, {})
+        waited = found.waited(name)
+        environments[name] = {
+            "lane": lane.state if name else None,
+            "cause": lane.cause,
+            "until": iso_time(lane.until) if lane.state in ("waiting", "probing") else None,
+            "failures": lane.failures,
+            "last_status": lane.last_status or None,
+            "last_at": iso_time(lane.last_at),
+            **{state.value: states.get(state, 0) for state in State},
+            "leased": found.counts.leased.get(name, 0),
+            "oldest_queued_seconds": waited,
+        }
+    workers = []
+    for worker in found.workers:
+        fields = msgspec.structs.asdict(worker)
+        times = {"started_at": iso_time(worker.started_at), "seen_at": iso_time(worker.seen_at)}
+        workers.append({**fields, **times, "rate": round(worker.rate, 1)})
+    return {"at": iso_time(found.now), "environments": environments, "workers": workers}

@@ -1,0 +1,85 @@
+"""The live workers, looked up every second while the screen is open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from sprig_tui.console.core import Core
+from sprig_tui.delivery.roster import headcount, roster
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.records import Worker
+from sprig_tui.text import printable
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks."""
+
+
+class WorkersScreen(ModalScreen[None]):
+    """Who is at work on the journal: this console, and every process on any machine that shares it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,L", "leave", "close"),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, core: Core) -> None:
+        super().__init__(classes="dialog")
+        self._core = core
+        self._box = VerticalScroll(classes="dialog-box workers-box")
+        self._table = Static("looking ...", classes="workers-table")
+
+    def compose(self) -> ComposeResult:
+        """The table, scrolling where it is longer or wider than the screen."""
+        with self._box:
+            yield self._table
+
+    def on_mount(self) -> None:
+        """Look, and go on looking."""
+        self._box.border_title = Content("Live workers")
+        self._box.border_subtitle = Content("escape closes")
+        self.run_worker(self._watch(), group="watch")
+
+    async def _watch(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _look(self) -> None:
+        journal = self._core.journal
+        if journal is None:
+            self._box.border_subtitle = Content("the journal is not open; what is shown is from before")
+            return
+        try:
+            workers = await journal.workers()
+        except JournalError as error:
+            self._box.border_subtitle = Content(f"cannot read the journal: {printable(error.message, limit=60)}")
+            return
+        self._box.border_subtitle = Content("escape closes")
+        self._table.update(table(workers, self._core.clock.now()))
+
+    def action_scroll(self, lines: int) -> None:
+        """A line down or up."""
+        self._box.scroll_relative(y=lines, animate=False)
+
+    def action_leave(self) -> None:
+        """Close."""
+        self.dismiss(None)
+
+
+def table(workers: Sequence[Worker], now: int) -> Content:
+    """How many there are, then a line for each, oldest start first."""
+    if not workers:
+        return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")
+    heading, *lines = roster(workers, now)
+    pieces: list[str | tuple[str, str]] = [headcount(workers), "\n\n", (heading, "$text-muted")]
+    return Content.assemble(*pieces, *(f"\n{line}" for line in lines))

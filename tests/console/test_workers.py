@@ -1,0 +1,80 @@
+"""The screen of live workers: opened by its key, kept up to date, honest about a journal it cannot read."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from msgspec.structs import replace
+from textual.widgets import Static
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.console.workers_screen import WorkersScreen, table
+from sprig_tui.journal.records import Worker
+from sprig_tui.journal.sqlite import SQLiteJournal
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+OTHER = Worker(
+    id="f" * 32,
+    role="run",
+    host="[/red]mill-\x1b[31m2",
+    pid=4211,
+    version="0.1.0",
+    environments=("production",),
+    started_at=1_790_000_000_000,
+    rate=212.4,
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_console_itself_then_others_as_they_come_and_go(console, sink, size):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(size=size) as pilot:
+        await console.press("L")
+        await console.until(lambda: f" {os.getpid()} " in console.text())
+        assert "1 worker, 0/s" in console.text()
+        async with SQLiteJournal(console.paths.journal_file) as journal:
+            await journal.report(replace(OTHER, started_at=SystemClock().now()))
+            await console.until(lambda: "2 workers on 2 hosts, 212/s" in console.text())
+            assert "[/red]mill-␛[31m2" in console.text(), "no markup, and nothing that a terminal obeys"
+            await journal.sign_off(OTHER.id)
+            await console.until(lambda: "1 worker, 0/s" in console.text())
+        await console.press("escape")
+        assert len(pilot.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("permission", [{"engine": False}, {"read_only": True}])
+async def test_a_console_that_only_looks_is_no_worker(console, permission):
+    async with console.running(**permission):
+        await console.press("L")
+        await console.until(lambda: "no worker is alive" in console.text())
+
+
+async def test_a_journal_that_is_lost_is_said_and_the_list_stays(console, sink):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running() as pilot:
+        await console.press("L")
+        await console.until(lambda: "1 worker" in console.text())
+        console.paths.journal_file.unlink()
+        await console.until(lambda: "the journal is not open" in console.text())
+        assert "1 worker" in console.text()
+        await console.press("q")
+        assert not isinstance(pilot.app.screen, WorkersScreen)
+
+
+async def test_many_workers_are_scrolled_to(console):
+    async with console.running(engine=False, size=(80, 24)) as pilot:
+        async with SQLiteJournal(console.paths.journal_file) as journal:
+            for number in range(60):
+                now = SystemClock().now()
+                await journal.report(replace(OTHER, id=f"{number:032}", host=f"mill-{number}", started_at=now + number))
+            await console.press("L")
+            await console.until(lambda: "60 workers on 60 hosts" in console.text())
+            assert "mill-59" not in console.text()
+            await console.press("end")
+            await console.until(lambda: "mill-59" in console.text())
+        assert pilot.app.screen.query_one(".workers-table", Static).size.height > 24
+
+
+def test_nobody_is_said_with_what_to_do():
+    assert "sprig-tui run" in table([], 0).plain
