@@ -74,7 +74,7 @@ def test_the_log_needs_no_network(tmp_path: Path) -> None:
         (["journal.sqlite", "delivery.engine", "delivery.feeding"], {"textual", "rich", "click"}),
         (["mapping.mapper"], {*FACES, "httpx", "sqlite3", "asyncio", "sprig_tui.config.settings"}),
         (["sprig.reading"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
-        (["receiver.station", "receiver.server"], {"textual", "httpx", "sqlite3"}),
+        (["receiver.station", "serving.server"], {"textual", "httpx", "sqlite3"}),
         # httpx brings click and rich along, where they are installed
         (["segment.client", "segment.sink"], {"textual", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
         (["config.settings"], {*FACES, "httpx", "sqlite3"}),

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
     from sprig_tui.receiver.limits import Limits
-    from sprig_tui.receiver.server import Listening
     from sprig_tui.receiver.station import Station
+    from sprig_tui.serving.server import Listening
 
 PORT = 8722
 
@@ -78,7 +78,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
         output.write_line(unit_text(files=files, writes=capture).rstrip())
         return ExitCode.OK
     from sprig_tui.receiver.limits import Limits
-    from sprig_tui.receiver.server import allow_files, bind, bound_to_loopback, tls_context
+    from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context
 
     settings = open_settings()
     given = {"body_bytes": max_body, "connections": max_connections}
@@ -139,8 +139,8 @@ class _Listener:
         from sprig_tui.delivery.attendance import Attendance
         from sprig_tui.delivery.engine import Engine
         from sprig_tui.receiver.capture import Capture
-        from sprig_tui.receiver.server import bound_to_loopback, listening
         from sprig_tui.receiver.station import Station
+        from sprig_tui.serving.server import bound_to_loopback, listening
 
         environments = self._terms.environments(self._settings)
         async with AsyncExitStack() as stack:

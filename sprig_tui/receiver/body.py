@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from sprig_tui.receiver.limits import Hand, Limits
-from sprig_tui.receiver.refusals import RefusedError
+from sprig_tui.serving.refusals import RefusedError
 
 BUSY_RETRY = "1"
 """Seconds to wait when there is too much at once."""

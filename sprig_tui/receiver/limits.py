@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from sprig_tui.serving.limits import ConnectionLimits
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Limits(ConnectionLimits, frozen=True, kw_only=True):
     """Bounds of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `bytes_in_hand`."""
 
     body_bytes: int = 1_000_000
     """Longest body; Sprig's are about 1 KB."""
     body_seconds: float = 10.0
     """From the end of the headers to the end of the body."""
-    head_seconds: float = 10.0
-    """From the connection, or from a request's first byte, to the end of its headers."""
-    head_bytes: int = 16_384
-    idle_seconds: int = 15
-    """How long a connection is kept between two requests."""
-    connections: int = 500
-    """More than that are answered 503; under the usual limit of 1,024 open files."""
     bytes_in_hand: int = 64_000_000
     """Bodies of all requests together that are not yet in the journal."""
 

@@ -18,7 +18,7 @@ from sprig_tui.journal.records import Added, Entry, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
-from sprig_tui.receiver.refusals import RefusedError
+from sprig_tui.serving.refusals import RefusedError
 from sprig_tui.sprig.faults import malformed
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, Unsendable

@@ -12,15 +12,16 @@ from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.journal.contract import Journal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.receiver.app import Kept, Receiver
-from sprig_tui.receiver.guard import Guard
-from sprig_tui.receiver.health import JournalHealth
 from sprig_tui.receiver.limits import Limits
 from sprig_tui.receiver.meters import WebhookMeters
 from sprig_tui.receiver.reception import Reception
+from sprig_tui.serving.guard import Guard
+from sprig_tui.serving.health import JournalHealth
+from sprig_tui.serving.monitors import Monitors
 
 
 class Station:
-    """Receives for these environments into this journal; serve `app` with `receiver.server.listening`.
+    """Receives for these environments into this journal; serve `app` with `serving.server.listening`.
 
     `trusting`: bound to loopback, where an environment without a token is open. Raises ConfigError for rules that
     cannot be kept.
@@ -51,10 +52,12 @@ class Station:
             counted=self.meters.counted,
             clock=clock,
         )
+        guard = Guard(environments, trusting=trusting)
+        self._monitors = Monitors(JournalHealth(journal, self.metrics), guard)
         self._receiver = Receiver(
             self._reception,
-            Guard(environments, trusting=trusting),
-            JournalHealth(journal, self.metrics),
+            guard,
+            self._monitors,
             limits,
             keep=keep,
             answered=self.meters.answered,
@@ -72,8 +75,8 @@ class Station:
     def use(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
         """Go on with other rules, environments and tokens; raises ConfigError, and all stays as it was then."""
         self._reception.use(rules, environments)
-        self._receiver.guard = Guard(environments, trusting=self._trusting)
+        self._receiver.guard = self._monitors.guard = Guard(environments, trusting=self._trusting)
 
     def stop(self) -> None:
         """Say at `/readyz` that nothing new should come here."""
-        self._receiver.stopping = True
+        self._monitors.stopping = True

@@ -17,8 +17,8 @@ from sprig_tui.journal.records import Delivery
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.receiver.limits import Limits
-from sprig_tui.receiver.server import Listening, bind, listening
 from sprig_tui.receiver.station import Station
+from sprig_tui.serving.server import Listening, bind, listening
 
 TOKEN = "production-token-0123456789"
 OTHER = "development-token-0123456789"

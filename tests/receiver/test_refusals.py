@@ -12,8 +12,8 @@ import pytest
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.receiver import refusals
 from sprig_tui.receiver.limits import Limits
+from sprig_tui.serving import refusals
 
 TOKEN = "production-token-0123456789"
 HEAD = (

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.receiver.server import allow_files, bind, bound_to_loopback, tls_context
+from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context
 
 TOKEN = "production-token-0123456789"
 

@@ -1,4 +1,4 @@
-"""What `/readyz` and `/metrics` tell: whether webhooks can be stored now, and how the lanes are."""
+"""What `/readyz` and `/metrics` tell: whether the journal takes writes now, and how the lanes are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOK_EVERY = 1.0
 
 
 class JournalHealth:
-    """Asks the journal. A lane that waits or is paused is no reason to send webhooks elsewhere: they are stored."""
+    """Asks the journal. A lane that waits or is paused makes nothing unready: what comes is stored, and waits."""
 
     def __init__(self, journal: Journal, metrics: DeliveryMetrics) -> None:
         self._journal = journal
@@ -26,7 +26,7 @@ class JournalHealth:
         self._found: tuple[bool, Mapping[str, Any]] = (False, {})
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
-        """Whether webhooks can be stored now, and what there is to know."""
+        """Whether the journal takes writes now, and what there is to know."""
         async with self._looking:
             if time.monotonic() - self._looked_at >= LOOK_EVERY:
                 self._found = await self._look()

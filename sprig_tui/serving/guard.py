@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.receiver.refusals import RefusedError
+from sprig_tui.serving.refusals import RefusedError
 
 
 class Guard:

@@ -1,4 +1,4 @@
-"""The receiver on its address: socket, TLS, and an end in good order."""
+"""A server on its address: socket, TLS, and an end in good order."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from starlette.types import ASGIApp
 
 from sprig_tui.config.endpoint import is_loopback
 from sprig_tui.errors import ConfigError
-from sprig_tui.receiver.connections import connection_class
-from sprig_tui.receiver.limits import Limits
+from sprig_tui.serving.connections import connection_class
+from sprig_tui.serving.limits import ConnectionLimits
 
 BACKLOG = 1_024
 """Connections that the system holds for us while we accept others."""
@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
 
 
 class Listening:
-    """A receiver that is up."""
+    """A server that is up."""
 
     def __init__(self, server: _Server, bound: socket.socket, *, secure: bool) -> None:
         host, port = bound.getsockname()[:2]
@@ -65,7 +65,12 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    app: ASGIApp, bound: socket.socket, limits: Limits, tls: ssl.SSLContext | None = None, *, grace: float = 30.0
+    app: ASGIApp,
+    bound: socket.socket,
+    limits: ConnectionLimits,
+    tls: ssl.SSLContext | None = None,
+    *,
+    grace: float = 30.0,
 ) -> AsyncIterator[Listening]:
     """Serve `app` on a bound socket. `finish` ends in good order, for at most `grace` seconds; leaving breaks off."""
     config = uvicorn.Config(
@@ -93,12 +98,17 @@ async def listening(
         await up.break_off()
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A socket on the address, so that what is wrong with it is known before anything starts; raises ConfigError."""
+def bind(host: str, port: int, *, option: str = "") -> socket.socket:
+    """A socket on the address, so that what is wrong with it is known before anything starts; raises ConfigError.
+
+    `option` is the one that gave both; `--host` and `--port` where none is named.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{host[:80]!r} is no address of this machine", hint="use --host 127.0.0.1") from error
+        raise ConfigError(
+            f"{host[:80]!r} is no address of this machine", hint=f"use {option or '--host'} 127.0.0.1"
+        ) from error
     family, kind, protocol, _, address = found[0]
     bound = socket.socket(family, kind, protocol)
     try:
@@ -109,7 +119,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error.strerror}",
-            hint="another program may listen there, perhaps a listen of ours; choose another --port",
+            hint=f"another program may listen there, perhaps one of ours; choose another {option or '--port'}",
         ) from error
     return bound
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sprig_tui.receiver.limits import Limits
+from sprig_tui.serving.limits import ConnectionLimits
 
 _FULL = b'{"error":"too many connections; send it again"}'
 _ANSWER_FULL = (
@@ -24,7 +24,7 @@ _ANSWER_LATE = (
 class BoundedConnection(H11Protocol):
     """Refuses itself when there are too many; ends when a request's headers take too long."""
 
-    limits = Limits()
+    limits = ConnectionLimits()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,6 +76,6 @@ class BoundedConnection(H11Protocol):
             self._head_timer = None
 
 
-def connection_class(limits: Limits) -> type[asyncio.Protocol]:
+def connection_class(limits: ConnectionLimits) -> type[asyncio.Protocol]:
     """The protocol class for uvicorn's `http` setting."""
     return type("LimitedConnection", (BoundedConnection,), {"limits": limits})

@@ -1,0 +1,73 @@
+"""What monitors ask, of whatever does not end by itself: `/healthz`, `/readyz`, `/metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from sprig_tui.serving.answers import application, json_answer
+from sprig_tui.serving.guard import Guard
+from sprig_tui.serving.refusals import RefusedError
+
+_ADVICE = {404: "there is nothing here; ask /healthz, /readyz or /metrics", 405: "these are asked by GET"}
+
+
+class Health(Protocol):
+    """What monitors are told."""
+
+    async def ready(self) -> tuple[bool, Mapping[str, Any]]:
+        """Whether the journal takes writes now, and what there is to know."""
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """The text for Prometheus, and its content type."""
+
+
+class Monitors:
+    """Answers monitors; names and numbers are for whoever holds a token, where strangers may ask."""
+
+    def __init__(self, health: Health, guard: Guard) -> None:
+        self.guard = guard
+        self.stopping = False
+        """Said by `/readyz`, so that nothing new is sent here."""
+        self._health = health
+
+    def routes(self) -> list[Route]:
+        """The routes, for an app that has others too."""
+        return [
+            Route("/healthz", self._healthz, methods=["GET"]),
+            Route("/readyz", self._readyz, methods=["GET"]),
+            Route("/metrics", self._metrics, methods=["GET"]),
+        ]
+
+    def app(self) -> ASGIApp:
+        """An app of these routes alone."""
+        return application(self.routes(), _ADVICE)
+
+    async def _healthz(self, _: Request) -> Response:
+        return json_answer({"alive": True})
+
+    async def _readyz(self, request: Request) -> Response:
+        ready, facts = await self._health.ready()
+        ready = ready and not self.stopping
+        told = {"ready": ready, "stopping": self.stopping, **(facts if self._trusts(request) else {})}
+        return json_answer(told, 200 if ready else 503)
+
+    async def _metrics(self, request: Request) -> Response:
+        if not self.guard.trusting:
+            self.guard.admit(request.headers.get("authorization"))
+        text, kind = await self._health.metrics()
+        return Response(text, media_type=kind)
+
+    def _trusts(self, request: Request) -> bool:
+        if self.guard.trusting:
+            return True
+        try:
+            self.guard.admit(request.headers.get("authorization"))
+        except RefusedError:
+            return False
+        return True
