@@ -101,3 +101,12 @@ def postgres_journal_url(postgres_server_url: str, postgres_template: str) -> It
     url = create_database(postgres_server_url, template=postgres_template)
     yield url
     drop_database(postgres_server_url, url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def journal_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a journal of each kind lives, empty."""
+    if request.param == "sqlite":
+        return str(tmp_path / "journal.db")
+    url: str = request.getfixturevalue("postgres_journal_url")
+    return url

@@ -62,7 +62,7 @@ def answers(tmp_path) -> Callable[[int], tuple[Path, dict[str, int]]]:
 
 
 @pytest.fixture
-async def worker(tmp_path):
+async def worker(journal_place):
     """Start a worker on the test's journal; none outlives the test."""
     started: list[asyncio.subprocess.Process] = []
 
@@ -70,7 +70,7 @@ async def worker(tmp_path):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(WORKER),
-            str(tmp_path / "journal.db"),
+            journal_place,
             str(source),
             url,
             *temper,

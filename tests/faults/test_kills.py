@@ -6,9 +6,11 @@ import asyncio
 import random
 from collections import Counter
 
+import books
+
+from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
-from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
 
 MISBEHAVIOUR = (
@@ -25,27 +27,13 @@ MISBEHAVIOUR = (
 )
 
 
-async def account(path) -> tuple[Counter[State], dict[str, State]]:
+async def account(place: str) -> tuple[Counter[State], dict[str, State]]:
     """What the journal says in the end: counts, and the state of each message id."""
-    states: dict[str, State] = {}
-    async with SQLiteJournal(path) as journal:
-        cursor = 0
-        while True:
-            page = await journal.page(Query(), cursor=cursor, limit=1000, direction="newer")
-            states.update((one.message_id, one.state) for one in page.deliveries)
-            if not page.more:
-                break
-            cursor = page.deliveries[-1].id
-        kept = (await journal.counts()).by_environment
-    counted = Counter(states.values())
-    total: Counter[State] = Counter()
-    for by_state in kept.values():
-        total.update({state: number for state, number in by_state.items() if number})
-    assert total == counted, "the kept counts agree with the rows"
-    return counted, states
+    states = {identity: one.state for identity, one in (await books.read(place)).items()}
+    return Counter(states.values()), states
 
 
-async def test_killed_again_and_again(tmp_path, answers, worker, rounds):
+async def test_killed_again_and_again(journal_place, answers, worker, rounds):
     source, fates = answers(1500 + 10 * rounds)
     rng = random.Random(rounds)
     acknowledged = 0
@@ -55,13 +43,13 @@ async def test_killed_again_and_again(tmp_path, answers, worker, rounds):
             acknowledged = max(acknowledged, await listen(process, rng.uniform(0.35, 1.6)))
             process.kill()
             await process.wait()
-            await look(tmp_path / "journal.db", acknowledged)
+            await look(journal_place, acknowledged)
         process = await worker(source, sink.url)
         async with asyncio.timeout(240):
             output = (await process.communicate())[0].decode().split("\n")
         assert output[-2] == "settled", output[-3:]
         received = Counter(event["messageId"] for event in sink.events)
-    counted, states = await account(tmp_path / "journal.db")
+    counted, states = await account(journal_place)
     assert {state.value: number for state, number in counted.items()} == fates
     assert {identity for identity, state in states.items() if state is State.DELIVERED} == set(received)
     assert set(received.values()) == {1}, "the sink drops repeats by their id, so none came under another"
@@ -81,18 +69,15 @@ async def listen(process, seconds: float) -> int:
     return accepted
 
 
-async def look(path, acknowledged: int) -> None:
-    """Whatever moment it died in: the file opens, and what was acknowledged is there."""
-    if not path.exists():
-        assert not acknowledged
-        return
-    async with SQLiteJournal(path) as journal:
+async def look(place: str, acknowledged: int) -> None:
+    """Whatever moment it died in: the journal opens, and what was acknowledged is there."""
+    async with open_journal(place) as journal:
         stored = await journal.count(Query())
     repeats = 60  # broken lines of the input, which are one record
     assert stored >= acknowledged - repeats
 
 
-async def test_two_engines_never_send_one_delivery_twice(tmp_path, answers, worker):
+async def test_two_engines_never_send_one_delivery_twice(journal_place, answers, worker):
     source, fates = answers(3000)
     async with Sink(keep=1_000_000, faults=["400~poison", "slow=0.02:50%"]) as sink:
         pair = [await worker(source, sink.url, "patient") for _ in range(2)]
@@ -101,5 +86,5 @@ async def test_two_engines_never_send_one_delivery_twice(tmp_path, answers, work
                 assert b"settled" in (await process.communicate())[0]
         assert sink.stats.duplicates == 0
         assert sink.stats.accepted == fates["delivered"]
-    counted, _ = await account(tmp_path / "journal.db")
+    counted, _ = await account(journal_place)
     assert {state.value: number for state, number in counted.items()} == fates

@@ -14,11 +14,11 @@ import sys
 
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.intake import Intake
-from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 
@@ -34,13 +34,13 @@ def told(fed: Fed) -> None:
     print("accepted", fed.records, flush=True)
 
 
-async def main(journal_file: str, source: str, url: str, temper: str = "") -> None:
+async def main(place: str, source: str, url: str, temper: str = "") -> None:
     """Feed and deliver."""
     from msgspec.structs import replace
 
     settings = PATIENT if temper == "patient" else SETTINGS
     environments = {"production": replace(PRODUCTION, endpoint=url)}
-    async with SQLiteJournal(journal_file) as journal, Engine(journal, environments, settings) as engine:
+    async with open_journal(place) as journal, Engine(journal, environments, settings) as engine:
         fed = await feed(read_responses([source]), Intake(Rules(), environments), journal, engine, progress=told)
         waited = await until_settled(journal, fed.ids, fed.environments, engine=engine, patience=600)
         print("settled" if not waited.queued else f"stands still: {waited.standstills}", flush=True)

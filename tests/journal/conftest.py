@@ -34,18 +34,10 @@ def clock() -> Hands:
     return Hands()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request, tmp_path) -> str:
-    """Where a journal of each kind lives; it is empty."""
-    if request.param == "sqlite":
-        return str(tmp_path / "journal.db")
-    return request.getfixturevalue("postgres_journal_url")
-
-
 @pytest.fixture
-async def journal(place, clock) -> AsyncIterator[Journal]:
+async def journal(journal_place, clock) -> AsyncIterator[Journal]:
     """Each kind of journal, empty and open."""
-    async with open_journal(place, clock=clock) as opened:
+    async with open_journal(journal_place, clock=clock) as opened:
         yield opened
 
 

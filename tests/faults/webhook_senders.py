@@ -1,0 +1,117 @@
+"""Sends webhooks over several connections, and keeps account of what was acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+
+from programs import SPRIG_ENVIRONMENT, TOKEN
+
+REFUSED_FOR_NOW = 0.05
+"""Seconds a connection pauses after a 503: a sender that came back at once would only burn the processor."""
+
+
+def anonymous(number: int) -> bool:
+    """Whether the answer of this number has no user id."""
+    return not number % 7
+
+
+def request(number: int) -> bytes:
+    """One answer, as a whole HTTP request."""
+    raw = json.dumps(
+        {
+            "environmentId": SPRIG_ENVIRONMENT,
+            "eventType": "ANSWER_SUBMITTED",
+            "createdAt": "2026-10-04T16:21:09.114Z",
+            "surveyId": 5120,
+            "surveyName": "Checkout effort",
+            "responseGroupUid": str(uuid.UUID(int=number, version=4)),
+            "question": "What slowed you down?",
+            "questionType": "OPEN",
+            "response": f"answer {number}",
+            "userId": None if anonymous(number) else f"acct_{number}",
+        }
+    ).encode()
+    path = "/webhooks" if number % 2 else "/webhooks/production"
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n"
+        f"content-length: {len(raw)}\r\n\r\n"
+    )
+    return head.encode() + raw
+
+
+class Senders:
+    """Send answers one after the other over several connections; what was not acknowledged is sent again."""
+
+    def __init__(self, ports: Sequence[int], *, clients: int = 16, pause: float = 0.0) -> None:
+        self.ports = list(ports)
+        self.made = 0
+        self.acknowledged: set[int] = set()
+        self.statuses: Counter[int] = Counter()
+        self.broken = 0
+        """Connections that ended before their answer."""
+        self.again: list[int] = []
+        self._clients = clients
+        self._pause = pause
+
+    async def hammer(self) -> None:
+        """Until the other side is gone."""
+        await asyncio.gather(*(self._one(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
+
+    async def insist(self, until: asyncio.Event) -> None:
+        """Until told to stop; a side that is gone is tried again."""
+
+        async def client(port: int) -> None:
+            while not until.is_set():
+                await self._one(port, until=until)
+                await asyncio.sleep(REFUSED_FOR_NOW)
+
+        await asyncio.gather(*(client(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
+
+    async def finish(self) -> None:
+        """Send again what is not acknowledged yet."""
+        async with asyncio.timeout(60):
+            while self.again:
+                await self._one(self.ports[0], no_new=True)
+
+    async def _one(self, port: int, *, no_new: bool = False, until: asyncio.Event | None = None) -> None:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return
+        number = -1
+        try:
+            while self.again or not no_new:
+                if until is not None and until.is_set():
+                    return
+                number = self._next()
+                writer.write(request(number))
+                head = await reader.readuntil(b"\r\n\r\n")
+                at = head.index(b"content-length:") + 15
+                await reader.readexactly(int(head[at : head.index(b"\r", at)]))
+                status = int(head[9:12])
+                self.statuses[status] += 1
+                assert status in (200, 503), head
+                if status == 200:
+                    self.acknowledged.add(number)
+                else:
+                    assert b"retry-after:" in head, head
+                    self.again.append(number)
+                number = -1
+                if pause := self._pause if status == 200 else REFUSED_FOR_NOW:
+                    await asyncio.sleep(pause)
+        except (OSError, asyncio.IncompleteReadError):
+            self.broken += 1
+        finally:
+            if number >= 0:
+                self.again.append(number)
+            writer.close()
+
+    def _next(self) -> int:
+        if self.again:
+            return self.again.pop()
+        self.made += 1
+        return self.made
