@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,12 @@ def anonymous(number: int) -> bool:
     return not number % 7
 
 
-def request(number: int) -> bytes:
+def poison(number: int) -> bool:
+    """Whether a sink with the fault `400~poison` refuses the answer of this number for good."""
+    return number % 97 == 13 and not anonymous(number)
+
+
+def request(number: int, *, poisoned: bool = False) -> bytes:
     """One answer, as a whole HTTP request."""
     raw = json.dumps(
         {
@@ -31,7 +37,7 @@ def request(number: int) -> bytes:
             "responseGroupUid": str(uuid.UUID(int=number, version=4)),
             "question": "What slowed you down?",
             "questionType": "OPEN",
-            "response": f"answer {number}",
+            "response": f"poison {number}" if poisoned else f"answer {number}",
             "userId": None if anonymous(number) else f"acct_{number}",
         }
     ).encode()
@@ -44,9 +50,20 @@ def request(number: int) -> bytes:
 
 
 class Senders:
-    """Send answers one after the other over several connections; what was not acknowledged is sent again."""
+    """Send answers one after the other over several connections; what was not acknowledged is sent again.
 
-    def __init__(self, ports: Sequence[int], *, clients: int = 16, pause: float = 0.0) -> None:
+    `pause` is seconds between two answers of a connection, `repeats` the share that is sent although it was before.
+    """
+
+    def __init__(
+        self,
+        ports: Sequence[int],
+        *,
+        clients: int = 16,
+        pause: float = 0.0,
+        poisonous: bool = False,
+        repeats: float = 0.0,
+    ) -> None:
         self.ports = list(ports)
         self.made = 0
         self.acknowledged: set[int] = set()
@@ -54,8 +71,12 @@ class Senders:
         self.broken = 0
         """Connections that ended before their answer."""
         self.again: list[int] = []
+        self._progress = asyncio.Event()
         self._clients = clients
         self._pause = pause
+        self._poisonous = poisonous
+        self._repeats = repeats
+        self._draw = random.Random(20261125)
 
     async def hammer(self) -> None:
         """Until the other side is gone."""
@@ -70,6 +91,12 @@ class Senders:
                 await asyncio.sleep(REFUSED_FOR_NOW)
 
         await asyncio.gather(*(client(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
+
+    async def reaches(self, number: int) -> None:
+        """Wait until so many are acknowledged."""
+        while len(self.acknowledged) < number:
+            self._progress.clear()
+            await self._progress.wait()
 
     async def finish(self) -> None:
         """Send again what is not acknowledged yet."""
@@ -88,7 +115,7 @@ class Senders:
                 if until is not None and until.is_set():
                     return
                 number = self._next()
-                writer.write(request(number))
+                writer.write(request(number, poisoned=self._poisonous and poison(number)))
                 head = await reader.readuntil(b"\r\n\r\n")
                 at = head.index(b"content-length:") + 15
                 await reader.readexactly(int(head[at : head.index(b"\r", at)]))
@@ -97,6 +124,7 @@ class Senders:
                 assert status in (200, 503), head
                 if status == 200:
                     self.acknowledged.add(number)
+                    self._progress.set()
                 else:
                     assert b"retry-after:" in head, head
                     self.again.append(number)
@@ -113,5 +141,7 @@ class Senders:
     def _next(self) -> int:
         if self.again:
             return self.again.pop()
+        if self.acknowledged and self._draw.random() < self._repeats:
+            return self._draw.randint(1, self.made)  # as Sprig may: the same body twice is one delivery
         self.made += 1
         return self.made
