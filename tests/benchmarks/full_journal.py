@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Attempt, Entry, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -40,7 +41,7 @@ def entry(number: int) -> Entry:
     )
 
 
-async def _settle_all(journal: SQLiteJournal, environment: str) -> None:
+async def _settle_all(journal: Journal, environment: str) -> None:
     turn = 0
     while True:
         claim = await journal.claim(environment, events=2_500, payload_bytes=475_000, lease_ms=60_000)
@@ -72,13 +73,18 @@ async def _settle_all(journal: SQLiteJournal, environment: str) -> None:
         await journal.settle(claim, settled)
 
 
+async def fill_journal(journal: Journal, count: int) -> None:
+    """Add the deliveries and settle them; takes about a minute and a half for a million on SQLite."""
+    for start in range(1, count + 1, CHUNK):
+        await journal.add([entry(number) for number in range(start, min(count + 1, start + CHUNK))])
+    for environment in ("production", "development"):
+        await _settle_all(journal, environment)
+
+
 async def fill(path: Path, count: int) -> None:
-    """Write the journal; takes about a minute and a half for a million."""
+    """Write the journal in a file."""
     async with SQLiteJournal(path) as journal:
-        for start in range(1, count + 1, CHUNK):
-            await journal.add([entry(number) for number in range(start, min(count + 1, start + CHUNK))])
-        for environment in ("production", "development"):
-            await _settle_all(journal, environment)
+        await fill_journal(journal, count)
 
 
 def full_journal(count: int = 1_000_000, folder: Path = Path("/tmp/sprig-tui-benchmarks")) -> Path:

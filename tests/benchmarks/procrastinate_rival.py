@@ -1,0 +1,57 @@
+"""The same jobs as tasks of procrastinate (pip install procrastinate 'psycopg[binary]'), one event and request each.
+
+As a process: `python procrastinate_rival.py DATABASE URL` is one worker; it says `ready`, begins at a line on its
+input, and ends when there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import procrastinate
+from shared_jobs import CHUNK, Delivered, cpu_of, start_workers, tell
+from throughput import KEY
+
+from sprig_tui.journal.records import Entry
+
+CONCURRENCY = 20
+"""Jobs at a time in each worker: with one at a time it is three times slower."""
+
+
+def make_app(database: str, url: str) -> tuple[procrastinate.App, Any]:
+    """The app and its task, which sends one track call."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database))
+    client = httpx.AsyncClient(auth=(KEY, ""), timeout=15)
+
+    @app.task(name="deliver", queue="production")
+    async def deliver(database: str, url: str, workers: int) -> Delivered:
+    """Let so many workers do all jobs."""
+    started = start_workers(__file__, database, url, workers)
+    began = time.perf_counter()
+    tell(started)
+    cpu = cpu_of(started)
+    seconds = time.perf_counter() - began
+    for one in started:
+        one.communicate()
+    return Delivered(seconds, cpu)
+
+
+async def work(database: str, url: str) -> None:
+    """One worker."""
+    app, _ = make_app(database, url)
+    async with app.open_async():
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        cpu = time.process_time()
+        await app.run_worker_async(concurrency=CONCURRENCY, wait=False, install_signal_handlers=False)
+        print(json.dumps({"cpu": time.process_time() - cpu}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(work(sys.argv[1], sys.argv[2]))
