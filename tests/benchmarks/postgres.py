@@ -29,9 +29,9 @@ from latencies import Latencies, measure_latencies, write_history
 from postgres_databases import create_database, database_name, drop_database
 from postgres_server import PostgresServer
 from shared_jobs import Delivered
-from sprig_tui.journal.postgres import migrate
 from throughput import sink_process
 
+from sprig_tui.journal.postgres import migrate
 from sprig_tui.journal.records import Entry
 
 WORKERS = (1, 2, 4)

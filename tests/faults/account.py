@@ -32,10 +32,10 @@ from fleet import Fleet, is_set
 from postgres_databases import create_database, run_apart
 from postgres_server import PostgresServer
 from programs import Programs
-from sprig_tui.journal.postgres import migrate
 from webhook_senders import Senders, anonymous, poison
 
 from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.postgres import migrate
 from sprig_tui.journal.records import State
 
 MISBEHAVIOUR = (

@@ -13,12 +13,12 @@ import pytest
 from postgres_databases import create_database, run_apart
 from postgres_server import PostgresServer
 from programs import Programs
-from sprig_tui.journal.postgres import migrate
 from webhook_senders import Senders, anonymous
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.journal.postgres import migrate
 from sprig_tui.journal.query import EVERYTHING
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
