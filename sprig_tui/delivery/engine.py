@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from msgspec.structs import replace
 
-from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery import causes
@@ -22,7 +22,7 @@ from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Lane
+from sprig_tui.journal.records import Lane, Notice
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
@@ -80,7 +80,7 @@ class Engine:
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311
-        clock, timing = clock or SystemClock(), timing or SystemTiming()
+        clock, timing = clock or journal.clock, timing or SystemTiming()
         self._attendance = Attendance(journal, role, served=self.served, rate=self._rate, clock=clock, timing=timing)
         self._means = Means(
             journal,
@@ -103,6 +103,7 @@ class Engine:
         """Each lane as it was when the engine was drained."""
         self._replays = ReplayDriver(journal, timing, self.served, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
         self._draining = False
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -119,6 +120,7 @@ class Engine:
             raise
         self._replay_task = asyncio.create_task(self._replays.run())
         self._attendance.start()
+        self._unsubscribe = self._means.journal.subscribe(self._hear)
         return self
 
     async def __aexit__(
@@ -134,6 +136,7 @@ class Engine:
         totals.
         """
         self._draining = True
+        self._unsubscribe()
         self._replays.stop()
         for worker in self._workers.values():
             worker.stop()
@@ -218,6 +221,13 @@ class Engine:
 
     def _rate(self) -> float:
         return sum(worker.snapshot().rate for worker in self._workers.values())
+
+    def _hear(self, notice: Notice) -> None:
+        """What the journal calls out of the doings of other processes."""
+        if not notice.environment:
+            self._wake_all()
+        elif notice.environment in self._workers:
+            self._workers[notice.environment].hear(notice)
 
     def _wake_all(self) -> None:
         for worker in self._workers.values():

@@ -22,7 +22,7 @@ from sprig_tui.delivery.snapshot import LaneSnapshot, Meter
 from sprig_tui.delivery.timing import LONGEST_WAIT, Timing
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Claim, Lane, State
+from sprig_tui.journal.records import Claim, Lane, Notice, State
 from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
 
 if TYPE_CHECKING:
@@ -100,6 +100,12 @@ class LaneWorker:
         """Look into the journal now."""
         self._rest_seconds = FIRST_REST
         self._stir.set()
+
+    def hear(self, notice: Notice) -> None:
+        """Another worker changed the lane: what was claimed before it was shut is not sent any more."""
+        if notice.lane_shut:
+            self._shut_epoch = max(self._shut_epoch, notice.lane_epoch - 1)
+        self.wake()
 
     def stop(self) -> None:
         """Claim and send nothing more; `run` returns when what is on the wire is settled."""
@@ -243,7 +249,7 @@ class LaneWorker:
             wait = max(self._leases.wait_for(claim), self._pacer.reserve(self._means.timing.monotonic()))
             if wait > 0:
                 await self._means.timing.wait(self._stopping, min(wait, LONGEST_WAIT))
-            # a sibling's failure may have shut the lane since this was claimed, or another worker may have taken over
+            # since this was claimed a failure may have shut the lane, here or elsewhere, or another worker taken it over
             shut = claim.lane.epoch <= self._shut_epoch
             if self._stopping.is_set() or shut or not self._leases.holds(claim):
                 return None
