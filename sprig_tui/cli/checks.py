@@ -15,17 +15,20 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from sprig_tui.clock import SystemClock
 from sprig_tui.config.document import dotted, nearest
 from sprig_tui.config.findings import environment_findings, key_findings
 from sprig_tui.config.keysource import PREFIX, variable_of
 from sprig_tui.config.sections import KNOWN
 from sprig_tui.errors import SprigTuiError
+from sprig_tui.journal.address import is_address
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 QUICK_CHECK = 10.0
 """Seconds that looking through the journal file may take."""
+FAR_APART_MS = 5_000
 LITTLE_SPACE = 500_000_000
 """Bytes free below which a full disk is near: 20,000 answers take about 40 MB."""
 
@@ -104,7 +107,9 @@ def _ids(settings: Settings) -> Iterator[Check]:
 
 
 async def journal_checks(settings: Settings) -> list[Check]:
-    """The journal's file, its integrity, its lanes, the disk."""
+    """The journal's file, its integrity, its lanes, the disk; of a shared one, its server."""
+    if is_address(settings.journal):
+        return await _contents(settings, [])
     place = Path(settings.journal)
     disk = _disk(place)
     found = _file(place)
@@ -112,16 +117,23 @@ async def journal_checks(settings: Settings) -> list[Check]:
         return [Check("journal", "ok", f"{place} is not there yet: the first send makes it"), *disk]
     if any(one.level == "fault" for one in found):
         return [*found, *disk]
+    return [*await _contents(settings, found), *disk]
+
+
+async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
     from sprig_tui.config.journal import open_journal
 
     try:
         async with open_journal(settings.journal) as journal:
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
+            if is_address(settings.journal):
+                await journal.check_writable()
+                found = [*found, _clocks(journal.clock.now() - SystemClock().now())]
     except SprigTuiError as error:
-        return [*found, Check("journal", "fault", error.message, error.hint), *disk]
+        return [*found, Check("journal", "fault", error.message, error.hint)]
     total = sum(sum(states.values()) for states in counts.values())
-    found.append(Check("journal", "ok", f"{place} holds {total:,} deliveries"))
+    found.append(Check("journal", "ok", f"{settings.journal_name} holds {total:,} deliveries"))
     advice = {
         "paused": "a changed key or endpoint resumes it; if both are right, sprig-tui journal resume {name}",
         "waiting": "it goes on by itself",
@@ -138,7 +150,17 @@ async def journal_checks(settings: Settings) -> list[Check]:
             found.append(
                 Check("lanes", "warning", f"{queued:,} are queued for {name}, which has no write key", "give it one")
             )
-    return [*found, *disk]
+    return found
+
+
+def _clocks(ahead_ms: int) -> Check:
+    """The server's clock is the one that workers go by; ours shows in what people read beside it."""
+    said = (
+        f"the server's clock is {abs(ahead_ms) / 1000:,.1f} s {'ahead of' if ahead_ms > 0 else 'behind'} this machine's"
+    )
+    if abs(ahead_ms) < FAR_APART_MS:
+        return Check("journal", "ok", said)
+    return Check("journal", "warning", said, "workers go by the server's; set both by NTP")
 
 
 def _file(place: Path) -> list[Check] | None:

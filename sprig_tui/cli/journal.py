@@ -1,4 +1,4 @@
-"""`sprig-tui journal`: what the file holds, and retention."""
+"""`sprig-tui journal`: what it holds, and retention."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, json_option, yes_option
+from sprig_tui.cli.journal_moving import copy, migrate
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
+from sprig_tui.journal.address import is_address
 
 
 @click.group("journal")
 def journal() -> None:
-    """The journal: info, prune, and resuming what is paused."""
+    """The journal: info, prune, resuming what is paused; and moving to a shared one on PostgreSQL."""
+
+
+journal.add_command(migrate)
+journal.add_command(copy)
 
 
 @journal.command("info", cls=Command, short_help="Where it is, its size, and the deliveries by state.")
@@ -30,18 +36,18 @@ async def _info(*, as_json: bool) -> int:
     async with opened_journal(settings) as opened:
         counts = await opened.counts()
         lanes = await opened.lanes()
-    size = sum(_size(settings.journal + ending) for ending in ("", "-wal"))
+    size = None if is_address(settings.journal) else sum(_size(settings.journal + ending) for ending in ("", "-wal"))
     if as_json:
         output.write_json(
             {
-                "journal": settings.journal,
+                "journal": settings.journal_name,
                 "bytes": size,
                 "environments": counts.by_environment,
                 "lanes": {name: {"state": lane.state, "cause": lane.cause} for name, lane in lanes.items()},
             }
         )
         return ExitCode.OK
-    output.write_line(f"{settings.journal}  {size_text(size)}")
+    output.write_line(settings.journal_name + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
         numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
         lane = lanes.get(name)

@@ -35,7 +35,7 @@ def watch_folder(folder: str, environment: str | None, terms: Terms, *, deliver:
         )
     consented = _consented(settings, environment, yes=yes or not deliver)
     # The same content is news to another journal, and under another declaration.
-    memory = SentFiles(find_paths().state_dir / MEMORY, (settings.journal, environment or ""))
+    memory = SentFiles(find_paths().state_dir / MEMORY, (settings.journal_name, environment or ""))
     memory.load()
     sending = FolderSending(folder, settings, terms, memory, declared=environment, consented=consented, deliver=deliver)
 

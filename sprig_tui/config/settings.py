@@ -34,7 +34,11 @@ from sprig_tui.config.sections import (
 )
 from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
+from sprig_tui.journal.address import is_address, shown
 from sprig_tui.mapping.records import Rules, Survey
+
+JOURNAL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
+"""Goes before the config's [journal] table."""
 
 BUILT_IN = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
@@ -72,6 +76,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     """What was put right or could not be used, in words, without values."""
     catalogue_digest: str = ""
+
+    @property
+    def journal_name(self) -> str:
+        """The journal's place for people, and for what is remembered of it: an address without its password."""
+        return shown(self.journal)
 
     @property
     def digest(self) -> str:
@@ -121,7 +130,7 @@ def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) ->
         surveys=rules.surveys,
         sprig_api_url=_api_url(file, tables, warnings),
         delivery=_delivery(file, tables),
-        journal=_journal(file, tables, document.file.parent, paths),
+        journal=_journal(file, tables, document.file.parent, paths, environ),
         console=_table(file, tables, "console"),
         keys=_keymap(file, tables),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
@@ -240,12 +249,14 @@ def _delivery(file: str, tables: dict[str, Any]) -> DeliverySettings:
     return DeliverySettings(**chosen)
 
 
-def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths) -> str:
+def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:
     table = convert(file, ("journal",), tables.get("journal", {}), JournalTable)
     if table.path is not None and table.url is not None:
         raise ConfigError(f"{file}: journal has both a path and a url", hint="keep one of them")
+    if given := environ.get(JOURNAL_VARIABLE, "").strip():
+        return _address(given, JOURNAL_VARIABLE)
     if table.url is not None:
-        return table.url
+        return _address(table.url.strip(), f"{file}: journal.url")
     if table.path is None:
         return str(paths.journal_file)
     if not table.path.strip() or "\0" in table.path:
@@ -254,6 +265,16 @@ def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths) -> s
         return str(folder / Path(table.path).expanduser())
     except RuntimeError as error:
         raise ConfigError(f"{file}: journal.path: {error}", hint="write the whole path") from error
+
+
+def _address(text: str, where: str) -> str:
+    if not is_address(text):
+        # it may hold a password, whatever else is wrong with it
+        raise ConfigError(
+            f"{where} is no address of a PostgreSQL database",
+            hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',
+        )
+    return text
 
 
 def _keymap(file: str, tables: dict[str, Any]) -> dict[str, str]:

@@ -249,7 +249,7 @@ class LaneWorker:
             wait = max(self._leases.wait_for(claim), self._pacer.reserve(self._means.timing.monotonic()))
             if wait > 0:
                 await self._means.timing.wait(self._stopping, min(wait, LONGEST_WAIT))
-            # since this was claimed a failure may have shut the lane, here or elsewhere, or another worker taken it over
+            # since this was claimed a failure may have shut the lane, here or elsewhere, or another taken it over
             shut = claim.lane.epoch <= self._shut_epoch
             if self._stopping.is_set() or shut or not self._leases.holds(claim):
                 return None

@@ -65,7 +65,7 @@ async def pull_environment(
     url = terms.api_url or settings.sprig_api_url
     async with SprigClient(url, api_key_of(environment), clock=SystemClock(), timeout=terms.timeout) as client:
         fetcher = Fetcher(client, patience=terms.patience)
-        position = PositionFile(paths, environment.name, url, settings.journal)
+        position = PositionFile(paths, environment.name, url, settings.journal_name)
         puller = Puller(environment, position, asked, fetcher, keep=trace, heard=heard)
         with puller.position.held() if trace else nullcontext():
             learnt = {**settings.rules.surveys, **await puller.surveys()}

@@ -93,7 +93,7 @@ class PullFlows:
 
     async def _agreed(self, environment: Environment, asked: Asked) -> bool:
         settings, paths = self._core.settings, self._core.sources.paths
-        place = PositionFile(paths, environment.name, settings.sprig_api_url, settings.journal).read()
+        place = PositionFile(paths, environment.name, settings.sprig_api_url, settings.journal_name).read()
         text = before_text(place, asked, self._core.clock.now())
         question = f"Pull answers for {environment.name} from Sprig?"
         dialog: Dialog[bool] = Confirm(question, text, yes="Pull")

@@ -125,3 +125,12 @@ CREATE TABLE replays(
   queued bigint NOT NULL DEFAULT 0,
   skipped bigint NOT NULL DEFAULT 0
 );
+
+-- How far a copy of a file has come, by table.
+CREATE TABLE copies(
+  source text NOT NULL,
+  place integer NOT NULL,
+  cursor bigint NOT NULL DEFAULT 0,
+  done boolean NOT NULL DEFAULT false,
+  PRIMARY KEY(source, place)
+);

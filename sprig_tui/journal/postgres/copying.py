@@ -1,0 +1,295 @@
+"""Moving a journal from its SQLite file to a server: the tables are cut alike, and ids stay what they are.
+
+A stretch of rows and the note of how far it came are one transaction, so that a copy goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.address import shown
+from sprig_tui.journal.postgres.connecting import Server
+from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.sqlite.faults import journal_error
+
+T = TypeVar("T")
+
+STRETCH = 5_000
+"""Rows in one transaction; of packs, which hold up to a megabyte each, a hundredth."""
+_LOCK = (1397903943, 3)
+
+
+class _Table(Struct, frozen=True):
+    """A table of both: what is read in the file, and what it is called at the server."""
+
+    name: str
+    columns: tuple[str, ...]
+    select: str
+    """From the file: the key to page by, then the columns in their order."""
+    key: str
+    """At the server."""
+    flags: tuple[int, ...] = ()
+    """Positions among the columns of what is a number in the file and true or false at the server."""
+    stretch: int = STRETCH
+
+
+_DELIVERY = (
+    *("id", "environment", "state", "priority", "due_at", "attempts", "tries", "first_try", "attempt", "added_at"),
+    *("answered_at", "updated_at", "size", "line", "message_id", "digest", "reason", "detail", "error", "survey_id"),
+    *("survey_name", "user_id", "question_type", "question_id", "answer", "source", "edited", "origin"),
+)
+_ATTEMPT = (
+    *("id", "environment", "started_at", "status", "error", "outcome", "latency_ms", "events", "body_bytes"),
+    "excerpt",
+)
+_LANE = (
+    *("environment", "state", "until", "cause", "failures", "since", "epoch", "last_status", "last_at"),
+    "next_slot",
+)
+_REPLAY = (
+    *("id", "filter", "query", "as_new", "state", "created_at", "cursor", "last_id", "total", "queued"),
+    "skipped",
+)
+
+
+def _plain(name: str, columns: tuple[str, ...], key: str = "id", **more: Any) -> _Table:
+    listed = ", ".join(columns)
+    return _Table(
+        name, columns, f"SELECT {key}, {listed} FROM {name} WHERE {key} > ? ORDER BY {key} LIMIT ?", key, **more
+    )
+
+
+_TABLES = (
+    _plain("environments", ("id", "name")),
+    _plain("attempts", _ATTEMPT),
+    _plain("deliveries", _DELIVERY, flags=(_DELIVERY.index("edited"),)),
+    _Table(
+        "history",
+        ("delivery", "attempt"),
+        # paged by delivery: those of the last one are read whole
+        "SELECT delivery, delivery, attempt FROM history WHERE delivery > ?1 AND delivery <= (SELECT coalesce(max(d),"
+        " 0) FROM (SELECT delivery AS d FROM history WHERE delivery > ?1 ORDER BY delivery LIMIT ?2))"
+        " ORDER BY delivery, attempt",
+        "delivery",
+    ),
+    _Table(
+        "ids",
+        ("key", "delivery"),
+        "SELECT key, key, delivery FROM (SELECT key, delivery FROM ids UNION ALL SELECT key, delivery FROM recent_ids)"
+        " WHERE key > ? ORDER BY key LIMIT ?",
+        "key",
+    ),
+    _plain("packs", ("first", "raws", "bodies"), "first", stretch=STRETCH // 100),
+    _plain("lanes", _LANE, "environment"),
+    _plain("replays", _REPLAY, flags=(_REPLAY.index("as_new"),)),
+)
+_AFTER = (
+    "SELECT setval('delivery_ids', $1, true)",
+    "SELECT setval(pg_get_serial_sequence('attempts', 'id'), greatest((SELECT max(id) FROM attempts), 1))",
+    "SELECT setval(pg_get_serial_sequence('environments', 'id'), greatest((SELECT max(id) FROM environments), 1))",
+    "SELECT setval(pg_get_serial_sequence('replays', 'id'), greatest((SELECT max(id) FROM replays), 1))",
+    "DELETE FROM counts",
+    "INSERT INTO counts SELECT environment, state, count(*) FROM deliveries GROUP BY environment, state",
+)
+
+
+class Progress(Struct, frozen=True):
+    """How far a table has come."""
+
+    verb: str
+    """`copied` or `compared`."""
+    table: str
+    rows: int
+    total: int
+
+
+class Copied(Struct, frozen=True):
+    """A table that is the same on both sides."""
+
+    table: str
+    rows: int
+    digest: str
+    """Of all its rows, in the order of its key; of both sides, which are equal."""
+
+
+async def copy_journal(path: str, url: str, *, told: Callable[[Progress], None]) -> tuple[Copied, ...]:
+    """Copy the journal in the file at `path` to the empty one at `url`, or go on with that; then compare them.
+
+    Raises JournalError: one of them cannot be opened, is in use, or they are not the same in the end.
+    """
+    async with SQLiteJournal(path) as source:
+        # opened once as a journal: an older file is upgraded by it
+        _refuse_workers(path, [f"{one.role} {one.pid} on {one.host}" for one in await source.workers()])
+    server = Server(url)
+    await server.open()
+    try:
+        async with server.connection() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LOCK):
+                raise JournalError(f"another copy to {shown(url)} is under way", hint="wait for it")
+            return await _Copy(connection, path, url, told).run()
+    finally:
+        await server.close()
+
+
+def _refuse_workers(name: str, workers: Sequence[str]) -> None:
+    if workers:
+        raise JournalError(f"the journal {name} is in use: {', '.join(workers[:3])}", hint="stop it, then copy")
+
+
+class _Copy:
+    def __init__(self, connection: asyncpg.Connection, path: str, url: str, told: Callable[[Progress], None]) -> None:
+        self._connection = connection
+        self._path = path
+        self._url = url
+        self._told = told
+        self._source = str(Path(path).resolve())
+
+    async def run(self) -> tuple[Copied, ...]:
+        await self._begin()
+        file = await self._in_file(partial(_open, self._path))
+        try:
+            for place, table in enumerate(_TABLES):
+                await self._copy(file, place, table)
+            next_id = await self._in_file(partial(_next_id, file))
+            async with self._connection.transaction():
+                for statement in _AFTER:
+                    await self._connection.execute(statement, *([max(next_id - 1, 1)] if "$1" in statement else []))
+            copied = tuple([await self._compare(file, table) for table in _TABLES])
+            await self._connection.execute("DELETE FROM copies WHERE source = $1", self._source)
+            return copied
+        finally:
+            await asyncio.to_thread(file.close)
+
+    async def _begin(self) -> None:
+        """Refuse a target that is in use, or holds anything but what an earlier run of the same copied."""
+        now = SystemClock().now()
+        rows = await self._connection.fetch("SELECT role, pid, host FROM workers WHERE seen_at > $1", now - 60_000)
+        _refuse_workers(shown(self._url), [f"{row[0]} {row[1]} on {row[2]}" for row in rows])
+        begun = await self._connection.fetch("SELECT source FROM copies GROUP BY source")
+        if [row[0] for row in begun] == [self._source]:
+            return
+        used = await self._connection.fetchval(
+            "SELECT EXISTS(SELECT 1 FROM deliveries) OR EXISTS(SELECT 1 FROM environments)"
+        )
+        if begun or used:
+            what = f"part of a copy of {begun[0][0]}" if begun else "deliveries already"
+            raise JournalError(
+                f"the journal {shown(self._url)} holds {what}", hint="a copy needs an empty one: name another database"
+            )
+        await self._connection.executemany(
+            "INSERT INTO copies(source, place) VALUES ($1, $2)",
+            [(self._source, place) for place in range(len(_TABLES))],
+        )
+
+    async def _copy(self, file: sqlite3.Connection, place: int, table: _Table) -> None:
+        cursor, done = await self._connection.fetchrow(
+            "SELECT cursor, done FROM copies WHERE source = $1 AND place = $2", self._source, place
+        )
+        if done:
+            return
+        total = await self._in_file(partial(_count, file, table))
+        copied = await self._connection.fetchval(f"SELECT count(*) FROM {table.name}") if cursor else 0
+        cursor = cursor or _START
+        while True:
+            rows = await self._in_file(partial(_stretch, file, table, cursor))
+            async with self._connection.transaction():
+                if rows:
+                    cursor = rows[-1][0]
+                    await self._connection.copy_records_to_table(
+                        table.name, records=[row[1:] for row in rows], columns=list(table.columns)
+                    )
+                await self._connection.execute(
+                    "UPDATE copies SET cursor = $3, done = $4 WHERE source = $1 AND place = $2",
+                    self._source,
+                    place,
+                    cursor,
+                    not rows,
+                )
+            copied += len(rows)
+            if not rows:
+                return
+            self._told(Progress("copied", table.name, copied, total))
+
+    async def _compare(self, file: sqlite3.Connection, table: _Table) -> Copied:
+        """Read both sides in stretches; raises JournalError where they differ."""
+        ours, theirs = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
+        total = await self._in_file(partial(_count, file, table))
+        there = await self._connection.fetchval(f"SELECT count(*) FROM {table.name}")
+        if there != total:
+            raise self._differs(table, f"{total:,} rows in the file, {there:,} at the server")
+        cursor, compared = _START, 0
+        listed, order = ", ".join(table.columns), table.key + (", attempt" if table.name == "history" else "")
+        while rows := await self._in_file(partial(_stretch, file, table, cursor)):
+            found = await self._connection.fetch(
+                f"SELECT {listed} FROM {table.name}"
+                f" WHERE {table.key} > $1::bigint AND {table.key} <= $2::bigint ORDER BY {order}",
+                cursor,
+                rows[-1][0],
+            )
+            ours.update(_encode([row[1:] for row in rows]))
+            theirs.update(_encode([tuple(row) for row in found]))
+            if ours.digest() != theirs.digest():
+                raise self._differs(table, f"a row between {rows[0][0]} and {rows[-1][0]}")
+            cursor = rows[-1][0]
+            compared += len(rows)
+            self._told(Progress("compared", table.name, compared, total))
+        return Copied(table.name, total, ours.hexdigest())
+
+    def _differs(self, table: _Table, what: str) -> JournalError:
+        return JournalError(
+            f"{self._path} and {shown(self._url)} are not the same: {table.name}, {what}",
+            hint="was one of them in use? copy to an empty database once more",
+        )
+
+    async def _in_file(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(work)
+        except sqlite3.Error as error:
+            raise journal_error(error, self._path) from error
+
+
+_START = -(1 << 63)
+
+
+def _open(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True, check_same_thread=False)
+
+
+def _next_id(file: sqlite3.Connection) -> int:
+    return int(file.execute("SELECT next_id FROM sequence").fetchone()[0])
+
+
+def _count(file: sqlite3.Connection, table: _Table) -> int:
+    sources = ("ids", "recent_ids") if table.name == "ids" else (table.name,)
+    return sum(file.execute(f"SELECT count(*) FROM {source}").fetchone()[0] for source in sources)
+
+
+def _stretch(file: sqlite3.Connection, table: _Table, after: int) -> list[tuple[Any, ...]]:
+    """The next rows as the server will hold them, each behind its key."""
+    rows = file.execute(table.select, (after, table.stretch)).fetchall()
+    flags = {position + 1 for position in table.flags}
+    return [
+        tuple(
+            bool(value) if at in flags else storable(value) if isinstance(value, str) else value
+            for at, value in enumerate(row)
+        )
+        for row in rows
+    ]
+
+
+def _encode(rows: list[tuple[Any, ...]]) -> bytes:
+    return msgspec.msgpack.encode(rows)

@@ -1,0 +1,174 @@
+"""What holds for all who share a server: one clock, notices, ids and notes that become visible in their order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from sprig_tui.clock import SystemClock
+from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.journal.postgres import PostgresJournal, connecting
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import LaneChange, Settlement, State
+
+
+@pytest.fixture
+async def both(postgres_journal_url):
+    """Two processes' views of one journal."""
+    async with PostgresJournal(postgres_journal_url) as one, PostgresJournal(postgres_journal_url) as other:
+        yield one, other
+
+
+async def test_times_are_the_servers(both, monkeypatch):
+    one, _ = both
+    monkeypatch.setattr(SystemClock, "now", lambda _: 1_000_000)
+    one._server.clock._compared_at = float("-inf")
+    await one.counts()
+    connection = await asyncpg.connect(one.url)
+    there = await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    await connection.close()
+    assert abs(one.clock.now() - there) < 5_000
+
+
+async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, attempt):
+    one, other = both
+    heard: asyncio.Queue = asyncio.Queue()
+    end = other.subscribe(heard.put_nowait)
+    async with asyncio.timeout(20):
+        assert (await heard.get()).environment == "", "whoever begins to listen looks once"
+        await one.add([entry(), entry()])
+        assert (await heard.get()).environment == ""
+        taken = await one.claim("production", events=1, payload_bytes=10_000, lease_ms=10_000)
+        await one.settle(
+            taken,
+            [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429))],
+            LaneChange(epoch=taken.lane.epoch, state="waiting", until=one.clock.now() + 60_000, cause="429"),
+        )
+        notice = await heard.get()
+        assert (notice.environment, notice.lane_shut) == ("production", True)
+        assert notice.lane_epoch == taken.lane.epoch + 1
+        await one.set_lane("production", "open")
+        assert not (await heard.get()).lane_shut
+    end()
+    await one.set_lane("production", "paused")
+    assert heard.empty()
+
+
+async def test_listening_goes_on_after_the_connection_is_lost(both, entry, monkeypatch):
+    one, other = both
+    heard: asyncio.Queue = asyncio.Queue()
+    other.subscribe(heard.put_nowait)
+    async with asyncio.timeout(30):
+        await heard.get()
+        connection = await asyncpg.connect(one.url)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE 'LISTEN%'"
+        )
+        await connection.close()
+        await heard.get()
+        await one.add([entry()])
+        await heard.get()
+
+
+async def test_who_has_seen_an_id_has_seen_all_before_it(both, entry):
+    """Ids are given out in one order and transactions end in another, unless somebody sees to it."""
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    async def follow():
+        cursor = (await both[0].changes()).cursor
+        while True:
+            ended = done.is_set()
+            told = await both[0].changes(cursor, limit=10_000)
+            cursor = told.cursor
+            seen.extend(one.id for one in told.deliveries)
+            if ended:
+                return
+
+    async def write(journal):
+        for _ in range(40):
+            await journal.add([entry() for _ in range(3)])
+
+    following = asyncio.create_task(follow())
+    await asyncio.gather(*(write(journal) for journal in both for _ in range(3)))
+    done.set()
+    await following
+    assert sorted(set(seen)) == [one.id for one in (await both[1].page(Query(), limit=10_000)).deliveries]
+
+
+async def test_no_change_is_passed_over_while_many_settle(both, entry):
+    one, other = both
+    added = await one.add([entry() for _ in range(200)])
+    cursor = (await one.changes()).cursor
+
+    async def work(journal):
+        while (taken := await journal.claim("production", events=2, payload_bytes=10_000, lease_ms=10_000)).lease:
+            await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)])
+
+    working = asyncio.gather(*(work(journal) for journal in both for _ in range(3)))
+    delivered: set[int] = set()
+    while True:
+        ended = working.done()
+        told = await other.changes(cursor, limit=10_000)
+        cursor = told.cursor
+        delivered |= {row.id for row in told.deliveries if row.state is State.DELIVERED}
+        if ended:
+            break
+    assert delivered == {item.id for item in added}
+
+
+async def test_a_pool_that_is_used_up_is_said_and_passes(both, monkeypatch):
+    one, _ = both
+    monkeypatch.setattr(connecting, "PATIENCE_S", 0.05)
+    held = [await one._server._pool.acquire() for _ in range(connecting.CONNECTIONS)]
+    with pytest.raises(JournalUnreachableError, match="came free"):
+        await one.counts()
+    for connection in held:
+        await one._server._pool.release(connection)
+    await one.counts()
+
+
+async def test_connections_that_were_thrown_out_are_made_anew(both, entry):
+    one, _ = both
+    await one.add([entry()])
+    connection = await asyncpg.connect(one.url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.close()
+    for _ in range(3):
+        try:
+            assert await one.count(Query()) == 1
+            break
+        except JournalUnreachableError:
+            continue
+    else:
+        pytest.fail("it did not come back")
+
+
+async def test_a_closed_journal_says_so(postgres_journal_url):
+    journal = PostgresJournal(postgres_journal_url)
+    async with journal:
+        pass
+    with pytest.raises(JournalError, match="is closed"):
+        await journal.counts()
+
+
+async def test_a_server_that_is_read_only_takes_no_writes_and_says_so(postgres_journal_url, entry):
+    connection = await asyncpg.connect(postgres_journal_url)
+    async with PostgresJournal(postgres_journal_url) as journal:
+        name = await connection.fetchval("SELECT current_database()")
+        await connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        await journal._server._pool.expire_connections()
+        with pytest.raises(JournalUnreachableError, match="takes no writes"):
+            await journal.add([entry()])
+        with pytest.raises(JournalUnreachableError, match="takes no writes"):
+            await journal.check_writable()
+        await connection.execute("SET default_transaction_read_only = off")
+        await connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+        await journal.add([entry()])
+    await connection.close()

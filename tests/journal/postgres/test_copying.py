@@ -1,0 +1,120 @@
+"""A journal moved from its file to a server: everything is there, or it is said what is not."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from msgspec.structs import replace
+
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.postgres import PostgresJournal, copying
+from sprig_tui.journal.postgres.copying import copy_journal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
+from sprig_tui.journal.sqlite import SQLiteJournal
+
+
+@pytest.fixture
+async def path(tmp_path, entry, attempt, clock):
+    """A file that holds deliveries in every state, with histories, a replay job, a lane that waits, and odd texts."""
+    path = str(tmp_path / "journal.db")
+    async with SQLiteJournal(path, clock=clock) as journal:
+        odd = entry(answer="NUL \0 and \u202e and 🙂", survey_name="Größe", user_id="a\0b")
+        added = await journal.add([entry() for _ in range(40)] + [odd, entry("development"), entry(reason="anonymous")])
+        taken = await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=60_000)
+        first, second, *others = taken.ids
+        await journal.settle(
+            taken,
+            [
+                Settlement(ids=tuple(others), state=State.DELIVERED, attempt=attempt()),
+                Settlement(ids=(first,), state=State.FAILED, attempt=attempt(400, excerpt="bad\0"), error="bad"),
+                Settlement(ids=(second,), state=State.QUEUED, attempt=attempt(503), error="503"),
+            ],
+            LaneChange(epoch=taken.lane.epoch, state="waiting", until=clock.now() + 5000, cause="503"),
+        )
+        await journal.requeue([added[5].id], as_new=True)
+        await journal.start_replay(Query(text="status:failed"))
+    return path
+
+
+async def everything(journal):
+    page = await journal.page(Query(), limit=1000)
+    details = [await journal.get(one.id) for one in page.deliveries]
+    return [(replace(one.delivery, leased=False), one.raw, one.body, one.history) for one in details if one is not None]
+
+
+async def test_everything_is_there(path, postgres_journal_url, clock, entry, monkeypatch):
+    monkeypatch.setattr(copying, "STRETCH", 7)
+    told = []
+    copied = await copy_journal(path, postgres_journal_url, told=told.append)
+    assert {one.table: one.rows for one in copied}["deliveries"] == 44
+    assert {one.verb for one in told} == {"copied", "compared"}
+    async with SQLiteJournal(path, clock=clock) as old, PostgresJournal(postgres_journal_url, clock=clock) as new:
+        for (was, *payloads), (now, *there) in zip(await everything(old), await everything(new), strict=True):
+            assert replace(was, answer="", user_id="") == replace(now, answer="", user_id="")
+            assert was.answer.replace("\0", "␀") == now.answer
+            assert payloads[:2] == there[:2]
+            assert [replace(one, excerpt="") for one in payloads[2]] == [replace(one, excerpt="") for one in there[2]]
+        assert await old.counts() == await new.counts()
+        assert await old.lanes() == await new.lanes()
+        assert await old.replays() == await new.replays()
+        clock.advance(10)
+        (fresh,) = await new.add([entry()])
+        assert fresh.id == 45
+        known = (await old.page(Query(), limit=1)).deliveries[0]
+        assert (await new.find(known.environment, known.message_id)).id == known.id
+        probe = await new.claim("production", events=100, payload_bytes=10**6, lease_ms=1000)
+        assert probe.probe
+        assert probe.payload.count(b"messageId") == len(probe.ids)
+
+
+async def test_what_was_stopped_half_way_goes_on(path, postgres_journal_url, clock, monkeypatch):
+    monkeypatch.setattr(copying, "_TABLES", tuple(replace(one, stretch=5) for one in copying._TABLES))
+
+    class StopHereError(Exception):
+        pass
+
+    seen = 0
+
+    def stop(progress):
+        nonlocal seen
+        seen += 1
+        if progress.table == "deliveries" and progress.rows >= 15:
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        await copy_journal(path, postgres_journal_url, told=stop)
+    told = []
+    copied = await copy_journal(path, postgres_journal_url, told=told.append)
+    first = next(one for one in told if one.table == "deliveries" and one.verb == "copied")
+    assert first.rows == 20, "what was there already is not read again"
+    assert {one.table: one.rows for one in copied}["deliveries"] == 44
+    async with SQLiteJournal(path, clock=clock) as old, PostgresJournal(postgres_journal_url, clock=clock) as new:
+        assert await old.counts() == await new.counts()
+
+
+async def test_a_row_that_changed_meanwhile_is_found(path, postgres_journal_url):
+    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    connection = await asyncpg.connect(postgres_journal_url)
+    # as if it had been stopped before it compared
+    await connection.execute("INSERT INTO sprig_tui.copies SELECT $1, n, 0, true FROM generate_series(0, 7) n", path)
+    await connection.execute("UPDATE sprig_tui.deliveries SET error = 'x' WHERE id = 17")
+    await connection.close()
+    with pytest.raises(JournalError, match="not the same: deliveries, a row between 1 and 44"):
+        await copy_journal(path, postgres_journal_url, told=lambda _: None)
+
+
+async def test_a_target_that_holds_something_is_refused(path, postgres_journal_url, entry):
+    async with PostgresJournal(postgres_journal_url) as journal:
+        await journal.add([entry()])
+    with pytest.raises(JournalError, match="holds deliveries already"):
+        await copy_journal(path, postgres_journal_url, told=lambda _: None)
+
+
+@pytest.mark.parametrize("side", ["file", "server"])
+async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, side):
+    opened = SQLiteJournal(path) if side == "file" else PostgresJournal(postgres_journal_url)
+    async with opened as journal:
+        await journal.report(Worker(id="w", role="run", host="mill", pid=7, version="1", environments=(), started_at=1))
+        with pytest.raises(JournalError, match="is in use: run 7 on mill"):
+            await copy_journal(path, postgres_journal_url, told=lambda _: None)

@@ -1,0 +1,111 @@
+"""The schema: made once, upgraded by its owner alone, used by a role that may do no more than it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnreachableError, JournalVersionError
+from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Settlement, State, Worker
+
+
+async def test_a_database_without_a_journal_says_what_to_do(postgres_url):
+    with pytest.raises(JournalVersionError, match="holds no journal yet") as told:
+        await PostgresJournal(postgres_url).open()
+    assert told.value.hint == "run: sprig-tui journal migrate"
+
+
+async def test_it_is_made_once(postgres_url):
+    assert (await migrate(postgres_url)).before == 0
+    assert (await migrate(postgres_url)).before == schema.VERSION
+    async with PostgresJournal(postgres_url) as journal:
+        assert await journal.count(Query()) == 0
+
+
+async def test_many_at_once_make_it_once(postgres_url):
+    done = await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
+    assert sorted(one.before for one in done) == [0, 1, 1, 1]
+
+
+async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_journal_url, entry):
+    connection = await asyncpg.connect(postgres_journal_url)
+    await connection.execute("UPDATE sprig_tui.versions SET version = 7, works_for = 1")
+    async with PostgresJournal(postgres_journal_url) as journal:
+        await journal.add([entry()])
+    await connection.execute("UPDATE sprig_tui.versions SET works_for = 6")
+    with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):
+        await PostgresJournal(postgres_journal_url).open()
+    with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):
+        await migrate(postgres_journal_url)
+    await connection.close()
+
+
+@pytest.fixture
+async def plain_url(postgres_journal_url):
+    """The journal's address as a role that owns nothing has it; the role is gone afterwards."""
+    name = "plain_" + urlsplit(postgres_journal_url).path.rsplit("_", 2)[-2] + "_é\"'"
+    quoted = '"' + name.replace('"', '""') + '"'
+    connection = await asyncpg.connect(postgres_journal_url)
+    await connection.execute(f"CREATE ROLE {quoted} LOGIN PASSWORD 'geheim:42'")
+    parts = urlsplit(postgres_journal_url)
+    hosts = parts.netloc.rpartition("@")[2]
+    from urllib.parse import quote
+
+    url = urlunsplit(parts._replace(netloc=f"{quote(name, safe='')}:geheim%3A42@{hosts}"))
+    yield url, name
+    await connection.execute(f"DROP OWNED BY {quoted}; DROP ROLE {quoted}")
+    await connection.close()
+
+
+async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, postgres_journal_url, entry, attempt):
+    url, name = plain_url
+    with pytest.raises(JournalReadOnlyError, match="does not let this user") as told:
+        await PostgresJournal(url).open()
+    assert "--grant" in told.value.hint
+    await migrate(postgres_journal_url, grant=[name])
+    async with PostgresJournal(url) as journal:
+        added = await journal.add([entry(), entry()])
+        taken = await journal.claim("production", events=10, payload_bytes=10_000, lease_ms=1000, rate=50)
+        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.FAILED, attempt=attempt(400))])
+        await journal.requeue([added[0].id])
+        await journal.requeue([added[1].id], as_new=True)
+        await journal.step_replay((await journal.start_replay(Query())).id)
+        await journal.check_writable()
+        await journal.report(Worker(id="w", role="run", host="h", pid=1, version="1", environments=(), started_at=1))
+        await journal.sign_off("w")
+        await journal.set_lane("production", "paused", "by hand")
+        await journal.prune(1 << 60)
+    connection = await asyncpg.connect(url)
+    for statement in ("DROP TABLE sprig_tui.deliveries", "UPDATE sprig_tui.versions SET version = 9"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await connection.close()
+
+
+async def test_a_password_is_in_no_message(plain_url):
+    url, _ = plain_url
+    for wrong in (
+        url.replace("geheim%3A42", "gehe1m%3A43"),
+        url.replace("127.0.0.1", "127.0.0.9"),
+        url + "?password=gehe1m",
+    ):
+        with pytest.raises(JournalError) as told:
+            await PostgresJournal(wrong).open()
+        text = f"{told.value.message} {told.value.hint} {told.value!r}"
+        assert "gehe" not in text
+
+
+async def test_no_such_server_is_unreachable():
+    with pytest.raises(JournalUnreachableError, match=r"postgresql://sprig@127.0.0.1:9/journal does not answer"):
+        await PostgresJournal("postgresql://sprig:geheim@127.0.0.1:9/journal").open()
+
+
+async def test_an_address_that_cannot_be_read_is_an_error_of_ours():
+    for url in ("postgresql://127.0.0.1:port/x", "postgresql://u@127.0.0.1:9/x?sslmode=perhaps"):
+        with pytest.raises(JournalError):
+            await PostgresJournal(url).open()
