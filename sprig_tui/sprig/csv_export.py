@@ -112,7 +112,6 @@ def _read_row(export: Export, row: Row) -> Iterator[Record]:
             email=email,
             attributes=attributes,
             triggering_event=(values["triggeringEvent"] or None) if "triggeringEvent" in values else UNSET,
-            extras=_extras(values, answer.extras),
             notes=(*notes, *question.notes),
         )
 
@@ -125,12 +124,6 @@ def _attributes(export: Export, cells: list[str]) -> tuple[Raw | UnsetType, str 
     reserved = text_or_none(found.pop("!email", None))
     email = reserved or text_or_none(found.get("email"))
     return Raw(msgspec.json.encode(found)), email, "!email" if reserved else "email"
-
-
-def _extras(values: dict[str, str], answer: dict[str, object]) -> Raw | UnsetType:
-    shown: dict[str, object] = {key: values[key] for key in ("os", "browser", "href") if values.get(key)}
-    shown.update(answer)
-    return Raw(msgspec.json.encode(shown)) if shown else UNSET
 
 
 def _number(text: str | None) -> int | str | None:

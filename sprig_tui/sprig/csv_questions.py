@@ -7,13 +7,11 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from sprig_tui.sprig.verbatim import text_of
-
 SKIPPED = "[skipped by user]"
 UNKNOWN = "UNKNOWN"
 
 _column = re.compile(r"Q(\d+)_(.+)").fullmatch
-_numbered = re.compile(r"(Choice|Theme)_\d+").fullmatch
+_choice = re.compile(r"Choice_\d+").fullmatch
 _number = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?").fullmatch
 _UNTYPED = "the export does not name question types: sent as UNKNOWN"
 _INFERRED = "question type inferred from the export's columns"
@@ -25,7 +23,6 @@ class Answer(Struct, frozen=True):
     response: Raw
     column: str
     """The column, or kind of column, that the answer was taken from."""
-    extras: dict[str, object]
 
 
 class Question(Struct):
@@ -39,7 +36,6 @@ class Question(Struct):
     """`Question_Text`, `Response`, `Value` ... to column."""
     choices: dict[str, int] = {}
     """Text of a choice to column."""
-    themes: dict[str, int] = {}
 
     @property
     def type(self) -> str:
@@ -82,15 +78,7 @@ class Question(Struct):
             response, column = Raw(msgspec.json.encode(other)), f"{self.name}_Response_Other"
         else:
             return None
-        extras: dict[str, object] = {
-            "responseText": text if chosen or text_of(response) not in (None, text) else "",
-            "value": _json(value) if value else "",
-            "other": other,
-            "npsCategory": self._cell("Response_NPSCategory", cells),
-            "theme": self._cell("Theme", cells),
-            "themes": _chosen(self.themes, cells),
-        }
-        return Answer(response, column, {key: extra for key, extra in extras.items() if extra not in ("", [])})
+        return Answer(response, column)
 
     def _cell(self, kind: str, cells: list[str]) -> str:
         column = self.columns.get(kind)
@@ -106,21 +94,18 @@ def questions_of(keys: list[str], labels: list[str]) -> list[Question]:
             continue
         number, kind = int(parts[1]), parts[2]
         question = found.setdefault(number, Question(f"Q{number}"))
-        numbered = _numbered(kind)
         label = labels[column].strip()
-        if numbered is None:
-            question.columns[kind] = column
-        elif numbered[1] == "Choice":
+        if _choice(kind):
             question.choices[label or kind] = column
         else:
-            question.themes[label or kind] = column
+            question.columns[kind] = column
         if label and (kind == "Question_Text" or (kind == "Response" and not question.label)):
             question.label = label
     return [found[number] for number in sorted(found)]
 
 
 def _chosen(labels: dict[str, int], cells: list[str]) -> list[str]:
-    """The choices or themes whose cell says that they hold: by their label, or by the text in the cell."""
+    """The choices whose cell says that they hold: by their label, or by the text in the cell."""
     found = []
     for label, column in labels.items():
         cell = cells[column].strip()

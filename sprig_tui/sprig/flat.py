@@ -42,7 +42,6 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     triggering_event: str | UnsetType | None = UNSET
     environment: str | UnsetType | None = UNSET
     environment_id: str | None = None
-    selected_indexes: Raw | UnsetType = UNSET
     event_type: Raw | UnsetType = UNSET
 
 
@@ -71,9 +70,9 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     visitor, old_visitor, notes = visitor_ids(record.visitor_id, _id(record.old_visitor_id))
     survey_created_at = _text(record.survey_created_at) or record.created_at
     return StudyResponse(
-        origin=origin,
-        raw=raw,
-        paths=_paths(
+        origin,
+        raw,
+        _paths(
             "responseGroupUid" if by_uid else "responseGroupId",
             "externalUserId" if external and not user else "userId",
             "respondedAt" if _text(record.responded_at) or not record.timestamp else "timestamp",
@@ -82,30 +81,27 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
             "oldVisitorId" if _id(record.old_visitor_id) or old_visitor is None else "visitorId",
             "surveyUuid" if record.survey_uuid else "surveyId",
         ),
-        response=compact(record.response),
-        response_group_id=group,
-        question=record.question,
-        question_type=record.question_type,
-        question_id=question_id_of(record.question_id),
-        user_id=user or external,
-        user_id_hint=f"externalUserId = {external}" if user and external and external != user else "",
-        answered_at=_text(record.responded_at) or record.timestamp,
-        updated_at=record.updated_at,
-        deleted_at=record.deleted_at,
-        survey_id=record.survey_uuid or record.survey_id,
-        survey_name=record.survey_name,
-        survey_created_at=survey_created_at,
-        visitor_id=visitor,
-        old_visitor_id=old_visitor,
-        email=email or reserved or None,
-        attributes=attributes,
-        triggering_event=record.triggering_event,
-        environment=text_or_none(_text(record.environment)),
-        environment_id=record.environment_id,
-        extras=UNSET
-        if record.selected_indexes is UNSET
-        else Raw(b'{"selectedIndexes":%b}' % compact(record.selected_indexes)),
-        notes=notes,
+        compact(record.response),
+        group,
+        record.question,
+        record.question_type,
+        question_id_of(record.question_id),
+        user or external,
+        f"externalUserId = {external}" if user and external and external != user else "",
+        _text(record.responded_at) or record.timestamp,
+        record.updated_at,
+        record.deleted_at,
+        record.survey_uuid or record.survey_id,
+        record.survey_name,
+        survey_created_at,
+        visitor,
+        old_visitor,
+        email or reserved or None,
+        attributes,
+        record.triggering_event,
+        text_or_none(_text(record.environment)),
+        record.environment_id,
+        notes,
     )
 
 

@@ -22,9 +22,10 @@ class Origin(Struct, frozen=True, gc=False):
     """Place inside the document, such as `data[3]` or `Q2`; empty for the whole of it."""
 
 
-class StudyResponse(Struct, frozen=True, kw_only=True, gc=False):
+class StudyResponse(Struct, frozen=True, gc=False):
     """One answer to one question, the same whichever format it came in (facts: the field tables of Sprig's APIs).
 
+    Readers of large inputs make it by position: twenty-odd keywords would cost as much as reading the JSON.
     UNSET means the source does not say; None means the source says null. Foreign JSON (`response`, `attributes`, ...)
     is kept as the bytes it came in, compact, so that numbers stay numbers of any size.
     """
@@ -61,8 +62,6 @@ class StudyResponse(Struct, frozen=True, kw_only=True, gc=False):
     """Environment name that the record itself names (canonical flat records only)."""
     environment_id: str | None = None
     """Sprig's opaque environment id (webhooks)."""
-    extras: Raw | UnsetType = UNSET
-    """An object of what is shown but never sent: selectedIndexes, url, meta, customMetadata, eventType, id ..."""
     notes: tuple[str, ...] = ()
     """Oddities met while reading, such as a question type inferred from CSV columns."""
 

@@ -28,7 +28,6 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     survey_uuid: str | None = None
     survey_name: str | None = None
     question_id: int | str | None = None
-    selected_indexes: Raw | UnsetType = UNSET
     visitor_id: int | str | None = None
     visitor_uuid: str | None = None
     external_user_id: int | str | None = None
@@ -36,9 +35,6 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     created_at: str | None = None
     updated_at: str | None = None
     deleted_at: str | None = None
-    url: Raw | UnsetType = UNSET
-    meta: Raw | UnsetType = UNSET
-    custom_metadata: Raw | UnsetType = UNSET
     visitor_snapshot: _Snapshot | None = None
     visitor_snapshots: _Snapshot | None = None
     event_type: Raw | UnsetType = UNSET
@@ -47,12 +43,7 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
 
 _decode = msgspec.json.Decoder(_Record).decode
 _NO_SNAPSHOT = _Snapshot()
-_EXTRAS = (
-    ("selected_indexes", b'"selectedIndexes":%b'),
-    ("url", b'"url":%b'),
-    ("meta", b'"meta":%b'),
-    ("custom_metadata", b'"customMetadata":%b'),
-)
+
 
 
 def read_record(raw: bytes, origin: Origin) -> StudyResponse:
@@ -78,36 +69,37 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     else:
         visitor, old_visitor, notes = visitor_ids(record.visitor_id)
     user = user_id_of(record.external_user_id)
-    extras = [member % compact(value) for name, member in _EXTRAS if (value := getattr(record, name)) is not UNSET]
     return StudyResponse(
-        origin=origin,
-        raw=raw,
-        paths=_paths(
+        origin,
+        raw,
+        _paths(
             key,
             place,
             "!email" if reserved or not email else "email",
             "visitorUuid" if record.visitor_uuid else "visitorId",
             "surveyUuid" if record.survey_uuid else "surveyId",
         ),
-        response=compact(record.response),
-        response_group_id=group,
-        question=record.question_text,
-        question_type=record.question_type,
-        question_id=question_id_of(record.question_id),
-        user_id=user,
-        user_id_hint=_hint(user, key, snapshot, record.partner_anonymous_id),
-        answered_at=record.created_at,
-        updated_at=record.updated_at,
-        deleted_at=record.deleted_at,
-        survey_id=record.survey_uuid or record.survey_id,
-        survey_name=record.survey_name,
-        visitor_id=visitor,
-        old_visitor_id=old_visitor,
-        email=reserved or text_or_none(email),
-        attributes=attributes,
-        triggering_event=snapshot.triggering_event,
-        extras=Raw(b"{%b}" % b",".join(extras)) if extras else UNSET,
-        notes=notes,
+        compact(record.response),
+        group,
+        record.question_text,
+        record.question_type,
+        question_id_of(record.question_id),
+        user,
+        _hint(user, key, snapshot, record.partner_anonymous_id),
+        record.created_at,
+        record.updated_at,
+        record.deleted_at,
+        record.survey_uuid or record.survey_id,
+        record.survey_name,
+        None,  # when the survey was created: only the catalogue knows
+        visitor,
+        old_visitor,
+        reserved or text_or_none(email),
+        attributes,
+        snapshot.triggering_event,
+        None,  # the environment, by name and by id: the API's key stands for it
+        None,
+        notes,
     )
 
 

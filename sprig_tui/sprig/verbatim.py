@@ -104,7 +104,7 @@ def lift_attributes(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType | 
         if data == b"null":
             return None, None, None
         raise BadFieldError(path, f"expected an object or null, got {kind_of(data)}")
-    if data.find(b'email"') < 0:
+    if data.find(b"email") < 0:  # without the quote, which would be found everywhere
         return _compact(raw, data), None, None
     found = members(data)
     email = text_of(found.get("email"))

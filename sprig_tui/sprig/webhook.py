@@ -32,7 +32,6 @@ class _Answer(Struct, rename="camel", kw_only=True, gc=False):
     question_type: str
     response: Raw
     event_type: str | None = None
-    id: Raw | UnsetType = UNSET
     environment_id: str | None = None
     created_at: str | None = None
     timestamp: str | None = None
@@ -48,9 +47,6 @@ class _Answer(Struct, rename="camel", kw_only=True, gc=False):
     email: str | None = None
     attributes: Raw | UnsetType = UNSET
     triggering_event: str | None = None
-    selected_indexes: Raw | UnsetType = UNSET
-    platform: Raw | UnsetType = UNSET
-    custom_metadata: Raw | UnsetType = UNSET
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -63,7 +59,7 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     """
     body = _decode(raw)
     spelling = body.event_type
-    kind, event = _remembered(spelling) if spelling is None or len(spelling) <= 100 else _describe(spelling)
+    kind = _remembered(spelling) if spelling is None or len(spelling) <= 100 else event_kind(spelling)
     if kind in ("test", "other"):
         raise BadFieldError("eventType", "not an answer")
     group = body.response_group_uid.strip()
@@ -73,43 +69,35 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     visitor, old_visitor, notes = visitor_ids(body.visitor_id)
     user = user_id_of(body.user_id)
     email = text_or_none(body.email)
-    extras = event
-    if body.id is not UNSET:
-        extras += b',"id":%b' % compact(body.id)
-    if body.selected_indexes is not UNSET:
-        extras += b',"selectedIndexes":%b' % compact(body.selected_indexes)
-    if body.platform is not UNSET:
-        extras += b',"platform":%b' % compact(body.platform)
-    if body.custom_metadata is not UNSET:
-        extras += b',"customMetadata":%b' % compact(body.custom_metadata)
     return StudyResponse(
-        origin=origin,
-        raw=raw,
-        paths=_paths(
+        origin,
+        raw,
+        _paths(
             "createdAt" if body.created_at or not body.timestamp else "timestamp",
             "email" if email or not reserved else 'attributes["!email"]',
             "surveyUuid" if body.survey_uuid else "surveyId",
         ),
-        response=compact(body.response),
-        response_group_id=group,
-        question=body.question,
-        question_type=body.question_type,
-        question_id=question_id_of(body.question_id),
-        user_id=user,
-        user_id_hint="" if user or not body.external_user_id else f"externalUserId = {body.external_user_id}",
-        answered_at=body.created_at or body.timestamp,
-        updated_at=body.updated_at,
-        deleted_at=body.deleted_at,
-        survey_id=body.survey_uuid or body.survey_id,
-        survey_name=body.survey_name,
-        visitor_id=visitor,
-        old_visitor_id=old_visitor,
-        email=email or reserved or None,
-        attributes=attributes,
-        triggering_event=body.triggering_event,
-        environment_id=body.environment_id,
-        extras=Raw(extras + b"}"),
-        notes=notes if kind == "answer" or body.event_type is None else (*notes, UNKNOWN_EVENT),
+        compact(body.response),
+        group,
+        body.question,
+        body.question_type,
+        question_id_of(body.question_id),
+        user,
+        "" if user or not body.external_user_id else f"externalUserId = {body.external_user_id}",
+        body.created_at or body.timestamp,
+        body.updated_at,
+        body.deleted_at,
+        body.survey_uuid or body.survey_id,
+        body.survey_name,
+        None,  # when the survey was created: only the catalogue knows
+        visitor,
+        old_visitor,
+        email or reserved or None,
+        attributes,
+        body.triggering_event,
+        None,  # the environment by name: webhooks have its id
+        body.environment_id,
+        notes if kind == "answer" or body.event_type is None else (*notes, UNKNOWN_EVENT),
     )
 
 
@@ -128,12 +116,7 @@ def event_kind(event_type: str | None) -> EventKind:
     return "other" if key in OTHER_EVENTS else "unknown"
 
 
-def _describe(event_type: str | None) -> tuple[EventKind, bytes]:
-    """Kind of event, and the start of `extras`."""
-    return event_kind(event_type), b'{"eventType":%b' % msgspec.json.encode(event_type)
-
-
-_remembered = lru_cache(maxsize=64)(_describe)  # a file holds few spellings, and hostile ones are not kept
+_remembered = lru_cache(maxsize=64)(event_kind)  # a file holds few spellings, and hostile ones are not kept
 
 
 @lru_cache(maxsize=16)

@@ -123,7 +123,6 @@ def test_nothing_beyond_the_table_is_sent(make: Any) -> None:
         environment_id="QmK7x2dTfa",
         environment="production",
         updated_at="2025-03-04T16:30:00.000Z",
-        extras=Raw(b'{"url":"https://shop.example"}'),
         user_id_hint="partnerAnonymousId = anon_1",
         notes=("eventType is not known; read as an answer by its fields",),
     )

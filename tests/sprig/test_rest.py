@@ -39,7 +39,7 @@ def test_a_record_without_snapshot(rest: dict[str, Any]) -> None:
     assert (found.survey_id, found.survey_name, found.question_id) == (5120, None, "90311")
     assert (found.visitor_id, found.old_visitor_id) == (VISITOR, None)
     assert (found.answered_at, found.updated_at) == ("2025-03-04T16:21:09.114Z", "2025-03-04T16:22:00.000Z")
-    assert (found.attributes, found.triggering_event, found.extras) == (UNSET, UNSET, UNSET)
+    assert (found.attributes, found.triggering_event) == (UNSET, UNSET)
     assert (found.environment, found.environment_id) == (None, None)
     assert found.paths["question"] == "questionText"
     assert found.paths["visitor_id"] == "visitorUuid"
@@ -103,7 +103,6 @@ def test_flags_of_the_api_are_kept(rest: dict[str, Any]) -> None:
         rest | {"deletedAt": "2025-03-05T00:00:00.000Z", "url": "u", "meta": {"os": "Linux"}, "selectedIndexes": 1}
     )
     assert found.deleted_at == "2025-03-05T00:00:00.000Z"
-    assert text(found.extras) == '{"selectedIndexes":1,"url":"u","meta":{"os":"Linux"}}'
 
 
 def test_a_page_names_the_place_of_each_record(rest: dict[str, Any]) -> None:

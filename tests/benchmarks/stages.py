@@ -1,0 +1,101 @@
+"""What each stage of the pipe costs by itself, in microseconds of CPU for each response (all threads).
+
+    python tests/benchmarks/stages.py                     # 20,000 responses, seven rounds, the median of each stage
+
+Every stage gets what the one before it made, ready in memory. Nothing else of ours runs meanwhile, so the sum is what
+the work costs without hand-overs between threads; `throughput.py` measures the whole of it at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from throughput import KEY, write_input
+
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.delivery.pump import CHUNK_ENTRIES
+from sprig_tui.intake import Intake
+from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.mapping.records import Rules
+from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
+from sprig_tui.sprig.reading import read_responses
+
+STAGES = ("reading", "mapping", "adding", "claiming", "settling")
+
+
+def environments() -> dict[str, Environment]:
+    key = WriteKey(KEY)
+    return {"production": Environment(name="production", write_key=key, sprig_environment_id="QmK7x2dTfa")}
+
+
+def timed(took: dict[str, float], stage: str, work: Callable[[], Any]) -> Any:
+    """Run, and add the CPU that it took to the stage."""
+    began = time.process_time()
+    result = work()
+    took[stage] = took.get(stage, 0.0) + time.process_time() - began
+    return result
+
+
+async def journaled(took: dict[str, float], entries: list[Entry], folder: str) -> None:
+    """Add, claim and settle everything, each measured by itself."""
+    async with SQLiteJournal(Path(folder) / "journal.db") as journal:
+        began = time.process_time()
+        for start in range(0, len(entries), CHUNK_ENTRIES):
+            await journal.add(entries[start : start + CHUNK_ENTRIES])
+        took["adding"] = time.process_time() - began
+        took["claiming"] = took["settling"] = 0.0
+        while True:
+            began = time.process_time()
+            claim = await journal.claim(
+                "production", events=MAX_BATCH_EVENTS, payload_bytes=BATCH_BYTES, lease_ms=60_000
+            )
+            claimed = time.process_time()
+            took["claiming"] += claimed - began
+            if not claim.lease:
+                return
+            attempt = Attempt(started_at=1, status=200, outcome="delivered", events=len(claim.ids))
+            await journal.settle(claim, (Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt),))
+            took["settling"] += time.process_time() - claimed
+
+
+def one_round(path: Path) -> dict[str, float]:
+    """CPU seconds by stage."""
+    took: dict[str, float] = {}
+    timed(took, "reading", lambda: deque(read_responses([path]), maxlen=0))
+    records = list(read_responses([path]))
+    intake = Intake(Rules(), environments())
+    entries = timed(took, "mapping", lambda: list(intake.entries(records)))
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(journaled(took, entries, folder))
+    return took
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--responses", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "responses.jsonl"
+        write_input(path, arguments.responses)
+        rounds = [one_round(path) for _ in range(arguments.rounds)]
+    total = 0.0
+    for stage in STAGES:
+        found = [took[stage] / arguments.responses * 1e6 for took in rounds]
+        total += statistics.median(found)
+        print(f"{stage:10} {statistics.median(found):6.1f} us   ({min(found):.1f} to {max(found):.1f})")
+    print(f"{'together':10} {total:6.1f} us of CPU for each response")
+
+
+if __name__ == "__main__":
+    main()
