@@ -8,6 +8,8 @@ from enum import StrEnum
 class Reason(StrEnum):
     """A withheld delivery's reason; the value is what the journal stores and filters match."""
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python, and deliveries are counted by this
+
     ANONYMOUS = "anonymous"
     TEST_WEBHOOK = "test-webhook"
     NOT_AN_ANSWER = "not-an-answer"

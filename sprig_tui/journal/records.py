@@ -11,14 +11,19 @@ from msgspec import Struct
 class State(StrEnum):
     """A delivery's state; `queued` covers waiting, leased and waiting for a retry."""
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python, and deliveries are counted by this
+
     QUEUED = "queued"
     DELIVERED = "delivered"
     FAILED = "failed"
     WITHHELD = "withheld"
 
 
-class Entry(Struct, frozen=True, kw_only=True, gc=False):
-    """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown."""
+class Entry(Struct, frozen=True, gc=False):
+    """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown.
+
+    The intake makes it by position: its keywords would cost as much as encoding the call.
+    """
 
     environment: str
     """Name; empty where it is unknown (then it is withheld)."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw
+from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
 from sprig_tui.mapping.foreign import Value, edited, fit_for_json, hashed, skim
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
-from sprig_tui.mapping.rows import Properties, Row, property_rows
+from sprig_tui.mapping.rows import PATHS, Properties, property_maker, property_rows
 from sprig_tui.mapping.rules import below, check_rules
 from sprig_tui.mapping.trace import trace
 from sprig_tui.mapping.verdict import GROUP_MISSING, verdict
@@ -30,9 +30,10 @@ class Mapper:
         """Raises ConfigError when a rule cannot be kept."""
         check_rules(rules)
         self.rules = rules
-        self.rows = property_rows(rules)
-        self.values = tuple(_by_rules(row, rules) for row in self.rows)
-        """Per row its value with the rules kept: what is omitted is UNSET, what is hashed is the hash."""
+        self._rows = property_rows(rules)
+        self._plain = property_maker(rules)
+        self._edits = tuple(_edit(path, rules) for path in PATHS) if rules.omit or rules.hash else ()
+        """What the rules do to the value of each property; empty where they touch none."""
         integration = {"name": rules.integration_name, "version": rules.integration_version}
         self._context = Raw(msgspec.json.encode({"integration": integration}))
         self._integrations = UNSET if rules.integrations is None else Raw(msgspec.json.encode(rules.integrations))
@@ -52,7 +53,14 @@ class Mapper:
 
     def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
         """One FieldTrace per field, in the order of Sprig's table."""
-        return trace(mapping, self.rules, tuple(zip(self.rows, self.values, strict=True)))
+        plain = self._plain(mapping.response)
+        return trace(mapping, self.rules, self._rows, astuple(plain), astuple(self._ruled(plain)))
+
+    def _ruled(self, plain: Properties) -> Properties:
+        """The properties with the rules kept: what is omitted is UNSET, what is hashed is the hash."""
+        if not self._edits:
+            return plain
+        return Properties(*(edit(value) for edit, value in zip(self._edits, astuple(plain), strict=True)))
 
     def _map(self, response: StudyResponse, environment: str, now_ms: int, faults: tuple[Lint, ...]) -> Mapping:
         user_id = (response.user_id or "").strip()
@@ -74,7 +82,7 @@ class Mapper:
                 user_id or UNSET,
                 self.rules.event,
                 "track",
-                Properties(*[value(response) for value in self.values]),
+                self._ruled(self._plain(response)),
                 self._context,
                 answered or UNSET,
                 self._integrations,
@@ -129,22 +137,20 @@ def _ms(text: str) -> int:
     return ms
 
 
-def _by_rules(row: Row, rules: Rules) -> Callable[[StudyResponse], Any]:
-    plain = row.value
-    if row.path in rules.omit:
+def _edit(path: str, rules: Rules) -> Callable[[Value], Value]:
+    if path in rules.omit:
         return _left_out
-    if row.path in rules.hash:
-        return lambda response: hashed(plain(response))
-    omit, hash_ = below(rules.omit, row.path), below(rules.hash, row.path)
+    if path in rules.hash:
+        return hashed
+    omit, hash_ = below(rules.omit, path), below(rules.hash, path)
     if not omit and not hash_:
-        return plain
-
-    def inside(response: StudyResponse) -> Value:
-        value: Value = plain(response)
-        return edited(value, omit, hash_) if isinstance(value, Raw) else value
-
-    return inside
+        return _as_it_is
+    return lambda value: edited(value, omit, hash_) if isinstance(value, Raw) else value
 
 
-def _left_out(_response: StudyResponse) -> Value:
+def _left_out(_value: Value) -> Value:
     return UNSET
+
+
+def _as_it_is(value: Value) -> Value:
+    return value

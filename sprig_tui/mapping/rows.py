@@ -1,6 +1,6 @@
-"""The table of `properties`: for each field what it is made of, and what there is to say about it.
+"""The table of `properties`, in the order of Sprig's page: what each field is made of, and what there is to say of it.
 
-One row per field, in the order of Sprig's page; sending and showing both read the same rows.
+Sending makes `Properties` alone; showing makes the same, and says something of each of its fields.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from sprig_tui.mapping.answers import is_documented, shape_note
@@ -35,48 +34,85 @@ _NOTHING = Said()
 
 
 class Row(Struct, frozen=True):
-    """One field of the call that is made of the response."""
+    """What there is to say of one field of `Properties`."""
 
     path: str
     attribute: str
     """The StudyResponse attribute it is made of."""
-    value: Callable[[StudyResponse], Any]
-    """Its value: UNSET leaves it out, None sends null. On the hot path: cheap, and without a note."""
     said: Callable[[StudyResponse, Value], Said]
 
 
+class Properties(Struct, frozen=True, rename="camel", gc=False):
+    """The `properties` object of a call: UNSET leaves a field out, None sends null."""
+
+    survey_name: Any
+    survey_id: Any
+    created_at: Any
+    question: Any
+    question_type: Any
+    visitor_id: Any
+    old_visitor_id: Any
+    response_group_id: Any
+    response: Any
+    email: Any
+    attributes: Any
+    triggering_event: Any
+
+
+PATHS = tuple(f"properties.{name}" for name in Properties.__struct_encode_fields__)
+"""Every property's path, in the table's order."""
+
+
+def property_maker(rules: Rules) -> Callable[[StudyResponse], Properties]:
+    """What makes the properties of a response under these rules, before anything is left out or hashed.
+
+    It stands before every answer that is delivered: one plain function, by position, and without a note.
+    """
+    catalogue, by_answer = rules.surveys, rules.created_at == "response"
+
+    def properties(response: StudyResponse) -> Properties:
+        known = catalogue.get(str(response.survey_id), _NO_SURVEY) if catalogue else _NO_SURVEY
+        created = _answered_at(response) if by_answer else response.survey_created_at or known.created_at or UNSET
+        return Properties(
+            response.survey_name or known.name or UNSET,
+            UNSET if response.survey_id is None or response.survey_id == "" else response.survey_id,
+            created,
+            response.question,
+            response.question_type,
+            response.visitor_id or UNSET,
+            # zero is Sprig's placeholder for none (facts/sprig.md 8.2)
+            UNSET if response.old_visitor_id in {None, 0, "", "0"} else response.old_visitor_id,
+            response.response_group_id,
+            response.response,
+            response.email or UNSET,
+            response.attributes,
+            response.triggering_event,
+        )
+
+    return properties
+
+
 def property_rows(rules: Rules) -> tuple[Row, ...]:
-    """The rows under these rules, before anything is left out or hashed."""
-    catalogue = rules.surveys
-    created = _created_rows(catalogue)[rules.created_at]
+    """One row per property, in the same order."""
+    by_answer = rules.created_at == "response"
     return (
-        Row("properties.surveyName", "survey_name", _survey_name(catalogue), _say_survey_name),
-        Row("properties.surveyId", "survey_id", _survey_id, _say_survey_id),
-        created,
-        Row("properties.question", "question", lambda r: r.question, _say_question),
-        Row("properties.questionType", "question_type", lambda r: r.question_type, _say_question_type),
-        Row("properties.visitorId", "visitor_id", lambda r: r.visitor_id or UNSET, _say_visitor_id),
-        Row("properties.oldVisitorId", "old_visitor_id", _old_visitor_id, _say_old_visitor_id),
-        Row("properties.responseGroupId", "response_group_id", lambda r: r.response_group_id, _say_nothing),
-        Row("properties.response", "response", lambda r: r.response, _say_response),
-        Row("properties.email", "email", lambda r: r.email or UNSET, _say_email),
-        Row("properties.attributes", "attributes", lambda r: r.attributes, _say_attributes),
-        Row("properties.triggeringEvent", "triggering_event", lambda r: r.triggering_event, _say_triggering_event),
+        Row(PATHS[0], "survey_name", _say_survey_name),
+        Row(PATHS[1], "survey_id", _say_survey_id),
+        Row(PATHS[2], *(("answered_at", _say_answered_at) if by_answer else ("survey_created_at", _say_created_at))),
+        Row(PATHS[3], "question", _say_question),
+        Row(PATHS[4], "question_type", _say_question_type),
+        Row(PATHS[5], "visitor_id", _say_visitor_id),
+        Row(PATHS[6], "old_visitor_id", _say_old_visitor_id),
+        Row(PATHS[7], "response_group_id", _say_nothing),
+        Row(PATHS[8], "response", _say_response),
+        Row(PATHS[9], "email", _say_email),
+        Row(PATHS[10], "attributes", _say_attributes),
+        Row(PATHS[11], "triggering_event", _say_triggering_event),
     )
 
 
 def _say_nothing(_response: StudyResponse, _value: Value) -> Said:
     return _NOTHING
-
-
-def _known(catalogue: dict[str, Survey], response: StudyResponse) -> Survey:
-    return catalogue.get(str(response.survey_id), _NO_SURVEY)
-
-
-def _survey_name(catalogue: dict[str, Survey]) -> Callable[[StudyResponse], Value]:
-    if not catalogue:
-        return lambda r: r.survey_name or UNSET
-    return lambda r: r.survey_name or _known(catalogue, r).name or UNSET
 
 
 def _say_survey_name(response: StudyResponse, value: Value) -> Said:
@@ -85,29 +121,11 @@ def _say_survey_name(response: StudyResponse, value: Value) -> Said:
     return _NOTHING if response.survey_name else Said(origin="catalogue")
 
 
-def _survey_id(response: StudyResponse) -> Value:
-    return UNSET if response.survey_id is None or response.survey_id == "" else response.survey_id
-
-
 def _say_survey_id(_response: StudyResponse, value: Value) -> Said:
     if value is UNSET:
         return Said("the record names no survey", "warning")
     # Sprig's table promises a UUID while all of its APIs give a number (facts/sprig.md 8.1): no cause for alarm.
     return _NOTHING if isinstance(value, str) and _UUID.fullmatch(value) else Said("not a UUID; sent as Sprig gives it")
-
-
-def _created_rows(catalogue: dict[str, Survey]) -> dict[str, Row]:
-    path = "properties.createdAt"
-    if catalogue:
-        survey = Row(
-            path,
-            "survey_created_at",
-            lambda r: r.survey_created_at or _known(catalogue, r).created_at or UNSET,
-            _say_created_at,
-        )
-    else:
-        survey = Row(path, "survey_created_at", lambda r: r.survey_created_at or UNSET, _say_created_at)
-    return {"survey": survey, "response": Row(path, "answered_at", _answered_at, _say_answered_at)}
 
 
 def _say_created_at(response: StudyResponse, value: Value) -> Said:
@@ -148,11 +166,6 @@ def _say_visitor_id(response: StudyResponse, value: Value) -> Said:
     return _NOTHING if _UUID.fullmatch(str(value)) else Said("not a UUID", "warning")
 
 
-def _old_visitor_id(response: StudyResponse) -> Value:
-    # Zero is Sprig's placeholder for none (facts/sprig.md 8.2).
-    return UNSET if response.old_visitor_id in {None, 0, "", "0"} else response.old_visitor_id
-
-
 def _say_old_visitor_id(response: StudyResponse, value: Value) -> Said:
     if value is UNSET:
         return Said("0 stands for none" if response.old_visitor_id in {0, "0"} else "not in the record")
@@ -186,15 +199,3 @@ def _say_triggering_event(_response: StudyResponse, value: Value) -> Said:
     if value is UNSET:
         return Said("not in the record")
     return Said("null: nothing triggered it") if value is None else _NOTHING
-
-
-PATHS = tuple(row.path for row in property_rows(Rules()))
-"""Every property's path, in the table's order."""
-
-Properties = msgspec.defstruct(
-    "Properties",
-    [(path.removeprefix("properties."), Any) for path in PATHS],
-    frozen=True,
-    gc=False,
-)
-"""The `properties` object; positional, in the order of PATHS."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Raw
 
+from sprig_tui.mapping.foreign import Value
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
 from sprig_tui.mapping.rows import Row
 from sprig_tui.mapping.rules import below
@@ -19,11 +19,11 @@ _DEFAULTS = Rules()
 
 
 def trace(
-    mapping: Mapping, rules: Rules, rows: Sequence[tuple[Row, Callable[[StudyResponse], Any]]]
+    mapping: Mapping, rules: Rules, rows: Sequence[Row], plain: Sequence[Value], sent: Sequence[Value]
 ) -> tuple[FieldTrace, ...]:
     """One row per field: userId, event, type, the properties, context, the times, messageId, integrations.
 
-    `rows` holds each property's row and its value under the rules.
+    `rows` has a row for each property, `plain` its value before the rules, `sent` its value under them.
     """
     response = mapping.response
     read = _reading_notes(response)
@@ -31,7 +31,10 @@ def trace(
         _user_id(response),
         FieldTrace("event", rules.event, _chosen(rules.event, _DEFAULTS.event)),
         FieldTrace("type", "track", "default", _joined(read["type"]), "warning" if read["type"] else "ok"),
-        *(_property(response, row, value(response), rules, read.get(row.path, ())) for row, value in rows),
+        *(
+            _property(response, row, values, rules, read.get(row.path, ()))
+            for row, *values in zip(rows, plain, sent, strict=True)
+        ),
         _integration(rules),
         FieldTrace("sentAt", UNSET, "at send", "stamped on each attempt"),
         _timestamp(response),
@@ -66,17 +69,19 @@ def _reading_notes(response: StudyResponse) -> dict[str, list[str]]:
     return notes
 
 
-def _property(response: StudyResponse, row: Row, value: Any, rules: Rules, read: Sequence[str]) -> FieldTrace:
+def _property(
+    response: StudyResponse, row: Row, values: Sequence[Value], rules: Rules, read: Sequence[str]
+) -> FieldTrace:
+    plain, value = values
     if row.path in rules.omit:
         return FieldTrace(row.path, UNSET, "config", "left out, as the rules ask")
-    plain = row.value(response)
     said = row.said(response, plain)
     origin = said.origin or response.paths.get(row.attribute, "")
     notes = [*(read or (said.note,)), *_edits(row, value, plain, rules)]
     return FieldTrace(row.path, value, origin, _joined(notes), "warning" if read else said.level)
 
 
-def _edits(row: Row, value: Any, plain: Any, rules: Rules) -> Iterable[str]:
+def _edits(row: Row, value: Value, plain: Value, rules: Rules) -> Iterable[str]:
     if row.path in rules.hash:
         if value is not UNSET and value is not None:
             yield "sha256 of its trimmed lower-case text, as the rules ask"

@@ -45,7 +45,6 @@ _decode = msgspec.json.Decoder(_Record).decode
 _NO_SNAPSHOT = _Snapshot()
 
 
-
 def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     """The answer in one REST record.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from hashlib import blake2b
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.mapping.digest import SIZE, digest
+from sprig_tui.mapping.digest import SIZE, _canonical, digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
@@ -91,3 +92,17 @@ def test_any_bytes_have_a_digest(answer: bytes) -> None:
 )
 def test_hostile_answers(answer: bytes) -> None:
     assert len(digest(answer)) == SIZE
+
+
+@given(JSON, st.booleans(), st.sampled_from(["", " ", "\n\t"]))
+def test_what_is_not_brought_into_canonical_form_has_it_already(value: Any, escaped: bool, space: str) -> None:
+    """Numbers and plain texts are hashed as they are written: it must be what the canonical form says."""
+    answer = (space + json.dumps(value, ensure_ascii=escaped) + space).encode("utf-8", "surrogatepass")
+    canonical = _canonical(answer.strip())
+    if isinstance(value, float):
+        canonical = answer.strip()  # a number outside of lists and objects keeps its own writing
+    assert digest(answer) == digest_of(canonical)
+
+
+def digest_of(canonical: bytes) -> bytes:
+    return canonical.rjust(SIZE, b"\0") if len(canonical) < SIZE else blake2b(canonical, digest_size=SIZE).digest()
