@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import astuple, replace
@@ -17,13 +18,14 @@ from sprig_tui.journal.sqlite.rows import NUMBERS, count, environment_number, in
 from sprig_tui.reasons import Reason
 
 _COLUMNS = (
-    "deliveries(id, environment, state, priority, added_at, size, origin, message_id, digest, reason, detail,"
+    "deliveries(id, environment, state, priority, added_at, size, message_id, digest, reason, detail,"
     " survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source,"
     " line, edited)"
 )
 """The last fifteen are an Entry's own fields in its own order, between its environment and its payload."""
-_WIDTH = 22
+_WIDTH = 21
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
+_STANDING = attrgetter("environment", "reason")
 
 
 class Adding:
@@ -33,20 +35,19 @@ class Adding:
         self._connection = connection
         self._now = now
         self._priority = priority
-        self._first = self._next = int(connection.execute("SELECT next_id FROM sequence").fetchone()[0])
-        self._environments: dict[str, int] = {}
-        self._rows: list[tuple[Any, ...]] = []
-        self._payloads: list[tuple[bytes, bytes]] = []
-        self._counts: Counter[tuple[int, int]] = Counter()
+        self._first = int(connection.execute("SELECT next_id FROM sequence").fetchone()[0])
+        self._entries: list[Entry] = []
+        self._origins: dict[int, int] = {}
 
     def add(self, entries: Sequence[Entry]) -> list[Added]:
         """Store what is new; say of each entry what became of it."""
         identities = Identities(self._connection, [(entry.environment, entry.message_id) for entry in entries])
         if identities.all_new:
-            identities.put_all(self._next)
+            identities.put_all(self._first)
+            self._entries = list(entries)
             added = [
-                Added(self.append(entry, None), "new", State.WITHHELD if entry.reason else State.QUEUED, entry.reason)
-                for entry in entries
+                Added(delivery_id, "new", State.WITHHELD if entry.reason else State.QUEUED, entry.reason)
+                for delivery_id, entry in enumerate(entries, self._first)
             ]
         else:
             added = [self._one(identities, entry) for entry in entries]
@@ -96,35 +97,58 @@ class Adding:
         return Added(delivery_id, outcome, state, entry.reason)
 
     def append(self, entry: Entry, origin: int | None) -> int:
-        """Note a row to write; returns its id. The caller sees to the identity."""
-        delivery_id = self._next
-        self._next += 1
-        environment = self._environments.get(entry.environment)
-        if environment is None:
-            environment = environment_number(self._connection, entry.environment)
-            self._environments[entry.environment] = environment
-        state = _WITHHELD if entry.reason else _QUEUED
-        self._counts[environment, state] += 1
-        fields = astuple(entry)
-        self._rows.append(
-            (delivery_id, environment, state, self._priority, self._now, len(fields[-1]), origin, *fields[1:-2])
-        )
-        self._payloads.append(fields[-2:])
+        """Note a delivery to write; returns its id. The caller sees to the identity."""
+        delivery_id = self._first + len(self._entries)
+        self._entries.append(entry)
+        if origin is not None:
+            self._origins[delivery_id] = origin
         return delivery_id
 
     def write(self) -> None:
-        """Write the noted rows, their payloads and counts."""
-        if not self._rows:
+        """Write the noted deliveries, their payloads and counts."""
+        entries, connection = self._entries, self._connection
+        if not entries:
             return
-        insert(self._connection, _COLUMNS, _WIDTH, self._rows)
-        for start, end in stretches([len(raw) + len(body) for raw, body in self._payloads]):
-            part = self._payloads[start:end]
-            self._connection.execute(
+        standings = Counter(map(_STANDING, entries))
+        numbers = {name: environment_number(connection, name) for name in {name for name, _ in standings}}
+        insert(connection, _COLUMNS, _WIDTH, self._rows(numbers))
+        for delivery_id, origin in self._origins.items():
+            connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
+        for start, end in stretches([len(entry.raw) + len(entry.body) for entry in entries]):
+            part = entries[start:end]
+            connection.execute(
                 "INSERT INTO packs VALUES(?, ?, ?)",
-                (self._first + start, pack([raw for raw, _ in part]), pack([body for _, body in part])),
+                (self._first + start, pack([entry.raw for entry in part]), pack([entry.body for entry in part])),
             )
-        self._connection.execute("UPDATE sequence SET next_id = ?", (self._next,))
-        count(self._connection, self._counts)
+        connection.execute("UPDATE sequence SET next_id = ?", (self._first + len(entries),))
+        counts: Counter[tuple[int, int]] = Counter()
+        for (name, reason), number in standings.items():
+            counts[numbers[name], _WITHHELD if reason else _QUEUED] += number
+        count(connection, counts)
+
+    def _rows(self, numbers: dict[str, int]) -> list[tuple[Any, ...]]:
+        """A row each, of plain values.
+
+        What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
+        """
+        now, priority = self._now, self._priority
+        rows: list[tuple[Any, ...]] = []
+        for delivery_id, entry in enumerate(self._entries, self._first):
+            own = astuple(entry)
+            state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
+            place = (
+                delivery_id,
+                numbers[own[0]],
+                state,
+                priority,
+                now,
+                len(own[17]),
+                own[1],
+                bytearray(own[2]),
+                reason,
+            )
+            rows.append((*place, *own[4:15], int(own[15])))
+        return rows
 
 
 def _renamed(entry: Entry, message_id: str) -> Entry:
