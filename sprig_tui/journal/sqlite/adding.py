@@ -41,7 +41,7 @@ class Adding:
 
     def add(self, entries: Sequence[Entry]) -> list[Added]:
         """Store what is new; say of each entry what became of it."""
-        identities = Identities(self._connection, [(entry.environment, entry.message_id) for entry in entries])
+        identities = Identities(self._connection, entries)
         if identities.all_new:
             identities.put_all(self._first)
             self._entries = list(entries)
@@ -111,7 +111,7 @@ class Adding:
             return
         standings = Counter(map(_STANDING, entries))
         numbers = {name: environment_number(connection, name) for name in {name for name, _ in standings}}
-        insert(connection, _COLUMNS, _WIDTH, self._rows(numbers))
+        insert(connection, _COLUMNS, _WIDTH, self._values(numbers))
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
         for start, end in stretches([len(entry.raw) + len(entry.body) for entry in entries]):
@@ -126,29 +126,21 @@ class Adding:
             counts[numbers[name], _WITHHELD if reason else _QUEUED] += number
         count(connection, counts)
 
-    def _rows(self, numbers: dict[str, int]) -> list[tuple[Any, ...]]:
-        """A row each, of plain values.
+    def _values(self, numbers: dict[str, int]) -> list[Any]:
+        """The rows' values, one after the other.
 
         What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
         """
         now, priority = self._now, self._priority
-        rows: list[tuple[Any, ...]] = []
+        values: list[Any] = []
         for delivery_id, entry in enumerate(self._entries, self._first):
             own = astuple(entry)
             state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
-            place = (
-                delivery_id,
-                numbers[own[0]],
-                state,
-                priority,
-                now,
-                len(own[17]),
-                own[1],
-                bytearray(own[2]),
-                reason,
-            )
-            rows.append((*place, *own[4:15], int(own[15])))
-        return rows
+            values += (delivery_id, numbers[own[0]], state, priority, now, len(own[17]))
+            values += (own[1], bytearray(own[2]), reason)
+            values += own[4:15]
+            values.append(int(own[15]))
+        return values
 
 
 def _renamed(entry: Entry, message_id: str) -> Entry:

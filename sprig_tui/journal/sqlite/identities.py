@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import chain, count
 
 from sprig_tui.journal.identity import Known
+from sprig_tui.journal.records import Entry
 from sprig_tui.journal.sqlite.rows import STATES, insert
 from sprig_tui.segment.message_id import PREFIX
 
@@ -32,7 +34,7 @@ def key_of(environment: str, message_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) & _MASK
 
 
-def lookup(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, Known]:
+def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Known]:
     """What stands at these keys."""
     wanted = json.dumps(sorted(keys))
     found = connection.execute(
@@ -64,20 +66,19 @@ def lookup(connection: sqlite3.Connection, keys: Sequence[int]) -> dict[int, Kno
 class Identities:
     """The identities that one `add` asks for, with what it adds itself on top of what is stored."""
 
-    def __init__(self, connection: sqlite3.Connection, identities: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
         self._connection = connection
-        keys = [key_of(environment, message_id) for environment, message_id in identities]
-        self._key = dict(zip(identities, keys, strict=True))
-        self._known = lookup(connection, keys)
-        self._asked = set(keys)
+        self._keys = [key_of(entry.environment, entry.message_id) for entry in entries]
+        self._asked = set(self._keys)
+        self._known = lookup(connection, self._asked)
         self._fresh: dict[int, int] = {}
         self._moved: dict[int, int] = {}
-        self.all_new = not self._known and len(self._asked) == len(identities)
+        self.all_new = not self._known and len(self._asked) == len(self._keys)
         """Whether none is stored and none is asked for twice: then nothing needs deciding."""
 
     def put_all(self, first_id: int) -> None:
         """With `all_new`: they are stood for by the deliveries from `first_id` on, in order."""
-        self._fresh = dict(zip(self._key.values(), range(first_id, first_id + len(self._key)), strict=True))
+        self._fresh = dict(zip(self._keys, count(first_id), strict=False))
 
     def find(self, environment: str, message_id: str) -> Known | None:
         """The delivery that stands for this identity."""
@@ -93,9 +94,7 @@ class Identities:
         self._known[key] = known
 
     def _probe(self, environment: str, message_id: str) -> int:
-        key = self._key.get((environment, message_id))
-        if key is None:
-            key = self._key[environment, message_id] = key_of(environment, message_id)
+        key = key_of(environment, message_id)
         while True:
             if key not in self._asked:
                 self._asked.add(key)
@@ -107,7 +106,8 @@ class Identities:
 
     def save(self) -> None:
         """Write what was put."""
-        insert(self._connection, "recent_ids", 2, sorted(self._fresh.items()))
+        # in key order, so that each page of the table is come to once
+        insert(self._connection, "recent_ids", 2, list(chain.from_iterable(sorted(self._fresh.items()))))
         for key, delivery_id in self._moved.items():
             for table in ("recent_ids", "ids"):
                 self._connection.execute(

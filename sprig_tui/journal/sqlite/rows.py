@@ -131,18 +131,16 @@ def _gapless(ids: Sequence[int]) -> bool:
     return max(ids) - min(ids) + 1 == len(ids)
 
 
-def insert(connection: sqlite3.Connection, table: str, columns: int, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows by statements of many rows each: an executemany lets go of the interpreter's lock at every row.
+def insert(connection: sqlite3.Connection, table: str, columns: int, values: Sequence[Any]) -> None:
+    """Insert rows, given as their values one after the other, by statements of many rows each.
 
-    SQLite takes 32,766 values in a statement; few sizes keep the statements in its cache.
+    An executemany would let go of the interpreter's lock at every row. SQLite takes 32,766 values in a statement; few
+    sizes keep the statements in its cache.
     """
     start = 0
     one = "(" + ",".join("?" * columns) + ")"
     for size in (1000, 100, 10, 1):
         statement = f"INSERT INTO {table} VALUES " + ",".join([one] * size)
-        while len(rows) - start >= size:
-            flat: list[Any] = []
-            for row in rows[start : start + size]:
-                flat += row
-            connection.execute(statement, flat)
-            start += size
+        while len(values) - start >= size * columns:
+            connection.execute(statement, values[start : start + size * columns])
+            start += size * columns
