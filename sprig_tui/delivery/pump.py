@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from sprig_tui.journal.records import Entry
@@ -29,8 +30,10 @@ class Pump:
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._room = threading.Condition()
-        self._entries: list[Entry] = []
+        """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
+        self._entries: deque[Entry] = deque()
         self._bytes = 0
+        """Of the entries that wait; the thread's own."""
         self._stopped = False
         self._over = False
         self._error: BaseException | None = None
@@ -55,13 +58,15 @@ class Pump:
                     await self._full.wait()
             except TimeoutError:
                 pass
+            # in this order: once it is over, nothing is added any more
+            over = self._over
+            if not over:
+                self._some.clear()
+                self._full.clear()
+            entries = [self._entries.popleft() for _ in range(len(self._entries))]
+            if self._entries:  # added just now, behind others, and so not told of
+                self._some.set()
             with self._room:
-                # in this order: once it is over, nothing is added any more
-                over = self._over
-                entries, self._entries, self._bytes = self._entries, [], 0
-                if not over:
-                    self._some.clear()
-                    self._full.clear()
                 self._room.notify()
             if entries:
                 return entries
@@ -83,15 +88,21 @@ class Pump:
             self._tell(self._some, self._full)
 
     def _put(self, entry: Entry) -> None:
-        with self._room:
-            while not self._stopped and (len(self._entries) >= CHUNK_ENTRIES or self._bytes >= CHUNK_BYTES):
-                self._room.wait()
-            self._entries.append(entry)
-            self._bytes += len(entry.raw) + len(entry.body)
-            if len(self._entries) == 1:
-                self._tell(self._some)
-            if len(self._entries) == CHUNK_ENTRIES or self._bytes >= CHUNK_BYTES:
-                self._tell(self._some, self._full)
+        entries = self._entries
+        entries.append(entry)
+        if len(entries) <= 1:  # all before it are taken; perhaps it is too
+            self._bytes = 0
+            self._tell(self._some)
+        self._bytes += len(entry.raw) + len(entry.body)
+        if self._is_full():
+            self._tell(self._some, self._full)
+            with self._room:
+                while self._is_full() and not self._stopped:
+                    self._room.wait()
+
+    def _is_full(self) -> bool:
+        waiting = len(self._entries)
+        return waiting >= CHUNK_ENTRIES or (waiting > 0 and self._bytes >= CHUNK_BYTES)
 
     def _tell(self, *events: asyncio.Event) -> None:
         try:
