@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -69,8 +69,11 @@ class SprigTui(App[int]):
         *,
         clock: Clock | None = None,
         files: tuple[str, ...] = (),
+        started: Callable[[], None] = lambda: None,
     ) -> None:
+        """`files` are opened in the Payload pane; `started` is called when all panes are there."""
         super().__init__()
+        self._started = started
         self.files = files
         self.permissions = permissions
         self.core = Core(sources, settings, permissions, clock=clock, changed=self._core_changed)
@@ -106,6 +109,7 @@ class SprigTui(App[int]):
 
     async def _begin(self) -> None:
         await self.main.fill()
+        self._started()
         self._background.begin()
 
     async def on_unmount(self) -> None:

@@ -6,23 +6,39 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sprig_tui.console.status_text import status_pieces
+from sprig_tui.console.status_text import Piece, status_pieces
 from sprig_tui.console.vitals import Vitals
 
 
 class StatusLine(Widget):
-    """Renders `vitals`; repaints only when they are other ones."""
+    """Says `vitals`; repaints only when it says something else: most of what they hold stands elsewhere."""
 
     ALLOW_SELECT = False
 
-    vitals: reactive[Vitals] = reactive(Vitals())
-    selected: reactive[str] = reactive("")
+    vitals: reactive[Vitals] = reactive(Vitals(), repaint=False)
+    selected: reactive[str] = reactive("", repaint=False)
 
     def __init__(self, label: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self._label = label
+        self._shown: list[Piece] = []
+
+    def watch_vitals(self) -> None:
+        """Other numbers."""
+        self._say()
+
+    def watch_selected(self) -> None:
+        """Another environment."""
+        self._say()
+
+    def _say(self) -> None:
+        if self._pieces() != self._shown:
+            self.refresh()
+
+    def _pieces(self) -> list[Piece]:
+        return status_pieces(self.vitals, self.selected, self._label, self.size.width)
 
     def render(self) -> Content:
         """One line."""
-        pieces = status_pieces(self.vitals, self.selected, self._label, self.size.width)
-        return Content.assemble(*(piece if piece.style else piece.text for piece in pieces))
+        self._shown = self._pieces()
+        return Content.assemble(*(piece if piece.style else piece.text for piece in self._shown))

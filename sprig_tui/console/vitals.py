@@ -117,16 +117,16 @@ class Pulse:
         elapsed = (now - self._sampled_at) / 1000
         if 0 <= elapsed < 1:
             return
-        first = not self._sampled_at
         self._sampled_at = now
         for name in self._core.settings.environments:
             delivered = self._counts.by_environment.get(name, {}).get(State.DELIVERED, 0)
             live = snapshot.environments.get(name) if snapshot else None
             if live is not None:
                 rate = round(live.rate)
-            elif first or name not in self._delivered or elapsed <= 0:
+            elif name not in self._delivered or elapsed <= 0:
                 rate = 0
             else:
                 rate = max(0, round((delivered - self._delivered[name]) / elapsed))
-            self._delivered[name] = delivered
+            if self._opened:  # until then nothing was counted, and all that was ever delivered would be a rate
+                self._delivered[name] = delivered
             self._history.setdefault(name, deque([0] * HISTORY, HISTORY)).append(rate)

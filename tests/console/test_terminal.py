@@ -149,3 +149,10 @@ def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
     two.until(b"unreachable")
     two.press("q")
     assert two.leave() == 0
+
+
+def test_the_first_paint_has_what_there_is_to_see(terminal):
+    one = terminal()
+    one.until(b"Deliveries")
+    for word in (b"Environments", b"Production", b"no key: press a to add one", b"Payload"):
+        assert word in one.seen[: one.seen.index(b"Deliveries")]

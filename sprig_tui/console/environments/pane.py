@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual.timer import Timer
 
 from sprig_tui.console.commands import Commanded, bindings
@@ -85,11 +86,18 @@ class EnvironmentPane(Commanded, LineView):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._lines: list[PaneLine] = []
+        self._laid_out = False
         self._laying_out = False
         self._revealed = ""
         self._hiding: Timer | None = None
 
     # -- what is shown ------------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """The first paint comes before the first resize is told: what is there to see must be in it."""
+        if not self._laid_out:
+            self._lay_out()
+        return super().render_line(y)
 
     def line(self, index: int) -> Line | None:
         """See LineView."""
@@ -154,6 +162,7 @@ class EnvironmentPane(Commanded, LineView):
         size = self.scrollable_content_region
         if size.width < 1:
             return
+        self._laid_out = True
         before = self._lines
         self._lines = pane_lines(
             self.environments,

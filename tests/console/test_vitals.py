@@ -1,0 +1,61 @@
+"""The console's numbers: what was delivered before it looked is no rate; a line that says the same is not painted."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from sprig_tui.config.paths import in_folder
+from sprig_tui.config.settings import load_settings
+from sprig_tui.console.commands import Permissions
+from sprig_tui.console.core import Core, Sources
+from sprig_tui.console.environments.standing import Standing
+from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.status_line import StatusLine
+from sprig_tui.console.vitals import Pulse, Vitals
+from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal
+
+
+async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
+    await journal.add([Entry(environment="production", message_id=f"sprig-{name}", body=b"{}") for name in names])
+    claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=len(claim.ids))
+    await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
+
+
+async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_path, clock, journal):
+    paths = in_folder(str(tmp_path / "home"))
+    settings = load_settings(paths)
+    core = Core(
+        Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
+    )
+    await deliver(journal, clock, "a", "b", "c")
+    pulse = Pulse(core)
+    pulse.picture()
+    clock.advance(1)
+    core.journal = journal
+    rates = []
+    for names in ((), (), ("d", "e"), ()):
+        if names:
+            await deliver(journal, clock, *names)
+        rates.append((await pulse.take()).environments[0].rate)
+        clock.advance(1)
+    assert rates == [0, 0, 2, 0]
+
+
+async def test_the_status_line_is_painted_only_when_it_says_something_else(host):
+    line = StatusLine()
+    painted = []
+    line.render_lines, render = lambda crop: painted.append(crop) or render(crop), line.render_lines
+    view = EnvironmentView(name="production", key="Zq8T…e1Rk", standing=Standing("△", "nothing queued", last="200"))
+    async with host(line).run_test(size=(100, 24)) as pilot:
+        line.selected = "production"
+        line.vitals = Vitals(environments=(view,))
+        await pilot.pause()
+        painted.clear()
+        line.vitals = Vitals(environments=(replace(view, standing=replace(view.standing, last="200, 10 s ago")),))
+        await pilot.pause()
+        assert not painted
+        line.vitals = replace(line.vitals, queued=1)
+        await pilot.pause()
+        assert painted
