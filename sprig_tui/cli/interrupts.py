@@ -51,13 +51,16 @@ class Interrupts:
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._note)
 
-    def _note(self) -> None:
-        if self.asked.is_set():
-            if self._loop.time() - self._first_at > TOGETHER:
-                self.insisted.set()
-        else:
+    def ask(self) -> None:
+        """Ask to stop in good order, as a first signal does; said again it means no more than that."""
+        if not self.asked.is_set():
             self._first_at = self._loop.time()
             self.asked.set()
+
+    def _note(self) -> None:
+        if self.asked.is_set() and self._loop.time() - self._first_at > TOGETHER:
+            self.insisted.set()
+        self.ask()
 
     async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The work's result; Stopped, with the work cancelled, when the first signal comes before."""

@@ -72,10 +72,10 @@ def listen(  # noqa: PLR0913 - one parameter per option
     if keyfile and not certfile:
         raise click.UsageError("--keyfile needs --certfile")
     if print_unit:
-        from sprig_tui.cli.unit import unit_text
+        from sprig_tui.cli.unit import RECEIVES, unit_text
 
         files = [file for file in (certfile, keyfile, capture) if file is not None]
-        output.write_line(unit_text(files=files, writes=capture).rstrip())
+        output.write_line(unit_text(RECEIVES, files=files, writes=capture).rstrip())
         return ExitCode.OK
     from sprig_tui.receiver.limits import Limits
     from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context

@@ -5,20 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 _UNIT = """\
-# /etc/systemd/system/sprig-tui.service
+# /etc/systemd/system/{name}.service
 # First: useradd --system --home-dir {home} {user} && install -d -m 700 -o {user} -g {user} {home}
-# Then:  systemctl daemon-reload && systemctl enable --now sprig-tui; journalctl -u sprig-tui -f
+# Then:  systemctl daemon-reload && systemctl enable --now {name}; journalctl -u {name} -f
 [Unit]
-Description=sprig-tui: receives Sprig's webhooks and delivers them to Segment
+Description=sprig-tui: {description}
 Wants=network-online.target
 After=network-online.target
 
 [Service]
 Type=exec
 # Config, journal and log stand in {home}. Set tokens and keys there:
-#   sudo -u {user} SPRIG_TUI_HOME={home} {program} keys token production --generate
+#   sudo -u {user} SPRIG_TUI_HOME={home} {program} {setup}
 Environment=SPRIG_TUI_HOME={home}
 # Or keep them out of it, as SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION=... and SPRIG_TUI_WRITE_KEY_PRODUCTION=...
 EnvironmentFile=-/etc/sprig-tui.env
@@ -28,7 +29,9 @@ StateDirectory={folder}
 StateDirectoryMode=0700
 UMask=0077
 # SIGTERM: what was accepted is answered, and requests to Segment finish, before it ends.
+# To the main process alone: it passes it on to its workers, if it has any.
 KillSignal=SIGTERM
+KillMode=mixed
 TimeoutStopSec=90
 Restart=always
 RestartSec=2
@@ -52,18 +55,36 @@ WantedBy=multi-user.target
 USER = "sprig-tui"
 
 
-def unit_text(arguments: Sequence[str] = (), *, files: Sequence[Path] = (), writes: Path | None = None) -> str:
-    """The unit that runs `sprig-tui ARGUMENTS` (those of this process where none are given) from /var/lib/sprig-tui.
+class Service(NamedTuple):
+    """What a unit is for."""
+
+    name: str
+    description: str
+    setup: str
+    """The command that it cannot do without having been given once."""
+
+
+RECEIVES = Service(
+    "sprig-tui", "receives Sprig's webhooks and delivers them to Segment", "keys token production --generate"
+)
+DELIVERS = Service("sprig-tui-run", "delivers what is queued to Segment", "keys set production")
+
+
+def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | None = None) -> str:
+    """The unit that runs `sprig-tui` with the arguments of this process from /var/lib/sprig-tui.
 
     `files` are those among the arguments that name files: a service stands in another folder than the person who asked.
     `writes`: a folder outside its own that it has to write in.
     """
     program = _program()
-    words = [_placed(word, files) for word in arguments or sys.argv[1:] if word != "--print-unit"]
+    words = [_placed(word, files) for word in sys.argv[1:] if word != "--print-unit"]
     in_home = any(
         Path(folder) in file.absolute().parents for file in (program, *files) for folder in ("/home", "/root")
     )
     return _UNIT.format(
+        name=service.name,
+        description=service.description,
+        setup=service.setup,
         home=f"/var/lib/{USER}",
         folder=USER,
         user=USER,

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Lane, LaneState, State
+from sprig_tui.journal.records import Lane, LaneState, State, Worker
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
@@ -44,9 +44,15 @@ class DeliveryMetrics:
         )
         self._lane = self._gauge("lane_state", "1 for the state that the lane is in.", "environment", "state")
         self._failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
+        self._workers = self._gauge("workers", "Live workers on every machine that shares the journal.", "role")
+        self._rate = Gauge(
+            "sprig_tui_workers_deliveries_per_second",
+            "Deliveries per second of all live workers together.",
+            registry=self.registry,
+        )
         self._attempts = Counter(
             "sprig_tui_attempts",
-            "Requests to Segment by this process.",
+            "Requests to Segment by this process, its workers included.",
             ("environment", "outcome", "status"),
             registry=self.registry,
         )
@@ -63,14 +69,19 @@ class DeliveryMetrics:
 
     def hear(self, environment: str, answer: Answer) -> None:
         """Count the answer to one request; status 0 stands for none that came."""
-        self._attempts.labels(environment, answer.kind, str(answer.status)).inc()
-        self._latency.labels(environment).observe(answer.latency_ms / 1000)
+        self.count(environment, answer.kind, answer.status, answer.latency_ms)
+
+    def count(self, environment: str, kind: str, status: int, latency_ms: float) -> None:
+        """Count an answer that this process, or one that it started, was given."""
+        self._attempts.labels(environment, kind, str(status)).inc()
+        self._latency.labels(environment).observe(latency_ms / 1000)
 
     async def refresh(self) -> dict[str, Lane]:
         """Read the gauges from the journal; returns the lanes. Raises JournalError."""
         counts = await self._journal.counts()
         lanes = await self._journal.lanes()
         oldest = await self._journal.oldest_queued()
+        self._show_workers(await self._journal.workers())
         names = {*counts.by_environment, *lanes}
         for name in names:
             label = name or UNKNOWN
@@ -88,6 +99,12 @@ class DeliveryMetrics:
                 self._lane.labels(name, state_name).set(lane.state == state_name)
             self._failures.labels(name).set(lane.failures)
         return lanes
+
+    def _show_workers(self, workers: tuple[Worker, ...]) -> None:
+        self._workers.clear()
+        for worker in workers:
+            self._workers.labels(worker.role).inc()
+        self._rate.set(sum(worker.rate for worker in workers))
 
     async def text(self) -> bytes:
         """All of the registry in Prometheus's text format; gauges of an unreadable journal stay as they were."""

@@ -1,0 +1,71 @@
+"""A worker's line to the supervisor that started it: numbers go up, and its end means that the supervisor is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Self
+
+import click
+import msgspec
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
+
+_HELD = 1_000_000
+"""Bytes that wait for a supervisor that does not read; what is beyond them is not told: delivering goes before."""
+
+
+class Heard(Struct, frozen=True, array_like=True, gc=False):
+    """One answer of Segment's, as the supervisor counts it."""
+
+    environment: str
+    kind: str
+    status: int
+    latency_ms: float
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Heard).decode
+
+
+class Lifeline:
+    """The worker's end."""
+
+    def __init__(self, descriptor: int) -> None:
+        try:
+            self._socket = socket.socket(fileno=descriptor)
+        except OSError as error:
+            raise click.UsageError(f"--supervised is for the workers of run --workers: {error.strerror}") from error
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection(sock=self._socket)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def hear(self, environment: str, answer: Answer) -> None:
+        """Tell the supervisor of an answer; waits for nothing."""
+        if self._writer.transport.get_write_buffer_size() < _HELD:
+            heard = Heard(environment, answer.kind, answer.status, answer.latency_ms)
+            self._writer.write(_encode(heard) + b"\n")
+
+    async def cut(self) -> None:
+        """Return when the supervisor is gone, however it went."""
+        try:
+            while await self._reader.read(4096):
+                pass
+        except OSError:
+            return
+
+
+async def heard_on(reader: asyncio.StreamReader) -> AsyncIterator[Heard]:
+    """The supervisor's end: what a worker tells, until it is gone."""
+    try:
+        while (line := await reader.readline()).endswith(b"\n"):
+            yield _decode(line)
+    except OSError:
+        return

@@ -1,0 +1,200 @@
+"""`run --workers N`: N processes of the same command line, started again when they die and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sprig_tui.cli import diagnostics, output, style
+from sprig_tui.cli.lifeline import Heard, heard_on
+from sprig_tui.cli.sending import DRAIN
+from sprig_tui.config.durations import format_duration
+from sprig_tui.errors import ExitCode, SprigTuiError
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.metrics import DeliveryMetrics
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+"""Seconds before a worker that died is started again: doubled each time."""
+STEADY = 60.0
+"""Seconds; a worker that lived so long is not one that dies again and again."""
+PATIENCE = DRAIN + 10.0
+IMPATIENCE = 10.0
+"""Seconds that workers get to end in: when asked to stop, and when told to stop at once."""
+_LONGEST_LINE = 65_536
+
+
+class Supervisor:
+    """Keeps `number` workers alive until it is stopped; they notice by themselves when it is killed.
+
+    The answers that Segment gave to any of them are counted in `metrics`, and so is each new start.
+    """
+
+    def __init__(self, number: int, metrics: DeliveryMetrics | None = None) -> None:
+        tally = _Tally(metrics) if metrics is not None else None
+        self._workers = [_Worker(place, tally) for place in range(1, number + 1)]
+        self._tasks: list[asyncio.Task[int]] = []
+
+    def start(self) -> None:
+        """Start them all."""
+        self._tasks = [asyncio.create_task(worker.keep()) for worker in self._workers]
+
+    async def stop(self, at_once: asyncio.Event) -> int:
+        """Let all finish what is on the wire, or break it off once `at_once` is set; the worst of their exit codes."""
+        for worker in self._workers:
+            worker.stop()
+        insisting = asyncio.create_task(at_once.wait())
+        ending = asyncio.gather(*self._tasks)
+        await asyncio.wait((ending, insisting), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        insisting.cancel()
+        if not ending.done():
+            for worker in self._workers:
+                worker.stop()
+            await asyncio.wait((ending,), timeout=IMPATIENCE)
+        if not ending.done():
+            for worker in self._workers:
+                worker.kill()
+        return max(await ending)
+
+
+class _Tally:
+    """What the workers did, in the supervisor's metrics."""
+
+    def __init__(self, metrics: DeliveryMetrics) -> None:
+        from prometheus_client import Counter
+
+        self._metrics = metrics
+        self._restarts = Counter(
+            "sprig_tui_worker_restarts", "Workers started again after they died.", registry=metrics.registry
+        )
+
+    def heard(self, heard: Heard) -> None:
+        """One answer of Segment's to one of them."""
+        self._metrics.count(heard.environment, heard.kind, heard.status, heard.latency_ms)
+
+    def restarted(self) -> None:
+        """One was started again."""
+        self._restarts.inc()
+
+
+class _Worker:
+    """One place among the workers: a process, and after it the next."""
+
+    def __init__(self, place: int, tally: _Tally | None) -> None:
+        self._place = place
+        self._tally = tally
+        self._stopping = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    def stop(self) -> None:
+        """Ask the process to stop, again where it was asked before; none is started after it."""
+        self._stopping.set()
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process; what it held is sent again by others when its leases run out."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def keep(self) -> int:
+        """Run a process, and when it dies another, until stopped; the exit code of the last one."""
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            code, how = await self._live()
+            if self._stopping.is_set():
+                return code
+            if time.monotonic() - began >= STEADY:
+                pause = FIRST_PAUSE
+            diagnostics.warning(f"worker {self._place} {how}; another takes its place in {format_duration(pause)}")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+            if self._stopping.is_set():
+                return ExitCode.OK
+            if self._tally is not None:
+                self._tally.restarted()
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _live(self) -> tuple[int, str]:
+        """One process from start to end: its exit code as a command's, and in words how it ended."""
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self._process = process = await asyncio.create_subprocess_exec(
+                    *_command_line(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,  # a terminal's Ctrl-C is for the supervisor alone, which passes it on
+                )
+        except OSError as error:
+            ours.close()
+            return ExitCode.USAGE, f"could not be started ({error.strerror})"
+        if self._stopping.is_set():
+            self.stop()  # asked while it was being started
+        reader, writer = await asyncio.open_connection(sock=ours)
+        assert process.stdout is not None  # noqa: S101 - piped above
+        assert process.stderr is not None  # noqa: S101 - piped above
+        try:
+            await asyncio.gather(
+                _pass_on(process.stdout, self._say),
+                _pass_on(process.stderr, lambda line: diagnostics.put(f"[{self._place}] {line}\n")),
+                self._hear(reader),
+            )
+            code = await process.wait()
+        finally:
+            writer.close()
+            self._process = None
+        return self._told(code, process.pid)
+
+    def _say(self, line: str) -> None:
+        """A worker writes nothing to stdout; should it ever, nobody may be there to read it."""
+        with suppress(output.ReaderGoneError, SprigTuiError):
+            output.write_line(f"[{self._place}] {line}")
+            output.flush()
+
+    async def _hear(self, reader: asyncio.StreamReader) -> None:
+        async for heard in heard_on(reader):
+            if self._tally is not None:
+                self._tally.heard(heard)
+
+    def _told(self, code: int, pid: int) -> tuple[int, str]:
+        if code >= 0:
+            return code, f"(pid {pid}) ended with exit code {code}"
+        early = self._stopping.is_set() and code == -signal.SIGTERM  # before it had begun to listen to signals
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = f"signal {-code}"
+        return ExitCode.OK if early else ExitCode.INTERRUPTED, f"(pid {pid}) was killed ({name})"
+
+
+def _command_line(descriptor: int) -> list[str]:
+    colour = ["--color", "always"] if style.wanted(sys.stderr) else []
+    return [sys.executable, *sys.orig_argv[1:], *colour, "--supervised", str(descriptor)]
+
+
+async def _pass_on(stream: asyncio.StreamReader, write: Callable[[str], None]) -> None:
+    """Write each line of the stream, until its end; one that never ends is written in pieces."""
+    rest = b""
+    while chunk := await stream.read(_LONGEST_LINE):
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) >= _LONGEST_LINE:
+            lines, rest = [*lines, rest], b""
+        for line in lines:
+            write(line.decode(errors="replace"))
+    if rest:
+        write(rest.decode(errors="replace"))

@@ -1,0 +1,149 @@
+"""`run --workers N`: real processes on one journal, the real look-alike, and kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from sprig_tui.cli.interrupts import TOGETHER
+from sprig_tui.cli.supervisor import FIRST_PAUSE
+
+QUIET = ("--status-every", "0")
+
+
+@pytest.fixture
+def alive(cli) -> Callable[[int], list[int]]:
+    """The process ids of the live workers, once there are so many."""
+
+    def wait(number: int) -> list[int]:
+        while len(found := cli("status", "--json").json["workers"]) != number:
+            pass
+        return [worker["pid"] for worker in found]
+
+    return wait
+
+
+def standing(cli: Callable[..., Any]) -> dict[str, int]:
+    told = cli("status", "--json").json["environments"]["development"]
+    return {name: told[name] for name in ("queued", "delivered", "leased")}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_all_deliver_and_all_stop(configured, sink, start, cli, write, answer, alive, number):
+    supervisor = start("run", "--workers", "3", *QUIET)
+    for _ in range(3):
+        assert supervisor.until("delivering for").startswith("[")
+    pids = alive(3)
+    assert len({*pids, supervisor.process.pid}) == 4
+    cli("send", write(*[answer(number) for number in range(50)]), "-e", "development", "--no-wait")
+    sink.wait_until(lambda stats: stats.accepted == 50)
+    assert supervisor.stop(number) == 0
+    supervisor.until("all 3 workers stopped")
+    assert alive(0) == []
+    assert {line[:4] for line in supervisor.said if line.endswith("stopped; 0 queued")} == {"[1] ", "[2] ", "[3] "}
+    assert standing(cli) == {"queued": 0, "delivered": 50, "leased": 0}
+
+
+def test_one_that_is_killed_is_replaced_and_nothing_is_lost(configured, sink, start, cli, write, answer, alive):
+    sink.set_faults("hang@1")
+    cli("send", write(*[answer(number) for number in range(20)]), "-e", "development", "--no-wait")
+    supervisor = start("run", "--workers", "2", *QUIET)
+    sink.wait_until(lambda stats: stats.requests == 1)
+    alive(2)
+    holder = next(one for one in cli("status", "--json").json["workers"] if one["leased"] == 20)["pid"]
+    os.kill(holder, signal.SIGKILL)
+    assert f"(pid {holder}) was killed (SIGKILL); another takes its place in 500 ms" in supervisor.until("was killed")
+    alive(3)  # the killed one is thought alive for as long as it could just be late
+    cli("send", write(*[answer(number) for number in range(20, 40)]), "-e", "development", "--no-wait")
+    sink.wait_until(lambda stats: stats.accepted == 20)
+    assert standing(cli)["delivered"] == 20, "the other one, or the new one, goes on with what came later"
+    assert standing(cli)["leased"] == 20, "what the killed one held waits for its lease to run out"
+    assert supervisor.stop() == 0
+
+
+def test_one_that_dies_again_and_again_is_waited_for_longer(configured, start, alive, cli):
+    supervisor = start("run", "--workers", "2", *QUIET)
+    known = set(alive(2))
+    os.kill(min(known), signal.SIGKILL)
+    assert "in 500 ms" in supervisor.until("another takes its place")
+    assert FIRST_PAUSE == 0.5
+    while not (fresh := {worker["pid"] for worker in cli("status", "--json").json["workers"]} - known):
+        pass
+    os.kill(fresh.pop(), signal.SIGKILL)
+    assert "in 1 s" in supervisor.until("another takes its place")
+    assert supervisor.stop() == 0, "also while one is being waited for"
+
+
+def test_workers_do_not_outlive_a_supervisor_that_is_killed(configured, sink, start, cli, write, answer, alive):
+    supervisor = start("run", "--workers", "2", *QUIET)
+    alive(2)
+    sink.set_faults("slow=0.5@1")
+    cli("send", write(*[answer(number) for number in range(10)]), "-e", "development", "--no-wait")
+    sink.wait_until(lambda stats: stats.requests == 1)
+    supervisor.process.kill()
+    supervisor.process.wait(30)
+    assert alive(0) == [], "they sign off, which a killed one cannot"
+    assert standing(cli) == {"queued": 0, "delivered": 10, "leased": 0}, "what was on the wire was finished"
+
+
+def test_told_twice_they_stop_at_once_and_give_back_what_they_held(configured, sink, start, cli, write, answer, alive):
+    sink.set_faults("hang@1")
+    cli("send", write(*[answer(number) for number in range(5)]), "-e", "development", "--no-wait")
+    supervisor = start("run", "--workers", "2", *QUIET)
+    sink.wait_until(lambda stats: stats.requests == 1)
+    alive(2)
+    supervisor.process.terminate()
+    supervisor.until("stopping")
+    with pytest.raises(subprocess.TimeoutExpired):  # as long as two signals may count as one, it waits for Segment
+        supervisor.process.wait(2 * TOGETHER)
+    assert supervisor.stop() == 130
+    assert standing(cli) == {"queued": 5, "delivered": 0, "leased": 0}
+
+
+def test_what_is_wrong_from_the_start_is_said_once_and_starts_nothing(home, cli, configured):
+    (configured / "journal.db").write_text("this is no database at all, " * 100)
+    done = cli("run", "--workers", "2")
+    assert done.code == 2
+    assert done.err.count("damaged") == 1
+    assert "starting" not in done.err
+    (configured / "config.toml").write_text("")
+    assert "no environment has a write key" in cli("run", "--workers", "2").err
+
+
+def test_the_line_to_the_supervisor_is_not_for_people(configured, cli):
+    done = cli("run", "--supervised", "999")
+    assert done.code == 2
+    assert "workers of run --workers" in done.err
+    assert "--supervised" not in cli("run", "--help").out
+
+
+def numbers(url: str) -> dict[str, float]:
+    lines = httpx.get(url + "/metrics", trust_env=False).text.splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def test_the_supervisor_tells_the_numbers_of_all(configured, sink, start, cli, write, answer, alive):
+    supervisor = start("run", "--workers", "3", "--metrics", "0", *QUIET)
+    url = supervisor.until("monitors ask").split("monitors ask ")[1].split("/healthz")[0]
+    pids = alive(3)
+    assert numbers(url)['sprig_tui_workers{role="run"}'] == 3
+    for number in range(6):
+        cli("send", write(answer(number)), "-e", "development", "--no-wait")
+        sink.wait_until(lambda stats, until=number + 1: stats.accepted == until)
+    told = 'sprig_tui_attempts_total{environment="development",outcome="delivered",status="200"}'
+    while numbers(url).get(told) != 6:  # they come up the line a moment later
+        pass
+    assert numbers(url)['sprig_tui_attempt_seconds_count{environment="development"}'] == 6
+    assert numbers(url)["sprig_tui_worker_restarts_total"] == 0
+    os.kill(pids[0], signal.SIGKILL)
+    while numbers(url)["sprig_tui_worker_restarts_total"] != 1:
+        pass
+    assert numbers(url)[told] == 6, "a counter never falls"
+    assert httpx.get(url + "/readyz", trust_env=False).json()["ready"] is True
+    assert supervisor.stop() == 0
