@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Collection
+
 import asyncpg
 
 from sprig_tui.journal.postgres.texts import storable
@@ -10,11 +13,16 @@ from sprig_tui.journal.sqlite.claims import OFTEN, PROBE_EVENTS, Wanted, slot_ah
 
 _CALL = (
     "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
-    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision)"
+    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint)"
 )
 
 
-async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int, now: int) -> Claim:
+def new_lease() -> int:
+    """An id that no other lease has, on whatever machine."""
+    return 1 + secrets.randbits(62)
+
+
+async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int, lease: int, now: int) -> Claim:
     """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
     row = await connection.fetchrow(
         _CALL,
@@ -28,6 +36,7 @@ async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int,
         PROBE_EVENTS,
         OFTEN,
         slot_ahead_ms(wanted.rate),
+        lease,
     )
     return Claim(
         lease=row["lease"],
@@ -78,3 +87,8 @@ async def release(connection: asyncpg.Connection, claim: Claim, environment: int
     await connection.execute(
         "SELECT release_lease($1, $2, $3, $4)", claim.lease, environment, claim.lane.epoch, claim.probe
     )
+
+
+async def release_lost(connection: asyncpg.Connection, leases: Collection[int]) -> None:
+    """Give back what was leased by claims whose answer was lost, if they were made at all."""
+    await connection.execute("SELECT release_lost($1)", list(leases))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,7 +80,8 @@ class Server:
         try:
             self._pool = await asyncpg.create_pool(
                 self.url,
-                min_size=1,
+                # no floor to keep: the pool would log a traceback for each try while the server is away
+                min_size=0,
                 max_size=CONNECTIONS,
                 timeout=CONNECT_S,
                 command_timeout=ANSWER_S + 5.0,
@@ -91,6 +93,9 @@ class Server:
         try:
             async with self.connection() as connection:
                 await schema.check(connection, self.url)
+        except ValueError as error:
+            await self.close()
+            raise journal_error(error, self.url) from error
         except BaseException:
             await self.close()
             raise
@@ -138,4 +143,5 @@ class Server:
         try:
             await self._pool.release(connection, timeout=_CLOSE_S)
         except OF_THE_DRIVER:
-            connection.terminate()
+            with contextlib.suppress(asyncpg.InterfaceError):  # it may have been let go of before it failed
+                connection.terminate()

@@ -68,6 +68,8 @@ class PostgresJournal:
         self.clock: Clock = clock or self._server.clock
         self._numbers: dict[str, int] = {}
         self._called_out_at = float("-inf")
+        self._lost: set[int] = set()
+        """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -153,10 +155,19 @@ class PostgresJournal:
     ) -> Claim:
         """See the contract."""
         wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        lease = claims.new_lease()
 
         async def take(connection: asyncpg.Connection) -> Claim:
             number = await self._number(connection, environment)
-            return await claims.take(connection, wanted, number, self.clock.now())
+            if lost := tuple(self._lost):
+                await claims.release_lost(connection, lost)
+                self._lost.difference_update(lost)
+            try:
+                return await claims.take(connection, wanted, number, lease, self.clock.now())
+            except BaseException:
+                # it may have been made all the same, and a lease on a probe would hold the whole lane up
+                self._lost.add(lease)
+                raise
 
         claim = await self._do(take)
         if not claim.lease:
@@ -203,7 +214,11 @@ class PostgresJournal:
         async def work(connection: asyncpg.Connection) -> None:
             await claims.release(connection, claim, await self._number(connection, claim.environment))
 
-        await self._do(work)
+        try:
+            await self._do(work)
+        except BaseException:
+            self._lost.add(claim.lease)
+            raise
 
     async def lanes(self) -> dict[str, Lane]:
         """See the contract."""

@@ -76,7 +76,7 @@ $$;
 -- again; `lane` is as it stands for this claim.
 CREATE FUNCTION claim_deliveries(
   _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
-  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision,
+  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint,
   OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
   OUT send_at bigint, OUT probe boolean, OUT retry_at bigint, OUT lane lanes
 ) LANGUAGE plpgsql
@@ -139,10 +139,10 @@ BEGIN
     retry_at := next_due(_environment, _now);
     RETURN;
   END IF;
-  INSERT INTO leases(environment, owner, until, length, probe, ids, n)
-    VALUES (_environment, _owner, _now + _lease_ms, _lease_ms, claim_deliveries.probe, claim_deliveries.ids,
-      cardinality(claim_deliveries.ids))
-    RETURNING leases.id INTO lease;
+  lease := _lease;
+  INSERT INTO leases(id, environment, owner, until, length, probe, ids, n)
+    VALUES (lease, _environment, _owner, _now + _lease_ms, _lease_ms, claim_deliveries.probe, claim_deliveries.ids,
+      cardinality(claim_deliveries.ids));
   UPDATE deliveries d SET lease = claim_deliveries.lease WHERE d.id = ANY (claim_deliveries.ids);
   IF probe THEN
     -- no hold may look longer than the longest wait
@@ -164,6 +164,9 @@ BEGIN
     lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; send_at := 0;
     retry_at := coalesce(held_until(lane, _now), _now);
     RETURN;
+  END IF;
+  IF probe THEN
+    UPDATE leases SET epoch = lane.epoch WHERE id = lease;
   END IF;
 END $$;
 
@@ -203,6 +206,16 @@ BEGIN
       PERFORM change_lane(_environment, 'waiting', 0, 0, was.cause, false);
     END IF;
   END IF;
+END $$;
+
+-- Give back leases of claims whose answer never came; those that were not made, or are gone, are passed over.
+CREATE FUNCTION release_lost(_leases bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  lost leases;
+BEGIN
+  FOR lost IN SELECT * FROM leases WHERE id = ANY (_leases) LOOP
+    PERFORM release_lease(lost.id, lost.environment, lost.epoch, lost.probe);
+  END LOOP;
 END $$;
 
 -- Pause or open a lane by hand.

@@ -83,13 +83,16 @@ CREATE TABLE history(
   PRIMARY KEY(delivery, attempt)
 );
 
+-- The id is the claimer's own, drawn at random: it knows it although the answer may be lost, and after a crash that
+-- made the server forget a lease nobody else gets the same.
 CREATE TABLE leases(
-  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id bigint PRIMARY KEY,
   environment integer NOT NULL,
   owner text NOT NULL,
   until bigint NOT NULL,
   length bigint NOT NULL,
   probe boolean NOT NULL,
+  epoch bigint NOT NULL DEFAULT 0,
   ids bigint[] NOT NULL,
   n integer NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);

@@ -1,0 +1,145 @@
+"""The connection goes just when the server's answer would have come: it did what it was asked, and nobody knows."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import asyncpg
+import pytest
+from cutting_proxy import CuttingProxy
+
+from sprig_tui.errors import JournalUnreachableError
+from sprig_tui.journal.postgres import PostgresJournal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Entry, LaneChange, Settlement, State
+
+
+@pytest.fixture
+async def proxy(postgres_journal_url: str) -> AsyncIterator[CuttingProxy]:
+    async with CuttingProxy(postgres_journal_url) as started:
+        yield started
+
+
+@pytest.fixture
+async def journal(proxy, clock) -> AsyncIterator[PostgresJournal]:
+    """A journal by way of the proxy, whose clock stands still: no lease runs out."""
+    async with PostgresJournal(proxy.url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(postgres_journal_url: str):
+    """Ask the server directly."""
+
+    async def ask(question: str) -> object:
+        connection = await asyncpg.connect(postgres_journal_url)
+        try:
+            return await connection.fetchval(question)
+        finally:
+            await connection.close()
+
+    return ask
+
+
+async def test_a_claim_nobody_knows_of_is_given_back(journal, proxy, entry, claim, look):
+    await claim()
+    added = await journal.add([entry() for _ in range(3)])
+    proxy.cut_at_answer()
+    with pytest.raises(JournalUnreachableError):
+        await claim()
+    assert proxy.cuts == 1
+    assert await look("SELECT sum(n) FROM sprig_tui.leases") == 3, "the server made it"
+    taken = await claim()
+    assert taken.ids == tuple(one.id for one in added)
+    assert await look("SELECT count(*) FROM sprig_tui.leases") == 1
+
+
+async def test_a_probe_nobody_knows_of_does_not_hold_the_lane_up(journal, proxy, entry, claim, attempt, look):
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1)
+    back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))
+    await journal.settle(taken, [back], LaneChange(epoch=taken.lane.epoch, state="waiting", cause="http 503"))
+    proxy.cut_at_answer()
+    with pytest.raises(JournalUnreachableError):
+        await claim()
+    assert await look("SELECT state FROM sprig_tui.lanes") == "probing"
+    again = await claim()
+    assert again.probe
+    assert again.ids
+
+
+async def test_a_release_that_did_not_get_through_is_made_up_for(journal, proxy, entry, claim):
+    added = await journal.add([entry() for _ in range(2)])
+    taken = await claim(events=1)
+    proxy.refuse()
+    with pytest.raises(JournalUnreachableError):
+        await journal.release(taken)
+    proxy.accept()
+    assert (await claim()).ids == tuple(one.id for one in added)
+
+
+async def every_answer(proxy: CuttingProxy, work: Callable[[], Awaitable[object]]) -> AsyncIterator[int]:
+    """Do the work again and again, each time with one answer later lost, until no answer is lost any more."""
+    for number in itertools.count(1):
+        cuts = proxy.cuts
+        proxy.cut_at_answer(number)
+        with contextlib.suppress(JournalUnreachableError):
+            await work()
+        proxy.cut_at_answer(0)
+        if proxy.cuts == cuts:
+            return
+        yield number
+
+
+async def test_an_add_is_known_when_it_comes_again_whatever_answer_was_lost(journal, proxy, entry):
+    await journal.add([entry()])
+    given: list[Entry] = []
+
+    async def add_more() -> None:
+        given.extend(entry() for _ in range(3))
+        await journal.add(given[-3:])
+
+    async for _ in every_answer(proxy, add_more):
+        again = await journal.add(given[-3:])
+        assert len({one.id for one in again}) == 3
+        assert await journal.count(Query()) == 1 + len(given)
+    assert proxy.cuts >= 2, "at least one question and one change"
+    assert await journal.count(Query()) == 1 + len(given)
+
+
+async def test_a_settle_is_noted_once_whatever_answer_was_lost(journal, proxy, entry, claim, attempt):
+    taken = []
+
+    async def settle() -> None:
+        await journal.settle(taken[-1], [Settlement(ids=taken[-1].ids, state=State.DELIVERED, attempt=attempt())])
+
+    async def claim_one() -> None:
+        await journal.add([entry()])
+        taken.append(await claim(events=1))
+        assert len(taken[-1].ids) == 1
+
+    await claim_one()
+    async for _ in every_answer(proxy, settle):
+        await settle()
+        counts = await journal.counts()
+        assert counts.by_environment["production"][State.DELIVERED] == len(taken)
+        assert counts.leased == {}
+        assert len((await journal.get(taken[-1].ids[0])).history) == 1
+        await claim_one()
+    assert proxy.cuts >= 1
+
+
+async def test_nothing_stays_leased_whatever_answer_of_a_claim_was_lost(journal, proxy, entry, claim, look):
+    added = [one.id for one in await journal.add([entry() for _ in range(40)])]
+    held: list[int] = []
+
+    async def claim_one() -> None:
+        held.extend((await claim(events=1)).ids)
+
+    async for _ in every_answer(proxy, claim_one):
+        pass
+    assert proxy.cuts >= 2, "the claim, and the payload"
+    held.extend((await claim()).ids)
+    assert sorted(held) == added
