@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -24,7 +24,10 @@ def shown(url: str) -> str:
     """
     if not is_address(url):
         return url
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
     user, at, hosts = parts.netloc.rpartition("@")
     name = user.partition(":")[0]
     return urlunsplit((parts.scheme, f"{name}{at}{hosts}", parts.path, "", ""))
@@ -43,13 +46,14 @@ def session_attributes(url: str) -> str | None:
 
     A journal is written to, so of several hosts the one that takes writes is meant: after a failover, another.
     """
-    named = any(key == _ATTRIBUTES for key, _ in parse_qsl(urlsplit(url).query))
+    named = any(key == _ATTRIBUTES for key, _ in parse_qsl(url.partition("?")[2]))
     return None if named or os.environ.get("PGTARGETSESSIONATTRS") else "read-write"
 
 
-def _secrets(url: str) -> list[str]:
-    parts = urlsplit(url)
-    user = parts.netloc.rpartition("@")[0]
-    found = [user.partition(":")[2]] if ":" in user else []
-    found += [value for key, value in parse_qsl(parts.query) if _SECRET.search(key)]
-    return found + [urlencode({"": one})[1:] for one in found]
+def _secrets(url: str) -> set[str]:
+    """The password as it stands in the address, and as it is meant."""
+    rest, _, options = url.partition("://")[2].partition("?")
+    user = rest.rpartition("@")[0]
+    found = {user.partition(":")[2]} if ":" in user else set()
+    found |= {value for key, value in parse_qsl(options) if _SECRET.search(key)}
+    return found | {unquote(one) for one in found} | {quote(one, safe="") for one in found}

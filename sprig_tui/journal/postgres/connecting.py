@@ -14,7 +14,7 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
 from sprig_tui.journal.address import session_attributes, shown
 from sprig_tui.journal.postgres import schema
-from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
+from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
 
 CONNECTIONS = 6
 """At most, for each process; one more listens, and one may be on its way."""
@@ -88,14 +88,16 @@ class Server:
                 server_settings=SETTINGS,
                 target_session_attrs=session_attributes(self.url),
             )
-        except (*OF_THE_DRIVER, ValueError) as error:
+        except ValueError as error:
+            raise address_error(error, self.url) from error
+        except OF_THE_DRIVER as error:
             raise journal_error(error, self.url) from error
         try:
             async with self.connection() as connection:
                 await schema.check(connection, self.url)
         except ValueError as error:
             await self.close()
-            raise journal_error(error, self.url) from error
+            raise address_error(error, self.url) from error
         except BaseException:
             await self.close()
             raise

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 import ssl
 from typing import NamedTuple
 
@@ -137,8 +140,22 @@ def journal_error(error: BaseException, url: str) -> JournalError:
     return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
 
 
+def address_error(error: ValueError, url: str) -> JournalError:
+    """The JournalError for an address that the driver cannot read."""
+    return JournalError(
+        f"the address of the journal {shown(url)} cannot be used: {scrubbed(_words(error), url)}",
+        hint="write it as postgresql://user@host:5432/database?sslmode=verify-full",
+    )
+
+
 def _words(error: BaseException) -> str:
-    if isinstance(error, TimeoutError) and not str(error):
+    if isinstance(error, socket.gaierror):
+        return "host not found"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, OSError) and error.errno in errno.errorcode:
+        return os.strerror(error.errno).lower()
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:300]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from sprig_tui.errors import JournalError, JournalVersionError
 from sprig_tui.journal.address import session_attributes, shown
-from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
+from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,8 @@ async def migrate(url: str, *, grant: Sequence[str] = ()) -> Migrated:
     """
     try:
         connection = await asyncpg.connect(url, timeout=15, target_session_attrs=session_attributes(url))
+    except ValueError as error:
+        raise address_error(error, url) from error
     except OF_THE_DRIVER as error:
         raise journal_error(error, url) from error
     try:
