@@ -42,11 +42,11 @@ def test_all_deliver_and_all_stop(configured, sink, start, cli, write, answer, a
     pids = alive(3)
     assert len({*pids, supervisor.process.pid}) == 4
     cli("send", write(*[answer(number) for number in range(50)]), "-e", "development", "--no-wait")
-    sink.wait_until(lambda stats: stats.accepted == 50)
+    sink.wait_until(lambda stats: stats.accepted == 50)  # what is on the wire is noted before they end
     assert supervisor.stop(number) == 0
     supervisor.until("all 3 workers stopped")
     assert alive(0) == []
-    assert {line[:4] for line in supervisor.said if line.endswith("stopped; 0 queued")} == {"[1] ", "[2] ", "[3] "}
+    assert {line[:4] for line in supervisor.said if "] stopped; " in line} == {"[1] ", "[2] ", "[3] "}
     assert standing(cli) == {"queued": 0, "delivered": 50, "leased": 0}
 
 
@@ -61,9 +61,9 @@ def test_one_that_is_killed_is_replaced_and_nothing_is_lost(configured, sink, st
     assert f"(pid {holder}) was killed (SIGKILL); another takes its place in 500 ms" in supervisor.until("was killed")
     alive(3)  # the killed one is thought alive for as long as it could just be late
     cli("send", write(*[answer(number) for number in range(20, 40)]), "-e", "development", "--no-wait")
-    sink.wait_until(lambda stats: stats.accepted == 20)
-    assert standing(cli)["delivered"] == 20, "the other one, or the new one, goes on with what came later"
-    assert standing(cli)["leased"] == 20, "what the killed one held waits for its lease to run out"
+    while standing(cli)["delivered"] < 20:  # the other one, or the new one, goes on with what came later
+        pass
+    assert standing(cli) == {"queued": 20, "delivered": 20, "leased": 20}, "the lease of the killed one has to run out"
     assert supervisor.stop() == 0
 
 
