@@ -49,6 +49,12 @@ _MEANINGS = (
         "check user and password: in the URL, in the file that PGPASSFILE names, or in PGPASSWORD",
     ),
     _Meaning(
+        (asyncpg.exceptions.ClientConfigurationError,),
+        JournalError,
+        "the journal {place} cannot be reached as its address says: {why}",
+        "check the options behind the ? of journal.url, and libpq's variables (PGSSLMODE ...)",
+    ),
+    _Meaning(
         (asyncpg.InvalidCatalogNameError,),
         JournalReadOnlyError,
         "there is no database for the journal {place}",
@@ -155,6 +161,8 @@ def _words(error: BaseException) -> str:
         return "connection refused"
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLError):
+        return (getattr(error, "verify_message", "") or error.reason or str(error)).lower()
     if isinstance(error, OSError) and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     text = " ".join(str(error).split()) or type(error).__name__
