@@ -8,40 +8,26 @@ Segment gets a style, so a subclass cannot let foreign text through by mistake.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from sprig_tui.text import ELLIPSIS, printable
+from sprig_tui.console.line import Line, shown
+from sprig_tui.console.quiet_bar import QuietBar
 
 CACHED_LINES = 256
-MAX_TEXT = 65_536
-"""Characters of one part that are looked at: what is beyond is not reachable by scrolling sideways either."""
-
-
-class Part(NamedTuple):
-    """A stretch of a line in one style."""
-
-    text: str
-    style: str = ""
-    """A component class without its `line--`: `muted`, `good`, `bad`, `warning`, `accent`, `strong`, or one that the
-    subclass adds; empty for the plain one."""
-    width: int = 0
-    """Cells that it fills exactly, cut or padded; 0 for as many as it needs."""
-
-
-Line = Sequence[Part]
-"""What stands in one line, from left to right."""
 
 
 class LineView(ScrollView, can_focus=True):
@@ -154,10 +140,12 @@ class LineView(ScrollView, can_focus=True):
 
     def _set_extent(self, before: int, count: int, width: int) -> None:
         height = self.container_size.height
-        if 0 < height < min(before, count) and width == self.virtual_size.width:
+        scrolled = 0 < height < min(before, count)
+        if (scrolled or max(before, count) <= height) and width == self.virtual_size.width:
             # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
             self.set_reactive(LineView.virtual_size, Size(width, count))
-            self.vertical_scrollbar.window_virtual_size = count
+            if scrolled:
+                self.vertical_scrollbar.window_virtual_size = count
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
         else:
             self.virtual_size = Size(width, count)
@@ -191,6 +179,15 @@ class LineView(ScrollView, can_focus=True):
             self._strips.discard((key, False))
             self._strips.discard((key, True))
             if top <= index < bottom:
+                self.refresh_line(index)
+
+    def revise(self) -> None:
+        """Any line may be another one now: those in sight are made again, and painted where they differ."""
+        before = {key: self._strips[key] for key in self._strips.keys()}  # noqa: SIM118 - it is no mapping
+        self._strips.clear()
+        for index in self.in_sight:
+            strip = self._strip(index, index == self.cursor)
+            if strip is None or strip != before.get((self.line_key(index), index == self.cursor)):
                 self.refresh_line(index)
 
     @property
@@ -269,6 +266,19 @@ class LineView(ScrollView, can_focus=True):
 
     # -- drawing -------------------------------------------------------------------------------------------------------
 
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """As Textual's; made where there is none."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = bar = QuietBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            bar.display = False
+            self.app._start_widget(self, bar)  # noqa: SLF001 - what Textual does with its own
+        return self._vertical_scrollbar
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """None of those that turn ANSI colours into others: the styles of a theme hold none."""
+        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
+
     def render_line(self, y: int) -> Strip:
         """One line of the view, from the cache or made now."""
         offset = self.scroll_offset
@@ -301,13 +311,13 @@ class LineView(ScrollView, can_focus=True):
         cells = 0
         run, name_of_run = "", ""
         for text, name, width in line:
-            shown = _shown(text, width)
-            cells += width or cell_len(shown)
+            piece = shown(text, width)
+            cells += width or cell_len(piece)
             # The compositor's work is by the segment, so neighbours in one style are one.
             if name != name_of_run and run:
                 segments.append(Segment(run, self._style(name_of_run, cursor)))
                 run = ""
-            run, name_of_run = run + shown, name
+            run, name_of_run = run + piece, name
         if run:
             segments.append(Segment(run, self._style(name_of_run, cursor)))
         return Strip(segments, cells)
@@ -326,21 +336,3 @@ class LineView(ScrollView, can_focus=True):
         super().notify_style_update()
         self._strips.clear()
         self._styles.clear()
-
-
-def _shown(text: str, width: int) -> str:
-    if width and len(text) == width and text.isascii() and text.isprintable():
-        return text
-    # A column of so many cells shows few characters: what is behind them is not looked at.
-    text = printable(text, limit=min(MAX_TEXT, 4 * width + 16) if width else MAX_TEXT)
-    return fit(text, width) if width else text
-
-
-def fit(text: str, width: int) -> str:
-    """The text in exactly `width` cells of a terminal: padded, or cut with an ellipsis at the end."""
-    if text.isascii() and text.isprintable():  # a cell each; nearly everything that columns hold
-        return text.ljust(width) if len(text) <= width else text[: max(0, width - 1)] + ELLIPSIS[:width]
-    cells = cell_len(text)
-    if cells <= width:
-        return text + " " * (width - cells)
-    return set_cell_size(text, width - 1) + ELLIPSIS if width > 0 else ""

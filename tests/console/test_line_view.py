@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App
 
-from sprig_tui.console.line_view import LineView, Part, fit
+from sprig_tui.console.line import Part, fit
+from sprig_tui.console.line_view import LineView
 
 
 class Numbers(LineView):
@@ -193,3 +194,38 @@ def test_fit_fills_exactly(text, width):
 )
 def test_fit(text, width, fitted):
     assert fit(text, width) == fitted
+
+
+async def test_of_lines_that_may_be_others_those_that_are_are_painted():
+    async with Host(view := Numbers(30)).run_test() as pilot:
+        await pilot.press("j")
+        await pilot.pause()
+        said = {3: "changed", 20: "changed too"}
+        view.line = lambda index: [Part(said.get(index, f"line {index}"), "muted"), Part("|", "good")]
+        painted = []
+        view.refresh_line, refresh = lambda y: painted.append(y) or refresh(y), view.refresh_line
+        view.revise()
+        await pilot.pause()
+        assert painted == [3]
+        assert shown(view)[2:4] == ["line 2|", "changed|"]
+        await pilot.press("pagedown", "pagedown")
+        assert "changed too|" in shown(view)
+
+
+async def test_a_list_that_fits_grows_without_laying_out_the_screen():
+    async with Host(view := Numbers(3)).run_test() as pilot:
+        await pilot.pause()
+        laid_out = []
+
+        def noted(size):
+            laid_out.append(size)
+
+        view.watch(view, "virtual_size", noted, init=False)
+        view.resize(7)
+        await pilot.pause()
+        assert shown(view)[6:8] == ["line 6|", ""]
+        assert not laid_out
+        view.resize(11)
+        await pilot.pause()
+        assert laid_out
+        assert view.vertical_scrollbar.display

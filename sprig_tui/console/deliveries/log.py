@@ -11,7 +11,6 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
-from textual.widgets import Static
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.commands import bindings
@@ -23,7 +22,9 @@ from sprig_tui.console.deliveries.log_jobs import LogJobs
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_watch import LogWatch
 from sprig_tui.console.deliveries.title_text import Standing, hints, title
-from sprig_tui.console.line_view import LineView, fit
+from sprig_tui.console.framed import Caption, Framed
+from sprig_tui.console.line import fit
+from sprig_tui.console.line_view import LineView
 from sprig_tui.console.notices import tell, tell_fault
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
@@ -33,7 +34,7 @@ from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
 
-class DeliveryLog(LogJobs, Vertical):
+class DeliveryLog(LogJobs, Framed, Vertical):
     """Give it a `journal` once that is open; None (again) while there is none: what is shown stays."""
 
     HELP = (
@@ -75,8 +76,8 @@ class DeliveryLog(LogJobs, Vertical):
         self.bar = FilterBar(self.clock.now, lambda: self.environment_names)
         self.job_line = JobLine()
         # held, not looked up: the watch goes on for a moment while the console closes and children are gone
-        self._header = Static("", markup=False, classes="log-header")
-        self._trouble = Static("", markup=False, classes="log-trouble")
+        self._header = Caption(classes="log-header")
+        self._trouble = Caption(classes="log-trouble")
         self.log_watch = LogWatch(self.lines, changed=self._say, selected=self._tell_selected)
         self._standing: Standing | None = None
         self._ready = False
@@ -93,7 +94,6 @@ class DeliveryLog(LogJobs, Vertical):
         """Hide what has nothing to say, start to look."""
         self._ready = True
         self.bar.close()
-        self._trouble.display = False
         self.run_worker(self.log_watch.run(), group="watch")
         self.run_worker(self.log_watch.read_rows(), group="rows")
         self.run_worker(self.job_line.run(lambda: self.journal), group="jobs")
@@ -148,14 +148,11 @@ class DeliveryLog(LogJobs, Vertical):
         )
         if not self._ready:
             return
-        trouble = printable(self.log_watch.trouble, limit=400)
-        if str(self._trouble.content) != trouble:
-            self._trouble.update(Content(trouble))
-            self._trouble.display = bool(trouble)
+        self._trouble.say(Content(printable(self.log_watch.trouble, limit=400)))
         said = hints(standing, opened=search is not None)
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing
-            self.border_title = Content(title(standing))
+            self.retitle(Content(title(standing)))
             self.lines.hints = said
             if not standing.shown:
                 self.lines.refresh()
@@ -166,7 +163,7 @@ class DeliveryLog(LogJobs, Vertical):
 
     def _show_header(self) -> None:
         text = "".join(fit(part.text, part.width) for part in self.lines.header())
-        self._header.update(Content(text))
+        self._header.say(Content(text))
 
     @on(LogLines.Changed)
     def _changed(self, event: LogLines.Changed) -> None:

@@ -14,7 +14,8 @@ from sprig_tui.clock import Clock
 from sprig_tui.console.deliveries.columns import Placed, place
 from sprig_tui.console.deliveries.row_text import header, row
 from sprig_tui.console.deliveries.search import Search
-from sprig_tui.console.line_view import Line, LineView, Part
+from sprig_tui.console.line import Line, Part
+from sprig_tui.console.line_view import LineView
 from sprig_tui.journal.records import Delivery
 
 GONE = "removed from the journal"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sprig_tui.console.deliveries.columns import Name, Placed
-from sprig_tui.console.line_view import Part, fit
+from sprig_tui.console.line import Part, fit
 from sprig_tui.journal.records import Delivery, State
 from sprig_tui.text import one_line
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line_view import Line, Part
+from sprig_tui.console.line import Line, Part
 from sprig_tui.text import printable
 
 _LABEL = 8

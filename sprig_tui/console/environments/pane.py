@@ -14,7 +14,8 @@ from sprig_tui.console.commands import Commanded, bindings
 from sprig_tui.console.environments.commands import COMMANDS
 from sprig_tui.console.environments.lines import PaneLine, pane_lines
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line_view import Line, LineView
+from sprig_tui.console.line import Line
+from sprig_tui.console.line_view import LineView
 
 REVEAL_SECONDS = 5.0
 """How long a whole key stays on the screen."""

@@ -14,7 +14,8 @@ from textual.widgets import Input, Static
 from sprig_tui.config.keylint import KEY_LENGTH
 from sprig_tui.console.dialogs import Dialog, plain
 from sprig_tui.console.environments.source_rows import ABOUT, KEY, STATE, SourceRow, filtered, source_rows
-from sprig_tui.console.line_view import Line, LineView, Part
+from sprig_tui.console.line import Line, Part
+from sprig_tui.console.line_view import LineView
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.segment.sources import Source
 from sprig_tui.text import one_line

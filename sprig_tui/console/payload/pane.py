@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
-from textual.widgets import Static
 
 from sprig_tui.config.environment import Environment
+from sprig_tui.console.framed import Caption, Framed
 from sprig_tui.console.payload.field_columns import header
 from sprig_tui.console.payload.fields_view import FieldsView
 from sprig_tui.console.payload.head import title, verdict_content
@@ -22,7 +21,7 @@ from sprig_tui.console.payload.views import VIEWS, make_view
 from sprig_tui.text import printable
 
 
-class PayloadPane(Widget):
+class PayloadPane(Framed):
     """Shows `inspection` in the view that `view_name` names."""
 
     inspection: reactive[Inspection | None] = reactive(None, repaint=False, always_update=True)
@@ -35,22 +34,21 @@ class PayloadPane(Widget):
         super().__init__(id=id, classes="pane")
         self._views: dict[str, View] = {}
         self._going_on: dict[str, str] = {}
+        self._head = Caption(classes="payload-head")
+        self.lines = PayloadLines(id="payload-lines")
+        """The widget with the cursor."""
+        self._verdict = Caption(classes="payload-verdict")
 
     def compose(self) -> ComposeResult:
         """Head, lines, verdict."""
-        yield Static("", classes="payload-head", markup=False)
-        yield PayloadLines(id="payload-lines")
-        yield Static("", classes="payload-verdict", markup=False)
+        yield self._head
+        yield self.lines
+        yield self._verdict
 
     def focus(self, scroll_visible: bool = True, **options: bool) -> PayloadPane:
         """The lines take the keys."""
         self.lines.focus(scroll_visible, **options)
         return self
-
-    @property
-    def lines(self) -> PayloadLines:
-        """The widget with the cursor."""
-        return self.query_one(PayloadLines)
 
     @property
     def view(self) -> View | None:
@@ -90,10 +88,10 @@ class PayloadPane(Widget):
 
     def update_title(self) -> None:
         """Say anew what is shown."""
-        self.border_title = title(self.inspection, self.position(), self.view_name, max(self.size.width - 4, 20))
+        self.retitle(title(self.inspection, self.position(), self.view_name, max(self.size.width - 4, 20)))
 
     def _show_view(self) -> None:
-        if not self.is_mounted or not self.query(PayloadLines):
+        if not self.lines.is_mounted:
             return
         shown = self.inspection
         if shown is None:
@@ -109,10 +107,8 @@ class PayloadPane(Widget):
 
     def _update_head(self) -> None:
         shown = isinstance(self.view, FieldsView)
-        head = self.query_one(".payload-head", Static)
-        head.display = shown
-        if shown:
-            head.update(Content(header(self.lines.scrollable_content_region.width or self.size.width)))
+        width = self.lines.scrollable_content_region.width or self.size.width
+        self._head.say(Content(header(width) if shown else ""))
 
     def _update_verdict(self) -> None:
         shown = self.inspection
@@ -121,6 +117,4 @@ class PayloadPane(Widget):
         if shown is not None:
             below = verdict_content(verdict(shown, self.environments), reason_line(shown, self.environments))
             content = Content.assemble(content, " · ", below) if going_on else below
-        foot = self.query_one(".payload-verdict", Static)
-        foot.display = bool(content.plain)
-        foot.update(content)
+        self._verdict.say(content)

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from sprig_tui.console.line_view import Line, LineView, Part
+from sprig_tui.console.line import Line, Part
+from sprig_tui.console.line_view import LineView
 from sprig_tui.console.payload.spans import View
 
 HINT: tuple[Line, ...] = (
@@ -78,4 +79,4 @@ class PayloadLines(LineView):
             self.resize(len(self._view))
         elif self._view is None:
             self.resize(0)
-        self.invalidate()
+        self.revise()

@@ -15,7 +15,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sprig_tui.console.dialogs import plain
-from sprig_tui.console.line_view import Line, LineView, Part
+from sprig_tui.console.line import Line, Part
+from sprig_tui.console.line_view import LineView
 from sprig_tui.console.payload.dropped_path import dropped_paths
 from sprig_tui.console.payload.listing import Item, Listing, complete, list_folder, size_text, split_typed
 from sprig_tui.text import one_line

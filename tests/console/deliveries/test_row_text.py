@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from sprig_tui.console.deliveries.columns import place
 from sprig_tui.console.deliveries.row_text import ignored_until, result, row, short_time, state_word
-from sprig_tui.console.line_view import fit
+from sprig_tui.console.line import fit
 from sprig_tui.journal.records import State
 from sprig_tui.text import printable
 
