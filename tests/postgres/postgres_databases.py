@@ -19,6 +19,21 @@ T = TypeVar("T")
 
 _numbers = itertools.count(1)
 
+_EMPTY = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+  WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid();
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'sprig_tui' AND tablename <> 'versions' LOOP
+    EXECUTE format('DELETE FROM sprig_tui.%I', name);
+  END LOOP;
+  PERFORM setval(format('sprig_tui.%I', sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE schemaname = 'sprig_tui';
+END $$
+"""
+
 
 def create_database(server_url: str, *, template: str = "template1") -> str:
     """Make an empty database, or a copy of `template` (nobody may be connected to it); returns its address."""
@@ -30,6 +45,11 @@ def create_database(server_url: str, *, template: str = "template1") -> str:
 def drop_database(server_url: str, url: str) -> None:
     """Remove it, whoever is still connected."""
     run_apart(_execute(server_url, f'DROP DATABASE IF EXISTS "{database_name(url)}" WITH (FORCE)'))
+
+
+def empty_journal(url: str) -> None:
+    """Make the journal in this database as good as new, whoever is still connected: a quarter of the cost of a copy."""
+    run_apart(_execute(url, _EMPTY))
 
 
 def database_name(url: str) -> str:

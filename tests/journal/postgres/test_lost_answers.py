@@ -17,8 +17,8 @@ from sprig_tui.journal.records import Entry, LaneChange, Settlement, State
 
 
 @pytest.fixture
-async def proxy(postgres_journal_url: str) -> AsyncIterator[CuttingProxy]:
-    async with CuttingProxy(postgres_journal_url) as started:
+async def proxy(emptied_postgres_journal_url: str) -> AsyncIterator[CuttingProxy]:
+    async with CuttingProxy(emptied_postgres_journal_url) as started:
         yield started
 
 
@@ -30,11 +30,11 @@ async def journal(proxy, clock) -> AsyncIterator[PostgresJournal]:
 
 
 @pytest.fixture
-def look(postgres_journal_url: str):
+def look(emptied_postgres_journal_url: str):
     """Ask the server directly."""
 
     async def ask(question: str) -> object:
-        connection = await asyncpg.connect(postgres_journal_url)
+        connection = await asyncpg.connect(emptied_postgres_journal_url)
         try:
             return await connection.fetchval(question)
         finally:
