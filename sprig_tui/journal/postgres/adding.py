@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 import asyncpg
 from msgspec.structs import replace
 
+from sprig_tui.journal.columns import NUMBERS, STATES
 from sprig_tui.journal.identity import Known, other_content_message_id, relate, tie_message_id
+from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 from sprig_tui.journal.sqlite.identities import key_of
-from sprig_tui.journal.sqlite.packs import pack, stretches
-from sprig_tui.journal.sqlite.rows import NUMBERS, STATES
 from sprig_tui.reasons import Reason
 
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]

@@ -126,7 +126,8 @@ _MEANINGS = (
         "check sslmode and sslrootcert in journal.url",
     ),
     _Meaning(
-        (OSError, TimeoutError, asyncio.IncompleteReadError),
+        # the driver calls it an error of its own when a connection ends between two of its steps
+        (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InternalClientError),
         JournalUnreachableError,
         "the journal {place} does not answer: {why}",
         "check that the server runs and can be reached",
@@ -154,16 +155,21 @@ def address_error(error: ValueError, url: str) -> JournalError:
     )
 
 
+_WORDS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "host not found"),
+    (ConnectionRefusedError, "connection refused"),
+    (asyncpg.InternalClientError, "the connection was lost"),
+    (TimeoutError, "no answer in time"),
+)
+
+
 def _words(error: BaseException) -> str:
-    if isinstance(error, socket.gaierror):
-        return "host not found"
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
+    for kind, words in _WORDS:
+        if isinstance(error, kind):
+            return words
     if isinstance(error, ssl.SSLError):
         return (getattr(error, "verify_message", "") or error.reason or str(error)).lower()
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     text = " ".join(str(error).split()) or type(error).__name__
     return text[:300]

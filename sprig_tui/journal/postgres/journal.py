@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
+from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
 from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.faults import PASSING
@@ -40,7 +41,6 @@ from sprig_tui.journal.records import (
     Worker,
 )
 from sprig_tui.journal.sqlite.claims import Wanted, nothing
-from sprig_tui.journal.sqlite.packs import DamagedPayloadError
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]

@@ -6,9 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 import asyncpg
-import zstandard
 
-from sprig_tui.journal.sqlite.packs import DamagedPayloadError, unpack
+from sprig_tui.journal.packing import DamagedPayloadError, items
 
 _OF = (
     " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= id) FROM unnest($1::bigint[]) id)"
@@ -42,8 +41,5 @@ def _unpacked(packs: list[tuple[int, bytes]], ids: Sequence[int]) -> dict[int, b
     found: dict[int, bytes] = {}
     for at, there in wanted.items():
         first, blob = packs[at]
-        try:
-            found.update(zip(there, unpack(blob, [one - first for one in there]), strict=True))
-        except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError) as error:
-            raise DamagedPayloadError(there) from error
+        found.update(zip(there, items(blob, there, first), strict=True))
     return found

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import resend_message_id
 from sprig_tui.journal.postgres.adding import Plan, Unseen, lookup, numbered, store
 from sprig_tui.journal.postgres.looking import count
@@ -18,7 +19,6 @@ from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
 from sprig_tui.journal.sqlite.identities import key_of
 from sprig_tui.journal.sqlite.replaying import LOOK, sendable
-from sprig_tui.journal.sqlite.rows import STATES
 
 _JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
 _RESENT = (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
+from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement
-from sprig_tui.journal.sqlite.rows import NUMBERS
 
 _CALL = (
     "SELECT settle_deliveries($1::bigint, $2::integer, $3::bigint, $4::jsonb, $5::jsonb, $6::bigint, $7::text,"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
-from sprig_tui.journal.sqlite.rows import NUMBERS
 
 _TEXT_COLUMNS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
 _LARGEST = (1 << 63) - 1

@@ -10,11 +10,12 @@ from typing import Any
 
 from msgspec.structs import astuple, replace
 
+from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.identity import Known, other_content_message_id, relate, tie_message_id
+from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 from sprig_tui.journal.sqlite.identities import Identities, merge
-from sprig_tui.journal.sqlite.packs import pack, stretches
-from sprig_tui.journal.sqlite.rows import NUMBERS, count, environment_number, insert
+from sprig_tui.journal.sqlite.rows import count, environment_number, insert
 from sprig_tui.reasons import Reason
 
 _COLUMNS = (

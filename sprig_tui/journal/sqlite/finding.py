@@ -9,9 +9,9 @@ from time import monotonic
 
 import msgspec
 
+from sprig_tui.journal.columns import DELIVERY, delivery
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Delivery, Ids
-from sprig_tui.journal.sqlite.rows import DELIVERY, delivery
 from sprig_tui.journal.sqlite.where import where
 
 _WINDOW = 10_000

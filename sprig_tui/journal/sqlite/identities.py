@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import chain, count
 
+from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import Known
 from sprig_tui.journal.records import Entry
-from sprig_tui.journal.sqlite.rows import STATES, insert
+from sprig_tui.journal.sqlite.rows import insert
 from sprig_tui.segment.message_id import PREFIX
 
 _MERGE_AT = 65_536

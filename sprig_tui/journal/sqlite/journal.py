@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
+from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import (
     Added,
@@ -184,7 +185,7 @@ class SQLiteJournal:
             return claim
         try:
             payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
-        except packs.DamagedPayloadError as error:
+        except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
             return claims.nothing(claim.lane, self.clock.now())
         except BaseException:
@@ -192,7 +193,7 @@ class SQLiteJournal:
             raise
         return replace(claim, payload=payload)
 
-    async def _set_aside(self, claim: Claim, damaged: packs.DamagedPayloadError) -> None:
+    async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
         failed = Settlement(ids=damaged.ids, state=State.FAILED, error="its stored payload is damaged")

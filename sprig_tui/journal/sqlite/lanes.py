@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from sprig_tui.journal.columns import LANE, lane
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.records import Lane, LaneState
-from sprig_tui.journal.sqlite.rows import LANE, environment_number, lane
+from sprig_tui.journal.sqlite.rows import environment_number
 
 
 def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:

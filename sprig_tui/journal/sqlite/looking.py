@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 from time import monotonic
 
+from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
 from sprig_tui.journal.sqlite.identities import key_of, lookup
 from sprig_tui.journal.sqlite.packs import payload
-from sprig_tui.journal.sqlite.rows import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
 from sprig_tui.journal.sqlite.where import where
 
 _FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import Known, resend_message_id
 from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
@@ -16,7 +17,7 @@ from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.identities import Identities
 from sprig_tui.journal.sqlite.looking import count as count_matches
 from sprig_tui.journal.sqlite.packs import payloads
-from sprig_tui.journal.sqlite.rows import STATES, count, note_changes
+from sprig_tui.journal.sqlite.rows import count, note_changes
 from sprig_tui.journal.sqlite.where import where
 from sprig_tui.reasons import Reason
 

@@ -7,9 +7,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
+from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
 from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
-from sprig_tui.journal.sqlite.rows import NUMBERS, among, bounds, count, environment_number, note_changes
+from sprig_tui.journal.sqlite.rows import among, bounds, count, environment_number, note_changes
 
 
 def settle(

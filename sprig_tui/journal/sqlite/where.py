@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
-from sprig_tui.journal.sqlite.rows import NUMBERS
 
 _TEXT_COLUMNS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
 
