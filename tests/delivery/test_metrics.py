@@ -10,7 +10,7 @@ from sprig_tui.delivery.feeding import feed
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import Entry, Worker
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.sink import Sink
@@ -68,3 +68,32 @@ async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
         found = await samples(metrics)
     assert found["sprig_tui_queue_age_seconds", "production"] == 90
     assert found["sprig_tui_deliveries", "(unknown)", "withheld"] == 1
+
+
+async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
+    def worker(number: int, role: str, rate: float) -> Worker:
+        return Worker(
+            id=f"{number:032}", role=role, host="h", pid=number, version="1", environments=(), started_at=0, rate=rate
+        )
+
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        metrics = DeliveryMetrics(journal)
+        assert (await samples(metrics))["sprig_tui_workers_deliveries_per_second",] == 0
+        for one in (worker(1, "run", 200.5), worker(2, "run", 11.5), worker(3, "listen", 0.0)):
+            await journal.report(one)
+        found = await samples(metrics)
+        assert found["sprig_tui_workers", "run"] == 2
+        assert found["sprig_tui_workers", "listen"] == 1
+        assert found["sprig_tui_workers_deliveries_per_second",] == 212
+        await journal.sign_off(worker(3, "listen", 0.0).id)
+        assert ("sprig_tui_workers", "listen") not in await samples(metrics)
+
+
+async def test_what_others_were_answered_is_counted_beside(tmp_path):
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        metrics = DeliveryMetrics(journal)
+        metrics.count("production", "retry", 503, 250.0)
+        metrics.count("production", "retry", 503, 40.0)
+        found = await samples(metrics)
+    assert found["sprig_tui_attempts_total", "production", "retry", "503"] == 2
+    assert abs(found["sprig_tui_attempt_seconds_sum", "production"] - 0.29) < 1e-9
