@@ -41,23 +41,19 @@ def status(as_json: bool, watch: float | None) -> int:
     the head of the queue has been there. Then the live workers of every machine that shares the journal: each
     `run`, `listen`, console and their like that was heard of within 30 s.
 
-    With --json: one object, with --watch one per look. Exit code 0, however the lanes stand; 3 when the journal
-    cannot be read.
+    With --json: one object, with --watch one per look. Exit code 0, however the lanes stand; 3 when the journal's
+    server does not answer, 2 when the journal cannot be used.
     """
     return asyncio.run(_status(as_json=as_json, watch=watch))
 
 
 async def _status(*, as_json: bool, watch: float | None) -> int:
     settings = open_settings(quiet=True)
-    try:
-        async with opened_journal(settings) as journal:
-            if watch is None:
-                _write(await _look(journal, settings), as_json=as_json)
-            else:
-                await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
-    except JournalError as error:
-        diagnostics.error(error)
-        return ExitCode.UNREACHABLE
+    async with opened_journal(settings) as journal:
+        if watch is None:
+            _write(await _look(journal, settings), as_json=as_json)
+        else:
+            await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
     return ExitCode.OK
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,15 @@ from sprig_tui.cli.interrupts import TOGETHER
 from sprig_tui.cli.supervisor import FIRST_PAUSE
 
 QUIET = ("--status-every", "0")
+
+
+@pytest.fixture
+def shared(configured: Path, journal_place: str) -> Path:
+    """The home, on a journal of each kind."""
+    if "://" in journal_place:
+        config = configured / "config.toml"
+        config.write_text(f'{config.read_text()}[journal]\nurl = "{journal_place}"\n')
+    return configured
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def standing(cli: Callable[..., Any]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_all_deliver_and_all_stop(configured, sink, start, cli, write, answer, alive, number):
+def test_all_deliver_and_all_stop(shared, sink, start, cli, write, answer, alive, number):
     supervisor = start("run", "--workers", "3", *QUIET)
     for _ in range(3):
         assert supervisor.until("delivering for").startswith("[")
@@ -50,7 +60,7 @@ def test_all_deliver_and_all_stop(configured, sink, start, cli, write, answer, a
     assert standing(cli) == {"queued": 0, "delivered": 50, "leased": 0}
 
 
-def test_one_that_is_killed_is_replaced_and_nothing_is_lost(configured, sink, start, cli, write, answer, alive):
+def test_one_that_is_killed_is_replaced_and_nothing_is_lost(shared, sink, start, cli, write, answer, alive):
     sink.set_faults("hang@1")
     cli("send", write(*[answer(number) for number in range(20)]), "-e", "development", "--no-wait")
     supervisor = start("run", "--workers", "2", *QUIET)
@@ -80,7 +90,7 @@ def test_one_that_dies_again_and_again_is_waited_for_longer(configured, start, a
     assert supervisor.stop() == 0, "also while one is being waited for"
 
 
-def test_workers_do_not_outlive_a_supervisor_that_is_killed(configured, sink, start, cli, write, answer, alive):
+def test_workers_do_not_outlive_a_supervisor_that_is_killed(shared, sink, start, cli, write, answer, alive):
     supervisor = start("run", "--workers", "2", *QUIET)
     alive(2)
     sink.set_faults("slow=0.5@1")

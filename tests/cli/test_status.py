@@ -109,11 +109,17 @@ def test_a_host_cannot_steer_the_terminal(configured, cli):
     assert "mill-␛[31m2" in out
 
 
-def test_a_journal_that_cannot_be_read_is_three(configured, cli):
+def test_a_journal_that_cannot_be_used_is_two_and_one_that_is_not_reached_three(configured, cli):
     (configured / "journal.db").write_text("this is no database at all, " * 100)
     done = cli("status", "--json")
-    assert (done.code, done.out) == (3, "")
+    assert (done.code, done.out) == (2, "")
     assert "damaged" in done.err
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    config = configured / "config.toml"
+    config.write_text(config.read_text() + f'[journal]\nurl = "postgresql://nobody@127.0.0.1:{port}/none"\n')
+    done = cli("status", "--json")
+    assert (done.code, done.out) == (3, "")
 
 
 def test_watching_goes_on_over_a_journal_that_is_away_for_a_while(configured):
