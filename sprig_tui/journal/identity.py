@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from sprig_tui.journal.records import Entry, State
+from sprig_tui.journal.records import AddedAs, Entry, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.message_id import derived_message_id
 
@@ -31,15 +32,43 @@ class Known(Struct, frozen=True, gc=False):
 
 def relate(known: Known, entry: Entry) -> Relation:
     """Decide by facts/sprig.md 8.14 and 8.15: same content is a repeat; what else shares the id is told apart."""
-    if known.state is State.WITHHELD and known.reason in _LACKS and not entry.reason:
+    if heals(known, entry):
         return "takes-over"
     if known.question_id and entry.question_id and known.question_id != entry.question_id:
         return "tie"
-    if known.digest == entry.digest or entry.reason:
+    if known.digest == entry.digest:
         return "known"
     if (known.question_id and known.question_id == entry.question_id) or entry.updated_at > known.updated_at > 0:
         return "revision"
     return "duplicate"
+
+
+def heals(known: Known, entry: Entry) -> bool:
+    """Whether the entry may be sent where what is known was withheld for what it lacked."""
+    return known.state is State.WITHHELD and known.reason in _LACKS and not entry.reason
+
+
+def set_apart(entry: Entry, known: Known, relation: AddedAs | Relation) -> Entry:
+    """Other content for a known answer, as it is kept: withheld, under an id of its own.
+
+    An id of `known` below zero is none yet: it came in the same call.
+
+    What must not be sent anyway keeps its own reason, so that nobody can send it as a mere revision.
+    """
+    reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
+    which = f"delivery {known.id}" if known.id > 0 else "the delivery before it"
+    said = f"other content than {which}, which stands for this answer"
+    return replace(
+        renamed(entry, other_content_message_id(entry)),
+        reason=entry.reason or reason.value,
+        detail=f"{entry.detail}; {said}" if entry.reason and entry.detail else said,
+    )
+
+
+def renamed(entry: Entry, message_id: str) -> Entry:
+    """The entry under another message id, which has the same length and stands first in the body."""
+    body = entry.body.replace(entry.message_id.encode(), message_id.encode(), 1)
+    return replace(entry, message_id=message_id, body=body)
 
 
 def tie_message_id(entry: Entry) -> str:

@@ -114,6 +114,49 @@ async def test_what_was_withheld_for_a_lack_is_taken_over_once_complete(journal,
     assert (lacking_again.id, lacking_again.outcome) == (queued.id, "known")
 
 
+async def test_other_content_that_must_not_be_sent_is_kept_and_says_why(journal, entry):
+    given = entry(updated_at=1000)
+    (first,) = await journal.add([given])
+    deleted = replace(
+        given,
+        digest=b"3" * 8,
+        updated_at=2000,
+        reason=Reason.DELETED.value,
+        detail="deleted in Sprig at 12:04",
+        raw=b'{"response":null,"deletedAt":"12:04"}',
+    )
+    (kept,) = await journal.add([deleted])
+    assert (kept.outcome, kept.state, kept.reason) == ("revision", State.WITHHELD, Reason.DELETED)
+    detail = await journal.get(kept.id)
+    assert (detail.raw, detail.delivery.origin_id) == (deleted.raw, first.id)
+    assert detail.delivery.detail.startswith("deleted in Sprig at 12:04; ")
+    assert detail.delivery.message_id != given.message_id
+    (again,) = await journal.add([deleted])
+    assert (again.id, again.outcome, again.reason) == (kept.id, "known", Reason.DELETED)
+    (resent,) = await journal.requeue([kept.id])
+    assert (resent.outcome, resent.state) == ("known", State.WITHHELD)
+
+
+async def test_the_same_content_that_must_not_be_sent_is_known(journal, entry):
+    given = entry()
+    (first,) = await journal.add([given])
+    (again,) = await journal.add([replace(given, reason=Reason.DELETED.value)])
+    assert (again.id, again.outcome, again.state) == (first.id, "known", State.QUEUED)
+
+
+async def test_other_content_is_a_revision_that_can_be_sent_once_nothing_is_lacking(journal, entry):
+    given = entry(updated_at=1000)
+    (first,) = await journal.add([given])
+    complete = replace(given, digest=b"4" * 8, updated_at=2000)
+    (lacking,) = await journal.add([replace(complete, reason=Reason.ANONYMOUS.value, user_id="")])
+    (revision,) = await journal.add([complete])
+    assert (revision.outcome, revision.reason) == ("revision", Reason.NEWER_REVISION)
+    assert revision.id != lacking.id
+    assert (await journal.get(revision.id)).delivery.origin_id == first.id
+    (again,) = await journal.add([complete])
+    assert (again.id, again.outcome) == (revision.id, "known")
+
+
 async def test_environments_do_not_share_identities(journal, entry):
     one = entry("production", message_id="sprig-" + "a" * 32)
     two = entry("development", message_id="sprig-" + "a" * 32)

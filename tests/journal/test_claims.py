@@ -295,3 +295,33 @@ async def test_a_wait_by_a_clock_far_ahead_is_over(journal, entry, claim, attemp
         taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now() + 86_400_000)]
     )
     assert (await claim()).ids == (2, 1)
+
+
+async def test_what_failed_long_ago_is_not_held_up_for_ever_by_what_keeps_coming(journal, entry, claim, attempt, clock):
+    (failed,) = await journal.add([entry()])
+    taken = await claim()
+    back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now(), error="503")
+    await journal.settle(taken, [back])
+    sent_after = 0
+    for _ in range(10):
+        fresh = await journal.add([entry() for _ in range(3)])
+        clock.advance(20)
+        taken = await claim(events=2)
+        if failed.id in taken.ids:
+            break
+        sent_after += 1
+        assert taken.ids <= tuple(one.id for one in fresh)
+    assert failed.id in taken.ids
+    assert 0 < sent_after < 5
+    assert len(set(taken.ids)) == len(taken.ids) == 2
+
+
+async def test_a_claim_takes_each_delivery_once_whatever_line_it_stands_in(journal, entry, claim, attempt, clock):
+    await journal.add([entry() for _ in range(4)])
+    for seconds in (50, 20):
+        taken = await claim(events=1)
+        back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now(), error="503")
+        await journal.settle(taken, [back])
+        clock.advance(seconds)
+    # the first has waited for more than a minute, the second has not
+    assert (await claim()).ids == (1, 3, 4, 2)

@@ -8,12 +8,11 @@ import asyncpg
 from msgspec.structs import replace
 
 from sprig_tui.journal.columns import NUMBERS, STATES
-from sprig_tui.journal.identity import Known, other_content_message_id, relate, tie_message_id
+from sprig_tui.journal.identity import Known, heals, relate, renamed, set_apart, tie_message_id
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 from sprig_tui.journal.sqlite.identities import key_of
-from sprig_tui.reasons import Reason
 
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
 _MASK = (1 << 63) - 1
@@ -101,15 +100,12 @@ class Plan:
             self._other_content(entry, known, relation)
 
     def _other_content(self, entry: Entry, known: Known, relation: AddedAs) -> None:
-        message_id = other_content_message_id(entry)
-        there = self.identities.find(entry.environment, message_id)
-        if there is not None:
+        withheld = set_apart(entry, known, relation)
+        there = self.identities.find(withheld.environment, withheld.message_id)
+        if there is not None and not heals(there, entry):
             self._added.append(Added(there.id, "known", there.state, there.reason))
-            return
-        reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
-        which = f"delivery {known.id}" if known.id > 0 else "the delivery before it"
-        detail = f"other content than {which}, which stands for this answer"
-        self._store(replace(renamed(entry, message_id), reason=reason.value, detail=detail), relation, known.id)
+        else:
+            self._store(withheld, relation, known.id)
 
     def _store(self, entry: Entry, outcome: AddedAs, origin: int | None) -> None:
         known = self.append(entry, origin)
@@ -237,9 +233,3 @@ async def store(
         call_out,
     )
     return first
-
-
-def renamed(entry: Entry, message_id: str) -> Entry:
-    """The entry under another message id, which has the same length and stands first in the body."""
-    body = entry.body.replace(entry.message_id.encode(), message_id.encode(), 1)
-    return replace(entry, message_id=message_id, body=body)

@@ -9,11 +9,11 @@ import asyncpg
 
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Claim, Lane
-from sprig_tui.journal.sqlite.claims import OFTEN, PROBE_EVENTS, Wanted, slot_ahead_ms
+from sprig_tui.journal.sqlite.claims import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, slot_ahead_ms
 
 _CALL = (
     "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
-    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint)"
+    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint, $12::bigint)"
 )
 
 
@@ -37,6 +37,7 @@ async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int,
         OFTEN,
         slot_ahead_ms(wanted.rate),
         lease,
+        PATIENCE_MS,
     )
     return Claim(
         lease=row["lease"],

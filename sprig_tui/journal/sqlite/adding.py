@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 
 from sprig_tui.journal.columns import NUMBERS
-from sprig_tui.journal.identity import Known, other_content_message_id, relate, tie_message_id
+from sprig_tui.journal.identity import Known, heals, relate, renamed, set_apart, tie_message_id
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 from sprig_tui.journal.sqlite.identities import Identities, merge
 from sprig_tui.journal.sqlite.rows import count, environment_number, insert
-from sprig_tui.reasons import Reason
 
 _COLUMNS = (
     "deliveries(id, environment, state, priority, added_at, size, message_id, digest, reason, detail,"
@@ -67,17 +66,14 @@ class Adding:
         if relation == "takes-over":
             return self._store(identities, entry, "new", known.id)
         if relation == "tie":
-            return self._one(identities, _renamed(entry, tie_message_id(entry)))
+            return self._one(identities, renamed(entry, tie_message_id(entry)))
         return self._other_content(identities, entry, known, relation)
 
     def _other_content(self, identities: Identities, entry: Entry, known: Known, relation: AddedAs) -> Added:
-        message_id = other_content_message_id(entry)
-        there = identities.find(entry.environment, message_id)
-        if there is not None:
+        withheld = set_apart(entry, known, relation)
+        there = identities.find(withheld.environment, withheld.message_id)
+        if there is not None and not heals(there, entry):
             return Added(there.id, "known", there.state, there.reason)
-        reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
-        detail = f"other content than delivery {known.id}, which stands for this answer"
-        withheld = replace(_renamed(entry, message_id), reason=reason.value, detail=detail)
         return self._store(identities, withheld, relation, known.id)
 
     def _store(self, identities: Identities, entry: Entry, outcome: AddedAs, origin: int | None) -> Added:
@@ -142,9 +138,3 @@ class Adding:
             values += own[4:15]
             values.append(int(own[15]))
         return values
-
-
-def _renamed(entry: Entry, message_id: str) -> Entry:
-    """The entry under another message id, which has the same length and stands first in the body."""
-    body = entry.body.replace(entry.message_id.encode(), message_id.encode(), 1)
-    return replace(entry, message_id=message_id, body=body)

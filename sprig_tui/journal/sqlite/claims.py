@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from itertools import product
 
 import msgspec
 from msgspec import Struct
@@ -22,12 +23,17 @@ _SLOT_SLACK_MS = 10_000
 _SLOTS_AHEAD = 64
 """A pacing slot further ahead than both of these is the work of a clock that jumped."""
 
+PATIENCE_MS = 60_000
+"""Deliveries that failed go behind the untried, but for no longer: under a steady load there are always some."""
+_NEWEST_ID = (1 << 63) - 1
+_FAR_AHEAD = 1 << 62
+
 _LOOK_AHEAD = 250
 """Deliveries looked at in one go: about half of what fits a body."""
 _DUE = (
     "SELECT json_group_array(json_array(id, size, tries, first_try, due_at))"
     " FROM (SELECT id, size, tries, first_try, due_at FROM deliveries INDEXED BY due"
-    " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND (due_at <= ? OR due_at > ?)"
+    " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND due_at <= ?"
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
@@ -100,16 +106,24 @@ def nothing(state: Lane, retry_at: int) -> Claim:
 def _due(
     connection: sqlite3.Connection, environment: int, wanted: Wanted, limit: int, now: int
 ) -> list[tuple[int, int, int, int]]:
-    """(id, size, tries, first try) of what fits: live traffic first, then bulk replays."""
+    """(id, size, tries, first try) of what fits: live traffic first, then bulk replays; each line in its parts."""
     fitting: list[tuple[int, int, int, int]] = []
     total = -1
-    for priority in (0, 1):
-        after_due, after_id = -1, 0
+    patient = now - PATIENCE_MS
+    for priority, (after, until) in product(
+        (0, 1),
+        (
+            (0, patient),  # failed long ago
+            (-1, 0),  # never tried
+            (max(patient, 0), now),
+            # a wait that reaches further than any may is the work of a clock that jumped
+            (now + MAX_LANE_WAIT_MS, _FAR_AHEAD),
+        ),
+    ):
+        place = (after, _NEWEST_ID)
         while len(fitting) < limit:
             number = min(_LOOK_AHEAD, limit - len(fitting))
-            # a wait that reaches further than any may is the work of a clock that jumped
-            times = (now, now + MAX_LANE_WAIT_MS, after_due, after_id)
-            found = connection.execute(_DUE, (environment, priority, *times, number)).fetchone()[0]
+            found = connection.execute(_DUE, (environment, priority, until, *place, number)).fetchone()[0]
             rows = _rows.decode(found)
             for delivery_id, size, tries, first_try, _ in rows:
                 total += size + 1
@@ -118,7 +132,7 @@ def _due(
                 fitting.append((delivery_id, size, tries, first_try))
             if len(rows) < number:
                 break
-            after_due, after_id = rows[-1][4], rows[-1][0]
+            place = (rows[-1][4], rows[-1][0])
     return fitting
 
 

@@ -76,7 +76,7 @@ $$;
 -- again; `lane` is as it stands for this claim.
 CREATE FUNCTION claim_deliveries(
   _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
-  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint,
+  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint, _patience_ms bigint,
   OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
   OUT send_at bigint, OUT probe boolean, OUT retry_at bigint, OUT lane lanes
 ) LANGUAGE plpgsql
@@ -86,6 +86,10 @@ DECLARE
   most integer := _events;
   total bigint := -1;
   wave smallint;
+  part integer;
+  patient bigint := _now - _patience_ms;
+  afters bigint[] := ARRAY[0, -1, greatest(patient, 0), _now + longest_wait()];
+  untils bigint[] := ARRAY[patient, 0, _now, (1::bigint << 62)];
   often boolean;
   one record;
 BEGIN
@@ -112,26 +116,29 @@ BEGIN
       most := least(most, _probe_events);
     END IF;
   END IF;
-  <<waves>>
+  <<lines>>
   FOREACH wave IN ARRAY '{0,1}'::smallint[] LOOP
-    FOR one IN SELECT d.id, d.size, d.tries, d.first_try FROM deliveries d
-        WHERE d.environment = _environment AND d.state = 0 AND d.lease IS NULL AND d.priority = wave
-          -- a wait that reaches further than any may is the work of a clock that jumped
-          AND (d.due_at <= _now OR d.due_at > _now + longest_wait())
-        ORDER BY d.due_at, d.id LIMIT most FOR UPDATE SKIP LOCKED LOOP
-      total := total + one.size + 1;
-      EXIT waves WHEN cardinality(ids) > 0
-        AND (total > _payload_bytes OR (one.tries >= _often) <> often OR cardinality(ids) >= most);
-      IF cardinality(ids) = 0 THEN
-        often := one.tries >= _often;
-        IF probe AND often THEN
-          most := greatest(1, _probe_events >> least(one.tries - _often + 1, 20));
+    -- each line in its parts: failed a while ago, never tried, failed lately; and waits that reach further than any
+    -- may, which are the work of a clock that jumped
+    FOR part IN 1 .. 4 LOOP
+      FOR one IN SELECT d.id, d.size, d.tries, d.first_try FROM deliveries d
+          WHERE d.environment = _environment AND d.state = 0 AND d.lease IS NULL AND d.priority = wave
+            AND d.due_at > afters[part] AND d.due_at <= untils[part]
+          ORDER BY d.due_at, d.id LIMIT most FOR UPDATE SKIP LOCKED LOOP
+        total := total + one.size + 1;
+        EXIT lines WHEN cardinality(ids) > 0
+          AND (total > _payload_bytes OR (one.tries >= _often) <> often OR cardinality(ids) >= most);
+        IF cardinality(ids) = 0 THEN
+          often := one.tries >= _often;
+          IF probe AND often THEN
+            most := greatest(1, _probe_events >> least(one.tries - _often + 1, 20));
+          END IF;
         END IF;
-      END IF;
-      ids := ids || one.id;
-      sizes := sizes || one.size;
-      tried := tried || one.tries;
-      first_tries := first_tries || one.first_try;
+        ids := ids || one.id;
+        sizes := sizes || one.size;
+        tried := tried || one.tries;
+        first_tries := first_tries || one.first_try;
+      END LOOP;
     END LOOP;
   END LOOP;
   IF cardinality(ids) = 0 THEN
