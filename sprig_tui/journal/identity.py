@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from msgspec import Struct
@@ -9,12 +10,18 @@ from msgspec.structs import replace
 
 from sprig_tui.journal.records import AddedAs, Entry, State
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.message_id import derived_message_id
+from sprig_tui.segment.message_id import PREFIX, derived_message_id
 
 Relation = Literal["known", "takes-over", "tie", "revision", "duplicate"]
 
 _LACKS = frozenset({Reason.ANONYMOUS, Reason.INVALID, Reason.TOO_LARGE, Reason.ENVIRONMENT_UNKNOWN})
 """Reasons that a later reading of the same answer can heal."""
+
+
+MASK = (1 << 63) - 1
+"""Keys of identities are positive 64-bit numbers."""
+_OWN_LENGTH = len(PREFIX) + 32
+_OWN_DIGITS = slice(len(PREFIX), len(PREFIX) + 16)
 
 
 class Known(Struct, frozen=True, gc=False):
@@ -28,6 +35,20 @@ class Known(Struct, frozen=True, gc=False):
     updated_at: int
     state: State
     reason: str
+
+
+def key_of(environment: str, message_id: str) -> int:
+    """63 bits of a hash; should two identities meet on one key, the second is probed onwards.
+
+    Our own message ids are hashes over the environment already, so their digits do.
+    """
+    if len(message_id) == _OWN_LENGTH and message_id.startswith(PREFIX):
+        try:
+            return int(message_id[_OWN_DIGITS], 16) & MASK
+        except ValueError:
+            pass
+    text = f"{environment}\0{message_id}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) & MASK
 
 
 def relate(known: Known, entry: Entry) -> Relation:

@@ -8,14 +8,12 @@ import asyncpg
 from msgspec.structs import replace
 
 from sprig_tui.journal.columns import NUMBERS, STATES
-from sprig_tui.journal.identity import Known, heals, relate, renamed, set_apart, tie_message_id
+from sprig_tui.journal.identity import MASK, Known, heals, key_of, relate, renamed, set_apart, tie_message_id
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
-from sprig_tui.journal.sqlite.identities import key_of
 
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
-_MASK = (1 << 63) - 1
 _CALL = (
     "SELECT add_deliveries($1, $2::smallint, $3::integer[], $4::smallint[], $5::integer[], $6::bigint[], $7::text[],"
     " $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],"
@@ -71,7 +69,7 @@ class Identities:
             there = self._at(key)
             if there is None or (there.message_id == message_id and there.environment == environment):
                 return key
-            key = (key + 1) & _MASK
+            key = (key + 1) & MASK
 
 
 class Plan:

@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 import asyncpg
 
+from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, slot_ahead_ms
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Claim, Lane
-from sprig_tui.journal.sqlite.claims import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, slot_ahead_ms
 
 _CALL = (
     "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
+from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
 from sprig_tui.journal.postgres.connecting import Server
@@ -40,7 +41,6 @@ from sprig_tui.journal.records import (
     State,
     Worker,
 )
-from sprig_tui.journal.sqlite.claims import Wanted, nothing
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]

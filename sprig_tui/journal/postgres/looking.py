@@ -9,12 +9,12 @@ from typing import Any
 import asyncpg
 
 from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
+from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.postgres.adding import lookup
 from sprig_tui.journal.postgres.packs import payloads
 from sprig_tui.journal.postgres.where import where
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Ids, Lane, Page, State
-from sprig_tui.journal.sqlite.identities import key_of
 
 _FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 _NEWEST = "SELECT coalesce(max(id), 0) FROM deliveries"

@@ -10,17 +10,15 @@ import msgspec
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.columns import STATES
-from sprig_tui.journal.identity import resend_message_id
+from sprig_tui.journal.identity import key_of, resend_message_id
 from sprig_tui.journal.postgres.adding import Plan, Unseen, lookup, numbered, store
 from sprig_tui.journal.postgres.looking import count
 from sprig_tui.journal.postgres.packs import payloads
 from sprig_tui.journal.postgres.where import where
-from sprig_tui.journal.query import Query, named_environments
+from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
-from sprig_tui.journal.sqlite.identities import key_of
-from sprig_tui.journal.sqlite.replaying import LOOK, sendable
+from sprig_tui.journal.resending import JOB, LOOK, job_of, sendable
 
-_JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
 _RESENT = (
     "SELECT d.id, d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
     " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited,"
@@ -159,18 +157,18 @@ async def start(connection: asyncpg.Connection, query: Query, now: int, *, as_ne
         last_id,
         total,
     )
-    return _job(await _read(connection, job_id))
+    return job_of(await _read(connection, job_id))
 
 
 async def jobs(connection: asyncpg.Connection) -> list[ReplayJob]:
     """Every job, newest first."""
-    return [_job(row) for row in await connection.fetch(f"SELECT {_JOB} FROM replays ORDER BY id DESC")]
+    return [job_of(row) for row in await connection.fetch(f"SELECT {JOB} FROM replays ORDER BY id DESC")]
 
 
 async def step(connection: asyncpg.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
     """Re-queue the next stretch of a running job, behind live traffic; two drivers take turns."""
     row = await _read(connection, job_id, lock=True)
-    job = _job(row)
+    job = job_of(row)
     if job.state != "running":
         return job
     end = min(job.last_id, job.cursor + LOOK)
@@ -193,7 +191,7 @@ async def step(connection: asyncpg.Connection, job_id: int, limit: int, now: int
         "done" if cursor >= job.last_id else "running",
         job_id,
     )
-    return _job(await _read(connection, job_id))
+    return job_of(await _read(connection, job_id))
 
 
 async def set_state(connection: asyncpg.Connection, job_id: int, state: JobState) -> ReplayJob:
@@ -201,29 +199,13 @@ async def set_state(connection: asyncpg.Connection, job_id: int, state: JobState
     await connection.execute(
         "UPDATE replays SET state = $1 WHERE id = $2 AND state IN ('running', 'paused')", state, job_id
     )
-    return _job(await _read(connection, job_id))
+    return job_of(await _read(connection, job_id))
 
 
 async def _read(connection: asyncpg.Connection, job_id: int, *, lock: bool = False) -> asyncpg.Record:
     row = await connection.fetchrow(
-        f"SELECT {_JOB} FROM replays WHERE id = $1" + (" FOR UPDATE" if lock else ""), job_id
+        f"SELECT {JOB} FROM replays WHERE id = $1" + (" FOR UPDATE" if lock else ""), job_id
     )
     if row is None:
         raise JournalError(f"there is no replay job {job_id}")
     return row
-
-
-def _job(row: asyncpg.Record) -> ReplayJob:
-    return ReplayJob(
-        id=row[0],
-        filter=row[1],
-        as_new=row[2],
-        state=row[3],
-        created_at=row[4],
-        cursor=row[5],
-        last_id=row[6],
-        total=row[7],
-        queued=row[8],
-        skipped=row[9],
-        environments=named_environments(msgspec.json.decode(row[10], type=Query)),
-    )

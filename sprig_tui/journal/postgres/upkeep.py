@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import asyncpg
 
 from sprig_tui.journal.columns import STATES
+from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.records import Pruned
-from sprig_tui.journal.sqlite.identities import key_of
 
 STRETCH = 2_000
 """Deliveries removed in one transaction."""

@@ -8,23 +8,13 @@ from collections.abc import Sequence
 from itertools import product
 
 import msgspec
-from msgspec import Struct
 
+from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, nothing, slot_ahead_ms
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
-from sprig_tui.journal.records import Claim, Lane
+from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
 from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes
 
-PROBE_EVENTS = 100
-"""Deliveries that one probe risks at most."""
-OFTEN = 4
-"""Tries from which on a delivery may itself be why requests fail: it goes apart from others, in ever smaller probes."""
-_SLOT_SLACK_MS = 10_000
-_SLOTS_AHEAD = 64
-"""A pacing slot further ahead than both of these is the work of a clock that jumped."""
-
-PATIENCE_MS = 60_000
-"""Deliveries that failed go behind the untried, but for no longer: under a steady load there are always some."""
 _NEWEST_ID = (1 << 63) - 1
 _FAR_AHEAD = 1 << 62
 
@@ -38,17 +28,6 @@ _DUE = (
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
 _rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int]])
-
-
-class Wanted(Struct, frozen=True):
-    """What a worker asks for."""
-
-    environment: str
-    events: int
-    payload_bytes: int
-    lease_ms: int
-    rate: float
-    owner: str
 
 
 def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
@@ -84,22 +63,6 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         send_at=_slot(connection, environment, wanted.rate, now),
         lane=state,
         probe=probe,
-    )
-
-
-def nothing(state: Lane, retry_at: int) -> Claim:
-    """An empty claim, and when to ask again."""
-    return Claim(
-        lease=0,
-        environment=state.environment,
-        ids=(),
-        attempts=(),
-        first_attempts=(),
-        sizes=(),
-        payload=b"",
-        send_at=0,
-        lane=state,
-        retry_at=retry_at,
     )
 
 
@@ -166,11 +129,6 @@ def _slot(connection: sqlite3.Connection, environment: int, rate: float, now: in
     slot = float(now) if taken < now or taken > now + slot_ahead_ms(rate) else taken
     connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + 1000.0 / rate, environment))
     return int(slot)
-
-
-def slot_ahead_ms(rate: float) -> float:
-    """How far ahead a pacing slot may be, before it counts as the work of a clock that jumped."""
-    return max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0
 
 
 def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import chain, count
 
 from sprig_tui.journal.columns import STATES
-from sprig_tui.journal.identity import Known
+from sprig_tui.journal.identity import MASK, Known, key_of
 from sprig_tui.journal.records import Entry
 from sprig_tui.journal.sqlite.rows import insert
-from sprig_tui.segment.message_id import PREFIX
 
 _MERGE_AT = 65_536
 """Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
-_MASK = (1 << 63) - 1
-_OWN_LENGTH = len(PREFIX) + 32
-_OWN_DIGITS = slice(len(PREFIX), len(PREFIX) + 16)
-
-
-def key_of(environment: str, message_id: str) -> int:
-    """63 bits of a hash; should two identities meet on one key, the second is probed onwards.
-
-    Our own message ids are hashes over the environment already, so their digits do.
-    """
-    if len(message_id) == _OWN_LENGTH and message_id.startswith(PREFIX):
-        try:
-            return int(message_id[_OWN_DIGITS], 16) & _MASK
-        except ValueError:
-            pass
-    text = f"{environment}\0{message_id}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) & _MASK
 
 
 def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Known]:
@@ -103,7 +84,7 @@ class Identities:
             there = self._known.get(key)
             if there is None or (there.message_id == message_id and there.environment == environment):
                 return key
-            key = (key + 1) & _MASK
+            key = (key + 1) & MASK
 
     def save(self) -> None:
         """Write what was put."""

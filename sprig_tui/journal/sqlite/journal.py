@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
+from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import (
@@ -177,7 +178,7 @@ class SQLiteJournal:
         self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
     ) -> Claim:
         """See the contract."""
-        wanted = claims.Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
         claim = await self._writer.run(
             lambda c: claims.take(c, wanted, self.clock.now()), durable=False, if_awaited=True
         )
@@ -187,7 +188,7 @@ class SQLiteJournal:
             payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
         except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
-            return claims.nothing(claim.lane, self.clock.now())
+            return nothing(claim.lane, self.clock.now())
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from time import monotonic
 
 from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
+from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
-from sprig_tui.journal.sqlite.identities import key_of, lookup
+from sprig_tui.journal.sqlite.identities import lookup
 from sprig_tui.journal.sqlite.packs import payload
 from sprig_tui.journal.sqlite.where import where
 

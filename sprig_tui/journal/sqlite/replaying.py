@@ -11,23 +11,15 @@ import msgspec
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import Known, resend_message_id
-from sprig_tui.journal.query import Query, named_environments
+from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
+from sprig_tui.journal.resending import JOB, LOOK, job_of, sendable
 from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.identities import Identities
 from sprig_tui.journal.sqlite.looking import count as count_matches
 from sprig_tui.journal.sqlite.packs import payloads
 from sprig_tui.journal.sqlite.rows import count, note_changes
 from sprig_tui.journal.sqlite.where import where
-from sprig_tui.reasons import Reason
-
-SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
-"""Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
-
-LOOK = 50_000
-"""Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
-
-_JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
 
 
 def requeue(
@@ -65,13 +57,6 @@ def requeue(
     count(connection, counts)
     note_changes(connection, changed)
     return added
-
-
-def sendable(state: State, reason: str, size: int) -> bool:
-    """Whether a delivery that stands so can be queued again."""
-    if size == 0 or state is State.QUEUED:
-        return False
-    return state is not State.WITHHELD or reason in SENDABLE
 
 
 def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priority: int) -> list[Added]:
@@ -171,31 +156,15 @@ def read(connection: sqlite3.Connection, job_id: int) -> ReplayJob:
     Raises:
         JournalError: there is no such job.
     """
-    row = connection.execute(f"SELECT {_JOB} FROM replays WHERE id = ?", (job_id,)).fetchone()
+    row = connection.execute(f"SELECT {JOB} FROM replays WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise JournalError(f"there is no replay job {job_id}")
-    return _job(row)
+    return job_of(row)
 
 
 def jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
     """Every job, newest first."""
-    return [_job(row) for row in connection.execute(f"SELECT {_JOB} FROM replays ORDER BY id DESC").fetchall()]
-
-
-def _job(row: tuple[int, str, int, JobState, int, int, int, int, int, int, bytes]) -> ReplayJob:
-    return ReplayJob(
-        id=row[0],
-        filter=row[1],
-        as_new=bool(row[2]),
-        state=row[3],
-        created_at=row[4],
-        cursor=row[5],
-        last_id=row[6],
-        total=row[7],
-        queued=row[8],
-        skipped=row[9],
-        environments=named_environments(msgspec.json.decode(row[10], type=Query)),
-    )
+    return [job_of(row) for row in connection.execute(f"SELECT {JOB} FROM replays ORDER BY id DESC").fetchall()]
 
 
 def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:

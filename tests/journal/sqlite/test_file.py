@@ -20,9 +20,9 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
     JournalVersionError,
 )
+from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
-from sprig_tui.journal.sqlite.identities import key_of
 
 
 async def test_it_is_for_its_owner_alone(tmp_path, entry):

@@ -1,0 +1,50 @@
+"""What every store goes by when deliveries are claimed: how many, in which company, and how far ahead."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from sprig_tui.journal.records import Claim, Lane
+
+PROBE_EVENTS = 100
+"""Deliveries that one probe risks at most."""
+OFTEN = 4
+"""Tries from which on a delivery may itself be why requests fail: it goes apart from others, in ever smaller probes."""
+_SLOT_SLACK_MS = 10_000
+_SLOTS_AHEAD = 64
+"""A pacing slot further ahead than both of these is the work of a clock that jumped."""
+
+PATIENCE_MS = 60_000
+"""Deliveries that failed go behind the untried, but for no longer: under a steady load there are always some."""
+
+
+class Wanted(Struct, frozen=True):
+    """What a worker asks for."""
+
+    environment: str
+    events: int
+    payload_bytes: int
+    lease_ms: int
+    rate: float
+    owner: str
+
+
+def nothing(state: Lane, retry_at: int) -> Claim:
+    """An empty claim, and when to ask again."""
+    return Claim(
+        lease=0,
+        environment=state.environment,
+        ids=(),
+        attempts=(),
+        first_attempts=(),
+        sizes=(),
+        payload=b"",
+        send_at=0,
+        lane=state,
+        retry_at=retry_at,
+    )
+
+
+def slot_ahead_ms(rate: float) -> float:
+    """How far ahead a pacing slot may be, before it counts as the work of a clock that jumped."""
+    return max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0

@@ -1,0 +1,43 @@
+"""What every store goes by when deliveries are queued again: which may be, and the jobs that do many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from sprig_tui.journal.query import Query, named_environments
+from sprig_tui.journal.records import ReplayJob, State
+from sprig_tui.reasons import Reason
+
+SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
+"""Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
+
+LOOK = 50_000
+"""Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
+JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
+
+
+def sendable(state: State, reason: str, size: int) -> bool:
+    """Whether a delivery that stands so can be queued again."""
+    if size == 0 or state is State.QUEUED:
+        return False
+    return state is not State.WITHHELD or reason in SENDABLE
+
+
+def job_of(row: Sequence[Any]) -> ReplayJob:
+    """A row of JOB as a record."""
+    return ReplayJob(
+        id=row[0],
+        filter=row[1],
+        as_new=bool(row[2]),
+        state=row[3],
+        created_at=row[4],
+        cursor=row[5],
+        last_id=row[6],
+        total=row[7],
+        queued=row[8],
+        skipped=row[9],
+        environments=named_environments(msgspec.json.decode(row[10], type=Query)),
+    )
