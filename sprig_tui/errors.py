@@ -11,10 +11,11 @@ SprigTuiError
 │   └── WorkspaceUnreachableError  it gave no answer, or none but those that pass        exit 3
 ├── FilterError               a filter cannot be understood; says where                  exit 2
 └── JournalError              the journal cannot be opened or written                    exit 2
-    ├── JournalLockedError    another process held it too long
-    ├── JournalFullError      the disk is full
+    ├── JournalUnavailableError  not now: the same again may succeed
+    │   ├── JournalLockedError    another process held it too long
+    │   ├── JournalFullError      the disk is full
+    │   └── JournalUnreachableError  its server does not answer                          exit 3
     ├── JournalReadOnlyError  no right to write
-    ├── JournalUnreachableError  its server does not answer                              exit 3
     ├── JournalCorruptError   the file is damaged or not a journal
     └── JournalVersionError   written by a newer version
 
@@ -101,11 +102,15 @@ class JournalError(SprigTuiError):
     """The journal cannot be opened, read or written."""
 
 
-class JournalLockedError(JournalError):
+class JournalUnavailableError(JournalError):
+    """The journal takes nothing now; what is always on waits, and tries the same again."""
+
+
+class JournalLockedError(JournalUnavailableError):
     """Another process held the journal longer than we wait."""
 
 
-class JournalFullError(JournalError):
+class JournalFullError(JournalUnavailableError):
     """The disk that holds the journal is full; nothing of the last write was kept."""
 
 
@@ -113,7 +118,7 @@ class JournalReadOnlyError(JournalError):
     """The journal or its folder may not be written."""
 
 
-class JournalUnreachableError(JournalError):
+class JournalUnreachableError(JournalUnavailableError):
     """The server that holds the journal does not answer, or takes no writes now; nothing of the last write is known."""
 
     exit_code = ExitCode.UNREACHABLE

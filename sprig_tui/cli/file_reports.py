@@ -13,7 +13,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.tally import Tally, say_examples, tally_json, tally_of, tally_text
 from sprig_tui.cli.watching import standings
 from sprig_tui.delivery.feeding import Fed
-from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError, SprigTuiError
+from sprig_tui.errors import JournalError, JournalUnavailableError, SprigTuiError
 from sprig_tui.journal.records import State
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class FileReports:
         """Report as files come to an end, until cancelled. Raises JournalError."""
         while True:
             await self._some.wait()
-            with suppress(JournalLockedError, JournalFullError):
+            with suppress(JournalUnavailableError):
                 await self._look(over=False)
             if not self._open:
                 self._some.clear()

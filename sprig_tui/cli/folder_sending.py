@@ -18,7 +18,7 @@ from sprig_tui.cli.sending import DRAIN
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalFullError, JournalLockedError, SprigTuiError
+from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalUnavailableError, SprigTuiError
 from sprig_tui.intake import Intake
 from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
 from sprig_tui.sprig.inbox.bell import Bell
@@ -181,7 +181,7 @@ class FolderSending:
             self._refused.add(path)
             reports.refused(path, error, so_far)
             return
-        except (InputError, JournalFullError, JournalLockedError) as error:
+        except (InputError, JournalUnavailableError) as error:
             self._retry(arrival, error, reports, so_far)
             return
         except OSError as error:

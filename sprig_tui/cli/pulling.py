@@ -22,7 +22,7 @@ from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.delivery.waiting import Waited, until_settled
-from sprig_tui.errors import ConfigError, ExitCode, JournalFullError, JournalLockedError, SourceError
+from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SourceError
 from sprig_tui.journal.records import State
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.running import Keep, PullTerms, into_counts, into_journal, pull_environment
@@ -167,9 +167,10 @@ class Pulling:
                 pulled: list[Pulled] = []
                 try:
                     await self._round(pulled, into_journal(journal, engine, self._fed), watch)
-                except (JournalFullError, JournalLockedError) as error:
+                except JournalUnavailableError as error:
                     diagnostics.warning(error.message, error.hint)
-                await self._report_round(journal, pulled, as_json=as_json)
+                with suppress(JournalUnavailableError):
+                    await self._report_round(journal, pulled, as_json=as_json)
                 if self._asked.since is not None and all(one.state.finished for one in pulled):
                     # It says where to begin; what comes after that is what is new.
                     self._asked = replace(self._asked, since=None, words="")

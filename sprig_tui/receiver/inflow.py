@@ -9,19 +9,13 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from sprig_tui.errors import (
-    JournalCorruptError,
-    JournalError,
-    JournalFullError,
-    JournalLockedError,
-    JournalReadOnlyError,
-)
+from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError, JournalUnavailableError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Added, Entry
 
 MOST_ENTRIES = 500
 """In one call of the journal, so that the first of them does not wait long."""
-_OF_THE_STORE = (JournalCorruptError, JournalFullError, JournalLockedError, JournalReadOnlyError)
+_OF_THE_STORE = (JournalCorruptError, JournalReadOnlyError, JournalUnavailableError)
 
 _log = logging.getLogger(__name__)
 

@@ -78,7 +78,7 @@ def events(url: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
         page = get(f"{url}/events?limit=10000&offset={len(found)}")
-        found += page["events"]
+        found += [one["event"] for one in page["events"]]
         if not page["events"]:
             return found
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.errors import JournalError, JournalFullError
+from sprig_tui.errors import JournalError, JournalFullError, JournalUnreachableError
 from sprig_tui.journal.records import Added, Entry, State
 from sprig_tui.receiver.inflow import MOST_ENTRIES, Inflow
 
@@ -69,11 +69,12 @@ async def test_a_bad_one_spoils_no_other(error):
     assert [type(one) for one in told] == [list, JournalError, list, list]
 
 
-async def test_a_store_at_fault_is_asked_once_for_all():
-    ledger = Ledger(JournalFullError("no room left", hint="free disk space"))
+@pytest.mark.parametrize("kind", [JournalFullError, JournalUnreachableError])
+async def test_a_store_at_fault_is_asked_once_for_all(kind):
+    ledger = Ledger(kind("no room left", hint="free disk space"))
     inflow = Inflow(ledger)
     told = await asyncio.gather(*(inflow.store(entries("bad")) for _ in range(20)), return_exceptions=True)
-    assert all(isinstance(one, JournalFullError) for one in told)
+    assert all(isinstance(one, kind) for one in told)
     assert len({id(one) for one in told}) == 20, "each waiter has an error of its own"
     assert len(ledger.calls) <= 2
     assert (await inflow.store(entries("later")))[0].outcome == "later"
