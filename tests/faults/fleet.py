@@ -10,8 +10,10 @@ from pathlib import Path
 from programs import Program, Programs
 from pty_console import PtyConsole
 
-CONSOLE_KEYS = ("3", "j", "k", "G", "g", "1", "2", "?\x1b", "/status:failed\r", "/\x15\r")
-"""Looking around; nothing that sends."""
+LOOKING_KEYS = ("3", "j", "k", "G", "g", "1", "2", "]", "[")
+"""Looking around; nothing that sends, whatever has the focus."""
+FILTER_KEYS = ("3/status:failed\r", "3/\x15\r", "?", "\x1b")
+"""For a console without a way to send: in another place than was meant, letters are commands."""
 
 
 class Machine:
@@ -91,8 +93,9 @@ class Console(Machine):
 
     def press(self, rng: random.Random) -> None:
         """Look around."""
+        keys = (*LOOKING_KEYS, *FILTER_KEYS) if "--read-only" in self._options else LOOKING_KEYS
         if self.alive():
-            self._terminal.press(rng.choice(CONSOLE_KEYS))
+            self._terminal.press(rng.choice(keys))
 
 
 class Fleet:
@@ -103,7 +106,7 @@ class Fleet:
         self.receivers = [Receiver(f"receiver {number}", folder / f"receiver-{number}") for number in (1, 2)]
         self.consoles = [
             Console("console 1", folder / "console-1"),
-            Console("console 2", folder / "console-2", "--no-engine"),
+            Console("console 2", folder / "console-2", "--no-engine", "--read-only"),
         ]
         workers = [Worker(f"worker {number}", folder / f"worker-{number}") for number in (1, 2, 3)]
         self.machines: list[Machine] = [*workers, *self.receivers, *self.consoles]
