@@ -17,7 +17,7 @@ from sprig_tui.journal.records import Delivery
 
 FIRST = 200
 """Matches looked for before the first screenful is shown."""
-FIRST_MS = 50
+FIRST_MS = 30
 """How long the first look may take."""
 STRETCH = 20_000
 """Matches asked for in one later look."""

@@ -17,3 +17,23 @@ async def test_it_stops_after_each_window_and_finds_all(tmp_path, entry, search,
         found, calls = await search(journal, Query((Term("text", "rare"),)), direction)
     assert found == [one.id for one in added[7::40]]
     assert calls > 3
+
+
+@pytest.mark.parametrize("direction", ["older", "newer"])
+async def test_it_looks_at_the_clock_early_and_takes_longer_steps_while_there_is_time(
+    tmp_path, entry, direction, monkeypatch
+):
+    monkeypatch.setattr("sprig_tui.journal.sqlite.finding._FIRST_WINDOW", 100)
+    nothing = Query((Term("text", "nothing has this"),))
+    async with SQLiteJournal(tmp_path / "journal.db") as journal:
+        added = await journal.add([entry() for _ in range(2_000)])
+
+        async def looked_through(*clock: float) -> int:
+            monkeypatch.setattr("sprig_tui.journal.sqlite.finding.monotonic", iter(clock).__next__)
+            found = await journal.ids(nothing, direction=direction, budget_ms=40)
+            assert found.more
+            return added[-1].id - found.reached + 1 if direction == "older" else found.reached - added[0].id + 1
+
+        assert await looked_through(0.0, 0.041) == 100
+        assert await looked_through(0.0, 0.001, 0.002, 0.041) == 100 + 200 + 400
+        assert await looked_through(0.0, 0.011, 0.022, 0.041) == 100 + 100 + 100
