@@ -118,7 +118,7 @@ def matches(query: Query, delivery: Delivery) -> bool:
     return all(alternatives.values())
 
 
-def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: PLR0911 - one per field
+def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one per field
     value = term.value
     match term.field:
         case "status":
@@ -138,6 +138,8 @@ def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: PLR0911 - on
         case "id":
             by_number = value.isascii() and value.isdigit() and len(value) < 19
             return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
+        case "origin":
+            return delivery.origin_id == int(value)
         case "since":
             return delivery.added_at >= int(value)
         case "until":

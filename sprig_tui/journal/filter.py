@@ -5,6 +5,7 @@ words       field:value, or free text; several free texts must all be there
 "a b"       quotes keep spaces together, also after the colon: survey:"Checkout effort"
 status:     queued, delivered, failed, withheld, an HTTP status (400) or a class (4xx); lists by comma
 reason: env: survey: user: id:
+origin:     the number of a delivery: its revisions, possible duplicates and new sendings
 since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
             or an age: 90s 15m 2h 7d 4w
 """
@@ -73,7 +74,12 @@ def _terms(word: str, position: int, now_ms: int) -> list[Term]:
     return [Term(field, _value(field, one, position, now_ms), negated) for one in values if one]  # type: ignore[arg-type] # checked against FIELDS above
 
 
-_EXAMPLES = {"status": "status:failed or status:4xx", "since": "since:2h or since:2026-11-23", "until": "until:1d"}
+_EXAMPLES = {
+    "status": "status:failed or status:4xx",
+    "origin": "origin:41",
+    "since": "since:2h or since:2026-11-23",
+    "until": "until:1d",
+}
 
 
 def _value(field: str, value: str, position: int, now_ms: int) -> str:
@@ -81,6 +87,8 @@ def _value(field: str, value: str, position: int, now_ms: int) -> str:
         return _status(value.lower(), position)
     if field == "reason":
         return _one_of(field, value.lower(), [reason.value for reason in Reason], position)
+    if field == "origin":
+        return _number(field, value, position)
     if field in ("since", "until"):
         return str(_time(field, value.lower(), position, now_ms))
     return value.lower() if field == "env" else value
@@ -100,6 +108,14 @@ def _one_of(field: str, value: str, choices: list[str], position: int) -> str:
     if field == "status":
         hint += " (or an HTTP status such as 400 or 4xx)"
     raise FilterError(f"{field}: cannot be {value!r}", position=position, hint=hint)
+
+
+def _number(field: str, value: str, position: int) -> str:
+    if value.isascii() and value.isdigit() and len(value) < 19:
+        return str(int(value))
+    raise FilterError(
+        f"{field}: cannot be {value!r}", position=position, hint="write the number of a delivery: origin:41"
+    )
 
 
 def _time(field: str, value: str, position: int, now_ms: int) -> int:

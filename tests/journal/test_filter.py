@@ -28,6 +28,7 @@ NOW = 1_790_000_000_000
         ('-survey:"a b" slow "two words"', [("survey", "a b", True), ("text", "slow"), ("text", "two words")]),
         ("user:acct_* id:41", [("user", "acct_*"), ("id", "41")]),
         ("reason:anonymous", [("reason", "anonymous")]),
+        ("origin:41 -origin:007", [("origin", "41"), ("origin", "7", True)]),
         ("since:2h", [("since", str(NOW - 7_200_000))]),
         ("until:1d", [("until", str(NOW - 86_400_000))]),
         ("since:2026-09-21T14:00:00+00:00", [("since", "1789999200000")]),
@@ -53,6 +54,9 @@ def test_what_a_filter_says(text, terms):
         ("since:99999999999999w", 6, "as a time", "age"),
         ('slow "never closed', 5, "quote", "words"),
         ("status:600", 7, "cannot be '600'", "HTTP status"),
+        ("slow origin:sprig-1", 12, "cannot be 'sprig-1'", "origin:41"),
+        ("origin:²", 7, "cannot be '²'", "number"),
+        ("origin:12345678901234567890", 7, "cannot be", "number"),
     ],
 )
 def test_what_is_wrong_and_where(text, position, message, hint):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from sprig_tui.journal.query import EVERYTHING, Query, Term
 from sprig_tui.journal.records import State
@@ -54,3 +55,30 @@ async def test_rows_that_are_there_and_match(journal, stored):
     assert [row.id for row in await journal.rows(wanted)] == [stored[0], stored[1], stored[4]]
     assert [row.id for row in await journal.rows(wanted, FAILED)] == [stored[0], stored[4]]
     assert await journal.rows([]) == ()
+
+
+async def test_what_was_made_of_a_delivery_is_found_by_its_number(journal, entry, deliver):
+    given = entry(digest=b"1" * 8)
+    other, origin = await journal.add([entry(), given])
+    await deliver()
+    revision, duplicate = await journal.add(
+        [replace(given, digest=b"2" * 8, updated_at=9), replace(given, digest=b"3" * 8)]
+    )
+    (again,) = await journal.requeue([origin.id], as_new=True)
+    (of_again,) = await journal.requeue([other.id], as_new=True)
+
+    async def found(*terms: Term) -> list[int]:
+        query = Query(terms)
+        ids = sorted((await journal.ids(query)).ids)
+        assert [one.id for one in (await journal.page(query)).deliveries] == ids
+        assert await journal.count(query) == len(ids)
+        everything = (await journal.ids(EVERYTHING)).ids
+        assert [one.id for one in await journal.rows(everything, query)] == ids
+        return ids
+
+    made = [revision.id, duplicate.id, again.id]
+    assert await found(Term("origin", str(origin.id))) == made
+    assert await found(Term("origin", str(origin.id)), Term("origin", str(other.id))) == [*made, of_again.id]
+    assert await found(Term("origin", str(origin.id)), Term("status", "withheld")) == [revision.id, duplicate.id]
+    assert await found(Term("origin", str(origin.id), negated=True)) == [other.id, origin.id, of_again.id]
+    assert await found(Term("origin", "999999")) == []

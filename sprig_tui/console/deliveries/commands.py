@@ -247,6 +247,19 @@ class GoToOrigin(Command):
     scope = "detail"
 
 
+class GoToMade(Command):
+    """Show what was made of this delivery: a revision, a possible duplicate, a new sending; of several the next line.
+
+    Enter on such a line shows the delivery that it names.
+    """
+
+    id = "go-to-made"
+    key = "O"
+    label = "made of it"
+    title = "Go to what was made of it"
+    scope = "detail"
+
+
 class CopyDetail(Command):
     """Copy the value under the cursor, or the whole track call."""
 
@@ -282,6 +295,7 @@ DETAIL_COMMANDS = (
     ReplayThis,
     SendThisAsNew,
     GoToOrigin,
+    GoToMade,
     CopyDetail,
     OlderDelivery,
     NewerDelivery,

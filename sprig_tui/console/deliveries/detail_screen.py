@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -25,10 +25,32 @@ from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, Detail
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether it changed."""
+MADE = 20
+"""Of what was made of a delivery, so many are listed."""
+
+
+class DetailLines(PayloadLines):
+    """Enter, or a click where the cursor is, goes where a line leads, and else opens what stands in it."""
+
+    def action_choose(self) -> None:
+        """Tell, or open."""
+        if isinstance(self.view, DetailView) and self.view.leads_to(self.cursor):
+            self.post_message(self.Chosen(self, self.cursor))
+        else:
+            super().action_choose()
+
+
+class _Seen(NamedTuple):
+    """What lists tell of a delivery, and of what was made of it: when these are the same, nothing changed."""
+
+    delivery: Delivery
+    made: tuple[Delivery, ...]
+    more_made: bool
 
 
 class DetailScreen(Commanded, Screen[int]):
@@ -57,7 +79,8 @@ class DetailScreen(Commanded, Screen[int]):
         self.delivery_id = delivery_id
         self.detail: Detail | None = None
         self.view: DetailView | None = None
-        self.lines = PayloadLines()
+        self._seen: _Seen | None = None
+        self.lines = DetailLines()
         self._frame = Vertical(self.lines, classes="pane detail-frame")
 
     def compose(self) -> ComposeResult:
@@ -70,23 +93,32 @@ class DetailScreen(Commanded, Screen[int]):
         self.run_worker(self._watch(), group="watch")
 
     async def _watch(self) -> None:
-        shown: Delivery | None = None
         while True:
             try:
-                rows = await self._journal.rows([self.delivery_id])
-                if rows and rows[0] != shown:
-                    detail = await self._journal.get(self.delivery_id)
-                    if detail is not None:
-                        self._show(detail, same=shown is not None and shown.id == rows[0].id)
-                        shown = rows[0]
+                seen = await self._look(self.delivery_id)
+                if seen is not None and seen != self._seen and seen.delivery.id == self.delivery_id:
+                    await self._show(seen)
             except JournalError as error:
                 self._frame.border_subtitle = Content(f"cannot read the journal: {error.message}")
-                shown = None
+                self._seen = None
             await asyncio.sleep(LOOK_EVERY)
 
-    def _show(self, detail: Detail, *, same: bool) -> None:
+    async def _look(self, delivery_id: int) -> _Seen | None:
+        rows = await self._journal.rows([delivery_id])
+        if not rows:
+            return None
+        made = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MADE)
+        return _Seen(rows[0], made.deliveries, made.more)
+
+    async def _show(self, seen: _Seen) -> None:
+        detail = await self._journal.get(seen.delivery.id)
+        if detail is None:
+            return
+        same = self.detail is not None and self.detail.delivery.id == seen.delivery.id
+        self._seen = seen
+        self.delivery_id = seen.delivery.id
         self.detail = detail
-        self.view = DetailView(detail, self._clock.now())
+        self.view = DetailView(detail, self._clock.now(), seen.made, more=seen.more_made)
         self.lines.show(self.view, cursor=self.lines.cursor if same else 0)
         self._frame.border_title = Content(heading(detail.delivery))
         self._frame.border_subtitle = None
@@ -96,6 +128,8 @@ class DetailScreen(Commanded, Screen[int]):
         """Also where there is no origin."""
         if action == "go_to_origin" and (self.detail is None or not self.detail.delivery.origin_id):
             return "origin: this delivery came from no other"
+        if action == "go_to_made" and (self._seen is None or not self._seen.made):
+            return "made of it: nothing was made of this delivery"
         return super().refusal(action)
 
     # -- commands ------------------------------------------------------------------------------------------------------
@@ -122,6 +156,15 @@ class DetailScreen(Commanded, Screen[int]):
         if self.detail is not None and self.detail.delivery.origin_id:
             self._work(self._go_to(self.detail.delivery.origin_id))
 
+    def action_go_to_made(self) -> None:
+        """See `GoToMade`."""
+        if self._seen is None or self.view is None:
+            return
+        if len(self._seen.made) == 1:
+            self._work(self._go_to(self._seen.made[0].id))
+        elif places := self.view.places_of_made():
+            self.lines.cursor = next((place for place in places if place > self.lines.cursor), places[0])
+
     def action_older_delivery(self) -> None:
         """See `OlderDelivery`."""
         self._step(-1)
@@ -139,15 +182,14 @@ class DetailScreen(Commanded, Screen[int]):
 
     async def _go_to(self, delivery_id: int) -> None:
         try:
-            detail = await self._journal.get(delivery_id)
+            seen = await self._look(delivery_id)
+            if seen is not None:
+                await self._show(seen)
         except JournalError as error:
             tell_fault(self.app, error)
             return
-        if detail is None:
+        if seen is None:
             warn(self.app, f"delivery {delivery_id} is no longer in the journal")
-            return
-        self.delivery_id = delivery_id
-        self._show(detail, same=False)
 
     def action_copy_detail(self) -> None:
         """See `CopyDetail`."""
@@ -161,3 +203,5 @@ class DetailScreen(Commanded, Screen[int]):
     @on(PayloadLines.Moved)
     def _moved(self, event: PayloadLines.Moved) -> None:
         event.stop()
+        if isinstance(event, PayloadLines.Chosen) and self.view is not None:
+            self._work(self._go_to(self.view.leads_to(event.index)))

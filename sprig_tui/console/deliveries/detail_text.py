@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sprig_tui.console.deliveries.row_text import (
     NONE,
@@ -25,14 +26,24 @@ LABEL = 14
 _OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-refused": "bad"}
 
 
+class Fact(NamedTuple):
+    """A line above the JSON."""
+
+    spans: Spans
+    leads_to: int = 0
+    """The delivery that it names; 0 for none."""
+
+
 class DetailView(View):
     """Everything about a delivery; JSON opens and closes in place."""
 
-    def __init__(self, detail: Detail, now: int) -> None:
-        """`now`: ms since 1970, for 'until when Segment ignores it'."""
+    def __init__(self, detail: Detail, now: int, made: Sequence[Delivery] = (), *, more: bool = False) -> None:
+        """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these."""
         self._detail = detail
         self._now = now
-        self._facts: list[Spans] = []
+        self._made = tuple(made)
+        self._more_made = more
+        self._facts: list[Fact] = []
         self._parts: list[tuple[str, View]] = []
         if detail.body:
             self._parts.append(("the call, as it is sent but for sentAt", _view(detail.body)))
@@ -47,7 +58,7 @@ class DetailView(View):
     def line(self, index: int) -> Spans:
         """One line."""
         if index < len(self._facts):
-            return self._facts[index]
+            return self._facts[index].spans
         title, view, at = self._place(index)
         if at < 0:
             return _heading(title, self.width) if at == -1 else ()
@@ -66,6 +77,15 @@ class DetailView(View):
             return False
         _, view, at = self._place(index)
         return at >= 0 and view.toggle(at)
+
+    def leads_to(self, index: int) -> int:
+        """The delivery that a line names; 0 for none."""
+        return self._facts[index].leads_to if 0 <= index < len(self._facts) else 0
+
+    def places_of_made(self) -> list[int]:
+        """The lines that name what was made of it."""
+        ids = {one.id for one in self._made}
+        return [index for index, fact in enumerate(self._facts) if fact.leads_to in ids]
 
     def copied(self, index: int) -> Copied | None:
         """The value under the cursor; above the JSON, the message id."""
@@ -86,7 +106,8 @@ class DetailView(View):
     def _lay_out(self) -> None:
         self._facts = [
             *_facts(self._detail.delivery, self._now, self.width),
-            *_attempts(self._detail, self._now, self.width),
+            *_relatives(self._detail.delivery, self._made, self.width, more=self._more_made),
+            *map(Fact, _attempts(self._detail, self._now, self.width)),
         ]
 
 
@@ -107,6 +128,13 @@ def relation(delivery: Delivery) -> str:
     )
 
 
+def descent(made: Delivery) -> str:
+    """The same from the other side."""
+    if made.reason == Reason.NEWER_REVISION:
+        return "a newer revision"
+    return "another answer under its id" if made.reason == Reason.POSSIBLE_DUPLICATE else "sent again as new"
+
+
 def full_time(milliseconds: int) -> str:
     """A local time with its date, to the millisecond; a dash for never."""
     if not milliseconds:
@@ -115,7 +143,7 @@ def full_time(milliseconds: int) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
-def _facts(one: Delivery, now: int, width: int) -> Iterator[Spans]:
+def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
     word = state_word(one)
     withheld = one.state is State.WITHHELD
     why = (f"{one.reason}: {one.detail}" if one.detail else one.reason) if withheld else one.error
@@ -138,16 +166,29 @@ def _facts(one: Delivery, now: int, width: int) -> Iterator[Spans]:
         yield from _fact("settled", full_time(one.settled_at), "", width)
     place = f"{one.source}, line {one.line:,}" if one.line else one.source
     yield from _fact("came from", place + ("  (edited before sending)" if one.edited else ""), "", width)
-    if one.origin_id:
-        yield from _fact("origin", f"{relation(one)} delivery {one.origin_id}: o shows it", "accent", width)
     yield from _fact("message id", one.message_id, "", width)
     yield from _fact("size", f"{one.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if one.size else "", "", width)
 
 
-def _fact(name: str, value: str, style: str, width: int) -> Iterator[Spans]:
+def _relatives(one: Delivery, made: Sequence[Delivery], width: int, *, more: bool) -> Iterator[Fact]:
+    """What it was made of, and what was made of it; each line leads there."""
+    if one.origin_id:
+        said = f"{relation(one)} delivery {one.origin_id}: o shows it"
+        yield from _fact("origin", said, "accent", width, leads_to=one.origin_id)
+    name = "made of it"
+    key = "O" if len(made) == 1 else "enter"
+    for other in made:
+        said = f"delivery {other.id}, {descent(other)}, {state_word(other)}: {key} shows it"
+        yield from _fact(name, said, "accent", width, leads_to=other.id)
+        name = ""
+    if more:
+        yield from _fact(name, f"and more: filter the log by origin:{one.id}", "muted", width)
+
+
+def _fact(name: str, value: str, style: str, width: int, *, leads_to: int = 0) -> Iterator[Fact]:
     label = Span(f"{name:<{LABEL}}", "muted")
     for line in wrap(value or NONE, max(20, width - LABEL)):
-        yield (label, Span(line, style))
+        yield Fact((label, Span(line, style)), leads_to)
         label = Span(" " * LABEL)
 
 

@@ -74,6 +74,11 @@ def _id(term: Term, place: Place) -> str:
     return f"d.message_id ILIKE {place(_escaped(storable(term.value)) + '%')}"
 
 
+def _origin(term: Term, place: Place) -> str:
+    # never NULL, so that its negation holds for what was made of nothing
+    return f"d.origin IS NOT NULL AND d.origin = {place(int(term.value))}"
+
+
 def _text(term: Term, place: Place) -> str:
     return " OR ".join(_like(column, term.value, place) for column in _TEXT_COLUMNS)
 
@@ -89,6 +94,7 @@ _CONDITIONS: dict[str, Callable[[Term, Place], str]] = {
     "survey": _survey,
     "user": _user,
     "id": _id,
+    "origin": _origin,
     "since": lambda term, place: f"d.added_at >= {place(_bounded(term.value))}",
     "until": lambda term, place: f"d.added_at < {place(_bounded(term.value))}",
     "text": _text,

@@ -79,6 +79,11 @@ def _id(term: Term) -> Condition:
     return "d.message_id LIKE ? ESCAPE '\\'", [_escaped(term.value) + "%"]
 
 
+def _origin(term: Term) -> Condition:
+    # never NULL, so that its negation holds for what was made of nothing
+    return "d.origin IS NOT NULL AND d.origin = ?", [int(term.value)]
+
+
 def _text(term: Term) -> Condition:
     parts = [_like(column, term.value) for column in _TEXT_COLUMNS]
     return " OR ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
@@ -91,6 +96,7 @@ _CONDITIONS: dict[str, Callable[[Term], Condition]] = {
     "survey": _survey,
     "user": _user,
     "id": _id,
+    "origin": _origin,
     "since": lambda term: ("d.added_at >= ?", [int(term.value)]),
     "until": lambda term: ("d.added_at < ?", [int(term.value)]),
     "text": _text,

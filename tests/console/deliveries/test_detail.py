@@ -192,3 +192,60 @@ async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
         await pilot.press("y")
         (copy,) = heard(seen, DetailScreen.CopyRequested)
         assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")
+
+
+def test_relatives_both_ways(delivery):
+    detail = Detail(delivery=delivery(origin_id=7), raw=b"", body=b"", history=())
+    made = [
+        delivery(id=50, origin_id=41, state=State.WITHHELD, reason="newer-revision"),
+        delivery(id=51, origin_id=41, state=State.WITHHELD, reason="possible-duplicate"),
+        delivery(id=52, origin_id=41),
+    ]
+    view = DetailView(detail, NOW, made, more=True)
+    view.resize(90)
+    lines = text_of(view)
+    leads = {view.leads_to(index): line for index, line in enumerate(lines) if view.leads_to(index)}
+    assert leads == {
+        7: "origin        sent again as new from delivery 7: o shows it",
+        50: "made of it    delivery 50, a newer revision, withheld: enter shows it",
+        51: "              delivery 51, another answer under its id, withheld: enter shows it",
+        52: "              delivery 52, sent again as new, delivered: enter shows it",
+    }
+    assert "              and more: filter the log by origin:41" in lines
+    assert view.places_of_made() == [lines.index(leads[number]) for number in (50, 51, 52)]
+    assert view.leads_to(-1) == view.leads_to(len(view) - 1) == 0
+
+
+async def test_from_an_origin_to_what_was_made_of_it_by_key_enter_and_click(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        screen = await shown(pilot, log, mixed["failed"], until)
+        await pilot.press("O")
+        await pilot.pause()
+        assert screen.delivery_id == mixed["failed"]
+        (first,) = await journal.requeue([mixed["failed"]], as_new=True)
+        await until(pilot, lambda: len(screen.view.places_of_made()) == 1)
+        await pilot.press("O")
+        await until(pilot, lambda: screen.detail.delivery.id == first.id)
+        await pilot.press("o")
+        await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
+        (second,) = await journal.requeue([mixed["failed"]], as_new=True)
+        await until(pilot, lambda: len(screen.view.places_of_made()) == 2)
+        await pilot.press("O", "O")
+        assert screen.lines.cursor == screen.view.places_of_made()[1]
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.detail.delivery.id == second.id)
+        await pilot.press("o")
+        await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
+        row = screen.view.places_of_made()[0]
+        await pilot.click(screen.lines, offset=(20, row))
+        await pilot.click(screen.lines, offset=(20, row))
+        await until(pilot, lambda: screen.detail.delivery.id == first.id)
+
+
+async def test_more_was_made_than_is_listed(opened, log, mixed, journal, until):
+    for _ in range(22):
+        await journal.requeue([mixed["failed"]], as_new=True)
+    async with opened(size=(120, 50)) as pilot:
+        screen = await shown(pilot, log, mixed["failed"], until)
+        assert len(screen.view.places_of_made()) == 20
+        assert f"and more: filter the log by origin:{mixed['failed']}" in "\n".join(text_of(screen.view))
