@@ -30,6 +30,11 @@ def save_workspace(paths: Paths, changes: Mapping[str, Value | None], *, digest:
     return _change(paths, lambda text: edit_table(text, ("segment",), changes), digest)
 
 
+def save_console(paths: Paths, changes: Mapping[str, Value | None], *, digest: str | None = None) -> str:
+    """Set keys of `[console]` (None removes one); returns the new digest. Raises ConfigError as `save_environment`."""
+    return _change(paths, lambda text: edit_table(text, ("console",), changes), digest)
+
+
 def drop_environment(paths: Paths, name: str, *, digest: str | None = None) -> str:
     """Take the environment's whole table out; returns the new digest. Raises ConfigError as `save_environment`."""
     return _change(paths, lambda text: remove_environment(text, name), digest)

@@ -10,26 +10,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.actions import ActionParseResult
-from textual.app import App, get_system_commands_provider
+from textual.app import get_system_commands_provider
 from textual.binding import BindingType
 from textual.dom import DOMNode
-from textual.reactive import Reactive
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from sprig_tui.console import console_commands
+from sprig_tui.console.appearance import Appearance
 from sprig_tui.console.background import Background
-from sprig_tui.console.catalogue import slots
 from sprig_tui.console.commands import Commanded, Permissions, bindings
 from sprig_tui.console.core import Core, Sources
 from sprig_tui.console.environments.doubts import doubts_of
 from sprig_tui.console.main_screen import MainScreen
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.parts import Parts
-from sprig_tui.console.styles import first_sheets, later_sheets
-from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
 from sprig_tui.console.vitals import Vitals
-from sprig_tui.errors import ConfigError, KeymapError, SprigTuiError
+from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +47,10 @@ def command_source() -> type[Provider]:
     return CommandSource
 
 
-class SprigTui(App[int]):
+class SprigTui(Appearance):
     """The console. `core` holds journal and engine, `parts` what works on the config and sends."""
 
     TITLE = "sprig-tui"
-    CSS_PATH = first_sheets()
-    theme: Reactive[str] = Reactive(DEFAULT)
     COMMANDS = {command_source, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = bindings(console_commands.COMMANDS)
     NOTIFICATION_TIMEOUT = 5
@@ -89,8 +83,6 @@ class SprigTui(App[int]):
             secrets=self._secrets,
         )
         self._leaving = False
-        for theme in THEMES:
-            self.register_theme(theme)
         self._apply(settings)
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -145,31 +137,20 @@ class SprigTui(App[int]):
         self._background.stir()
         self.main.use(settings)
 
-    def get_theme(self, theme_name: str) -> Theme | None:
-        """As Textual, and our own from the very beginning: it works out the colours of the first theme only once."""
-        own = next((theme for theme in THEMES if theme.name == theme_name), None)
-        return own or super().get_theme(theme_name)
-
-    def load_styles(self) -> None:
-        """Read the style sheets that the first paint did without."""
-        self.stylesheet.read_all(later_sheets())
-        self.refresh_css(animate=False)
-
     def _apply(self, settings: Settings) -> None:
-        theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
-        if theme != self.theme:
-            self.theme = theme
-        faults = [theme_fault] if theme_fault else []
-        keymap: dict[str, str] = {}
-        if settings.keys:
-            from sprig_tui.console.keymap import check_keymap
+        self.doubts = (*doubts_of(settings), *self.dress(settings))
 
-            try:
-                keymap = check_keymap(settings.keys, slots())
-            except KeymapError as error:
-                faults.append(f"{error.message}; {error.hint}; all keys are as they came")
-        self.set_keymap(keymap)
-        self.doubts = (*doubts_of(settings), *faults)
+    def keep_theme(self, theme: str) -> None:
+        """In the config, where it may be changed."""
+        if self.permissions.read_only or not self.permissions.config:
+            why = "this console is read-only" if self.permissions.read_only else "this is the demo"
+            tell(self, f"theme {theme}, for now: {why}")
+        else:
+            self.do(self._keep_theme(theme))
+
+    async def _keep_theme(self, theme: str) -> None:
+        await self.parts.desk.save_theme(theme)
+        tell(self, f"theme {theme}, also for the next time: it stands in {self.core.sources.paths.config_file}")
 
     # -- doing --------------------------------------------------------------------------------------------------------
 

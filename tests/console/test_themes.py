@@ -23,3 +23,68 @@ def test_choose_theme(wanted, theme, fault):
     assert fault in said
     assert bool(fault) == bool(said)
     assert len(said) < 300
+
+
+async def pick(console, name: str) -> None:
+    """As a person does: the palette, `theme`, the name."""
+    await console.press("ctrl+p", *"theme")
+    await console.until(lambda: "Change the current theme" in console.text())
+    await console.press("enter")
+    await console.until(lambda: "Search for themes" in console.text())
+    await console.press(*name)
+    await console.until(lambda: console.text().count(name) > 1)
+    await console.press("enter")
+
+
+CONFIG = """\
+# ours
+[console]   # how it looks
+theme = "nord"  # set by mira
+# about keys
+[keys]
+"""
+
+
+async def test_a_theme_picked_in_the_palette_is_kept_in_the_config(console):
+    console.write(CONFIG)
+    async with console.running() as pilot:
+        await pick(console, "dracula")
+        await console.until(lambda: any("theme dracula, also for the next time" in said for said in console.notices()))
+        assert pilot.app.theme == "dracula"
+    assert console.paths.config_file.read_text() == CONFIG.replace('"nord"', '"dracula"')
+    async with console.running() as pilot:
+        assert pilot.app.theme == "dracula"
+
+
+async def test_without_a_config_one_is_made_for_it(console):
+    async with console.running():
+        await pick(console, "gruvbox")
+        await console.until(lambda: console.config() == {"console": {"theme": "gruvbox"}})
+
+
+async def test_a_theme_changed_on_disk_meanwhile_is_not_overwritten(console):
+    console.write(CONFIG)
+    async with console.running() as pilot:
+        console.write(CONFIG.replace("nord", "monokai"))
+        pilot.app.theme = "dracula"
+        await console.until(lambda: pilot.app.theme == "monokai")
+        await console.until(lambda: any("changed on disk meanwhile" in said for said in console.notices()))
+    assert console.config()["console"]["theme"] == "monokai"
+
+
+async def test_another_change_on_disk_is_kept_and_the_theme_is_saved(console):
+    console.write(CONFIG)
+    async with console.running() as pilot:
+        console.write(CONFIG + 'help = "f2"\n')
+        pilot.app.theme = "dracula"
+        await console.until(lambda: console.config() == {"console": {"theme": "dracula"}, "keys": {"help": "f2"}})
+
+
+@pytest.mark.parametrize(("permissions", "why"), [({"read_only": True}, "read-only"), ({"config": False}, "demo")])
+async def test_where_the_config_is_not_to_be_changed_it_is_for_now(console, permissions, why):
+    console.write(CONFIG)
+    async with console.running(**permissions) as pilot:
+        await pick(console, "dracula")
+        await console.until(lambda: any("for now" in said and why in said for said in console.notices()))
+        assert pilot.app.theme == "dracula"
+    assert console.paths.config_file.read_text() == CONFIG

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.config.editing import Value
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.writing import drop_environment, save_environment
+from sprig_tui.config.writing import drop_environment, save_console, save_environment
 from sprig_tui.console.core import Core
 from sprig_tui.console.environments.config_watch import ConfigWatch
 from sprig_tui.errors import ConfigError
@@ -57,6 +57,18 @@ class ConfigDesk:
         async with self._busy:
             await self._check(seen, seen.name)
             await self._write(drop_environment, self._core.sources.paths, seen.name)
+
+    async def save_theme(self, name: str) -> None:
+        """Write the theme that was picked; as `save`. Nothing is written where the config names it already."""
+        async with self._busy:
+            seen = self._core.settings.console.get("theme")
+            if self._watch.changed():
+                await self._read()
+            now = self._core.settings.console.get("theme")
+            if now != seen:
+                raise ConfigError("the theme was changed on disk meanwhile; nothing was written", hint="pick it again")
+            if now != name:
+                await self._write(save_console, self._core.sources.paths, {"theme": name})
 
     async def _check(self, seen: Environment | None, name: str) -> None:
         if self._watch.changed():

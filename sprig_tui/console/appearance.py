@@ -1,0 +1,67 @@
+"""How the console looks and which keys it has: its themes, its style sheets, and the keymap of the config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import App
+from textual.reactive import Reactive
+from textual.theme import Theme
+
+from sprig_tui.console.catalogue import slots
+from sprig_tui.console.styles import first_sheets, later_sheets
+from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
+from sprig_tui.errors import KeymapError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+
+
+class Appearance(App[int]):
+    """The app as far as it is seen; `dress` goes by the config, `keep_theme` hears of a theme that was picked."""
+
+    CSS_PATH = first_sheets()
+    theme: Reactive[str] = Reactive(DEFAULT)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._configured_theme = DEFAULT
+        for theme in THEMES:
+            self.register_theme(theme)
+
+    def dress(self, settings: Settings) -> tuple[str, ...]:
+        """Take the theme and the keys of the config; returns what is wrong with them."""
+        theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
+        self._configured_theme = theme
+        if theme != self.theme:
+            self.theme = theme
+        faults = [theme_fault] if theme_fault else []
+        keymap: dict[str, str] = {}
+        if settings.keys:
+            from sprig_tui.console.keymap import check_keymap
+
+            try:
+                keymap = check_keymap(settings.keys, slots())
+            except KeymapError as error:
+                faults.append(f"{error.message}; {error.hint}; all keys are as they came")
+        self.set_keymap(keymap)
+        return tuple(faults)
+
+    def watch_theme(self, theme: str) -> None:
+        """One that comes from the config is there already; another was picked in the palette."""
+        if self.is_running and theme != self._configured_theme:
+            self.keep_theme(theme)
+
+    def keep_theme(self, theme: str) -> None:
+        """Use this one the next time, too."""
+        raise NotImplementedError
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """As Textual, and our own from the very beginning: it works out the colours of the first theme only once."""
+        own = next((theme for theme in THEMES if theme.name == theme_name), None)
+        return own or super().get_theme(theme_name)
+
+    def load_styles(self) -> None:
+        """Read the style sheets that the first paint did without."""
+        self.stylesheet.read_all(later_sheets())
+        self.refresh_css(animate=False)
