@@ -25,6 +25,7 @@ from sprig_tui.journal.address import is_address
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.contract import Journal
 
 QUICK_CHECK = 10.0
 """Seconds that looking through the journal file may take."""
@@ -128,8 +129,7 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
             if is_address(settings.journal):
-                await journal.check_writable()
-                found = [*found, _clocks(journal.clock.now() - SystemClock().now())]
+                found = [*found, *await _server(journal)]
     except SprigTuiError as error:
         return [*found, Check("journal", "fault", error.message, error.hint)]
     total = sum(sum(states.values()) for states in counts.values())
@@ -150,6 +150,18 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
             found.append(
                 Check("lanes", "warning", f"{queued:,} are queued for {name}, which has no write key", "give it one")
             )
+    return found
+
+
+async def _server(journal: Journal) -> list[Check]:
+    """Whether a shared journal takes writes and keeps them, and how far apart the clocks are."""
+    from sprig_tui.journal.postgres import PostgresJournal
+
+    await journal.check_writable()
+    found = [_clocks(journal.clock.now() - SystemClock().now())]
+    if isinstance(journal, PostgresJournal):
+        lost = "what was acknowledged may be lost in a power cut: set it on"
+        found += [Check("journal", "warning", doubt, lost) for doubt in await journal.doubts()]
     return found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
 import pytest
+from postgres_databases import database_name, run_apart
 
 URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
 
@@ -12,6 +14,15 @@ URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
 @pytest.fixture
 def samples(write, answer):
     return write(*[answer(number) for number in range(12)])
+
+
+def execute(url: str, statement: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute(statement)
+        await connection.close()
+
+    run_apart(run())
 
 
 def test_from_a_file_to_a_server_and_on(configured, sink, cli, samples, write, answer, postgres_url, monkeypatch):
@@ -45,8 +56,10 @@ def test_from_a_file_to_a_server_and_on(configured, sink, cli, samples, write, a
     assert replayed.code == 0, replayed.err
     assert cli("status", "--json").json["environments"]["development"]["delivered"] == 13
     assert cli("journal", "info").code == 0
+    execute(postgres_url, f'ALTER DATABASE "{database_name(postgres_url)}" SET synchronous_commit = off')
     checked = cli("doctor")
     assert "the server's clock is" in checked.out
+    assert "synchronous_commit is off: commits do not wait for the disk" in checked.out
     password = postgres_url.partition("sprig:")[2].partition("@")[0]
     for outcome in (missing, made, again, copied, refused, known, fresh, replayed, checked):
         assert password not in outcome.out + outcome.err

@@ -31,6 +31,8 @@ SETTINGS = {
     "search_path": schema.SCHEMA,
     "timezone": "UTC",
     "jit": "off",
+    # what is read after a lock was waited for must be what stands there then
+    "default_transaction_isolation": "read committed",
     # whoever stops in the middle of a transaction must not hold up the others
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "20000",

@@ -11,6 +11,19 @@ async def write_nothing(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT pg_logical_emit_message(true, 'sprig_tui', '')")
 
 
+async def doubts(connection: asyncpg.Connection) -> tuple[str, ...]:
+    """Settings of the server under which what was acknowledged may be lost in a power cut, in words."""
+    told = {
+        "synchronous_commit": "commits do not wait for the disk",
+        "fsync": "nothing is made to reach the disk",
+        "full_page_writes": "pages may be torn in a crash",
+    }
+    found = await connection.fetch(
+        "SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name", list(told)
+    )
+    return tuple(f"{row[0]} is off: {told[row[0]]}" for row in found)
+
+
 async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
     """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
     oldest: dict[str, int] = {}

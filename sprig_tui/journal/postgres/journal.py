@@ -326,6 +326,10 @@ class PostgresJournal:
         """See the contract."""
         await self._transact(health.write_nothing)
 
+    async def doubts(self) -> tuple[str, ...]:
+        """Why the server may lose what it acknowledged, in words; nothing where it does not."""
+        return await self._do(health.doubts)
+
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
         return await self._do(health.oldest_queued)
