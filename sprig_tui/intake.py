@@ -62,8 +62,7 @@ class Intake:
                 hint=f"use one of: {', '.join(environments)}" if environments else "add one to the config",
             )
         self.mapper = Mapper(rules)
-        self.stats: Counter[tuple[State, str]] = Counter()
-        """Entries made so far by (state, reason), before the journal finds repeats among them."""
+        self._reasons: Counter[str] = Counter()
         self._environments = environments
         self._surveys = rules.surveys
         self._declared = default_environment
@@ -74,8 +73,13 @@ class Intake:
     def entry(self, record: Record, *, edited: bool = False) -> Entry:
         """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
         entry = self._unsendable(record) if isinstance(record, Unsendable) else self._response(record, edited)
-        self.stats[State.WITHHELD if entry.reason else State.QUEUED, entry.reason] += 1
+        self._reasons[entry.reason] += 1
         return entry
+
+    @property
+    def stats(self) -> Counter[tuple[State, str]]:
+        """Entries made so far by (state, reason), before the journal finds repeats among them."""
+        return Counter({(State.WITHHELD if reason else State.QUEUED, reason): n for reason, n in self._reasons.items()})
 
     def entries(self, records: Iterable[Record]) -> Iterator[Entry]:
         """One entry per record, in order, as they are asked for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from itertools import product
@@ -13,7 +12,7 @@ from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted,
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
-from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes
+from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes, numbers_text, read_numbers
 
 _NEWEST_ID = (1 << 63) - 1
 _FAR_AHEAD = 1 << 62
@@ -49,7 +48,7 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
     ids, sizes, attempts, first_attempts = zip(*rows, strict=True)
     lease = connection.execute(
         "INSERT INTO leases(environment, owner, until, length, probe, ids, n) VALUES(?, ?, ?, ?, ?, ?, ?)",
-        (environment, wanted.owner, now + wanted.lease_ms, wanted.lease_ms, probe, json.dumps(ids), len(ids)),
+        (environment, wanted.owner, now + wanted.lease_ms, wanted.lease_ms, probe, numbers_text(ids), len(ids)),
     ).lastrowid
     connection.execute(f"UPDATE deliveries SET lease = ? WHERE {among(ids)}", (lease, *bounds(ids)))
     return Claim(
@@ -177,4 +176,4 @@ def _give_back(connection: sqlite3.Connection, where: str, values: Sequence[int]
             (ids, lease),
         )
         connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
-        note_changes(connection, json.loads(ids))
+        note_changes(connection, read_numbers(ids))

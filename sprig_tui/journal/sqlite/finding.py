@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from time import monotonic
 
-import msgspec
-
 from sprig_tui.journal.columns import DELIVERY, delivery
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Delivery, Ids
+from sprig_tui.journal.sqlite.rows import numbers_text, read_numbers
 from sprig_tui.journal.sqlite.where import where
 
 _FIRST_WINDOW, _WINDOW = 1_000, 100_000
 """Ids looked through between two looks at the clock: at first, some 3 ms of the dearest filter; at most, where an index
 answers."""
 _ENVIRONMENTS = "JOIN environments e ON e.id = d.environment"
-
-_decode = msgspec.json.Decoder(list[int]).decode
 
 
 def ids(
@@ -46,7 +42,7 @@ def ids(
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
         told = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchone()[0]
         # an aggregate over an ordered subquery keeps its order in practice, but nobody promises it
-        found += sorted(_decode(told), reverse=older)
+        found += sorted(read_numbers(told), reverse=older)
         if len(found) > limit:
             del found[limit:]
             return Ids(tuple(found), more=True, reached=found[-1] if found else cursor)
@@ -65,6 +61,6 @@ def rows(connection: sqlite3.Connection, wanted: Sequence[int], query: Query) ->
     sql, values = where(query)
     found = connection.execute(
         f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?)) AND ({sql}) ORDER BY d.id",
-        (json.dumps(list(wanted)), *values),
+        (numbers_text(wanted), *values),
     ).fetchall()
     return tuple(delivery(row) for row in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import chain, count
@@ -10,7 +9,7 @@ from itertools import chain, count
 from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import MASK, Known, key_of
 from sprig_tui.journal.records import Entry
-from sprig_tui.journal.sqlite.rows import insert
+from sprig_tui.journal.sqlite.rows import insert, numbers_text
 
 _MERGE_AT = 65_536
 """Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
@@ -18,7 +17,7 @@ _MERGE_AT = 65_536
 
 def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Known]:
     """What stands at these keys."""
-    wanted = json.dumps(sorted(keys))
+    wanted = numbers_text(sorted(keys))
     found = connection.execute(
         "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
         "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",

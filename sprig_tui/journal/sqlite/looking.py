@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from time import monotonic
@@ -13,6 +12,7 @@ from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
 from sprig_tui.journal.sqlite.identities import lookup
 from sprig_tui.journal.sqlite.packs import payload
+from sprig_tui.journal.sqlite.rows import numbers_text, read_numbers
 from sprig_tui.journal.sqlite.where import where
 
 _FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
@@ -121,7 +121,7 @@ def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
     overflow = seen_note + 1 < last[1]
     ids: set[int] = set()
     for (told,) in connection.execute("SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC", (seen_note,)):
-        ids.update(json.loads(told))
+        ids.update(read_numbers(told))
         if len(ids) > limit:
             overflow = True
             break
@@ -138,7 +138,7 @@ def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
 
 def _by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[object, ...]]:
     return connection.execute(
-        f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),)
+        f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?))", (numbers_text(ids),)
     ).fetchall()
 
 

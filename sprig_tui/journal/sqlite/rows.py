@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import msgspec
+
+_encode = msgspec.json.Encoder().encode
 
 
 def environment_number(connection: sqlite3.Connection, name: str) -> int:
@@ -30,13 +33,20 @@ def count(connection: sqlite3.Connection, changed: Counter[tuple[int, int]]) -> 
             )
 
 
+def numbers_text(numbers: Iterable[int]) -> str:
+    """Ids as the JSON list in which tables and statements hold them."""
+    return _encode(list(numbers)).decode()
+
+
+read_numbers = msgspec.json.Decoder(list[int]).decode
+"""The ids of such a list."""
+
+
 def note_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
     """Tell followers that these deliveries changed; only the last few thousand notes are kept."""
     told = list(ids)
     if told:
-        seq = connection.execute(
-            "INSERT INTO changes(ids, n) VALUES(?, ?)", (json.dumps(told, separators=(",", ":")), len(told))
-        ).lastrowid
+        seq = connection.execute("INSERT INTO changes(ids, n) VALUES(?, ?)", (numbers_text(told), len(told))).lastrowid
         if seq is not None and seq % 256 == 0:
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
@@ -48,7 +58,7 @@ def among(ids: Sequence[int]) -> str:
 
 def bounds(ids: Sequence[int]) -> tuple[int, int] | tuple[str]:
     """The parameters of `among`."""
-    return (min(ids), max(ids)) if _gapless(ids) else (json.dumps(list(ids)),)
+    return (min(ids), max(ids)) if _gapless(ids) else (numbers_text(ids),)
 
 
 def _gapless(ids: Sequence[int]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,15 @@ from collections.abc import Sequence
 from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
 from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
-from sprig_tui.journal.sqlite.rows import among, bounds, count, environment_number, note_changes
+from sprig_tui.journal.sqlite.rows import (
+    among,
+    bounds,
+    count,
+    environment_number,
+    note_changes,
+    numbers_text,
+    read_numbers,
+)
 
 
 def settle(
@@ -105,8 +112,8 @@ def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) ->
     row = connection.execute("SELECT ids FROM leases WHERE id = ?", (lease,)).fetchone()
     if row is None or not gone:
         return
-    left = [delivery_id for delivery_id in json.loads(row[0]) if delivery_id not in gone]
+    left = [delivery_id for delivery_id in read_numbers(row[0]) if delivery_id not in gone]
     if left:
-        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (json.dumps(left), len(left), lease))
+        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (numbers_text(left), len(left), lease))
     else:
         connection.execute("DELETE FROM leases WHERE id = ?", (lease,))

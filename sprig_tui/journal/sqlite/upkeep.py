@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.records import Pruned
-from sprig_tui.journal.sqlite.rows import count
+from sprig_tui.journal.sqlite.rows import count, numbers_text
 
 STRETCH = 2_000
 """Deliveries removed in one transaction."""
@@ -48,8 +47,8 @@ def prune_stretch(connection: sqlite3.Connection, before: int, after_id: int) ->
     gone: Counter[tuple[int, int]] = Counter()
     for row in rows:
         gone[row[3], row[1]] -= 1
-    ids = json.dumps([row[0] for row in rows])
-    keys = json.dumps([key_of(names[row[3]], row[4]) for row in rows])
+    ids = numbers_text(row[0] for row in rows)
+    keys = numbers_text(key_of(names[row[3]], row[4]) for row in rows)
     among = "IN (SELECT value FROM json_each(?))"
     for table in ("recent_ids", "ids"):
         # by key and by delivery: an identity that another delivery took over stays
@@ -101,4 +100,4 @@ def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
 
 def drop_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
     """Remove these requests."""
-    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
+    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (numbers_text(ids),))
