@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 LAST_CHUNK = 5.0
 """Seconds that a cancelled feed waits to hear whether the chunk at hand was stored."""
-_OUTCOME = attrgetter("outcome")
-_STANDING = attrgetter("state", "reason")
+_BECAME = attrgetter("outcome", "state", "reason")
 _ENVIRONMENT = attrgetter("environment")
 
 
@@ -50,18 +49,20 @@ class Fed:
         """Take note of a chunk; returns the environments for which something was queued."""
         self.records += len(entries)
         # in C, all of it: this runs on the event loop, once for each record
-        outcomes = Counter(map(_OUTCOME, added))
-        standings = Counter(map(_STANDING, added))
-        self.outcomes.update(outcomes)
-        self.states.update(standings)
-        self.added.add([one.id for one in added if one.outcome != "known"])
-        queued = standings[State.QUEUED, ""]
+        queued = known = 0
+        for (outcome, state, reason), number in Counter(map(_BECAME, added)).items():
+            self.outcomes[outcome] += number
+            self.states[state, reason] += number
+            known += number if outcome == "known" else 0
+            queued += number if state is State.QUEUED else 0
+        ids = [one.id for one in added]
+        self.added.add([one.id for one in added if one.outcome != "known"] if known else ids)
         if not queued:
             return set()
         if queued < len(added):
-            pairs = [(entry, one) for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED]
-            entries, added = [entry for entry, _ in pairs], [one for _, one in pairs]
-        self.ids.add([one.id for one in added])
+            pairs = [(entry, one.id) for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED]
+            entries, ids = [entry for entry, _ in pairs], [delivery_id for _, delivery_id in pairs]
+        self.ids.add(ids)
         touched = Counter(map(_ENVIRONMENT, entries))
         self.environments.update(touched)
         return set(touched)
