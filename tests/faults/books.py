@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from sprig_tui.config.journal import open_journal
+from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import EVERYTHING
 from sprig_tui.journal.records import Delivery, State
@@ -43,3 +45,11 @@ async def by_answer(place: str) -> dict[str, State]:
     answers = {one.answer: one.state for one in found.values()}
     assert len(answers) == len(found), "an answer stands there twice, under two message ids"
     return answers
+
+
+async def until_nothing_queued(place: str) -> None:
+    """Wait until every delivery has an end state; raises AssertionError when they stand still."""
+    async with open_journal(place) as journal:
+        newest = (await journal.page(EVERYTHING, limit=1)).deliveries[0].id
+        waited = await until_settled(journal, IdRanges(range(1, newest + 1)), ["production"])
+    assert not waited.queued, waited.standstills

@@ -7,10 +7,12 @@ import json
 import os
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres_databases import create_database, run_apart
+from postgres_server import PostgresServer
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -84,3 +86,20 @@ async def worker(journal_place):
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    """One that syncs to disk, and can be killed without disturbing other tests."""
+    with PostgresServer(durable=True) as started:
+        yield started
+
+
+@pytest.fixture
+def own_place(own_server: PostgresServer) -> str:
+    """An empty journal on it."""
+    from sprig_tui.journal.postgres import migrate
+
+    url = create_database(own_server.url())
+    run_apart(migrate(url))
+    return url

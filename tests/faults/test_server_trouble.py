@@ -5,57 +5,33 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg
 import books
 import pytest
-from postgres_databases import create_database, run_apart
 from postgres_server import PostgresServer
 from programs import Programs
 from webhook_senders import Senders, anonymous
 
-from sprig_tui.config.journal import open_journal
-from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import until_settled
-from sprig_tui.journal.postgres import migrate
-from sprig_tui.journal.query import EVERYTHING
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
 
 MISBEHAVIOUR = ("503:4%", "reset+accept:4%", "close:3%", "hang@every:41", "slow=0.05:10%")
 
-Trouble = Callable[[PostgresServer, str], Awaitable[None]]
 
-
-@pytest.fixture
-def server() -> Iterator[PostgresServer]:
-    """One that syncs to disk, and can be killed without disturbing other tests."""
-    with PostgresServer(durable=True) as started:
-        yield started
-
-
-@pytest.fixture
-def place(server: PostgresServer) -> str:
-    """An empty journal on it."""
-    url = create_database(server.url())
-    run_apart(migrate(url))
-    return url
-
-
-async def killed(server: PostgresServer, place: str) -> None:
+async def killed(server: PostgresServer) -> None:
     """As by the system when memory runs out, then started again by whoever watches over it."""
     server.kill()
     await asyncio.to_thread(server.start)
 
 
-async def stopped(server: PostgresServer, place: str) -> None:
+async def stopped(server: PostgresServer) -> None:
     """An upgrade of the server: clients are thrown out in good order."""
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.start)
 
 
-async def cut_off(server: PostgresServer, place: str) -> None:
+async def cut_off(server: PostgresServer) -> None:
     """Every connection to the journal ends, wherever its transaction is; a few times."""
     connection = await asyncpg.connect(server.url())
     try:
@@ -70,13 +46,13 @@ async def cut_off(server: PostgresServer, place: str) -> None:
 
 
 @pytest.mark.parametrize("trouble", [killed, stopped, cut_off])
-async def test_under_load(tmp_path, server, place, rounds, trouble):
+async def test_under_load(tmp_path, own_server, own_place, rounds, trouble):
     rng = random.Random(rounds)
     async with (
         Sink(faults=MISBEHAVIOUR, seed=rounds, keep=1_000_000) as sink,
         Programs(tmp_path / "home") as programs,
     ):
-        programs.configure(place, sink.url)
+        programs.configure(own_place, sink.url)
         receiver, port = await programs.listen(0, "--no-engine", "--status-every", "0")
         workers = [await programs.run("--status-every", "0") for _ in range(2)]
         senders = Senders([port])
@@ -85,7 +61,7 @@ async def test_under_load(tmp_path, server, place, rounds, trouble):
         await senders.reaches(50)
         for _ in range(rounds):
             await asyncio.sleep(rng.uniform(0.0, 0.5))  # a random moment is what is tried here
-            await trouble(server, place)
+            await trouble(own_server)
             async with asyncio.timeout(60):
                 await senders.reaches(len(senders.acknowledged) + 50)
             assert receiver.running
@@ -94,21 +70,12 @@ async def test_under_load(tmp_path, server, place, rounds, trouble):
         await load
         await senders.finish()
         async with asyncio.timeout(100):
-            await nothing_queued(place)
+            await books.until_nothing_queued(own_place)
             for program in (receiver, *workers):
                 assert await program.stop() == 0
-        stored = await books.by_answer(place)
+        stored = await books.by_answer(own_place)
         made = range(1, senders.made + 1)
         assert senders.acknowledged == set(made)
         assert stored == {f"answer {n}": State.WITHHELD if anonymous(n) else State.DELIVERED for n in made}
         received = Counter(event["userId"] for event in sink.events)
     assert received == {f"acct_{n}": 1 for n in made if not anonymous(n)}, "under one message id each"
-
-
-async def nothing_queued(place: str) -> None:
-    """Wait until every delivery has an end state."""
-    async with open_journal(place) as journal:
-        newest = (await journal.page(EVERYTHING, limit=1)).deliveries[0].id
-        ids = IdRanges()
-        ids.add(list(range(1, newest + 1)))
-        assert not (await until_settled(journal, ids, ["production"])).queued

@@ -98,6 +98,12 @@ class Senders:
             self._progress.clear()
             await self._progress.wait()
 
+    async def hears(self, status: int, number: int) -> None:
+        """Wait until so many answers had this status."""
+        while self.statuses[status] < number:
+            self._progress.clear()
+            await self._progress.wait()
+
     async def finish(self) -> None:
         """Send again what is not acknowledged yet."""
         async with asyncio.timeout(60):
@@ -124,11 +130,11 @@ class Senders:
                 assert status in (200, 503), head
                 if status == 200:
                     self.acknowledged.add(number)
-                    self._progress.set()
                 else:
                     assert b"retry-after:" in head, head
                     self.again.append(number)
                 number = -1
+                self._progress.set()
                 if pause := self._pause if status == 200 else REFUSED_FOR_NOW:
                     await asyncio.sleep(pause)
         except (OSError, asyncio.IncompleteReadError):
