@@ -13,6 +13,8 @@ import struct
 import sys
 import termios
 from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
 
 _ESCAPES = re.compile(rb"\x1b(\[[0-9;?<>=]*[a-zA-Z]|[()][A-Z0-9]|[=>]|\][^\x07\x1b]*(\x07|\x1b\\))")
 _KEPT = 400_000
@@ -20,13 +22,21 @@ _KEPT = 400_000
 
 
 class PtyConsole:
-    """`sprig-tui` in a terminal."""
+    """`sprig-tui` in a terminal; a context manager that leaves none behind."""
 
     def __init__(self) -> None:
         self._master = -1
         self._written = b""
         self._news = asyncio.Event()
         self.process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.end()
 
     async def start(self, environ: Mapping[str, str], *options: str) -> None:
         """Start it; again when it was killed."""
