@@ -16,6 +16,10 @@ FILTER_KEYS = ("3/status:failed\r", "3/\x15\r", "?", "\x1b")
 """For a console without a way to send: in another place than was meant, letters are commands."""
 
 
+MOST_STARTS = 120
+"""Tries, a second apart, of a supervisor that starts a program again."""
+
+
 class Machine:
     """One of the seven: a folder of settings of its own, and how its program is started, killed and ended."""
 
@@ -120,7 +124,21 @@ class Fleet:
             await machine.kill()
             machine.kills += 1
             await is_set(until, self.rng.uniform(0, 2))
+            for _ in range(MOST_STARTS):
+                if await self._restarted(machine):
+                    break
+                await asyncio.sleep(1)
+
+    async def _restarted(self, machine: Machine) -> bool:
+        """Whether it came up; it does not while the server is away, and a supervisor tries again."""
+        try:
             await machine.start()
+        except AssertionError as error:
+            if "does not answer" not in str(error):
+                raise
+            await machine.kill()
+            return False
+        return True
 
     async def look_around(self, until: asyncio.Event) -> None:
         """Press keys in the consoles."""
