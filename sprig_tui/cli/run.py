@@ -161,7 +161,7 @@ class _Run:
             interrupts = stack.enter_context(Interrupts())
             async with opened_journal(self._settings):
                 pass  # what is wrong with it is said once, before anything starts
-            supervisor = Supervisor(number)
+            supervisor, watchpost = Supervisor(number), None
             if self._bound is not None:
                 journal = await stack.enter_async_context(opened_journal(self._settings))
                 watchpost = await stack.enter_async_context(
@@ -170,8 +170,9 @@ class _Run:
                 supervisor = Supervisor(number, watchpost.metrics)
                 stack.callback(asyncio.create_task(self._keep_current(None, watchpost)).cancel)
             diagnostics.note(f"starting {number} workers; Ctrl-C stops them in good order")
-            supervisor.start()
-            await interrupts.asked.wait()
+            await supervisor.run(interrupts.asked)
+            if watchpost:
+                watchpost.stop()
             diagnostics.note("stopping: requests on the wire finish first; again to stop at once")
             code = await supervisor.stop(interrupts.insisted)
             diagnostics.note(f"all {number} workers stopped")

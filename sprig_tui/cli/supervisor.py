@@ -42,9 +42,12 @@ class Supervisor:
         self._workers = [_Worker(place, tally) for place in range(1, number + 1)]
         self._tasks: list[asyncio.Task[int]] = []
 
-    def start(self) -> None:
-        """Start them all."""
+    async def run(self, asked: asyncio.Event) -> None:
+        """Start them all, and keep them alive until this is set, or until a fault of ours that `stop` then raises."""
         self._tasks = [asyncio.create_task(worker.keep()) for worker in self._workers]
+        asking = asyncio.create_task(asked.wait())
+        await asyncio.wait((asking, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
 
     async def stop(self, at_once: asyncio.Event) -> int:
         """Let all finish what is on the wire, or break it off once `at_once` is set; the worst of their exit codes."""
