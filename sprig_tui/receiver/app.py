@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from sprig_tui.errors import JournalError
 from sprig_tui.receiver.body import SenderGoneError, check_kind, read_body
 from sprig_tui.receiver.complaints import Complaints
 from sprig_tui.receiver.limits import Hand, Limits
@@ -83,7 +84,8 @@ class Receiver:
         except RefusedError as error:
             status = error.status
             sender = request.client.host if request.client else "an unknown sender"
-            self._complaints.hear(status, request.url.path, sender, error.message)
+            why = error.__cause__.message if isinstance(error.__cause__, JournalError) else error.message
+            self._complaints.hear(status, request.url.path, sender, why)
             raise
         except SenderGoneError:
             status = _GONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from itertools import islice
 
@@ -30,7 +29,6 @@ RETRY = "5"
 """Seconds that the sender is asked to wait while the journal takes nothing."""
 
 _ORIGIN = Origin(SOURCE)
-_log = logging.getLogger(__name__)
 
 
 class Receipt(Struct, frozen=True):
@@ -88,7 +86,6 @@ class Reception:
         try:
             added = await self._inflow.store(entries)
         except JournalError as error:
-            _log.warning("a webhook was not stored, and was answered 503: %s", error.message)
             raise RefusedError(
                 503, "it could not be stored; send it again", headers={"retry-after": RETRY}, body_read=True
             ) from error

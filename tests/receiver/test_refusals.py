@@ -305,6 +305,17 @@ class Full(SQLiteJournal):
         return await super().add(entries)
 
 
+async def test_an_outage_does_not_fill_the_log(serve, answer, tmp_path, caplog):
+    async with Full(tmp_path / "full.db") as journal:
+        served = await serve(journal=journal)
+        for number in range(20):
+            assert (await served.post(answer(number))).status_code == 503
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert "503" in told[0]
+    assert "no room left for the journal" in told[0]
+
+
 async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path):
     async with Full(tmp_path / "full.db") as journal:
         served = await serve(journal=journal)
