@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ CONCURRENCY = 20
 
 def make_app(database: str, url: str) -> tuple[procrastinate.App, Any]:
     """The app and its task, which sends one track call."""
+    logging.getLogger("procrastinate").setLevel(logging.ERROR)  # it warns of scripts such as this
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=database))
     client = httpx.AsyncClient(auth=(KEY, ""), timeout=15)
 

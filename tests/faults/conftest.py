@@ -91,7 +91,7 @@ async def worker(journal_place):
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
     """One that syncs to disk, and can be killed without disturbing other tests."""
-    with PostgresServer(durable=True) as started:
+    with PostgresServer(durable=True, settings={"max_connections": "50"}) as started:
         yield started
 
 

@@ -45,7 +45,23 @@ async def cut_off(server: PostgresServer) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("trouble", [killed, stopped, cut_off])
+async def crowded(server: PostgresServer) -> None:
+    """Others have taken every connection that there is."""
+    taken: list[asyncpg.Connection] = []
+    try:
+        while True:
+            taken.append(await asyncpg.connect(server.url()))
+            await taken[0].execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sprig-tui'"
+            )
+    except asyncpg.TooManyConnectionsError:
+        await asyncio.sleep(random.uniform(0, 1))
+    finally:
+        for connection in taken:
+            await connection.close()
+
+
+@pytest.mark.parametrize("trouble", [killed, stopped, cut_off, crowded])
 async def test_under_load(tmp_path, own_server, own_place, rounds, trouble):
     rng = random.Random(rounds)
     async with (
