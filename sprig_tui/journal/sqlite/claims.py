@@ -14,7 +14,6 @@ from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
 from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes, numbers_text, read_numbers
 
-_NEWEST_ID = (1 << 63) - 1
 _FAR_AHEAD = 1 << 62
 
 _LOOK_AHEAD = 250
@@ -72,17 +71,17 @@ def _due(
     fitting: list[tuple[int, int, int, int]] = []
     total = -1
     patient = now - PATIENCE_MS
-    for priority, (after, until) in product(
+    for priority, (since, until) in product(
         (0, 1),
         (
-            (0, patient),  # failed long ago
-            (-1, 0),  # never tried
-            (max(patient, 0), now),
+            (1, patient),  # failed long ago
+            (0, 0),  # never tried
+            (max(patient + 1, 1), now),
             # a wait that reaches further than any may is the work of a clock that jumped
-            (now + MAX_LANE_WAIT_MS, _FAR_AHEAD),
+            (now + MAX_LANE_WAIT_MS + 1, _FAR_AHEAD),
         ),
     ):
-        place = (after, _NEWEST_ID)
+        place = (since, 0)
         while len(fitting) < limit:
             number = min(_LOOK_AHEAD, limit - len(fitting))
             found = connection.execute(_DUE, (environment, priority, until, *place, number)).fetchone()[0]
