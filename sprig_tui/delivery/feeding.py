@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.pump import Pump
+from sprig_tui.delivery.turns import SHORT_TURNS
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 from sprig_tui.sprig.records import Record
@@ -88,13 +89,14 @@ async def feed(
     pump = Pump(records, intake.entry)
     pump.start()
     try:
-        while entries := await pump.take():
-            touched = fed.count(entries, await _stored(journal, entries, fed))
-            if engine is not None:
-                for environment in touched:
-                    engine.wake(environment)
-            if progress is not None:
-                progress(fed)
+        with SHORT_TURNS:
+            while entries := await pump.take():
+                touched = fed.count(entries, await _stored(journal, entries, fed))
+                if engine is not None:
+                    for environment in touched:
+                        engine.wake(environment)
+                if progress is not None:
+                    progress(fed)
     finally:
         pump.stop()
     return fed
