@@ -11,6 +11,8 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
+from sprig_tui.console.themes import DISABLED, MUTED
+
 GAP = 2
 
 
@@ -84,8 +86,8 @@ class KeyBar(Widget):
         """One line."""
         pieces: list[str | tuple[str, str]] = [" "]
         for hint in self._shown:
-            pieces.append((hint.key, "bold $text-accent" if hint.enabled else "$text-disabled"))
-            pieces.append((f" {hint.label}", "$text-muted" if hint.enabled else "$text-disabled"))
+            pieces.append((hint.key, "bold $text-accent" if hint.enabled else DISABLED))
+            pieces.append((f" {hint.label}", MUTED if hint.enabled else DISABLED))
             pieces.append(" " * GAP)
         return Content.assemble(*pieces)
 

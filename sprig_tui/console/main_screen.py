@@ -171,6 +171,9 @@ class MainScreen(Screen[None]):
         trouble = (self.vitals.trouble,) if self.vitals.trouble else ()
         foreign = (self._foreign,) if self._foreign else ()
         self.environments.doubts = (*trouble, *foreign, *self.console.doubts)
+        if "deliveries" in self.panes:
+            # narrow, the Environments pane is folded, and the status line too short for what to do about it
+            self.deliveries.trouble = self.vitals.trouble if self.has_class("-narrow") else ""
 
     # -- commands -----------------------------------------------------------------------------------------------------
 

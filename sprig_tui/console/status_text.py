@@ -9,6 +9,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.themes import MUTED
 from sprig_tui.console.vitals import HISTORY, Vitals
 from sprig_tui.text import printable
 
@@ -33,7 +34,7 @@ def sparkline(history: Sequence[int]) -> str:
 def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list[Piece]:
     """The whole line for so many cells."""
     left = [Piece(" sprig-tui", "bold"), Piece(f" {label}" if label else "", "$text-accent"), Piece("   ")]
-    right = [Piece(f"journal: {vitals.journal} ", _JOURNAL.get(vitals.journal, "$text-muted"))]
+    right = [Piece(f"journal: {vitals.journal} ", _JOURNAL.get(vitals.journal, MUTED))]
     if vitals.trouble:
         room = max(10, width - _cells(left) - _cells(right) - 4)
         return _spread([*left, Piece(f"✗ {printable(vitals.trouble, limit=room)}", "$text-error")], right, width)
@@ -74,15 +75,15 @@ def _environment(view: EnvironmentView) -> list[Piece]:
     else:
         word = _CUT.split(standing.text, maxsplit=1)[0]
         style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
-        pieces.append(Piece(printable(word, limit=40), style or "$text-muted"))
+        pieces.append(Piece(printable(word, limit=40), style or MUTED))
     return [*pieces, Piece("   ")]
 
 
 def _numbers(vitals: Vitals) -> list[Piece]:
     return [
-        Piece(f"queued {vitals.queued:,}  ", "" if vitals.queued else "$text-muted"),
-        Piece(f"failed {vitals.failed:,}  ", "$text-error" if vitals.failed else "$text-muted"),
-        Piece(f"withheld {vitals.withheld:,}  ", "$text-warning" if vitals.withheld else "$text-muted"),
+        Piece(f"queued {vitals.queued:,}  ", "" if vitals.queued else MUTED),
+        Piece(f"failed {vitals.failed:,}  ", "$text-error" if vitals.failed else MUTED),
+        Piece(f"withheld {vitals.withheld:,}  ", "$text-warning" if vitals.withheld else MUTED),
     ]
 
 

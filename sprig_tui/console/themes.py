@@ -8,6 +8,8 @@ from textual.theme import Theme
 
 from sprig_tui.config.document import nearest
 
+MUTED, DISABLED = "$foreground 70%", "$foreground 40%"
+"""For texts made of pieces: in these Textual takes `$text-muted` for the colour of the greatest contrast."""
 DEFAULT = "sprig"
 THEMES = (
     Theme(

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sprig_tui.console.core import Core
+from sprig_tui.console.themes import MUTED
 from sprig_tui.delivery.roster import headcount, roster
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.records import Worker
@@ -81,5 +82,5 @@ def table(workers: Sequence[Worker], now: int) -> Content:
     if not workers:
         return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")
     heading, *lines = roster(workers, now)
-    pieces: list[str | tuple[str, str]] = [headcount(workers), "\n\n", (heading, "$text-muted")]
+    pieces: list[str | tuple[str, str]] = [headcount(workers), "\n\n", (heading, MUTED)]
     return Content.assemble(*pieces, *(f"\n{line}" for line in lines))

@@ -10,7 +10,7 @@ os.environ.pop("NO_COLOR", None)
 import asyncio
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from sprig_tui.clock import Clock
 from sprig_tui.config.paths import in_folder
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.writing import save_environment
@@ -27,10 +28,13 @@ from sprig_tui.console.app import SprigTui
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.core import Sources
 from sprig_tui.console.styles import sheets
+from sprig_tui.console.themes import THEMES
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
+
+from .looks import DARK, picture_of, text_of
 
 NOW = 1_790_000_000_000
 """2026-09-21T14:13:20Z."""
@@ -62,6 +66,9 @@ class Host(App[None]):
         super().__init__()
         self._hosted = widgets
         self.permissions = permissions or Permissions()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK
 
     def compose(self) -> ComposeResult:
         yield from self._hosted
@@ -112,22 +119,17 @@ def screen_text() -> Callable[[App], str]:
     return text_of
 
 
-def text_of(app: App) -> str:
-    size = app.size
-    strips = app.screen._compositor.render_strips(size)
-    return "\n".join(strip.crop(0, size.width).text.rstrip() for strip in strips) + "\n"
-
-
 @pytest.fixture
-def snapshot() -> Callable[[App, str], None]:
-    """`snapshot(app, "deliveries-empty")` compares the screen with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt.
+def snapshot() -> Callable[[Pilot, str], Awaitable[None]]:
+    """`await snapshot(pilot, "deliveries")` compares with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt, see `looks`.
 
     SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen instead; look at the difference before keeping it.
     """
 
-    def compare(app: App, name: str) -> None:
-        file = SNAPSHOTS / f"{name}-{app.size.width}x{app.size.height}.txt"
-        seen = text_of(app)
+    async def compare(pilot: Pilot, name: str) -> None:
+        size = pilot.app.size
+        file = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
+        seen = await picture_of(pilot)
         if os.environ.get(UPDATE):
             file.parent.mkdir(exist_ok=True)
             file.write_text(seen, encoding="utf-8")
@@ -168,13 +170,19 @@ class Bench:
 
     @asynccontextmanager
     async def running(
-        self, *, size: tuple[int, int] = (120, 40), ready: bool = True, files: tuple[str, ...] = (), **permissions: bool
+        self,
+        *,
+        size: tuple[int, int] = (120, 40),
+        ready: bool = True,
+        files: tuple[str, ...] = (),
+        clock: Clock | None = None,
+        **permissions: bool,
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
         sources = Sources(
             self.paths, lambda: load_settings(self.paths), self.journal_class, _engine, list_sources=self.list_sources
         )
-        app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files)
+        app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files, clock=clock)
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot
             await self.until(lambda: not ready or app.main.vitals.journal == "sqlite")

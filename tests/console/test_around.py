@@ -13,7 +13,7 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 async def test_help_tells_the_keys_of_the_pane(console, snapshot, size):
     async with console.running(size=size) as pilot:
         await console.press("1", "question_mark")
-        snapshot(pilot.app, "help-environments")
+        await snapshot(pilot, "help-environments")
         await console.press("escape")
         assert len(pilot.app.screen_stack) == 1
 

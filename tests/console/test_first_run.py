@@ -9,7 +9,7 @@ import pytest
 async def test_first_run_says_what_to_do_next(console, snapshot, size):
     async with console.running(size=size) as pilot:
         assert pilot.app.main.focused_scope() == "environments"
-        snapshot(pilot.app, "first-run")
+        await snapshot(pilot, "first-run")
     assert not console.paths.config_file.exists()
 
 

@@ -88,3 +88,24 @@ async def test_where_the_config_is_not_to_be_changed_it_is_for_now(console, perm
         await console.until(lambda: any("for now" in said and why in said for said in console.notices()))
         assert pilot.app.theme == "dracula"
     assert console.paths.config_file.read_text() == CONFIG
+
+
+def lightness(color) -> float:
+    red, green, blue = color.triplet
+    return 0.3 * red + 0.59 * green + 0.11 * blue
+
+
+@pytest.mark.parametrize("theme", ["sprig", "sprig-light"])
+async def test_what_is_muted_stands_back_and_what_is_refused_still_more(console, theme):
+    console.write(f'[console]\ntheme = "{theme}"\n')
+    async with console.running(read_only=True) as pilot:
+        await console.press("3")
+        found = {}
+        for y in (0, pilot.app.size.height - 1):
+            for segment in pilot.app.screen._compositor.render_strips()[y]:
+                style = segment.style
+                if style.color is None:
+                    continue
+                found[segment.text.strip()] = abs(lightness(style.color) - lightness(style.bgcolor))
+    assert found["sprig-tui"] > found["queued 0"] > 40
+    assert found["filter"] > found["replay"] > 20

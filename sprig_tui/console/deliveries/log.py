@@ -46,6 +46,8 @@ class DeliveryLog(LogJobs, Framed, Vertical):
 
     environment_names: var[tuple[str, ...]] = var(())
     """For completing `env:`."""
+    trouble: var[str] = var("")
+    """What is to be said below the rows, where there is no other room for it."""
 
     class DeliverySelected(Message):
         """The person moved to a delivery."""
@@ -120,6 +122,10 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         self.post_message(self.FilterChanged(query))
         self._say()
 
+    def watch_trouble(self) -> None:
+        """Something went wrong, or is over."""
+        self._say()
+
     @property
     def following(self) -> bool:
         """Whether the log stays with the newest."""
@@ -148,7 +154,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         )
         if not self._ready:
             return
-        self._trouble.say(Content(printable(self.log_watch.trouble, limit=400)))
+        self._trouble.say(Content(printable(self.trouble or self.log_watch.trouble, limit=400)))
         said = hints(standing, opened=search is not None)
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing

@@ -10,8 +10,9 @@ from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import KEY_LENGTH, KeyLint, lint_key
 from sprig_tui.console.dialogs import Dialog
+from sprig_tui.console.themes import MUTED
 
-_STYLES = {"stripped": "$text-muted", "warning": "$text-warning", "error": "$text-error"}
+_STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
 _MARKS = {"stripped": "✓", "warning": "!", "error": "✗"}
 
 

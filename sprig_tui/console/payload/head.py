@@ -10,6 +10,7 @@ from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.spans import Span
 from sprig_tui.console.payload.summary import Position, delivery_text, position_text
 from sprig_tui.console.payload.views import VIEWS
+from sprig_tui.console.themes import MUTED
 from sprig_tui.text import printable
 
 _STYLES = {
@@ -17,7 +18,7 @@ _STYLES = {
     "bad": "$text-error",
     "warning": "$text-warning",
     "accent": "$text-accent",
-    "muted": "$text-muted",
+    "muted": MUTED,
 }
 _RULE = " ── "
 _LEAST_NAME = 12
@@ -41,7 +42,7 @@ def verdict_content(spans: Sequence[Span], reason: str) -> Content:
     """The bottom line, and the reason below it."""
     parts = [Content.styled(printable(text), _STYLES.get(role, "")) for text, role, _ in spans]
     if reason:
-        parts.append(Content.styled(f"\n{printable(reason)}", "$text-muted"))
+        parts.append(Content.styled(f"\n{printable(reason)}", MUTED))
     return Content("").join(parts)
 
 

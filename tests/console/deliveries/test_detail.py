@@ -118,7 +118,7 @@ def test_titles_and_times(delivery):
 async def test_pictures(opened, log, mixed, snapshot, until, size):
     async with opened(size=size) as pilot:
         await shown(pilot, log, mixed["failed"], until)
-        snapshot(pilot.app, "delivery-detail")
+        await snapshot(pilot, "delivery-detail")
 
 
 async def shown(pilot, log, delivery_id, until):

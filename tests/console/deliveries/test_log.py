@@ -16,9 +16,9 @@ def rows(log):
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_pictures(opened, log, mixed, snapshot, size):
     async with opened(size=size) as pilot:
-        snapshot(pilot.app, "deliveries")
+        await snapshot(pilot, "deliveries")
         await pilot.press("slash", *"status:fialed", "enter")
-        snapshot(pilot.app, "deliveries-wrong-filter")
+        await snapshot(pilot, "deliveries-wrong-filter")
 
 
 async def test_an_empty_journal_says_what_to_do(opened, log, screen_text):

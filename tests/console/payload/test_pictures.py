@@ -17,13 +17,13 @@ TROUBLED = [
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 @pytest.mark.parametrize("view", ["Fields", "JSON", "Raw", "curl"])
 async def test_pictures(bench, inspector, lines_file, snapshot, size, view):
-    async with bench(size=size, file=lines_file(TROUBLED, "troubled.jsonl")) as (app, pilot):
+    async with bench(size=size, file=lines_file(TROUBLED, "troubled.jsonl")) as (_app, pilot):
         inspector.view_name = view
         await settle(pilot)
-        snapshot(app, f"payload-{view.lower()}")
+        await snapshot(pilot, f"payload-{view.lower()}")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_picture_of_nothing(bench, snapshot, size):
-    async with bench(size=size) as (app, _pilot):
-        snapshot(app, "payload-empty")
+    async with bench(size=size) as (_app, pilot):
+        await snapshot(pilot, "payload-empty")
