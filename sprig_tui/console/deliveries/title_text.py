@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from textual.content import Content
 
 from sprig_tui.text import one_line
 
@@ -38,6 +39,15 @@ def title(standing: Standing) -> str:
     elif standing.new:
         parts.append(f"+{standing.new:,} new")
     return BETWEEN.join(parts)
+
+
+def clickable(text: str, standing: Standing) -> Content:
+    """The title with its last words doing what `f` does, where they are about following."""
+    if not (standing.following or standing.new):
+        return Content(text)
+    before, between, last = text.rpartition(BETWEEN)
+    # the markup is our own; the text is put in as it is
+    return Content.assemble(before, between, Content.from_markup('[@click="follow"]$text[/]', text=last))
 
 
 def amount(standing: Standing) -> str:

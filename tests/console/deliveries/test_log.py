@@ -259,3 +259,17 @@ async def test_a_journal_opened_again_goes_on_where_one_was(opened, log, mixed, 
         await until(pilot, lambda: log.log_watch.search is not before)
         assert log.lines.selected == chosen
         assert not log.following
+
+
+async def test_a_click_on_how_many_are_new_goes_to_them(opened, log, mixed, journal, entry, screen_text, until):
+    async with opened() as pilot:
+        await pilot.press("g")
+        await journal.add([entry(), entry()])
+        await until(pilot, lambda: "+2 new" in screen_text(pilot.app))
+        x = screen_text(pilot.app).splitlines()[0].index("+2 new")
+        await pilot.click(offset=(x + 1, 0))
+        await until(pilot, lambda: log.following)
+        assert log.lines.cursor == log.lines.count - 1
+        await until(pilot, lambda: "following" in screen_text(pilot.app))
+        await pilot.click(offset=(screen_text(pilot.app).splitlines()[0].index("following"), 0))
+        await until(pilot, lambda: not log.following)
