@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.records import AddedAs, Entry, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.message_id import PREFIX, derived_message_id
@@ -35,6 +37,24 @@ class Known(Struct, frozen=True, gc=False):
     updated_at: int
     state: State
     reason: str
+
+
+KNOWN = "d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason"
+"""The columns of a Known, of `deliveries d JOIN environments e`."""
+
+
+def known_of(row: Sequence[Any]) -> Known:
+    """A row of KNOWN as a record."""
+    return Known(
+        id=row[0],
+        environment=row[1],
+        message_id=row[2],
+        digest=row[3],
+        question_id=row[4],
+        updated_at=row[5],
+        state=STATES[row[6]],
+        reason=row[7],
+    )
 
 
 def key_of(environment: str, message_id: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sprig_tui.journal.query import Query, named_environments
-from sprig_tui.journal.records import ReplayJob, State
+from sprig_tui.journal.records import Entry, ReplayJob, State
 from sprig_tui.reasons import Reason
 
 SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
@@ -40,4 +40,33 @@ def job_of(row: Sequence[Any]) -> ReplayJob:
         queued=row[8],
         skipped=row[9],
         environments=named_environments(msgspec.json.decode(row[10], type=Query)),
+    )
+
+
+RESENT = (
+    "d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id, d.question_type,"
+    " d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited"
+)
+"""What a new sending takes over, of `deliveries d JOIN environments e`."""
+
+
+def resent(row: Sequence[Any], message_id: str, raw: bytes, body: bytes) -> Entry:
+    """A row of RESENT and its payload as another delivery, under another message id of the same length."""
+    return Entry(
+        environment=row[3],
+        message_id=message_id,
+        survey_id=row[5],
+        survey_name=row[6],
+        user_id=row[7],
+        question_type=row[8],
+        question_id=row[9],
+        answer=row[10],
+        answered_at=row[11],
+        updated_at=row[12],
+        digest=row[13],
+        source=row[14],
+        line=row[15],
+        edited=bool(row[16]),
+        raw=raw,
+        body=body.replace(row[4].encode(), message_id.encode(), 1),
     )

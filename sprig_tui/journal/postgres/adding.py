@@ -7,8 +7,19 @@ from collections.abc import Iterable, Sequence
 import asyncpg
 from msgspec.structs import replace
 
-from sprig_tui.journal.columns import NUMBERS, STATES
-from sprig_tui.journal.identity import MASK, Known, heals, key_of, relate, renamed, set_apart, tie_message_id
+from sprig_tui.journal.columns import NUMBERS
+from sprig_tui.journal.identity import (
+    KNOWN,
+    MASK,
+    Known,
+    heals,
+    key_of,
+    known_of,
+    relate,
+    renamed,
+    set_apart,
+    tie_message_id,
+)
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
@@ -144,23 +155,13 @@ def keys_of(entries: Iterable[Entry]) -> set[int]:
 async def lookup(connection: asyncpg.Connection, keys: set[int]) -> dict[int, Known | None]:
     """What stands at these keys."""
     rows = await connection.fetch(
-        "SELECT i.key, d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason"
-        " FROM ids i JOIN deliveries d ON d.id = i.delivery JOIN environments e ON e.id = d.environment"
-        " WHERE i.key = ANY ($1::bigint[])",
+        f"SELECT {KNOWN}, i.key FROM ids i JOIN deliveries d ON d.id = i.delivery"
+        " JOIN environments e ON e.id = d.environment WHERE i.key = ANY ($1::bigint[])",
         list(keys),
     )
     known: dict[int, Known | None] = dict.fromkeys(keys)
     for row in rows:
-        known[row[0]] = Known(
-            id=row[1],
-            environment=row[2],
-            message_id=row[3],
-            digest=row[4],
-            question_id=row[5],
-            updated_at=row[6],
-            state=STATES[row[7]],
-            reason=row[8],
-        )
+        known[row["key"]] = known_of(row)
     return known
 
 

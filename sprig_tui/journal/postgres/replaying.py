@@ -16,13 +16,12 @@ from sprig_tui.journal.postgres.looking import count
 from sprig_tui.journal.postgres.packs import payloads
 from sprig_tui.journal.postgres.where import where
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
-from sprig_tui.journal.resending import JOB, LOOK, job_of, sendable
+from sprig_tui.journal.records import Added, JobState, ReplayJob, State
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, job_of, resent, sendable
 
 _RESENT = (
-    "SELECT d.id, d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
-    " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited,"
-    " e.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id"
+    f"SELECT {RESENT}, d.id, e.id AS number FROM deliveries d JOIN environments e ON e.id = d.environment"
+    " WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id"
 )
 
 
@@ -64,20 +63,20 @@ async def requeue(
             changed,
             priority,
         )
+        environments = [row[4] for row in again.values()]
         await connection.execute(
-            "SELECT close_books($1::integer[] || $1::integer[], $2::smallint[] || array_fill(0::smallint,"
-            " ARRAY[cardinality($2::smallint[])]), array_fill(-1::bigint, ARRAY[cardinality($2::smallint[])])"
-            " || array_fill(1::bigint, ARRAY[cardinality($2::smallint[])]), $3::bigint[])",
-            [row[4] for row in again.values()],
-            [row[1] for row in again.values()],
+            "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[])",
+            environments * 2,
+            [row[1] for row in again.values()] + [0] * len(again),
+            [-1] * len(again) + [1] * len(again),
             changed,
         )
     return added
 
 
 async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, priority: int) -> list[Added]:
-    rows = {row[0]: row for row in await connection.fetch(_RESENT, list(ids))}
-    fit = [key for key, row in rows.items() if sendable(STATES[row[1]], row[2], row[3])]
+    rows = {row["id"]: row for row in await connection.fetch(_RESENT, list(ids))}
+    fit = [key for key, row in rows.items() if sendable(STATES[row[0]], row[1], row[2])]
     stored = await payloads(connection, fit) if fit else {}
     made = {
         row[0]: row[1]
@@ -85,7 +84,7 @@ async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, 
             "SELECT origin, count(*) FROM deliveries WHERE origin = ANY ($1::bigint[]) GROUP BY origin", fit
         )
     }
-    known = await lookup(connection, {key_of(rows[one][4], _next_id(rows[one], made)) for one in fit})
+    known = await lookup(connection, {key_of(rows[one][3], _next_id(rows[one], made)) for one in fit})
     while True:
         plan = Plan(known)
         added: list[Added] = []
@@ -95,49 +94,28 @@ async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, 
                     continue
                 row = rows[delivery_id]
                 if delivery_id not in stored:
-                    added.append(Added(delivery_id, "known", STATES[row[1]], row[2]))
+                    added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
                     continue
                 message_id = _unused_message_id(plan, row, made)
-                planned = plan.append(_resent(row, message_id, *stored[delivery_id]), delivery_id)
+                planned = plan.append(resent(row, message_id, *stored[delivery_id]), delivery_id)
                 added.append(Added(planned.id, "new", State.QUEUED))
         except Unseen as unseen:
             known |= await lookup(connection, unseen.keys)
             continue
-        first = await store(connection, plan, {row[4]: row[18] for row in rows.values()}, now, priority=priority)
+        first = await store(connection, plan, {row[3]: row["number"] for row in rows.values()}, now, priority=priority)
         return numbered(added, first)
 
 
 def _next_id(row: asyncpg.Record, made: dict[int, int]) -> str:
-    return resend_message_id(row[5], made.get(row[0], 0) + 1)
+    return resend_message_id(row[4], made.get(row["id"], 0) + 1)
 
 
 def _unused_message_id(plan: Plan, row: asyncpg.Record, made: dict[int, int]) -> str:
     """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
-    number = made.get(row[0], 0) + 1
-    while plan.identities.find(row[4], resend_message_id(row[5], number)) is not None:
+    number = made.get(row["id"], 0) + 1
+    while plan.identities.find(row[3], resend_message_id(row[4], number)) is not None:
         number += 1
-    return resend_message_id(row[5], number)
-
-
-def _resent(row: asyncpg.Record, message_id: str, raw: bytes, body: bytes) -> Entry:
-    return Entry(
-        environment=row[4],
-        message_id=message_id,
-        survey_id=row[6],
-        survey_name=row[7],
-        user_id=row[8],
-        question_type=row[9],
-        question_id=row[10],
-        answer=row[11],
-        answered_at=row[12],
-        updated_at=row[13],
-        digest=row[14],
-        source=row[15],
-        line=row[16],
-        edited=row[17],
-        raw=raw,
-        body=body.replace(row[5].encode(), message_id.encode(), 1),
-    )
+    return resend_message_id(row[4], number)
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import chain, count
 
-from sprig_tui.journal.columns import STATES
-from sprig_tui.journal.identity import MASK, Known, key_of
+from sprig_tui.journal.identity import KNOWN, MASK, Known, key_of, known_of
 from sprig_tui.journal.records import Entry
 from sprig_tui.journal.sqlite.rows import insert, numbers_text
 
@@ -26,21 +25,11 @@ def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, K
     known = {}
     for key, delivery_id in found:
         row = connection.execute(
-            "SELECT d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason "
-            "FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            f"SELECT {KNOWN} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
             (delivery_id,),
         ).fetchone()
         if row is not None:
-            known[key] = Known(
-                id=row[0],
-                environment=row[1],
-                message_id=row[2],
-                digest=row[3],
-                question_id=row[4],
-                updated_at=row[5],
-                state=STATES[row[6]],
-                reason=row[7],
-            )
+            known[key] = known_of(row)
     return known
 
 

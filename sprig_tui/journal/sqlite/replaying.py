@@ -12,8 +12,8 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.columns import STATES
 from sprig_tui.journal.identity import Known, resend_message_id
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, Entry, JobState, ReplayJob, State
-from sprig_tui.journal.resending import JOB, LOOK, job_of, sendable
+from sprig_tui.journal.records import Added, JobState, ReplayJob, State
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, job_of, resent, sendable
 from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.identities import Identities
 from sprig_tui.journal.sqlite.looking import count as count_matches
@@ -75,24 +75,7 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
             continue
         message_id = _unused_message_id(connection, identities, delivery_id, row[3], row[4])
         raw, body = stored[delivery_id]
-        entry = Entry(
-            environment=row[3],
-            message_id=message_id,
-            survey_id=row[5],
-            survey_name=row[6],
-            user_id=row[7],
-            question_type=row[8],
-            question_id=row[9],
-            answer=row[10],
-            answered_at=row[11],
-            updated_at=row[12],
-            digest=row[13],
-            source=row[14],
-            line=row[15],
-            edited=bool(row[16]),
-            raw=raw,
-            body=body.replace(row[4].encode(), message_id.encode(), 1),
-        )
+        entry = resent(row, message_id, raw, body)
         new_id = adding.append(entry, delivery_id)
         identities.put(
             Known(
@@ -112,11 +95,7 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
     return added
 
 
-_RESENT = (
-    "SELECT d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id,"
-    " d.question_type, d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited"
-    " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
-)
+_RESENT = f"SELECT {RESENT} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
 
 
 def _unused_message_id(
