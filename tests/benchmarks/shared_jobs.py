@@ -142,8 +142,16 @@ def _stats(url: str) -> Any:
     return json.loads(urllib.request.urlopen(f"{url}/stats").read())
 
 
+async def warm_up(url: str) -> None:
+    """Bring in what an engine needs: a worker runs for months, and its start is not what is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_journal(f"{folder}/none.db") as journal, Engine(journal, environments(url)) as engine:
+            await engine.drain(1.0)
+
+
 async def work(place: str, url: str) -> None:
     """One worker."""
+    await warm_up(url)
     async with open_journal(place) as journal:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
