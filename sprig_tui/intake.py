@@ -110,7 +110,7 @@ class Intake:
         own = name or by_id
         if own and self._declared and own != self._declared:
             said = f"environment id {sprig_id[:80]} is that of {own}" if not name else f"the record names {own}"
-            return Route("", f"{said}, but {self._declared} was declared: send it with -e {own}")
+            return Route("", f"{said}, but {self._declared} was declared: send it to {own}")
         if own:
             return Route(own)
         if not sprig_id:

@@ -221,11 +221,7 @@ class SprigTui(Appearance):
 
     def action_zoom(self) -> None:
         """See `Zoom`."""
-        screen = self.main
-        if screen.maximized is not None:
-            screen.minimize()
-        elif scope := screen.focused_scope():
-            screen.maximize(screen.panes[scope])
+        self.main.zoomed = "" if self.main.zoomed else self.main.focused_scope()
 
     def action_show_workers(self) -> None:
         """See `ShowWorkers`."""

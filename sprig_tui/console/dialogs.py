@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
+from sprig_tui.console.hints import hint
 from sprig_tui.text import printable
 
 Result = TypeVar("Result")
@@ -117,7 +118,7 @@ class TextDialog(Dialog[Result]):
             yield from self.head()
             yield Input(self._value, printable(self._placeholder, limit=200), password=self._masked)
             yield Static("", classes="dialog-fault")
-            yield Static("enter to accept, escape to cancel", classes="dialog-hint")
+            yield Static(hint(("enter to accept", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Ready to type or paste."""

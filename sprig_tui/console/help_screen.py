@@ -16,6 +16,7 @@ from textual.widgets import Static
 from sprig_tui.console.catalogue import PANE_COMMANDS
 from sprig_tui.console.commands import PLACES, Command, Commanded
 from sprig_tui.console.console_commands import COMMANDS as CONSOLE
+from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 
 KEYS = 12
 """Cells of the column of keys."""
@@ -96,7 +97,7 @@ class HelpScreen(ModalScreen[None]):
         """The text, scrolling where it is longer than the screen."""
         with VerticalScroll(classes="dialog-box dialog-long") as box:
             box.border_title = Content(self._heading)
-            box.border_subtitle = Content("escape closes")
+            box.border_subtitle = hint(ESCAPE_CLOSES)
             yield Static(self._content)
 
     def action_leave(self) -> None:

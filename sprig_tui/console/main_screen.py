@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
@@ -53,9 +53,12 @@ class MainScreen(Screen[None]):
         Binding(command.key, f"forward('{command.id}')", command.label, show=command.in_bar, id=command.id)
         for command in _EVERYWHERE.values()
     ]
+    BINDINGS += [Binding("escape", "unzoom", show=False, priority=True)]
     AUTO_FOCUS = ""
 
     vitals: reactive[Vitals] = reactive(Vitals(), repaint=False)
+    zoomed: reactive[str] = reactive("", repaint=False)
+    """The scope of the pane that has the whole screen between status line and key bar; empty for none."""
 
     def __init__(self, core: Core) -> None:
         super().__init__()
@@ -202,6 +205,9 @@ class MainScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """As the pane that the key belongs to."""
+        if action == "unzoom":
+            # while a filter is typed, escape is about that
+            return bool(self.zoomed) and not isinstance(self.focused, Input)
         if action == "forward" and (command := _EVERYWHERE.get(str(parameters[0]))) is not None:
             pane = self.panes.get(command.scope)
             return pane.check_action(command.action(), ()) if pane else None
@@ -218,10 +224,18 @@ class MainScreen(Screen[None]):
         pane = self.panes.get(scope)
         if pane is None:
             return
-        if self.maximized is not None:
-            self.minimize()
+        if self.zoomed != scope:
+            self.zoomed = ""
         # At once, not after the messages that wait: keys typed ahead are for the new pane.
         self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.lines)
+
+    def watch_zoomed(self) -> None:
+        """Give one pane all the room, or each its own."""
+        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in PLACES})
+
+    def action_unzoom(self) -> None:
+        """Escape puts a zoomed pane back."""
+        self.zoomed = ""
 
     # -- Environments -------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sprig_tui.console.core import Core
+from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 from sprig_tui.console.themes import MUTED
 from sprig_tui.delivery.roster import headcount, roster
 from sprig_tui.errors import JournalError
@@ -47,7 +48,7 @@ class WorkersScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Look, and go on looking."""
         self._box.border_title = Content("Live workers")
-        self._box.border_subtitle = Content("escape closes")
+        self._box.border_subtitle = hint(ESCAPE_CLOSES)
         self.run_worker(self._watch(), group="watch")
 
     async def _watch(self) -> None:
@@ -65,7 +66,7 @@ class WorkersScreen(ModalScreen[None]):
         except JournalError as error:
             self._box.border_subtitle = Content(f"cannot read the journal: {printable(error.message, limit=60)}")
             return
-        self._box.border_subtitle = Content("escape closes")
+        self._box.border_subtitle = hint(ESCAPE_CLOSES)
         self._table.update(table(workers, self._core.clock.now()))
 
     def action_scroll(self, lines: int) -> None:

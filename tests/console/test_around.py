@@ -33,10 +33,6 @@ async def test_jump_keys_zoom_and_tab(console):
         for key, scope in (("2", "payload"), ("3", "deliveries"), ("1", "environments")):
             await console.press(key)
             assert pilot.app.main.focused_scope() == scope
-        await console.press("z")
-        assert pilot.app.main.maximized is not None
-        await console.press("z")
-        assert pilot.app.main.maximized is None
         await console.press("tab")
         assert pilot.app.main.focused_scope() == "payload"
 
@@ -87,3 +83,43 @@ def test_every_message_of_the_panes_has_its_handler():
         assert hasattr(MainScreen, message.handler_name), message.handler_name
     for message in (PayloadInspector.CopyRequested, DeliveryLog.CopyRequested, DetailScreen.CopyRequested):
         assert hasattr(SprigTui, message.handler_name), message.handler_name
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize(
+    ("key", "own", "others"),
+    [
+        ("1", "Environments", ("Payload", "Deliveries")),
+        ("2", "Payload", ("Environments", "Deliveries")),
+        ("3", "Deliveries", ("Environments", "Payload")),
+    ],
+)
+async def test_zoom_gives_a_pane_the_whole_screen_and_escape_or_z_takes_it_back(console, size, key, own, others):
+    async with console.running(size=size) as pilot:
+        await console.press(key, "z")
+        lines = console.text().splitlines()
+        assert f"╭─ {own}" in lines[1]
+        assert len(lines[1].rstrip()) == size[0]
+        assert lines[-2].startswith("╰")
+        assert "sprig-tui" in lines[0] or "Production" in lines[0]
+        assert "? help" in lines[-1]
+        assert not any(f"╭─ {other}" in console.text() for other in others)
+        for back in ("z", "escape"):
+            await console.press(back)
+            assert all(f"╭─ {pane}" in console.text() for pane in (own, *others))
+            assert pilot.app.main.focused_scope() == own.lower()
+            await console.press("z")
+        await console.press("1" if key != "1" else "2")
+        assert all(f"╭─ {pane}" in console.text() for pane in (own, *others))
+
+
+async def test_escape_leaves_the_filter_before_the_zoom(console):
+    async with console.running() as pilot:
+        await console.press("3", "z", "slash", *"user:x", "enter", "slash", "escape")
+        assert pilot.app.main.zoomed == "deliveries"
+        assert pilot.app.main.deliveries.filter.text == "user:x"
+        await console.press("escape")
+        assert not pilot.app.main.zoomed
+        assert pilot.app.main.deliveries.filter.text == "user:x"
+        await console.press("escape")
+        assert not pilot.app.main.deliveries.filter.text

@@ -7,7 +7,15 @@ from collections.abc import Callable, Collection, Sequence
 from textual.app import App
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.replay_text import Wish, agreement, explanation, outcome, question, wish_for
+from sprig_tui.console.deliveries.replay_text import (
+    EVERYTHING_THERE_IS,
+    Wish,
+    agreement,
+    explanation,
+    outcome,
+    question,
+    wish_for,
+)
 from sprig_tui.console.dialogs import Confirm, ConfirmName
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
@@ -97,7 +105,7 @@ class ReplayDesk:
             number = await self._journal.count(Query((*kept, Term("env", name))))
             if number:
                 by_environment[name] = number
-        return Wish(by_environment=by_environment, as_new=as_new, filter=query.text or "everything in the journal")
+        return Wish(by_environment=by_environment, as_new=as_new, filter=query.text or EVERYTHING_THERE_IS)
 
     async def _agreed(self, wish: Wish) -> bool:
         """Ask; where protected environments are meant, for each of their names."""

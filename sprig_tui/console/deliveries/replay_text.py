@@ -11,6 +11,8 @@ from sprig_tui.journal.records import Added, Delivery, ReplayJob, State
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
+EVERYTHING_THERE_IS = "everything in the journal"
+"""Stands for the filter where there is none."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -61,7 +63,9 @@ def question(wish: Wish) -> str:
 def explanation(wish: Wish) -> str:
     """What will happen, in a few lines."""
     lines = []
-    if wish.filter:
+    if wish.filter == EVERYTHING_THERE_IS:
+        lines.append(wish.filter)
+    elif wish.filter:
         lines.append(f"everything that matches {one_line(wish.filter, limit=200)}")
     elif wish.bulk and not wish.filter and not wish.as_new and wish.delivered:
         lines.append(f"{wish.delivered:,} of them delivered already")

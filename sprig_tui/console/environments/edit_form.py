@@ -11,6 +11,7 @@ from sprig_tui.config.editing import Value
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.hints import hint
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
 
@@ -74,7 +75,8 @@ class EditForm(Dialog[Changes | None]):
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel")
                 yield Button("Save", id="save", variant="primary")
-            yield Static("enter to save, escape to cancel, tab to the next field", classes="dialog-hint")
+            keys = (("enter to save", "enter"), ("escape to cancel", "escape"), ("tab to the next field", "tab"))
+            yield Static(hint(*keys), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Begin at the top."""

@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import KEY_LENGTH, KeyLint, lint_key
 from sprig_tui.console.dialogs import Dialog
+from sprig_tui.console.hints import hint
 from sprig_tui.console.themes import MUTED
 
 _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
@@ -47,7 +48,7 @@ class KeyForm(Dialog[str | None]):
             yield from self.head()
             yield Input(placeholder=f"{KEY_LENGTH} letters and digits; type or paste", password=True)
             yield Static("", id="findings")
-            yield Static("enter to save, escape to cancel", classes="dialog-hint")
+            yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Ready to type or paste."""

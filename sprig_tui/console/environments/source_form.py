@@ -9,11 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import KEY_LENGTH
 from sprig_tui.console.dialogs import Dialog, plain
 from sprig_tui.console.environments.source_rows import ABOUT, KEY, STATE, SourceRow, filtered, source_rows
+from sprig_tui.console.hints import hint
 from sprig_tui.console.line import Line, Part
 from sprig_tui.console.line_view import LineView
 from sprig_tui.errors import SprigTuiError
@@ -84,7 +86,8 @@ class SourceForm(Dialog[Choice | None]):
             yield Input(placeholder="part of a name or label", id="source-filter")
             yield SourceLines()
             yield Static("asking Segment for the workspace's sources …", id="source-detail")
-            yield Static("type to filter, down goes to the list, enter takes it, escape cancels", classes="dialog-hint")
+            keys = (("down goes to the list", "down"), ("enter takes it", "enter"), ("escape cancels", "escape"))
+            yield Static(Content.assemble("type to filter, ", hint(*keys)), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Ask the workspace; a key can be pasted meanwhile."""

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from sprig_tui.console.dialogs import plain
+from sprig_tui.console.hints import hint
 from sprig_tui.console.line import Line, Part
 from sprig_tui.console.line_view import LineView
 from sprig_tui.console.payload.dropped_path import dropped_paths
@@ -76,7 +77,8 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
             yield Input(self._start, placeholder="a path; tab completes it")
             yield FolderLines()
             yield Static("", classes="dialog-fault")
-            yield Static("tab completes, down goes to the list, enter opens, escape cancels", classes="dialog-hint")
+            keys = (("tab completes", "tab"), ("down goes to the list", "down"), ("enter opens", "enter"))
+            yield Static(hint(*keys, ("escape cancels", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """List the folder to begin with."""

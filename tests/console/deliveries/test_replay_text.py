@@ -3,6 +3,7 @@
 import pytest
 
 from sprig_tui.console.deliveries.replay_text import (
+    EVERYTHING_THERE_IS,
     Wish,
     agreement,
     explanation,
@@ -103,3 +104,8 @@ def test_the_end_of_a_job():
         "the replay of status:failed is done: 90 queued again, 10 skipped (still queued, or nothing to send)"
     )
     assert job_end(job(state="cancelled", skipped=0)) == "the replay of status:failed was cancelled: 90 queued again"
+
+
+def test_no_filter_is_everything():
+    wish = Wish(by_environment={"production": 3}, filter=EVERYTHING_THERE_IS)
+    assert explanation(wish).startswith("everything in the journal\nproduction 3\n")
