@@ -9,24 +9,40 @@ import asyncpg
 
 from sprig_tui.journal.packing import DamagedPayloadError, items
 
+# The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
+# id up by itself cost as much as the claim.
 _OF = (
-    " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= id) FROM unnest($1::bigint[]) id)"
+    " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= low) FROM unnest($1::bigint[]) low"
+    " UNION ALL SELECT p.first FROM unnest($1::bigint[], $2::bigint[]) AS run(low, high)"
+    " CROSS JOIN LATERAL (SELECT first FROM packs WHERE first > low AND first <= high ORDER BY first) p)"
 )
 
 
 async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
     """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError."""
-    packs = await connection.fetch("SELECT first, bodies" + _OF, ids)
+    packs = await connection.fetch("SELECT first, bodies" + _OF, *_runs(ids))
     found = _unpacked([(row[0], row[1]) for row in packs], ids)
     return [found[delivery_id] for delivery_id in ids]
 
 
 async def payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
-    packs = await connection.fetch("SELECT first, raws, bodies" + _OF, ids)
+    packs = await connection.fetch("SELECT first, raws, bodies" + _OF, *_runs(ids))
     raws = _unpacked([(row[0], row[1]) for row in packs], ids)
     calls = _unpacked([(row[0], row[2]) for row in packs], ids)
     return {delivery_id: (raws[delivery_id], calls[delivery_id]) for delivery_id in ids}
+
+
+def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """First and last of each run of ids that follow each other."""
+    lows: list[int] = []
+    highs: list[int] = []
+    for delivery_id in sorted(ids):
+        if not highs or delivery_id > highs[-1] + 1:
+            lows.append(delivery_id)
+            highs.append(delivery_id)
+        highs[-1] = delivery_id
+    return lows, highs
 
 
 def _unpacked(packs: list[tuple[int, bytes]], ids: Sequence[int]) -> dict[int, bytes]:
