@@ -7,13 +7,12 @@ import importlib
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
-from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
@@ -25,6 +24,7 @@ from sprig_tui.console.key_bar import KeyBar
 from sprig_tui.console.notices import tell_fault
 from sprig_tui.console.status_line import StatusLine
 from sprig_tui.console.vitals import Pulse, Vitals
+from sprig_tui.console.zooming import UNZOOM, Zooming
 from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _load_panes() -> None:
 Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Zooming):
     """Environments, Payload, Deliveries; widgets send messages up, only this screen ties them together."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
@@ -53,12 +53,10 @@ class MainScreen(Screen[None]):
         Binding(command.key, f"forward('{command.id}')", command.label, show=command.in_bar, id=command.id)
         for command in _EVERYWHERE.values()
     ]
-    BINDINGS += [Binding("escape", "unzoom", show=False, priority=True)]
+    BINDINGS += [UNZOOM]
     AUTO_FOCUS = ""
 
     vitals: reactive[Vitals] = reactive(Vitals(), repaint=False)
-    zoomed: reactive[str] = reactive("", repaint=False)
-    """The scope of the pane that has the whole screen between status line and key bar; empty for none."""
 
     def __init__(self, core: Core) -> None:
         super().__init__()
@@ -205,9 +203,6 @@ class MainScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """As the pane that the key belongs to."""
-        if action == "unzoom":
-            # while a filter is typed, escape is about that
-            return bool(self.zoomed) and not isinstance(self.focused, Input)
         if action == "forward" and (command := _EVERYWHERE.get(str(parameters[0]))) is not None:
             pane = self.panes.get(command.scope)
             return pane.check_action(command.action(), ()) if pane else None
@@ -228,14 +223,6 @@ class MainScreen(Screen[None]):
             self.zoomed = ""
         # At once, not after the messages that wait: keys typed ahead are for the new pane.
         self.set_focus(pane if isinstance(pane, EnvironmentPane) else pane.lines)
-
-    def watch_zoomed(self) -> None:
-        """Give one pane all the room, or each its own."""
-        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in PLACES})
-
-    def action_unzoom(self) -> None:
-        """Escape puts a zoomed pane back."""
-        self.zoomed = ""
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
@@ -272,6 +259,12 @@ class MainScreen(Screen[None]):
     async def _new_environment(self) -> None:
         if name := await self.console.parts.flows.new():
             self.environments.selected = name
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A file dropped on the terminal is opened, whichever pane has the focus."""
+        if "payload" in self.panes and self.payload.open_pasted(event.text):
+            event.stop()
+            self.focus_pane("payload")
 
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 

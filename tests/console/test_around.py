@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from textual import events
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -123,3 +124,17 @@ async def test_escape_leaves_the_filter_before_the_zoom(console):
         assert pilot.app.main.deliveries.filter.text == "user:x"
         await console.press("escape")
         assert not pilot.app.main.deliveries.filter.text
+
+
+@pytest.mark.parametrize("pane", ["1", "2", "3"])
+async def test_a_file_dropped_on_the_terminal_is_opened_wherever_the_focus_is(console, tmp_path, pane):
+    file = tmp_path / "my answers.jsonl"
+    file.write_text(
+        '{"responseGroupId":"g","question":"How easy?","questionType":"LIKERT","response":4,"userId":"a"}\n'
+    )
+    async with console.running() as pilot:
+        await console.press(pane)
+        pilot.app.post_message(events.Paste("some other text"))
+        pilot.app.post_message(events.Paste(f"'{file}'"))
+        await console.until(lambda: "my answers.jsonl  1 of 1" in console.text())
+        assert pilot.app.main.focused_scope() == "payload"
