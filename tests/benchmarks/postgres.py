@@ -59,13 +59,15 @@ class Bench:
 
     def server_cpu(self) -> float:
         """Seconds of CPU that the server took, its ended processes included."""
-        main = psutil.Process(self.server.pid)
-        own = main.cpu_times()
-        seconds = own.user + own.system + own.children_user + own.children_system
-        for child in main.children():
-            times = child.cpu_times()
-            seconds += times.user + times.system
-        return float(seconds)
+        while True:
+            try:
+                main = psutil.Process(self.server.pid)
+                each = [child.cpu_times() for child in main.children()]
+            except psutil.NoSuchProcess:
+                continue  # one ended between two looks; what it took is the main process's account now
+            own = main.cpu_times()
+            ended = own.children_user + own.children_system
+            return float(ended + sum(times.user + times.system for times in (own, *each)))
 
     async def wal(self, *, checkpoint: bool = False) -> int:
         """Where the write-ahead log is, in bytes."""
