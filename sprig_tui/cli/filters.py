@@ -21,6 +21,9 @@ _WITH_FIELD = re.compile(r"(-?[A-Za-z]+:)(.*)", re.DOTALL)
 
 OPTIONS = ("status", "env", "survey", "user", "since", "until")
 
+DELIVERY_ID = click.IntRange(min=1, max=(1 << 63) - 1)
+"""What may name a delivery: ids are whole numbers of 64 bits in every store."""
+
 
 class FilterCommand(Command):
     """A command whose arguments are a filter, so that `-word` means 'not this' and is no option."""

@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import json_option
-from sprig_tui.cli.filters import FilterCommand, filter_arguments, read_filter
+from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 
@@ -27,7 +27,7 @@ PAGE = 1_000
 @click.option("-n", "number", type=click.IntRange(min=0), default=100, show_default=True, help="The newest N; 0: all.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added or changes, until Ctrl-C.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV, heading first: every column, safe in a spreadsheet.")
-@click.option("--detail", type=click.IntRange(min=1), metavar="ID", help="Everything about one delivery.")
+@click.option("--detail", type=DELIVERY_ID, metavar="ID", help="Everything about one delivery.")
 @json_option
 def log(
     words: tuple[str, ...],

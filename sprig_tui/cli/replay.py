@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
-from sprig_tui.cli.filters import FilterCommand, filter_arguments, read_filter
+from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ExitCode
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("replay", cls=FilterCommand)
 @filter_arguments
-@click.option("--id", "ids", type=click.IntRange(min=1), multiple=True, metavar="N", help="This delivery; repeatable.")
+@click.option("--id", "ids", type=DELIVERY_ID, multiple=True, metavar="N", help="This delivery; repeatable.")
 @click.option("--as-new", is_flag=True, help="Under a new message id: it may count twice downstream.")
 @click.option("--all", "everything", is_flag=True, help="Replay without a filter: everything that ended.")
 @terms_options

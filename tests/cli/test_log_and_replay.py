@@ -47,6 +47,13 @@ def test_the_log_filters_by_words_and_by_options(cli: Run, failed: Path) -> None
     assert "nothing matches" in nothing.err
 
 
+@pytest.mark.parametrize("words", [("log", "--detail"), ("replay", "--yes", "--id"), ("log", "-n")])
+def test_a_number_that_no_journal_can_hold_is_no_bug(cli: Run, failed: Path, words: tuple[str, ...]) -> None:
+    done = cli(*words, "9" * 25)
+    assert "bug" not in done.err
+    assert done.code == 2 or len(done.out.splitlines()) == 6
+
+
 def test_times_in_json_are_iso(cli: Run, failed: Path) -> None:
     row = cli("log", "--json", "-n1").rows[0]
     assert row["answered_at"] == "2025-03-04T16:21:09.114Z"
