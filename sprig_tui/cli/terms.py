@@ -74,7 +74,7 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 type=DURATION,
                 default=PATIENCE,
                 show_default="60s",
-                help="Stop waiting (exit 3) when an endpoint fails for so long; all stays queued.",
+                help="Stop waiting (exit 3) when an endpoint or the journal fails for so long; all stays queued.",
             ),
         )
     ):

@@ -22,14 +22,15 @@ LONGEST_LOOK = 0.25
 REST = 4
 """Times that a look took, to wait before the next: with a million queued a look costs a good part of a second."""
 PATIENCE = 60.0
-"""Seconds that a lane may fail without a break until waiting for it ends."""
+"""Seconds that a lane, or the journal, may fail without a break until waiting for it ends."""
 
 
 class Standstill(Struct, frozen=True, gc=False):
     """Why an environment's deliveries stay queued."""
 
     environment: str
-    why: Literal["paused", "no-key", "unreachable"]
+    why: Literal["paused", "no-key", "unreachable", "journal"]
+    """`journal`: it takes no notes of what Segment answers, though it can be read."""
     cause: str = ""
     """As the lane says it, such as `write key Zq8T…e1Rk refused (401)`."""
 
@@ -54,13 +55,15 @@ async def until_settled(
     """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
 
     Ends early when every environment that still has deliveries queued stands still: its lane is paused, or has failed
-    for `patience` seconds without a break (a lane that Segment asked to wait is waited for), or the engine here has no
-    key for it. Without `engine` another process is trusted to deliver. `progress` hears how many are still queued.
+    for `patience` seconds without a break (a lane that Segment asked to wait is waited for); or the engine here has no
+    key for it, or cannot write what happens into the journal and nothing was settled for `patience` seconds. Without
+    `engine` another process is trusted to deliver. `progress` hears how many are still queued.
     """
     names = sorted(set(environments))
     clock = timing or SystemTiming()
     quiet = engine.quiet if engine else asyncio.Event()
     failing_since: dict[str, float] = {}
+    left, moved_at = -1, clock.monotonic()
     look = FIRST_LOOK
     while True:
         quiet.clear()
@@ -72,7 +75,12 @@ async def until_settled(
             progress(queued)
         if not queued:
             return Waited()
-        standstills = await _standstills(journal, names, engine, failing_since, clock.monotonic(), patience)
+        if queued != left:
+            left, moved_at = queued, clock.monotonic()
+        stuck = clock.monotonic() - moved_at >= patience
+        standstills = await _standstills(
+            journal, names, engine, failing_since, clock.monotonic(), patience, stuck=stuck
+        )
         if standstills:
             return Waited(queued, standstills)
         await clock.wait(quiet, max(look, REST * (clock.monotonic() - began)))
@@ -86,8 +94,11 @@ async def _standstills(
     failing_since: dict[str, float],
     now: float,
     patience: float,
+    *,
+    stuck: bool,
 ) -> tuple[Standstill, ...]:
-    """What holds everything up; empty as long as one environment moves."""
+    """What holds everything up; empty as long as one environment moves. `stuck`: nothing was settled for `patience`."""
+    troubles = {name: lane.trouble for name, lane in engine.snapshot().environments.items()} if engine else {}
     lanes = await journal.lanes()
     counts = (await journal.counts()).by_environment
     found: list[Standstill] = []
@@ -101,6 +112,8 @@ async def _standstills(
             found.append(Standstill(name, "paused", lane.cause))
         elif engine is not None and name not in engine.served():
             found.append(Standstill(name, "no-key"))
+        elif stuck and lane.state == "open" and troubles.get(name):
+            found.append(Standstill(name, "journal", troubles[name]))
         elif lane.state == "open" or "asked for" in lane.cause:
             return ()
         elif now - failing_since.setdefault(name, now) >= patience:

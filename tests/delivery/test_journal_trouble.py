@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
@@ -66,6 +68,23 @@ async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Any
         journal.ills = {}
         await bench.settled(engine)
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 0)
+
+
+@pytest.mark.parametrize("ailing", ["claim", "settle"])
+async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Any, ailing: str) -> None:
+    ids = await bench.queue(range(10))
+    journal = Ailing(bench.journal)
+    journal.ills = {ailing: FULL}
+    async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
+        engine.wake()
+        wait = until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time)
+        waiting = asyncio.ensure_future(wait)
+        await bench.until(waiting.done, engine)
+        waited = await waiting
+        assert waited.queued == 10
+        (standstill,) = waited.standstills
+        assert (standstill.environment, standstill.why) == ("production", "journal")
+        assert FULL.message in standstill.cause
 
 
 async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Any) -> None:
