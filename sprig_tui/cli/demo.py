@@ -58,7 +58,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
 
     from sprig_tui.cli.console import demo_settings
     from sprig_tui.cli.log_lines import LogLines
-    from sprig_tui.cli.tally import by_state, tally_of, tally_text
+    from sprig_tui.cli.tally import account_text, by_state, tally_of
     from sprig_tui.config.paths import in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
@@ -89,7 +89,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     tally.update(await tally_of(journal, fed.ids))
     numbers = by_state(tally)
     stats = sink.stats
-    diagnostics.note(f"{fed.records:,} records: {tally_text(tally)}")
+    diagnostics.note(account_text(fed.records, fed.outcomes["known"], tally))
     diagnostics.note(
         f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them, "
         f"and took {stats.accepted:,} events, none twice"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.tally import Tally, say_examples, tally_json, tally_of, tally_text
+from sprig_tui.cli.tally import Tally, account_text, say_examples, tally_json, tally_of
 from sprig_tui.cli.watching import standings
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.errors import JournalError, JournalUnavailableError, SprigTuiError
@@ -94,10 +94,9 @@ class FileReports:
         tally: Tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
         tally.update(await tally_of(self._journal, fed.ids))
         known = fed.outcomes["known"]
-        again = f"; {known:,} of them known from before" if known else ""
         held = standings(self._engine.snapshot()) if self._engine and tally[State.QUEUED, ""] else []
-        said = "; ".join([f"{tally_text(tally)}{again}", *held])
-        diagnostics.note(f"{one.path}: {fed.records:,} records: {said}" if fed.records else f"{one.path}: no records")
+        said = "; ".join([account_text(fed.records, known, tally), *held])
+        diagnostics.note(f"{one.path}: {said}" if fed.records else f"{one.path}: no records")
         for state in (State.FAILED, State.WITHHELD):
             await say_examples(self._journal, fed.added, state)
         self._write({"file": one.path, "records": fed.records, "known": known, **tally_json(tally)})

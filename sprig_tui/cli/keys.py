@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 @click.group("keys")
 def keys() -> None:
-    """Write Keys: list, set, remove, check.
+    """Write Keys, webhook tokens, and the keys of Sprig's REST API and Segment's Public API.
 
-    A key comes from SPRIG_TUI_WRITE_KEY_<ENV>, else from the variable that write_key_env names, else from the config.
+    A Write Key comes from SPRIG_TUI_WRITE_KEY_<ENV>, else from the variable that write_key_env names, else from the
+    config.
     """
 
 

@@ -123,11 +123,10 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
         said.append(output.paint(verdict, "warning"))
     else:
         found = settings.environments[mapping.environment]
-        said.append(output.paint(f"would be sent to {found.name}", "good") + f" ({found.base_url})")
+        keyless = output.paint(", which has no write key yet", "warning") if found.write_key is None else ""
+        said.append(output.paint(f"would be sent to {found.name}", "good") + f" ({found.base_url}){keyless}")
         if detail:
             said.append(one_line(detail))
-        if found.write_key is None:
-            said.append(output.paint("which has no write key yet", "warning"))
     yield f"  {'  '.join(said)}"
 
 

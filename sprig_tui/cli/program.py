@@ -34,10 +34,10 @@ COMMANDS = {
     "status": Entry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),
     "pull": Entry("sprig_tui.cli.pull:pull", "Read new answers from Sprig's REST API, and deliver them."),
     "listen": Entry("sprig_tui.cli.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."),
-    "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys: list, set, remove, check."),
+    "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
     "sink": Entry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
     "doctor": Entry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
-    "journal": Entry("sprig_tui.cli.journal:journal", "The journal: info, prune, resume."),
+    "journal": Entry("sprig_tui.cli.journal:journal", "The journal: info, prune, resume; a shared one on PostgreSQL."),
     "paths": Entry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
     "completion": Entry("sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
-from sprig_tui.cli.tally import Tally, say_examples, say_standstills, tally_json, tally_of, tally_text, verdict
+from sprig_tui.cli.tally import Tally, account_text, say_examples, say_standstills, tally_json, tally_of, verdict
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
@@ -128,9 +128,8 @@ class Sending:
                     ],
                 }
             )
-        again = f"; {known:,} of them known from before" if known else ""
         if self._fed.records or stopped:
-            diagnostics.note(f"{self._fed.records:,} records: {tally_text(tally)}{again}")
+            diagnostics.note(account_text(self._fed.records, known, tally))
         else:
             diagnostics.note("the input holds no records: nothing to do")
         say_standstills(standstills)

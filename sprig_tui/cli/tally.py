@@ -20,7 +20,12 @@ Tally = Counter[tuple[State, str]]
 SHOWN = 5
 """Withheld and failed deliveries that are named one by one."""
 ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
-LANE_STATES = {"paused": "paused", "no-key": "no write key", "unreachable": "unreachable"}
+LANE_STATES = {
+    "paused": "paused",
+    "no-key": "no write key",
+    "unreachable": "unreachable",
+    "journal": "stands still",
+}
 
 
 async def tally_of(journal: Journal, ids: IdRanges) -> Tally:
@@ -58,9 +63,22 @@ def tally_text(tally: Tally) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
+def account_text(records: int, known: int, tally: Tally) -> str:
+    """Such as `5 records, 1 of them a repeat: 4 delivered; 3 of them known from before`: the numbers add up.
+
+    `known` are the records that stood in the journal when they were read, those that an earlier line of the same run
+    had brought included.
+    """
+    repeats = max(0, min(known, records - tally.total()))
+    noun = "record" if records == 1 else "records"
+    repeated = f", {repeats:,} of them {'a repeat' if repeats == 1 else 'repeats'}" if repeats else ""
+    before = f"; {known - repeats:,} of them known from before" if known > repeats else ""
+    return f"{records:,} {noun}{repeated}: {tally_text(tally)}{before}"
+
+
 def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstill, ...] = ()) -> ExitCode:
     """The exit code that these numbers mean."""
-    if any(one.why == "unreachable" for one in standstills):
+    if any(one.why in ("unreachable", "journal") for one in standstills):
         return ExitCode.UNREACHABLE
     ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
     return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
@@ -74,6 +92,8 @@ def say_standstills(standstills: tuple[Standstill, ...]) -> None:
             "if both are right, sprig-tui journal resume {name}"
         ),
         "no-key": "set one with sprig-tui keys set {name}, then sprig-tui run delivers",
+        "journal": "mend that, then sprig-tui run delivers what is queued; what Segment has already is sent under the"
+        " same id, which it drops",
         "unreachable": "all stays queued; sprig-tui run delivers when it is back",
     }
     for one in standstills:
