@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -72,8 +72,11 @@ class ServerClock:
 class Server:
     """Connections to the database at `url`, shared by all tasks of one event loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connected: Callable[[], None] | None = None, copying: bool = False) -> None:
+        """`connected` hears of each new connection: the server may be another now. `copying` opens what is half copied."""
         self.url = url
+        self._connected = connected
+        self._copying = copying
         self.clock = ServerClock()
         self._pool: asyncpg.Pool | None = None
 
@@ -89,6 +92,7 @@ class Server:
                 command_timeout=ANSWER_S + 5.0,
                 server_settings=SETTINGS,
                 target_session_attrs=session_attributes(self.url),
+                init=self._begun,
             )
         except ValueError as error:
             raise address_error(error, self.url) from error
@@ -96,13 +100,17 @@ class Server:
             raise journal_error(error, self.url) from error
         try:
             async with self.connection() as connection:
-                await schema.check(connection, self.url)
+                await schema.check(connection, self.url, copying=self._copying)
         except ValueError as error:
             await self.close()
             raise address_error(error, self.url) from error
         except BaseException:
             await self.close()
             raise
+
+    async def _begun(self, _connection: object) -> None:
+        if self._connected is not None:
+            self._connected()
 
     async def close(self) -> None:
         """Let statements on their way finish for a moment, then let go."""

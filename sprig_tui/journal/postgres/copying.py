@@ -134,7 +134,7 @@ async def copy_journal(path: str, url: str, *, told: Callable[[Progress], None])
     async with SQLiteJournal(path) as source:
         # opened once as a journal: an older file is upgraded by it
         _refuse_workers(path, [f"{one.role} {one.pid} on {one.host}" for one in await source.workers()])
-    server = Server(url)
+    server = Server(url, copying=True)
     await server.open()
     try:
         async with server.connection() as connection:

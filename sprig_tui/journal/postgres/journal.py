@@ -63,10 +63,11 @@ class PostgresJournal:
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self.url = url
-        self._server = Server(url)
+        # a number is no longer sure when the server may be another, or one restored
+        self._numbers: dict[str, int] = {}
+        self._server = Server(url, connected=self._numbers.clear)
         self._listener = Listener(url)
         self.clock: Clock = clock or self._server.clock
-        self._numbers: dict[str, int] = {}
         self._called_out_at = float("-inf")
         self._lost: set[int] = set()
         """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back."""
@@ -125,14 +126,14 @@ class PostgresJournal:
             return []
 
         async def work(connection: asyncpg.Connection) -> list[Added]:
-            for environment in {entry.environment for entry in entries} - self._numbers.keys():
-                await self._number(connection, environment)
+            names = {entry.environment for entry in entries}
+            numbers = {name: await self._number(connection, name) for name in names}
             for _ in range(_TRIES):
                 # each call of the server is a transaction: nothing is held while this side thinks
                 plan = await adding.planned(connection, entries)
                 try:
                     first = await adding.store(
-                        connection, plan, self._numbers, self.clock.now(), call_out=self._may_call_out()
+                        connection, plan, numbers, self.clock.now(), call_out=self._may_call_out()
                     )
                 except PASSING:
                     continue

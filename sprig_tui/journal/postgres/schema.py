@@ -89,8 +89,11 @@ async def migrate(url: str, *, grant: Sequence[str] = ()) -> Migrated:
     return Migrated(before[0], max(before[0], VERSION), tuple(grant))
 
 
-async def check(connection: asyncpg.Connection, url: str) -> None:
-    """Raises JournalVersionError when this program cannot work with what is there."""
+async def check(connection: asyncpg.Connection, url: str, *, copying: bool = False) -> None:
+    """Raises JournalVersionError when this program cannot work with what is there, JournalError when it is half copied.
+
+    Whoever added to a half copied journal would use ids that are still to come from the file.
+    """
     _check_server(connection, url)
     version = await _version(connection)
     _refuse_newer(version, url)
@@ -102,6 +105,11 @@ async def check(connection: asyncpg.Connection, url: str) -> None:
         raise JournalVersionError(
             f"the journal {shown(url)} has schema {version[0]}; this sprig-tui needs {VERSION}",
             hint="run: sprig-tui journal migrate (workers of the older version go on meanwhile)",
+        )
+    if not copying and (source := await connection.fetchval(f"SELECT min(source) FROM {SCHEMA}.copies")):
+        raise JournalError(
+            f"the journal {shown(url)} is a copy of {source} that was not finished",
+            hint=f"finish it: sprig-tui journal copy {source}",
         )
 
 

@@ -172,3 +172,27 @@ async def test_a_server_that_is_read_only_takes_no_writes_and_says_so(postgres_j
         await connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
         await journal.add([entry()])
     await connection.close()
+
+
+async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_journal_url, clock, entry):
+    """A restored backup, or a standby that lagged behind: answers must not be stored where nobody looks."""
+    async with PostgresJournal(emptied_postgres_journal_url, clock=clock) as journal:
+        await journal.add([entry()])
+        connection = await asyncpg.connect(emptied_postgres_journal_url)
+        await connection.execute(
+            "TRUNCATE sprig_tui.environments, sprig_tui.lanes, sprig_tui.deliveries, sprig_tui.ids, sprig_tui.counts"
+        )
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await connection.close()
+        while True:
+            try:
+                (added,) = await journal.add([entry()])
+            except JournalUnreachableError:
+                continue
+            break
+        assert [one.id for one in (await journal.page(Query())).deliveries] == [added.id]
+        claim = await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=1000)
+        assert claim.ids == (added.id,)

@@ -118,3 +118,20 @@ async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, s
         await journal.report(Worker(id="w", role="run", host="mill", pid=7, version="1", environments=(), started_at=1))
         with pytest.raises(JournalError, match="is in use: run 7 on mill"):
             await copy_journal(path, postgres_journal_url, told=lambda _: None)
+
+
+async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_journal_url, entry):
+    class StopHereError(Exception):
+        pass
+
+    def stop(progress):
+        raise StopHereError
+
+    with pytest.raises(StopHereError):
+        await copy_journal(path, postgres_journal_url, told=stop)
+    with pytest.raises(JournalError, match=r"is a copy of .* that was not finished"):
+        await PostgresJournal(postgres_journal_url).open()
+    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    async with PostgresJournal(postgres_journal_url) as journal:
+        (added,) = await journal.add([entry()])
+        assert added.id == 45

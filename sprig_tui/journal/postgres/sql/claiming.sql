@@ -220,6 +220,8 @@ CREATE FUNCTION release_lost(_leases bigint[]) RETURNS void LANGUAGE plpgsql AS 
 DECLARE
   lost leases;
 BEGIN
+  -- all of them before the books of the first
+  PERFORM 1 FROM leases WHERE id = ANY (_leases) ORDER BY id FOR UPDATE;
   FOR lost IN SELECT * FROM leases WHERE id = ANY (_leases) LOOP
     PERFORM release_lease(lost.id, lost.environment, lost.epoch, lost.probe);
   END LOOP;
