@@ -53,6 +53,8 @@ class PullWatch(Watch):
         self._state: PullState | None = None
         self._warned = 0
         self._rests_until = 0.0
+        self._waits_since = 0.0
+        """When what is waited for was said, in seconds of the monotonic clock."""
 
     @property
     def state(self) -> PullState | None:
@@ -61,6 +63,8 @@ class PullWatch(Watch):
 
     @state.setter
     def state(self, state: PullState) -> None:
+        if self._state is None or state.waiting != self._state.waiting:
+            self._waits_since = time.monotonic()
         if self._state is None or len(state.warnings) < self._warned or state.environment != self._state.environment:
             self._warned = 0
         for text in state.warnings[self._warned :]:
@@ -83,7 +87,7 @@ class PullWatch(Watch):
         if state.reached:
             parts.append(f"reached {moment(state.reached)}")
         if state.waiting:
-            parts.append(state.waiting)
+            parts.append(f"{state.waiting}, {time.monotonic() - self._waits_since:.0f} s so far")
         return "  ".join(parts)
 
 

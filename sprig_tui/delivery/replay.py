@@ -64,7 +64,7 @@ class ReplayDriver:
             try:
                 rest = await self._turn()
             except Exception as error:  # noqa: BLE001 - the outer edge: without it jobs would run for ever
-                self.trouble = self._told("bulk replays", error)
+                self.trouble = self._told("bulk replays", error, self.trouble)
                 rest, pause = pause, min(pause * 2, LONGEST_PAUSE)
             else:
                 self.trouble, pause = next((text for _, text in self._ills.values()), ""), FIRST_PAUSE
@@ -101,11 +101,13 @@ class ReplayDriver:
         return rest
 
     @staticmethod
-    def _told(what: str, error: Exception) -> str:
+    def _told(what: str, error: Exception, before: str = "") -> str:
+        """What to say of an error; it is also logged, unless it was said `before`."""
         expected = isinstance(error, JournalError)
         why = str(error) if expected else f"internal error ({type(error).__name__})"
         text = f"cannot move {what} on, trying again: {why}"
-        _log.warning("%s", text, exc_info=None if expected else error)
+        if text != before:
+            _log.warning("%s", text, exc_info=None if expected else error)
         return text
 
     def _backlog(self, job: ReplayJob, counts: Counts, lanes: dict[str, Lane]) -> int:
