@@ -73,7 +73,7 @@ class Server:
     """Connections to the database at `url`, shared by all tasks of one event loop."""
 
     def __init__(self, url: str, *, connected: Callable[[], None] | None = None, copying: bool = False) -> None:
-        """`connected` hears of each new connection: the server may be another now. `copying` opens what is half copied."""
+        """`connected` hears of each new connection: the server may be another. `copying` opens what is half copied."""
         self.url = url
         self._connected = connected
         self._copying = copying
