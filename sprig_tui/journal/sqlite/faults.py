@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sqlite3
+from pathlib import Path
 
 from sprig_tui.errors import (
     JournalCorruptError,
@@ -12,6 +14,9 @@ from sprig_tui.errors import (
     JournalLockedError,
     JournalReadOnlyError,
 )
+
+_LEAST_ROOM = 64 * 1024
+"""Bytes: the shared memory takes half of that."""
 
 _OF_THE_STORE = frozenset(
     (
@@ -38,6 +43,13 @@ def _code(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
+def _no_room(path: str) -> bool:
+    try:
+        return shutil.disk_usage(Path(path).absolute().parent).free < _LEAST_ROOM
+    except OSError:
+        return False
+
+
 def file_error(error: OSError, path: str) -> JournalError:
     """The JournalError for a file that cannot be made or looked at."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -55,7 +67,8 @@ def journal_error(error: sqlite3.Error, path: str) -> JournalError:
         return JournalLockedError(
             f"the journal {path} is held by another process", hint="close what holds it, then try again"
         )
-    if code == sqlite3.SQLITE_FULL:
+    # the memory that processes share beside the file needs room to be opened at all: SQLite calls that an I/O error
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _no_room(path)):
         return JournalFullError(
             f"no room left for the journal {path}; the last write was not kept",
             hint="free disk space, or run: sprig-tui journal prune --older-than 30d",
