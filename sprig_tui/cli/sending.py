@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
-from sprig_tui.cli.tally import Tally, account_text, say_examples, say_standstills, tally_json, tally_of, verdict
+from sprig_tui.cli.tally import (
+    Tally,
+    account_text,
+    by_state,
+    say_examples,
+    say_standstills,
+    tally_json,
+    tally_of,
+    verdict,
+)
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
@@ -135,7 +144,8 @@ class Sending:
         say_standstills(standstills)
         if stopped:
             rest = "" if self._read_all else "; send the same files again for the rest, nothing is sent twice"
-            diagnostics.note(f"interrupted, nothing is lost: what is queued is delivered by sprig-tui run{rest}")
+            queued = ": what is queued is delivered by sprig-tui run" if by_state(tally)[State.QUEUED] else ""
+            diagnostics.note(f"interrupted, nothing is lost{queued}{rest}")
             return ExitCode.INTERRUPTED
         if not deliver:
             if any(state is State.QUEUED for state, _ in tally):

@@ -266,3 +266,12 @@ def test_hostile_text_never_reaches_the_terminal_raw(cli: Run, home: Path, write
     done_log = cli("log")
     assert not any(character in done.err + done_log.out for character in "\x1b\x07\x9b\u202e\r")
     assert len(done_log.out.splitlines()) == 1
+
+
+def test_the_numbers_of_a_file_with_repeats_add_up(
+    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+) -> None:
+    first = cli("send", write(answer(1), answer(2), answer(1)), "-e", "development")
+    assert "3 records, 1 of them a repeat: 2 delivered\n" in first.err
+    again = cli("send", write(answer(1), answer(2), answer(1), answer(3)), "-e", "development")
+    assert "4 records, 1 of them a repeat: 3 delivered; 2 of them known from before\n" in again.err
