@@ -72,6 +72,12 @@ _MEANINGS = (
         "run: sprig-tui journal migrate",
     ),
     _Meaning(
+        (asyncpg.UndefinedObjectError,),
+        JournalReadOnlyError,
+        "the journal {place}: {why}",
+        "a role is made with CREATE ROLE ... LOGIN, before it is granted anything",
+    ),
+    _Meaning(
         (asyncpg.InsufficientPrivilegeError,),
         JournalReadOnlyError,
         "the journal {place} does not let this user do that: {why}",

@@ -87,6 +87,14 @@ async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, p
     await connection.close()
 
 
+async def test_a_role_that_does_not_exist_is_named(postgres_url):
+    with pytest.raises(JournalReadOnlyError, match='role "nobody_known" does not exist') as told:
+        await migrate(postgres_url, grant=["nobody_known"])
+    assert "CREATE ROLE" in told.value.hint
+    with pytest.raises(JournalVersionError, match="holds no journal yet"):
+        await PostgresJournal(postgres_url).open()
+
+
 async def test_a_password_is_in_no_message(plain_url):
     url, _ = plain_url
     for wrong in (
