@@ -182,7 +182,10 @@ async def trial(walk: Walk) -> None:
 
 async def open_file(walk: Walk) -> None:
     await walk.press("2", "o")
-    walk.app.screen.query_one(Input).value = "sample_payloads/"
+    field = walk.app.screen.query_one(Input)
+    field.value = "sample_payloads/"
+    # it was at the end of where the checkout lies
+    field.cursor_position = len(field.value)
     await walk.sees("export.csv")
 
 
