@@ -6,10 +6,11 @@ import asyncio
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
-from sprig_tui.journal.postgres import PostgresJournal, connecting
+from sprig_tui.journal.postgres import PostgresJournal, connecting, upkeep
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
@@ -196,3 +197,33 @@ async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_jo
         assert [one.id for one in (await journal.page(Query())).deliveries] == [added.id]
         claim = await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=1000)
         assert claim.ids == (added.id,)
+
+
+async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, entry, attempt, monkeypatch):
+    """While one process removes what ended long ago, another holds a row of it, and a third goes on delivering."""
+    one, other = both
+    monkeypatch.setattr(upkeep, "STRETCH", 20)
+    monkeypatch.setattr(upkeep, "LOOK", 50)
+    old = await one.add([entry() for _ in range(200)])
+    claim = await one.claim("production", events=200, payload_bytes=10**6, lease_ms=10_000)
+    ended = Settlement(ids=claim.ids, state=State.DELIVERED, attempt=replace(attempt(), started_at=1))
+    await one.settle(claim, [ended])
+    fresh = await one.add([entry() for _ in range(100)])
+    connection = await asyncpg.connect(one.url)
+    holding = connection.transaction()
+    await holding.start()
+    await connection.execute("SELECT 1 FROM sprig_tui.deliveries WHERE id = $1 FOR UPDATE", old[30].id)
+
+    async def deliver():
+        while (taken := await other.claim("production", events=5, payload_bytes=10_000, lease_ms=10_000)).lease:
+            await other.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+
+    async with asyncio.timeout(15):
+        pruned, _ = await asyncio.gather(one.prune(1_000_000), deliver())
+    await holding.rollback()
+    await connection.close()
+    assert pruned.by_state == {State.DELIVERED: 199}, "what somebody holds is left for the next time"
+    left = [row.id for row in (await one.page(Query(), limit=1000)).deliveries]
+    assert left == [old[30].id, *(added.id for added in fresh)]
+    assert (await one.counts()).by_environment["production"][State.DELIVERED] == 101
+    assert (await one.prune(1_000_000)).by_state == {State.DELIVERED: 1}
