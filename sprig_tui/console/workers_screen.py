@@ -67,6 +67,7 @@ class WorkersScreen(ModalScreen[None]):
             self._box.border_subtitle = Content(f"cannot read the journal: {printable(error.message, limit=60)}")
             return
         self._box.border_subtitle = hint(ESCAPE_CLOSES)
+        self._table.set_class(not workers, "-nobody")
         self._table.update(table(workers, self._core.clock.now()))
 
     def action_scroll(self, lines: int) -> None:

@@ -43,11 +43,13 @@ async def test_the_console_itself_then_others_as_they_come_and_go(console, sink,
         assert len(pilot.app.screen_stack) == 1
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 @pytest.mark.parametrize("permission", [{"engine": False}, {"read_only": True}])
-async def test_a_console_that_only_looks_is_no_worker(console, permission):
-    async with console.running(**permission):
+async def test_a_console_that_only_looks_is_no_worker(console, permission, size):
+    async with console.running(size=size, **permission):
         await console.press("L")
         await console.until(lambda: "no worker is alive" in console.text())
+        assert "sprig-tui run │" in " ".join(console.text().split()), "to the end of the sentence, however wide the box"
 
 
 async def test_a_journal_that_is_lost_is_said_and_the_list_stays(console, sink):
