@@ -87,6 +87,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Tells whether the config or the survey catalogue changed."""
         return self.document.digest + self.catalogue_digest
 
+    def secrets(self) -> list[str]:
+        """Every key and token, whole: what no log and no message may have in it."""
+        held = [
+            secret
+            for one in self.environments.values()
+            for secret in (one.write_key, one.sprig_api_key, one.webhook_token)
+        ]
+        return [secret.reveal() for secret in (*held, self.workspace.token) if secret]
+
     def environment(self, name: str) -> Environment:
         """The environment of this name; raises ConfigError with the nearest."""
         found = self.environments.get(name)

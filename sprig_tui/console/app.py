@@ -80,7 +80,6 @@ class SprigTui(Appearance):
             show=self._show,
             tell=lambda text: tell(self, text),
             warn=lambda text: warn(self, text),
-            secrets=self._secrets,
         )
         self._leaving = False
         self._apply(settings)
@@ -95,9 +94,9 @@ class SprigTui(Appearance):
         """Paint first; journal and engine come after."""
         self.call_after_refresh(self.run_worker, self._begin(), exit_on_error=False)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(NotImplementedError, ValueError, RuntimeError):
-                loop.add_signal_handler(number, self.action_leave)
+        with suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(signal.SIGTERM, self.action_leave)
+            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
 
     async def _begin(self) -> None:
         await self.main.fill()
@@ -257,6 +256,11 @@ class SprigTui(Appearance):
         self._leaving = True
         self.run_worker(self._leave(), exit_on_error=False)
 
+    def hang_up(self) -> None:
+        """The terminal is gone: leave in good order; to hear of it from the kernel, too, is not to be asked twice."""
+        if not self._leaving:
+            self.action_leave()
+
     async def _leave(self) -> None:
         closing = asyncio.ensure_future(self._background.end())
         done, _ = await asyncio.wait((closing,), timeout=0.3)
@@ -266,14 +270,6 @@ class SprigTui(Appearance):
         self.exit(0)
 
     # -- keys stay secret ---------------------------------------------------------------------------------------------
-
-    def _secrets(self) -> list[str]:
-        return [
-            secret.reveal()
-            for one in self.core.settings.environments.values()
-            for secret in (one.write_key, one.sprig_api_key, one.webhook_token)
-            if secret
-        ]
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """As Textual, but never with a key on show."""

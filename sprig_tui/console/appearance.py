@@ -14,6 +14,8 @@ from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
 from sprig_tui.errors import KeymapError
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from sprig_tui.config.settings import Settings
 
 
@@ -28,6 +30,15 @@ class Appearance(App[int]):
         self._configured_theme = DEFAULT
         for theme in THEMES:
             self.register_theme(theme)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal's, where Textual would take its own for terminals."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from sprig_tui.console.terminal import Terminal
+
+        chosen = super().get_driver_class()
+        return Terminal if chosen is LinuxDriver else chosen
 
     def dress(self, settings: Settings) -> tuple[str, ...]:
         """Take the theme and the keys of the config; returns what is wrong with them."""

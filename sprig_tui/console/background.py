@@ -24,7 +24,7 @@ class Background:
     """Begins after the first paint, ends before the last.
 
     `look` reads the config again if it changed, and tells whether it did. `show` gets each new picture, `tell` and
-    `warn` what a person should read, `secrets` gives the keys that must not reach the log.
+    `warn` what a person should read.
     """
 
     def __init__(
@@ -35,12 +35,10 @@ class Background:
         show: Callable[[Vitals], None],
         tell: Say,
         warn: Say,
-        secrets: Callable[[], list[str]],
     ) -> None:
         self._core = core
         self._look = look
         self._show, self._tell, self._warn = show, tell, warn
-        self._secrets = secrets
         self._stir = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._log_file: LogFile | None = None
@@ -59,6 +57,9 @@ class Background:
 
         if self._log_file is None:
             self._log_file = begin_log(self._core.sources.paths.log_file, self._secrets)
+
+    def _secrets(self) -> list[str]:
+        return self._core.settings.secrets()
 
     def stir(self) -> None:
         """Something changed: look now."""

@@ -31,6 +31,13 @@ def loaded(paths: Paths, text: str = "", **environ: str) -> Settings:
     return load_settings(paths, environ)
 
 
+def test_every_secret_is_among_those_that_no_log_may_have(paths: Paths) -> None:
+    environment = {"write_key": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "sprig_api_key": "spk_1", "webhook_token": "w" * 40}
+    rows = "".join(f'{name} = "{value}"\n' for name, value in environment.items())
+    settings = loaded(paths, f'[environments.production]\n{rows}[segment]\npublic_api_token = "{TOKEN}"\n')
+    assert sorted(settings.secrets()) == sorted((*environment.values(), TOKEN))
+
+
 def test_nothing_is_asked_of_a_workspace_without_a_token(paths: Paths) -> None:
     workspace = loaded(paths).workspace
     assert workspace.token is None

@@ -21,17 +21,23 @@ import pytest
 PATIENCE = 30.0
 ALTERNATE_ON, ALTERNATE_OFF = b"\x1b[?1049h", b"\x1b[?1049l"
 
+TAKE_CONTROL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+)
+"""The terminal becomes the one whose end the kernel tells with SIGHUP."""
+
 
 class Terminal:
     """A pseudo-terminal with the program in it."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, controlling: bool = False) -> None:
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.before = termios.tcgetattr(self.slave)
         environ = {**os.environ, "SPRIG_TUI_HOME": str(home), "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sprig_tui", *arguments],
+            [sys.executable, *(("-c", TAKE_CONTROL) if controlling else ()), "-m", "sprig_tui", *arguments],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
@@ -39,6 +45,11 @@ class Terminal:
             start_new_session=True,
         )
         self.seen = b""
+
+    def hang_up(self) -> None:
+        """As when the window is closed: nobody holds the terminal but the program."""
+        os.close(self.master)
+        os.close(self.slave)
 
     def until(self, *wanted: bytes) -> None:
         """Read until the program has written all of these since the last time."""
@@ -76,8 +87,8 @@ class Terminal:
 def terminal(tmp_path) -> Iterator[type]:
     opened: list[Terminal] = []
 
-    def start(*arguments: str) -> Terminal:
-        opened.append(Terminal(tmp_path / "home", *arguments))
+    def start(*arguments: str, controlling: bool = False) -> Terminal:
+        opened.append(Terminal(tmp_path / "home", *arguments, controlling=controlling))
         return opened[-1]
 
     yield start
@@ -112,6 +123,14 @@ def test_a_signal_ends_it_in_order(terminal, number):
     one.process.send_signal(number)
     assert one.leave() == 0
     assert_as_it_was(one)
+
+
+@pytest.mark.parametrize("controlling", [False, True], ids=["without a word", "with SIGHUP"])
+def test_a_terminal_that_goes_away_ends_it(terminal, controlling):
+    one = terminal(controlling=controlling)
+    one.until(b"Environments", b"no deliveries yet")
+    one.hang_up()
+    assert one.process.wait(PATIENCE) == 0
 
 
 def test_the_demo_touches_nothing_of_the_persons(terminal, tmp_path):

@@ -1,0 +1,91 @@
+"""The terminal that the console is on: as Textual drives it, but when it goes away the console ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from textual.drivers.linux_driver import LinuxDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sprig_tui.console.app import SprigTui
+
+
+class Terminal(LinuxDriver):
+    """Calls the app's `hang_up` once the other end is closed, whether or not the kernel sends SIGHUP.
+
+    Left to itself Textual would read the end of the input for ever, at the cost of a core, and once its writing thread
+    had died of the first error the app would wait for it for ever.
+    """
+
+    def __init__(self, app: Any, **settings: Any) -> None:
+        super().__init__(app, **settings)
+        self._file = cast("Any", _Screen(cast("TextIO", sys.__stderr__), self._gone))
+        self._lock = threading.Lock()
+        self._lost = False
+        self._watch: threading.Thread | None = None
+
+    def start_application_mode(self) -> None:
+        """As Textual, and from then on watched."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._watch_for_end, name="terminal-watch", daemon=True)
+            self._watch.start()
+
+    def run_input_thread(self) -> None:
+        """As Textual, but a terminal that cannot be read is one that is gone, not a fault of ours."""
+        try:
+            super().run_input_thread()
+        except OSError:
+            self._gone()
+
+    def _watch_for_end(self) -> None:
+        poll = select.poll()
+        poll.register(self.fileno, 0)  # no event is asked for: the end is told all the same
+        # systems that cannot poll a terminal answer POLLNVAL, which says nothing of it
+        if any(flags & select.POLLHUP for _, flags in poll.poll()):
+            self._gone()
+
+    def _gone(self) -> None:
+        with self._lock:
+            if self._lost:
+                return
+            self._lost = True
+            # whatever is still written, on the way out or by the interpreter at its end, must not fail
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for standard in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
+                if standard is not None:
+                    os.dup2(nowhere, standard.fileno())
+            os.close(nowhere)
+        self.exit_event.set()
+        with suppress(RuntimeError):  # the loop has ended already, and so has the app
+            self._loop.call_soon_threadsafe(cast("SprigTui", self._app).hang_up)
+
+
+class _Screen:
+    """What the driver writes to: an error there is the terminal's end, and the writing thread outlives it."""
+
+    def __init__(self, file: TextIO, gone: Callable[[], None]) -> None:
+        self._file = file
+        self._gone = gone
+
+    def write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+        except OSError:
+            self._gone()
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            self._gone()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
