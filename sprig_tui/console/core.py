@@ -145,7 +145,8 @@ class Core:
         path, known = self._file
         if _identity(str(path)) != (path, known):
             self._gone = str(path)
-            self._tell(f"the journal {path} was moved or deleted: put it back, or press J to begin a new one")
+            # what to do comes first: a long path would push it off a narrow screen
+            self._tell(f"the journal was moved or deleted: put it back, or press J to begin a new one; it was {path}")
             _log.warning("the journal %s was moved or deleted", path)
             self._stir.set()
 

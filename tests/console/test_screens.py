@@ -212,7 +212,9 @@ async def bulk(walk: Walk) -> None:
 
 async def journal_lost(walk: Walk) -> None:
     await walk.select("failed")
-    walk.app.core._tell("the journal /home/mira/journal.db was moved or deleted: put it back, or press J")
+    walk.app.core._tell(
+        "the journal was moved or deleted: put it back, or press J to begin a new one; it was /home/mira/journal.db"
+    )
     await walk.sees("or press")
 
 

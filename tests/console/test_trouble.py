@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from sprig_tui.config.paths import in_folder
 from sprig_tui.console.app import SprigTui
 from sprig_tui.console.environments.trial_event import EVENT
 from sprig_tui.errors import JournalFullError
@@ -14,8 +15,10 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
-async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text):
+async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text, tmp_path):
     console.keys(development=KEY, endpoint=sink.url)
+    # however long its path is, and this one is longer than a line
+    console.paths = in_folder(str(console.paths.journal_file.parent.rename(tmp_path / ("long" * 40))))
     async with console.running() as pilot:
         await console.press("1", "j", "t", "escape")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
@@ -23,7 +26,9 @@ async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text)
         away = file.with_name("away.db")
         file.rename(away)
         pilot.app.core.check_file()
-        await console.until(lambda: "was moved or deleted" in screen_text(pilot.app).replace("│\n│", ""))
+        await console.until(
+            lambda: "the journal was moved or deleted: put it back, or press J" in screen_text(pilot.app)
+        )
         await console.until(lambda: pilot.app.core.journal is None)
         assert "journal: lost" in screen_text(pilot.app)
         assert EVENT[:12] in screen_text(pilot.app)
