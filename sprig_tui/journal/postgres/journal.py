@@ -16,6 +16,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
 from sprig_tui.journal.claiming import Wanted, nothing
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
 from sprig_tui.journal.postgres.connecting import Server
@@ -47,6 +48,7 @@ Work = Callable[[asyncpg.Connection], Awaitable[T]]
 
 _TRIES = 8
 """Of a transaction that met another; each time it finds what that one did."""
+LONGEST_LEASE_S = MAX_LANE_WAIT_MS / 1000
 _CALL_OUT_EVERY_S = 0.1
 """Seconds between two notices of what was added: each takes a lock that the whole server shares."""
 
@@ -69,8 +71,9 @@ class PostgresJournal:
         self._listener = Listener(url)
         self.clock: Clock = clock or self._server.clock
         self._called_out_at = float("-inf")
-        self._lost: set[int] = set()
-        """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back."""
+        self._lost: dict[int, float] = {}
+        """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back. Each
+        until it has run out by itself (monotonic): the server may make it after we asked to give it back."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -160,14 +163,14 @@ class PostgresJournal:
 
         async def take(connection: asyncpg.Connection) -> Claim:
             number = await self._number(connection, environment)
-            if lost := tuple(self._lost):
-                await claims.release_lost(connection, lost)
-                self._lost.difference_update(lost)
+            if self._lost:
+                await claims.release_lost(connection, self._lost)
+                self._forget_what_ran_out()
             try:
                 return await claims.take(connection, wanted, number, lease, self.clock.now())
             except BaseException:
                 # it may have been made all the same, and a lease on a probe would hold the whole lane up
-                self._lost.add(lease)
+                self._lost[lease] = time.monotonic() + lease_ms / 1000
                 raise
 
         claim = await self._do(take)
@@ -182,6 +185,10 @@ class PostgresJournal:
             await asyncio.shield(self.release(claim))
             raise
         return replace(claim, payload=b",".join(payload))
+
+    def _forget_what_ran_out(self) -> None:
+        now = time.monotonic()
+        self._lost = {lease: until for lease, until in self._lost.items() if until > now}
 
     async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
@@ -218,7 +225,7 @@ class PostgresJournal:
         try:
             await self._do(work)
         except BaseException:
-            self._lost.add(claim.lease)
+            self._lost[claim.lease] = time.monotonic() + LONGEST_LEASE_S
             raise
 
     async def lanes(self) -> dict[str, Lane]:

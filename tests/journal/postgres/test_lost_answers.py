@@ -143,3 +143,25 @@ async def test_nothing_stays_leased_whatever_answer_of_a_claim_was_lost(journal,
     assert proxy.cuts >= 2, "the claim, and the payload"
     held.extend((await claim()).ids)
     assert sorted(held) == added
+
+
+async def test_a_claim_that_the_server_makes_only_after_it_was_given_back_is_given_back_again(
+    journal, proxy, entry, claim, emptied_postgres_journal_url
+):
+    """The connection went while the statement was still on its way through the server."""
+    first, second = await journal.add([entry(), entry()])
+    proxy.cut_at_answer()
+    with pytest.raises(JournalUnreachableError):
+        await claim()
+    (lease,) = journal._lost
+    assert (await claim(events=1)).ids == (first.id,)
+    connection = await asyncpg.connect(emptied_postgres_journal_url)
+    await connection.execute(
+        "INSERT INTO sprig_tui.leases(id, environment, owner, until, length, probe, ids, n)"
+        " SELECT $1, environment, owner, until, length, false, ARRAY[$2::bigint], 1 FROM sprig_tui.leases",
+        lease,
+        second.id,
+    )
+    await connection.execute("UPDATE sprig_tui.deliveries SET lease = $1 WHERE id = $2", lease, second.id)
+    await connection.close()
+    assert (await claim()).ids == (second.id,)

@@ -194,14 +194,14 @@ BEGIN
   RETURN true;
 END $$;
 
--- Give back what a claim still holds; a probe without a verdict leaves the lane to the next probe.
+-- Give back what a claim still holds; a probe without a verdict leaves the lane to the next probe. It waits for the
+-- disk: a server that forgot it would remember the lease, which nobody holds any more.
 CREATE FUNCTION release_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   given bigint[];
   was lanes;
 BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
   PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
   given := give_back(_lease);
   IF cardinality(given) > 0 THEN
