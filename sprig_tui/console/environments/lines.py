@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.line import Line, Part
@@ -84,13 +86,16 @@ def _brief(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
     standing = view.standing
     key = f"{view.key}  " if view.key else ""
     badge = "protected  " if view.protected and width >= 60 else ""
-    parts = (
+    before = (
         Part(f"{printable(name, limit=22)}  ", "strong"),
         Part(badge, "warning"),
         Part(key if width >= 60 else "", "muted"),
-        Part(f"{standing.mark} {standing.text}", standing.level),
     )
-    return PaneLine(view.name, parts, head=True)
+    room = max(4, width - sum(cell_len(part.text) for part in before))
+    said = printable(f"{standing.mark} {standing.text}", limit=600)
+    # cut here, so that it is seen that there is more
+    last = Part(said, standing.level, room if cell_len(said) > room else 0)
+    return PaneLine(view.name, (*before, last), head=True)
 
 
 def _label(text: str) -> Part:

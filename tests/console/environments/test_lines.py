@@ -7,6 +7,7 @@ from rich.cells import cell_len
 from sprig_tui.console.environments.lines import pane_lines
 from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.line import shown
 
 VIEWS = (
     EnvironmentView(
@@ -50,6 +51,16 @@ def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
     assert lines[-1] == "○ Development  · no key: press a to add one"
     folded = text(pane_lines(VIEWS, "production", (), width=78, height=1))
     assert folded[0] == "● Production  protected  Zq8T…e1Rk  ▲ delivering 212/s"
+
+
+def test_a_folded_line_that_says_more_than_fits_shows_that_it_does():
+    refused = Standing("‖", "paused, Segment refuses the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad")
+    view = EnvironmentView(name="development", key="Dv8T…E1Rk", key_source="config", standing=refused)
+    for width in (36, 78):
+        (line,) = pane_lines((view,), "development", (), width=width, height=1)
+        seen = "".join(shown(part.text, part.width) for part in line.parts)
+        assert cell_len(seen) == width
+        assert seen.endswith("…")
 
 
 def test_a_revealed_key_stands_at_the_selected_environment_only():
