@@ -74,7 +74,7 @@ class JobLine(Static):
         if not text and self.job is not None:
             permissions = getattr(self.app, "permissions", Permissions())
             stalled = self._still > STALLED_AFTER and not permissions.engine
-            text = job_line(self.job, self._others, stalled=stalled)
+            text = job_line(self.job, self._others, stalled=stalled, width=self.app.size.width)
         if text != str(self.content):
             self.update(Content(text))
             self.display = bool(text)

@@ -11,6 +11,8 @@ from sprig_tui.journal.records import Added, Delivery, ReplayJob, State
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
+ROOMY = 100
+"""Cells of a line with room for a whole bar; in narrower ones it is a quarter of that."""
 EVERYTHING_THERE_IS = "everything in the journal"
 """Stands for the filter where there is none."""
 
@@ -106,26 +108,27 @@ def outcome(added: Sequence[Added]) -> str:
     )
 
 
-def job_line(job: ReplayJob, others: int, *, stalled: bool) -> str:
-    """The progress of a bulk replay in one line."""
+def job_line(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
+    """The progress of a bulk replay in one line of `width` cells; what can be cut off for want of room comes last."""
     done = job.queued + job.skipped
     share = min(1.0, done / job.total) if job.total else 0.0
-    full = round(share * BAR_CELLS)
-    what = one_line(job.filter, limit=40) or "everything"
+    cells = BAR_CELLS if width >= ROOMY else BAR_CELLS // 4
+    full = round(share * cells)
     parts = [
-        f"{'sending as new' if job.as_new else 'replay'}  {what}  {'━' * full}{'─' * (BAR_CELLS - full)}",
+        f"{'sending as new' if job.as_new else 'replay'}  {'━' * full}{'─' * (cells - full)}",
         f"{job.queued:,} of {job.total:,} queued",
     ]
-    if job.skipped:
-        parts.append(f"{job.skipped:,} skipped")
     if job.state == "paused":
         parts.append("paused: P resumes, x cancels")
     elif stalled:
         parts.append("no engine moves it on: start sprig-tui run")
     else:
         parts.append("P pauses, x cancels")
+    if job.skipped:
+        parts.append(f"{job.skipped:,} skipped")
     if others:
         parts.append(f"and {others} more")
+    parts.append(one_line(job.filter, limit=40) or "everything")
     return "  ".join(parts)
 
 

@@ -85,18 +85,26 @@ def job(**fields):
             {},
             0,
             False,
-            ["replay  status:failed  ━━━━━━━━━━──────────", "90 of 200 queued", "10 skipped", "P pauses, x cancels"],
+            ["replay  ━━━━━━━━━━──────────  90 of 200 queued  P pauses, x cancels  10 skipped  status:failed"],
         ),
         ({"state": "paused", "skipped": 0}, 0, False, ["90 of 200 queued  paused: P resumes"]),
-        ({"as_new": True, "filter": ""}, 2, False, ["sending as new  everything", "and 2 more"]),
+        ({"as_new": True, "filter": ""}, 2, False, ["sending as new  ━", "and 2 more  everything"]),
         ({}, 0, True, ["no engine moves it on"]),
         ({"total": 0, "queued": 0, "skipped": 0}, 0, False, ["0 of 0 queued"]),
         ({"queued": 500}, 0, False, ["━" * 20]),
     ],
 )
 def test_progress(fields, others, stalled, parts):
-    line = job_line(job(**fields), others, stalled=stalled)
+    line = job_line(job(**fields), others, stalled=stalled, width=120)
     assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_on_a_narrow_terminal_the_keys_are_seen_however_long_the_filter(state):
+    line = job_line(
+        job(state=state, queued=9_000, total=160_000, filter="survey:" + "x" * 60), 3, stalled=False, width=80
+    )
+    assert "x cancels" in line[:78]
 
 
 def test_the_end_of_a_job():
