@@ -127,7 +127,10 @@ class SprigTui(Appearance):
         self._background.watched = False
 
     async def _read_config(self) -> bool:
-        return await self.parts.desk.look()
+        try:
+            return await self.parts.desk.look()
+        finally:
+            self.main.show_doubts()
 
     async def _use(self, settings: Settings) -> None:
         """Go on with other settings."""

@@ -28,6 +28,8 @@ class ConfigDesk:
         self._reloaded = reloaded
         self._watch = ConfigWatch(core.sources.paths.config_file, core.settings.document.digest)
         self._busy = asyncio.Lock()
+        self.fault = ""
+        """Why the config as it is on disk is not the one in use, for as long as that is so."""
 
     async def look(self) -> bool:
         """Read the config again if it changed on disk; whether it did. Raises ConfigError when it cannot be used."""
@@ -85,6 +87,11 @@ class ConfigDesk:
         await self._read()
 
     async def _read(self) -> None:
-        settings = await asyncio.to_thread(self._core.sources.load)
+        try:
+            settings = await asyncio.to_thread(self._core.sources.load)
+        except ConfigError as error:
+            self.fault = f"{error.message}; {error.hint}; going on with the settings from before"
+            raise
+        self.fault = ""
         self._watch.know(settings.document.digest)
         await self._reloaded(settings)

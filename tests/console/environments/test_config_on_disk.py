@@ -26,6 +26,19 @@ async def test_a_broken_config_is_told_and_the_old_settings_stay(console, screen
         assert "Zq8T…E1Rk" in screen_text(pilot.app)
 
 
+async def test_a_broken_config_is_told_until_it_is_mended(console, screen_text):
+    console.keys(production=KEY)
+    before = console.paths.config_file.read_text()
+    async with console.running(size=(80, 24)) as pilot:
+        await console.press("1")
+        console.write(before + "[delivery]\nmax_retrys = 4\n")
+        await console.until(lambda: any("max_retrys" in said for said in console.notices()))
+        pilot.app.clear_notifications()
+        await console.until(lambda: "did you mean max_retries?; going on with" in screen_text(pilot.app))
+        console.write(before)
+        await console.until(lambda: "max_retrys" not in screen_text(pilot.app))
+
+
 async def test_a_change_made_meanwhile_is_not_overwritten(console):
     console.keys(production=KEY)
     async with console.running() as pilot:
