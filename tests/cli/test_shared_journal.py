@@ -70,7 +70,7 @@ def test_a_server_that_is_away_is_unreachable(configured, cli, samples, monkeypa
     for command in (("log",), ("send", samples, "-e", "development"), ("status",), ("journal", "migrate")):
         told = cli(*command)
         assert told.code == 3, command
-        assert "postgresql://sprig@127.0.0.1:9/journal does not answer: connection refused" in told.err
+        assert "the journal does not answer: connection refused (postgresql://sprig@127.0.0.1:9/journal)" in told.err
         assert "geheim" not in told.err
 
 

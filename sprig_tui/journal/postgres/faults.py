@@ -86,7 +86,7 @@ _MEANINGS = (
     _Meaning(
         (asyncpg.ReadOnlySQLTransactionError, asyncpg.TargetServerAttributeNotMatched),
         JournalUnreachableError,
-        "the journal {place} takes no writes now: the server is a standby, or read-only",
+        "the journal takes no writes now: the server is a standby, or read-only ({place})",
         "name all servers in journal.url (host1,host2): the one that takes writes is found",
     ),
     _Meaning(
@@ -98,7 +98,7 @@ _MEANINGS = (
     _Meaning(
         (asyncpg.TooManyConnectionsError,),
         JournalUnreachableError,
-        "the journal {place} has no connection free: {why}",
+        "the journal has no connection free: {why} ({place})",
         "raise max_connections on the server, or run fewer processes (each takes up to 8)",
     ),
     _Meaning(
@@ -116,7 +116,7 @@ _MEANINGS = (
             asyncpg.IdleInTransactionSessionTimeoutError,
         ),
         JournalUnreachableError,
-        "the journal {place} does not answer: {why}",
+        "the journal does not answer: {why} ({place})",
         "check that the server runs and can be reached",
     ),
     _Meaning(
@@ -135,7 +135,7 @@ _MEANINGS = (
         # the driver calls it an error of its own when a connection ends between two of its steps
         (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InternalClientError),
         JournalUnreachableError,
-        "the journal {place} does not answer: {why}",
+        "the journal does not answer: {why} ({place})",
         "check that the server runs and can be reached",
     ),
 )
