@@ -38,17 +38,21 @@ class WorkersScreen(ModalScreen[None]):
         super().__init__(classes="dialog")
         self._core = core
         self._box = VerticalScroll(classes="dialog-box workers-box")
+        self._trouble = Static("", classes="workers-trouble")
         self._table = Static("looking ...", classes="workers-table")
+        self._seen = False
 
     def compose(self) -> ComposeResult:
         """The table, scrolling where it is longer or wider than the screen."""
         with self._box:
+            yield self._trouble
             yield self._table
 
     def on_mount(self) -> None:
         """Look, and go on looking."""
         self._box.border_title = Content("Live workers")
         self._box.border_subtitle = hint(ESCAPE_CLOSES)
+        self._trouble.display = False
         self.run_worker(self._watch(), group="watch")
 
     async def _watch(self) -> None:
@@ -59,16 +63,24 @@ class WorkersScreen(ModalScreen[None]):
     async def _look(self) -> None:
         journal = self._core.journal
         if journal is None:
-            self._box.border_subtitle = Content("the journal is not open; what is shown is from before")
+            self._tell(printable(self._core.trouble, limit=600) or "the journal is not open")
             return
         try:
             workers = await journal.workers()
         except JournalError as error:
-            self._box.border_subtitle = Content(f"cannot read the journal: {printable(error.message, limit=60)}")
+            self._tell(printable(error.message, limit=600))
             return
-        self._box.border_subtitle = hint(ESCAPE_CLOSES)
+        self._seen = True
+        self._trouble.display = False
+        self._table.display = True
         self._table.set_class(not workers, "-nobody")
         self._table.update(table(workers, self._core.clock.now()))
+
+    def _tell(self, trouble: str) -> None:
+        """What is wrong with the journal, above the list as it was; without one yet, instead of it."""
+        self._trouble.update(Content(f"{trouble}; what is shown is from before" if self._seen else trouble))
+        self._trouble.display = True
+        self._table.display = self._seen
 
     def action_scroll(self, lines: int) -> None:
         """A line down or up."""

@@ -58,10 +58,20 @@ async def test_a_journal_that_is_lost_is_said_and_the_list_stays(console, sink):
         await console.press("L")
         await console.until(lambda: "1 worker" in console.text())
         console.paths.journal_file.unlink()
-        await console.until(lambda: "the journal is not open" in console.text())
+        await console.until(lambda: "what is shown is from before" in console.text())
+        said = "the journal was moved or deleted: put it back, or press J"
+        assert said in " ".join(console.text().replace("│", " ").split())
         assert "1 worker" in console.text()
         await console.press("q")
         assert not isinstance(pilot.app.screen, WorkersScreen)
+
+
+async def test_a_journal_that_was_never_read_says_why_instead_of_looking_for_ever(console):
+    console.paths.journal_file.write_bytes(b"this is no journal" * 100)
+    async with console.running(ready=False, size=(80, 24)):
+        await console.press("L")
+        await console.until(lambda: "damaged" in console.text())
+        await console.until(lambda: "looking" not in console.text())
 
 
 async def test_many_workers_are_scrolled_to(console):
