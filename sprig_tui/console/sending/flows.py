@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog
 from sprig_tui.console.notices import tell, warn
-from sprig_tui.console.sending.plan import Plan, count_records, fed_text, name_to_type, plan_text
+from sprig_tui.console.sending.plan import Plan, consent, count_records, fed_text, name_to_type, plan_text
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.errors import JournalError, SprigTuiError
@@ -100,9 +100,10 @@ class SendFlows:
         return result if isinstance(result, kind) else None
 
     async def _agreed(self, plan: Plan, question: str) -> bool:
-        protected = [name for name, one in self._core.settings.environments.items() if one.protected]
-        text = plan_text(plan, protected)
-        dialog: Dialog[bool] = Confirm(question, text, yes=f"Send {plan.total:,}")
+        environments = self._core.settings.environments
+        protected = [name for name, one in environments.items() if one.protected]
+        text = plan_text(plan, protected, [name for name, one in environments.items() if one.write_key is None])
+        dialog: Dialog[bool] = Confirm(question, text, yes=consent(plan))
         if name := name_to_type(plan, protected):
             dialog = ConfirmName(question, text, name=name)
         return await self._app.push_screen_wait(dialog)

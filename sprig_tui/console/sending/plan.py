@@ -45,19 +45,26 @@ def count_records(
     return Plan(total, dict(routes), unsendable)
 
 
-def plan_text(plan: Plan, protected: Collection[str]) -> str:
-    """What would happen, one line per environment."""
-    lines = [
-        f"{number:,} to {name}{', which is protected' if name in protected else ''}"
-        for name, number in sorted(plan.by_environment.items())
-        if name
-    ]
+def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] = ()) -> str:
+    """What would happen, one line per environment; those in `keyless` have no Write Key yet."""
+    lines = []
+    for name, number in sorted(plan.by_environment.items()):
+        about = ["is protected"] if name in protected else []
+        about += ["has no write key yet: they wait for one"] if name in keyless else []
+        if name:
+            lines.append(f"{number:,} to {name}{', which ' if about else ''}{' and '.join(about)}")
     if unknown := plan.by_environment.get("", 0):
         lines.append(f"{unknown:,} of an unknown environment: kept, not sent")
     if plan.unsendable:
         lines.append(f"{plan.unsendable:,} that are no answers, or cannot be read: kept, not sent")
     lines.append("Those without a User ID and the like are kept too, and not sent; nothing is sent twice.")
     return "\n".join(lines)
+
+
+def consent(plan: Plan) -> str:
+    """What the button says: how many are to be sent, not how many are kept beside them."""
+    going = sum(number for name, number in plan.by_environment.items() if name)
+    return f"Send {going:,}" if going else f"Keep {plan.total:,}"
 
 
 def name_to_type(plan: Plan, protected: Collection[str]) -> str:

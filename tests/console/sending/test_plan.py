@@ -8,7 +8,7 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.samples import samples_folder
-from sprig_tui.console.sending.plan import Plan, count_records, fed_text, name_to_type, plan_text
+from sprig_tui.console.sending.plan import Plan, consent, count_records, fed_text, name_to_type, plan_text
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
@@ -41,6 +41,19 @@ def test_the_plan_names_environments_and_what_is_kept():
     assert "1,200 to production, which is protected" in text
     assert "3 of an unknown environment: kept, not sent" in text
     assert "7 that are no answers" in text
+
+
+def test_the_plan_says_where_a_key_is_missing():
+    text = plan_text(Plan(7, {"production": 4, "development": 3}), ["production"], ["production", "development"])
+    assert text.splitlines()[:2] == [
+        "3 to development, which has no write key yet: they wait for one",
+        "4 to production, which is protected and has no write key yet: they wait for one",
+    ]
+
+
+def test_the_button_counts_what_is_sent():
+    assert consent(Plan(1_210, {"development": 1_200, "": 3}, 7)) == "Send 1,200"
+    assert consent(Plan(10, {"": 3}, 7)) == "Keep 10"
 
 
 @pytest.mark.parametrize(
