@@ -93,6 +93,7 @@ class Server:
                 server_settings=SETTINGS,
                 target_session_attrs=session_attributes(self.url),
                 init=self._begun,
+                reset=_as_it_is,
             )
         except ValueError as error:
             raise address_error(error, self.url) from error
@@ -157,3 +158,7 @@ class Server:
         except OF_THE_DRIVER:
             with contextlib.suppress(asyncpg.InterfaceError):  # it may have been let go of before it failed
                 connection.terminate()
+
+
+async def _as_it_is(_connection: object) -> None:
+    """Nothing of ours outlives its transaction: asking the server to reset it would be a round trip for each use."""

@@ -18,11 +18,14 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.clock import SystemClock
+from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.address import shown
+from sprig_tui.journal.postgres import workers
 from sprig_tui.journal.postgres.connecting import Server
+from sprig_tui.journal.postgres.schema import LOCKS
 from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.records import Worker
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.journal.sqlite.faults import journal_error
 
@@ -30,7 +33,7 @@ T = TypeVar("T")
 
 STRETCH = 5_000
 """Rows in one transaction; of packs, which hold up to a megabyte each, a hundredth."""
-_LOCK = (1397903943, 3)
+_LOCK = (LOCKS, 3)
 
 
 class _Table(Struct, frozen=True):
@@ -133,26 +136,30 @@ async def copy_journal(path: str, url: str, *, told: Callable[[Progress], None])
     """
     async with SQLiteJournal(path) as source:
         # opened once as a journal: an older file is upgraded by it
-        _refuse_workers(path, [f"{one.role} {one.pid} on {one.host}" for one in await source.workers()])
+        _refuse_workers(path, await source.workers())
     server = Server(url, copying=True)
     await server.open()
     try:
         async with server.connection() as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", *_LOCK):
                 raise JournalError(f"another copy to {shown(url)} is under way", hint="wait for it")
-            return await _Copy(connection, path, url, told).run()
+            return await _Copy(connection, server.clock, path, url, told).run()
     finally:
         await server.close()
 
 
-def _refuse_workers(name: str, workers: Sequence[str]) -> None:
-    if workers:
-        raise JournalError(f"the journal {name} is in use: {', '.join(workers[:3])}", hint="stop it, then copy")
+def _refuse_workers(name: str, alive: Sequence[Worker]) -> None:
+    if alive:
+        who = ", ".join(f"{one.role} {one.pid} on {one.host}" for one in alive[:3])
+        raise JournalError(f"the journal {name} is in use: {who}", hint="stop it, then copy")
 
 
 class _Copy:
-    def __init__(self, connection: asyncpg.Connection, path: str, url: str, told: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, clock: Clock, path: str, url: str, told: Callable[[Progress], None]
+    ) -> None:
         self._connection = connection
+        self._clock = clock
         self._path = path
         self._url = url
         self._told = told
@@ -176,9 +183,7 @@ class _Copy:
 
     async def _begin(self) -> None:
         """Refuse a target that is in use, or holds anything but what an earlier run of the same copied."""
-        now = SystemClock().now()
-        rows = await self._connection.fetch("SELECT role, pid, host FROM workers WHERE seen_at > $1", now - 60_000)
-        _refuse_workers(shown(self._url), [f"{row[0]} {row[1]} on {row[2]}" for row in rows])
+        _refuse_workers(shown(self._url), await workers.alive(self._connection, self._clock.now()))
         begun = await self._connection.fetch("SELECT source FROM copies GROUP BY source")
         if [row[0] for row in begun] == [self._source]:
             return

@@ -48,7 +48,8 @@ Work = Callable[[asyncpg.Connection], Awaitable[T]]
 
 _TRIES = 8
 """Of a transaction that met another; each time it finds what that one did."""
-LONGEST_LEASE_S = MAX_LANE_WAIT_MS / 1000
+_LOST_S = MAX_LANE_WAIT_MS / 1000
+"""Seconds for which a lease is given back again and again, where its length is not known."""
 _CALL_OUT_EVERY_S = 0.1
 """Seconds between two notices of what was added: each takes a lock that the whole server shares."""
 
@@ -102,16 +103,27 @@ class PostgresJournal:
         async with self._server.connection() as connection:
             return await work(connection)
 
-    async def _transact(self, work: Work[T]) -> T:
-        """Statements that hold together; done again where another transaction got in between."""
+    async def _call(self, work: Work[T]) -> T:
+        """A change that is one statement: it ends at the server, so that no lock is held for as long as we sleep.
+
+        Done again where another transaction got in between.
+        """
         for _ in range(_TRIES):
             async with self._server.connection() as connection:
                 try:
-                    async with connection.transaction():
-                        return await work(connection)
+                    return await work(connection)
                 except PASSING:
                     continue
         raise JournalLockedError(f"the journal {shown(self.url)} is too busy", hint="try again")
+
+    async def _transact(self, work: Work[T]) -> T:
+        """Statements that hold together; done again like a call."""
+
+        async def whole(connection: asyncpg.Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self._call(whole)
 
     async def _number(self, connection: asyncpg.Connection, environment: str) -> int:
         """The number that stands for an environment; made on first use."""
@@ -131,19 +143,12 @@ class PostgresJournal:
         async def work(connection: asyncpg.Connection) -> list[Added]:
             names = {entry.environment for entry in entries}
             numbers = {name: await self._number(connection, name) for name in names}
-            for _ in range(_TRIES):
-                # each call of the server is a transaction: nothing is held while this side thinks
-                plan = await adding.planned(connection, entries)
-                try:
-                    first = await adding.store(
-                        connection, plan, numbers, self.clock.now(), call_out=self._may_call_out()
-                    )
-                except PASSING:
-                    continue
-                return plan.outcome(first)
-            raise JournalLockedError(f"the journal {shown(self.url)} is too busy", hint="try again")
+            # looked up and stored apart: nothing is held while this side thinks
+            plan = await adding.planned(connection, entries)
+            first = await adding.store(connection, plan, numbers, self.clock.now(), call_out=self._may_call_out())
+            return plan.outcome(first)
 
-        return await self._do(work)
+        return await self._call(work)
 
     def _may_call_out(self) -> bool:
         now = time.monotonic()
@@ -205,7 +210,7 @@ class PostgresJournal:
             number = await self._number(connection, claim.environment)
             return await settling.settle(connection, claim, number, settlements, lane, self.clock.now())
 
-        return await self._transact(work)
+        return await self._call(work)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
@@ -225,7 +230,7 @@ class PostgresJournal:
         try:
             await self._do(work)
         except BaseException:
-            self._lost[claim.lease] = time.monotonic() + LONGEST_LEASE_S
+            self._lost[claim.lease] = time.monotonic() + _LOST_S
             raise
 
     async def lanes(self) -> dict[str, Lane]:

@@ -30,8 +30,10 @@ functions under new names, and says in `_WORKS_FOR` how old a program may be tha
 """
 _WORKS_FOR = 1
 """The oldest schema version whose programs can use this one."""
-_LOCK = (1397903943, 0)
-"""Advisory lock of migrations: the letters SPRG as a number, and which of our locks it is."""
+LOCKS = 1397903943
+"""The letters SPRG as a number: the first key of all our advisory locks."""
+_LOCK = (LOCKS, 0)
+"""That of migrations."""
 
 _GRANTS = """
 GRANT USAGE ON SCHEMA {schema} TO {role};

@@ -165,3 +165,15 @@ async def test_a_claim_that_the_server_makes_only_after_it_was_given_back_is_giv
     await connection.execute("UPDATE sprig_tui.deliveries SET lease = $1 WHERE id = $2", lease, second.id)
     await connection.close()
     assert (await claim()).ids == (second.id,)
+
+
+async def test_a_settle_takes_one_answer_of_the_server(journal, proxy, entry, claim, attempt):
+    """It begins and ends there: no lock of it waits for us."""
+    await journal.add([entry(), entry()])
+    for cut in (0, 2):
+        taken = await claim(events=1)
+        proxy.cut_at_answer(cut)
+        await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
+        assert proxy.cuts == 0
+    proxy.cut_at_answer(0)
+    assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 0, State.DELIVERED: 2}
