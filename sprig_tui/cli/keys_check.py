@@ -96,7 +96,7 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
 
     from sprig_tui.cli.log_lines import iso_time
     from sprig_tui.clock import SystemClock
-    from sprig_tui.delivery.engine import tracking_client
+    from sprig_tui.delivery.means import tracking_client
 
     message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
     track = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec.structs import replace
 
@@ -16,41 +16,22 @@ from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery import causes
 from sprig_tui.delivery.attendance import Attendance
-from sprig_tui.delivery.lane import Client, LaneWorker, Means
+from sprig_tui.delivery.lane import LaneWorker
+from sprig_tui.delivery.ledger import LAST_MOMENT
+from sprig_tui.delivery.means import Client, ClientFactory, Means, tracking_client
 from sprig_tui.delivery.replay import ReplayDriver
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.timing import SystemTiming, Timing
-from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Lane, Notice
+from sprig_tui.journal.records import Added, Entry, Lane, Notice
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
-
-ClientFactory = Callable[[Environment, DeliverySettings, Clock], Client]
 
 BREAK_OFF = 1.0
 """Seconds that requests get to finish when the engine is left without `drain`."""
 
 _log = logging.getLogger(__name__)
-
-
-def tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> Client:
-    """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used."""
-    from sprig_tui.segment.client import TrackingClient
-
-    if environment.write_key is None:
-        raise ConfigError(
-            f"environment {environment.name} has no write key", hint="sprig-tui keys set " + environment.name
-        )
-    return TrackingClient(
-        environment.base_url,
-        environment.write_key,
-        clock=clock,
-        timeout=settings.timeout,
-        connections=settings.connections,
-        gzip=settings.gzip,
-    )
 
 
 class Engine:
@@ -104,6 +85,7 @@ class Engine:
         self._replays = ReplayDriver(journal, timing, self.served, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._storing: set[asyncio.Task[list[Added]]] = set()
         self._draining = False
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -141,14 +123,17 @@ class Engine:
         for worker in self._workers.values():
             worker.stop()
         tasks = [*self._tasks.values(), *self._retired, *([self._replay_task] if self._replay_task else [])]
-        left: set[asyncio.Task[None]] = set()
+        left: set[asyncio.Task[Any]] = set()
         try:
-            if tasks:
-                _, left = await asyncio.wait(tasks, timeout=max(timeout, 0.0))
+            if tasks or self._storing:
+                _, left = await asyncio.wait((*tasks, *self._storing), timeout=max(timeout, 0.0))
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._storing:
+                # not broken off: whoever stores wants to hear of it, and what was claimed with it is given back
+                await asyncio.wait(self._storing, timeout=LAST_MOMENT)
             await asyncio.gather(*self._closing, *(w.client.close() for w in self._workers.values()))
             await self._attendance.end()
             self._last |= {name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()}
@@ -179,6 +164,36 @@ class Engine:
         await self._reopen_lanes(changed)
         self._attendance.stir()
         self._wake_all()
+
+    # -- what comes in --------------------------------------------------------------------------------------------
+
+    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+        """Add to the journal, durably; what the lanes have room for is claimed as it is stored, and sent at once.
+
+        The rest is queued: `wake`. Raises JournalError; then nothing is stored. Once begun it is carried through, also
+        when the caller is cancelled.
+        """
+        storing = asyncio.create_task(self._add(entries))
+        self._storing.add(storing)
+        storing.add_done_callback(self._storing.discard)
+        return await asyncio.shield(storing)
+
+    async def _add(self, entries: Sequence[Entry]) -> list[Added]:
+        names = {entry.environment for entry in entries}
+        wanted = {name: found for name in names if (worker := self._workers.get(name)) and (found := worker.wanted())}
+        workers = {name: self._workers[name] for name in wanted}
+        asked_at = self._means.timing.monotonic()
+        until = {name: asked_at + one.lease_ms / 1000 for name, one in wanted.items()}
+        for name, worker in workers.items():
+            worker.promise(wanted[name].claims)
+        try:
+            added, claims = await self._means.journal.add_and_claim(entries, tuple(wanted.values()))
+        finally:
+            for name, worker in workers.items():
+                worker.promise(-wanted[name].claims)
+        back = [one for one in claims if not workers[one.environment].carry(one, until[one.environment])]
+        await asyncio.gather(*(workers[claim.environment].ledger.release(claim) for claim in back))
+        return added
 
     # -- what others ask ------------------------------------------------------------------------------------------
 

@@ -75,23 +75,25 @@ async def feed(
     journal: Journal,
     engine: Engine | None = None,
     *,
+    check: Callable[[Entry], None] | None = None,
     progress: Callable[[Fed], None] | None = None,
     into: Fed | None = None,
 ) -> Fed:
     """Store every record, durably and in order, and wake the engine as they come; delivery goes on meanwhile.
 
-    Memory holds two chunks, however long the input: what waits for delivery waits on disk. `progress` hears after each
+    Memory holds two chunks, however long the input: what waits for delivery waits on disk. `check` hears of each entry
+    before it is stored, in a thread of its own, and may refuse the rest by what it raises; `progress` hears after each
     chunk; `into` goes on counting where an earlier feed ended. Raises InputError of the reader (what was read before it
     is stored) and JournalError (chunks before it are stored; reading the same input again sends nothing twice).
     Cancelled, it stores nothing more, and counts the chunk that is being stored into `into`.
     """
     fed = Fed() if into is None else into
-    pump = Pump(records, intake.entry)
+    pump = Pump(intake.entries(records), check)
     pump.start()
     try:
         with SHORT_TURNS:
             while entries := await pump.take():
-                touched = fed.count(entries, await _stored(journal, entries, fed))
+                touched = fed.count(entries, await _stored(engine or journal, entries, fed))
                 if engine is not None:
                     for environment in touched:
                         engine.wake(environment)
@@ -102,9 +104,9 @@ async def feed(
     return fed
 
 
-async def _stored(journal: Journal, entries: list[Entry], fed: Fed) -> list[Added]:
+async def _stored(store: Journal | Engine, entries: list[Entry], fed: Fed) -> list[Added]:
     """Add a chunk; what the journal took although nobody waits any more is counted all the same."""
-    storing = asyncio.ensure_future(journal.add(entries))
+    storing = asyncio.ensure_future(store.add(entries))
     try:
         return await asyncio.shield(storing)
     except asyncio.CancelledError:

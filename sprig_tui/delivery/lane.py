@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
-from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.backoff import Draw
 from sprig_tui.delivery.flight import Flight, Request
 from sprig_tui.delivery.leases import Leases
 from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE, Ledger
+from sprig_tui.delivery.means import Client, Means
 from sprig_tui.delivery.pacing import Pacer
 from sprig_tui.delivery.retry import Decision, Policy
 from sprig_tui.delivery.snapshot import LaneSnapshot, Meter
-from sprig_tui.delivery.timing import LONGEST_WAIT, Timing
+from sprig_tui.delivery.timing import LONGEST_WAIT
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.records import Claim, Lane, Notice, State
 from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
 
@@ -30,35 +26,13 @@ if TYPE_CHECKING:
 
 AHEAD = 2
 """Claims made beyond the connections: one being prepared and one being settled while the wire is busy."""
+AT_ONCE = 2
+"""Times as many claims as that, of what is stored just now: its answers wait for the writer behind the next chunk."""
 FIRST_REST = 0.25
 LONGEST_REST = 1.0
 """Seconds between two looks at an idle journal, to which other processes may add."""
 
 _log = logging.getLogger(__name__)
-
-
-class Client(Protocol):
-    """What a lane needs of the Tracking API client."""
-
-    async def send_batch(self, payload: bytes, retry_count: int) -> Answer:
-        """Send bodies that are joined by commas as one batch."""
-
-    async def close(self) -> None:
-        """Close connections."""
-
-
-class Means(Struct, frozen=True):
-    """What all lanes of an engine share."""
-
-    journal: Journal
-    clock: Clock
-    timing: Timing
-    draw: Draw
-    owner: str
-    quiet: asyncio.Event
-    """Set each time a lane finds nothing to do and has nothing on the wire."""
-    hear: Callable[[str, Answer], None]
-    """Hears the answer to each request of an environment."""
 
 
 class LaneWorker:
@@ -71,8 +45,11 @@ class LaneWorker:
         """Something changed: look again."""
         self._stopping = asyncio.Event()
         self._flights: dict[asyncio.Task[None], Flight] = {}
+        self._promised = 0
+        """Claims that are being made by those who store."""
         self._shut_epoch = -1
-        self._asked_at = 0.0
+        self._asked_until = 0.0
+        """End of the lease that was asked for last, by the monotonic clock."""
         self._rest_seconds = FIRST_REST
         self._requests = self._in_flight = self._sent = self._failed = self._retried = 0
         self._meter = Meter()
@@ -130,6 +107,27 @@ class LaneWorker:
             trouble=self._trouble,
         )
 
+    # -- what is carried as it is stored --------------------------------------------------------------------------
+
+    def wanted(self) -> Wanted | None:
+        """What this lane could carry at once of what is stored now; None where it is full or ends."""
+        usual, rate = self.settings.connections + AHEAD, self.environment.requests_per_second
+        # a second's worth at most: moments taken up far ahead are lost to other workers
+        most = max(usual, min(AT_ONCE * usual, int(rate))) if rate > 0 else AT_ONCE * usual
+        room = most - len(self._flights) - self._promised
+        return None if room <= 0 or self._stopping.is_set() else self._terms(room)
+
+    def promise(self, claims: int) -> None:
+        """Keep room for so many claims that are being made; fewer than none when they were."""
+        self._promised += claims
+
+    def carry(self, claim: Claim, until: float) -> bool:
+        """Send what was claimed as it was stored, ours `until` that monotonic moment; False where the lane ends."""
+        if self._stopping.is_set():
+            return False
+        self._launch(claim, until)
+        return True
+
     # -- the loop -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -143,7 +141,7 @@ class LaneWorker:
                     continue
                 claim = await self._claim()
                 if claim is not None and claim.lease:
-                    self._launch(claim)
+                    self._launch(claim, self._asked_until)
                 elif claim is not None:
                     await self._rest(claim)
             await _all_done(tuple(self._flights))
@@ -158,15 +156,16 @@ class LaneWorker:
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
-            self._asked_at = self._means.timing.monotonic()
+            terms = self._terms()
+            self._asked_until = self._means.timing.monotonic() + terms.lease_ms / 1000
             asking = asyncio.ensure_future(
                 self._means.journal.claim(
-                    self.environment.name,
-                    events=MAX_BATCH_EVENTS,
-                    payload_bytes=BATCH_BYTES,
-                    lease_ms=int(self.settings.lease * 1000),
-                    rate=self.environment.requests_per_second,
-                    owner=self._means.owner,
+                    terms.environment,
+                    events=terms.events,
+                    payload_bytes=terms.payload_bytes,
+                    lease_ms=terms.lease_ms,
+                    rate=terms.rate,
+                    owner=terms.owner,
                 )
             )
             try:
@@ -187,6 +186,17 @@ class LaneWorker:
                 return claim
         return None
 
+    def _terms(self, claims: int = 1) -> Wanted:
+        return Wanted(
+            self.environment.name,
+            MAX_BATCH_EVENTS,
+            BATCH_BYTES,
+            int(self.settings.lease * 1000),
+            self.environment.requests_per_second,
+            self._means.owner,
+            claims,
+        )
+
     async def _give_back(self, asking: asyncio.Future[Claim]) -> None:
         try:
             async with asyncio.timeout(LONGEST_REST):
@@ -196,11 +206,10 @@ class LaneWorker:
         if claim.lease:
             await self.ledger.last_words(claim, ())
 
-    def _launch(self, claim: Claim) -> None:
+    def _launch(self, claim: Claim, until: float) -> None:
         self._rest_seconds = FIRST_REST
         # the lease began when it was asked for: a process that stood still meanwhile may hear of it when it is over
-        waited = self._means.timing.monotonic() - self._asked_at
-        self._leases.hold(claim, self.settings.lease - waited, self._means.clock.now())
+        self._leases.hold(claim, until - self._means.timing.monotonic(), self._means.clock.now())
         flight = Flight(self, claim)
         task = asyncio.create_task(self._guard(flight))
         self._flights[task] = flight

@@ -1,16 +1,18 @@
-"""A thread that reads and maps ahead of the event loop, and never further than one chunk."""
+"""A thread that makes entries ahead of the event loop, and never further than one chunk."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, nullcontext
 
 from sprig_tui.journal.records import Entry
-from sprig_tui.sprig.records import Record
 
-CHUNK_ENTRIES = 2_000
+FIRST_CHUNK = 250
+"""Entries of the first chunk, so that storing and delivery begin at once; each one after it is twice as large."""
+CHUNK_ENTRIES = 1_500
 CHUNK_BYTES = 4_000_000
 """A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
 LINGER = 0.1
@@ -18,20 +20,23 @@ LINGER = 0.1
 
 
 class Pump:
-    """Turns records into entries in a thread of its own: a pipe that stalls must not stall delivery.
+    """Takes entries from where they are made, in a thread of its own: a pipe that stalls must not stall delivery.
+
+    `check` hears of each before it goes on; what it raises ends the entries.
 
     Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
     """
 
-    def __init__(self, records: Iterable[Record], to_entry: Callable[[Record], Entry]) -> None:
-        self._records = records
-        self._to_entry = to_entry
+    def __init__(self, entries: Iterator[Entry], check: Callable[[Entry], None] | None = None) -> None:
+        self._made = entries
+        self._check = check
         self._loop = asyncio.get_running_loop()
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._room = threading.Condition()
         """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
         self._entries: deque[Entry] = deque()
+        self._chunk = FIRST_CHUNK
         self._bytes = 0
         """Of the entries that wait; the thread's own."""
         self._stopped = False
@@ -67,6 +72,7 @@ class Pump:
             if self._entries:  # added just now, behind others, and so not told of
                 self._some.set()
             with self._room:
+                self._chunk = min(2 * self._chunk, CHUNK_ENTRIES)
                 self._room.notify()
             if entries:
                 return entries
@@ -77,15 +83,22 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            for record in self._records:
-                self._put(self._to_entry(record))
-                if self._stopped:
-                    break
+            with closing(self._made) if isinstance(self._made, Generator) else nullcontext():
+                self._put_all()
         except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
             self._error = error
         finally:
             self._over = True
             self._tell(self._some, self._full)
+
+    def _put_all(self) -> None:
+        check = self._check
+        for entry in self._made:
+            if check is not None:
+                check(entry)
+            self._put(entry)
+            if self._stopped:
+                break
 
     def _put(self, entry: Entry) -> None:
         entries = self._entries
@@ -102,7 +115,7 @@ class Pump:
 
     def _is_full(self) -> bool:
         waiting = len(self._entries)
-        return waiting >= CHUNK_ENTRIES or (waiting > 0 and self._bytes >= CHUNK_BYTES)
+        return waiting >= self._chunk or (waiting > 0 and self._bytes >= CHUNK_BYTES)
 
     def _tell(self, *events: asyncio.Event) -> None:
         try:

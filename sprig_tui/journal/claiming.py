@@ -19,7 +19,7 @@ PATIENCE_MS = 60_000
 
 
 class Wanted(Struct, frozen=True):
-    """What a worker asks for."""
+    """What a worker asks for; `claim` of the contract tells the terms."""
 
     environment: str
     events: int
@@ -27,6 +27,8 @@ class Wanted(Struct, frozen=True):
     lease_ms: int
     rate: float
     owner: str
+    claims: int = 1
+    """At most so many claims, where several can be had at once."""
 
 
 def nothing(state: Lane, retry_at: int) -> Claim:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from sprig_tui.clock import Clock
+from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import (
     Added,
@@ -67,6 +68,17 @@ class Journal(Protocol):
         id derived with the question id; a later `updated_at`, or the same question id -> `revision`; else
         `duplicate`. The last two are withheld under an id derived from (message id, digest), linked by `origin_id`,
         and adding them again is `known`.
+        """
+        ...
+
+    async def add_and_claim(
+        self, entries: Sequence[Entry], wanted: Sequence[Wanted]
+    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        """Add, and lease to a worker what it can carry at once: then nothing has to be looked for and read again.
+
+        The claims are as `claim` makes them, of new deliveries alone, in their order: at most `Wanted.claims` for each
+        environment, none where its lane is not open or something older is due. What is not claimed is queued as ever;
+        a journal that gains nothing by it may claim none.
         """
         ...
 

@@ -125,8 +125,13 @@ class Bench:
         self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
     ) -> list[int]:
         """Queue one delivery per number, and give their ids; poison ones hold the word POISON."""
-        entries = [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
-        return [one.id for one in await self.journal.add(entries)]
+        return [one.id for one in await self.journal.add(self.entries(numbers, environment, poison))]
+
+    def entries(
+        self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
+    ) -> list[Entry]:
+        """One for each number; poison ones hold the word POISON."""
+        return [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
 
     def environment(self, url: str, name: str = "production", key: str | None = KEY, rate: float = 0.0) -> Environment:
         return Environment(name=name, write_key=WriteKey(key) if key else None, endpoint=url, requests_per_second=rate)

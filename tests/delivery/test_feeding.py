@@ -11,11 +11,11 @@ from msgspec import Raw
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.delivery.pump import CHUNK_ENTRIES
+from sprig_tui.delivery.pump import CHUNK_ENTRIES, FIRST_CHUNK, Pump
 from sprig_tui.delivery.waiting import until_settled
-from sprig_tui.errors import InputError
+from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import State
+from sprig_tui.journal.records import Entry, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.sink import Sink
@@ -113,6 +113,23 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Any) 
         assert sink.stats.accepted == fed.records == 4_000
 
 
+async def test_entries_that_do_not_end_well_are_heard_of(bench: Any) -> None:
+    def made() -> Iterator[Entry]:
+        try:
+            yield from bench.entries([1, 2])
+        finally:
+            raise OSError("cannot end")
+
+    def check(entry: Entry) -> None:
+        raise ConfigError("it may not go there")
+
+    pump = Pump(made(), check)
+    pump.start()
+    with pytest.raises(OSError, match="cannot end"):
+        async with asyncio.timeout(5):
+            await pump.take()
+
+
 async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Any) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -151,10 +168,11 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Any) -> Non
     feeding = asyncio.ensure_future(
         feed(records(), intake_for(bench.environment("http://127.0.0.1:9")), SlowJournal())  # type: ignore[arg-type]
     )
-    await bench.until(lambda: taken >= CHUNK_ENTRIES)
+    # the first chunk is being stored, the second, twice as large, waits
+    await bench.until(lambda: taken >= 3 * FIRST_CHUNK - 1)
     for _ in range(50):
         await asyncio.sleep(0.001)
-    assert taken <= 2 * CHUNK_ENTRIES + 1
+    assert taken == 3 * FIRST_CHUNK - 1
     feeding.cancel()
     stored.set()
     with pytest.raises(asyncio.CancelledError):

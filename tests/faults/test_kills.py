@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 
 import books
 
@@ -34,14 +35,16 @@ async def account(place: str) -> tuple[Counter[State], dict[str, State]]:
 
 
 async def test_killed_again_and_again(journal_place, answers, worker, rounds):
-    source, fates = answers(1500 + 10 * rounds)
+    # about as many for each round as are delivered in it
+    source, fates = answers(1500 + 150 * rounds)
     rng = random.Random(rounds)
     acknowledged = 0
     async with Sink(faults=MISBEHAVIOUR, seed=rounds, keep=1_000_000) as sink:
         for _ in range(rounds):
             process = await worker(source, sink.url)
             acknowledged = max(acknowledged, await listen(process, rng.uniform(0.35, 1.6)))
-            process.kill()
+            with suppress(ProcessLookupError):  # it may have settled everything
+                process.kill()
             await process.wait()
             await look(journal_place, acknowledged)
         process = await worker(source, sink.url)
@@ -73,7 +76,7 @@ async def look(place: str, acknowledged: int) -> None:
     """Whatever moment it died in: the journal opens, and what was acknowledged is there."""
     async with open_journal(place) as journal:
         stored = await journal.count(Query())
-    repeats = 60  # broken lines of the input, which are one record
+    repeats = acknowledged // 53  # broken lines of the input, which are one record
     assert stored >= acknowledged - repeats
 
 

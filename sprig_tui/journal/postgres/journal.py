@@ -150,6 +150,14 @@ class PostgresJournal:
 
         return await self._call(work)
 
+    async def add_and_claim(
+        self,
+        entries: Sequence[Entry],
+        wanted: Sequence[Wanted],  # noqa: ARG002 - claims are for whoever is free first, on any machine
+    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        """See the contract; claims none."""
+        return await self.add(entries), ()
+
     def _may_call_out(self) -> bool:
         now = time.monotonic()
         if now - self._called_out_at < _CALL_OUT_EVERY_S:

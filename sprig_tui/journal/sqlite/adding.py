@@ -10,20 +10,22 @@ from typing import Any
 
 from msgspec.structs import astuple
 
+from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.identity import Known, heals, relate, renamed, set_apart, tie_message_id
 from sprig_tui.journal.packing import pack, stretches
-from sprig_tui.journal.records import Added, AddedAs, Entry, State
+from sprig_tui.journal.records import Added, AddedAs, Claim, Entry, State
+from sprig_tui.journal.sqlite.claims import take_new
 from sprig_tui.journal.sqlite.identities import Identities, merge
 from sprig_tui.journal.sqlite.rows import count, environment_number, insert
 
 _COLUMNS = (
     "deliveries(id, environment, state, priority, added_at, size, message_id, digest, reason, detail,"
     " survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source,"
-    " line, edited)"
+    " line, edited, lease)"
 )
-"""The last fifteen are an Entry's own fields in its own order, between its environment and its payload."""
-_WIDTH = 21
+"""The fifteen before the lease are an Entry's own fields in its own order, between its environment and its payload."""
+_ROW = "(" + "?," * 21 + "nullif(?, 0))"
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
 _STANDING = attrgetter("environment", "reason")
 
@@ -38,9 +40,10 @@ class Adding:
         self._first = int(connection.execute("SELECT next_id FROM sequence").fetchone()[0])
         self._entries: list[Entry] = []
         self._origins: dict[int, int] = {}
+        self._leases: dict[int, int] = {}
 
-    def add(self, entries: Sequence[Entry]) -> list[Added]:
-        """Store what is new; say of each entry what became of it."""
+    def add(self, entries: Sequence[Entry], wanted: Sequence[Wanted] = ()) -> tuple[list[Added], tuple[Claim, ...]]:
+        """Store what is new, claimed where it is wanted; say of each entry what became of it."""
         identities = Identities(self._connection, entries)
         if identities.all_new:
             identities.put_all(self._first)
@@ -51,10 +54,20 @@ class Adding:
             ]
         else:
             added = [self._one(identities, entry) for entry in entries]
+        claims = tuple(claim for one in wanted for claim in self._claim(one))
         self.write()
         identities.save()
         merge(self._connection)
-        return added
+        return added, claims
+
+    def _claim(self, wanted: Wanted) -> list[Claim]:
+        name, first = wanted.environment, self._first
+        new = enumerate(self._entries, first)
+        ids = [delivery_id for delivery_id, entry in new if not entry.reason and entry.environment == name]
+        claims = take_new(self._connection, wanted, ids, [self._entries[one - first].body for one in ids], self._now)
+        for claim in claims:
+            self._leases.update(dict.fromkeys(claim.ids, claim.lease))
+        return claims
 
     def _one(self, identities: Identities, entry: Entry) -> Added:
         known = identities.find(entry.environment, entry.message_id)
@@ -108,15 +121,14 @@ class Adding:
             return
         standings = Counter(map(_STANDING, entries))
         numbers = {name: environment_number(connection, name) for name in {name for name, _ in standings}}
-        insert(connection, _COLUMNS, _WIDTH, self._values(numbers))
+        insert(connection, _COLUMNS, _ROW, self._values(numbers))
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
+        packs: list[Any] = []
         for start, end in stretches([len(entry.raw) + len(entry.body) for entry in entries]):
             part = entries[start:end]
-            connection.execute(
-                "INSERT INTO packs VALUES(?, ?, ?)",
-                (self._first + start, pack([entry.raw for entry in part]), pack([entry.body for entry in part])),
-            )
+            packs += (self._first + start, pack([entry.raw for entry in part]), pack([entry.body for entry in part]))
+        connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
         connection.execute("UPDATE sequence SET next_id = ?", (self._first + len(entries),))
         counts: Counter[tuple[int, int]] = Counter()
         for (name, reason), number in standings.items():
@@ -128,7 +140,7 @@ class Adding:
 
         What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
         """
-        now, priority = self._now, self._priority
+        now, priority, leases = self._now, self._priority, self._leases
         values: list[Any] = []
         for delivery_id, entry in enumerate(self._entries, self._first):
             own = astuple(entry)
@@ -136,5 +148,5 @@ class Adding:
             values += (delivery_id, numbers[own[0]], state, priority, now, len(own[17]))
             values += (own[1], bytearray(own[2]), reason)
             values += own[4:15]
-            values.append(int(own[15]))
+            values += (int(own[15]), leases.get(delivery_id, 0))
         return values

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from itertools import product
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain, islice, product
 
 import msgspec
 
@@ -25,6 +26,10 @@ _DUE = (
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
+_ANY_DUE = (
+    "SELECT 1 FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = 0"
+    " AND due_at <= ? LIMIT 1"
+)
 _rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int]])
 
 
@@ -45,23 +50,86 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         until = now + _probing_ms(wanted.lease_ms)
         state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
     ids, sizes, attempts, first_attempts = zip(*rows, strict=True)
-    lease = connection.execute(
-        "INSERT INTO leases(environment, owner, until, length, probe, ids, n) VALUES(?, ?, ?, ?, ?, ?, ?)",
-        (environment, wanted.owner, now + wanted.lease_ms, wanted.lease_ms, probe, numbers_text(ids), len(ids)),
-    ).lastrowid
+    (lease,) = _leases(connection, environment, wanted, [ids], now, probe=probe)
     connection.execute(f"UPDATE deliveries SET lease = ? WHERE {among(ids)}", (lease, *bounds(ids)))
     return Claim(
-        lease=int(lease or 0),
+        lease=lease,
         environment=wanted.environment,
         ids=ids,
         attempts=attempts,
         first_attempts=first_attempts,
         sizes=sizes,
         payload=b"",
-        send_at=_slot(connection, environment, wanted.rate, now),
+        send_at=_slots(connection, environment, wanted.rate, now, 1)[0],
         lane=state,
         probe=probe,
     )
+
+
+def take_new(
+    connection: sqlite3.Connection, wanted: Wanted, ids: Sequence[int], bodies: Sequence[bytes], now: int
+) -> list[Claim]:
+    """Claims of deliveries that are about to be written, in their order; the caller writes their leases with them."""
+    if not ids:
+        return []
+    environment = environment_number(connection, wanted.environment)
+    state = read_lane(connection, environment)
+    if state.state != "open":
+        return []
+    give_back_expired(connection, environment, now)
+    if connection.execute(_ANY_DUE, (environment, now)).fetchone():
+        return []
+    sizes = tuple(map(len, bodies))
+    cuts = list(islice(parts(sizes, wanted), wanted.claims))
+    leases = _leases(connection, environment, wanted, [ids[part] for part in cuts], now)
+    slots = _slots(connection, environment, wanted.rate, now, len(cuts))
+    return [
+        Claim(
+            lease=lease,
+            environment=wanted.environment,
+            ids=tuple(ids[part]),
+            sizes=sizes[part],
+            attempts=(0,) * len(sizes[part]),
+            first_attempts=(0,) * len(sizes[part]),
+            payload=b",".join(bodies[part]),
+            send_at=slot,
+            lane=state,
+        )
+        for part, lease, slot in zip(cuts, leases, slots, strict=True)
+    ]
+
+
+def parts(sizes: Sequence[int], wanted: Wanted) -> Iterator[slice]:
+    """Stretches that fit a claim each, and hold one delivery at least."""
+    # where each would end, were all of them joined by commas
+    ends = [end + commas for commas, end in enumerate(accumulate(sizes))]
+    start = 0
+    while start < len(ends):
+        begin = ends[start] - sizes[start]
+        stop = bisect_right(ends, begin + wanted.payload_bytes, start + 1, min(start + wanted.events, len(ends)))
+        yield slice(start, stop)
+        start = stop
+
+
+def _leases(
+    connection: sqlite3.Connection,
+    environment: int,
+    wanted: Wanted,
+    groups: Sequence[Sequence[int]],
+    now: int,
+    *,
+    probe: bool = False,
+) -> range:
+    """A new lease for each of these groups of deliveries."""
+    until = now + wanted.lease_ms
+    rows = [(environment, wanted.owner, until, wanted.lease_ms, probe, numbers_text(ids), len(ids)) for ids in groups]
+    last = connection.execute(
+        "INSERT INTO leases(environment, owner, until, length, probe, ids, n) VALUES "
+        + ",".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows)),
+        [*chain(*rows)],
+    ).lastrowid
+    end = int(last or 0) + 1
+    return range(end - len(rows), end)
 
 
 def _due(
@@ -119,14 +187,15 @@ def _probing_ms(lease_ms: int) -> int:
     return min(lease_ms, MAX_LANE_WAIT_MS)
 
 
-def _slot(connection: sqlite3.Connection, environment: int, rate: float, now: int) -> int:
-    """The next free moment to send at `rate` requests a second, all workers together."""
+def _slots(connection: sqlite3.Connection, environment: int, rate: float, now: int, number: int) -> list[int]:
+    """The next free moments to send at `rate` requests a second, all workers together."""
     if rate <= 0:
-        return now
+        return [now] * number
     taken = connection.execute("SELECT next_slot FROM lanes WHERE environment = ?", (environment,)).fetchone()[0]
     slot = float(now) if taken < now or taken > now + slot_ahead_ms(rate) else taken
-    connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + 1000.0 / rate, environment))
-    return int(slot)
+    step = 1000.0 / rate
+    connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + number * step, environment))
+    return [int(slot + position * step) for position in range(number)]
 
 
 def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:

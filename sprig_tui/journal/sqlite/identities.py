@@ -77,7 +77,7 @@ class Identities:
     def save(self) -> None:
         """Write what was put."""
         # in key order, so that each page of the table is come to once
-        insert(self._connection, "recent_ids", 2, list(chain.from_iterable(sorted(self._fresh.items()))))
+        insert(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._fresh.items()))))
         for key, delivery_id in self._moved.items():
             for table in ("recent_ids", "ids"):
                 self._connection.execute(

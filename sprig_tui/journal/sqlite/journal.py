@@ -168,9 +168,15 @@ class SQLiteJournal:
 
     async def add(self, entries: Sequence[Entry]) -> list[Added]:
         """See the contract."""
+        return (await self.add_and_claim(entries, ()))[0]
+
+    async def add_and_claim(
+        self, entries: Sequence[Entry], wanted: Sequence[Wanted]
+    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        """See the contract."""
         if not entries:
-            return []
-        return await self._writer.run(lambda c: adding.Adding(c, self.clock.now()).add(entries))
+            return [], ()
+        return await self._writer.run(lambda c: adding.Adding(c, self.clock.now()).add(entries, wanted))
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -25,12 +26,12 @@ def environment_number(connection: sqlite3.Connection, name: str) -> int:
 
 def count(connection: sqlite3.Connection, changed: Counter[tuple[int, int]]) -> None:
     """Add to the kept counts: (environment number, state number) -> difference."""
-    for (environment, state), difference in changed.items():
-        if difference:
-            connection.execute(
-                "INSERT INTO counts VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET n = n + ?3",
-                (environment, state, difference),
-            )
+    values = [(*key, difference) for key, difference in changed.items() if difference]
+    if values:
+        rows = ",".join(["(?, ?, ?)"] * len(values))
+        connection.execute(
+            f"INSERT INTO counts VALUES {rows} ON CONFLICT DO UPDATE SET n = n + excluded.n", [*chain(*values)]
+        )
 
 
 def numbers_text(numbers: Iterable[int]) -> str:
@@ -65,16 +66,15 @@ def _gapless(ids: Sequence[int]) -> bool:
     return max(ids) - min(ids) + 1 == len(ids)
 
 
-def insert(connection: sqlite3.Connection, table: str, columns: int, values: Sequence[Any]) -> None:
-    """Insert rows, given as their values one after the other, by statements of many rows each.
+def insert(connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any]) -> None:
+    """Insert rows like `(?, ?)`, given as their values one after the other, by statements of many rows each.
 
     An executemany would let go of the interpreter's lock at every row. SQLite takes 32,766 values in a statement; few
     sizes keep the statements in its cache.
     """
-    start = 0
-    one = "(" + ",".join("?" * columns) + ")"
+    start, columns = 0, row.count("?")
     for size in (1000, 100, 10, 1):
-        statement = f"INSERT INTO {table} VALUES " + ",".join([one] * size)
+        statement = f"INSERT INTO {table} VALUES " + ",".join([row] * size)
         while len(values) - start >= size * columns:
             connection.execute(statement, values[start : start + size * columns])
             start += size * columns

@@ -65,6 +65,8 @@ class Writer:
         self._path = path
         self._wal = Wal(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._synchronous: bool | None = None
+        """Whether the connection waits for the disk at each commit; None for a new one."""
         self._closed = True
         self._gate = threading.Lock()
         """Holds `_closed` and the order of jobs together: a job behind the end of the queue would wait for ever."""
@@ -107,7 +109,8 @@ class Writer:
             jobs, open_for_work = self._group()
             if jobs:
                 try:
-                    connection = connection or self._connect()
+                    if connection is None:
+                        connection, self._synchronous = self._connect(), None
                     self._transact(connection, jobs)
                 except Exception as error:  # noqa: BLE001 - the thread's outer edge: without it nobody gets an answer
                     self._fail(jobs, self._explained(error))
@@ -145,7 +148,9 @@ class Writer:
 
     def _transact(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
         durable = any(job.durable for job in jobs)
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        if durable != self._synchronous:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._synchronous = durable
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
             if job.if_awaited and job.future.cancelled():

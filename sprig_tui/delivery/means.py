@@ -1,0 +1,65 @@
+"""What the lanes of an engine work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+
+from sprig_tui.clock import Clock
+from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import Environment
+from sprig_tui.delivery.backoff import Draw
+from sprig_tui.delivery.timing import Timing
+from sprig_tui.errors import ConfigError
+from sprig_tui.journal.contract import Journal
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import Answer
+
+
+class Client(Protocol):
+    """What a lane needs of the Tracking API client."""
+
+    async def send_batch(self, payload: bytes, retry_count: int) -> Answer:
+        """Send bodies that are joined by commas as one batch."""
+
+    async def close(self) -> None:
+        """Close connections."""
+
+
+class Means(Struct, frozen=True):
+    """What all lanes of an engine share."""
+
+    journal: Journal
+    clock: Clock
+    timing: Timing
+    draw: Draw
+    owner: str
+    quiet: asyncio.Event
+    """Set each time a lane finds nothing to do and has nothing on the wire."""
+    hear: Callable[[str, Answer], None]
+    """Hears the answer to each request of an environment."""
+
+
+ClientFactory = Callable[[Environment, DeliverySettings, Clock], Client]
+
+
+def tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> Client:
+    """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used."""
+    from sprig_tui.segment.client import TrackingClient
+
+    if environment.write_key is None:
+        raise ConfigError(
+            f"environment {environment.name} has no write key", hint="sprig-tui keys set " + environment.name
+        )
+    return TrackingClient(
+        environment.base_url,
+        environment.write_key,
+        clock=clock,
+        timeout=settings.timeout,
+        connections=settings.connections,
+        gzip=settings.gzip,
+    )
