@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import asking
@@ -12,6 +12,7 @@ from sprig_tui.errors import ConfigError, SprigTuiError
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.intake import Intake
+    from sprig_tui.journal.records import Entry
     from sprig_tui.sprig.records import Record
 
 
@@ -20,7 +21,7 @@ class DeclinedError(SprigTuiError):
 
 
 class Gate:
-    """Lets records through to environments that are not protected, or that were consented to.
+    """Lets answers through to environments that are not protected, or that were consented to.
 
     Naming a protected environment with `-e` is consent where nobody can be asked (a script); at a terminal its name
     is asked for, unless `--yes` was given. A single record is not bulk.
@@ -33,27 +34,23 @@ class Gate:
         self._declared = declared
         self._closed = set() if yes else {name for name, found in environments.items() if found.protected}
 
-    def check(self, records: Iterator[Record]) -> Iterator[Record]:
-        """The records; raises before the first one that would go where it may not.
+    def begin(self, head: Iterable[Record]) -> None:
+        """Look at the first two records, so that a refusal comes before anything is stored."""
+        first = list(islice(head, 2))
+        if len(first) < 2:
+            self._closed.clear()
+            return
+        for record in first:
+            self._ask(self._intake.route(record).environment)
+        if self._declared in self._closed:
+            self._ask_for(self._declared)
 
-        The first two are looked at right away, so that a refusal comes before anything is stored.
-        """
-        head = list(islice(records, 2))
-        if len(head) == 2:
-            for record in head:
-                self._ask(record)
-            if self._declared in self._closed:
-                self._ask_for(self._declared)
-            records = self._checked(records) if self._closed else records
-        return chain(head, records)
+    @property
+    def check(self) -> Callable[[Entry], None] | None:
+        """What raises at an entry that would go where it may not; None where all may pass."""
+        return (lambda entry: self._ask(entry.environment)) if self._closed else None
 
-    def _checked(self, records: Iterator[Record]) -> Iterator[Record]:
-        for record in records:
-            self._ask(record)
-            yield record
-
-    def _ask(self, record: Record) -> None:
-        name = self._intake.route(record).environment
+    def _ask(self, name: str) -> None:
         if name in self._closed:
             self._ask_for(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,17 +20,17 @@ from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalUnavailableError, SprigTuiError
 from sprig_tui.intake import Intake
+from sprig_tui.reasons import Reason
 from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
 from sprig_tui.sprig.inbox.bell import Bell
 from sprig_tui.sprig.inbox.memory import SentFiles
 from sprig_tui.sprig.reading import read_responses
-from sprig_tui.sprig.records import StudyResponse
 
 if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.sprig.records import Record
+    from sprig_tui.journal.records import Entry
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at the folder when nothing is heard of it, for systems that tell nothing."""
@@ -172,8 +172,7 @@ class FolderSending:
                 self._known += 1
                 return
             intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
-            records = self._checked(read_responses([path]), intake)
-            fed = await feed(records, intake, journal, engine, progress=noted)
+            fed = await feed(read_responses([path]), intake, journal, engine, check=self._check(), progress=noted)
         except FileNotFoundError:
             return
         except ConfigError as error:
@@ -209,23 +208,24 @@ class FolderSending:
         self._arrivals.put_back(arrival, time.monotonic() + wait)
         reports.refused(arrival.path, error, so_far)
 
-    def _checked(self, records: Iterator[Record], intake: Intake) -> Iterator[Record]:
-        """The records; raises ConfigError before the first answer that may not go where it would."""
+    def _check(self) -> Callable[[Entry], None]:
+        """What raises ConfigError at the first answer that may not go where it would."""
         environments = self._terms.environments(self._settings)
         asked: set[str] = set()
-        for record in records:
-            if isinstance(record, StudyResponse):
-                route = intake.route(record)
-                name = route.environment
-                if not name and not asked:
-                    raise ConfigError(f"where its first answer goes cannot be told: {route.detail}")
-                if name and name not in asked:
-                    if self._deliver and environments[name].write_key is None:
-                        raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
-                    if self._deliver and environments[name].protected and name not in self._consented:
-                        raise ConfigError(
-                            f"{name} is protected, and nobody is there to ask",
-                            hint=f"watch with -e {name}, or with --yes",
-                        )
-                asked.add(name)
-            yield record
+
+        def check(entry: Entry) -> None:
+            name = entry.environment
+            if name in asked or not entry.digest:  # what is no answer has none
+                return
+            if not name and not asked:
+                why = f": {entry.detail}" if entry.reason == Reason.ENVIRONMENT_UNKNOWN else ""
+                raise ConfigError(f"where its first answer goes cannot be told{why}")
+            if name and self._deliver and environments[name].write_key is None:
+                raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
+            if name and self._deliver and environments[name].protected and name not in self._consented:
+                raise ConfigError(
+                    f"{name} is protected, and nobody is there to ask", hint=f"watch with -e {name}, or with --yes"
+                )
+            asked.add(name)
+
+        return check

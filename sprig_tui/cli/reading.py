@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from sprig_tui.sprig.reading import Progress
-    from sprig_tui.sprig.records import Record
+    from sprig_tui.sprig.reading import Progress, Responses
 
 
-def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Iterator[Record]:
+def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Responses:
     """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
     from sprig_tui.sprig.reading import read_responses
 

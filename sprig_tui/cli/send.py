@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -76,40 +77,34 @@ def send(
     records = read_files(files, progress)
     if dry_run:
         return _dry_run(records, intake, as_json=as_json)
-    records = _first_checked(records, intake, environments, environment, need_key=not no_wait)
+    _check_first(records.peek(), intake, environments, environment, need_key=not no_wait)
     from sprig_tui.cli.consent import Gate
 
-    records = Gate(intake, environments, declared=environment, yes=yes or no_wait).check(records)
+    gate = Gate(intake, environments, declared=environment, yes=yes or no_wait)
+    gate.begin(records.peek())
     from sprig_tui.cli.sending import Sending
 
     async def run() -> int:
         sending = Sending(settings, environments, terms, intake, progress, environment)
-        return await sending.run(records, deliver=not no_wait, as_json=as_json)
+        return await sending.run(records, gate.check, deliver=not no_wait, as_json=as_json)
 
     return asyncio.run(run())
 
 
-def _first_checked(
-    records: Iterator[Record],
+def _check_first(
+    records: Iterable[Record],
     intake: Intake,
     environments: dict[str, Environment],
     declared: str | None,
     *,
     need_key: bool,
-) -> Iterator[Record]:
+) -> None:
     """Refuse before anything is stored when the first answer shows that the command cannot be meant so."""
-    from itertools import chain
-
     from sprig_tui.sprig.records import StudyResponse
 
-    head: list[Record] = []
-    for record in records:
-        head.append(record)
-        if isinstance(record, StudyResponse) or len(head) == LOOK_AHEAD:
-            break
-    first = head[-1] if head else None
+    first = next((one for one in islice(records, LOOK_AHEAD) if isinstance(one, StudyResponse)), None)
     chosen = declared
-    if isinstance(first, StudyResponse):
+    if first is not None:
         route = intake.route(first)
         chosen = route.environment or declared
         if not chosen:
@@ -120,10 +115,9 @@ def _first_checked(
         raise ConfigError(
             f"{chosen} has no write key", hint=f"set one with sprig-tui keys set {chosen}, or queue with --no-wait"
         )
-    return chain(head, records)
 
 
-def _dry_run(records: Iterator[Record], intake: Intake, *, as_json: bool) -> int:
+def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int:
     from sprig_tui.cli.tally import SHOWN, tally_json, tally_text, verdict
     from sprig_tui.journal.records import State
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.intake import Intake
     from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.records import Entry
     from sprig_tui.sprig.reading import Progress
     from sprig_tui.sprig.records import Record
 
@@ -63,8 +64,10 @@ class Sending:
         self._touched = {declared} if declared else set()
         self._reload: asyncio.Future[None] | None = None
 
-    async def run(self, records: Iterator[Record], *, deliver: bool, as_json: bool) -> int:
-        """Returns the exit code."""
+    async def run(
+        self, records: Iterable[Record], check: Callable[[Entry], None] | None, *, deliver: bool, as_json: bool
+    ) -> int:
+        """Returns the exit code. `check` hears of each entry before it is stored, and may refuse the rest."""
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(opened_journal(self._settings))
             interrupts = stack.enter_context(Interrupts())
@@ -77,14 +80,21 @@ class Sending:
             waited, stopped = Waited(), False
             try:
                 with Watch(self._reading, engine) as watch:
-                    waited = await interrupts.guard(self._work(records, journal, engine, watch))
+                    waited = await interrupts.guard(self._work(records, check, journal, engine, watch))
             except Stopped:
                 stopped = True
             if engine is not None:
                 await interrupts.drain(engine.drain(DRAIN))
             return await self._report(journal, waited.standstills, stopped=stopped, deliver=deliver, as_json=as_json)
 
-    async def _work(self, records: Iterator[Record], journal: Journal, engine: Engine | None, watch: Watch) -> Waited:
+    async def _work(
+        self,
+        records: Iterable[Record],
+        check: Callable[[Entry], None] | None,
+        journal: Journal,
+        engine: Engine | None,
+        watch: Watch,
+    ) -> Waited:
         def noted(fed: Fed) -> None:
             self._fed = watch.fed = fed
             if engine is not None and not self._touched.issuperset(fed.environments):
@@ -92,7 +102,7 @@ class Sending:
                 # No handle is lost: a reload is done before the wait below, which asks for the last one.
                 self._reload = asyncio.ensure_future(self._after(self._reload, engine))
 
-        await feed(records, self._intake, journal, engine, progress=noted, into=self._fed)
+        await feed(records, self._intake, journal, engine, check=check, progress=noted, into=self._fed)
         self._read_all = True
         if self._reload is not None:
             await self._reload

@@ -19,7 +19,7 @@ class State(StrEnum):
     WITHHELD = "withheld"
 
 
-class Entry(Struct, frozen=True, gc=False):
+class Entry(Struct, frozen=True, gc=False, array_like=True):
     """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown.
 
     The intake makes it by position: its keywords would cost as much as encoding the call.

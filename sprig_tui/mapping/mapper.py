@@ -93,7 +93,8 @@ class Mapper:
         skim(answer)
         if isinstance(response.attributes, Raw):
             skim(response.attributes)
-        body.decode()
+        if not body.isascii():
+            body.decode()
         withheld, detail = None, ""
         if (
             not user_id
@@ -109,18 +110,18 @@ class Mapper:
         if response.updated_at:
             updated_ms = (ms or 0) if response.updated_at == response.answered_at else _ms(response.updated_at)
         return Mapping(
-            environment=environment,
-            message_id=identity,
-            body=body,
-            withheld=withheld,
-            detail=detail,
-            digest=digest(answer),
-            answered_ms=ms or 0,
-            updated_ms=updated_ms,
-            response=response,
-            mapped_at=now_ms,
-            faults=faults,
-            tracer=self,
+            environment,
+            identity,
+            body,
+            response,
+            now_ms,
+            self,
+            withheld,
+            detail,
+            digest(answer),
+            ms or 0,
+            updated_ms,
+            faults,
         )
 
 

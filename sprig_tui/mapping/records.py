@@ -61,8 +61,8 @@ class Tracer(Protocol):
         ...
 
 
-class Mapping(Struct, frozen=True, kw_only=True):
-    """The outcome of mapping one response for one environment."""
+class Mapping(Struct, frozen=True):
+    """The outcome of mapping one response for one environment; the mapper makes it by position, as it makes so many."""
 
     environment: str
     message_id: str
@@ -71,6 +71,11 @@ class Mapping(Struct, frozen=True, kw_only=True):
 
     Also there when it is withheld: what would be sent.
     """
+    response: StudyResponse
+    """What was mapped; made fit for JSON where it was not."""
+    mapped_at: int
+    """Wall time of the mapping, milliseconds since 1970 UTC."""
+    tracer: Tracer
     withheld: Reason | None = None
     detail: str = ""
     """Why it is withheld, in words; begins with the path of the field at fault where there is one."""
@@ -79,13 +84,8 @@ class Mapping(Struct, frozen=True, kw_only=True):
     answered_ms: int = 0
     """The answer's time, milliseconds since 1970 UTC; 0 where the source has none."""
     updated_ms: int = 0
-    response: StudyResponse
-    """What was mapped; made fit for JSON where it was not."""
-    mapped_at: int
-    """Wall time of the mapping, milliseconds since 1970 UTC."""
     faults: tuple[Lint, ...] = ()
     """What was off with the response itself, beyond what lints of the call can see."""
-    tracer: Tracer
 
     @property
     def fields(self) -> tuple[FieldTrace, ...]:

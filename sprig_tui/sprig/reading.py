@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,12 +20,16 @@ from sprig_tui.sprig.recognise import parse_document, quick_record, read_piece
 from sprig_tui.sprig.records import Origin, Record
 from sprig_tui.sprig.window import Window
 
-__all__ = ["Progress", "read_responses", "total_size"]
+__all__ = ["Progress", "Responses", "read_responses", "total_size"]
 
 STDIN = "-"
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
 """Files taken from a folder, each also with `.gz`; a file named by itself may have any name."""
 _SNIFFED_BYTES = 4_096
+_OWN = ("/proc/", "/dev/fd/")
+"""Where a name is something else to each process: /dev/stdin leads there."""
+_LINKS = 40
+"""How many the system follows."""
 
 Source = str | os.PathLike[str]
 
@@ -35,7 +40,7 @@ def read_responses(
     stdin: BinaryIO | None = None,
     max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
     progress: Progress | None = None,
-) -> Iterator[Record]:
+) -> Responses:
     """Records of files, folders (recursively, by name, hidden ones left out) and `-` for standard input.
 
     The format of each record is recognised by content; memory does not grow with the size of a file, only with
@@ -46,7 +51,46 @@ def read_responses(
     progress = progress or Progress()
     if not progress.bytes_total:
         progress.bytes_total = _size(files)
-    return _read_all(files, stdin, max_record_bytes, progress)
+    return Responses(files, stdin=stdin, max_record_bytes=max_record_bytes, progress=progress)
+
+
+class Responses(Iterator[Record]):
+    """The records of some files, read as they are asked for, once."""
+
+    def __init__(
+        self,
+        files: list[str],
+        *,
+        stdin: BinaryIO | None = None,
+        max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
+        progress: Progress | None = None,
+    ) -> None:
+        self.files = files
+        self.max_record_bytes = max_record_bytes
+        self.progress = progress or Progress()
+        self._records = _read_all(files, stdin, max_record_bytes, self.progress)
+        self._seen: list[Record] = []
+        self._begun = False
+
+    def __iter__(self) -> Iterator[Record]:  # noqa: PYI034 - a generator needs no second call for each record
+        self._begun = True
+        return chain(self._seen, self._records) if self._seen else self._records
+
+    def __next__(self) -> Record:
+        self._begun = True
+        return self._seen.pop(0) if self._seen else next(self._records)
+
+    def peek(self) -> Iterator[Record]:
+        """Look at the first records, one after the other; they are read all the same."""
+        yield from self._seen
+        for record in self._records:
+            self._seen.append(record)
+            yield record
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether another process could read the same: all of it is files, and none of it was taken yet."""
+        return not self._begun and all(name != STDIN and _is_anyones(name) for name in self.files)
 
 
 def total_size(sources: Iterable[Source]) -> int:
@@ -90,6 +134,19 @@ def _in_folder(folder: str) -> list[str]:
 def _is_known(name: str) -> bool:
     path = Path(name.lower().removesuffix(".gz"))
     return path.suffix in SUFFIXES
+
+
+def _is_anyones(name: str) -> bool:
+    """Whether it is a file, and the same one to every process."""
+    path = Path(name)
+    for _ in range(_LINKS):
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - takes `..` out, unlike Path.absolute
+        if str(path).startswith(_OWN):
+            return False
+        if not path.is_symlink():
+            return path.is_file()
+        path = path.parent / path.readlink()
+    return False
 
 
 def _check(name: str) -> None:

@@ -184,6 +184,17 @@ def test_what_is_off_in_one_file_does_not_stop_the_others(
     assert [event["userId"] for event in sink.sink.events] == ["acct_2"]
 
 
+def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(configured: Path, sink: Any, drop: Run) -> None:
+    with watching("inbox") as watcher:
+        drop("nowhere.jsonl", 1, 2, userId="")
+        row = watcher.next()
+        assert (row["records"], row["error"]) == (0, "where its first answer goes cannot be told")
+        drop("protected.jsonl", 1, userId="", environment="production")
+        row = watcher.next()
+        assert (row["records"], row["error"]) == (0, "production is protected, and nobody is there to ask")
+        assert watcher.stop() == 0
+
+
 def test_a_config_that_changes_gives_refused_files_another_chance(configured: Path, sink: Any, drop: Run) -> None:
     config = configured / "config.toml"
     whole = config.read_text()

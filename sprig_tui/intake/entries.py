@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +19,11 @@ from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.message_id import withheld_message_id
+from sprig_tui.sprig.reading import Responses
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
+
+if TYPE_CHECKING:
+    from sprig_tui.intake.worker import Order
 
 PREVIEW = 120
 """Characters of an answer that lists show."""
@@ -26,6 +33,8 @@ _LIST_TEXT = 500
 """Characters that lists keep of a name or id; the payload has all of it."""
 _REMEMBERED = 1_024
 """Routes kept at hand; a hostile file may name a new environment in every record."""
+
+_REASON = attrgetter("reason")
 
 _text = msgspec.json.Decoder(str).decode
 
@@ -82,8 +91,31 @@ class Intake:
         return Counter({(State.WITHHELD if reason else State.QUEUED, reason): n for reason, n in self._reasons.items()})
 
     def entries(self, records: Iterable[Record]) -> Iterator[Entry]:
-        """One entry per record, in order, as they are asked for."""
+        """One entry per record, in order, as they are asked for; large files are read in a process of their own.
+
+        Raises InputError, while it is iterated, when that process breaks off.
+        """
+        if isinstance(records, Responses) and isinstance(self._clock, SystemClock):
+            from sprig_tui.intake.apart import entries_apart, pays
+
+            if pays(records):
+                return entries_apart(records, self._order(records), self)
         return map(self.entry, records)
+
+    def _order(self, responses: Responses) -> Order:
+        from sprig_tui.intake.worker import Order
+
+        return Order(
+            files=[os.fsencode(name) for name in responses.files],
+            max_record_bytes=responses.max_record_bytes,
+            rules=self.mapper.rules,
+            environments={name: found.sprig_environment_id for name, found in self._environments.items()},
+            declared=self._declared,
+        )
+
+    def count(self, entries: Iterable[Entry]) -> None:
+        """Take entries that were made elsewhere into `stats`."""
+        self._reasons.update(map(_REASON, entries))
 
     # -- where it goes --------------------------------------------------------------------------------------------
 
@@ -197,7 +229,7 @@ def preview(answer: Raw) -> str:
     json = bytes(answer)
     if json[:1] != b'"':
         text = json[:_PREVIEW_BYTES].decode(errors="ignore")
-    elif b"\\" not in json:
+    elif json.find(b"\\") < 0:  # `in` takes twice as long
         text = (json[1:_PREVIEW_BYTES] if len(json) > _PREVIEW_BYTES else json[1:-1]).decode(errors="ignore")
     else:
         try:
