@@ -39,6 +39,11 @@ def of_the_store(error: sqlite3.Error) -> bool:
     return _code(error) in _OF_THE_STORE
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether another connection is in the way, and the same again may succeed."""
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
 def _code(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 

@@ -56,6 +56,7 @@ from sprig_tui.journal.sqlite import (
     workers,
 )
 from sprig_tui.journal.sqlite.faults import file_error, journal_error
+from sprig_tui.journal.sqlite.wal import turn_on
 from sprig_tui.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class SQLiteJournal:
         )
         try:
             schema.refuse_foreign(connection, self.path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            turn_on(connection, self._busy_timeout)
             connection.execute("PRAGMA cache_size = -16000")
             connection.execute("PRAGMA journal_size_limit = 67108864")
             schema.prepare(connection, self.path)

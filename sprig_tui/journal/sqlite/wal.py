@@ -1,10 +1,13 @@
-"""The write-ahead log kept small: while two processes write flat out, SQLite's own checkpoints never reset it."""
+"""The write-ahead log: turned on in a new file, and kept small where SQLite's own checkpoints would never reset it."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from pathlib import Path
+
+from sprig_tui.journal.sqlite.faults import is_busy
 
 LIMIT = 128 * 1024 * 1024
 """Bytes of the log from which on the writer resets it itself; one writer alone stays at some 5 MB."""
@@ -12,10 +15,25 @@ LOOK_EVERY = 64
 """Commits between two looks at its size."""
 _PATIENCE_MS = 200
 """Others cannot write while a reset waits for readers, so it does not wait long; the next look tries again."""
+_PAUSE_S = 0.01
+
+
+def turn_on(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Write by a log from now on; where several open a new file at once, SQLite itself does not wait for its turn."""
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 class Wal:
-    """The log that belongs to the journal at `path`."""
+    """The log that belongs to the journal at `path`: while two processes write flat out, it would only grow."""
 
     def __init__(self, path: str) -> None:
         self._file = Path(path + "-wal")

@@ -257,6 +257,22 @@ _WORKER = textwrap.dedent(
 )
 
 
+async def test_whoever_opens_a_new_file_waits_for_the_one_who_is_making_it(tmp_path):
+    path = tmp_path / "j.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalLockedError):
+        await SQLiteJournal(path, busy_timeout=0.05).open()
+    journal = SQLiteJournal(path)
+    opening = asyncio.ensure_future(journal.open())
+    done, _ = await asyncio.wait((opening,), timeout=0.2)
+    assert not done
+    other.execute("ROLLBACK")
+    await opening
+    await journal.close()
+    other.close()
+
+
 async def test_several_processes_share_one_file(tmp_path):
     path = tmp_path / "j.db"
     workers = [
