@@ -157,8 +157,13 @@ class SQLiteJournal:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
+            # a file that was moved away meanwhile must not be made anew, and empty, by looking into it
             connection = sqlite3.connect(
-                self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+                f"{Path(self.path).absolute().as_uri()}?mode=rw",
+                uri=True,
+                timeout=self._busy_timeout,
+                isolation_level=None,
+                check_same_thread=False,
             )
             connection.execute("PRAGMA query_only = 1")
             self._local.connection = connection

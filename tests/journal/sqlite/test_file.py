@@ -273,6 +273,15 @@ async def test_whoever_opens_a_new_file_waits_for_the_one_who_is_making_it(tmp_p
     other.close()
 
 
+async def test_looking_into_a_file_that_is_gone_makes_no_new_one(tmp_path):
+    path = tmp_path / "j %20?.db"
+    async with SQLiteJournal(path) as journal:
+        path.unlink()
+        # more than one at once: each reader has a connection of its own
+        await asyncio.gather(*(journal.page(Query()) for _ in range(8)), return_exceptions=True)
+        assert not path.exists()
+
+
 async def test_several_processes_share_one_file(tmp_path):
     path = tmp_path / "j.db"
     workers = [
