@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -182,9 +181,11 @@ def _file(place: Path) -> list[Check] | None:
 
 def _integrity(place: Path) -> list[Check]:
     """SQLite's own quick check, read-only, for a limited time."""
+    from sprig_tui.journal.sqlite.connecting import open_existing
+
     deadline = time.monotonic() + QUICK_CHECK
     try:
-        connection = sqlite3.connect(f"file:{quote(str(place.absolute()))}?mode=ro", uri=True, timeout=2.0)
+        connection = open_existing(place, "ro", 2.0)
         try:
             connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
             answer = connection.execute("PRAGMA quick_check(3)").fetchall()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.reading import Responses
 
 SMALLEST = 4_000_000
-"""Bytes of input from which it pays: to start, the process takes as long as it does to read about half of that."""
+"""Bytes of input from which it pays: to start, the process takes about as long as it does to read that much."""
 PIPE_BYTES = 1 << 20
 """What the system keeps of the answer until it is read, where it lets us choose: the two take turns less often."""
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from sprig_tui.intake.worker import main; main()"

@@ -74,11 +74,12 @@ class Responses(Iterator[Record]):
 
     def __iter__(self) -> Iterator[Record]:  # noqa: PYI034 - a generator needs no second call for each record
         self._begun = True
-        return chain(self._seen, self._records) if self._seen else self._records
+        if self._seen:
+            self._records, self._seen = chain(self._seen, self._records), []
+        return self._records
 
     def __next__(self) -> Record:
-        self._begun = True
-        return self._seen.pop(0) if self._seen else next(self._records)
+        return next(iter(self))
 
     def peek(self) -> Iterator[Record]:
         """Look at the first records, one after the other; they are read all the same."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -297,6 +298,22 @@ def test_an_address_that_cannot_be_used(url: str, key: Any, clock: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         TrackingClient(url, key, clock=clock)
     assert "secret" not in str(caught.value)
+
+
+def test_only_https_reads_the_list_of_authorities(monkeypatch: pytest.MonkeyPatch, key: Any, clock: Any) -> None:
+    read: list[ssl.SSLContext] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def noted(context: ssl.SSLContext, *args: Any, **named: Any) -> None:
+        read.append(context)
+        load(context, *args, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noted)
+    TrackingClient("http://127.0.0.1:9", key, clock=clock)
+    assert not read
+    TrackingClient("https://127.0.0.1:9", key, clock=clock)
+    assert read
+    assert all(context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname for context in read)
 
 
 def test_a_proxy_setting_that_cannot_be_used_is_named_without_its_password(

@@ -284,3 +284,21 @@ def test_the_sample_payloads_hold_every_format_and_trouble() -> None:
     assert any(len(record.raw) > 32_768 for record in answers)
     assert any(record.deleted_at for record in answers)
     assert any(record.user_id is None for record in answers)
+
+
+def test_what_was_looked_at_comes_once_however_it_is_read(tmp_path: Path, webhook: dict[str, Any]) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(b"".join(line(webhook, userId=f"acct_{number}") for number in range(6)))
+    responses = read_responses([path])
+    looked = responses.peek()
+    assert next(looked) == next(responses.peek())
+    next(looked)
+    assert responses.repeatable
+    taken = [next(responses)]
+    for record in responses:
+        taken.append(record)
+        if len(taken) == 3:
+            break
+    taken += responses
+    assert [record.user_id for record in taken] == [f"acct_{number}" for number in range(6)]
+    assert not responses.repeatable

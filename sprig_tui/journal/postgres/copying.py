@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import asyncpg
 import msgspec
@@ -27,6 +26,7 @@ from sprig_tui.journal.postgres.schema import LOCKS
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Worker
 from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.sqlite.connecting import open_existing
 from sprig_tui.journal.sqlite.faults import journal_error
 
 T = TypeVar("T")
@@ -167,7 +167,7 @@ class _Copy:
 
     async def run(self) -> tuple[Copied, ...]:
         await self._begin()
-        file = await self._in_file(partial(_open, self._path))
+        file = await self._in_file(partial(open_existing, self._path, "ro", _BUSY_S))
         try:
             for place, table in enumerate(_TABLES):
                 await self._copy(file, place, table)
@@ -268,10 +268,7 @@ class _Copy:
 
 
 _START = -(1 << 63)
-
-
-def _open(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True, check_same_thread=False)
+_BUSY_S = 5.0
 
 
 def _next_id(file: sqlite3.Connection) -> int:

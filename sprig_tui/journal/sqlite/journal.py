@@ -50,13 +50,12 @@ from sprig_tui.journal.sqlite import (
     looking,
     packs,
     replaying,
-    schema,
     settling,
     upkeep,
     workers,
 )
-from sprig_tui.journal.sqlite.faults import file_error, journal_error
-from sprig_tui.journal.sqlite.wal import turn_on
+from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
+from sprig_tui.journal.sqlite.faults import journal_error
 from sprig_tui.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -115,26 +114,7 @@ class SQLiteJournal:
         return _end_of_nothing
 
     def _connect(self) -> sqlite3.Connection:
-        """The writer's connection; the first one to a file makes it."""
-        try:
-            if not Path(self.path).exists():
-                # answers are personal data: nobody else's business, whatever the umask
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise file_error(error, self.path) from error
-        connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        try:
-            schema.refuse_foreign(connection, self.path)
-            turn_on(connection, self._busy_timeout)
-            connection.execute("PRAGMA cache_size = -16000")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
-            schema.prepare(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return connect_writer(self.path, self._busy_timeout)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
@@ -157,15 +137,7 @@ class SQLiteJournal:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            # a file that was moved away meanwhile must not be made anew, and empty, by looking into it
-            connection = sqlite3.connect(
-                f"{Path(self.path).absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=self._busy_timeout,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            connection.execute("PRAGMA query_only = 1")
+            connection = connect_reader(self.path, self._busy_timeout)
             self._local.connection = connection
             self._connections.append(connection)
         return connection
