@@ -1,0 +1,92 @@
+"""A process that has loaded the program and forks it, once per start: a start then costs a tenth of the CPU.
+
+Run by `processes.Launcher` as `python launcher.py DESCRIPTOR`, the descriptor being one end of a socket pair. Each
+message is a JSON object; the answer is another one:
+
+    {"start": {"arguments", "environ", "folder", "prepare"}}, with the terminal's descriptor  ->  {"pid": 17}
+    {"poll": 17}                                                            ->  {"code": null}, or the exit code
+
+The child is the leader of a session whose terminal is the one given; from there on it is `sprig-tui ARGUMENTS`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import socket
+import sys
+import termios
+import time
+from typing import Any
+
+
+def preload() -> None:
+    """Load what a start would load."""
+    import httpx  # noqa: F401
+    import textual.command
+    import textual.drivers.linux_driver
+    import textual.widgets
+
+    import sprig_tui.console
+
+    for name in ("Button", "Checkbox", "Input", "Label", "Static"):
+        getattr(textual.widgets, name)
+    # a cursor that blinks would make the same screen look like another one
+    textual.widgets.Input.cursor_blink._default = False
+    for module in pkgutil.walk_packages(sprig_tui.console.__path__, "sprig_tui.console."):
+        importlib.import_module(module.name)
+    for name in ("program", "console", "demo"):
+        importlib.import_module(f"sprig_tui.cli.{name}")
+
+
+def become(asked: dict[str, Any], terminal: int) -> None:
+    """Make this process what a shell would have started."""
+    os.setsid()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    for descriptor in (0, 1, 2):
+        os.dup2(terminal, descriptor)
+    os.close(terminal)
+    os.environ.clear()
+    os.environ.update(asked["environ"])
+    time.tzset()
+    os.chdir(asked["folder"])
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.argv = ["sprig-tui", *asked["arguments"]]
+    if asked["prepare"]:
+        exec(asked["prepare"], {"__name__": "prepare"})  # noqa: S102 - a test's own words
+
+
+def serve(channel: socket.socket) -> bool:
+    """Answer until the other end closes; True in a child."""
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(channel, 1_000_000, 1)
+        if not message:
+            return False
+        asked = json.loads(message)
+        if "poll" in asked:
+            done, status = os.waitpid(asked["poll"], os.WNOHANG)
+            channel.send(json.dumps({"code": os.waitstatus_to_exitcode(status) if done else None}).encode())
+            continue
+        pid = os.fork()
+        if pid == 0:
+            channel.close()
+            become(asked["start"], descriptors[0])
+            return True
+        os.close(descriptors[0])
+        channel.send(json.dumps({"pid": pid}).encode())
+
+
+if __name__ == "__main__":
+    preload()
+    gc.collect()
+    gc.freeze()
+    if serve(socket.socket(fileno=int(sys.argv[1]))):
+        from sprig_tui.cli import main
+
+        main()

@@ -1,0 +1,117 @@
+"""Processes in a terminal: forked from one that has loaded the program, or started anew like a person's."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+TAKE_CONTROL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""The terminal becomes the one whose keys and whose end the kernel turns into signals."""
+
+
+class Process(Protocol):
+    """What a test needs of a process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal); None while it runs."""
+
+    def send_signal(self, number: int) -> None:
+        """As `kill`."""
+
+
+class Forked:
+    """A child of the launcher."""
+
+    def __init__(self, launcher: Launcher, pid: int) -> None:
+        self.pid = pid
+        self._launcher = launcher
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """See `Process`."""
+        if self._code is None:
+            self._code = self._launcher.ask({"poll": self.pid})["code"]
+        return self._code
+
+    def send_signal(self, number: int) -> None:
+        """See `Process`."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+class Launcher:
+    """See `launcher`; a context manager, begun with the first start."""
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    def start(
+        self, arguments: Sequence[str], environ: Mapping[str, str], folder: Path, slave: int, prepare: str = ""
+    ) -> Forked:
+        """Fork `sprig-tui ARGUMENTS`; `prepare` is Python that runs in it first."""
+        asked = {"arguments": arguments, "environ": environ, "folder": str(folder), "prepare": prepare}
+        return Forked(self, self.ask({"start": asked}, slave)["pid"])
+
+    def ask(self, what: dict[str, object], *descriptors: int) -> dict[str, int]:
+        """One question, one answer."""
+        channel = self._channel or self._begin()
+        socket.send_fds(channel, [json.dumps(what).encode()], list(descriptors))
+        answer: dict[str, int] = json.loads(channel.recv(10_000))
+        return answer
+
+    def _begin(self) -> socket.socket:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            # Textual reads these when it is imported
+            environ = {
+                name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))
+            }
+            environ |= {"TEXTUAL_ANIMATIONS": "none", "COLORTERM": "truecolor", "TERM": "xterm-256color"}
+            self._server = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("launcher.py")), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=environ,
+            )
+        self._channel = ours
+        return ours
+
+    def close(self) -> None:
+        """End it; whoever started something has ended that."""
+        if self._channel is not None and self._server is not None:
+            self._channel.close()
+            self._server.wait(30)
+
+
+def start_anew(command: Sequence[str], environ: Mapping[str, str], folder: Path, slave: int) -> subprocess.Popen[bytes]:
+    """Start a command as the leader of a session whose terminal is the one given."""
+    return subprocess.Popen(
+        [sys.executable, "-c", TAKE_CONTROL, *command],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=dict(environ),
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+def end(process: Process) -> None:
+    """Kill it, and everything in its session's foreground."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGKILL)
+        while process.poll() is None:
+            time.sleep(0.002)

@@ -1,0 +1,229 @@
+"""A terminal: a pty with a program in it, and the screen as a terminal emulator (pyte) shows it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import termios
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Self
+
+import pyte
+
+from .processes import Process, end
+
+PATIENCE_S = 30.0
+"""How long a condition may take on a busy machine; where it holds, nothing waits."""
+ENTER, ESCAPE, TAB, SHIFT_TAB, BACKSPACE = "\r", "\x1b", "\t", "\x1b[Z", "\x7f"
+UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
+HOME, END, PAGE_UP, PAGE_DOWN = "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~"
+
+
+def ctrl(letter: str) -> str:
+    """Ctrl and a letter, as a terminal writes it."""
+    return chr(ord(letter.upper()) - 64)
+
+
+class Size(NamedTuple):
+    """Columns and rows; `str` is such as 120x40."""
+
+    columns: int
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.columns}x{self.rows}"
+
+
+FULL, MIDDLE, NARROW, TINY = Size(120, 40), Size(100, 30), Size(80, 24), Size(60, 15)
+SIZES = (FULL, MIDDLE, NARROW, TINY)
+
+
+class _Stream(pyte.ByteStream):
+    """As pyte, but without what it takes for text: strings for the terminal alone (DCS, APC), and private CSI."""
+
+    _STRINGS = re.compile(rb"\x1b[P_^].*?\x1b\\|\x1b\[[<=>][0-9;]*[a-zA-Z]", re.DOTALL)
+
+    def feed(self, data: bytes) -> None:
+        super().feed(self._STRINGS.sub(b"", data))
+
+
+class Terminal:
+    """What a person has before them: keys to press, a mouse, and a screen to look at.
+
+    Waiting is always for a condition; where it does not come to hold, the failure shows the screen.
+    """
+
+    def __init__(self, size: Size = FULL) -> None:
+        self.size = size
+        self.master, self.slave = pty.openpty()
+        self._tell_size(size)
+        self.before = termios.tcgetattr(self.slave)
+        """The terminal's modes before the program began."""
+        self.written = bytearray()
+        """Everything that was ever written to the terminal."""
+        self.process: Process
+        self._screen = pyte.Screen(*size)
+        self._stream = _Stream(self._screen)
+
+    def run(self, process: Process) -> Self:
+        """From now on it is this process that is looked at."""
+        self.process = process
+        return self
+
+    # -- hands ---------------------------------------------------------------------------------------------------------
+
+    def write(self, keys: str) -> None:
+        """All of these keys in one write, as type-ahead, a slow line or a macro gives them."""
+        data = keys.encode()
+        while data:
+            data = data[os.write(self.master, data) :]
+
+    def press(self, *keys: str) -> None:
+        """Keys one at a time, each in a write of its own."""
+        for key in keys:
+            self.write(key)
+
+    def type(self, text: str) -> None:
+        """A text, letter by letter."""
+        self.press(*text)
+
+    def paste(self, text: str) -> None:
+        """As terminals with bracketed paste do it."""
+        self.write(f"\x1b[200~{text}\x1b[201~")
+
+    def click(self, column: int, row: int, *, times: int = 1) -> None:
+        """The left button, on a cell counted from 0."""
+        for _ in range(times):
+            self.write(f"\x1b[<0;{column + 1};{row + 1}M\x1b[<0;{column + 1};{row + 1}m")
+
+    def click_on(self, text: str, *, nth: int = 0, times: int = 1) -> None:
+        """The left button, in the middle of a text that is on the screen."""
+        self.shows(text)
+        column, row = self.places(text)[nth]
+        self.click(column + len(text) // 2, row, times=times)
+
+    def wheel(self, column: int, row: int, *, down: bool = True) -> None:
+        """One notch."""
+        self.write(f"\x1b[<{65 if down else 64};{column + 1};{row + 1}M")
+
+    def resize(self, size: Size) -> None:
+        """Another size of the window: the kernel tells the program by SIGWINCH."""
+        self.read()
+        self.size = size
+        self._screen.resize(size.rows, size.columns)
+        self._tell_size(size)
+
+    def hang_up(self) -> None:
+        """The window is closed."""
+        for descriptor in (self.master, self.slave):
+            os.close(descriptor)
+        self.master = self.slave = -1
+
+    def _tell_size(self, size: Size) -> None:
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", size.rows, size.columns, 0, 0))
+
+    # -- eyes ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> list[str]:
+        """The screen, row by row, without the blanks at the end."""
+        return [row.rstrip() for row in self._screen.display]
+
+    @property
+    def text(self) -> str:
+        """The screen."""
+        return "\n".join(self.rows)
+
+    @property
+    def picture(self) -> tuple[tuple[object, ...], ...]:
+        """The screen with all its colours, to compare with another one."""
+        size = self.size
+        return tuple(
+            tuple(self._screen.buffer[row][column] for column in range(size.columns)) for row in range(size.rows)
+        )
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """(column, row) of each place where the text stands."""
+        return [
+            (found.start(), row) for row, line in enumerate(self.rows) for found in re.finditer(re.escape(text), line)
+        ]
+
+    def cell(self, column: int, row: int) -> pyte.screens.Char:
+        """A character with its colours: `.data`, `.fg`, `.bg`, `.bold`, `.reverse`."""
+        return self._screen.buffer[row][column]
+
+    @property
+    def cursor_shown(self) -> bool:
+        """Whether the terminal shows its cursor."""
+        return not self._screen.cursor.hidden
+
+    # -- patience ------------------------------------------------------------------------------------------------------
+
+    def shows(self, *wanted: str, gone: tuple[str, ...] | str = ()) -> None:
+        """Wait until all of these are on the screen, and none of `gone`."""
+        absent = (gone,) if isinstance(gone, str) else gone
+        self.until(
+            lambda: all(one in self.text for one in wanted) and not any(one in self.text for one in absent),
+            f"{wanted} on the screen" + (f" and not {absent}" if absent else ""),
+        )
+
+    def until(self, holds: Callable[[], object], what: str = "what was expected") -> None:
+        """Wait until something holds, looking again whenever the screen changed (and ten times a second)."""
+        deadline = time.monotonic() + PATIENCE_S
+        self.read()
+        while not holds():
+            over = self.process.poll()
+            assert over is None, f"it ended with {over}, without {what}:\n{self.framed()}"
+            assert time.monotonic() < deadline, f"{PATIENCE_S:g} s without {what}:\n{self.framed()}"
+            self.read(0.1)
+
+    def leave(self) -> int:
+        """The exit code, once the program has ended, and everything that it wrote is read."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it does not end:\n{self.framed()}"
+            self.read(0.05)
+        self.read()
+        code = self.process.poll()
+        assert code is not None
+        return code
+
+    def read(self, wait_s: float = 0.0) -> None:
+        """Take in what was written, waiting so long for the first of it."""
+        while self.master >= 0 and select.select([self.master], [], [], wait_s)[0]:
+            try:
+                data = os.read(self.master, 65_536)
+            except OSError:  # the other end is closed
+                return
+            self.written += data
+            self._stream.feed(data)
+            wait_s = 0.0
+
+    def framed(self) -> str:
+        """The screen for a failure."""
+        edge = "+" + "-" * self.size.columns + "+"
+        return "\n".join([edge, *(f"|{row:<{self.size.columns}}|" for row in self.rows), edge])
+
+    # -- at the end ----------------------------------------------------------------------------------------------------
+
+    def assert_as_it_was(self) -> None:
+        """The terminal is as the program found it: the person's screen, cooked, cursor shown, no mouse, no pastes."""
+        written = bytes(self.written)
+        for mode in (b"1049", b"1000", b"1003", b"1006", b"2004"):
+            on, off = written.rfind(b"\x1b[?" + mode + b"h"), written.rfind(b"\x1b[?" + mode + b"l")
+            assert off > on, f"mode {mode.decode()} is still on"
+        assert self.cursor_shown
+        assert termios.tcgetattr(self.slave)[:4] == self.before[:4]
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        end(self.process)
+        for descriptor in (self.master, self.slave):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
