@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,6 +12,8 @@ from sprig_tui.cli import style
 from sprig_tui.errors import SprigTuiError
 
 if TYPE_CHECKING:
+    from sprig_tui.cli.usage import Complaint
+
     ParamType = click.ParamType[Any]
 else:
     ParamType = click.ParamType  # generic in newer releases of click only
@@ -37,11 +39,104 @@ def color_option(function: Function) -> Function:
 
 
 class Command(click.Command):
-    """A command that takes `--color` too."""
+    """A command that takes `--color` too, and says in a sentence what is wrong with a command line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         color_option(self)
+        for param in self.params:
+            if isinstance(param.type, (click.IntRange, click.FloatRange)):
+                param.type = NumberType(param.type)
+        self.allow_extra_args = True  # so that parse_args names them
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click, but every error knows its command, and a word too many or `-json` for `--json` is named."""
+        self._refuse_single_dash(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+        if rest and not ctx.resilient_parsing:
+            more = f", and {len(rest) - 1} more" if rest[1:] else ""
+            ctx.fail(f"{ctx.command_path} takes no such argument: {rest[0][:60]!r}{more}")
+        return rest
+
+    def _refuse_single_dash(self, ctx: click.Context, args: list[str]) -> None:
+        """`-yes` would be read as -y -e s, and `-env` as -e nv: neither is what was meant."""
+        if ctx.resilient_parsing:
+            return
+        long_names = {name[2:] for param in self.get_params(ctx) for name in param.opts if name.startswith("--")}
+        for word in args:
+            if word == "--":
+                return
+            name = word[1:].partition("=")[0]
+            if word.startswith("-") and len(name) > 1 and name in long_names:
+                ctx.fail(f"{word[:60]} has one dash; options of several letters have two")
+
+
+class Group(click.Group):
+    """A group of commands that answers an unknown one with the nearest."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, in our own words."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            unknown_command(ctx, args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+def unknown_command(ctx: click.Context, word: str, commands: list[str]) -> NoReturn:
+    """Raise what is to be said of a word that is no command."""
+    from sprig_tui.cli.usage import no_such_command
+
+    raise WordError(no_such_command(word, commands, ctx.command_path), ctx)
+
+
+class WordError(click.UsageError):
+    """A word that is no command, with a hint of its own."""
+
+    def __init__(self, said: Complaint, ctx: click.Context) -> None:
+        super().__init__(said.message, ctx)
+        self.said = said
+
+
+class SecretArgumentError(click.UsageError):
+    """A key or token on the command line, where none belongs; the message does not repeat it."""
+
+    def __init__(self, kind: str, run: str, after: str) -> None:
+        super().__init__(
+            f"a {kind} on the command line is seen by others and kept in the shell's history; "
+            f"run `{run}` and paste it there, {after}"
+        )
+
+
+class NumberType(ParamType):
+    """A number within bounds; what is none is told with the bounds."""
+
+    def __init__(self, bounds: click.IntRange | click.FloatRange) -> None:
+        self._bounds = bounds
+        self.name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, or a usage error."""
+        try:
+            number = self._bounds.convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{str(value)[:40]!r} is not {self._wanted()}", param, ctx)
+        if number != number:  # noqa: PLR0124 - NaN is within every bound
+            self.fail(f"{str(value)[:40]!r} is not {self._wanted()}", param, ctx)
+        return number
+
+    def _wanted(self) -> str:
+        least, most = self._bounds.min, self._bounds.max
+        kind = "a whole number" if isinstance(self._bounds, click.IntRange) else "a number"
+        if self._bounds.min_open:
+            return f"{kind} above {least:,g}" + (f", {most:,g} at most" if most is not None else "")
+        if least is not None and most is not None and most < 1 << 62:
+            return f"{kind} from {least:,} to {most:,}"
+        return f"{kind} of {least:,} or more" if least is not None else kind
 
 
 def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -123,7 +218,13 @@ FILTER = FilterType()
 FILES = click.Path(allow_dash=True)
 
 environment_option = click.option(
-    "-e", "--environment", "environment", type=ENVIRONMENT, metavar="ENV", help="Environment of records that name none."
+    "-e",
+    "--environment",
+    "--env",
+    "environment",
+    type=ENVIRONMENT,
+    metavar="ENV",
+    help="Environment of records that name none.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

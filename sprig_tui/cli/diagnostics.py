@@ -15,6 +15,18 @@ REDRAW_EVERY = 0.1
 
 _shown: list[Progress] = []
 """The progress that stands on the terminal's last line."""
+_hidden: list[str] = []
+"""What no message repeats."""
+
+
+def hide(secrets: list[str]) -> None:
+    """Repeat none of these in what follows, whatever names them."""
+    _hidden[:] = secrets
+
+
+def hides() -> bool:
+    """Whether there is something that no message repeats."""
+    return bool(_hidden)
 
 
 def note(text: str) -> None:
@@ -45,16 +57,24 @@ def error(found: SprigTuiError) -> None:
     fault(found.message, hint)
 
 
+def lines(text: str) -> None:
+    """A text of our own that has several lines, such as a command's help."""
+    for line in text.splitlines():
+        _write(line)
+
+
 def is_terminal() -> bool:
     """Whether a person sees stderr directly."""
     return sys.stderr.isatty()
 
 
 def _write(text: str, style_name: str = "", *, label: str = "", hint: str = "") -> None:
-    from sprig_tui.text import printable
+    from sprig_tui.text import printable, redact
 
     for progress in _shown:
         progress.wipe()
+    if _hidden:
+        text, hint = redact(text, _hidden), redact(hint, _hidden)
     head = style.paint(label, style_name) if label and style.wanted(sys.stderr) else label
     body = printable(text)
     if not label and style_name and style.wanted(sys.stderr):

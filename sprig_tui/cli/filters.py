@@ -48,7 +48,7 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.argument("words", nargs=-1, type=FILTER, metavar="[FILTER]..."),
             click.option("--status", help="queued, delivered, failed, withheld, or an HTTP status such as 4xx."),
-            click.option("-e", "--environment", "env", type=ENVIRONMENT, metavar="ENV", help="Environment."),
+            click.option("-e", "--environment", "--env", "env", type=ENVIRONMENT, metavar="ENV", help="Environment."),
             click.option("--survey", help="Survey id, or part of its name."),
             click.option("--user", help="User id; a * at the end for a prefix."),
             click.option("--since", help="Arrived since: 2h, 7d, 2026-11-23, today."),

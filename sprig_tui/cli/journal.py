@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, json_option, yes_option
+from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, Group, json_option, yes_option
 from sprig_tui.cli.journal_moving import copy, migrate
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.address import is_address
 
 
-@click.group("journal")
+@click.group("journal", cls=Group)
 def journal() -> None:
     """The journal: info, prune, resuming what is paused; and moving to a shared one on PostgreSQL."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, json_option, yes_option
+from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, Group, SecretArgumentError, json_option, yes_option
 from sprig_tui.cli.keys_check import check
 from sprig_tui.cli.keys_sprig import sprig
 from sprig_tui.cli.keys_token import token
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
-@click.group("keys")
+@click.group("keys", cls=Group)
 def keys() -> None:
     """Write Keys, webhook tokens, and the keys of Sprig's REST API and Segment's Public API.
 
@@ -111,10 +111,8 @@ def set_key(
     name or labels has to be confirmed.
     """
     if surplus:
-        raise click.UsageError(
-            "a key on the command line is seen by others and kept in the shell's history; "
-            f"run `sprig-tui keys set {environment[:40]}` and paste it there, and if that was a real key, replace it"
-        )
+        run = f"sprig-tui keys set {environment[:40]}"
+        raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     from sprig_tui.cli.keys_source import choose_key
     from sprig_tui.config.keylint import lint_key
     from sprig_tui.config.paths import find_paths

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking, diagnostics
-from sprig_tui.cli.commands import ENVIRONMENT, Command, yes_option
+from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
 from sprig_tui.errors import ExitCode
@@ -34,10 +34,8 @@ def sprig(environment: str, surplus: tuple[str, ...], force: bool, remove: bool,
     else from the config.
     """
     if surplus:
-        raise click.UsageError(
-            "a key on the command line is seen by others and kept in the shell's history; "
-            f"run `sprig-tui keys sprig {environment[:40]}` and paste it there, and if that was a real key, replace it"
-        )
+        run = f"sprig-tui keys sprig {environment[:40]}"
+        raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     from sprig_tui.config.apikeylint import lint_api_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.settings import check_name

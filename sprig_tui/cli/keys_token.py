@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import ENVIRONMENT, Command, yes_option
+from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import read_secret, say_lint
 from sprig_tui.errors import ExitCode
@@ -32,10 +32,8 @@ def token(environment: str, surplus: tuple[str, ...], generate: bool, remove: bo
     SPRIG_TUI_WEBHOOK_TOKEN_<ENV>, else from the variable that webhook_token_env names, else from the config.
     """
     if surplus:
-        raise click.UsageError(
-            "a token on the command line is seen by others and kept in the shell's history; "
-            f"run `sprig-tui keys token {environment[:40]}` and paste it there, or add --generate for a new one"
-        )
+        run = f"sprig-tui keys token {environment[:40]}"
+        raise SecretArgumentError("token", run, "or add --generate for a new one")
     if generate and remove:
         raise click.UsageError("--generate and --remove exclude each other")
     from sprig_tui.config.settings import check_name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics
-from sprig_tui.cli.commands import Command
+from sprig_tui.cli.commands import Command, SecretArgumentError
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
 from sprig_tui.errors import ConfigError, ExitCode, SprigTuiError, WorkspaceError, WorkspaceUnreachableError
@@ -46,10 +46,8 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     the variable that public_api_token_env in [segment] names, goes before it.
     """
     if surplus:
-        raise click.UsageError(
-            "a token on the command line is seen by others and kept in the shell's history; "
-            "run `sprig-tui keys workspace` and paste it there, and if that was a real token, revoke it"
-        )
+        run = "sprig-tui keys workspace"
+        raise SecretArgumentError("token", run, "and if that was a real token, revoke it")
     if remove:
         return _remove()
     from msgspec.structs import replace

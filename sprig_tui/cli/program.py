@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import Command, color_option
+from sprig_tui.cli.commands import Command, SecretArgumentError, WordError, color_option, unknown_command
 from sprig_tui.errors import ExitCode, SprigTuiError
 
 DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
+SHORTEST_SECRET = 12
+"""Characters that a word has at least before it is looked at for being a key."""
 
 
 class Entry(NamedTuple):
@@ -66,9 +68,9 @@ class Program(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             if os.path.lexists(args[0]):
                 return "open", _open_files, args
-            from sprig_tui.config.document import nearest
-
-            ctx.fail(f"there is no command {args[0][:40]!r}; {nearest(args[0], COMMANDS)}")
+            unknown_command(ctx, args[0], list(COMMANDS))
+        if args and args[0] == "-":
+            unknown_command(ctx, "-", list(COMMANDS))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -152,6 +154,7 @@ def _open_missing_streams() -> None:
 
 def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit per kind of ending
     """Run one command line; returns the exit code."""
+    _hide_keys(sys.argv[1:] if argv is None else argv)
     try:
         result: Any = program.main(
             args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False
@@ -159,7 +162,12 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
     except SprigTuiError as error:
         _show_in_debug()
         diagnostics.error(error)
+        _warn_of_keys()
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        # stdout is for data alone, and this is no answer to a question
+        diagnostics.lines(error.ctx.get_help())
+        return ExitCode.USAGE
     except click.UsageError as error:
         _usage(error)
         return ExitCode.USAGE
@@ -191,11 +199,30 @@ def _show_in_debug() -> None:
 
 
 def _usage(error: click.UsageError) -> None:
-    hint = ""
-    if error.ctx is not None:
-        hint = f"see {error.ctx.command_path} --help"
-    message = error.format_message().strip().rstrip(".")
-    diagnostics.fault(message[:1].lower() + message[1:], hint)
+    from sprig_tui.cli.usage import complaint
+
+    said = error.said if isinstance(error, WordError) else complaint(error)
+    diagnostics.fault(said.message, said.hint)
+    if not isinstance(error, SecretArgumentError):
+        _warn_of_keys()
+
+
+def _hide_keys(argv: Sequence[str]) -> None:
+    """What looks like a key is not repeated by any message."""
+    if any(len(word) >= SHORTEST_SECRET for word in argv):
+        from sprig_tui.cli.usage import secrets_among
+
+        diagnostics.hide(secrets_among(argv))
+    else:
+        diagnostics.hide([])
+
+
+def _warn_of_keys() -> None:
+    if diagnostics.hides():
+        diagnostics.warning(
+            "a word of this command line looks like a key: others see it, and the shell's history keeps it",
+            "paste keys at the prompt of sprig-tui keys set ENV; replace this one if it is real",
+        )
 
 
 def _drop_stdout() -> None:

@@ -25,6 +25,7 @@ SHORTEST_EVERY = 10.0
 @click.option(
     "-e",
     "--environment",
+    "--env",
     "environments",
     multiple=True,
     type=ENVIRONMENT,

@@ -39,8 +39,8 @@ def test_version(cli: Run) -> None:
     [
         (["sned"], "there is no command 'sned'; did you mean send?"),
         (["send"], "name the files to send"),
-        (["preview"], "missing argument 'FILE...'"),
-        (["send", "--nope", "x"], "no such option"),
+        (["preview"], "FILE... is missing"),
+        (["send", "--nope", "x"], "has no option --nope"),
         (["send", "x.json", "--retry-window", "soon"], "not a duration"),
         (["send", "x.json", "--endpoint", "mars"], "neither a region"),
         (["send", "x.json", "-e", "prodution"], "no environment is called 'prodution'"),
