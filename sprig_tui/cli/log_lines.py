@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
+from sprig_tui.journal.answer_text import answer_text
 from sprig_tui.journal.records import State
 from sprig_tui.text import one_line
 
@@ -22,8 +23,10 @@ NARROW = {"environment": 5, "survey": 8, "user": 9}
 """The parts that a terminal of 80 columns has room for, so that a delivery stays on one line."""
 FULL_FROM = 120
 """Columns from which on all parts are shown."""
-FIXED, OUTCOME = 40, 24
-"""Columns of id, time, state and gaps, and what is left at least for why a delivery stands where it stands."""
+ID, STATE, GAP, TIME, SHORT_TIME = 6, 9, 2, 14, 12
+"""Columns of the parts that are what they are, and between two; an id may be longer."""
+OUTCOME, SHORT_OUTCOME = 24, 10
+"""Columns that are kept for why a delivery stands where it stands."""
 TIMES = ("answered_at", "added_at", "due_at", "settled_at")
 
 
@@ -39,8 +42,10 @@ class LogLines:
             spare = columns - 80
             if spare > 0:
                 self._widths = {"environment": 5 + min(7, spare // 4), "survey": 8 + spare // 4, "user": 9 + spare // 4}
+            while self._widths and self._rest() < SHORT_OUTCOME:
+                self._widths.popitem()
         elif columns:
-            share = max(0.35, (columns - FIXED - OUTCOME) / (sum(WIDTHS.values()) + 2 * len(WIDTHS)))
+            share = max(0.35, (self._rest() + sum(WIDTHS.values()) - OUTCOME) / sum(WIDTHS.values()))
             self._widths = {name: round(width * min(share, 2.0)) for name, width in WIDTHS.items()}
             self._widths["environment"] = max(11, self._widths["environment"])
         self._today = datetime.now(UTC).astimezone().date()
@@ -52,24 +57,30 @@ class LogLines:
             "survey": delivery.survey_name or delivery.survey_id or "-",
             "user": delivery.user_id or "-",
             "type": delivery.question_type or "-",
-            "answer": delivery.answer or "-",
+            "answer": answer_text(delivery) or "-",
         }
-        fitted = "  ".join(fit(one_line(cells[name]), width) for name, width in self._widths.items())
-        state = output.paint(f"{delivery.state.value:<9}", STYLES[delivery.state])
+        fitted = [fit(one_line(cells[name]), width) for name, width in self._widths.items()]
+        number = f"{delivery.id:>{ID}}"
+        state = output.paint(f"{delivery.state.value:<{STATE}}", STYLES[delivery.state])
         why = outcome_text(delivery)
         when = clock_time(delivery.added_at)
         if self._columns:
             when = self._short(when)
-            used = 8 + len(when) + 2 + sum(self._widths.values()) + 2 * len(self._widths) + 9 + 2
-            least = OUTCOME if self._columns >= FULL_FROM else 10
-            why = fit(why, max(least, self._columns - used)).rstrip()
-        return f"{delivery.id:>6}  {output.paint(when, 'dim')}  {fitted}  {state}  {why}".rstrip()
+            rest = self._rest(len(number))
+            why = fit(why, rest).rstrip() if rest > 0 else ""
+        return (" " * GAP).join((number, output.paint(when, "dim"), *fitted, state, why)).rstrip()
+
+    def _rest(self, number: int = ID) -> int:
+        """Columns that are left for why, behind a number of so many digits."""
+        time = SHORT_TIME if self._columns < FULL_FROM else TIME
+        widths = self._widths.values()
+        return self._columns - number - time - sum(widths) - STATE - GAP * (len(widths) + 3)
 
     def _short(self, when: str) -> str:
         today = when[:10] == self._today.isoformat()
         if self._columns < FULL_FROM:
-            return f"{when[11:23] if today else when[5:16]:<12}"
-        return f"{when[11:] if today else when[:16][2:]:<14}"
+            return f"{when[11:23] if today else when[5:16]:<{SHORT_TIME}}"
+        return f"{when[11:] if today else when[:16][2:]:<{TIME}}"
 
 
 def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Form) -> None:

@@ -69,6 +69,7 @@ class Pulling:
             waited, stopped = Waited(), False
             try:
                 with PullWatch(engine) as watch:
+                    watch.journal = journal
                     waited = await interrupts.guard(self._pull_and_wait(journal, engine, watch, pulled))
             except Stopped:
                 stopped = True

@@ -127,6 +127,7 @@ async def deliver(
 
         async def work() -> Waited:
             with Watch(None, engine, chosen.total) as watch:
+                watch.journal = journal
                 await run.queue(engine)
                 return await until_settled(
                     journal,

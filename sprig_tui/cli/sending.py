@@ -80,6 +80,7 @@ class Sending:
             waited, stopped = Waited(), False
             try:
                 with Watch(self._reading, engine) as watch:
+                    watch.journal = journal
                     waited = await interrupts.guard(self._work(records, check, journal, engine, watch))
             except Stopped:
                 stopped = True

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.journal.records import Counts, Lane, Worker
+    from sprig_tui.journal.records import Counts, Hold, Lane, Worker
 
 EVERY = 2.0
 """Seconds between two looks of `--watch`."""
@@ -87,6 +87,7 @@ class _Look:
         lanes: dict[str, Lane],
         oldest: dict[str, int],
         workers: tuple[Worker, ...],
+        orphans: tuple[Hold, ...],
     ) -> None:
         from sprig_tui.clock import SystemClock
 
@@ -95,6 +96,7 @@ class _Look:
         self.lanes = lanes
         self.oldest = oldest
         self.workers = workers
+        self.orphans = orphans
         self.now = SystemClock().now()
         known = {*counts.by_environment, *lanes}
         self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
@@ -120,8 +122,15 @@ class _Look:
 
 
 async def _look(journal: Journal, settings: Settings) -> _Look:
+    from sprig_tui.delivery.orphans import orphaned
+
     return _Look(
-        settings, await journal.counts(), await journal.lanes(), await journal.oldest_queued(), await journal.workers()
+        settings,
+        await journal.counts(),
+        await journal.lanes(),
+        await journal.oldest_queued(),
+        await journal.workers(),
+        await orphaned(journal),
     )
 
 
@@ -138,6 +147,7 @@ def _write(found: _Look, *, as_json: bool) -> None:
 
 def _lines(found: _Look) -> Iterator[str]:
     from sprig_tui.config.durations import format_duration
+    from sprig_tui.delivery.orphans import orphaned_text
     from sprig_tui.delivery.roster import aligned, headcount, roster
     from sprig_tui.journal.records import State
     from sprig_tui.text import one_line
@@ -158,6 +168,9 @@ def _lines(found: _Look) -> Iterator[str]:
         )
     yield from aligned(headings, rows, right=frozenset(headings[1:-1]))
     yield ""
+    for name in dict.fromkeys(hold.environment for hold in found.orphans):
+        held = orphaned_text([hold for hold in found.orphans if hold.environment == name])
+        yield f"{one_line(name, limit=24)}: {held}; then others send them"
     yield headcount(found.workers)
     if found.workers:
         yield from roster(found.workers, found.now)
@@ -192,4 +205,5 @@ def _as_json(found: _Look) -> dict[str, Any]:
         fields = msgspec.structs.asdict(worker)
         times = {"started_at": iso_time(worker.started_at), "seen_at": iso_time(worker.seen_at)}
         workers.append({**fields, **times, "rate": round(worker.rate, 1)})
-    return {"at": iso_time(found.now), "environments": environments, "workers": workers}
+    orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in found.orphans]
+    return {"at": iso_time(found.now), "environments": environments, "workers": workers, "held_by_gone": orphans}

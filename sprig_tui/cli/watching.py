@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.durations import format_duration
+from sprig_tui.delivery.orphans import orphaned, orphaned_text
+from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.feeding import Fed
     from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
+    from sprig_tui.journal.contract import Journal
     from sprig_tui.sprig.reading import Progress
 
 TICK = 0.1
+STILL_S = 1.0
+"""Seconds without anything settled, from which on it is asked whether a worker that is gone holds the rest."""
 
 
 class Watch:
     """Redraws the progress of one run until it is left."""
+
+    journal: Journal | None = None
+    """Asked, where it is set, who holds what is waited for."""
 
     def __init__(self, reading: Progress | None, engine: Engine | None, total: int = 0) -> None:
         self.fed: Fed | None = None
@@ -33,6 +42,8 @@ class Watch:
         self._waits = total > 0
         self._shown = diagnostics.Progress()
         self._task: asyncio.Task[None] | None = None
+        self._moved_at = time.monotonic()
+        self._orphaned = ""
 
     def __enter__(self) -> Self:
         self._shown.__enter__()
@@ -52,13 +63,28 @@ class Watch:
 
     def waiting(self, queued: int) -> None:
         """So many are still queued."""
+        if queued != self._queued:
+            self._moved_at, self._orphaned = time.monotonic(), ""
         self._queued = queued
 
     async def _run(self) -> None:
         while True:
+            await self._ask_who_holds()
             if self._shown.due:
                 self._shown.show(self._text())
             await asyncio.sleep(TICK)
+
+    async def _ask_who_holds(self) -> None:
+        """Nothing moves: say so where it is because of a worker that is gone, and until when."""
+        still = time.monotonic() - self._moved_at
+        if self.journal is None or not self._waits or not self._queued or still < STILL_S:
+            return
+        self._moved_at = time.monotonic()
+        with suppress(JournalError):
+            text = orphaned_text(await orphaned(self.journal))
+            if text and not self._orphaned and not diagnostics.is_terminal():
+                diagnostics.note(f"{text}; then this goes on")
+            self._orphaned = text
 
     def _text(self) -> str:
         snapshot = self._engine.snapshot() if self._engine else None
@@ -74,6 +100,7 @@ class Watch:
             parts.append(f"{rate:,.0f}/s")
             if self._waits:
                 parts.append(diagnostics.time_left(self._total - self._queued, self._total, rate))
+            parts.append(self._orphaned)
             parts.extend(standings(snapshot))
         return "  ".join(part for part in parts if part)
 

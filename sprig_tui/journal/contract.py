@@ -16,6 +16,7 @@ from sprig_tui.journal.records import (
     Delivery,
     Detail,
     Entry,
+    Hold,
     Ids,
     JobState,
     Lane,
@@ -223,6 +224,10 @@ class Journal(Protocol):
 
     async def workers(self) -> tuple[Worker, ...]:
         """Workers heard of within WORKER_TTL_MS, the one that started first before the others."""
+        ...
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """What is leased now, by environment and worker, also to workers that are gone."""
         ...
 
     # -- upkeep ---------------------------------------------------------------------------------------------------

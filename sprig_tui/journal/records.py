@@ -294,6 +294,17 @@ class Worker(Struct, frozen=True, kw_only=True):
     """Deliveries it holds leases on now; told by the journal, what a report says here does not count."""
 
 
+class Hold(Struct, frozen=True, kw_only=True, gc=False):
+    """Deliveries of one environment that are leased to one worker."""
+
+    environment: str
+    owner: str
+    """The id of the worker; empty where none was named."""
+    deliveries: int
+    until: int
+    """When the last of these leases runs out, ms, by the journal's clock: they are due again at the latest then."""
+
+
 class Notice(Struct, frozen=True, kw_only=True, gc=False):
     """What a journal calls out: that a lane changed, or (without an environment) that something was added."""
 

@@ -230,3 +230,11 @@ async def test_following_matches_as_the_journal_does(tmp_path: Path, rows: Any, 
             query = Query(tuple(terms))
             found = [one.id for one in (await journal.page(query, limit=100)).deliveries]
             assert found == [one.id for one in everything if matches(query, one)], msgspec.json.encode(query)
+
+
+def test_answers_are_quoted_as_in_the_console(configured, cli, write, answer):
+    said = answer(1, questionType="OPEN", response="4")
+    cli("send", write(said, answer(2, response=4)), "-e", "development", "--no-wait")
+    first, second = cli("log").out.splitlines()
+    assert '  "4"' in first
+    assert '"4"' not in second

@@ -150,3 +150,16 @@ def test_watching_a_terminal_redraws_it(configured, terminal):
     watching.says("no worker is alive")
     os.kill(watching.process.pid, signal.SIGINT)
     assert watching.ends() == 130
+
+
+def test_what_a_killed_worker_holds_and_until_when(configured, sink, start, cli, write, answer):
+    sink.set_faults("hang@1")
+    cli("send", write(*[answer(number) for number in range(5)]), "-e", "development", "--no-wait")
+    running = start("run", "--status-every", "0")
+    sink.wait_until(lambda stats: stats.requests == 1)
+    assert cli("status", "--json").json["held_by_gone"] == []
+    running.process.kill()
+    running.process.wait()
+    [held] = cli("status", "--json").json["held_by_gone"]
+    assert (held["environment"], held["deliveries"]) == ("development", 5)
+    assert "development: 5 held by a worker that is gone, until " in cli("status").out

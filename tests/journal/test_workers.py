@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from sprig_tui.delivery.orphans import without_worker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Settlement, State, Worker
+from sprig_tui.journal.records import Hold, Settlement, State, Worker
 
 FIRST = Worker(
     id="a" * 32,
@@ -131,3 +132,24 @@ async def test_a_closed_journal_takes_no_reports(journal):
         await journal.report(FIRST)
     with pytest.raises(JournalError):
         await journal.workers()
+
+
+async def test_what_is_leased_is_told_by_environment_and_worker_also_of_one_that_is_gone(journal, clock, entry):
+    await journal.add([entry() for _ in range(5)] + [entry("staging")])
+    for environment, events, owner in (
+        ("production", 2, FIRST.id),
+        ("production", 1, FIRST.id),
+        ("staging", 9, "gone"),
+    ):
+        await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+    until = clock.now() + 60_000
+    assert await journal.holds() == (
+        Hold(environment="production", owner=FIRST.id, deliveries=3, until=until),
+        Hold(environment="staging", owner="gone", deliveries=1, until=until),
+    )
+    await journal.report(FIRST)
+    assert without_worker(await journal.holds(), await journal.workers()) == (
+        Hold(environment="staging", owner="gone", deliveries=1, until=until),
+    )
+    clock.advance(60)
+    assert await journal.holds() == (), "what has run out is held by nobody"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sprig_tui.console.deliveries.columns import Name, Placed
 from sprig_tui.console.line import Part, fit
+from sprig_tui.journal.answer_text import answer_text
 from sprig_tui.journal.records import Delivery, State
 from sprig_tui.text import one_line
 
@@ -108,7 +109,7 @@ def result(delivery: Delivery, now: int) -> str:
 def _answer(delivery: Delivery, _now: int, _width: int) -> Cell:
     if not delivery.answer:
         return NONE, "muted"
-    return (f'"{delivery.answer}"' if delivery.question_type == "OPEN" else delivery.answer), ""
+    return answer_text(delivery), ""
 
 
 def _result(delivery: Delivery, now: int, _width: int) -> Cell:

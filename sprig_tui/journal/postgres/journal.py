@@ -31,6 +31,7 @@ from sprig_tui.journal.records import (
     Delivery,
     Detail,
     Entry,
+    Hold,
     Ids,
     JobState,
     Lane,
@@ -368,6 +369,10 @@ class PostgresJournal:
     async def workers(self) -> tuple[Worker, ...]:
         """See the contract."""
         return await self._do(lambda c: workers.alive(c, self.clock.now()))
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """See the contract."""
+        return await self._do(lambda c: workers.holds(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import asyncpg
 
 from sprig_tui.journal.contract import WORKER_TTL_MS
 from sprig_tui.journal.postgres.texts import storable
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import Hold, Worker
 
 _COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
 _ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
@@ -61,3 +61,15 @@ async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
         )
         for row in rows
     )
+
+
+async def holds(connection: asyncpg.Connection, now: int) -> tuple[Hold, ...]:
+    """Leases that have not run out, by environment and worker."""
+    rows = await connection.fetch(
+        "SELECT e.name, l.owner, sum(l.n)::bigint, max(l.until) FROM leases l JOIN environments e"
+        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        " ON e.id = l.environment WHERE l.until > $1::bigint AND l.until <= $1::bigint + 2 * l.length"
+        " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
+        now,
+    )
+    return tuple(Hold(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)

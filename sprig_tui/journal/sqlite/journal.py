@@ -29,6 +29,7 @@ from sprig_tui.journal.records import (
     Delivery,
     Detail,
     Entry,
+    Hold,
     Ids,
     JobState,
     Lane,
@@ -319,6 +320,10 @@ class SQLiteJournal:
     async def workers(self) -> tuple[Worker, ...]:
         """See the contract."""
         return await self._read(lambda c: workers.alive(c, self.clock.now()))
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """See the contract."""
+        return await self._read(lambda c: workers.holds(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import Hold, Worker
 
 _COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
 _ALIVE = "seen_at > ? AND seen_at < ?"
@@ -59,6 +59,17 @@ def alive(connection: sqlite3.Connection, now: int) -> tuple[Worker, ...]:
         )
         for row in rows
     )
+
+
+def holds(connection: sqlite3.Connection, now: int) -> tuple[Hold, ...]:
+    """Leases that have not run out, by environment and worker."""
+    rows = connection.execute(
+        "SELECT e.name, l.owner, sum(l.n), max(l.until) FROM leases l JOIN environments e ON e.id = l.environment"
+        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
+        (now,),
+    ).fetchall()
+    return tuple(Hold(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
 
 
 def _span(now: int) -> tuple[int, int]:

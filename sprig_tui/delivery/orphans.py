@@ -1,0 +1,61 @@
+"""Orphaned leases: deliveries that a worker which is gone still holds, and until when nobody else may send them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Hold, Worker
+
+MINUTE_MS = 60_000
+
+
+async def orphaned(journal: Journal) -> tuple[Hold, ...]:
+    """What is leased to workers that are gone, by environment and worker. Raises JournalError."""
+    return without_worker(await journal.holds(), await journal.workers())
+
+
+def without_worker(
+    holds: Iterable[Hold], workers: Iterable[Worker], *, runs: Callable[[int], bool] | None = None
+) -> tuple[Hold, ...]:
+    """The holds whose worker reports no more, or ran on this machine and is no process any more.
+
+    `runs` tells whether a process of this machine is there; the worker's own report outlives a kill for half a minute.
+    """
+    runs = runs or process_runs
+    here = socket.gethostname()
+    alive = {one.id for one in workers if one.host != here or runs(one.pid)}
+    return tuple(hold for hold in holds if hold.owner not in alive)
+
+
+def process_runs(pid: int) -> bool:
+    """Whether a process of this machine has this id; True where that cannot be told."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def orphaned_text(holds: Sequence[Hold]) -> str:
+    """Such as `12 held by a worker that is gone, until 12:04`; empty for none."""
+    if not holds:
+        return ""
+    owners = {hold.owner for hold in holds}
+    who = "a worker that is gone" if len(owners) == 1 else f"{len(owners)} workers that are gone"
+    until = max(hold.until for hold in holds)
+    return f"{sum(hold.deliveries for hold in holds):,} held by {who}, until {_minute(until)}"
+
+
+def _minute(milliseconds: int) -> str:
+    """Local time, rounded up to the minute: what is promised for then has come true."""
+    try:
+        moment = datetime.fromtimestamp(-(-milliseconds // MINUTE_MS) * 60, UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return "later"
+    return moment.strftime("%H:%M")
