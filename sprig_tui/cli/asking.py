@@ -24,16 +24,11 @@ def confirm_name(question: str, name: str) -> bool:
 
 
 def hidden(question: str) -> str:
-    """A secret, not shown while it is typed or pasted; empty when the person gave up (Ctrl-D)."""
-    import getpass
-
+    """A secret, not shown while it is typed or pasted, all lines of it; empty when the person gave up (Ctrl-D)."""
+    from sprig_tui.cli.hidden_input import read_hidden
     from sprig_tui.text import one_line
 
-    try:
-        return getpass.getpass(f"{one_line(question)} ", stream=sys.stderr)
-    except EOFError:
-        diagnostics.put("\n")
-        return ""
+    return read_hidden(f"{one_line(question)} ")
 
 
 def answer(question: str) -> str:

@@ -12,9 +12,12 @@ from sprig_tui.cli.keys_check import check
 from sprig_tui.cli.keys_sprig import sprig
 from sprig_tui.cli.keys_token import token
 from sprig_tui.cli.keys_workspace import workspace
+from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, say_lint
 from sprig_tui.config.findings import key_findings
+from sprig_tui.config.keysource import WRITE_KEY
+from sprig_tui.config.reuse import known_as
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -92,6 +95,7 @@ def _row_json(found: Environment) -> dict[str, Any]:
 @click.option("--protected/--not-protected", default=None, help="Whether sending in bulk asks for its name.")
 @click.option("--sprig-environment-id", metavar="ID", help="Sprig's id of it, which webhooks carry.")
 @click.option("--source", metavar="NAME", help="Take the key of this source of the workspace (name, slug or id).")
+@new_option
 @click.option("--force", is_flag=True, help="Store a key that looks odd, or whose source does.")
 def set_key(
     environment: str,
@@ -100,11 +104,13 @@ def set_key(
     protected: bool | None,
     sprig_environment_id: str | None,
     source: str | None,
+    new: bool,
     force: bool,
 ) -> int:
     """Store the Write Key of ENV, from a hidden prompt or from standard input; never from the command line.
 
-    ENV may be new: lower-case letters, digits and dashes. The key is stored in the config file, mode 0600.
+    ENV may be new: lower-case letters, digits and dashes; one that is nearly another's name is asked about, and wants
+    --new in a script. The key is stored in the config file, mode 0600.
 
     With a token of Segment's Public API (sprig-tui keys workspace) the workspace's sources are offered by name, and
     the key is taken from the one chosen; --source names it for scripts. A source that says another environment by its
@@ -116,11 +122,13 @@ def set_key(
     from sprig_tui.cli.keys_source import choose_key
     from sprig_tui.config.keylint import lint_key
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.settings import check_name
     from sprig_tui.config.writing import save_environment
 
-    check_name(environment)
     settings = open_settings(quiet=True)
+    settled = settled_name(settings, environment, new=new)
+    if settled is None:
+        return ExitCode.USAGE
+    environment = settled
     chosen = choose_key(settings, environment, source)
     lint = lint_key(chosen.text)
     say_lint(lint)
@@ -131,7 +139,8 @@ def set_key(
     changes.update({name: value for name, value in given.items() if value is not None})
     paths = find_paths()
     save_environment(paths, environment, changes)
-    key = settings_key(environment)
+    now = open_settings(quiet=True)
+    key = now.environments[environment].write_key
     diagnostics.good(f"{environment}: the key is stored in {paths.config_file}")
     if key and key.source != "config":
         diagnostics.warning(
@@ -140,12 +149,9 @@ def set_key(
     diagnostics.note(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
     )
+    if environment not in settings.environments:
+        say_unprotected(now, environment)
     return ExitCode.OK
-
-
-def settings_key(environment: str) -> Any:
-    """The key in use after a change."""
-    return open_settings(quiet=True).environments[environment].write_key
 
 
 def _accepted(
@@ -154,14 +160,10 @@ def _accepted(
     """Whether the key may be stored; asks, where someone is there, about what is odd."""
     if lint.errors:
         return False
-    doubts = [*(fault.message for fault in lint.warnings), *source_doubts]
-    for name, other in settings.environments.items():
-        if name != environment and other.write_key is not None and other.write_key.reveal() == lint.key:
-            doubts.append(f"{name} has the same key")
-            diagnostics.warning(
-                f"{name} has the same key", "a key belongs to one source; each environment has a source of its own"
-            )
-    return agreed(doubts, force=force)
+    reused = known_as(settings, lint.key, WRITE_KEY, environment)
+    for said in reused:
+        diagnostics.warning(said, f"{environment} has a source, and so a key, of its own in Segment")
+    return agreed([*(fault.message for fault in lint.warnings), *source_doubts, *reused], force=force)
 
 
 @keys.command("remove", cls=Command, short_help="Remove a key from the config.")

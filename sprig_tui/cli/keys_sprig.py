@@ -9,6 +9,7 @@ import click
 
 from sprig_tui.cli import asking, diagnostics
 from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
+from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
 from sprig_tui.errors import ExitCode
@@ -23,10 +24,11 @@ TRIAL_S = 10.0
 @click.command("sprig", cls=Command, short_help="Store the key of Sprig's REST API, which sprig-tui pull reads with.")
 @click.argument("environment", type=ENVIRONMENT, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@new_option
 @click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
 @yes_option
-def sprig(environment: str, surplus: tuple[str, ...], force: bool, remove: bool, yes: bool) -> int:
+def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool, remove: bool, yes: bool) -> int:
     """Store the key of Sprig's REST API of ENV, from a hidden prompt or standard input; never from the command line.
 
     In Sprig: Integrations > Enrichment > Data Import API, in the environment that ENV stands for. It is tried before
@@ -38,13 +40,15 @@ def sprig(environment: str, surplus: tuple[str, ...], force: bool, remove: bool,
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     from sprig_tui.config.apikeylint import lint_api_key
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.settings import check_name
     from sprig_tui.config.writing import save_environment
 
-    check_name(environment)
     settings = open_settings(quiet=True)
     if remove:
         return _remove(settings, environment, yes=yes)
+    settled = settled_name(settings, environment, new=new)
+    if settled is None:
+        return ExitCode.USAGE
+    environment = settled
     lint = lint_api_key(read_secret(f"key of Sprig's API for {environment}"))
     say_lint(lint)
     if lint.errors:
@@ -57,28 +61,26 @@ def sprig(environment: str, surplus: tuple[str, ...], force: bool, remove: bool,
     paths = find_paths()
     save_environment(paths, environment, {"sprig_api_key": lint.key})
     diagnostics.good(f"{environment}: the key of Sprig's API is stored in {paths.config_file}")
-    used = open_settings(quiet=True).environments[environment].sprig_api_key
+    now = open_settings(quiet=True)
+    used = now.environments[environment].sprig_api_key
     if used is not None and used.source != "config":
         diagnostics.warning(
             f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
         )
     diagnostics.note(f"sprig-tui pull -e {environment} --dry-run shows what it would read")
+    if environment not in settings.environments:
+        say_unprotected(now, environment)
     return ExitCode.OK
 
 
 def _shared(settings: Settings, environment: str, key: str) -> list[str]:
-    found = [
-        name
-        for name, other in settings.environments.items()
-        if name != environment and other.sprig_api_key is not None and other.sprig_api_key.reveal() == key
-    ]
-    doubts = [f"{name} has the same key" for name in found]
+    from sprig_tui.config.keysource import SPRIG_API_KEY
+    from sprig_tui.config.reuse import known_as
+
+    doubts = known_as(settings, key, SPRIG_API_KEY, environment)
     for doubt in doubts:
         diagnostics.warning(doubt, "the key says which of Sprig's environments is read: each has its own")
-    if any(other.write_key is not None and other.write_key.reveal() == key for other in settings.environments.values()):
-        doubts.append("it is a Segment write key")
-        diagnostics.warning("this is a Segment write key, not one of Sprig's API")
-    return doubts
+    return list(doubts)
 
 
 async def _refused(settings: Settings, key: str) -> list[str]:

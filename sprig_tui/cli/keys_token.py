@@ -8,8 +8,9 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
+from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.secret_input import read_secret, say_lint
+from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ GENERATED_BYTES = 32
 @click.command("token", cls=Command, short_help="Store the token that webhooks of an environment must carry.")
 @click.argument("environment", type=ENVIRONMENT, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
+@new_option
 @click.option("--generate", is_flag=True, help="Make one, and print it once.")
 @click.option("--remove", is_flag=True, help="Remove it from the config.")
 @yes_option
-def token(environment: str, surplus: tuple[str, ...], generate: bool, remove: bool, yes: bool) -> int:
+def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bool, remove: bool, yes: bool) -> int:
     """Store the webhook token of ENV, from a hidden prompt or standard input; never from the command line.
 
     It is what Sprig calls the API secret of a webhook, and comes as `Authorization: Bearer`. It is read from
@@ -36,17 +38,17 @@ def token(environment: str, surplus: tuple[str, ...], generate: bool, remove: bo
         raise SecretArgumentError("token", run, "or add --generate for a new one")
     if generate and remove:
         raise click.UsageError("--generate and --remove exclude each other")
-    from sprig_tui.config.settings import check_name
-
-    check_name(environment)
     settings = open_settings(quiet=True)
     if remove:
         return _remove(settings, environment, yes=yes)
+    settled = settled_name(settings, environment, new=new)
+    if settled is None:
+        return ExitCode.USAGE
+    environment = settled
     if not _may_replace(settings, environment, yes=yes):
         return ExitCode.USAGE
-    return _store(
-        environment, _generated() if generate else read_secret(f"webhook token of {environment}"), show=generate
-    )
+    text = _generated() if generate else read_secret(f"webhook token of {environment}")
+    return _store(settings, environment, text, show=generate, force=yes)
 
 
 def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
@@ -65,8 +67,10 @@ def _generated() -> str:
     return secrets.token_urlsafe(GENERATED_BYTES)
 
 
-def _store(environment: str, text: str, *, show: bool) -> int:
+def _store(settings: Settings, environment: str, text: str, *, show: bool, force: bool) -> int:
+    from sprig_tui.config.keysource import WEBHOOK_TOKEN
     from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.reuse import known_as
     from sprig_tui.config.tokenlint import lint_token
     from sprig_tui.config.writing import save_environment
 
@@ -74,10 +78,16 @@ def _store(environment: str, text: str, *, show: bool) -> int:
     say_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
+    reused = known_as(settings, lint.key, WEBHOOK_TOKEN, environment)
+    for said in reused:
+        diagnostics.warning(said, "a token opens one environment's webhooks; --generate makes one of its own")
+    if not agreed(list(reused), force=force, flag="--yes"):
+        return ExitCode.USAGE
     paths = find_paths()
     save_environment(paths, environment, {"webhook_token": lint.key})
     diagnostics.good(f"{environment}: the webhook token is stored in {paths.config_file}")
-    used = open_settings(quiet=True).environments[environment].webhook_token
+    now = open_settings(quiet=True)
+    used = now.environments[environment].webhook_token
     if used is not None and used.source != "config":
         diagnostics.warning(
             f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
@@ -85,6 +95,8 @@ def _store(environment: str, text: str, *, show: bool) -> int:
     if show:
         output.write_line(lint.key)
         diagnostics.note("it is not shown again: put it into the webhook in Sprig, as its API secret")
+    if environment not in settings.environments:
+        say_unprotected(now, environment)
     return ExitCode.OK
 
 

@@ -53,8 +53,10 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     from msgspec.structs import replace
 
     from sprig_tui.config.environment import PublicApiToken
+    from sprig_tui.config.keysource import PUBLIC_API_TOKEN
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.publicapilint import lint_public_api_token
+    from sprig_tui.config.reuse import known_as
     from sprig_tui.config.writing import save_workspace
 
     settings = open_settings(quiet=True)
@@ -63,7 +65,10 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     if lint.errors:
         return ExitCode.USAGE
     tried = replace(settings.workspace, token=PublicApiToken(lint.key), region=region or settings.workspace.region)
-    doubts = [*(fault.message for fault in lint.warnings), *_refused(tried)]
+    reused = known_as(settings, lint.key, PUBLIC_API_TOKEN)
+    for said in reused:
+        diagnostics.warning(said)
+    doubts = [*(fault.message for fault in lint.warnings), *reused, *_refused(tried)]
     if not agreed(doubts, force=force):
         return ExitCode.USAGE
     changes: dict[str, Value | None] = {"public_api_token": lint.key}

@@ -36,11 +36,11 @@ def say_lint(lint: KeyLint) -> None:
             diagnostics.note(fault.message)
 
 
-def agreed(doubts: list[str], *, force: bool) -> bool:
+def agreed(doubts: list[str], *, force: bool, flag: str = "--force") -> bool:
     """Whether to store it in spite of these; asks, where someone is there."""
     if not doubts or force:
         return True
     if asking.can_ask():
         return asking.confirm("store it all the same?")
-    diagnostics.fault(f"not stored: {'; '.join(doubts)}", "add --force if it is meant so")
+    diagnostics.fault(f"not stored: {'; '.join(doubts)}", f"add {flag} if it is meant so")
     return False

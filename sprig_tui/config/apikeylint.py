@@ -25,7 +25,7 @@ def lint_api_key(text: str) -> KeyLint:
         (not key, "empty", "there is no key"),
         ("://" in key or key.lower().startswith("www."), "url", "this is an address, not a key"),
         (key[:1] in ("{", "["), "json", "this is JSON, not a key"),
-        (len(key.splitlines()) > 1, "lines", "there are several lines"),
+        (len(key.splitlines()) > 1, "lines", "there are several lines; a key stands on one"),
         (not key.isascii() or not key.isprintable(), "characters", "there are characters that no header can hold"),
         (" " in key, "inner-spaces", "there are spaces inside"),
         (len(key) > LONGEST, "too-long", f"{len(key):,} characters are no key"),

@@ -13,6 +13,8 @@ from msgspec import Struct
 KEY_LENGTH = 32
 """Characters of a Write Key, letters and digits (observed; Segment documents no format)."""
 LONGEST = 256
+SHORTEST = 8
+"""Characters; what has fewer is a slip of the hand, whatever it looks like."""
 
 Level = Literal["stripped", "warning", "error"]
 _Took = Callable[[str, str], None]
@@ -98,6 +100,11 @@ def _strip(text: str) -> tuple[str, list[KeyFault]]:
             key = key[1:-1]
             took("quotes", "quotes around the key were taken off")
         key = _decode_basic(key, took)
+        joined = "".join(part.strip() for part in key.splitlines())
+        if joined != key and len(joined) == KEY_LENGTH and _BARE.fullmatch(joined):
+            # A mail or a terminal wrapped it: the two halves are one key.
+            key = joined
+            took("lines", "a line break inside the key was taken out")
     return key, faults
 
 
@@ -146,7 +153,7 @@ def _not_a_key(key: str) -> KeyFault | None:
             _COPY,
         ),
         (key.startswith("sgp_"), "public-api-token", "this is a token of Segment's Public API, not a write key", _COPY),
-        (len(key.splitlines()) > 1, "lines", "there are several lines", "paste the key alone"),
+        (len(key.splitlines()) > 1, "lines", _lines(key), "paste the key alone, on one line"),
         (not key.replace("\t", " ").isprintable() and key.isascii(), "control", "there are control characters", _COPY),
         (not key.isascii(), "non-ascii", "there are letters other than A to Z", _COPY),
         (" " in key or "\t" in key, "inner-spaces", "there are spaces inside", "paste the key alone"),
@@ -159,8 +166,17 @@ def _not_a_key(key: str) -> KeyFault | None:
     return None
 
 
+def _lines(key: str) -> str:
+    lines = key.splitlines()
+    together = sum(len(line.strip()) for line in lines)
+    return f"there are {len(lines):,} lines, {together:,} characters together; a write key has {KEY_LENGTH} on one line"
+
+
 def _oddities(key: str) -> list[KeyFault]:
     faults = []
+    if len(key) < SHORTEST and not ("write" in key.lower() and "key" in key.lower()):
+        said = f"{len(key)} characters are too few for a write key, which has {KEY_LENGTH}"
+        return [KeyFault("length", "warning", said, _COPY)]
     if ("write" in key.lower() and "key" in key.lower()) or len(set(key)) < 4:
         faults.append(KeyFault("placeholder", "warning", "this looks like a placeholder", _COPY))
     elif not _BARE.fullmatch(key):

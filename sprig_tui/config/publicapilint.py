@@ -22,7 +22,7 @@ def lint_public_api_token(text: str) -> KeyLint:
         (not token, "empty", "there is no token"),
         ("://" in token, "url", "this is an address, not a token"),
         (token[:1] in ("{", "["), "json", "this is JSON, not a token"),
-        (len(token.splitlines()) > 1, "lines", "there are several lines"),
+        (len(token.splitlines()) > 1, "lines", "there are several lines; a token stands on one"),
         (not token.isascii() or not token.isprintable(), "characters", "there are characters that no header can hold"),
         (" " in token, "inner-spaces", "there are spaces inside"),
         (len(token) > LONGEST, "too-long", f"more than {LONGEST:,} characters are no token"),

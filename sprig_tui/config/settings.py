@@ -14,11 +14,12 @@ from msgspec import UNSET, Struct
 
 from sprig_tui.config.catalogue import known_surveys, merged
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.document import Document, dotted, nearest, read_document
+from sprig_tui.config.document import Document, dotted, read_document
 from sprig_tui.config.durations import parse_duration
 from sprig_tui.config.endpoint import parse_api_url, parse_endpoint
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.keysource import find_api_key, find_key, find_token
+from sprig_tui.config.naming import near_environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.sections import (
     KNOWN,
@@ -102,9 +103,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         if found is None:
             raise ConfigError(
                 f"no environment is called {name[:60]!r}",
-                hint=f"{nearest(name, self.environments)} (add one with sprig-tui keys set NAME)",
+                hint=f"{self._meant(name)} (add one with sprig-tui keys set NAME)",
             )
         return found
+
+    def _meant(self, name: str) -> str:
+        near = near_environment(name, self.environments)
+        return f"did you mean {near}?" if near else f"there is {' and '.join(self.environments)}"
 
 
 def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:

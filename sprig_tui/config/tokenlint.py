@@ -23,6 +23,7 @@ def lint_token(text: str) -> KeyLint:
         faults.append(KeyFault("bearer", "stripped", "the word Bearer before the token was taken off"))
     tests = (
         (not token, "empty", "there is no token"),
+        (len(token.splitlines()) > 1, "lines", "there are several lines; a token stands on one"),
         (len(token) > LONGEST, "too-long", f"{len(token):,} characters are no token"),
         (not token.isascii() or not token.isprintable(), "characters", "there are characters that no header can hold"),
         (" " in token, "inner-spaces", "there are spaces inside"),

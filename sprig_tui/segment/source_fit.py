@@ -43,6 +43,11 @@ def source_doubts(source: Source, environment: str, environments: Iterable[str])
     return tuple(dict.fromkeys(said))
 
 
+def stage_of(word: str) -> str:
+    """The stage that a word such as `prod` or `qa` stands for; empty where it says none."""
+    return _STAGE_OF.get(word.casefold(), "")
+
+
 def _texts(source: Source) -> Iterable[tuple[str, str]]:
     yield "name", source.name
     if source.slug and _words(source.slug) != _words(source.name):

@@ -44,8 +44,8 @@ def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: Any, 
         ("spk_that_nobody_knows_1", "refuses this key (403)"),
         ("", "there is no key"),
         ("two words here", "there are spaces inside"),
-        ("spk_lookalike_production_0001", "development has the same key"),
-        ("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "a Segment write key"),
+        ("spk_lookalike_production_0001", "this is the key of Sprig's API of development"),
+        ("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "this is the write key of "),
     ],
 )
 def test_a_key_that_cannot_be_right_is_not_stored(process: Run, pulling: Path, text: str, said: str) -> None:

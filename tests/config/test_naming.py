@@ -1,0 +1,40 @@
+"""Near names: what was surely meant, and what is a name of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.config.naming import near_environment
+
+KNOWN = ("production", "development", "staging-eu", "team1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("prod", "production"),
+        ("prd", "production"),
+        ("live", "production"),
+        ("Production", "production"),
+        ("prodution", "production"),
+        ("productions", "production"),
+        ("dev", "development"),
+        ("develop", "development"),
+        ("developement", "development"),
+        ("staging", "staging-eu"),
+        ("stagin-eu", "staging-eu"),
+        ("stagingeu", "staging-eu"),
+        ("staging_eu", "staging-eu"),
+    ],
+)
+def test_a_slip_or_a_short_form_is_near(typed: str, meant: str) -> None:
+    assert near_environment(typed, KNOWN) == meant
+
+
+@pytest.mark.parametrize("typed", ["staging-us", "production-eu", "qa", "test", "team2", "acme", "eu", "d", "local-1"])
+def test_another_region_number_or_stage_is_a_name_of_its_own(typed: str) -> None:
+    assert near_environment(typed, KNOWN) == ""
+
+
+def test_a_short_form_of_what_is_not_there_is_new() -> None:
+    assert near_environment("prod", ["development"]) == ""
