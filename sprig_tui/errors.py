@@ -14,6 +14,7 @@ SprigTuiError
     ├── JournalUnavailableError  not now: the same again may succeed
     │   ├── JournalLockedError    another process held it too long
     │   ├── JournalFullError      the disk is full
+    │   ├── JournalLostError      its file is no longer the one at its path              exit 3
     │   └── JournalUnreachableError  its server does not answer                          exit 3
     ├── JournalReadOnlyError  no right to write
     ├── JournalCorruptError   the file is damaged or not a journal
@@ -112,6 +113,12 @@ class JournalLockedError(JournalUnavailableError):
 
 class JournalFullError(JournalUnavailableError):
     """The disk that holds the journal is full; nothing of the last write was kept."""
+
+
+class JournalLostError(JournalUnavailableError):
+    """The journal in use is no longer the one at its place; what would be stored now would never be found again."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 class JournalReadOnlyError(JournalError):

@@ -18,7 +18,7 @@ from sprig_tui.cli.sending import DRAIN
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalUnavailableError, SprigTuiError
+from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalError, JournalUnavailableError, SprigTuiError
 from sprig_tui.intake import Intake
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
@@ -53,7 +53,7 @@ class FolderSending:
         folder: str,
         settings: Settings,
         terms: Terms,
-        memory: SentFiles,
+        older: Path,
         *,
         declared: str | None,
         consented: frozenset[str],
@@ -62,7 +62,7 @@ class FolderSending:
         self._folder = folder
         self._settings = settings
         self._terms = terms
-        self._memory = memory
+        self._older = older
         self._declared = declared
         self._consented = consented
         self._deliver = deliver
@@ -77,6 +77,7 @@ class FolderSending:
         """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(opened_journal(self._settings))
+            memory = await self._remembered(journal)
             interrupts = stack.enter_context(Interrupts())
             engine = None
             if self._deliver:
@@ -88,7 +89,7 @@ class FolderSending:
             reports = FileReports(journal, engine, self._terms.give_up_after, as_json=as_json)
             diagnostics.note(f"watching {self._folder}; Ctrl-C stops in good order")
             with suppress(Stopped):
-                await interrupts.guard(self._work(journal, engine, reports))
+                await interrupts.guard(self._work(journal, engine, reports, memory))
             if engine is not None:
                 await interrupts.drain(engine.drain(DRAIN))
             await reports.finish()
@@ -96,9 +97,16 @@ class FolderSending:
         # Being stopped is how it ends: that is no failure.
         return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
 
-    async def _work(self, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+    async def _remembered(self, journal: Journal) -> SentFiles:
+        """What went into this journal before; the same content is news under another declaration."""
+        memory = SentFiles(journal, (self._settings.journal_name, self._declared or ""))
+        # a journal made since then keeps all that went into it itself
+        await memory.load(self._older if (await journal.identity()).older else None)
+        return memory
+
+    async def _work(self, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles) -> None:
         tasks = [
-            asyncio.ensure_future(self._send(journal, engine, reports)),
+            asyncio.ensure_future(self._send(journal, engine, reports, memory)),
             asyncio.ensure_future(self._bell.run()),
             asyncio.ensure_future(keep_current(engine, self._settings, self._terms, self._take_up)),
             asyncio.ensure_future(reports.run()),
@@ -121,7 +129,7 @@ class FolderSending:
 
     # -- looking --------------------------------------------------------------------------------------------------
 
-    async def _send(self, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+    async def _send(self, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles) -> None:
         while True:
             self._bell.rung.clear()
             started = time.monotonic()
@@ -131,7 +139,7 @@ class FolderSending:
             for remark in look.remarks:
                 diagnostics.note(remark)
             for arrival in look.ready:
-                await self._take(arrival, journal, engine, reports)
+                await self._take(arrival, journal, engine, reports, memory)
             self._say_known()
             pause = LOOK_EVERY if look.next_in is None else min(look.next_in, LOOK_EVERY)
             try:
@@ -159,7 +167,9 @@ class FolderSending:
 
     # -- one file -------------------------------------------------------------------------------------------------
 
-    async def _take(self, arrival: Arrival, journal: Journal, engine: Engine | None, reports: FileReports) -> None:
+    async def _take(
+        self, arrival: Arrival, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles
+    ) -> None:
         path, so_far = arrival.path, Fed()
 
         def noted(fed: Fed) -> None:
@@ -167,8 +177,8 @@ class FolderSending:
             so_far = fed
 
         try:
-            digest = await asyncio.to_thread(self._memory.digest_of, path)
-            if self._memory.knows(digest):
+            digest = await asyncio.to_thread(memory.digest_of, path)
+            if memory.knows(digest):
                 self._known += 1
                 return
             intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
@@ -188,15 +198,15 @@ class FolderSending:
             return
         self._retries.pop(path, None)
         if signature_of(path) == arrival.signature:
-            await self._remember(digest, path)
+            await self._remember(memory, digest, path)
         reports.add(path, fed)
 
-    async def _remember(self, digest: bytes, path: str) -> None:
+    async def _remember(self, memory: SentFiles, digest: str, path: str) -> None:
         try:
-            await asyncio.to_thread(self._memory.remember, digest, Path(path).name)
-        except OSError as error:
+            await memory.remember(digest, Path(path).name)
+        except JournalError as error:
             diagnostics.warning(
-                f"cannot note that {path} was read: {error.strerror}",
+                f"cannot note that {path} was read: {error.message}",
                 "after a restart it is read again; nothing is sent twice",
             )
 

@@ -135,6 +135,7 @@ class _Listener:
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
         from sprig_tui.cli.interrupts import Interrupts, Stopped
+        from sprig_tui.cli.run import lost_code
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.delivery.attendance import Attendance
         from sprig_tui.delivery.engine import Engine
@@ -178,7 +179,8 @@ class _Listener:
                 station.stop()
                 await interrupts.drain(_wind_down(up, engine))
             diagnostics.note(f"stopped; {await _status(station, engine, journal)}")
-        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+            lost = await lost_code(journal)
+        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
 
     async def _until_stopped(
         self, up: Listening, station: Station, engine: Engine | None, journal: Journal, status_every: float

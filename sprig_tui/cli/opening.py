@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -36,6 +37,13 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in settings.unknown_tables:
         for meant in difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.8):
             yield name[:60], meant
+
+
+def journal_exists(settings: Settings) -> bool:
+    """Whether opening the journal would find one; of a shared one, that it should."""
+    from sprig_tui.journal.address import is_address
+
+    return is_address(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.interrupts import Interrupts, Stopped
-from sprig_tui.cli.opening import opened_journal
+from sprig_tui.cli.opening import journal_exists, opened_journal
 from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.sending import DRAIN
@@ -56,13 +56,15 @@ class Pulling:
         self._api_url = api_url
         self._deliver = deliver
         self._fed = Fed()
+        self._journal: Journal | None = None
+        """Where the positions stand; None where there is none yet."""
 
     # -- three ways to run ----------------------------------------------------------------------------------------
 
     async def once(self, *, as_json: bool) -> int:
         """Pull, wait for what was queued, report; returns the exit code."""
         async with AsyncExitStack() as stack:
-            journal = await stack.enter_async_context(opened_journal(self._settings))
+            journal = self._journal = await stack.enter_async_context(opened_journal(self._settings))
             interrupts = stack.enter_context(Interrupts())
             engine = await self._engine(stack, journal)
             pulled: list[Pulled] = []
@@ -80,7 +82,7 @@ class Pulling:
     async def repeat(self, every: float, *, as_json: bool) -> int:
         """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
         async with AsyncExitStack() as stack:
-            journal = await stack.enter_async_context(opened_journal(self._settings))
+            journal = self._journal = await stack.enter_async_context(opened_journal(self._settings))
             interrupts = stack.enter_context(Interrupts())
             engine = await self._engine(stack, journal)
             with suppress(Stopped), PullWatch(engine) as watch:
@@ -102,7 +104,10 @@ class Pulling:
                 environments[environment] += 1
 
         pulled: list[Pulled] = []
-        with Interrupts() as interrupts:
+        async with AsyncExitStack() as stack:
+            if journal_exists(self._settings):
+                self._journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts())
             try:
                 with PullWatch(None) as watch:
                     await interrupts.guard(self._round(pulled, into_counts(counted), watch, trace=False))
@@ -200,6 +205,7 @@ class Pulling:
             api_url=self._api_url or "",
             timeout=self._terms.timeout or TIMEOUT_S,
             patience=self._terms.give_up_after,
+            trace=trace,
         )
         try:
             await pull_environment(
@@ -208,8 +214,8 @@ class Pulling:
                 find_paths(),
                 self._asked,
                 keep,
+                self._journal,
                 terms=terms,
-                trace=trace,
                 heard=heard,
             )
         except (SourceError, ConfigError) as error:

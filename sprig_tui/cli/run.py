@@ -17,7 +17,7 @@ from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.terms import Terms, terms_options
-from sprig_tui.errors import ConfigError, ExitCode, JournalError
+from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
 if TYPE_CHECKING:
     import socket
@@ -146,9 +146,10 @@ class _Run:
                     watchpost.stop()
                 diagnostics.note(await status_text(engine, journal))
                 await interrupts.drain(engine.drain(DRAIN))
-            diagnostics.note(f"stopped; {await queued_text(journal)} queued")
+            lost = await lost_code(journal)
+            diagnostics.note("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
         # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
 
     async def supervise(self, number: int) -> int:
         """Let so many processes deliver until stopped; returns the worst of their exit codes."""
@@ -221,6 +222,18 @@ async def status_text(engine: Engine, journal: Journal) -> str:
         *standings(snapshot),
     ]
     return "  ".join(parts)
+
+
+async def lost_code(journal: Journal) -> ExitCode:
+    """The exit code of whoever stops now: a journal that was lost on the way is said once more."""
+    try:
+        await journal.identity()
+    except JournalLostError as error:
+        diagnostics.fault(error.message, error.hint)
+        return error.exit_code
+    except JournalError:
+        return ExitCode.OK
+    return ExitCode.OK
 
 
 async def queued_text(journal: Journal) -> str:

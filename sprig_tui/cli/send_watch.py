@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 MEMORY = "sent-files"
-"""In the state folder: what was read before, by content."""
+"""In the state folder: what was read before, by content, when journals did not keep it themselves."""
 
 
 def watch_folder(folder: str, environment: str | None, terms: Terms, *, deliver: bool, yes: bool, as_json: bool) -> int:
     """Watch until stopped; returns the exit code. Raises what speaks against it before anything is read."""
     from sprig_tui.cli.folder_sending import FolderSending
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.sprig.inbox.memory import SentFiles
 
     if not Path(folder).is_dir():
         what = "is not a folder" if Path(folder).exists() else "is not there"
@@ -34,10 +33,8 @@ def watch_folder(folder: str, environment: str | None, terms: Terms, *, deliver:
             hint=f"set one with sprig-tui keys set {environment}, or queue with --no-wait",
         )
     consented = _consented(settings, environment, yes=yes or not deliver)
-    # The same content is news to another journal, and under another declaration.
-    memory = SentFiles(find_paths().state_dir / MEMORY, (settings.journal_name, environment or ""))
-    memory.load()
-    sending = FolderSending(folder, settings, terms, memory, declared=environment, consented=consented, deliver=deliver)
+    older = find_paths().state_dir / MEMORY
+    sending = FolderSending(folder, settings, terms, older, declared=environment, consented=consented, deliver=deliver)
 
     async def run() -> int:
         return await sending.run(as_json=as_json)

@@ -9,13 +9,16 @@ from contextlib import suppress
 from typing import Any
 
 from sprig_tui.delivery.timing import Timing
-from sprig_tui.errors import JournalError
+from sprig_tui.errors import JournalError, JournalLostError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Claim, LaneChange, Settlement
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 15.0
 """Seconds between two looks at a journal that does not take writes."""
+LOST_S = 3.0
+"""Seconds that a journal which is no longer at its place is waited for: what was noted in it would not be found again,
+and one that is put back later gives the same deliveries out once more, under the same message ids."""
 LAST_MOMENT = 3.0
 """Seconds that a broken-off worker may still take to write down what it knows."""
 
@@ -40,14 +43,17 @@ class Ledger:
         await _at_all_costs(self._persist(claim, settlements, lane))
 
     async def _persist(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> None:
-        pause = FIRST_PAUSE
+        pause, waited = FIRST_PAUSE, 0.0
         while True:
             try:
                 await self._journal.settle(claim, settlements, lane)
             except JournalError as error:
+                if isinstance(error, JournalLostError) and waited >= LOST_S:
+                    return
                 self._tell(f"cannot note answers in the journal, trying again: {error.message}")
                 _log.warning("settling %d deliveries failed: %s", sum(len(s.ids) for s in settlements), error.message)
                 await self._timing.wait(self._never, pause)
+                waited += pause
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 self._tell("")

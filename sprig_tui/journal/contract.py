@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from sprig_tui.clock import Clock
@@ -17,6 +17,7 @@ from sprig_tui.journal.records import (
     Detail,
     Entry,
     Hold,
+    Identity,
     Ids,
     JobState,
     Lane,
@@ -210,6 +211,22 @@ class Journal(Protocol):
         An index seek, not a search: of deliveries that wait for a retry it sees the one that is due first.
         """
         ...
+
+    # -- what it is, and how far inputs were read -----------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """Which journal this is; it never changes, and a backup or a copy has the same.
+
+        Raises JournalLostError where the place now holds another.
+        """
+        ...
+
+    async def positions(self, kind: str) -> dict[str, bytes]:
+        """How far inputs of this kind were read, by key: kept here, so that a restored journal goes back with them."""
+        ...
+
+    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+        """Replace or add these, durably, and remove those that are to be forgotten."""
 
     # -- workers --------------------------------------------------------------------------------------------------
 

@@ -305,6 +305,15 @@ class Hold(Struct, frozen=True, kw_only=True, gc=False):
     """When the last of these leases runs out, ms, by the journal's clock: they are due again at the latest then."""
 
 
+class Identity(Struct, frozen=True, kw_only=True):
+    """Which journal this is: a copy and a backup have the identity of what they were made of, a new one its own."""
+
+    uuid: str
+    """32 hex digits."""
+    older: bool
+    """Made before journals had identities: what was kept beside it then may be its own."""
+
+
 class Notice(Struct, frozen=True, kw_only=True, gc=False):
     """What a journal calls out: that a lane changed, or (without an environment) that something was added."""
 

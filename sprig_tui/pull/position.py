@@ -1,6 +1,7 @@
-"""How far pulls of an environment have come: high-water marks and interrupted pulls, in one file of the state folder.
+"""Pull position: how far pulls of an environment have come, as high-water marks and interrupted pulls.
 
-`pull/ENVIRONMENT.json`, replaced whole after a page is durably in the journal: a kill repeats one page at most.
+It is kept in the journal that the answers went to, and written after a page is durably there: a kill repeats one page
+at most, a new journal is filled from the beginning, and one that is restored from a backup goes on where it was then.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sprig_tui.config.atomically import make_folder, write_atomically
+from sprig_tui.config.atomically import make_folder
 from sprig_tui.config.locking import locked
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
+from sprig_tui.journal.contract import Journal
 from sprig_tui.pull.request import Asked, Window
 
+KIND = "pull"
+"""Of the positions that the journal keeps."""
 FOLDER = "pull"
 VERSION = 1
 MAX_UNFINISHED = 8
@@ -101,12 +106,22 @@ class Place(Struct, frozen=True, kw_only=True):
         return replace(self, unfinished=left, marks={**self.marks, "" if survey is None else str(survey): reached})
 
 
-class Position(Struct, frozen=True, kw_only=True):
-    """The file's content."""
+class _Kept(Struct, frozen=True, kw_only=True):
+    """What stands in the journal."""
+
+    version: int = VERSION
+    place: Place = Place()
+
+
+class _OlderFile(Struct, frozen=True, kw_only=True):
+    """The file `pull/ENVIRONMENT.json` of the state folder, where positions stood before journals had an identity."""
 
     version: int = VERSION
     places: dict[str, Place] = {}
-    """By API address and journal: what a look-alike gave says nothing about Sprig, and another journal lacks it."""
+    """By API address and the journal's place."""
+
+
+T = TypeVar("T", _Kept, _OlderFile)
 
 
 def fingerprint(secret: str) -> str:
@@ -114,50 +129,62 @@ def fingerprint(secret: str) -> str:
     return hashlib.blake2b(secret.encode(), digest_size=8, person=b"sprig-tui pull").hexdigest()
 
 
-class PositionFile:
-    """The position of one environment at one API address, for one journal, on disk."""
+class PullPosition:
+    """The position of one environment at one API address: what a look-alike gave says nothing about Sprig."""
 
-    def __init__(self, paths: Paths, environment: str, api_url: str, journal: str) -> None:
-        """`journal` is its place as the settings name it."""
-        self.file = paths.state_dir / FOLDER / f"{environment}.json"
+    def __init__(self, paths: Paths, environment: str, api_url: str, journal: Journal | None, name: str = "") -> None:
+        """`journal` is None where there is none yet; `name` is its place as the settings name it."""
         self.api_url = api_url
         self.paths = paths
+        self._file = paths.state_dir / FOLDER / f"{environment}.json"
         self._environment = environment
+        self._journal = journal
+        self._key = f"{environment} {api_url}"
         # a journal's address may hold a password
-        self._place = f"{api_url} {fingerprint(journal)}"
+        self._older_key = f"{api_url} {fingerprint(name)}"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other pulls of this environment out; raises ConfigError when one is at work."""
-        make_folder(self.file.parent)
+        """Keep other pulls of this environment out; raises ConfigError when one is at work on this machine."""
+        make_folder(self._file.parent)
         busy = f"another pull for {self._environment} is at work"
-        with locked(self.file, 0.0, busy=busy, hint="wait for it, or stop it; nothing was changed"):
+        with locked(self._file, 0.0, busy=busy, hint="wait for it, or stop it; nothing was changed"):
             yield
 
-    def read(self) -> Place:
-        """As far as pulls came. Raises ConfigError for a file that cannot be used: to start over is for a person."""
-        return _read(self.file).places.get(self._place, Place())
+    async def read(self) -> Place:
+        """As far as pulls came. Raises ConfigError for what cannot be used: to start over is for a person."""
+        if self._journal is None:
+            return Place()
+        kept = (await self._journal.positions(KIND)).get(self._key)
+        if kept is not None:
+            return _decoded(kept, _Kept, "the pull position in the journal", "use that version").place
+        # a journal made since then was never pulled into without its position standing in it
+        if (await self._journal.identity()).older:
+            return _older(self._file).places.get(self._older_key, Place())
+        return Place()
 
-    def write(self, place: Place) -> None:
-        """Replace it, whole or not at all. Raises ConfigError."""
-        position = _read(self.file)
-        position = replace(position, places={**position.places, self._place: place})
-        make_folder(self.file.parent)
-        write_atomically(self.file, msgspec.json.format(msgspec.json.encode(position), indent=1))
+    async def write(self, place: Place) -> None:
+        """Replace it, durably. Raises JournalError."""
+        if self._journal is not None:
+            await self._journal.keep_positions(KIND, {self._key: msgspec.json.encode(_Kept(place=place))})
 
 
-def _read(file: Path) -> Position:
+def _older(file: Path) -> _OlderFile:
     again = "remove it to pull from the beginning: what the journal still has is known by it, and not sent again"
     try:
         data = file.read_bytes()
     except FileNotFoundError:
-        return Position()
+        return _OlderFile()
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
+    return _decoded(data, _OlderFile, str(file), again)
+
+
+def _decoded(data: bytes, kind: type[T], what: str, advice: str) -> T:
     try:
-        found = msgspec.json.decode(data, type=Position)
+        found = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be understood: {error}", hint=again) from error
+        raise ConfigError(f"{what} cannot be understood: {error}", hint=advice) from error
     if found.version > VERSION:
-        raise ConfigError(f"{file} was written by a newer version of sprig-tui", hint=f"use that version, or {again}")
+        raise ConfigError(f"{what} was written by a newer version of sprig-tui", hint=advice)
     return found

@@ -14,7 +14,7 @@ from sprig_tui.errors import BadPageError, ConfigError, SourceError
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
 from sprig_tui.pull.moments import created_ms, moment, newest_ms
-from sprig_tui.pull.position import Place, PositionFile, Unfinished, fingerprint
+from sprig_tui.pull.position import Place, PullPosition, Unfinished, fingerprint
 from sprig_tui.pull.request import Asked, Window
 from sprig_tui.pull.state import PullState
 from sprig_tui.pull.surveys import learn_surveys
@@ -48,14 +48,15 @@ class Puller:
             surveys = await puller.surveys()
             state = await puller.answers(store)
 
-    Positions and the catalogue are kept in the state folder, unless `keep` is off (to try without a trace). `heard`
+    The position is kept in the journal, the catalogue in the state folder, unless `keep` is off (to try without a
+    trace). `heard`
     gets each new state. Raises ConfigError for an environment without an API key.
     """
 
     def __init__(
         self,
         environment: Environment,
-        position: PositionFile,
+        position: PullPosition,
         asked: Asked,
         fetcher: Fetcher,
         *,
@@ -90,7 +91,7 @@ class Puller:
         Also finds out whether a key that is new here is one of the same product: positions of another's say nothing
         about it. Raises SourceError, and ConfigError when the state folder cannot be used.
         """
-        place = self.position.read()
+        place = await self.position.read()
         read = read_catalogue(self._catalogue_file)
         before = read if read.source == self._url else Catalogue()
         found, warnings = await learn_surveys(self._fetcher)
@@ -117,7 +118,7 @@ class Puller:
         at most. Raises SourceError (the position stays), BadPageError after what could be read of a page was stored,
         and whatever `store` raises.
         """
-        place = self._place or replace(self.position.read(), key=self._key)
+        place = self._place or replace(await self.position.read(), key=self._key)
         begun = self._clock.now()
         resumed = place.interrupted(self._asked, begun)
         done = resumed or Unfinished(window=place.window(self._asked), started=begun)
@@ -134,7 +135,7 @@ class Puller:
             self._warn(f"everything up to {moment(window.until)} was read before: name --since to read it again")
         else:
             place = place.finished(self._asked, await self._read_or_again(place, done, store))
-            self._write(place)
+            await self._write(place)
         self._now(finished=True, mark=place.mark(self._asked.survey))
         return self.state
 
@@ -169,7 +170,7 @@ class Puller:
                     hint="what could be read of it is stored; the same command asks for it again",
                 )
             if page.cursor:
-                self._write(place.going_on(self._asked, done))
+                await self._write(place.going_on(self._asked, done))
         return done
 
     async def _pages(self, done: Unfinished) -> AsyncIterator[AnswerPage]:
@@ -234,9 +235,9 @@ class Puller:
     def _warn(self, text: str) -> None:
         self._now(warnings=(*self.state.warnings, text))
 
-    def _write(self, place: Place) -> None:
+    async def _write(self, place: Place) -> None:
         if self._keep:
-            self.position.write(place)
+            await self.position.write(place)
 
 
 def edge_of(page: AnswerPage, before: int) -> int:

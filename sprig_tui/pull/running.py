@@ -17,7 +17,7 @@ from sprig_tui.config.paths import Paths
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.intake import Intake
 from sprig_tui.pull.fetching import PATIENCE, Fetcher
-from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.position import PullPosition
 from sprig_tui.pull.puller import Puller, api_key_of
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.state import PullState
@@ -43,6 +43,8 @@ class PullTerms(Struct, frozen=True, kw_only=True):
     """Seconds for each phase of a request."""
     patience: float = PATIENCE
     """Seconds that the API may fail without a break."""
+    trace: bool = True
+    """Off: nothing is written, neither to the journal nor to the state folder."""
 
 
 async def pull_environment(
@@ -51,23 +53,23 @@ async def pull_environment(
     paths: Paths,
     asked: Asked,
     keep: Keep,
+    journal: Journal | None,
     *,
     terms: PullTerms | None = None,
-    trace: bool = True,
     heard: Heard | None = None,
 ) -> PullState:
     """Read what `asked` names of one environment, every page given to `keep`; returns where it stands at the end.
 
-    With `trace` off nothing is written to the state folder. Raises SourceError, ConfigError, and what `keep` raises;
-    positions then stay, and the same call goes on there.
+    The position stands in `journal`. Raises SourceError, ConfigError, and what `keep` raises; positions then stay, and
+    the same call goes on there.
     """
     terms = terms or PullTerms()
     url = terms.api_url or settings.sprig_api_url
     async with SprigClient(url, api_key_of(environment), clock=SystemClock(), timeout=terms.timeout) as client:
         fetcher = Fetcher(client, patience=terms.patience)
-        position = PositionFile(paths, environment.name, url, settings.journal_name)
-        puller = Puller(environment, position, asked, fetcher, keep=trace, heard=heard)
-        with puller.position.held() if trace else nullcontext():
+        position = PullPosition(paths, environment.name, url, journal, settings.journal_name)
+        puller = Puller(environment, position, asked, fetcher, keep=terms.trace, heard=heard)
+        with puller.position.held() if terms.trace else nullcontext():
             learnt = {**settings.rules.surveys, **await puller.surveys()}
             rules = replace(settings.rules, surveys=merged(settings.surveys, learnt))
             intake = Intake(rules, {**settings.environments, environment.name: environment}, environment.name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -142,7 +144,9 @@ def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, 
     with watching(*DEVELOPMENT) as watcher:
         watcher.next()
         watcher.kill()
-    (configured / "state" / "sent-files").unlink()
+    with contextlib.closing(sqlite3.connect(configured / "journal.db")) as journal:
+        journal.execute("DELETE FROM positions")
+        journal.commit()
     with watching(*DEVELOPMENT) as watcher:
         row = watcher.next()
         assert (row["records"], row["known"], row["delivered"]) == (2, 2, 2)

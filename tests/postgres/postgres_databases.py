@@ -26,9 +26,12 @@ DO $$
 DECLARE
   name text;
 BEGIN
-  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'sprig_tui' AND tablename <> 'versions' LOOP
+  FOR name IN SELECT tablename FROM pg_tables
+    WHERE schemaname = 'sprig_tui' AND tablename NOT IN ('versions', 'identity')
+  LOOP
     EXECUTE format('DELETE FROM sprig_tui.%I', name);
   END LOOP;
+  UPDATE sprig_tui.identity SET uuid = replace(gen_random_uuid()::text, '-', '');
   PERFORM setval(format('sprig_tui.%I', sequencename)::regclass, start_value, false)
     FROM pg_sequences WHERE schemaname = 'sprig_tui';
 END $$

@@ -13,8 +13,9 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths, in_folder
 from sprig_tui.delivery.timing import Timing
+from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.position import PullPosition
 from sprig_tui.pull.puller import Puller
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.state import PullState
@@ -76,11 +77,11 @@ class Trial:
             timeout=self.timeout,
             max_body=self.max_body,
         )
-        async with client:
+        async with client, SQLiteJournal(self.paths.state_dir / self.journal) as journal:
             fetcher = Fetcher(client, patience=patience, timing=self.timing, draw=lambda: 0.5)
             puller = Puller(
                 self.environment,
-                PositionFile(self.paths, "production", self.url, self.journal),
+                PullPosition(self.paths, "production", self.url, journal, self.journal),
                 Asked(**asked),
                 fetcher,
                 clock=self.clock,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-import stat
+import sqlite3
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from sprig_tui.config.catalogue import catalogue_file, read_catalogue
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import BadPageError, ConfigError, SourceError
+from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.position import PullPosition, fingerprint
 from sprig_tui.pull.puller import Puller
 from sprig_tui.pull.request import Asked
 from sprig_tui.sprig.records import StudyResponse, Unsendable
@@ -197,8 +199,9 @@ async def test_without_snapshots_less_is_asked_for(trial: Any, sprig_api: Any, r
 async def test_without_a_trace_nothing_is_written(trial: Any, sprig_api: Any, response: Any) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     await trial.pull(keep=False)
-    left = [file for file in trial.paths.state_dir.rglob("*") if file.is_file() and not file.name.endswith(".lock")]
-    assert left == []
+    assert {file.name for file in trial.paths.state_dir.rglob("*")} == {"journal.db", "pull", ".production.json.lock"}
+    async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
+        assert await journal.positions("pull") == {}
 
 
 # -- surveys ----------------------------------------------------------------------------------------------------------
@@ -278,11 +281,59 @@ async def test_what_another_address_gave_says_nothing_here(trial: Any, sprig_api
 async def test_what_one_journal_has_another_lacks(trial: Any, sprig_api: Any, response: Any) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
-    trial.journal = "postgres://someone:secret@db.example/other"
+    trial.journal = "other.db"
     assert (await trial.pull()).window.since is None
-    assert "secret" not in (trial.paths.state_dir / "pull" / "production.json").read_text()
     trial.journal = "journal.db"
     assert (await trial.pull()).window.since is not None
+
+
+async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
+    trial: Any, sprig_api: Any, response: Any
+) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    await trial.pull()
+    (trial.paths.state_dir / "journal.db").rename(trial.paths.state_dir / "moved-away.db")
+    assert (await trial.pull()).window.since is None
+    assert len(trial.stored) == 20
+
+
+async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Any, sprig_api: Any, response: Any) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    file = trial.paths.state_dir / "journal.db"
+    before = (await trial.pull()).mark
+    backup = file.read_bytes()
+    sprig_api.hold(response(n) for n in range(3000, 3010))
+    assert (await trial.pull()).mark > before
+    file.write_bytes(backup)
+    trial.stored.clear()
+    await trial.pull()
+    assert len({one.response_group_id for one in trial.answers}) >= 10
+
+
+def older(trial: Any, places: dict[str, Any]) -> Any:
+    """A journal and a position as they were left by a version that kept positions in a file."""
+    file = trial.paths.state_dir / "pull" / "production.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"version": 1, "places": places}))
+    return file
+
+
+async def test_the_position_of_an_older_version_is_taken_over_by_its_journal_alone(
+    trial: Any, sprig_api: Any, response: Any
+) -> None:
+    sprig_api.hold(response(n) for n in range(10))
+    place = {"key": fingerprint(trial.environment.sprig_api_key.reveal()), "marks": {"": START}}
+    file = older(trial, {f"{trial.url} {fingerprint('journal.db')}": place})
+    assert (await trial.pull()).window.since is None, "a journal that was made since"
+    (trial.paths.state_dir / "journal.db").unlink()
+    async with SQLiteJournal(trial.paths.state_dir / "journal.db"):
+        pass
+    with contextlib.closing(sqlite3.connect(trial.paths.state_dir / "journal.db")) as connection:
+        connection.execute("UPDATE identity SET since = 2")
+        connection.commit()
+    assert (await trial.pull()).window.since is not None
+    file.unlink()
+    assert (await trial.pull()).window.since is not None, "it stands in the journal by now"
 
 
 # -- trouble ----------------------------------------------------------------------------------------------------------
@@ -431,22 +482,36 @@ async def test_a_record_that_is_too_large_alone_is_named(trial: Any, sprig_api: 
 # -- the state folder -------------------------------------------------------------------------------------------------
 
 
-async def test_the_position_is_the_owners_alone_and_holds_no_key(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_the_position_holds_no_key(trial: Any, sprig_api: Any, response: Any) -> None:
     sprig_api.hold([response(1)])
     await trial.pull()
-    file = trial.paths.state_dir / "pull" / "production.json"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "spk_" not in file.read_text()
+    async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
+        (kept,) = (await journal.positions("pull")).values()
+    assert b"spk_" not in kept
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"place": 5}', b'{"version": 2}', b"\xff"])
 async def test_a_position_that_cannot_be_used_is_for_a_person(
     trial: Any, sprig_api: Any, response: Any, content: bytes
 ) -> None:
     sprig_api.hold([response(1)])
-    file = trial.paths.state_dir / "pull" / "production.json"
-    file.parent.mkdir(parents=True)
+    async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
+        await journal.keep_positions("pull", {f"production {trial.url}": content})
+    with pytest.raises(ConfigError, match="the pull position in the journal"):
+        await trial.pull()
+    assert sprig_api.requests == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
+async def test_neither_is_one_of_an_older_version(trial: Any, sprig_api: Any, response: Any, content: bytes) -> None:
+    sprig_api.hold([response(1)])
+    file = older(trial, {})
     file.write_bytes(content)
+    async with SQLiteJournal(trial.paths.state_dir / "journal.db"):
+        pass
+    with contextlib.closing(sqlite3.connect(trial.paths.state_dir / "journal.db")) as connection:
+        connection.execute("UPDATE identity SET since = 2")
+        connection.commit()
     with pytest.raises(ConfigError) as raised:
         await trial.pull()
     assert str(file) in raised.value.message
@@ -455,14 +520,16 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 
 
 async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, sprig_api: Any) -> None:
-    with PositionFile(trial.paths, "production", trial.url, "").held():
+    with PullPosition(trial.paths, "production", trial.url, None).held():
         with pytest.raises(ConfigError, match="another pull for production is at work"):
             await trial.pull()
-        with PositionFile(trial.paths, "development", trial.url, "").held():
+        with PullPosition(trial.paths, "development", trial.url, None).held():
             pass
 
 
 async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Any) -> None:
     with pytest.raises(ConfigError) as raised:
-        Puller(Environment(name="production"), PositionFile(trial.paths, "production", "", ""), Asked(), Fetcher(None))  # type: ignore[arg-type]  # it asks nothing
+        Puller(
+            Environment(name="production"), PullPosition(trial.paths, "production", "", None), Asked(), Fetcher(None)
+        )  # type: ignore[arg-type]  # it asks nothing
     assert raised.value.hint == "set one with sprig-tui keys sprig production"

@@ -12,7 +12,7 @@ from sprig_tui.console.pulling.words import after_text, before_text, progress_te
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.errors import JournalError, SprigTuiError
-from sprig_tui.pull.position import PositionFile
+from sprig_tui.pull.position import PullPosition
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.running import into_journal, pull_environment
 from sprig_tui.pull.state import PullState
@@ -46,7 +46,8 @@ class PullFlows:
         if environment is None or not await self._agreed(environment, asked):
             return
         fed, last = Fed(), PullState(environment=name)
-        keep = into_journal(self._core.journal, self._core.engine, fed)
+        journal = self._core.journal
+        keep = into_journal(journal, self._core.engine, fed)
 
         async def work(progress: Progress) -> PullState:
             def heard(state: PullState) -> None:
@@ -56,7 +57,7 @@ class PullFlows:
 
             progress.text = progress_text(None, fed)
             paths = self._core.sources.paths
-            return await pull_environment(environment, self._core.settings, paths, asked, keep, heard=heard)
+            return await pull_environment(environment, self._core.settings, paths, asked, keep, journal, heard=heard)
 
         result = await self._app.push_screen_wait(ProgressScreen(f"Pulling answers for {name}", work))
         # names of surveys may be known now
@@ -93,7 +94,8 @@ class PullFlows:
 
     async def _agreed(self, environment: Environment, asked: Asked) -> bool:
         settings, paths = self._core.settings, self._core.sources.paths
-        place = PositionFile(paths, environment.name, settings.sprig_api_url, settings.journal_name).read()
+        name, url = environment.name, settings.sprig_api_url
+        place = await PullPosition(paths, name, url, self._core.journal, settings.journal_name).read()
         text = before_text(place, asked, self._core.clock.now())
         question = f"Pull answers for {environment.name} from Sprig?"
         dialog: Dialog[bool] = Confirm(question, text, yes="Pull")

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.errors import JournalError, JournalLostError, JournalUnreachableError
 from sprig_tui.journal.address import session_attributes, shown
 from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
@@ -25,6 +25,7 @@ ANSWER_S = 60.0
 """Seconds that a statement may take."""
 _CLOSE_S = 5.0
 _CLOCK_EVERY_S = 60.0
+_IDENTITY = f"SELECT uuid FROM {schema.SCHEMA}.identity"
 
 SETTINGS = {
     "application_name": "sprig-tui",
@@ -79,6 +80,8 @@ class Server:
         self._copying = copying
         self.clock = ServerClock()
         self._pool: asyncpg.Pool | None = None
+        self._identity = ""
+        """Of the journal that was opened."""
 
     async def open(self) -> None:
         """Connect, and check what is there. Raises JournalError."""
@@ -102,6 +105,7 @@ class Server:
         try:
             async with self.connection() as connection:
                 await schema.check(connection, self.url, copying=self._copying)
+                self._identity = await connection.fetchval(_IDENTITY)
         except ValueError as error:
             await self.close()
             raise address_error(error, self.url) from error
@@ -109,9 +113,14 @@ class Server:
             await self.close()
             raise
 
-    async def _begun(self, _connection: object) -> None:
+    async def _begun(self, connection: asyncpg.Connection) -> None:
         if self._connected is not None:
             self._connected()
+        if self._identity and await connection.fetchval(_IDENTITY) != self._identity:
+            raise JournalLostError(
+                f"another journal took the place of {shown(self.url)} while it was in use: nothing is stored or sent"
+                " any more. Start sprig-tui again to go on with the one that is there now"
+            )
 
     async def close(self) -> None:
         """Let statements on their way finish for a moment, then let go."""

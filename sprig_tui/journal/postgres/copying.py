@@ -20,12 +20,13 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.address import shown
+from sprig_tui.journal.postgres import positions as positions_there
 from sprig_tui.journal.postgres import workers
 from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.schema import LOCKS
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Worker
-from sprig_tui.journal.sqlite import SQLiteJournal
+from sprig_tui.journal.sqlite import SQLiteJournal, positions
 from sprig_tui.journal.sqlite.connecting import open_existing
 from sprig_tui.journal.sqlite.faults import journal_error
 
@@ -175,11 +176,20 @@ class _Copy:
             async with self._connection.transaction():
                 for statement in _AFTER:
                     await self._connection.execute(statement, *([max(next_id - 1, 1)] if "$1" in statement else []))
+                await self._stay_the_same(file)
             copied = tuple([await self._compare(file, table) for table in _TABLES])
             await self._connection.execute("DELETE FROM copies WHERE source = $1", self._source)
             return copied
         finally:
             await asyncio.to_thread(file.close)
+
+    async def _stay_the_same(self, file: sqlite3.Connection) -> None:
+        """It is the same journal at another place: inputs are read on where they were."""
+        identity, positions = await self._in_file(partial(_identity, file))
+        await self._connection.execute("DELETE FROM identity")
+        await self._connection.execute("INSERT INTO identity(uuid, since) VALUES ($1, $2)", *identity)
+        await self._connection.execute("DELETE FROM positions")
+        await self._connection.copy_records_to_table("positions", records=positions, columns=["kind", "key", "value"])
 
     async def _begin(self) -> None:
         """Refuse a target that is in use, or holds anything but what an earlier run of the same copied."""
@@ -273,6 +283,14 @@ _BUSY_S = 5.0
 
 def _next_id(file: sqlite3.Connection) -> int:
     return int(file.execute("SELECT next_id FROM sequence").fetchone()[0])
+
+
+def _identity(file: sqlite3.Connection) -> tuple[tuple[str, int], list[tuple[str, str, bytes]]]:
+    """The file's identity as the server's table has it, and its positions."""
+    own = positions.identity(file)
+    since = 1 if own.older else positions_there.FIRST_WITH_IDENTITY
+    kept = file.execute("SELECT kind, key, value FROM positions").fetchall()
+    return (own.uuid, since), [(kind, storable(key), value) for kind, key, value in kept]
 
 
 def _count(file: sqlite3.Connection, table: _Table) -> int:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Self, TypeVar
 
 import asyncpg
@@ -18,7 +18,18 @@ from sprig_tui.journal.address import shown
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.packing import DamagedPayloadError
-from sprig_tui.journal.postgres import adding, claims, health, looking, packs, replaying, settling, upkeep, workers
+from sprig_tui.journal.postgres import (
+    adding,
+    claims,
+    health,
+    looking,
+    packs,
+    positions,
+    replaying,
+    settling,
+    upkeep,
+    workers,
+)
 from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.faults import PASSING
 from sprig_tui.journal.postgres.listening import Hear, Listener
@@ -32,6 +43,7 @@ from sprig_tui.journal.records import (
     Detail,
     Entry,
     Hold,
+    Identity,
     Ids,
     JobState,
     Lane,
@@ -355,6 +367,20 @@ class PostgresJournal:
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
         return await self._do(health.oldest_queued)
+
+    # -- what it is, and how far inputs were read ----------------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """See the contract."""
+        return await self._do(positions.identity)
+
+    async def positions(self, kind: str) -> dict[str, bytes]:
+        """See the contract."""
+        return await self._do(lambda c: positions.positions(c, kind))
+
+    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+        """See the contract."""
+        await self._transact(lambda c: positions.keep(c, kind, kept, forgotten))
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

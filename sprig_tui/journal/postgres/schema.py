@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 1
+VERSION = 2
 LEAST_SERVER = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
-_STEPS: dict[int, tuple[str, ...]] = {0: ("tables.sql", "adding.sql", "claiming.sql", "settling.sql", "workers.sql")}
+_STEPS: dict[int, tuple[str, ...]] = {
+    0: ("tables.sql", "adding.sql", "claiming.sql", "settling.sql", "workers.sql"),
+    1: ("positions.sql",),
+}
 """Scripts by the version they start from; each leads to the next.
 
 Workers of the version before go on while a step runs and after it: a step adds tables, columns with defaults and
@@ -42,6 +45,14 @@ REVOKE INSERT, UPDATE, DELETE ON {schema}.versions FROM {role};
 GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {role};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role};
 """
+
+
+_GRANTED = """
+SELECT coalesce(array_agg(DISTINCT grantee::text), '{}') FROM information_schema.role_table_grants
+WHERE table_schema = $1 AND table_name = 'deliveries' AND privilege_type = 'INSERT'
+  AND grantee NOT IN ('PUBLIC', current_user)
+"""
+_FIRST_WITH_IDENTITY = 2
 
 
 class Migrated(Struct, frozen=True):
@@ -71,24 +82,34 @@ async def migrate(url: str, *, grant: Sequence[str] = ()) -> Migrated:
             await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *_LOCK)
             before = await _version(connection)
             _refuse_newer(before, url)
-            if before[0] == 0:
-                await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
-            if before[0] == 0:
-                await connection.execute("CREATE TABLE versions(version integer NOT NULL, works_for integer NOT NULL)")
-                await connection.execute("INSERT INTO versions VALUES (0, 0)")
-            for step in range(before[0], VERSION):
-                for name in _STEPS[step]:
-                    await connection.execute(_script(name))
-            if before[0] < VERSION:
-                await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
-            for role in grant:
+            await _upgrade(connection, before[0])
+            # who may use the tables may use those that were added to them
+            for role in {*grant, *await connection.fetchval(_GRANTED, SCHEMA)}:
                 await connection.execute(_GRANTS.format(schema=SCHEMA, role=_quoted(role)))
     except OF_THE_DRIVER as error:
         raise journal_error(error, url) from error
     finally:
         connection.terminate()
     return Migrated(before[0], max(before[0], VERSION), tuple(grant))
+
+
+async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
+    """Bring the schema from this version to ours; in the caller's transaction, with the search path set for it."""
+    if before == 0:
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
+    if before == 0:
+        await connection.execute("CREATE TABLE versions(version integer NOT NULL, works_for integer NOT NULL)")
+        await connection.execute("INSERT INTO versions VALUES (0, 0)")
+    for step in range(before, VERSION):
+        for name in _STEPS[step]:
+            await connection.execute(_script(name))
+    if before < VERSION:
+        await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
+    if before < _FIRST_WITH_IDENTITY:
+        await connection.execute(
+            "INSERT INTO identity SELECT replace(gen_random_uuid()::text, '-', ''), $1", before or VERSION
+        )
 
 
 async def check(connection: asyncpg.Connection, url: str, *, copying: bool = False) -> None:

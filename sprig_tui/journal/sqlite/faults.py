@@ -25,7 +25,6 @@ _OF_THE_STORE = frozenset(
         sqlite3.SQLITE_NOMEM,
         sqlite3.SQLITE_READONLY,
         sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_PROTOCOL,
@@ -35,8 +34,21 @@ _OF_THE_STORE = frozenset(
 
 
 def of_the_store(error: sqlite3.Error) -> bool:
-    """Whether the file or the disk is at fault, rather than what was asked of it."""
+    """Whether the file or the disk is at fault, rather than what was asked of it.
+
+    Damage is not: it lies in one place, and whoever needs something else does well.
+    """
     return _code(error) in _OF_THE_STORE
+
+
+def cannot_open(error: sqlite3.Error) -> bool:
+    """Whether the file, or what stands beside it, cannot be opened or written by us."""
+    return _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a part of the file is not what SQLite wrote; other parts may be well."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -89,6 +101,6 @@ def journal_error(error: sqlite3.Error, path: str) -> JournalError:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JournalCorruptError(
             f"the journal {path} is damaged or no SQLite file ({error})",
-            hint="move it away and start a new one; `sqlite3 FILE .recover` saves what can be read",
+            hint="sprig-tui journal verify says where; sprig-tui journal salvage FILE NEW brings over what can be read",
         )
     return JournalError(f"the journal {path} failed: {error}", hint="run: sprig-tui doctor")

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from sprig_tui.journal.records import (
     Detail,
     Entry,
     Hold,
+    Identity,
     Ids,
     JobState,
     Lane,
@@ -50,13 +51,16 @@ from sprig_tui.journal.sqlite import (
     lanes,
     looking,
     packs,
+    positions,
     replaying,
+    schema,
     settling,
     upkeep,
     workers,
 )
 from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
-from sprig_tui.journal.sqlite.faults import journal_error
+from sprig_tui.journal.sqlite.faults import is_busy, journal_error
+from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -74,7 +78,8 @@ class SQLiteJournal:
         self.path = str(path)
         self.clock = clock or SystemClock()
         self._busy_timeout = busy_timeout
-        self._writer = Writer(self._connect, self.path)
+        self._check = FileCheck(self.path)
+        self._writer = Writer(self._connect, self.path, self._check.check)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -97,7 +102,9 @@ class SQLiteJournal:
             ) from error
         self._writer.start()
         try:
-            await self._writer.run(lambda _: None)
+            # whoever only looks must not need the lock that writers take, nor the right to write
+            if not await self._in_reader(self._is_current):
+                await self._writer.run(lambda _: None)
         except BaseException:
             await self.close()
             raise
@@ -115,12 +122,23 @@ class SQLiteJournal:
         return _end_of_nothing
 
     def _connect(self) -> sqlite3.Connection:
-        return connect_writer(self.path, self._busy_timeout)
+        return connect_writer(self.path, self._busy_timeout, self._check)
+
+    def _is_current(self) -> bool:
+        if not os.path.exists(self.path):  # noqa: PTH110 - Path.exists raises for some names
+            return False
+        try:
+            return schema.is_current(self._reader(), self.path)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                return False
+            raise journal_error(error, self.path) from error
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
             try:
                 connection = self._reader()
+                self._check.check()
                 # one moment for all statements of a reading: between two, a writer may move what they look at
                 connection.execute("BEGIN")
                 try:
@@ -130,6 +148,9 @@ class SQLiteJournal:
             except sqlite3.Error as error:
                 raise journal_error(error, self.path) from error
 
+        return await self._in_reader(run)
+
+    async def _in_reader(self, run: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, run)
         except RuntimeError as error:
@@ -138,7 +159,7 @@ class SQLiteJournal:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = connect_reader(self.path, self._busy_timeout)
+            connection = connect_reader(self.path, self._busy_timeout, self._check)
             self._local.connection = connection
             self._connections.append(connection)
         return connection
@@ -306,6 +327,20 @@ class SQLiteJournal:
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
         return await self._read(health.oldest_queued)
+
+    # -- what it is, and how far inputs were read ----------------------------------------------------------------------
+
+    async def identity(self) -> Identity:
+        """See the contract."""
+        return await self._read(positions.identity)
+
+    async def positions(self, kind: str) -> dict[str, bytes]:
+        """See the contract."""
+        return await self._read(lambda c: positions.positions(c, kind))
+
+    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+        """See the contract."""
+        await self._writer.run(lambda c: positions.keep(c, kind, kept, forgotten))
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

@@ -8,12 +8,18 @@ from sprig_tui.errors import JournalCorruptError, JournalVersionError
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 2
+VERSION = 3
 
 _WORKERS = """
 CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
   version TEXT NOT NULL, environments TEXT NOT NULL, started_at INTEGER NOT NULL, rate REAL NOT NULL,
   seen_at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_IDENTITY = """
+CREATE TABLE identity(uuid TEXT NOT NULL, since INTEGER NOT NULL);
+CREATE TABLE positions(kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+  PRIMARY KEY(kind, key)) WITHOUT ROWID;
+CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB NOT NULL);
 """
 _CREATE = (
     """
@@ -80,6 +86,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
   skipped INTEGER NOT NULL DEFAULT 0);
 """
     + _WORKERS
+    + _IDENTITY
+    + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {VERSION});"
 )
 """Why it is cut this way, each measured on SQLite 3.40:
 
@@ -89,14 +97,30 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 - Payloads are packed by stretch of ids and compressed: a third of the CPU and a sixth of the bytes of a row each.
 - `due_at` is 0 for 'as soon as its turn comes', so that a wrong clock on arrival delays nothing.
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
+- `positions` says how far inputs were read: a journal that is restored from a backup goes back with them.
 """
 
-_MIGRATIONS: dict[int, str] = {1: _WORKERS}
+_MIGRATIONS: dict[int, str] = {
+    1: _WORKERS,
+    2: _IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
+}
 """Script by the version it starts from; each leaves the file at the next version."""
 
 
-def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Create, check or upgrade the schema under an exclusive lock.
+def lay_out(connection: sqlite3.Connection) -> None:
+    """Before anything is in the file: let it give back the room of what was pruned; an older file never does."""
+    if _is_empty(connection):
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+
+
+def is_current(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether it can be used as it is; False for an empty file or an older schema. Raises what `prepare` raises."""
+    refuse_foreign(connection, path)
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == VERSION)
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> bool:
+    """Create, check or upgrade the schema under an exclusive lock; whether there was something to do.
 
     Raises:
         JournalVersionError: the file is newer than this program.
@@ -105,7 +129,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application == APPLICATION_ID and version == VERSION:
-        return
+        return False
     connection.execute("BEGIN EXCLUSIVE")
     try:
         _upgrade(connection, path)
@@ -116,6 +140,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return True
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:

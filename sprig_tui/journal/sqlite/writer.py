@@ -60,9 +60,11 @@ class Writer:
     of its group, and none of it is stored.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: str, check: Callable[[], None]) -> None:
+        """`check` raises JournalError where what is written would be lost; it is asked before and after a commit."""
         self._connect = connect
         self._path = path
+        self._check = check
         self._wal = Wal(path)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._synchronous: bool | None = None
@@ -147,6 +149,7 @@ class Writer:
         return jobs, True
 
     def _transact(self, connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+        self._check()
         durable = any(job.durable for job in jobs)
         if durable != self._synchronous:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -165,6 +168,7 @@ class Writer:
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
         connection.execute("COMMIT")
+        self._check()
 
     @staticmethod
     def _fail(jobs: list[_Job], error: JournalError) -> None:

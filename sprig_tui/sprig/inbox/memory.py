@@ -1,95 +1,92 @@
-"""What was read before, by content: so that a restart sends nothing twice."""
+"""Sent files: what was read before, by content, so that a restart sends nothing twice."""
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from sprig_tui.errors import InputError
 
+KIND = "sent-file"
+"""Of the positions that the journal keeps."""
 KEPT = 200_000
 """Contents remembered, at least; a forgotten one is read again, and its message ids make that harmless."""
 _CHUNK = 1_048_576
 _LINE = re.compile(rb"([0-9a-f]{32})(?: .*)?")
 
 
-class SentFiles:
-    """Digests of file contents, one per line in `file` (digest, time, name); each is on disk before `remember` returns.
+class Positions(Protocol):
+    """The journal, as far as it keeps how inputs were read."""
 
-    `scope` parts contents that are told apart for other reasons than their bytes, such as the journal they went to.
-    Several processes may share the file: a line is written at once, and one that a crash tore is passed over.
+    async def positions(self, kind: str) -> dict[str, bytes]:
+        """All of a kind, by key."""
+        ...
+
+    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+        """Replace or add, and remove."""
+
+
+class SentFiles:
+    """Digests of file contents in the journal that they went to; each is durable before `remember` returns.
+
+    A new journal knows none, and one that is restored from a backup those that it had then. `scope` parts contents that
+    are told apart for other reasons than their bytes, such as the environment that was declared for them.
     """
 
-    def __init__(self, file: Path, scope: Iterable[str]) -> None:
-        self._file = file
+    def __init__(self, journal: Positions, scope: Iterable[str]) -> None:
+        self._journal = journal
         self._scope = "\0".join(scope).encode(errors="surrogateescape")
-        self._known: set[bytes] = set()
+        self._known: set[str] = set()
 
-    def load(self) -> None:
-        """Read the file, where there is one; raises InputError. One that grew too long is cut to its latest lines."""
-        try:
-            lines = self._file.read_bytes().splitlines()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise InputError(
-                f"cannot read {self._file}: {error.strerror}", hint="check its owner and mode, or remove it"
-            ) from error
-        good = [match for line in lines if (match := _LINE.fullmatch(line))]
-        if len(good) > 2 * KEPT:
-            good = good[-KEPT:]
-            with suppress(OSError):
-                self._rewrite(b"".join(match.group() + b"\n" for match in good))
-        self._known = {match.group(1) for match in good}
+    async def load(self, older: Path | None = None) -> None:
+        """Read what the journal knows, cut to the latest where that is too much; raises JournalError.
 
-    def digest_of(self, path: str) -> bytes:
+        `older` is the file of the state folder that such digests stood in before they stood in the journal. Raises
+        InputError where it cannot be read.
+        """
+        kept = await self._journal.positions(KIND)
+        if len(kept) > 2 * KEPT:
+            # each begins with its time
+            oldest = sorted(kept, key=lambda digest: kept[digest])[:-KEPT]
+            await self._journal.keep_positions(KIND, {}, forgotten=oldest)
+            for digest in oldest:
+                del kept[digest]
+        self._known = {*kept, *(_lines(older) if older is not None else ())}
+
+    def digest_of(self, path: str) -> str:
         """The content's digest, as hex; raises OSError. Takes as long as reading the file."""
         state = hashlib.blake2b(hashlib.blake2b(self._scope, digest_size=16).digest(), digest_size=16)
         with Path(path).open("rb", buffering=0) as stream:
             while chunk := stream.read(_CHUNK):
                 state.update(chunk)
-        return state.hexdigest().encode()
+        return state.hexdigest()
 
-    def knows(self, digest: bytes) -> bool:
+    def knows(self, digest: str) -> bool:
         """Whether this content was read before."""
         return digest in self._known
 
-    def remember(self, digest: bytes, name: str) -> None:
-        """Know it from now on, over restarts too; raises OSError, and then it is known until the end of this run."""
+    async def remember(self, digest: str, name: str) -> None:
+        """Know it from now on, over restarts too; raises JournalError, and then it is known until this run ends."""
         if digest in self._known:
             return
         self._known.add(digest)
-        moment = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        line = digest + f" {moment} {json.dumps(name)}\n".encode()
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            size = os.fstat(descriptor).st_size
-            if size:
-                os.lseek(descriptor, size - 1, os.SEEK_SET)
-            if size and os.read(descriptor, 1) != b"\n":
-                # a line that a crash or a full disk tore must not swallow this one
-                line = b"\n" + line
-            os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+        await self._journal.keep_positions(KIND, {digest: f"{moment} {json.dumps(name)}".encode()})
 
-    def _rewrite(self, data: bytes) -> None:
-        descriptor, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}.", suffix=".new")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(self._file)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+
+def _lines(file: Path) -> set[str]:
+    """Digests at the beginning of lines; one that a crash tore is passed over."""
+    try:
+        lines = file.read_bytes().splitlines()
+    except FileNotFoundError:
+        return set()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {file}: {error.strerror}", hint="check its owner and mode, or remove it"
+        ) from error
+    return {match.group(1).decode() for line in lines if (match := _LINE.fullmatch(line))}

@@ -34,6 +34,7 @@ async def path(tmp_path, entry, attempt, clock):
         )
         await journal.requeue([added[5].id], as_new=True)
         await journal.start_replay(Query(text="status:failed"))
+        await journal.keep_positions("pull", {"production": b"1"})
     return path
 
 
@@ -58,6 +59,8 @@ async def test_everything_is_there(path, postgres_journal_url, clock, entry, mon
         assert await old.counts() == await new.counts()
         assert await old.lanes() == await new.lanes()
         assert await old.replays() == await new.replays()
+        assert await old.identity() == await new.identity()
+        assert await old.positions("pull") == await new.positions("pull") == {"production": b"1"}
         clock.advance(10)
         (fresh,) = await new.add([entry()])
         assert fresh.id == 45

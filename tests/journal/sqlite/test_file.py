@@ -66,7 +66,12 @@ async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
         assert connection.execute("SELECT extra FROM deliveries").fetchall() == [(None,)]
 
 
-async def test_a_file_of_the_first_schema_becomes_what_a_new_one_is(tmp_path, entry):
+LATER = {1: ("workers", "identity", "positions", "probe"), 2: ("identity", "positions", "probe")}
+"""Tables that a schema did not have yet."""
+
+
+@pytest.mark.parametrize("version", LATER)
+async def test_a_file_of_an_older_schema_becomes_what_a_new_one_is(tmp_path, entry, version):
     def tables(path):
         with contextlib.closing(sqlite3.connect(path)) as connection:
             return sorted(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
@@ -75,8 +80,9 @@ async def test_a_file_of_the_first_schema_becomes_what_a_new_one_is(tmp_path, en
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE workers")
-        connection.execute("PRAGMA user_version = 1")
+        for table in LATER[version]:
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"PRAGMA user_version = {version}")
     async with SQLiteJournal(path) as journal:
         assert await journal.workers() == ()
         assert await journal.count(Query()) == 1

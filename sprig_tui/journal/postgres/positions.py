@@ -1,0 +1,34 @@
+"""Positions: which journal the database holds, and how far inputs were read into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+
+from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.records import Identity
+
+FIRST_WITH_IDENTITY = 2
+"""Schema version from which on a new journal has one."""
+
+
+async def identity(connection: asyncpg.Connection) -> Identity:
+    """Which journal this is."""
+    row = await connection.fetchrow("SELECT uuid, since FROM identity")
+    return Identity(uuid=row[0], older=row[1] < FIRST_WITH_IDENTITY)
+
+
+async def positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
+    """Positions of a kind by key."""
+    rows = await connection.fetch("SELECT key, value FROM positions WHERE kind = $1 ORDER BY key", kind)
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+async def keep(connection: asyncpg.Connection, kind: str, kept: Mapping[str, bytes], forgotten: Sequence[str]) -> None:
+    """Replace or add some, remove others; in the caller's transaction."""
+    await connection.executemany(
+        "INSERT INTO positions(kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET value = $3",
+        [(kind, storable(key), value) for key, value in kept.items()],
+    )
+    await connection.execute("DELETE FROM positions WHERE kind = $1 AND key = ANY ($2::text[])", kind, list(forgotten))

@@ -1,0 +1,154 @@
+"""The file is moved, replaced or overwritten while it is open: nothing more is acknowledged, and it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.errors import JournalError, JournalLostError
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.sqlite import SQLiteJournal, file_check
+
+
+@pytest.fixture(autouse=True)
+def _look_always(monkeypatch):
+    monkeypatch.setattr(file_check, "LOOK_EVERY_S", 0.0)
+
+
+@pytest.fixture
+async def path(tmp_path, entry) -> Path:
+    """A journal's file with ten deliveries in it."""
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        await journal.add([entry() for _ in range(10)])
+    return tmp_path / "j.db"
+
+
+async def stands_still(journal: SQLiteJournal, entry, said: str) -> None:
+    """It takes and gives nothing."""
+    with pytest.raises(JournalLostError, match=said):
+        await journal.add([entry()])
+    with pytest.raises(JournalLostError, match=said):
+        await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=60_000)
+    with pytest.raises(JournalLostError, match=said):
+        await journal.check_writable()
+    with pytest.raises(JournalLostError, match=said):
+        await journal.count(Query())
+
+
+async def test_moved_away_and_put_back(path, entry):
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        path.rename(path.with_name("elsewhere"))
+        await stands_still(journal, entry, r"j\.db was moved or deleted .* Put it back")
+        path.with_name("elsewhere").rename(path)
+        await journal.add([entry()])
+        assert await journal.count(Query()) == 12
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 12
+
+
+async def test_a_backup_moved_over_it_is_whole_for_whoever_opens_it_next(path, entry):
+    backup = path.with_name("backup")
+    shutil.copyfile(path, backup)
+    journal, second = SQLiteJournal(path), SQLiteJournal(path)
+    await journal.open()
+    await second.open()
+    await journal.add([entry() for _ in range(300)])
+    kept = await journal.count(Query())
+    os.link(path, path.with_name("old"))
+    backup.replace(path)
+    await stands_still(journal, entry, "took the place of")
+    await stands_still(second, entry, "took the place of")
+    # its log must not be read into the backup, neither now nor when the last of them ends
+    async with SQLiteJournal(path) as restored:
+        assert await restored.count(Query()) == 10
+    await journal.close()
+    await second.close()
+    async with SQLiteJournal(path) as restored:
+        await restored.add([entry()])
+        assert await restored.count(Query()) == 11
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    # and what the old one held is not lost: file and log together are what they were
+    path.with_name("j.db-wal.replaced").rename(path.with_name("old-wal"))
+    async with SQLiteJournal(path.with_name("old")) as old:
+        assert await old.count(Query()) == kept
+
+
+async def test_the_old_file_put_back_over_another(path, entry):
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+        path.rename(path.with_name("elsewhere"))
+        async with SQLiteJournal(path.with_name("other")):
+            pass
+        path.with_name("other").replace(path)
+        await stands_still(journal, entry, "took the place of")
+        path.with_name("elsewhere").replace(path)
+        await journal.add([entry()])
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 12
+
+
+async def test_its_log_deleted(path, entry):
+    journal = SQLiteJournal(path)
+    await journal.open()
+    await journal.add([entry()])
+    path.with_name("j.db-wal").unlink()
+    await stands_still(journal, entry, "j.db-wal was removed or replaced")
+    await journal.close()
+
+
+@pytest.mark.parametrize("what", ["older", "another", "nothing", "noise"])
+async def test_overwritten_in_place(path, entry, what):
+    other = path.with_name("other.db")
+    async with SQLiteJournal(other) as journal:
+        await journal.add([entry() for _ in range(2000)])
+    content = {
+        "older": path.read_bytes(),
+        "another": other.read_bytes(),
+        "nothing": b"",
+        "noise": os.urandom(40_000),
+    }[what]
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry() for _ in range(10)])
+    journal = SQLiteJournal(path)
+    await journal.open()
+    await journal.add([entry()])
+    path.write_bytes(content)
+    if what == "noise":
+        # once may be a checkpoint under way
+        with contextlib.suppress(JournalError):
+            await journal.count(Query())
+    await stands_still(journal, entry, "was overwritten")
+    with contextlib.suppress(Exception):
+        await journal.close()
+
+
+async def test_whoever_shares_the_file_writes_into_it_and_nobody_minds(path, entry):
+    """Checkpoints of others change the file, again and again."""
+    before = path.stat().st_mtime_ns
+    async with SQLiteJournal(path) as one, SQLiteJournal(path) as other:
+        for _ in range(12):
+            await asyncio.gather(*(each.add([entry(raw=os.urandom(600_000))]) for each in (one, other)))
+    assert path.stat().st_mtime_ns != before
+    async with SQLiteJournal(path) as journal:
+        assert await journal.count(Query()) == 34
+
+
+async def test_what_is_committed_while_the_file_goes_is_not_acknowledged(path, entry, monkeypatch):
+    """Between the look before a commit and the commit itself."""
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+
+        def moved(connection: sqlite3.Connection) -> None:
+            path.rename(path.with_name("elsewhere"))
+
+        with pytest.raises(JournalLostError):
+            await journal._writer.run(moved)
+        path.with_name("elsewhere").rename(path)
