@@ -170,7 +170,9 @@ class _Listener:
                 station.wake = engine.wake
             else:
                 await stack.enter_async_context(Attendance(journal, "listen"))
-            up = await stack.enter_async_context(listening(station.app, self._bound, self._limits, self._tls))
+            up = await stack.enter_async_context(
+                listening(station.app, self._bound, self._limits, self._tls, traffic=station.traffic)
+            )
             _say_start(up, engine)
             try:
                 await interrupts.guard(self._until_stopped(up, station, engine, journal, status_every))

@@ -69,6 +69,6 @@ async def monitored(
     from sprig_tui.serving.watchpost import LIMITS, Watchpost
 
     watchpost = Watchpost(journal, terms.environments(settings), trusting=bound_to_loopback(bound))
-    async with listening(watchpost.app, bound, LIMITS, grace=1.0) as up:
+    async with listening(watchpost.app, bound, LIMITS, traffic=watchpost.traffic) as up:
         diagnostics.note(f"monitors ask {up.url}/healthz, /readyz and /metrics")
         yield watchpost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 """Upper bounds in seconds: Segment answers in tens of milliseconds, and a request times out after 15 s a phase."""
 LANE_STATES: tuple[LaneState, ...] = ("open", "waiting", "probing", "paused")
+READ_S = 2.0
+"""How long a scrape waits for the journal; monitors give up after a few seconds, and then know nothing."""
 UNKNOWN = "(unknown)"
 """The label of deliveries whose environment could not be told."""
 
@@ -109,8 +112,9 @@ class DeliveryMetrics:
     async def text(self) -> bytes:
         """All of the registry in Prometheus's text format; gauges of an unreadable journal stay as they were."""
         try:
-            await self.refresh()
-        except JournalError:
+            async with asyncio.timeout(READ_S):
+                await self.refresh()
+        except (JournalError, TimeoutError):
             self._readable.set(0)
         else:
             self._readable.set(1)

@@ -11,15 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sprig_tui.errors import JournalError
 from sprig_tui.receiver.body import SenderGoneError, check_kind, read_body
-from sprig_tui.receiver.complaints import Complaints
 from sprig_tui.receiver.limits import Hand, Limits
 from sprig_tui.receiver.reception import Receipt
 from sprig_tui.serving.answers import application, json_answer
 from sprig_tui.serving.guard import Guard
 from sprig_tui.serving.monitors import Monitors
-from sprig_tui.serving.refusals import RefusedError
+from sprig_tui.serving.refusals import OnRefusal, RefusedError
 
 _ADVICE = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
 _GONE = 499
@@ -50,24 +48,29 @@ class Receiver:
         monitors: Monitors,
         limits: Limits | None = None,
         *,
+        refused: OnRefusal,
+        counted: Callable[[int], None],
+        answered: Callable[[float], None],
         keep: Kept | None = None,
-        answered: Callable[[int, float], None] = lambda _status, _seconds: None,
     ) -> None:
+        """`refused` hears of each refusal, `counted` of the status of what else was answered, `answered` of times."""
         self.guard = guard
         self.hand = Hand((limits or Limits()).bytes_in_hand)
         self._desk = desk
         self._limits = limits or Limits()
         self._keep = keep
         self._answered = answered
-        self._complaints = Complaints()
+        self._counted = counted
         self.app: ASGIApp = application(
             [
                 Route("/webhooks", self._webhook, methods=["POST"]),
                 Route("/webhooks/", self._webhook, methods=["POST"]),
                 Route("/webhooks/{environment}", self._webhook, methods=["POST"]),
+                Route("/webhooks/{environment}/", self._webhook, methods=["POST"]),
                 *monitors.routes(),
             ],
             _ADVICE,
+            refused,
         )
 
     # -- webhooks -------------------------------------------------------------------------------------------------
@@ -83,25 +86,23 @@ class Receiver:
             receipt = await self._desk.take(raw, request.path_params.get("environment", ""), opened)
         except RefusedError as error:
             status = error.status
-            sender = request.client.host if request.client else "an unknown sender"
-            why = error.__cause__.message if isinstance(error.__cause__, JournalError) else error.message
-            self._complaints.hear(status, request.url.path, sender, why)
             raise
         except SenderGoneError:
             status = _GONE
+            self._counted(status)
             return Response(status_code=400)
         else:
             status = 200
+            self._counted(status)
             return _received(receipt)
         finally:
             self.hand.give_back(len(raw))
-            self._answered(status, time.perf_counter() - started)
+            self._answered(time.perf_counter() - started)
             if self._keep is not None:
                 self._keep(request, raw, status)
 
     def _admit(self, request: Request) -> frozenset[str]:
-        header = request.headers.get("authorization")
-        opened = self.guard.admit(header)  # first of all: strangers learn no names
+        opened = self.guard.admit(request)  # first of all: strangers learn no names
         environment = request.path_params.get("environment", "")
         if environment and not self._desk.serves(environment):
             raise RefusedError(404, f"there is no environment {environment[:40]!r} here")

@@ -12,6 +12,8 @@ class Limits(ConnectionLimits, frozen=True, kw_only=True):
     """Longest body; Sprig's are about 1 KB."""
     body_seconds: float = 10.0
     """From the end of the headers to the end of the body."""
+    store_seconds: float = 4.0
+    """From the end of a body to its answer: well under what Sprig waits, and what its balancers do."""
     bytes_in_hand: int = 64_000_000
     """Bodies of all requests together that are not yet in the journal."""
 

@@ -21,7 +21,7 @@ class WebhookMeters:
         self.refused = 0
         self._statuses = Counter(
             "sprig_tui_webhook_requests",
-            "Webhook requests by the status of the answer.",
+            "Requests by the status of the answer, but for those of monitors.",
             ("status",),
             registry=registry,
         )
@@ -38,13 +38,16 @@ class WebhookMeters:
             "sprig_tui_webhook_bytes_in_hand", "Bodies received and not yet in the journal.", registry=registry
         )
 
-    def answered(self, status: int, seconds: float) -> None:
-        """One request was answered."""
+    def counted_status(self, status: int) -> None:
+        """One request was answered, wherever."""
         if status == 200:
             self.requests += 1
         else:
             self.refused += 1
         self._statuses.labels(str(status)).inc()
+
+    def answered(self, seconds: float) -> None:
+        """One webhook was answered."""
         self._seconds.observe(seconds)
 
     def counted(self, entry: Entry, added: Added) -> None:

@@ -52,8 +52,9 @@ class Reception:
         wake: Callable[[str], None] = lambda _: None,
         counted: Callable[[Entry, Added], None] = lambda _entry, _added: None,
         clock: Clock | None = None,
+        store_seconds: float = 4.0,
     ) -> None:
-        self._inflow = Inflow(journal)
+        self.inflow = Inflow(journal, store_seconds)
         self._wake = wake
         self._counted = counted
         self._clock = clock
@@ -84,7 +85,7 @@ class Reception:
             raise RefusedError(413, f"the body holds more than {MOST_RECORDS:,} records", body_read=True)
         entries = [intake.entry(self._within(record, intake, opened)) for record in records]
         try:
-            added = await self._inflow.store(entries)
+            added = await self.inflow.store(entries)
         except JournalError as error:
             raise RefusedError(
                 503, "it could not be stored; send it again", headers={"retry-after": RETRY}, body_read=True

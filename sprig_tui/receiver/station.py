@@ -17,7 +17,9 @@ from sprig_tui.receiver.meters import WebhookMeters
 from sprig_tui.receiver.reception import Reception
 from sprig_tui.serving.guard import Guard
 from sprig_tui.serving.health import JournalHealth
-from sprig_tui.serving.monitors import Monitors
+from sprig_tui.serving.monitors import PATHS, Monitors
+from sprig_tui.serving.refusals import Refusal
+from sprig_tui.serving.traffic import Traffic
 
 
 class Station:
@@ -43,7 +45,10 @@ class Station:
         self.meters = WebhookMeters(self.metrics.registry)
         self.wake: Callable[[str], None] = lambda _environment: None
         """Hears for which environment something was queued."""
+        self.traffic = Traffic(self.metrics.registry, heard=self._heard)
+        """For `serving.server.listening`."""
         self._trusting = trusting
+        limits = limits or Limits()
         self._reception = Reception(
             journal,
             rules,
@@ -51,16 +56,20 @@ class Station:
             wake=self._stir,
             counted=self.meters.counted,
             clock=clock,
+            store_seconds=limits.store_seconds,
         )
         guard = Guard(environments, trusting=trusting)
-        self._monitors = Monitors(JournalHealth(journal, self.metrics), guard)
+        health = JournalHealth(journal, self.metrics, trouble=self._reception.inflow.trouble)
+        self._monitors = Monitors(health, guard, self.traffic.refused)
         self._receiver = Receiver(
             self._reception,
             guard,
             self._monitors,
             limits,
             keep=keep,
+            counted=self.meters.counted_status,
             answered=self.meters.answered,
+            refused=self.traffic.refused,
         )
         self.meters.watch(lambda: self._receiver.hand.held)
 
@@ -68,6 +77,10 @@ class Station:
     def app(self) -> ASGIApp:
         """What a server serves."""
         return self._receiver.app
+
+    def _heard(self, refusal: Refusal) -> None:
+        if refusal.path not in PATHS:
+            self.meters.counted_status(refusal.status)
 
     def _stir(self, environment: str) -> None:
         self.wake(environment)

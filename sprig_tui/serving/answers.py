@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sprig_tui.serving.refusals import RefusedError
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.serving.refusals import OnRefusal, Refusal, RefusedError
 
 _log = logging.getLogger(__name__)
 
@@ -23,24 +24,33 @@ def json_answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def application(routes: list[Route], advice: Mapping[int, str]) -> Starlette:
-    """An app of these routes; `advice` says by status what is wrong with paths and methods that are not ours."""
+def application(routes: list[Route], advice: Mapping[int, str], refused: OnRefusal) -> Starlette:
+    """An app of these routes; `refused` hears of each refusal.
 
-    async def lost(_: Request, error: Exception) -> Response:
+    `advice` says by status what is wrong with paths and methods that are not ours.
+    """
+
+    def tell(request: Request, status: int, why: str) -> None:
+        sender = request.client.host if request.client else ""
+        refused(Refusal(status, why, request.scope["path"], sender))
+
+    async def lost(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what starlette calls it with
         message = advice.get(error.status_code, error.detail)
+        tell(request, error.status_code, message)
         return RefusedError(error.status_code, message, headers=error.headers or {}).answer()
 
-    app = Starlette(routes=routes, exception_handlers={RefusedError: _refused, HTTPException: lost, Exception: _fault})
+    async def refuse(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RefusedError)  # noqa: S101 - what starlette calls it with
+        cause = error.__cause__
+        tell(request, error.status, cause.message if isinstance(cause, SprigTuiError) else error.message)
+        return error.answer()
+
+    async def fault(request: Request, error: Exception) -> Response:
+        _log.error("a request ended in an internal error: %s", type(error).__name__, exc_info=error)
+        tell(request, 500, f"internal error: {type(error).__name__}")
+        return RefusedError(500, "internal error; send it again").answer()
+
+    app = Starlette(routes=routes, exception_handlers={RefusedError: refuse, HTTPException: lost, Exception: fault})
     app.router.redirect_slashes = False
     return app
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RefusedError)  # noqa: S101 - what starlette calls it with
-    return error.answer()
-
-
-async def _fault(_: Request, error: Exception) -> Response:
-    _log.error("a request ended in an internal error: %s", type(error).__name__, exc_info=error)
-    return RefusedError(500, "internal error; send it again").answer()

@@ -1,81 +1,197 @@
-"""One HTTP connection: uvicorn's, with a bound on their number and on how long headers may take."""
+"""Accepted connections of one server: how many, whose, and which of them gives way when there are too many."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
-from uvicorn.protocols.http.h11_impl import H11Protocol
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
 
 from sprig_tui.serving.limits import ConnectionLimits
 
-_FULL = b'{"error":"too many connections; send it again"}'
-_ANSWER_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_FULL), _FULL)
-)
-_LATE = b'{"error":"the headers did not come in time"}'
-_ANSWER_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: application/json\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_LATE), _LATE)
-)
+DENIED = 50
+"""Connections beyond the limit that are told so, at once; others beyond it are closed without a word."""
+SLOW_S = 1.0
+"""How long a sender is waited for before it gives way to others, when all connections are taken."""
 
 
-class BoundedConnection(H11Protocol):
-    """Refuses itself when there are too many; ends when a request's headers take too long."""
+class Member(Protocol):
+    """A connection, as it is counted."""
 
-    limits = ConnectionLimits()
+    owner: str
+    """Whose share it is of."""
+    deadline: float
+    """When its present wait is over (monotonic s)."""
+    write_deadline: float
+    """When its reader must have read."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._refused = False
+    def expire(self, now: float) -> None:
+        """A deadline is over."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Refuse one too many; else await its first request."""
-        super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
-            self._end(_ANSWER_FULL)
+    def give_way(self) -> None:
+        """End, so that others find room."""
+
+    def slow_since(self) -> float:
+        """Since when the sender of a request, or the reader of an answer, keeps it waiting; 0 where none does."""
+
+    def drain(self) -> None:
+        """End as soon as what was accepted is answered."""
+
+    def cut(self) -> None:
+        """Refuse what has not come in full, and end."""
+
+    def abort(self) -> None:
+        """End now."""
+
+
+class Connections:
+    """Counts connections from their acceptance. Where all are taken, one that keeps nobody waiting gives way.
+
+    First those that brought no request yet or are idle, then senders and readers that keep us waiting, last idle ones
+    that brought something before; of the address that holds the most, and never of one that holds less than the
+    newcomer's. So a stranger who opens thousands crowds out himself alone, and a proxy has the whole limit while it
+    is alone.
+    """
+
+    def __init__(self, limits: ConnectionLimits, *, dropped: Callable[[str], None] = lambda _: None) -> None:
+        self.limits = limits
+        self.members: set[Member] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Handshakes, and requests that are being answered."""
+        self.dropped = dropped
+        """Hears why a connection ended that was not answered: `crowded`, `handshake`, `slow reader` ..."""
+        self._waiting: dict[Member, None] = {}
+        self._idle: dict[Member, None] = {}
+        self._denied: dict[Member, None] = {}
+        self._held: Counter[str] = Counter()
+        self._left = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self.members) - len(self._denied)
+
+    # -- coming and going -----------------------------------------------------------------------------------------
+
+    def admit(self, member: Member) -> bool:
+        """Take one in; False where it is one too many: it is counted all the same, to be told so."""
+        admitted = len(self) < self.limits.connections or self.make_room(member.owner)
+        self.members.add(member)
+        if admitted:
+            self._held[member.owner] += 1
+            self._waiting[member] = None
         else:
-            self._watch_head()
+            if len(self._denied) >= DENIED:
+                oldest = next(iter(self._denied))
+                self.leave(oldest)
+                oldest.abort()
+            self._denied[member] = None
+        return admitted
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes of a request."""
-        if self._refused:
+    def leave(self, member: Member) -> None:
+        """It ended."""
+        if member not in self.members:
             return
-        super().data_received(data)
-        self._watch_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other side is gone."""
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def _watch_head(self) -> None:
-        """While a request's headers are awaited the clock runs, from their first byte and not from their last."""
-        if self.cycle is None or (self.cycle.response_complete and self.timeout_keep_alive_task is None):
-            if self._head_timer is None:
-                self._head_timer = self.loop.call_later(self.limits.head_seconds, self._late)
+        self.members.discard(member)
+        self._waiting.pop(member, None)
+        self._idle.pop(member, None)
+        if member in self._denied:
+            del self._denied[member]
         else:
-            self._stop_timer()
+            self._held[member.owner] -= 1
+            if not self._held[member.owner]:
+                del self._held[member.owner]
+        self._left.set()
 
-    def _late(self) -> None:
-        self._head_timer = None
-        if self.cycle is None or self.cycle.response_complete:
-            self._end(_ANSWER_LATE)
+    def busy(self, member: Member) -> None:
+        """It brought a request."""
+        self._waiting.pop(member, None)
+        self._idle.pop(member, None)
 
-    def _end(self, answer: bytes) -> None:
-        self._refused = True
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            self.transport.close()
+    def free(self, member: Member, *, proven: bool) -> None:
+        """It waits for another request; `proven`: it brought something before that was taken."""
+        if member in self.members and member not in self._denied:
+            (self._idle if proven else self._waiting)[member] = None
 
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def make_room(self, owner: str) -> bool:
+        """Let one give way for a newcomer of this owner; False where none can."""
+        victim = self._victim(owner)
+        if victim is None:
+            return False
+        self._waiting.pop(victim, None)
+        self._idle.pop(victim, None)
+        self.dropped("crowded")
+        victim.give_way()
+        return True
+
+    def _victim(self, owner: str) -> Member | None:
+        most, own = max(self._held.values(), default=0), self._held.get(owner, 0)
+        second: Member | None = None
+        for member in self._waiting:
+            held = self._held[member.owner]
+            if held == most:
+                return member
+            if second is None and held >= own:
+                second = member
+        if second is not None:
+            return second
+        now = time.monotonic()
+        for member in self.members - self._denied.keys():
+            if self._held[member.owner] >= own and 0 < member.slow_since() < now - SLOW_S:
+                return member
+        return next((member for member in self._idle if self._held[member.owner] >= own), None)
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """End what takes too long, until cancelled. One look at all now and then is cheaper than a timer for each."""
+        limits = self.limits
+        shortest = min(limits.head_seconds, limits.idle_seconds, limits.write_seconds, limits.linger_seconds)
+        every = max(0.01, min(1.0, shortest / 4))
+        while True:
+            await asyncio.sleep(every)
+            now = time.monotonic()
+            for member in [one for one in self.members if now >= one.deadline or now >= one.write_deadline]:
+                member.expire(now)
+
+    async def finish(self) -> None:
+        """Let requests be answered that were accepted, within `stop_seconds`; slow senders get half of it."""
+        for member in tuple(self.members):
+            member.drain()
+        await self._empty(self.limits.stop_seconds / 2)
+        for member in tuple(self.members):
+            member.cut()
+        await self._empty(self.limits.stop_seconds / 2)
+        await self.abort()
+
+    async def _empty(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while self.members:
+                    self._left.clear()
+                    await self._left.wait()
+        except TimeoutError:
+            pass
+
+    async def abort(self) -> None:
+        """End all now."""
+        for member in tuple(self.members):
+            member.abort()
+        tasks = tuple(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._empty(1.0)
 
 
-def connection_class(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn's `http` setting."""
-    return type("LimitedConnection", (BoundedConnection,), {"limits": limits})
+def owner_of(host: str) -> str:
+    """Whose share a connection from this address is of: the address, or in IPv6 the network that one site has (/64)."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))

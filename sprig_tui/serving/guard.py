@@ -6,7 +6,10 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from starlette.requests import Request
+
 from sprig_tui.config.environment import Environment
+from sprig_tui.serving.origin import check_origin
 from sprig_tui.serving.refusals import RefusedError
 
 
@@ -28,13 +31,15 @@ class Guard:
         """Environments that anyone who reaches the address may send for."""
         return self._open
 
-    def admit(self, authorization: str | None) -> frozenset[str]:
-        """Environments that this `Authorization` header opens; raises RefusedError (401) for none.
+    def admit(self, request: Request) -> frozenset[str]:
+        """Environments that the request's `Authorization` header opens; raises RefusedError (401, 403, 421) for none.
 
-        Takes the same time whichever token it is, or none.
+        Takes the same time whichever token it is, or none. Who shows a token may come under any name.
         """
-        presented = _digest(_token(authorization))
-        matched = [name for name, digest in self._digests.items() if hmac.compare_digest(presented, digest)]
+        authorization = request.headers.get("authorization")
+        matched = self._matched(authorization)
+        if self._open and not matched:
+            check_origin(request)
         opened = self._open.union(matched)
         if opened:
             return opened
@@ -45,6 +50,17 @@ class Guard:
             else "an Authorization header is needed: Bearer and the webhook token",
             headers={"www-authenticate": "Bearer"},
         )
+
+    def admit_monitor(self, request: Request) -> None:
+        """Raise RefusedError unless the request may see names and numbers."""
+        if not self.trusting:
+            self.admit(request)
+        elif not self._matched(request.headers.get("authorization")):
+            check_origin(request)
+
+    def _matched(self, authorization: str | None) -> list[str]:
+        presented = _digest(_token(authorization))
+        return [name for name, digest in self._digests.items() if hmac.compare_digest(presented, digest)]
 
     @staticmethod
     def wrong_token(environment: str) -> RefusedError:

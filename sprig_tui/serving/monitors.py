@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 
 from sprig_tui.serving.answers import application, json_answer
 from sprig_tui.serving.guard import Guard
-from sprig_tui.serving.refusals import RefusedError
+from sprig_tui.serving.refusals import OnRefusal, RefusedError
 
+PATHS = ("/healthz", "/readyz", "/metrics")
 _ADVICE = {404: "there is nothing here; ask /healthz, /readyz or /metrics", 405: "these are asked by GET"}
 
 
@@ -30,8 +31,9 @@ class Health(Protocol):
 class Monitors:
     """Answers monitors; names and numbers are for whoever holds a token, where strangers may ask."""
 
-    def __init__(self, health: Health, guard: Guard) -> None:
+    def __init__(self, health: Health, guard: Guard, refused: OnRefusal) -> None:
         self.guard = guard
+        self._refused = refused
         self.stopping = False
         """Said by `/readyz`, so that nothing new is sent here."""
         self._health = health
@@ -39,14 +41,13 @@ class Monitors:
     def routes(self) -> list[Route]:
         """The routes, for an app that has others too."""
         return [
-            Route("/healthz", self._healthz, methods=["GET"]),
-            Route("/readyz", self._readyz, methods=["GET"]),
-            Route("/metrics", self._metrics, methods=["GET"]),
+            Route(path, answer, methods=["GET"])
+            for path, answer in zip(PATHS, (self._healthz, self._readyz, self._metrics), strict=True)
         ]
 
     def app(self) -> ASGIApp:
         """An app of these routes alone."""
-        return application(self.routes(), _ADVICE)
+        return application(self.routes(), _ADVICE, self._refused)
 
     async def _healthz(self, _: Request) -> Response:
         return json_answer({"alive": True})
@@ -58,16 +59,13 @@ class Monitors:
         return json_answer(told, 200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        if not self.guard.trusting:
-            self.guard.admit(request.headers.get("authorization"))
+        self.guard.admit_monitor(request)
         text, kind = await self._health.metrics()
         return Response(text, media_type=kind)
 
     def _trusts(self, request: Request) -> bool:
-        if self.guard.trusting:
-            return True
         try:
-            self.guard.admit(request.headers.get("authorization"))
+            self.guard.admit_monitor(request)
         except RefusedError:
             return False
         return True

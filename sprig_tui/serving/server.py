@@ -3,64 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from sprig_tui.config.endpoint import is_loopback
 from sprig_tui.errors import ConfigError
-from sprig_tui.serving.connections import connection_class
+from sprig_tui.serving.acceptor import Acceptor
+from sprig_tui.serving.connections import Connections
 from sprig_tui.serving.limits import ConnectionLimits
+from sprig_tui.serving.refusals import ignore
+from sprig_tui.serving.traffic import Traffic
 
 BACKLOG = 1_024
 """Connections that the system holds for us while we accept others."""
+
+SEND_BUFFER_BYTES = 65_536
 
 OTHER_FILES = 200
 """Open files beside the connections: the journal, requests to Segment, captures."""
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class Listening:
     """A server that is up."""
 
-    def __init__(self, server: _Server, bound: socket.socket, *, secure: bool) -> None:
+    def __init__(self, acceptor: Acceptor, connections: Connections, bound: socket.socket, *, secure: bool) -> None:
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if secure else 'http'}://{shown}:{port}"
         """Such as http://127.0.0.1:8722."""
-        self._server = server
-        self._serving = asyncio.create_task(server.serve(sockets=[bound]))
+        self.connections = connections
+        self._bound = bound
+        self._accepting = asyncio.create_task(acceptor.run())
+        self._watching = asyncio.create_task(connections.watch())
 
     async def until_it_ends(self) -> None:
         """Return when it does not listen any more, for whatever reason."""
-        await asyncio.wait((self._serving,))
+        await asyncio.wait((self._accepting,))
 
     async def finish(self) -> None:
-        """Take no more connections, and answer what was accepted."""
-        self._server.should_exit = True
-        await asyncio.shield(self._serving)
+        """Take no more connections, and answer what was accepted, for at most `ConnectionLimits.stop_seconds`."""
+        await self._accept_no_more()
+        await self.connections.finish()
 
     async def break_off(self) -> None:
         """End now; requests that are not answered yet never will be, and their senders know by that."""
-        self._server.should_exit = self._server.force_exit = True
-        for connection in tuple(self._server.server_state.connections):
-            connection.transport.abort()
-        await asyncio.wait((self._serving,))
+        await self._accept_no_more()
+        await self.connections.abort()
+        self._watching.cancel()
+        await asyncio.wait((self._watching,))
+
+    async def _accept_no_more(self) -> None:
+        self._accepting.cancel()
+        await asyncio.wait((self._accepting,))
+        self._bound.close()
 
 
 @asynccontextmanager
@@ -70,28 +71,17 @@ async def listening(
     limits: ConnectionLimits,
     tls: ssl.SSLContext | None = None,
     *,
-    grace: float = 30.0,
+    traffic: Traffic | None = None,
 ) -> AsyncIterator[Listening]:
-    """Serve `app` on a bound socket. `finish` ends in good order, for at most `grace` seconds; leaving breaks off."""
-    config = uvicorn.Config(
-        app,
-        http=connection_class(limits),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=limits.idle_seconds,
-        timeout_graceful_shutdown=max(1, round(grace)),
-        h11_max_incomplete_event_size=limits.head_bytes,
-        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
-    )
-    # its words on scanners and broken requests are for nobody; ours are said elsewhere
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    """Serve `app` on a bound socket; leaving breaks off. `traffic` counts what is refused."""
+    connections = Connections(limits, dropped=traffic.dropped if traffic else lambda _: None)
+    if traffic is not None:
+        traffic.watch(lambda: len(connections))
+    # answers are short: what the system holds of those that nobody reads stays bounded
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     bound.listen(BACKLOG)
-    up = Listening(_Server(config), bound, secure=tls is not None)
+    acceptor = Acceptor(app, bound, connections, tls, traffic.refused if traffic else ignore)
+    up = Listening(acceptor, connections, bound, secure=tls is not None)
     try:
         yield up
     finally:

@@ -14,8 +14,9 @@ from sprig_tui.serving.guard import Guard
 from sprig_tui.serving.health import JournalHealth
 from sprig_tui.serving.limits import ConnectionLimits
 from sprig_tui.serving.monitors import Monitors
+from sprig_tui.serving.traffic import Traffic
 
-LIMITS = ConnectionLimits(connections=50)
+LIMITS = ConnectionLimits(connections=50, stop_seconds=1.0)
 """A few monitors ask a few times a minute."""
 
 
@@ -27,8 +28,11 @@ class Watchpost:
     ) -> None:
         self.metrics = DeliveryMetrics(journal, clock=clock)
         """Its `hear` is for the engine."""
+        self.traffic = Traffic(self.metrics.registry)
+        """For `serving.server.listening`."""
         self._trusting = trusting
-        self._monitors = Monitors(JournalHealth(journal, self.metrics), Guard(environments, trusting=trusting))
+        guard = Guard(environments, trusting=trusting)
+        self._monitors = Monitors(JournalHealth(journal, self.metrics), guard, self.traffic.refused)
         self.app: ASGIApp = self._monitors.app()
 
     def use(self, environments: Mapping[str, Environment]) -> None:

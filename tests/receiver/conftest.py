@@ -78,7 +78,7 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
             station = Station(journal, Rules(), environments, limits, trusting=trusting, **options)
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
-            up = await stack.enter_async_context(listening(station.app, bound, limits, tls))
+            up = await stack.enter_async_context(listening(station.app, bound, limits, tls, traffic=station.traffic))
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
             return Served(station, journal, up, client, port)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sqlite3
 from collections.abc import Callable
@@ -13,19 +14,12 @@ from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.receiver.limits import Limits
-from sprig_tui.serving import refusals
 
 TOKEN = "production-token-0123456789"
 HEAD = (
     b"POST /webhooks/production HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     b"authorization: Bearer " + TOKEN.encode() + b"\r\n"
 )
-
-
-@pytest.fixture(autouse=True)
-def _no_lingering(monkeypatch):
-    """Who sends no more is heard out in vain."""
-    monkeypatch.setattr(refusals, "LINGER_SECONDS", 0.1)
 
 
 async def until(holds: Callable[[], object]) -> None:
@@ -186,8 +180,6 @@ async def test_a_body_without_a_length_is_counted_while_it_comes(serve):
 
 
 async def test_the_limit_itself_is_allowed(serve, answer):
-    import json
-
     raw = json.dumps(answer()).encode()
     served = await serve(limits=Limits(body_bytes=len(raw)))
     assert (await served.post(raw)).status_code == 200
@@ -242,20 +234,30 @@ async def test_headers_of_a_second_request_that_do_not_come(serve):
     writer.close()
 
 
-async def test_one_connection_too_many_is_told_so(serve, answer):
-    served = await serve(limits=Limits(connections=3))
-    held = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(3)]
-    for reader, writer in held:
-        writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        await reader.readuntil(b"}")
-    told = await exchange(served.port, HEAD)
-    assert told.startswith(b"HTTP/1.1 503 ")
-    assert b"retry-after: 1" in told
-    for _, writer in held:
-        writer.close()
-        await writer.wait_closed()
-    await until(lambda: not served.up._server.server_state.connections)
-    assert (await served.post(answer())).status_code == 200
+class Slow(SQLiteJournal):
+    """Stores nothing until it is let go."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.go = asyncio.Event()
+
+    async def add(self, entries):
+        await self.go.wait()
+        return await super().add(entries)
+
+
+async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
+    async with Slow(tmp_path / "slow.db") as journal:
+        served = await serve(limits=Limits(connections=3), journal=journal)
+        posting = [asyncio.create_task(served.post(answer(number))) for number in range(3)]
+        length = sum(len(json.dumps(answer(number))) for number in range(3))
+        await until(lambda: served.station._receiver.hand.held == length)
+        told = await exchange(served.port, HEAD)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in told
+        journal.go.set()
+        assert {response.status_code for response in await asyncio.gather(*posting)} == {200}
+        assert (await served.post(answer())).status_code == 200
 
 
 async def test_bodies_in_hand_are_bounded_over_all_connections(serve, answer):

@@ -32,7 +32,7 @@ def serve(tmp_path) -> Callable:
         async with SQLiteJournal(tmp_path / "j.db") as journal:
             watchpost = Watchpost(journal, ENVIRONMENTS, trusting=trusting)
             async with (
-                listening(watchpost.app, bind("127.0.0.1", 0), LIMITS, grace=1.0) as up,
+                listening(watchpost.app, bind("127.0.0.1", 0), LIMITS, traffic=watchpost.traffic) as up,
                 httpx.AsyncClient(base_url=up.url, trust_env=False) as client,
             ):
                 yield Post(watchpost, journal, client)
