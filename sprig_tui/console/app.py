@@ -21,9 +21,11 @@ from sprig_tui.console.background import Background
 from sprig_tui.console.commands import Commanded, Permissions, bindings
 from sprig_tui.console.core import Core, Sources
 from sprig_tui.console.environments.doubts import doubts_of
+from sprig_tui.console.keyboard import opening
 from sprig_tui.console.main_screen import MainScreen
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.parts import Parts
+from sprig_tui.console.queued_input import QueuedInput
 from sprig_tui.console.vitals import Vitals
 from sprig_tui.errors import ConfigError, SprigTuiError
 
@@ -38,6 +40,15 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 _log = logging.getLogger(__name__)
+_OF_THE_PANES = frozenset(
+    command.action()
+    for command in (
+        console_commands.FocusEnvironments,
+        console_commands.FocusPayload,
+        console_commands.FocusDeliveries,
+        console_commands.Zoom,
+    )
+)
 
 
 def command_source() -> type[Provider]:
@@ -47,7 +58,7 @@ def command_source() -> type[Provider]:
     return CommandSource
 
 
-class SprigTui(Appearance):
+class SprigTui(QueuedInput, Appearance):
     """The console. `core` holds journal and engine, `parts` what works on the config and sends."""
 
     TITLE = "sprig-tui"
@@ -92,7 +103,7 @@ class SprigTui(Appearance):
 
     def on_mount(self) -> None:
         """Paint first; journal and engine come after."""
-        self.call_after_refresh(self.run_worker, self._begin(), exit_on_error=False)
+        self.call_after_refresh(self.run_worker, opening(self, self._begin()), exit_on_error=False)
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(signal.SIGTERM, self.action_leave)
@@ -105,6 +116,7 @@ class SprigTui(Appearance):
 
     async def on_unmount(self) -> None:
         """However it ends: a console that was left properly did this before."""
+        self.keyboard.close()
         await self._background.end()
 
     def _core_changed(self) -> None:
@@ -148,7 +160,7 @@ class SprigTui(Appearance):
             why = "this console is read-only" if self.permissions.read_only else "this is the demo"
             tell(self, f"theme {theme}, for now: {why}")
         else:
-            self.do(self._keep_theme(theme))
+            self.do(self._keep_theme(theme), opens=False)
 
     async def _keep_theme(self, theme: str) -> None:
         await self.parts.desk.save_theme(theme)
@@ -156,9 +168,10 @@ class SprigTui(Appearance):
 
     # -- doing --------------------------------------------------------------------------------------------------------
 
-    def do(self, work: Coroutine[None, None, object]) -> None:
-        """Run a flow of dialogs; what cannot be done is said."""
-        self.run_worker(self._said(work), exit_on_error=False, group="flow")
+    def do(self, work: Coroutine[None, None, object], *, opens: bool = True) -> None:
+        """Run a flow; what cannot be done is said. Keys wait for its dialogs, unless it `opens` none."""
+        said = self._said(work)
+        self.run_worker(opening(self, said) if opens else said, exit_on_error=False, group="flow")
 
     async def _said(self, work: Coroutine[None, None, object]) -> None:
         try:
@@ -196,7 +209,7 @@ class SprigTui(Appearance):
     def on_payload_inspector_copy_requested(self, event: Message) -> None:
         """A pane or the detail screen has something for the clipboard: `text`, and `what` it is."""
         event.stop()
-        self.do(self.parts.copy(getattr(event, "text", ""), getattr(event, "what", "")))
+        self.do(self.parts.copy(getattr(event, "text", ""), getattr(event, "what", "")), opens=False)
 
     on_delivery_log_copy_requested = on_payload_inspector_copy_requested
     on_detail_screen_copy_requested = on_payload_inspector_copy_requested
@@ -205,7 +218,7 @@ class SprigTui(Appearance):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panes can be gone to, and zoomed, only where they are."""
-        if self.screen is not self.main and (action.startswith("focus_") or action == "zoom") and not parameters:
+        if action in _OF_THE_PANES and self.screen is not self.main:
             return False
         return super().check_action(action, parameters)
 

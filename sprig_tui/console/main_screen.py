@@ -271,7 +271,9 @@ class MainScreen(Zooming):
 
     def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
         """Show what the log selects."""
-        self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group="select", exit_on_error=False)
+        self.run_worker(
+            self._fetch_delivery(event.delivery.id), exclusive=True, group="loading-delivery", exit_on_error=False
+        )
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
         if (journal := self._core.journal) is None:

@@ -20,6 +20,8 @@ def tell(app: App[Any], text: str, *, severity: SeverityLevel = "information") -
     """Show a notice; line breaks of ours stay, everything else of a foreign text is made visible."""
     shown = "\n".join(printable(line, limit=LONGEST) for line in text.split("\n")[:6])
     app.notify(shown, severity=severity, timeout=SECONDS[severity], markup=False)
+    if severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
+        keyboard.came_to_nothing()
 
 
 def warn(app: App[Any], text: str) -> None:

@@ -31,6 +31,7 @@ dear; `shell()` is bash with job control in the terminal.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -96,9 +97,12 @@ class Home:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def sample(self, name: str = "responses.jsonl") -> Path:
-        """A copy of one of the sample payloads."""
-        return Path(shutil.copy(SAMPLES / name, self.folder / name))
+    def sample(self, name: str, *, environment: str = "") -> Path:
+        """A copy of one of the sample payloads; with `environment`, all of a file of flat records are for that one."""
+        if not environment:
+            return Path(shutil.copy(SAMPLES / name, self.folder / name))
+        records = [json.loads(line) for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines()]
+        return self.file(name, "".join(f"{json.dumps({**one, 'environment': environment})}\n" for one in records))
 
     def deliveries(self) -> list[Delivery]:
         """What stands in the journal, oldest first."""
@@ -200,6 +204,7 @@ def terminal(home: Home, launcher: Launcher) -> Iterator[Callable[..., Terminal]
 
     yield start
     for one in opened:
+        print(one.framed())  # pytest shows it where the test failed
         one.close()
 
 
@@ -219,4 +224,5 @@ def shell(home: Home) -> Iterator[Callable[..., Terminal]]:
 
     yield start
     for one in opened:
+        print(one.framed())  # pytest shows it where the test failed
         one.close()

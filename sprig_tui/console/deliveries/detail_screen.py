@@ -21,6 +21,7 @@ from sprig_tui.console.deliveries.detail_text import DetailView, heading
 from sprig_tui.console.deliveries.matches import Matches
 from sprig_tui.console.deliveries.replay_desk import ReplayDesk
 from sprig_tui.console.key_bar import KeyBar
+from sprig_tui.console.keyboard import opening
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.errors import JournalError
@@ -198,7 +199,7 @@ class DetailScreen(Commanded, Screen[int]):
             self.post_message(self.CopyRequested(copied.text, copied.what))
 
     def _work(self, work: Coroutine[None, None, object]) -> None:
-        self.run_worker(work, group="work", exclusive=True)
+        self.run_worker(opening(self.app, work), group="work", exclusive=True)
 
     @on(PayloadLines.Moved)
     def _moved(self, event: PayloadLines.Moved) -> None:

@@ -11,6 +11,7 @@ from textual.app import App
 from sprig_tui.clock import Clock
 from sprig_tui.console.deliveries.row_text import moment
 from sprig_tui.console.dialogs import Confirm, Prompt
+from sprig_tui.console.keyboard import nothing_more_opens
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.contract import Journal
@@ -66,6 +67,7 @@ class ExportDesk:
 
     async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
         """Write the file and say how it went."""
+        nothing_more_opens(self._app)
         self._task = asyncio.ensure_future(export(journal, query, path, overwrite=overwrite, told=self._told))
         try:
             done = await self._task

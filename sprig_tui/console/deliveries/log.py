@@ -23,6 +23,7 @@ from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_watch import LogWatch
 from sprig_tui.console.deliveries.title_text import Standing, clickable, hints, title
 from sprig_tui.console.framed import Caption, Framed
+from sprig_tui.console.keyboard import opening
 from sprig_tui.console.line import fit
 from sprig_tui.console.line_view import LineView
 from sprig_tui.console.notices import tell, tell_fault
@@ -223,11 +224,11 @@ class DeliveryLog(LogJobs, Framed, Vertical):
 
     def action_next_failed(self) -> None:
         """See `NextFailed`."""
-        self.run_worker(self._go_to_failed(older=False), group="failed", exclusive=True)
+        self.run_worker(opening(self.app, self._go_to_failed(older=False)), group="failed", exclusive=True)
 
     def action_previous_failed(self) -> None:
         """See `PreviousFailed`."""
-        self.run_worker(self._go_to_failed(older=True), group="failed", exclusive=True)
+        self.run_worker(opening(self.app, self._go_to_failed(older=True)), group="failed", exclusive=True)
 
     async def _go_to_failed(self, *, older: bool) -> None:
         search = self.log_watch.search

@@ -14,6 +14,7 @@ from sprig_tui.console.deliveries.export_desk import ExportDesk
 from sprig_tui.console.deliveries.job_line import JobLine
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.replay_desk import ReplayDesk
+from sprig_tui.console.keyboard import opening
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
@@ -83,7 +84,7 @@ class LogJobs(Commanded, Widget):
 
     def _work(self, work: Coroutine[None, None, object]) -> None:
         """One question at a time."""
-        self.run_worker(work, group="replay", exclusive=True)
+        self.run_worker(opening(self.app, work), group="replay", exclusive=True)
 
     def action_pause_replay(self) -> None:
         """See `PauseReplay`."""
@@ -119,4 +120,4 @@ class LogJobs(Commanded, Widget):
             return
         if self.exports is None:
             self.exports = ExportDesk(self.app, self.clock, progress=self.job_line.tell_progress)
-        self.run_worker(self.exports.ask(self.journal, self.filter), group="export")
+        self.run_worker(opening(self.app, self.exports.ask(self.journal, self.filter)), group="export")

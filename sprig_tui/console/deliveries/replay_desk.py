@@ -17,6 +17,7 @@ from sprig_tui.console.deliveries.replay_text import (
     wish_for,
 )
 from sprig_tui.console.dialogs import Confirm, ConfirmName
+from sprig_tui.console.keyboard import nothing_more_opens
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
@@ -58,6 +59,8 @@ class ReplayDesk:
             wish = wish_for(rows, self._clock.now(), as_new=as_new)
             if wish.asks and not await self._agreed(wish):
                 return []
+            if len(rows) > AT_ONCE:
+                nothing_more_opens(self._app)
             added: list[Added] = []
             for start in range(0, len(rows), AT_ONCE):
                 if len(rows) > AT_ONCE:

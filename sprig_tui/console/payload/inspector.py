@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, work
+from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
 from sprig_tui.console.commands import Commanded, bindings
 from sprig_tui.console.dialogs import Prompt
+from sprig_tui.console.keyboard import opening
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.payload.commands import COMMANDS
 from sprig_tui.console.payload.edit_flow import edited_record
@@ -107,12 +109,15 @@ class PayloadInspector(Commanded, RecordsPane):
         browser = self.browser
         folder = Path(browser.file.sources[0]).absolute().parent if browser is not None else Path.cwd()
 
-        def opened(paths: tuple[str, ...] | None) -> None:
-            if paths:
-                self.show_file(paths)
-                self.focus()
+        self._flow(self._pick(f"{str(folder).rstrip('/')}/"))
 
-        self.app.push_screen(Picker(f"{str(folder).rstrip('/')}/"), opened)
+    async def _pick(self, start: str) -> None:
+        if paths := await self.app.push_screen_wait(Picker(start)):
+            self.show_file(paths)
+            self.focus()
+
+    def _flow(self, work: Coroutine[None, None, None]) -> None:
+        self.run_worker(opening(self.app, work), group="payload-flow", exclusive=True, exit_on_error=False)
 
     def on_paste(self, event: events.Paste) -> None:
         """A path dropped on the terminal is opened; any other text is not for this pane."""
@@ -138,11 +143,12 @@ class PayloadInspector(Commanded, RecordsPane):
             digits = typed.strip().replace(",", "")
             return "" if digits.isdecimal() and 0 < len(digits) < 13 and int(digits) else "type a number from 1 on"
 
-        def chosen(typed: str | None) -> None:
-            if typed is not None:
+        async def ask() -> None:
+            prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
+            if (typed := await self.app.push_screen_wait(prompt)) is not None:
                 self.go_to(int(typed.strip().replace(",", "")) - 1)
 
-        self.app.push_screen(Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check), chosen)
+        self._flow(ask())
 
     def action_only_troubled(self) -> None:
         """Troubled records only, or all."""
@@ -202,8 +208,11 @@ class PayloadInspector(Commanded, RecordsPane):
 
     # -- editing and copying ------------------------------------------------------------------------------------------
 
-    @work(exclusive=True, group="payload-edit", exit_on_error=False)
-    async def action_edit_record(self) -> None:
+    def action_edit_record(self) -> None:
+        """See `EditRecord`."""
+        self._flow(self._edit())
+
+    async def _edit(self) -> None:
         """Give the record to the editor, and show what comes back."""
         shown = self.inspection
         if shown is None:

@@ -160,7 +160,7 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
     def _say(self, fault: str) -> None:
         self.query_one(".dialog-fault", Static).update(plain(fault))
 
-    @work(exclusive=True, group="picker-list", exit_on_error=False)
+    @work(exclusive=True, group="loading-folder", exit_on_error=False)
     async def _list(self, typed: str) -> None:
         folder, start = split_typed(typed)
         listing = await asyncio.to_thread(list_folder, folder, start)

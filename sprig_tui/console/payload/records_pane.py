@@ -124,7 +124,7 @@ class RecordsPane(MappedPane):
             tell_fault(self.app, error)
         self._tick()
 
-    @work(exclusive=True, group="payload-read", exit_on_error=False)
+    @work(exclusive=True, group="loading-record", exit_on_error=False)
     async def _open(self, sources: tuple[str, ...], number: int = 0) -> None:
         try:
             browser = await Browser.open(sources)
@@ -176,7 +176,7 @@ class RecordsPane(MappedPane):
         if self._waiting_step:
             self._step_troubled(self._waiting_step)
 
-    @work(exclusive=True, group="payload-read", exit_on_error=False)
+    @work(exclusive=True, group="loading-record", exit_on_error=False)
     async def _fetch(self, number: int) -> None:
         browser = self.browser
         if browser is None:

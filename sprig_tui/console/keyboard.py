@@ -1,0 +1,341 @@
+"""Keyboard queue: one key at a time, and none before what an earlier one opened has the focus.
+
+A terminal may bring many keys at once: typed ahead, held up on a slow line, or sent by a macro. Each event of keyboard,
+paste and mouse button is looked at only when the one before it has been handled to its end: by every widget that it
+passes, by the widgets whose command it ran, and by the flow of dialogs that it began, up to where that asks something.
+
+A flow is begun by `opening(app, work)`. From that call on, keys wait until the flow pushes a screen (and then go to
+that screen), and again when that screen was answered, until the flow ends or says `nothing_more_opens()`.
+
+Keys that were typed together with a command that came to nothing (`came_to_nothing`) were meant for what it would have
+opened: they are dropped, never run as commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
+
+from textual import events
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.screen import ModalScreen, SystemModalScreen
+from textual.worker import Worker, WorkerError
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
+
+Result = TypeVar("Result")
+
+BURST_GAP_S = 0.1
+"""Seconds between two keys of one burst at most: nobody reads a refusal and types on in that time."""
+SLOW_AFTER_S = 1.0
+"""Seconds of waiting from which on escape frees the keys, and ctrl+q quits at once."""
+LOADING = "loading-"
+"""Workers whose group begins with this load what a key asked for: the keys after it are about what they bring."""
+LOADING_S = 1.0
+"""Seconds that keys wait for such a worker at most: a folder, a record or a search may take long."""
+PASSES = 2
+"""Times that a widget's queue is waited for: what it posts to itself while it handles a key stands behind the key."""
+
+
+class Opening:
+    """A flow that may still open something; keys wait for it unless a screen of it is in front."""
+
+    def __init__(self) -> None:
+        self.screens = 0
+        """Screens of it that are open."""
+        self.opened = False
+        """Whether it ever opened one."""
+        self.over = False
+        self.queueing = False
+        """Whether it waits for the dialog of another flow to be answered."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether keys wait for it."""
+        return not (self.over or self.queueing or self.screens)
+
+
+_OPENING: ContextVar[Opening | None] = ContextVar("opening", default=None)
+
+
+class Keyboard:
+    """The events that wait, and what they wait for."""
+
+    def __init__(
+        self,
+        app: App[Any],
+        handle: Callable[[events.Event], Awaitable[None]],
+        say: Callable[[str], None],
+    ) -> None:
+        """`handle` gives an event to what has the focus, `say` shows a person a sentence."""
+        self._app = app
+        self._handle = handle
+        self._say = say
+        self._waiting: deque[tuple[events.Event, object]] = deque()
+        """With the screen that was in front: a click is for what was seen when it was made."""
+        self._work: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._touched: dict[DOMNode, None] = {}
+        self._openings: set[Opening] = set()
+        self._waited_for: WeakSet[Worker[object]] = WeakSet()
+        self._owners: dict[Screen[Any], Opening] = {}
+        self._held_since = 0.0
+        self._dropping_until = 0.0
+        self._dropped = 0
+        self._said_slow = False
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    async def take(self, event: events.Event) -> None:
+        """Handle an event now, or once all before it are handled."""
+        if self._drops(event) or self._freed_by(event):
+            return
+        if self._work is not None or self._holds:
+            self._waiting.append((event, self._app.screen))
+            self._tell_if_slow()
+            self._begin()
+        elif isinstance(event, events.MouseMove):
+            await self._handle(event)
+        else:
+            self._touch_target(event)
+            await self._handle(event)
+            self._begin()
+
+    def close(self) -> None:
+        """The console ends: nothing more is handled."""
+        self._waiting.clear()
+        if self._work is not None:
+            self._work.cancel()
+
+    def _begin(self) -> None:
+        if self._work is None:
+            self._work = asyncio.create_task(self._run(), name="keyboard")
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._settle()
+                if not self._waiting:
+                    return
+                event, screen = self._waiting.popleft()
+                if self._drops(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
+                    continue
+                self._touch_target(event)
+                await self._handle(event)
+        except Exception as error:  # noqa: BLE001 - what a handler of Textual would do with it
+            self._app._handle_exception(error)  # noqa: SLF001
+        finally:
+            self._work = None
+
+    # -- waiting -------------------------------------------------------------------------------------------------------
+
+    def touch(self, node: DOMNode) -> None:
+        """A command runs on this widget: what it posts is waited for."""
+        self._touched[node] = None
+
+    def _touch_target(self, event: events.Event) -> None:
+        target = self._front()
+        if isinstance(event, events.MouseEvent):
+            with suppress(Exception):  # there is nothing under the pointer
+                target = self._app.mouse_captured or self._app.get_widget_at(event.x, event.y)[0]
+        if target is not None:
+            self.touch(target)
+
+    def _front(self) -> DOMNode | None:
+        if not self._app.is_running or not self._app.screen_stack:
+            return None
+        return self._app.focused or self._app.screen
+
+    async def _settle(self) -> None:
+        """Return when all that was begun is handled, and what has the focus may have the next event."""
+        while True:
+            front = self._front()
+            touched, self._touched = self._touched, {}
+            if front is not None:
+                touched[front] = None
+            for node in touched:
+                await self._passed(node)
+            if self._touched or self._front() is not front:
+                continue
+            if self._holds:
+                self._news.clear()
+                await self._news.wait()
+            elif loading := self._loading():
+                self._waited_for.update(loading)
+                await asyncio.wait([asyncio.ensure_future(_ended(worker)) for worker in loading], timeout=LOADING_S)
+            else:
+                return
+
+    def _loading(self) -> list[Worker[object]]:
+        """Workers that load; those of Textual's palette search."""
+        screen = self._front() and self._app.screen
+        palette = screen if isinstance(screen, SystemModalScreen) else None
+        return [
+            worker
+            for worker in self._app.workers
+            if not worker.is_finished
+            and worker not in self._waited_for
+            and (worker.group.startswith(LOADING) or (palette is not None and worker.node is palette))
+        ]
+
+    async def _passed(self, node: DOMNode) -> None:
+        """Until the node, and what it bubbled to all the way up, have handled what stood in their queues."""
+        for pump in node.ancestors_with_self:
+            for _ in range(PASSES):
+                done = asyncio.get_running_loop().create_future()
+                if not pump.call_later(_resolve, done):
+                    break
+                while not done.done() and pump.is_attached and self._app.is_running:
+                    await asyncio.wait((done,), timeout=1.0)
+
+    @property
+    def _holds(self) -> bool:
+        return any(one.holds for one in self._openings)
+
+    def _changed(self) -> None:
+        if not self._holds:
+            self._held_since = 0.0
+            self._said_slow = False
+        elif not self._held_since:
+            self._held_since = _now()
+        self._news.set()
+
+    # -- flows ---------------------------------------------------------------------------------------------------------
+
+    def opening(self, work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
+        """See `opening`."""
+        one = Opening()
+        self._openings.add(one)
+        self._changed()
+
+        async def watched() -> Result:
+            _OPENING.set(one)
+            try:
+                return await work
+            finally:
+                self._end(one)
+
+        return watched()
+
+    def _end(self, one: Opening) -> None:
+        one.over = True
+        self._openings.discard(one)
+        self._changed()
+
+    def pushed(self, screen: Screen[Any]) -> None:
+        """A screen goes in front."""
+        one = _OPENING.get()
+        if one is not None and not one.over:
+            one.screens += 1
+            one.opened = True
+            self._owners[screen] = one
+        self._changed()
+
+    def popped(self, screen: Screen[Any]) -> None:
+        """A screen was answered, or left."""
+        one = self._owners.pop(screen, None)
+        if one is not None:
+            one.screens -= 1
+        self._changed()
+
+    async def turn(self) -> None:
+        """Until no dialog of another flow is open: a dialog does not open on a dialog."""
+        one = _OPENING.get()
+        while self._front() is not None and self._foreign(self._app.screen, one):
+            if one is not None:
+                one.queueing = True
+            self._changed()
+            await asyncio.sleep(0.05)
+        if one is not None:
+            one.queueing = False
+
+    def _foreign(self, screen: Screen[Any], one: Opening | None) -> bool:
+        return isinstance(screen, ModalScreen) and (one is None or self._owners.get(screen) is not one)
+
+    # -- keys that go nowhere ------------------------------------------------------------------------------------------
+
+    def came_to_nothing(self) -> None:
+        """A command was refused, or failed before it opened anything: what was typed with it is not for others."""
+        one = _OPENING.get()
+        if one is not None and (one.opened or one.over):
+            return
+        if one is None and self._work is None and not self._touched:
+            return  # nobody typed anything
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget what waits, and what still belongs to it."""
+        self._dropped = sum(isinstance(event, events.Key | events.Paste) for event, _ in self._waiting)
+        self._waiting.clear()
+        self._dropping_until = _now() + BURST_GAP_S
+        self._app.set_timer(2 * BURST_GAP_S, self._say_dropped)
+
+    def _drops(self, event: events.Event) -> bool:
+        if event.time >= self._dropping_until or not isinstance(event, events.Key | events.Paste):
+            return False
+        self._dropping_until = event.time + BURST_GAP_S
+        self._dropped += 1
+        return True
+
+    def _say_dropped(self) -> None:
+        if self._dropped:
+            keys = "1 key" if self._dropped == 1 else f"{self._dropped} keys"
+            self._dropped = 0
+            self._say(f"{keys} typed ahead: dropped, since nothing opened for them")
+
+    # -- flows that take long ------------------------------------------------------------------------------------------
+
+    @property
+    def _slow(self) -> bool:
+        return bool(self._held_since) and _now() - self._held_since > SLOW_AFTER_S
+
+    def _freed_by(self, event: events.Event) -> bool:
+        if not self._slow or not isinstance(event, events.Key) or event.key not in ("escape", "ctrl+q"):
+            return False
+        for one in list(self._openings):
+            if one.holds:
+                self._end(one)
+        self._waiting.clear()
+        return event.key == "escape"
+
+    def _tell_if_slow(self) -> None:
+        if self._slow and not self._said_slow:
+            self._said_slow = True
+            self._say("still at work on the last command: keys wait for it; escape frees them")
+
+
+def opening(app: App[Any], work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
+    """The same work, for a worker; from now on keys wait for what it opens."""
+    keyboard: Keyboard | None = getattr(app, "keyboard", None)
+    return work if keyboard is None else keyboard.opening(work)
+
+
+def nothing_more_opens(app: App[Any]) -> None:
+    """Said by a flow before it works on for long without asking: keys need not wait for it any more."""
+    keyboard: Keyboard | None = getattr(app, "keyboard", None)
+    one = _OPENING.get()
+    if keyboard is not None and one is not None:
+        keyboard._end(one)  # noqa: SLF001 - of this module
+
+
+async def _ended(worker: Worker[object]) -> None:
+    with suppress(WorkerError):  # failed or cancelled: that is told elsewhere
+        await worker.wait()
+
+
+def _resolve(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+def _now() -> float:
+    """On the clock of events."""
+    return Message().time

@@ -1,0 +1,122 @@
+"""Many keys in one write: each command that opens something, followed at once by what is meant for it.
+
+SPRIG_TUI_TEST_ROUNDS says how often each burst is written (once by default). In no round may a key go astray: nothing
+is sent, stored or changed but what the burst says.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from .conftest import KEY
+from .terminal import DOWN, ENTER, FULL, NARROW, TAB, ctrl
+from .terminal import ESCAPE_IN_BURST as ESCAPE
+
+ROUNDS = int(os.environ.get("SPRIG_TUI_TEST_ROUNDS", "1"))
+sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
+pytestmark = pytest.mark.timeout(180 + 30 * ROUNDS)
+
+
+@pytest.fixture
+def filled(home, segment, terminal):
+    """The console on a journal with four deliveries, all delivered, and their file open."""
+
+    def start(size=FULL):
+        home.key(endpoint=segment.url)
+        one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+        one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+        one.press("1", DOWN, "2")
+        one.write("Sy")
+        segment.until(lambda events: len(events) == 4)
+        one.shows("4 records, 4 queued", "Deliveries ── 4 ")
+        return one
+
+    return start
+
+
+def environment(home):
+    return home.config()["environments"]["development"]
+
+
+@sizes
+def test_deliveries(filled, home, segment, size):
+    one = filled(size)
+    before = home.config()
+    one.press("3")
+    for number in range(ROUNDS):
+        one.write(f"/status:failed{ENTER}")
+        one.shows("/status:failed ── 0 of 4")
+        one.write(f"/{ctrl('u')}survey:Checkout{ENTER}/{ctrl('u')}{ENTER}")
+        one.shows("Deliveries ── 4 ", gone="/survey:Checkout")
+        one.write(f"e{ctrl('u')}out-{number}.jsonl{ENTER}")
+        out = home.folder / f"out-{number}.jsonl"
+        one.until(out.exists)
+        assert out.read_text().count("\n") == 4
+        one.write(f"R{ESCAPE}wn")
+        one.write(f"{ENTER}]]{ESCAPE}")
+        one.write(f"?{ESCAPE}L{ESCAPE}")
+        one.write(f"{ctrl('p')}workers{ENTER}")
+        one.shows("Live workers")
+        one.write(f"{ESCAPE}/x-{number}{ENTER}")
+        one.shows(f"/x-{number} ── 0 of 4")
+        one.write(f"/{ctrl('u')}{ENTER}")
+        one.shows("Deliveries ── 4 ", gone=f"/x-{number}")
+    one.press("q")
+    assert one.leave() == 0
+    assert len(segment.events) == 4
+    assert home.config() == before
+    assert [one.attempts for one in home.deliveries()] == [1] * 4
+
+
+@sizes
+def test_replays(filled, home, segment, size):
+    one = filled(size)
+    one.press("3")
+    for number in range(ROUNDS):
+        one.write("wy")
+        segment.until(lambda events, number=number: len(events) == 5 + number)
+        one.shows(f"Deliveries ── {5 + number} ")
+    one.write(f"/id:1{ENTER}Ry")
+    one.shows("/id:1 ── 1 of")
+    one.press("q")
+    assert one.leave() == 0
+
+
+@sizes
+def test_environments(filled, home, segment, size):
+    one = filled(size)
+    for number in range(ROUNDS):
+        key = f"{KEY[:-4]}{number:04}"
+        one.write(f"1a{key}{ENTER}")
+        one.until(lambda key=key: environment(home)["write_key"] == key)
+        one.write(f"e{TAB}{ctrl('u')}{number % 40 + 1}{ENTER}")
+        one.until(lambda rate=number % 40 + 1: environment(home).get("requests_per_second") == rate)
+        one.write(f"nstaging-{number}{ENTER}{key[::-1]}{ENTER}")
+        one.shows(f"key of staging-{number} saved", gone="Write key of")
+        one.write("Xy")
+        one.shows(f"staging-{number} removed")
+        one.write(f"1{DOWN}")
+    assert len(segment.events) == 4
+    one.press("q")
+    assert one.leave() == 0
+
+
+@sizes
+def test_payload(filled, home, segment, size):
+    one = filled(size)
+    other = home.sample("webhooks.jsonl")
+    for number in range(ROUNDS):
+        one.write(f"2o{ctrl('u')}{other}{ENTER}")
+        one.shows("webhooks.jsonl")
+        one.write(f":{number % 20 + 2}{ENTER}")
+        one.shows(f"webhooks.jsonl  {number % 20 + 2} of 25")
+        one.write(f"o{ctrl('u')}{home.folder}/fl{TAB}{ENTER}n")
+        one.shows("flat.jsonl  2 of 4")
+        one.write(f"S{ESCAPE}S{ENTER}Sn")
+        one.write(f":1{ENTER}")
+        one.shows("flat.jsonl  1 of 4")
+    assert len(segment.events) == 4
+    one.press("q")
+    assert one.leave() == 0
