@@ -17,8 +17,11 @@ from msgspec import Struct
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.document import dotted, nearest
 from sprig_tui.config.findings import environment_findings, key_findings
+from sprig_tui.config.held import all_held
 from sprig_tui.config.keysource import PREFIX, variable_of
+from sprig_tui.config.paths import Paths, find_paths
 from sprig_tui.config.sections import KNOWN
+from sprig_tui.config.starting import missing_since
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.address import is_address
 
@@ -60,6 +63,9 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     document = settings.document
     there = "is understood" if document.mode is not None else "is not there: the defaults hold"
     yield Check("config", "ok", f"{document.file} {there}")
+    paths = find_paths()
+    yield from (Check("config", "warning", text, hint) for text, hint in missing_since(paths, settings))
+    yield from held_checks(paths)
     for name in settings.unknown_tables:
         kind = "table" if isinstance(document.tables[name], dict) else "key"
         yield Check(
@@ -92,6 +98,12 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     yield from (Check("environments", finding.level, finding.message, finding.hint) for finding in clashes)
     if not clashes:
         yield from _ids(settings)
+
+
+def held_checks(paths: Paths) -> Iterator[Check]:
+    """Processes that go on with the config from before, since what is on disk is not to be used."""
+    for held in all_held(paths):
+        yield Check("config", "warning", f"process {held.pid} goes on with the one from before: {held.why}", held.hint)
 
 
 def _ids(settings: Settings) -> Iterator[Check]:

@@ -41,12 +41,13 @@ def doctor(offline: bool, timeout: float, as_json: bool) -> int:
 
 
 async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
-    from sprig_tui.cli.checks import Check, config_checks, journal_checks, terminal_check
+    from sprig_tui.cli.checks import Check, config_checks, held_checks, journal_checks, terminal_check
+    from sprig_tui.config.paths import find_paths
 
     try:
         settings = open_settings(quiet=True)
     except ConfigError as error:
-        return [Check("config", "fault", error.message, error.hint), terminal_check()]
+        return [Check("config", "fault", error.message, error.hint), *held_checks(find_paths()), terminal_check()]
     found = [*config_checks(settings), *await journal_checks(settings), terminal_check()]
     if not offline:
         from sprig_tui.cli.reaching import endpoint_checks

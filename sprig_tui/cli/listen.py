@@ -192,7 +192,8 @@ class _Listener:
         def taken_up(settings: Settings) -> None:
             station.use(settings.rules, self._terms.environments(settings))
 
-        others = [asyncio.create_task(keep_current(engine, self._settings, self._terms, taken_up))]
+        keeping = keep_current(engine, self._settings, self._terms, taken_up, held=station.hold_config)
+        others = [asyncio.create_task(keeping)]
         if status_every:
             others.append(asyncio.create_task(_tell(station, engine, journal, status_every)))
         try:

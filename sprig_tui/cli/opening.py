@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def open_settings(*, quiet: bool = False) -> Settings:
-    """The settings; what is off in them is said on stderr. Raises ConfigError."""
+    """The settings; what is off in them is said on stderr, and what they had last time. Raises ConfigError."""
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.settings import load_settings
+    from sprig_tui.config.starting import load_at_start, missing_since
 
-    settings = load_settings(find_paths())
+    paths = find_paths()
+    settings = load_at_start(paths)
     if not quiet:
+        for text, hint in missing_since(paths, settings):
+            diagnostics.warning(text, hint)
         for text in settings.warnings:
             diagnostics.warning(text)
         for name, meant in misspelt(settings):

@@ -15,7 +15,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
 from sprig_tui.cli.opening import open_settings, opened_journal
-from sprig_tui.cli.reloading import keep_current
+from sprig_tui.cli.reloading import keep_current, nobody
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
@@ -190,7 +190,8 @@ class _Run:
             if watchpost is not None:
                 watchpost.use(self._terms.environments(settings))
 
-        await keep_current(engine, self._settings, self._terms, taken_up)
+        held = watchpost.hold_config if watchpost is not None else nobody
+        await keep_current(engine, self._settings, self._terms, taken_up, held=held)
 
 
 def _unheard(_environment: str, _answer: Answer) -> None:

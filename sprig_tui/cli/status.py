@@ -90,6 +90,8 @@ class _Look:
         orphans: tuple[Hold, ...],
     ) -> None:
         from sprig_tui.clock import SystemClock
+        from sprig_tui.config.held import all_held
+        from sprig_tui.config.paths import find_paths
 
         self.settings = settings
         self.counts = counts
@@ -97,6 +99,7 @@ class _Look:
         self.oldest = oldest
         self.workers = workers
         self.orphans = orphans
+        self.held = all_held(find_paths())
         self.now = SystemClock().now()
         known = {*counts.by_environment, *lanes}
         self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
@@ -171,6 +174,8 @@ def _lines(found: _Look) -> Iterator[str]:
     for name in dict.fromkeys(hold.environment for hold in found.orphans):
         held = orphaned_text([hold for hold in found.orphans if hold.environment == name])
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
+    for one in found.held:
+        yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
     yield headcount(found.workers)
     if found.workers:
         yield from roster(found.workers, found.now)
@@ -206,4 +211,11 @@ def _as_json(found: _Look) -> dict[str, Any]:
         times = {"started_at": iso_time(worker.started_at), "seen_at": iso_time(worker.seen_at)}
         workers.append({**fields, **times, "rate": round(worker.rate, 1)})
     orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in found.orphans]
-    return {"at": iso_time(found.now), "environments": environments, "workers": workers, "held_by_gone": orphans}
+    held = [{"pid": one.pid, "why": one.why, "hint": one.hint, "since": iso_time(one.since)} for one in found.held]
+    return {
+        "at": iso_time(found.now),
+        "environments": environments,
+        "workers": workers,
+        "held_by_gone": orphans,
+        "config_held": held,
+    }

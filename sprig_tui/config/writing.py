@@ -8,6 +8,7 @@ from sprig_tui.config.atomically import make_folder, write_atomically
 from sprig_tui.config.document import Document, digest_of, parse, read_document
 from sprig_tui.config.editing import Value, edit_environment, edit_table, remove_environment
 from sprig_tui.config.locking import locked
+from sprig_tui.config.memory import ConfigMemory
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import check_name, settings_of
 from sprig_tui.errors import ConfigError
@@ -54,10 +55,20 @@ def _change(paths: Paths, change: Callable[[str], str], digest: str | None) -> s
         mark = BOM if text.startswith(BOM) else ""
         data = (mark + change(text.removeprefix(mark))).encode("utf-8")
         # What could not be read back must never be written: the next start would fail on it.
-        settings_of(_read_back(document, data), paths, {})
+        written = _read_back(document, data)
+        settings_of(written, paths, {})
         if data != document.data:
             write_atomically(target, data)
+            _vouch(paths, document, written)
         return digest_of(data)
+
+
+def _vouch(paths: Paths, before: Document, written: Document) -> None:
+    """Tell running processes that this is whole; not where what it was made from may be a file that broke off."""
+    memory = ConfigMemory(paths)
+    seen = memory.seen()
+    if seen.digest and before.digest in (seen.digest, seen.written):
+        memory.remember(written, written=True)
 
 
 def _read_back(document: Document, data: bytes) -> Document:

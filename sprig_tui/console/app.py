@@ -118,6 +118,7 @@ class SprigTui(QueuedInput, Appearance):
         """However it ends: a console that was left properly did this before."""
         self.keyboard.close()
         await self._background.end()
+        self.parts.desk.close()
 
     def _core_changed(self) -> None:
         self._background.stir()
@@ -138,7 +139,7 @@ class SprigTui(QueuedInput, Appearance):
         """The person looks elsewhere."""
         self._background.watched = False
 
-    async def _read_config(self) -> bool:
+    async def _read_config(self) -> str:
         try:
             return await self.parts.desk.look()
         finally:

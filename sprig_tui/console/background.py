@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 class Background:
     """Begins after the first paint, ends before the last.
 
-    `look` reads the config again if it changed, and tells whether it did. `show` gets each new picture, `tell` and
+    `look` reads the config again if it changed, and says so in words. `show` gets each new picture, `tell` and
     `warn` what a person should read.
     """
 
@@ -31,7 +31,7 @@ class Background:
         self,
         core: Core,
         *,
-        look: Callable[[], Awaitable[bool]],
+        look: Callable[[], Awaitable[str]],
         show: Callable[[Vitals], None],
         tell: Say,
         warn: Say,
@@ -110,7 +110,7 @@ class Background:
         while True:
             await asyncio.sleep(IDLE)
             try:
-                if await self._look():
-                    self._tell("the config changed on disk; it was read again")
+                if said := await self._look():
+                    self._tell(said)
             except SprigTuiError as error:
                 self._warn(f"{error.message}; going on with the settings from before\n{error.hint}")

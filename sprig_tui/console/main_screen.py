@@ -171,7 +171,7 @@ class MainScreen(Zooming):
         """Warnings: trouble now, the config, the payload in view."""
         trouble = (self.vitals.trouble,) if self.vitals.trouble else ()
         foreign = (self._foreign,) if self._foreign else ()
-        misread = (self.console.parts.desk.fault,) if self.console.parts.desk.fault else ()
+        misread = tuple(filter(None, (self.console.parts.desk.fault, self.console.parts.desk.missing)))
         self.environments.doubts = (*trouble, *misread, *foreign, *self.console.doubts)
         if "deliveries" in self.panes:
             # narrow, the Environments pane is folded, and the status line too short for what to do about it

@@ -90,6 +90,10 @@ class Station:
         self._reception.use(rules, environments)
         self._receiver.guard = self._monitors.guard = Guard(environments, trusting=self._trusting)
 
+    def hold_config(self, why: str) -> None:
+        """Say at `/readyz` why the config on disk is not in use; an empty text where it is."""
+        self._monitors.config = why
+
     def stop(self) -> None:
         """Say at `/readyz` that nothing new should come here."""
         self._monitors.stopping = True

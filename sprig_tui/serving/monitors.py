@@ -36,6 +36,8 @@ class Monitors:
         self._refused = refused
         self.stopping = False
         """Said by `/readyz`, so that nothing new is sent here."""
+        self.config = ""
+        """Why the config on disk is not the one in use; empty where it is. That makes nothing unready."""
         self._health = health
 
     def routes(self) -> list[Route]:
@@ -55,7 +57,12 @@ class Monitors:
     async def _readyz(self, request: Request) -> Response:
         ready, facts = await self._health.ready()
         ready = ready and not self.stopping
-        told = {"ready": ready, "stopping": self.stopping, **(facts if self._trusts(request) else {})}
+        told: dict[str, Any] = {"ready": ready, "stopping": self.stopping}
+        if self._trusts(request):
+            told |= {
+                **facts,
+                "config": f"going on with the one from before: {self.config}" if self.config else "in use",
+            }
         return json_answer(told, 200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:

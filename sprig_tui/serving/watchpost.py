@@ -39,6 +39,10 @@ class Watchpost:
         """Go on with other tokens."""
         self._monitors.guard = Guard(environments, trusting=self._trusting)
 
+    def hold_config(self, why: str) -> None:
+        """Say at `/readyz` why the config on disk is not in use; an empty text where it is."""
+        self._monitors.config = why
+
     def stop(self) -> None:
         """Say at `/readyz` that it ends."""
         self._monitors.stopping = True

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
 from sprig_tui.config.editing import Value
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.reload import ConfigReload, listed
+from sprig_tui.config.starting import missing_since
 from sprig_tui.config.writing import drop_environment, save_console, save_environment
 from sprig_tui.console.core import Core
-from sprig_tui.console.environments.config_watch import ConfigWatch
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 Reloaded = Callable[["Settings"], Coroutine[None, None, None]]
 
@@ -26,23 +30,35 @@ class ConfigDesk:
         """`reloaded` hears of other settings, whoever wrote them."""
         self._core = core
         self._reloaded = reloaded
-        self._watch = ConfigWatch(core.sources.paths.config_file, core.settings.document.digest)
+        self.missing = "; ".join(f"{text}; {hint}" for text, hint in missing_since(core.sources.paths, core.settings))
+        """What the config had when it was last in use and did not have at the start."""
+        self._reload = ConfigReload(core.sources.paths, core.settings, core.sources.load)
         self._busy = asyncio.Lock()
-        self.fault = ""
-        """Why the config as it is on disk is not the one in use, for as long as that is so."""
 
-    async def look(self) -> bool:
-        """Read the config again if it changed on disk; whether it did. Raises ConfigError when it cannot be used."""
-        if self._busy.locked() or not self._watch.changed():
-            return False
+    @property
+    def fault(self) -> str:
+        """Why the config as it is on disk is not the one in use, for as long as that is so."""
+        found = self._reload
+        return f"{found.message}; {found.hint}; going on with the settings from before" if found.message else ""
+
+    async def look(self) -> str:
+        """Read the config again; what to tell of it, empty where nothing is new.
+
+        Raises ConfigError, once, when it cannot be used: then the settings are as they were.
+        """
+        if self._busy.locked():
+            return ""
         async with self._busy:
-            await self._read()
-        return True
+            return await self._look()
 
     async def read_again(self) -> None:
         """Read the settings though the config is the same: what pulls learnt of surveys is part of them."""
         async with self._busy:
-            await self._read()
+            await self._look()
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        self._reload.close()
 
     async def save(self, seen: Environment | None, name: str, changes: Mapping[str, Value | None]) -> None:
         """Write keys of one environment (None removes one) and go on with them.
@@ -64,8 +80,7 @@ class ConfigDesk:
         """Write the theme that was picked; as `save`. Nothing is written where the config names it already."""
         async with self._busy:
             seen = self._core.settings.console.get("theme")
-            if self._watch.changed():
-                await self._read()
+            await self._look_first()
             now = self._core.settings.console.get("theme")
             if now != seen:
                 raise ConfigError("the theme was changed on disk meanwhile; nothing was written", hint="pick it again")
@@ -73,8 +88,7 @@ class ConfigDesk:
                 await self._write(save_console, self._core.sources.paths, {"theme": name})
 
     async def _check(self, seen: Environment | None, name: str) -> None:
-        if self._watch.changed():
-            await self._read()
+        await self._look_first()
         if self._core.settings.environments.get(name) != seen:
             raise ConfigError(
                 f"environment {name} was changed on disk meanwhile; nothing was written",
@@ -83,15 +97,26 @@ class ConfigDesk:
 
     async def _write(self, write: Callable[..., str], *arguments: object) -> None:
         digest = await asyncio.to_thread(write, *arguments, digest=self._core.settings.document.digest)
-        self._watch.know(digest)
-        await self._read()
+        await self._look(written=digest)
 
-    async def _read(self) -> None:
-        try:
-            settings = await asyncio.to_thread(self._core.sources.load)
-        except ConfigError as error:
-            self.fault = f"{error.message}; {error.hint}; going on with the settings from before"
-            raise
-        self.fault = ""
-        self._watch.know(settings.document.digest)
-        await self._reloaded(settings)
+    async def _look_first(self) -> None:
+        """Know what is on disk before it is written over; raises ConfigError where that is not to be used."""
+        await self._look()
+        if self._reload.message:
+            raise ConfigError(f"{self._reload.message}; nothing was written", hint=self._reload.hint)
+
+    async def _look(self, *, written: str = "") -> str:
+        news = await asyncio.to_thread(self._reload.look, written=written)
+        if news is None:
+            return ""
+        if news.kind == "held":
+            _log.warning("going on with the config as it was: %s", news.message)
+            raise ConfigError(news.message, hint=news.hint)
+        if news.kind == "changed":
+            self._reload.take(news.settings)
+            self.missing = ""
+        await self._reloaded(news.settings)
+        if not news.lost or written:
+            return "the config changed on disk; it was read again"
+        _log.warning("the config no longer has %s", listed(news.lost))
+        return f"the config changed on disk; it no longer has {listed(news.lost)}"

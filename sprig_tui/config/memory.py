@@ -1,0 +1,70 @@
+"""Config memory: what the config set when it was last in use, kept in the state folder without any value.
+
+A process that starts without the config it had last time can say so. It also tells what a command of ours wrote
+(`written`): that is whole, however much it lacks.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.config.atomically import make_folder, write_atomically
+from sprig_tui.config.contents import Path, contents_of
+from sprig_tui.config.document import Document
+from sprig_tui.config.paths import Paths
+from sprig_tui.errors import ConfigError
+
+FILE = "config-seen.json"
+VERSION = 1
+
+
+class ConfigSeen(Struct, frozen=True, kw_only=True):
+    """The config as it was last in use."""
+
+    version: int = VERSION
+    file: str = ""
+    digest: str = ""
+    """Empty where none was ever seen."""
+    at: int = 0
+    """Wall time, milliseconds since 1970 UTC."""
+    keys: tuple[Path, ...] = ()
+    """See `contents_of`."""
+    written: str = ""
+    """Digest of what a command of ours wrote last."""
+
+
+class ConfigMemory:
+    """What is remembered of the config of these paths; where it cannot be kept, nothing is."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.file = paths.state_dir / FILE
+        self._config = str(paths.config_file)
+
+    def seen(self) -> ConfigSeen:
+        """What is remembered; of another file, or unreadable, it counts as nothing."""
+        try:
+            found = msgspec.json.decode(self.file.read_bytes(), type=ConfigSeen)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            return ConfigSeen()
+        return found if found.file == self._config and found.version <= VERSION else ConfigSeen()
+
+    def remember(self, document: Document, *, written: bool = False) -> None:
+        """This config is in use now. An absent one is not remembered: then what was there before is."""
+        before = self.seen()
+        mine = document.digest if written else before.written
+        if document.mode is None or (before.digest, before.written) == (document.digest, mine):
+            return
+        now = ConfigSeen(
+            file=self._config,
+            digest=document.digest,
+            at=time.time_ns() // 1_000_000,
+            keys=tuple(sorted(contents_of(document.tables))),
+            written=mine,
+        )
+        with suppress(ConfigError):
+            make_folder(self.file.parent)
+            write_atomically(self.file, msgspec.json.encode(now))

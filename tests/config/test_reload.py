@@ -1,0 +1,209 @@
+"""What a running process takes up of a config that others write, and what not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.config.held import all_held
+from sprig_tui.config.paths import in_folder
+from sprig_tui.config.reload import SETTLE_S, ConfigReload
+from sprig_tui.config.settings import load_settings
+from sprig_tui.config.starting import load_at_start, missing_since
+from sprig_tui.config.writing import drop_environment, save_environment
+
+WHOLE = """\
+[environments.production]
+write_key = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+endpoint = "eu"
+webhook_token = "production-token-0123456789"
+[environments.staging]
+endpoint = "https://segment.example"
+[mapping]
+hash = ["properties.email"]
+omit = ["properties.attributes.plan"]
+"""
+
+
+class Followed:
+    """A config file, and a process that follows it."""
+
+    def __init__(self, home: Path, text: str | None = WHOLE) -> None:
+        self.paths = in_folder(str(home))
+        self.file = self.paths.config_file
+        home.mkdir(exist_ok=True)
+        if text is not None:
+            self.file.write_text(text)
+        self.now = 0.0
+        self.reload = ConfigReload(self.paths, self.load(), self.load, monotonic=lambda: self.now)
+
+    def load(self):
+        return load_settings(self.paths, {})
+
+    def look(self, text: str | None = None, **how: bool) -> str:
+        """What a look says after this was written: its kind, and what was lost or is held against it."""
+        if text is not None:
+            self.file.write_text(text)
+        news = self.reload.look(**how)
+        if news is None:
+            return ""
+        if news.kind == "changed":
+            self.reload.take(news.settings)
+        return f"{news.kind}: {', '.join(news.lost)}{news.message}".replace(f"{self.file}", "it")
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    return Followed(tmp_path / "home")
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "is not there": lambda file: file.unlink(),
+    "is empty": lambda file: file.write_text(""),
+    "is empty ": lambda file: file.write_text("# later\n\n"),
+    "not valid TOML": lambda file: file.write_text(WHOLE[:60]),
+    "breaks off": lambda file: file.write_text(WHOLE.partition("[mapping]")[0]),
+    "breaks off ": lambda file: file.write_text(WHOLE.replace("eu", "us").partition("[environments.staging]")[0]),
+    "unknown key": lambda file: file.write_text(WHOLE + "hide = []\n"),
+    "not UTF-8": lambda file: file.write_bytes(b"\xff\xfe"),
+    "is a folder": lambda file: (file.unlink(), file.mkdir()),
+    "points to": lambda file: (file.unlink(), file.symlink_to("elsewhere")),
+}
+
+
+@pytest.mark.parametrize("why", BROKEN)
+def test_what_is_not_whole_is_never_taken_up(followed, why):
+    BROKEN[why](followed.file)
+    said = followed.look()
+    assert said.startswith("held: it")
+    assert why.strip() in said
+    followed.now += 10 * SETTLE_S
+    assert followed.look() == "", "said once"
+    assert followed.reload.settings.rules.hash == {"properties.email"}
+    [held] = all_held(followed.paths)
+    assert (held.pid, why.strip() in held.why) == (os.getpid(), True)
+    if followed.file.is_dir():
+        followed.file.rmdir()
+    followed.file.unlink(missing_ok=True)
+    assert followed.look(WHOLE) == "restored: "
+    assert all_held(followed.paths) == ()
+
+
+def test_what_loses_nothing_is_taken_up_at_once(followed):
+    assert followed.look(WHOLE.replace("eu", "us")) == "changed: "
+    assert followed.look(WHOLE + "[delivery]\ngzip = true\n") == "changed: "
+    assert followed.look(WHOLE + '[delivery]\ngzip = true\n[console]\ntheme = "nord"\n') == "changed: "
+    assert followed.look(WHOLE + "[delivery]\ngzip = true\n") == "changed: ", "the console's own"
+    assert followed.reload.settings.delivery.gzip
+
+
+def test_what_loses_something_is_taken_up_when_it_has_stood_still_and_named(followed):
+    less = WHOLE.replace("hash", "# hash").replace('webhook_token = "production-token', 'webhook_token = ""\n#')
+    lost = "environments.production.webhook_token, mapping.hash"
+    assert followed.look(less) == f"held: it lacks {lost}"
+    followed.now += SETTLE_S - 1
+    assert followed.look(less + "# more to come\n") == "", "not still yet, for the same reason"
+    followed.now += SETTLE_S - 1
+    assert followed.look() == ""
+    followed.now += 1
+    assert followed.look() == f"changed: {lost}"
+    assert followed.reload.settings.environments["production"].webhook_token is None
+
+
+def test_one_rule_of_a_list_is_named_by_itself(followed):
+    followed.look(WHOLE.replace('"properties.email"', '"properties.response"'))
+    followed.now += SETTLE_S
+    assert followed.look() == "changed: mapping.hash properties.email"
+
+
+def test_a_person_may_confirm_what_lacks_its_end(followed):
+    less = WHOLE.partition("[mapping]")[0]
+    assert followed.look(less).startswith("held: it breaks off")
+    assert followed.look(confirmed=True) == "changed: mapping"
+    assert followed.look("", confirmed=True) == "held: it is empty", "nobody means that"
+
+
+def test_what_our_own_commands_write_is_whole(followed):
+    drop_environment(followed.paths, "staging")
+    assert followed.look() == "changed: environments.staging"
+    save_environment(followed.paths, "production", {"webhook_token": None})
+    assert followed.look() == "changed: environments.production.webhook_token"
+
+
+def test_our_own_command_does_not_make_half_a_config_whole(followed):
+    followed.file.write_text(WHOLE.partition("[mapping]")[0])
+    save_environment(followed.paths, "staging", {"protected": True})
+    followed.now += SETTLE_S
+    assert followed.look().startswith("held: it")
+    assert followed.reload.settings.rules.hash
+
+
+def test_a_file_that_was_never_there_may_come_and_its_absence_holds_nothing_up(tmp_path):
+    followed = Followed(tmp_path / "home", None)
+    assert followed.look() == ""
+    assert followed.look(WHOLE) == "changed: "
+
+
+def test_a_folder_that_is_swapped_behind_a_link_is_one_change(tmp_path):
+    """As Kubernetes replaces a ConfigMap: ..data, on the way to the file, becomes a link to another folder."""
+    home = tmp_path / "home"
+    for name, text in (("..1", WHOLE), ("..2", WHOLE.replace("eu", "us"))):
+        (home / name).mkdir(parents=True)
+        (home / name / "config.toml").write_text(text)
+    (home / "..data").symlink_to("..1")
+    (home / "config.toml").symlink_to("..data/config.toml")
+    followed = Followed(home, None)
+    (home / "..new").symlink_to("..2")
+    (home / "..new").replace(home / "..data")
+    assert followed.look() == "changed: "
+    (home / "..data").unlink()
+    assert followed.look().startswith("held: it points to")
+
+
+def test_the_memory_has_names_and_no_values(followed):
+    [kept] = followed.paths.state_dir.iterdir()
+    text = kept.read_text()
+    assert "webhook_token" in text
+    assert "properties.email" in text
+    assert "production-token" not in text
+    assert "Zq8T" not in text
+
+
+def test_a_start_without_what_was_there_last_time_says_so(followed):
+    followed.file.write_text(WHOLE.partition("[mapping]")[0])
+    [(text, _)] = missing_since(followed.paths, followed.load())
+    assert "lacks what it had" in text
+    assert text.endswith(": mapping")
+    followed.file.unlink()
+    [(text, hint)] = missing_since(followed.paths, followed.load())
+    assert "is not there, and was on" in text
+    assert text.endswith("the defaults hold for environments, mapping")
+    assert "config-seen.json" in hint
+    followed.file.write_text(WHOLE)
+    assert list(missing_since(followed.paths, followed.load())) == []
+
+
+def test_a_start_waits_a_moment_for_a_config_that_is_being_replaced(followed):
+    followed.file.unlink()
+    steps = [lambda: followed.file.write_text("[mapp"), lambda: followed.file.write_text(WHOLE)]
+
+    def sleep(_seconds: float) -> None:
+        followed.now += 1
+        steps.pop(0)()
+
+    settings = load_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now)
+    assert settings.rules.hash == {"properties.email"}
+    assert steps == []
+
+
+def test_a_start_does_not_wait_for_ever(followed):
+    followed.file.unlink()
+
+    def sleep(seconds: float) -> None:
+        followed.now += seconds
+
+    assert load_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now).document.mode is None
+    assert 2 < followed.now < 5
