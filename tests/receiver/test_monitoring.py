@@ -25,7 +25,7 @@ async def test_alive_and_ready(serve):
     done = await served.client.get("/readyz")
     assert (done.status_code, done.json()) == (
         200,
-        {"ready": True, "stopping": False, "journal": "writable", "lanes": {}},
+        {"ready": True, "stopping": False, "journal": "writable", "lanes": {}, "config": "in use"},
     )
 
 

@@ -48,7 +48,11 @@ async def test_ready_until_it_stops_or_the_journal_does(serve):
             "stopping": False,
             "journal": "writable",
             "lanes": {},
+            "config": "in use",
         }
+        post.watchpost.hold_config("it is empty")
+        told = (await post.ask("/readyz")).json()
+        assert (told["ready"], told["config"]) == (True, "going on with the one from before: it is empty")
         post.watchpost.stop()
         done = await post.ask("/readyz")
         assert (done.status_code, done.json()["stopping"]) == (503, True)
