@@ -47,6 +47,7 @@ class Check(Struct, frozen=True):
         "lanes",
         "disk",
         "terminal",
+        "proxy",
         "endpoint",
         "clock",
         "workspace",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,7 +12,11 @@ import httpx
 
 from sprig_tui.cli.checks import Check
 from sprig_tui.config.durations import format_duration
+from sprig_tui.errors import ConfigError
+from sprig_tui.http.client import http_client
+from sprig_tui.http.route import Route, route_to
 from sprig_tui.http.trouble import describe
+from sprig_tui.http.trust import trust_named
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -29,17 +33,25 @@ async def endpoint_checks(settings: Settings, timeout_s: float) -> list[Check]:
         if found.write_key is not None:
             urls.setdefault(found.base_url, []).append(name)
     checks: list[Check] = []
-    try:
-        client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False)
-    except (httpx.InvalidURL, ValueError, OSError) as error:
-        hint = "look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
-        return [
-            Check("endpoint", "fault", f"proxy or certificate settings cannot be used ({type(error).__name__})", hint)
-        ]
-    async with client:
-        for url, names in (urls or {DEFAULT: []}).items():
+    for url, names in (urls or {DEFAULT: []}).items():
+        try:
+            route = route_to(url)
+            client = http_client(url, timeout=timeout_s)
+        except ConfigError as error:
+            return [Check("endpoint", "fault", error.message, error.hint)]
+        checks.extend(_route_checks(url, route))
+        async with client:
             checks.extend(await _reached(client, url, names, timeout_s))
     return checks
+
+
+def _route_checks(url: str, route: Route) -> Iterator[Check]:
+    if route.proxy:
+        yield Check("proxy", "ok", f"{url} is asked through {route.name}, which {route.variable} names")
+    for note in route.notes:
+        yield Check("proxy", "warning", note, "correct it: a host that it was meant for goes through the proxy")
+    for variable, place in trust_named():
+        yield Check("proxy", "ok", f"{variable} names whom to trust over TLS: {place}")
 
 
 async def _reached(client: httpx.AsyncClient, url: str, names: Iterable[str], timeout_s: float) -> list[Check]:

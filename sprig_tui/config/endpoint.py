@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.address import is_loopback
 from sprig_tui.segment.limits import ENDPOINTS, PUBLIC_APIS
 
 _HINT = "use us, eu or an https:// address without a query"
@@ -101,13 +101,3 @@ def _without_route(given: str, parts: SplitResult, routes: Iterable[str]) -> tup
             short = parts._replace(path=path.removesuffix(route)).geturl()
             return short, f"{given} was taken as {short}: the route {route} is added at each request"
     return parts._replace(path=path).geturl(), ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether this name or address is this machine, without asking the network."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import httpx
 
+from sprig_tui.http.trust import trust_advice
+
+PROXY_LOCKED = "the proxy wants a user and password (407)"
 _ERRNO = {
     errno.ECONNREFUSED: "connection refused",
     errno.ECONNRESET: "connection reset",
@@ -36,7 +39,8 @@ def describe(error: Exception, *, host: str, timeout_s: float) -> str:
         return _timeout(error, timeout_s)
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"certificate of {host} not trusted: {cause.verify_message or 'verification failed'}"
+            why = cause.verify_message or "verification failed"
+            return f"certificate of {host} not trusted: {why}; {trust_advice()}"
         if isinstance(cause, ssl.SSLError):
             return f"tls failed: {(cause.reason or 'protocol error').replace('_', ' ').lower()}"
         if isinstance(cause, socket.gaierror | UnicodeError):
@@ -59,7 +63,7 @@ def _timeout(error: httpx.TimeoutException, timeout_s: float) -> str:
 
 def _by_class(error: Exception, host: str) -> str:
     if isinstance(error, httpx.ProxyError):
-        return "the proxy refused the connection"
+        return _by_proxy(str(error)[:3], host)
     if isinstance(error, httpx.RemoteProtocolError):
         closed = "disconnected" in str(error) or "closed connection" in str(error)
         return "connection closed without an answer" if closed else "answer is not http"
@@ -68,6 +72,16 @@ def _by_class(error: Exception, host: str) -> str:
     if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.CloseError):
         return "connection reset"
     return f"network error ({type(error).__name__})"
+
+
+def _by_proxy(status: str, host: str) -> str:
+    """By the status with which httpcore begins the text of a refused CONNECT; a SOCKS proxy has none."""
+    if status == "407":
+        return PROXY_LOCKED
+    if status.isdecimal():
+        can = "does not let" if status.startswith("4") else "cannot reach"
+        return f"the proxy {can} {host}{' be reached' if status.startswith('4') else ''} ({status})"
+    return "the proxy refused the connection"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import gzip as gzip_codec
 import re
-import ssl
 import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -19,8 +18,9 @@ import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import retry_after
-from sprig_tui.http.trouble import describe
+from sprig_tui.http.trouble import PROXY_LOCKED, describe
 from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify
 
 MAX_ANSWER_BYTES = 65_536
@@ -64,8 +64,8 @@ class TrackingClient:
     """One environment's way to Segment: `async with TrackingClient(base_url, key, clock=...) as client`.
 
     `base_url` has no `/v1`. `timeout` is seconds for each phase of a request (waiting for a connection, connecting,
-    writing, each read), `deadline` seconds for all of it, four times that unless given. TLS is verified; proxies and
-    SSL_CERT_FILE are taken from the environment. Redirects are not followed: one means a wrong URL or a network's
+    writing, each read), `deadline` seconds for all of it, four times that unless given. Proxies and trust are those
+    of `http_client`. Redirects are not followed: one means a wrong URL or a network's
     sign-in page, so its kind is `retry` with `endpoint_fault`, the events wait, and none is lost.
     Raises ConfigError for an address that cannot be used.
     """
@@ -98,23 +98,15 @@ class TrackingClient:
         }
         if gzip:
             self._headers["Content-Encoding"] = "gzip"
-        try:
-            self._http = httpx.AsyncClient(
-                verify=_trust(base_url),
-                timeout=timeout,
-                limits=httpx.Limits(
-                    max_connections=connections,
-                    max_keepalive_connections=connections,
-                    keepalive_expiry=_KEEP_ALIVE_S,
-                ),
-                follow_redirects=False,
-                trust_env=True,
-            )
-        except (httpx.InvalidURL, ValueError, OSError) as error:
-            raise ConfigError(
-                f"the proxy or certificate settings of this machine cannot be used ({type(error).__name__})",
-                hint="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from None
+        self._http = http_client(
+            base_url,
+            timeout=timeout,
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=_KEEP_ALIVE_S,
+            ),
+        )
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -177,6 +169,8 @@ class TrackingClient:
         status = response.status_code
         if 300 <= status < 400:
             return f"redirected to {self._redirect_host(response)}: check the endpoint"
+        if status == 407:
+            return PROXY_LOCKED
         return _code_in(text) or f"http {status}"
 
     def _redirect_host(self, response: httpx.Response) -> str:
@@ -248,11 +242,6 @@ def _host_of(base_url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError("the endpoint is not an http or https address", hint="use us, eu or a URL")
     return parts.hostname
-
-
-def _trust(base_url: str) -> ssl.SSLContext | bool:
-    """Whom to believe over TLS: for https the usual authorities; for http nobody, which spares reading their list."""
-    return True if urlsplit(base_url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _iso(milliseconds: int) -> str:

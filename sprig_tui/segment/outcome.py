@@ -37,7 +37,8 @@ _BY_STATUS: Final = {
     # The 4xx that the official clients repeat, and the 5xx that they never do.
     **dict.fromkeys((408, 410, 429, 460), RETRY),
     **dict.fromkeys((501, 505), REFUSED_ENDPOINT),
-    511: NOT_SEGMENT,
+    # A network's sign-in page, and a proxy that wants a password.
+    **dict.fromkeys((407, 511), NOT_SEGMENT),
 }
 _BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
 
@@ -51,7 +52,8 @@ def classify(status: int) -> Outcome:
     | 401, 403           | key-refused |                                                                           |
     | 400, 413, 422      | refused     | bisect                                                                    |
     | 408, 410, 429, 460 | retry       |                                                                           |
-    | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 407 a proxy, 415 not Segment   |
+    | 407                | retry       | endpoint fault: it is the proxy that wants a user and password            |
+    | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 415 not Segment                |
     | 501, 505           | refused     | endpoint fault                                                            |
     | other 5xx          | retry       | 511 is a network's sign-in page: endpoint fault as well                   |
     | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page; both pass, |

@@ -20,6 +20,7 @@ import httpx
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
 from sprig_tui.http.trouble import describe
 from sprig_tui.segment.public_api_pages import (
@@ -94,24 +95,19 @@ class PublicApi:
         self._patience = PATIENCE_S
         try:
             self._host = httpx.URL(self._url).host or self._url
-            self._http = httpx.AsyncClient(
-                headers={
-                    "Authorization": f"Bearer {self._token}",
-                    "Accept": "application/vnd.segment.v1+json, application/json",
-                    # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": f"sprig-tui/{_version()}",
-                },
-                timeout=timeout,
-                follow_redirects=False,
-                trust_env=True,
-            )
-        except (httpx.InvalidURL, ValueError, OSError) as error:
-            raise ConfigError(
-                f"the address {self._url[:80]}, or this machine's proxy or certificate settings, cannot be used"
-                f" ({type(error).__name__})",
-                hint="look at [segment] region, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from None
+        except (httpx.InvalidURL, ValueError):
+            raise ConfigError(f"the address {self._url[:80]} cannot be used", hint="look at [segment] region") from None
+        self._http = http_client(
+            self._url,
+            headers={
+                "Authorization": f"Bearer {self._token}",
+                "Accept": "application/vnd.segment.v1+json, application/json",
+                # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"sprig-tui/{_version()}",
+            },
+            timeout=timeout,
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from sprig_tui.config.endpoint import is_loopback
+from sprig_tui.http.address import is_loopback
 from sprig_tui.serving.refusals import RefusedError
 
 _HINT = "use 127.0.0.1 or localhost, or send a webhook token"

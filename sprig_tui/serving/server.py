@@ -12,8 +12,8 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from sprig_tui.config.endpoint import is_loopback
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.address import is_loopback
 from sprig_tui.serving.acceptor import Acceptor
 from sprig_tui.serving.connections import Connections
 from sprig_tui.serving.limits import ConnectionLimits

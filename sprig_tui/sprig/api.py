@@ -15,6 +15,7 @@ import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
+from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import describe
 
@@ -58,8 +59,8 @@ class SprigClient:
     """One environment's way to Sprig's REST API: `async with SprigClient(url, key, clock=...) as client`.
 
     `base_url` has no `/v1`. The key goes as `Authorization: Bearer`, and chooses Production or Development (Sprig API
-    v2.2.1, overview). `timeout` is seconds for each phase of a request, `deadline` for all of it. TLS is verified,
-    proxies are taken from the environment, redirects are not followed, and bodies are read up to `max_body` bytes.
+    v2.2.1, overview). `timeout` is seconds for each phase of a request, `deadline` for all of it. Proxies and
+    trust are those of `http_client`, redirects are not followed, and bodies are read up to `max_body` bytes.
     Raises ConfigError for an address that cannot be used.
     """
 
@@ -80,25 +81,18 @@ class SprigClient:
         self._timeout = timeout
         self._deadline = 4 * timeout if deadline is None else deadline
         self._max_body = max_body
-        try:
-            self._http = httpx.AsyncClient(
-                headers={
-                    "Authorization": f"Bearer {self._key}",
-                    "Accept": "application/json",
-                    # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
-                    "Accept-Encoding": "gzip",
-                    "User-Agent": f"sprig-tui/{_version()}",
-                },
-                timeout=timeout,
-                limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE_S),
-                follow_redirects=False,
-                trust_env=True,
-            )
-        except (httpx.InvalidURL, ValueError, OSError) as error:
-            raise ConfigError(
-                f"the proxy or certificate settings of this machine cannot be used ({type(error).__name__})",
-                hint="look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            ) from None
+        self._http = http_client(
+            self._url,
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "Accept": "application/json",
+                # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
+                "Accept-Encoding": "gzip",
+                "User-Agent": f"sprig-tui/{_version()}",
+            },
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE_S),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -183,11 +177,13 @@ def classify(status: int) -> Kind:
     """The meaning of a final HTTP status on a list of Sprig's (facts: errors of API v2.2.1).
 
     403 is a missing or wrong key (there, and not 401), 429 the rate limit, 404 a query that nothing matches in the
-    older documentation. 408, 5xx and anything outside the known families pass; other 4xx and redirects do not.
+    older documentation. 407 (a proxy's), 408, 5xx and anything outside the known families pass; other 4xx and
+    redirects do not.
     """
     if 200 <= status < 300:
         return "ok"
-    known: dict[int, Kind] = {401: "key-refused", 403: "key-refused", 404: "none", 429: "limited", 408: "retry"}
+    known: dict[int, Kind] = {401: "key-refused", 403: "key-refused", 404: "none", 429: "limited"}
+    known |= {407: "retry", 408: "retry"}
     if status in known:
         return known[status]
     return "refused" if 300 <= status < 500 else "retry"

@@ -55,7 +55,7 @@ async def test_a_proxy_that_refuses_the_tunnel(
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     async with TrackingClient("https://segment.invalid", key, clock=clock) as client:
         answer = await client.send_batch(payload())
-    assert (answer.kind, answer.error) == ("retry", "the proxy refused the connection")
+    assert (answer.kind, answer.error) == ("retry", "the proxy wants a user and password (407)")
     assert proxy.asked[0].startswith(b"CONNECT segment.invalid:443 ")
     assert b"Basic WnE4" not in proxy.asked[0], "the write key is not for the proxy"
     assert "secret" not in repr(answer)

@@ -10,8 +10,8 @@ DELIVERED = set(range(200, 300))
 KEY_REFUSED = {401, 403}
 RETRY = {408, 410, 429, 460} | (set(range(500, 600)) - {501, 505, 511})
 CONTENT = {400, 413, 422}
-ENDPOINT_REFUSED = set(range(400, 500)) - KEY_REFUSED - RETRY - CONTENT | {501, 505}
-NOT_SEGMENT = set(range(100, 200)) | set(range(300, 400)) | {511} | set(range(600, 1000))
+ENDPOINT_REFUSED = set(range(400, 500)) - KEY_REFUSED - RETRY - CONTENT - {407} | {501, 505}
+NOT_SEGMENT = set(range(100, 200)) | set(range(300, 400)) | {407, 511} | set(range(600, 1000))
 
 
 @pytest.mark.parametrize(

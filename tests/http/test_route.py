@@ -1,0 +1,103 @@
+"""Which requests go through a proxy, told from the environment alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.errors import ConfigError
+from sprig_tui.http.no_proxy import read_no_proxy
+from sprig_tui.http.route import route_to
+
+PROXY = "http://user:secret@proxy.example:3128"
+SEGMENT = "https://api.segment.io"
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "http://127.0.0.1:9000",
+        "http://127.8.8.8",
+        "http://localhost:9000",
+        "https://Localhost.",
+        "http://sink.localhost",
+        "http://[::1]:9000",
+        "http://[::ffff:127.0.0.1]:9000",
+        "http://0.0.0.0:9000",
+    ],
+)
+def test_addresses_of_this_machine_are_asked_directly(own):
+    everything = {"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY}
+    assert route_to(own, everything).proxy == ""
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable"),
+    [
+        ({"HTTPS_PROXY": PROXY, "ALL_PROXY": "http://other.example"}, "HTTPS_PROXY"),
+        ({"https_proxy": PROXY, "HTTPS_PROXY": "http://other.example"}, "https_proxy"),
+        ({"ALL_PROXY": PROXY, "HTTP_PROXY": "http://other.example"}, "ALL_PROXY"),
+        ({"HTTPS_PROXY": "", "ALL_PROXY": PROXY}, "ALL_PROXY"),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "segment.com, api.segment, io"[:-4]}, "HTTPS_PROXY"),
+    ],
+)
+def test_the_variable_of_the_scheme_counts_before_that_of_all(environ, variable):
+    route = route_to(SEGMENT, environ)
+    assert (route.proxy, route.variable, route.name) == (PROXY, variable, "proxy.example:3128")
+
+
+def test_without_a_scheme_it_is_an_http_proxy():
+    assert route_to(SEGMENT, {"HTTPS_PROXY": "proxy.example:3128"}).proxy == "http://proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "url"),
+    [
+        ("*", SEGMENT),
+        ("segment.io", SEGMENT),
+        (".segment.io", SEGMENT),
+        ("*.segment.io", SEGMENT),
+        ("other.example API.Segment.IO", SEGMENT),
+        ("api.segment.io:443", SEGMENT),
+        ("https://api.segment.io", SEGMENT),
+        ("192.0.2.0/24", "https://192.0.2.7:8443"),
+        ("192.0.2.7:8443", "https://192.0.2.7:8443"),
+        ("[2001:db8::1]", "https://[2001:db8::1]:8443"),
+        ("[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("2001:db8::/32", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_what_no_proxy_names_is_asked_directly(no_proxy, url):
+    assert route_to(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) == ("", "", ())
+
+
+@pytest.mark.parametrize("no_proxy", ["egment.io", "api.segment.io:8443", "192.0.2.0/24", "io.segment.api"])
+def test_others_are_not(no_proxy):
+    assert route_to(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}).proxy == PROXY
+
+
+def test_what_cannot_be_read_of_it_is_left_out_and_named():
+    found = read_no_proxy("[::1, 10.0.0.0/99, segment.example, a b/c, x@y, host:99999999, ü[, []")
+    assert found.names[0] == ("segment.example", 0)
+    assert set(found.unreadable) == {"[::1", "10.0.0.0/99", "b/c", "x@y", "host:99999999", "ü[", "[]"}
+    route = route_to(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": "[::1,segment.example"})
+    assert route.proxy == PROXY
+    assert route.notes == ("NO_PROXY: '[::1' cannot be read, and is left out",)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("http://user:se/cret@proxy.example:3128", "holds no address of a proxy"),
+        ("http://user:123/secret@proxy.example:3128", "holds no address of a proxy"),
+        ("http://user:se#cret@proxy.example:3128", "holds no address of a proxy"),
+        ("http://", "holds no address of a proxy"),
+        ("http://secret[", "holds no address of a proxy"),
+        ("socks4://secret@proxy.example", "kind 'socks4'"),
+    ],
+)
+def test_one_that_cannot_be_used_is_named_by_its_variable_alone(proxy, said):
+    with pytest.raises(ConfigError) as caught:
+        route_to(SEGMENT, {"HTTPS_PROXY": proxy})
+    assert caught.value.message.startswith("HTTPS_PROXY ")
+    assert said in caught.value.message
+    assert "secret" not in caught.value.message + caught.value.hint
