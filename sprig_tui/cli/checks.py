@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from sprig_tui.config.sections import KNOWN
 from sprig_tui.config.starting import missing_since
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.address import is_address
+from sprig_tui.journal.readiness import Readiness
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -140,6 +142,10 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
         async with open_journal(settings.journal) as journal:
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
+            # a real write, to the disk: what can be read may be full, or on a disk that fails
+            standing = await Readiness(journal).standing()
+            if not standing.ready:
+                found = [*found, Check("journal", "fault", standing.said, standing.hint)]
             if is_address(settings.journal):
                 found = [*found, *await _server(journal)]
     except SprigTuiError as error:
@@ -169,7 +175,6 @@ async def _server(journal: Journal) -> list[Check]:
     """Whether a shared journal takes writes and keeps them, and how far apart the clocks are."""
     from sprig_tui.journal.postgres import PostgresJournal
 
-    await journal.check_writable()
     found = [_clocks(journal.clock.now() - SystemClock().now())]
     if isinstance(journal, PostgresJournal):
         lost = "what was acknowledged may be lost in a power cut: set it on"
@@ -237,13 +242,20 @@ def _disk(place: Path) -> list[Check]:
         return [Check("disk", "fault", f"there is no folder for {place}", "see sprig-tui paths")]
     if not os.access(folder, os.W_OK):
         return [Check("disk", "fault", f"{folder} cannot be written", "check its owner and mode")]
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        temporary = [Check("disk", "warning", "no folder for temporary files can be written", "name one in TMPDIR")]
+    else:
+        temporary = []
     free = shutil.disk_usage(folder).free
     said = f"{free / 1e9:,.1f} GB free for the journal"
-    return (
-        [Check("disk", "warning", said, "make room: a full disk stops everything, though nothing is lost")]
-        if free < LITTLE_SPACE
-        else [Check("disk", "ok", said)]
-    )
+    if free < LITTLE_SPACE:
+        return [
+            Check("disk", "warning", said, "make room: a full disk stops everything, though nothing is lost"),
+            *temporary,
+        ]
+    return [Check("disk", "ok", said), *temporary]
 
 
 def terminal_check() -> Check:

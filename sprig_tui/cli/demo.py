@@ -11,7 +11,7 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import command
-from sprig_tui.errors import ExitCode
+from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
@@ -33,10 +33,33 @@ def demo(plain: bool) -> int:
     from sprig_tui.cli.console import can_open, open_demo
     from sprig_tui.config.samples import samples_folder
 
-    with tempfile.TemporaryDirectory(prefix="sprig-tui-demo-") as folder:
+    with _temporary_folder() as folder:
         if can_open() and not plain:
             return open_demo(Path(folder), samples_folder())
         return asyncio.run(_demo(Path(folder)))
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the demo's journal: beside the real one where the system has none for temporary files.
+
+    Raises ConfigError where that cannot be written either.
+    """
+    from sprig_tui.config.atomically import make_folder
+    from sprig_tui.config.paths import find_paths
+
+    prefix = "sprig-tui-demo-"
+    try:
+        return tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError:
+        beside = find_paths().journal_file.parent
+    make_folder(beside)
+    try:
+        return tempfile.TemporaryDirectory(prefix=prefix, dir=beside)
+    except OSError as error:
+        raise ConfigError(
+            f"no folder for temporary files can be written, nor {beside}: {error.strerror}",
+            hint="name one that can be in TMPDIR",
+        ) from error
 
 
 async def _demo(folder: Path) -> int:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from sprig_tui.clock import Clock
 from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
     Added,
     Changes,
@@ -45,6 +46,8 @@ class Journal(Protocol):
 
     clock: Clock
     """The clock that its times are told by: with many machines, one that all of them agree on."""
+    writes: WriteHistory
+    """What became of the last adds."""
 
     async def open(self) -> None:
         """Open or create; upgrade an older schema; refuse a newer one (JournalVersionError)."""
@@ -61,8 +64,11 @@ class Journal(Protocol):
 
     # -- what came in ---------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+    async def add(self, entries: Sequence[Entry], *, deadline: float | None = None) -> list[Added]:
         """Store entries durably, in order, all or none; returns one Added per entry.
+
+        With a deadline it raises JournalLockedError after so many seconds, whatever holds it up. What had begun by then
+        may still be stored; adding it again says `known` then.
 
         A known (environment, message id) with the same digest is `known` and changes nothing, but for one case: it was
         withheld for what it lacked (no user id, invalid ...) and the new entry may be sent; then the new one takes the
@@ -203,7 +209,10 @@ class Journal(Protocol):
     # -- health ---------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
-        """Write as `add` would, and change nothing; raises JournalError where `add` would for the store's sake."""
+        """Write about as much as a webhook does, so that it reaches the disk, and nothing of it is seen.
+
+        Raises JournalError where that is not possible. It may wait as long as any write; `Readiness` has a deadline.
+        """
 
     async def oldest_queued(self) -> dict[str, int]:
         """When the delivery that waits at the head of the line arrived, ms, by environment; none where none waits.

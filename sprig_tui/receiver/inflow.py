@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError, JournalUnavailableError
+from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnavailableError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Added, Entry
 
@@ -18,7 +18,7 @@ MOST_ENTRIES = 500
 """In one call of the journal, so that the first of them does not wait long."""
 FAULT_S = 10.0
 """How long a write that failed speaks against the journal, when none followed."""
-_OF_THE_STORE = (JournalCorruptError, JournalReadOnlyError, JournalUnavailableError)
+_OF_THE_STORE = (JournalReadOnlyError, JournalUnavailableError)
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,9 @@ class Inflow:
     async def _add(self, parcels: Sequence[_Parcel]) -> None:
         self._begun_at = time.monotonic()
         try:
-            added = await self._journal.add([entry for parcel in parcels for entry in parcel.entries])
+            entries = [entry for parcel in parcels for entry in parcel.entries]
+            # half of the time, so that what waits behind it has some left
+            added = await self._journal.add(entries, deadline=self._seconds / 2)
         except JournalError as error:
             if isinstance(error, _OF_THE_STORE):
                 self._fault, self._fault_at = error.message, time.monotonic()

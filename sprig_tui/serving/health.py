@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.readiness import Readiness
 
-LOOK_EVERY = 1.0
-"""Seconds for which an answer holds: a look writes to the disk, and anyone may ask."""
-LOOK_SECONDS = 2.0
-"""A journal that takes longer for a look takes nothing now."""
+LANES_S = 2.0
+"""Seconds that reading the lanes may take: a journal that needs longer takes nothing now."""
 
 
 class JournalHealth:
@@ -27,37 +25,27 @@ class JournalHealth:
         self._journal = journal
         self._metrics = metrics
         self._trouble = trouble
-        self._looking: asyncio.Task[tuple[bool, Mapping[str, Any]]] | None = None
-        """One look at a time: those that hang must not pile up before the journal."""
-        self._looked_at = float("-inf")
-        self._found: tuple[bool, Mapping[str, Any]] = (False, {})
+        self._readiness = Readiness(journal)
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
         """Whether the journal takes writes now, and what there is to know."""
-        if self._looking is None and time.monotonic() - self._looked_at >= LOOK_EVERY:
-            self._looking = asyncio.create_task(self._look())
-        if (looking := self._looking) is not None:
-            await asyncio.wait((looking,), timeout=LOOK_SECONDS)
-            if not looking.done():
-                return False, {"journal": self._trouble() or f"no answer within {LOOK_SECONDS:g} s", "lanes": {}}
-            if self._looking is looking:
-                self._found, self._looking, self._looked_at = looking.result(), None, time.monotonic()
-        ready, facts = self._found
-        trouble = self._trouble()
-        return (False, {**facts, "journal": trouble}) if trouble else (ready, facts)
-
-    async def _look(self) -> tuple[bool, Mapping[str, Any]]:
+        standing = await self._readiness.standing()
+        said = self._trouble() or standing.said
+        if not standing.ready or self._trouble():
+            return False, {"journal": said, "hint": standing.hint, "lanes": {}}
         try:
-            await self._journal.check_writable()
-            lanes = await self._journal.lanes()
+            async with asyncio.timeout(LANES_S):
+                lanes = await self._journal.lanes()
         except JournalError as error:
-            return False, {"journal": error.message, "lanes": {}}
+            return False, {"journal": error.message, "hint": error.hint, "lanes": {}}
+        except TimeoutError:
+            return False, {"journal": f"the journal could not be read within {LANES_S:g} s", "hint": "", "lanes": {}}
         told = {
             name: {"state": lane.state, "cause": lane.cause, "until": lane.until, "last_status": lane.last_status}
             for name, lane in lanes.items()
             if name
         }
-        return True, {"journal": "writable", "lanes": told}
+        return True, {"journal": said, "lanes": told}
 
     async def metrics(self) -> tuple[bytes, str]:
         """The text for Prometheus and its content type."""

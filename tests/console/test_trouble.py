@@ -93,9 +93,9 @@ class Failing(SQLiteJournal):
         self._fail()
         return await super().claim(*arguments, **options)
 
-    async def add(self, entries):
+    async def add(self, entries, *, deadline=None):
         self._fail()
-        return await super().add(entries)
+        return await super().add(entries, deadline=deadline)
 
 
 async def test_a_full_disk_is_told_what_is_shown_stays_and_it_recovers(console, sink, screen_text, monkeypatch):

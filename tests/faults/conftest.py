@@ -9,10 +9,15 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from postgres_databases import create_database, run_apart
 from postgres_server import PostgresServer
+
+from sprig_tui.journal.records import Entry
+from sprig_tui.segment.message_id import message_id
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -103,3 +108,28 @@ def own_place(own_server: PostgresServer) -> str:
     url = create_database(own_server.url())
     run_apart(migrate(url))
     return url
+
+
+@pytest.fixture
+def entry_of() -> Callable[[int], Entry]:
+    """A delivery to store, by its number."""
+
+    def make(number: int, **fields: Any) -> Entry:
+        identity = message_id("production", f"group-{number}", "How easy?", "LIKERT")
+        default = Entry(
+            environment="production",
+            message_id=identity,
+            survey_id="5120",
+            survey_name="Checkout effort",
+            user_id=f"acct_{number}",
+            question_type="LIKERT",
+            answer=f"answer {number}",
+            digest=number.to_bytes(8),
+            source="responses.jsonl",
+            line=number,
+            raw=b'{"response":"raw %d"}' % number,
+            body=b'{"messageId":"%s","userId":"acct_%d","event":"x"}' % (identity.encode(), number),
+        )
+        return replace(default, **fields)
+
+    return make

@@ -81,6 +81,7 @@ class Programs:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.more_environ: dict[str, str] = {}
         self._started: list[Program] = []
 
     async def __aenter__(self) -> Self:
@@ -107,7 +108,7 @@ class Programs:
     @property
     def environ(self) -> dict[str, str]:
         """What the commands see."""
-        return {**os.environ, "SPRIG_TUI_HOME": str(self.home), "NO_COLOR": "1"}
+        return {**os.environ, "SPRIG_TUI_HOME": str(self.home), "NO_COLOR": "1", **self.more_environ}
 
     async def start(self, *argv: str, ready: str) -> Program:
         """Start a command that goes on; returns when it says that it is ready."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -115,6 +116,22 @@ class PostgresServer:
     def kill(self) -> None:
         """Kill the postmaster with SIGKILL; its processes end as they notice, as after an out-of-memory kill."""
         self.stop(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop the clock of every process of it (SIGSTOP), as a machine that hangs; connections stay open."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)  # the first, so that it starts no others
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                after_name = stat.read_text().rpartition(")")[2].split()
+                if int(after_name[1]) == self.pid:
+                    os.kill(int(stat.parent.name), number)
 
     def _run(self, *command: str) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:

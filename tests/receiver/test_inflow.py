@@ -21,7 +21,7 @@ class Ledger:
         self.error = error
         self.number = 0
 
-    async def add(self, entries):
+    async def add(self, entries, *, deadline):  # noqa: ARG002
         names = [entry.message_id for entry in entries]
         self.calls.append(names)
         await asyncio.sleep(0)

@@ -241,7 +241,7 @@ class Slow(SQLiteJournal):
         super().__init__(path)
         self.go = asyncio.Event()
 
-    async def add(self, entries):
+    async def add(self, entries, *, deadline=None):  # noqa: ARG002
         await self.go.wait()
         return await super().add(entries)
 
@@ -301,7 +301,7 @@ class Full(SQLiteJournal):
 
     full = True
 
-    async def add(self, entries):
+    async def add(self, entries, *, deadline=None):  # noqa: ARG002
         if self.full:
             raise JournalFullError("no room left for the journal /var/lib/j.db", hint="free disk space")
         return await super().add(entries)

@@ -109,7 +109,7 @@ class Slow(SQLiteJournal):
         super().__init__(path)
         self.asked, self.go = asyncio.Event(), asyncio.Event()
 
-    async def add(self, entries):
+    async def add(self, entries, *, deadline=None):  # noqa: ARG002
         self.asked.set()
         await self.go.wait()
         return await super().add(entries)

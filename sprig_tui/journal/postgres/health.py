@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
+
 import asyncpg
 
+from sprig_tui.journal.postgres.schema import LOCKS
+from sprig_tui.journal.readiness import PROBE_BYTES
 
-async def write_nothing(connection: asyncpg.Connection) -> None:
-    """A write that changes nothing and needs all that a real one needs: the right, a primary, room in its log."""
-    await connection.execute("UPDATE lanes SET epoch = epoch WHERE false")
-    await connection.execute("SELECT pg_logical_emit_message(true, 'sprig_tui', '')")
+_TOUCHED = ("environments", "deliveries", "ids", "counts", "changes")
+_PROBE = f"""
+SET LOCAL lock_timeout = 2500;
+SELECT pg_advisory_xact_lock({LOCKS}, 1);
+INSERT INTO packs(first, raws, bodies) VALUES ({{place}}, decode(repeat(md5(random()::text), {{size}}), 'hex'), '');
+DELETE FROM packs WHERE first = {{place}};
+{" ".join(f"DELETE FROM {table} WHERE false;" for table in _TOUCHED)}
+SELECT pg_advisory_xact_lock({LOCKS}, 2);
+"""
+
+
+async def write_probe(connection: asyncpg.Connection) -> None:
+    """A write that nobody sees and that needs all that a real one needs, in the caller's transaction.
+
+    The right, a primary, room for some pages and in the log, and each table and lock that adding takes.
+    """
+    place = -1 - secrets.randbits(62)
+    await connection.execute(_PROBE.format(place=place, size=PROBE_BYTES // 16))
 
 
 async def doubts(connection: asyncpg.Connection) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.faults import PASSING
 from sprig_tui.journal.postgres.listening import Hear, Listener
 from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.readiness import WriteHistory, within
 from sprig_tui.journal.records import (
     Added,
     Changes,
@@ -84,6 +85,7 @@ class PostgresJournal:
         self._server = Server(url, connected=self._numbers.clear)
         self._listener = Listener(url)
         self.clock: Clock = clock or self._server.clock
+        self.writes = WriteHistory()
         self._called_out_at = float("-inf")
         self._lost: dict[int, float] = {}
         """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back. Each
@@ -148,8 +150,14 @@ class PostgresJournal:
 
     # -- what came in --------------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+    async def add(self, entries: Sequence[Entry], *, deadline: float | None = None) -> list[Added]:
         """See the contract."""
+        storing = self._add(entries)
+        if deadline is not None:
+            storing = within(storing, deadline, shown(self.url))
+        return await self.writes.watched(storing)
+
+    async def _add(self, entries: Sequence[Entry]) -> list[Added]:
         if not entries:
             return []
 
@@ -358,7 +366,7 @@ class PostgresJournal:
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._transact(health.write_nothing)
+        await self._transact(health.write_probe)
 
     async def doubts(self) -> tuple[str, ...]:
         """Why the server may lose what it acknowledged, in words; nothing where it does not."""

@@ -6,6 +6,7 @@ import errno
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 from sprig_tui.errors import (
     JournalCorruptError,
@@ -13,6 +14,7 @@ from sprig_tui.errors import (
     JournalFullError,
     JournalLockedError,
     JournalReadOnlyError,
+    JournalUnavailableError,
 )
 
 _LEAST_ROOM = 64 * 1024
@@ -77,30 +79,62 @@ def file_error(error: OSError, path: str) -> JournalError:
     )
 
 
+class _Meaning(NamedTuple):
+    """What codes of SQLite mean: `{path}` is the journal's file, `{error}` what was said."""
+
+    codes: tuple[int, ...]
+    kind: type[JournalError]
+    message: str
+    hint: str
+
+
+_FULL = _Meaning(
+    (sqlite3.SQLITE_FULL,),
+    JournalFullError,
+    "no room left for the journal {path}; the last write was not kept",
+    "free disk space, or run: sprig-tui journal prune --older-than 30d",
+)
+_MEANINGS = (
+    _Meaning(
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+        JournalLockedError,
+        "the journal {path} is held by another process",
+        "close what holds it, then try again",
+    ),
+    _FULL,
+    _Meaning(
+        (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+        JournalReadOnlyError,
+        "the journal {path} may not be written",
+        "check the rights of the file and of its folder",
+    ),
+    _Meaning(
+        (sqlite3.SQLITE_CANTOPEN,),
+        JournalReadOnlyError,
+        "the journal {path} cannot be opened",
+        "check that its folder exists and may be written",
+    ),
+    _Meaning(
+        (sqlite3.SQLITE_IOERR,),
+        JournalUnavailableError,
+        "the disk of the journal {path} fails ({error}); the last write was not kept",
+        "see what the system's log says of it, and whether a limit of file sizes holds (ulimit -f)",
+    ),
+    _Meaning(
+        (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
+        JournalCorruptError,
+        "the journal {path} is damaged or no SQLite file ({error})",
+        "sprig-tui journal verify says where; sprig-tui journal salvage FILE NEW brings over what can be read",
+    ),
+)
+_ELSE = _Meaning((), JournalError, "the journal {path} failed: {error}", "run: sprig-tui doctor")
+
+
 def journal_error(error: sqlite3.Error, path: str) -> JournalError:
     """The JournalError that says what `error` means for the journal at `path`."""
     code = _code(error)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return JournalLockedError(
-            f"the journal {path} is held by another process", hint="close what holds it, then try again"
-        )
+    meaning = next((one for one in _MEANINGS if code in one.codes), _ELSE)
     # the memory that processes share beside the file needs room to be opened at all: SQLite calls that an I/O error
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _no_room(path)):
-        return JournalFullError(
-            f"no room left for the journal {path}; the last write was not kept",
-            hint="free disk space, or run: sprig-tui journal prune --older-than 30d",
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return JournalReadOnlyError(
-            f"the journal {path} may not be written", hint="check the rights of the file and of its folder"
-        )
-    if code == sqlite3.SQLITE_CANTOPEN:
-        return JournalReadOnlyError(
-            f"the journal {path} cannot be opened", hint="check that its folder exists and may be written"
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return JournalCorruptError(
-            f"the journal {path} is damaged or no SQLite file ({error})",
-            hint="sprig-tui journal verify says where; sprig-tui journal salvage FILE NEW brings over what can be read",
-        )
-    return JournalError(f"the journal {path} failed: {error}", hint="run: sprig-tui doctor")
+    if code == sqlite3.SQLITE_IOERR and _no_room(path):
+        meaning = _FULL
+    return meaning.kind(meaning.message.format(path=path, error=error), hint=meaning.hint)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from sprig_tui.journal.readiness import PROBE_BYTES
+
 _OLDEST = (
     "SELECT added_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
     " AND priority = ? AND due_at {} ORDER BY due_at, id LIMIT 1"
@@ -11,9 +13,9 @@ _OLDEST = (
 _QUESTIONS = tuple((_OLDEST.format(due), priority) for due in ("= 0", "> 0") for priority in (0, 1))
 
 
-def write_nothing(connection: sqlite3.Connection) -> None:
-    """A write that changes nothing and needs all that a real one needs: the lock, the right, room for a page."""
-    connection.execute("UPDATE sequence SET next_id = next_id")
+def write_probe(connection: sqlite3.Connection) -> None:
+    """A write that nobody sees and that needs all that a real one needs: the lock, the right, room for some pages."""
+    connection.execute("INSERT OR REPLACE INTO probe(id, filler) VALUES(1, randomblob(?))", (PROBE_BYTES,))
 
 
 def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:

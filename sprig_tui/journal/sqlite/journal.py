@@ -21,6 +21,7 @@ from sprig_tui.errors import JournalError, JournalReadOnlyError
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.readiness import WriteHistory, within
 from sprig_tui.journal.records import (
     Added,
     Changes,
@@ -77,6 +78,7 @@ class SQLiteJournal:
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None, busy_timeout: float = 10.0) -> None:
         self.path = str(path)
         self.clock = clock or SystemClock()
+        self.writes = WriteHistory()
         self._busy_timeout = busy_timeout
         self._check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._check.check)
@@ -166,17 +168,28 @@ class SQLiteJournal:
 
     # -- what came in --------------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+    async def add(self, entries: Sequence[Entry], *, deadline: float | None = None) -> list[Added]:
         """See the contract."""
-        return (await self.add_and_claim(entries, ()))[0]
+        if deadline is None:
+            return (await self.add_and_claim(entries, ()))[0]
+        # what has not begun when the time is up is not begun any more
+        adding = within(self._add(entries, (), if_awaited=True), deadline, self.path)
+        return (await self.writes.watched(adding))[0]
 
     async def add_and_claim(
         self, entries: Sequence[Entry], wanted: Sequence[Wanted]
     ) -> tuple[list[Added], tuple[Claim, ...]]:
         """See the contract."""
+        return await self.writes.watched(self._add(entries, wanted))
+
+    async def _add(
+        self, entries: Sequence[Entry], wanted: Sequence[Wanted], *, if_awaited: bool = False
+    ) -> tuple[list[Added], tuple[Claim, ...]]:
         if not entries:
             return [], ()
-        return await self._writer.run(lambda c: adding.Adding(c, self.clock.now()).add(entries, wanted))
+        return await self._writer.run(
+            lambda c: adding.Adding(c, self.clock.now()).add(entries, wanted), if_awaited=if_awaited
+        )
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
@@ -322,7 +335,7 @@ class SQLiteJournal:
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._writer.run(health.write_nothing)
+        await self._writer.run(health.write_probe)
 
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""

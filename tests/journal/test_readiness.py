@@ -1,0 +1,101 @@
+"""Readiness tells the truth: of the disk, of locks that others hold, and of the last real write."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import asyncpg
+import pytest
+
+from sprig_tui.errors import JournalLockedError
+from sprig_tui.journal import readiness
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.readiness import Readiness
+
+Locked = Callable[[], AbstractAsyncContextManager[None]]
+
+
+@pytest.fixture
+def locked(journal_place) -> Locked:
+    """What another program does that keeps deliveries from being stored."""
+
+    @asynccontextmanager
+    async def hold() -> AsyncIterator[None]:
+        if "://" in journal_place:
+            connection = await asyncpg.connect(journal_place)
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE sprig_tui.deliveries IN SHARE MODE")
+                yield
+            await connection.close()
+        else:
+            with contextlib.closing(sqlite3.connect(journal_place, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                yield
+                other.execute("ROLLBACK")
+
+    return hold
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    monkeypatch.setattr(readiness, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(readiness, "AGAIN_S", 0.0)
+
+
+async def test_a_journal_that_takes_writes_is_ready(journal):
+    assert (await Readiness(journal).standing()).said == "writable"
+
+
+async def test_one_that_another_program_holds_is_not(journal, locked):
+    asked = Readiness(journal)
+    async with locked():
+        standing = await asked.standing()
+        assert (standing.ready, standing.said) == (False, "the journal took no write within 0 s")
+        assert not (await asked.standing()).ready, "and it is not asked again meanwhile"
+    while not (await asked.standing()).ready:
+        pass
+
+
+async def test_an_add_has_a_deadline_and_is_known_when_it_is_sent_again(journal, locked, entry):
+    given = [entry(), entry()]
+    async with locked():
+        began = time.monotonic()
+        with pytest.raises(JournalLockedError, match=r"took no write within 0\.1 s"):
+            await journal.add(given, deadline=0.1)
+        assert time.monotonic() - began < 5
+    await journal.add(given)
+    assert await journal.count(Query()) == 2
+    assert {one.outcome for one in await journal.add(given)} == {"known"}
+
+
+async def test_a_real_write_that_failed_goes_before_a_probe_that_did_not(journal, locked, entry, monkeypatch):
+    asked = Readiness(journal)
+    assert (await asked.standing()).ready
+    async with locked():
+        with pytest.raises(JournalLockedError):
+            await journal.add([entry()], deadline=0.1)
+    standing = await asked.standing()
+    assert not standing.ready
+    assert "took no write" in standing.said
+    await journal.add([entry()])
+    assert (await asked.standing()).ready
+    async with locked():
+        with pytest.raises(JournalLockedError):
+            await journal.add([entry()], deadline=0.1)
+    monkeypatch.setattr(readiness, "DOUBT_S", 0.0)
+    assert (await asked.standing()).ready, "nobody sends anything to what is not ready: the doubt ends by itself"
+
+
+async def test_reading_needs_no_lock(journal, journal_place, locked, entry):
+    from sprig_tui.config.journal import open_journal
+
+    await journal.add([entry()])
+    if "://" not in journal_place:
+        async with locked(), open_journal(journal_place) as looking:
+            assert await looking.count(Query()) == 1
+            assert (await looking.counts()).by_environment
+            assert await looking.workers() == ()
