@@ -19,3 +19,4 @@ class Reason(StrEnum):
     NEWER_REVISION = "newer-revision"
     INVALID = "invalid"
     TOO_LARGE = "too-large"
+    WITHDRAWN = "withdrawn"

@@ -77,11 +77,10 @@ async def _demo(folder: Path) -> int:
 
 
 async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
-    from collections import Counter
-
+    from sprig_tui.cli.account import account_of
     from sprig_tui.cli.console import demo_settings
     from sprig_tui.cli.log_lines import LogLines
-    from sprig_tui.cli.tally import account_text, by_state, tally_of
+    from sprig_tui.cli.tally import by_state
     from sprig_tui.config.paths import in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
@@ -108,11 +107,10 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
         more = page.more and bool(page.deliveries)
         cursor = page.deliveries[-1].id if page.deliveries else cursor
     output.flush()
-    tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
-    tally.update(await tally_of(journal, fed.ids))
-    numbers = by_state(tally)
+    account = await account_of(journal, fed)
+    numbers = by_state(account.tally)
     stats = sink.stats
-    diagnostics.note(account_text(fed.records, fed.outcomes["known"], tally))
+    diagnostics.note(account.text())
     diagnostics.note(
         f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them, "
         f"and took {stats.accepted:,} events, none twice"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.tally import Tally, account_text, say_examples, tally_json, tally_of
+from sprig_tui.cli.account import account_of
+from sprig_tui.cli.tally import by_state, say_examples
 from sprig_tui.cli.watching import standings
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.errors import JournalError, JournalUnavailableError, SprigTuiError
@@ -91,15 +91,14 @@ class FileReports:
 
     async def _report(self, one: _Open) -> None:
         fed = one.fed
-        tally: Tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
-        tally.update(await tally_of(self._journal, fed.ids))
-        known = fed.outcomes["known"]
-        held = standings(self._engine.snapshot()) if self._engine and tally[State.QUEUED, ""] else []
-        said = "; ".join([account_text(fed.records, known, tally), *held])
+        account = await account_of(self._journal, fed)
+        queued = by_state(account.standing)[State.QUEUED]
+        held = standings(self._engine.snapshot()) if self._engine and queued else []
+        said = "; ".join([account.text(), *held])
         diagnostics.note(f"{one.path}: {said}" if fed.records else f"{one.path}: no records")
         for state in (State.FAILED, State.WITHHELD):
             await say_examples(self._journal, fed.added, state)
-        self._write({"file": one.path, "records": fed.records, "known": known, **tally_json(tally)})
+        self._write({"file": one.path, **account.as_json()})
 
     def _write(self, row: dict[str, object]) -> None:
         if self._as_json:

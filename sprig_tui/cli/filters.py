@@ -143,6 +143,8 @@ def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR091
             return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
         case "origin":
             return delivery.origin_id == int(value)
+        case "endpoint":
+            return any(value.lower() in url.lower() for url in (delivery.endpoint, delivery.bound_for))
         case "since":
             return delivery.added_at >= int(value)
         case "until":

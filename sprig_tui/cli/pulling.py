@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.account import account_of
+from sprig_tui.cli.dry_run import DryRun
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import journal_exists, opened_journal
 from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.sending import DRAIN
-from sprig_tui.cli.tally import Tally, say_examples, say_standstills, tally_json, tally_of, tally_text, verdict
+from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
+from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
@@ -95,14 +97,7 @@ class Pulling:
 
     async def try_out(self, *, as_json: bool) -> int:
         """Read and map all of it without a trace, and count."""
-        tally: Tally = Counter()
-        environments: Counter[str] = Counter()
-
-        def counted(environment: str, reason: str) -> None:
-            tally[State.WITHHELD if reason else State.QUEUED, reason] += 1
-            if not reason:
-                environments[environment] += 1
-
+        found = DryRun()
         pulled: list[Pulled] = []
         async with AsyncExitStack() as stack:
             if journal_exists(self._settings):
@@ -110,17 +105,16 @@ class Pulling:
             interrupts = stack.enter_context(Interrupts())
             try:
                 with PullWatch(None) as watch:
-                    await interrupts.guard(self._round(pulled, into_counts(counted), watch, trace=False))
+                    await interrupts.guard(self._round(pulled, into_counts(found.add), watch, trace=False))
             except Stopped:
                 diagnostics.note("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
         for one in pulled:
             say_pulled(one)
         if as_json:
-            numbers = {"dry_run": True, **tally_json(tally), "environments": environments}
-            output.write_json({**numbers, "pulls": [one.as_json() for one in pulled]})
-        to = ", ".join(f"{name} {number:,}" for name, number in environments.items())
-        diagnostics.note(f"would be: {tally_text(tally)}{f' (to {to})' if to else ''}; nothing was stored or sent")
+            output.write_json({**found.as_json(), "pulls": [one.as_json() for one in pulled]})
+        diagnostics.note(found.text())
+        tally = found.account.tally
         only_queued = set(tally) <= {(State.QUEUED, "")}
         return worst(pulled) or (ExitCode.OK if only_queued else verdict(tally))
 
@@ -228,55 +222,40 @@ class Pulling:
     ) -> int:
         fed = self._fed
         # An overlap is read again each time: what was there before is no news of this run.
-        tally = await tally_of(journal, fed.added)
+        account = await account_of(journal, fed)
         for state in (State.FAILED, State.WITHHELD):
             await say_examples(journal, fed.added, state)
         for one in pulled:
             say_pulled(one)
-        known = fed.outcomes["known"]
         if as_json:
             standstills = [{"environment": s.environment, "why": s.why, "cause": s.cause} for s in waited.standstills]
             output.write_json(
                 {
-                    "records": fed.records,
-                    "known": known,
-                    **tally_json(tally),
+                    **account.as_json(),
                     "interrupted": stopped,
                     "standstills": standstills,
                     "pulls": [one.as_json() for one in pulled],
                 }
             )
         if fed.records or not worst(pulled):
-            diagnostics.note(_summary(fed, tally))
-        say_standstills(waited.standstills)
+            diagnostics.note(account.text())
+        who = who_delivers(self._terms)
+        say_standstills(waited.standstills, who)
         if stopped:
-            diagnostics.note(
-                "interrupted, nothing is lost: the same command goes on where it stopped, sprig-tui run delivers"
-            )
+            diagnostics.note(f"interrupted, nothing is lost: the same command goes on where it stopped, {who} delivers")
             return ExitCode.INTERRUPTED
-        if not self._deliver and any(state is State.QUEUED for state, _ in tally):
-            diagnostics.note("sprig-tui run delivers what is queued")
-        return worst(pulled) or verdict(tally, waited.standstills)
+        if not self._deliver and by_state(account.tally)[State.QUEUED]:
+            diagnostics.note(f"{who} delivers what is queued")
+        return worst(pulled) or verdict(account.tally, waited.standstills)
 
     async def _report_round(self, journal: Journal, pulled: list[Pulled], *, as_json: bool) -> None:
         fed = self._fed
-        known = fed.outcomes["known"]
-        tally = await tally_of(journal, fed.added)
+        account = await account_of(journal, fed)
         for one in pulled:
-            if one.error or fed.records > known:
+            if one.error or fed.new:
                 say_pulled(one)
-        if fed.records > known:
-            diagnostics.note(_summary(fed, tally))
+        if fed.new:
+            diagnostics.note(account.text())
         if as_json:
-            counted = {"records": fed.records, "known": known, **tally_json(tally)}
-            output.write_json({**counted, "pulls": [one.as_json() for one in pulled]})
+            output.write_json({**account.as_json(), "pulls": [one.as_json() for one in pulled]})
             output.flush()
-
-
-def _summary(fed: Fed, tally: Tally) -> str:
-    """Such as `12 records, 10 known from before; of the new ones 2 delivered`."""
-    known = fed.outcomes["known"]
-    if fed.records and known == fed.records:
-        return f"{fed.records:,} records, all known from before: nothing new"
-    again = f", {known:,} known from before; of the new ones" if known else ":"
-    return f"{fed.records:,} records{again} {tally_text(tally)}"

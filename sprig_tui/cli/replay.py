@@ -74,7 +74,7 @@ async def _replay(
     from sprig_tui.cli.replaying import choose, deliver
 
     async with opened_journal(settings) as journal:
-        chosen = await choose(journal, query, ids)
+        chosen = await choose(journal, query, ids, terms.environments(settings))
         if chosen is None:
             return ExitCode.USAGE
         _say(chosen, as_new=as_new)
@@ -93,6 +93,8 @@ def _say(chosen: Chosen, *, as_new: bool) -> None:
 
     to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in chosen.environments.items())
     diagnostics.note(f"{chosen.total:,} match: {tally_text(chosen.tally)}{f' ({to})' if to else ''}")
+    for (went, goes), number in chosen.redirected.items():
+        diagnostics.note(f"{number:,} went to {went}; a replay goes to {goes}")
     if chosen.ignored_until and not as_new:
         diagnostics.note(
             f"Segment ignores repeats of what it got in the last 24 hours: {chosen.recent:,} of them, "

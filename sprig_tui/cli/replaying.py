@@ -6,7 +6,7 @@ import asyncio
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,21 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.sending import DRAIN
 from sprig_tui.cli.tally import Tally, say_standstills, tally_json, tally_text, verdict
+from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.clock import SystemClock
+from sprig_tui.config.environment import elsewhere_of
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import Waited, until_settled
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
+from sprig_tui.journal.resending import is_copied, sendable
 
 if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
+    from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.records import Delivery
@@ -50,40 +54,65 @@ class Chosen(Struct, kw_only=True):
     """Delivered so lately that Segment will ignore the repeat."""
     ignored_until: int = 0
     """When it takes the last of them again, ms since 1970."""
+    in_place: array[int]
+    """Ascending: those that are queued again themselves; of the others a copy is, to the endpoint of this run."""
+    redirected: Counter[tuple[str, str]]
+    """How many went to one URL before and would go to another now, by both."""
 
     @property
     def total(self) -> int:
         """How many."""
         return len(self.ids)
 
-    def __contains__(self, number: int) -> bool:
-        at = bisect_left(self.ids, number)
-        return at < len(self.ids) and self.ids[at] == number
-
     def as_json(self) -> dict[str, Any]:
         """For `--dry-run --json`."""
-        return {**tally_json(self.tally), "environments": self.environments, "ignored_by_segment": self.recent}
+        redirected = [
+            {"went_to": went, "goes_to": goes, "deliveries": number} for (went, goes), number in self.redirected.items()
+        ]
+        numbers = {"environments": self.environments, "ignored_by_segment": self.recent, "redirected": redirected}
+        return {**tally_json(self.tally), **numbers}
 
 
-async def choose(journal: Journal, query: Query, ids: tuple[int, ...]) -> Chosen | None:
-    """Look at what matches; None, said on stderr, when a delivery named by id is not there."""
-    chosen = Chosen(ids=array("q"), by_id=bool(ids), tally=Counter(), environments=Counter())
+async def choose(
+    journal: Journal, query: Query, ids: tuple[int, ...], environments: Mapping[str, Environment]
+) -> Chosen | None:
+    """Look at what matches; None, said on stderr, when a delivery named by id is not there.
+
+    `environments` are those of this run: they say where each would go.
+    """
+    chosen = Chosen(
+        ids=array("q"),
+        by_id=bool(ids),
+        tally=Counter(),
+        environments=Counter(),
+        in_place=array("q"),
+        redirected=Counter(),
+    )
     now = SystemClock().now()
     if not ids:
-        async for delivery in _matching(journal, query, 0):
-            _note(chosen, delivery, now)
+        async for delivery in matching(journal, query):
+            _note(chosen, delivery, environments, now)
         return chosen
     for number in sorted(set(ids)):
         found = await journal.get(number)
         if found is None:
             diagnostics.fault(f"there is no delivery {number}", "sprig-tui log lists them, the id in front")
             return None
-        _note(chosen, found.delivery, now)
+        _note(chosen, found.delivery, environments, now)
     return chosen
 
 
-def _note(chosen: Chosen, delivery: Delivery, now: int) -> None:
+def _note(chosen: Chosen, delivery: Delivery, environments: Mapping[str, Environment], now: int) -> None:
     chosen.ids.append(delivery.id)
+    found = environments.get(delivery.environment)
+    if not is_copied(delivery.bound_for, found.elsewhere if found else ""):
+        chosen.in_place.append(delivery.id)
+    if (
+        found is not None
+        and delivery.endpoint not in ("", found.base_url)
+        and sendable(delivery.state, delivery.reason, delivery.size)
+    ):
+        chosen.redirected[delivery.endpoint, found.base_url] += 1
     chosen.tally[delivery.state, delivery.reason] += 1
     chosen.environments[delivery.environment] += 1
     if delivery.state is State.DELIVERED and delivery.settled_at + WINDOW_MS > now:
@@ -91,7 +120,8 @@ def _note(chosen: Chosen, delivery: Delivery, now: int) -> None:
         chosen.ignored_until = max(chosen.ignored_until, delivery.settled_at + WINDOW_MS)
 
 
-async def _matching(journal: Journal, query: Query, cursor: int) -> AsyncIterator[Delivery]:
+async def matching(journal: Journal, query: Query, cursor: int = 0) -> AsyncIterator[Delivery]:
+    """Every delivery that matches, oldest first, behind this id."""
     more = True
     while more:
         page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
@@ -114,12 +144,15 @@ async def deliver(
 ) -> int:
     """Queue what was chosen, deliver it unless `no_wait`, say what became of it; returns the exit code."""
     newest = await journal.page(Query(), limit=1)
-    run = _Replaying(journal, query, chosen, newest.deliveries[-1].id if newest.deliveries else 0, as_new=as_new)
+    environments = {name: found for name, found in terms.environments(settings).items() if name in chosen.environments}
+    last = newest.deliveries[-1].id if newest.deliveries else 0
+    run = _Replaying(journal, query, chosen, last, as_new=as_new, elsewhere=elsewhere_of(environments))
     if no_wait:
         await run.queue(None)
-        diagnostics.note("sprig-tui run delivers it")
-        return _report(run, await run.tally() if chosen.by_id else Counter(), Waited(), as_json=as_json, stopped=False)
-    environments = {name: found for name, found in terms.environments(settings).items() if name in chosen.environments}
+        diagnostics.note(f"{who_delivers(terms)} delivers it")
+        return _report(
+            run, await run.tally() if chosen.by_id else Counter(), Waited(), terms, as_json=as_json, stopped=False
+        )
     async with AsyncExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(engine_log())
@@ -144,16 +177,26 @@ async def deliver(
         except Stopped:
             stopped = True
         await interrupts.drain(engine.drain(DRAIN))
-        return _report(run, await run.tally(), waited, as_json=as_json, stopped=stopped)
+        return _report(run, await run.tally(), waited, terms, as_json=as_json, stopped=stopped)
 
 
 class _Replaying:
-    def __init__(self, journal: Journal, query: Query, chosen: Chosen, newest: int, *, as_new: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        query: Query,
+        chosen: Chosen,
+        newest: int,
+        *,
+        as_new: bool,
+        elsewhere: Mapping[str, str],
+    ) -> None:
         self._journal = journal
         self._query = query
         self._newest = newest
         """The newest delivery when it was asked for: new sendings come after it."""
         self.as_new = as_new
+        self.elsewhere = elsewhere
         self.chosen = chosen
         self.queued = 0
         self.skipped = 0
@@ -161,13 +204,13 @@ class _Replaying:
     async def queue(self, engine: Engine | None) -> None:
         """Queue again: named ones at once, a filter's by a job that the engine (or another one) drives."""
         if self.chosen.by_id:
-            added = await self._journal.requeue(list(self.chosen.ids), as_new=self.as_new)
+            added = await self._journal.requeue(list(self.chosen.ids), as_new=self.as_new, elsewhere=self.elsewhere)
             self.skipped = sum(one.outcome == "known" for one in added)
             self.queued = len(added) - self.skipped
             if engine is not None:
                 engine.wake()
             return
-        job = await self._journal.start_replay(self._query, as_new=self.as_new)
+        job = await self._journal.start_replay(self._query, as_new=self.as_new, elsewhere=self.elsewhere)
         if engine is None:
             self.queued = 0
             diagnostics.note(f"replay {job.id} of {job.total:,} deliveries waits in the journal")
@@ -180,26 +223,42 @@ class _Replaying:
 
     async def affected(self) -> IdRanges:
         """The deliveries that stand for the replay now."""
-        if not self.as_new:
-            return IdRanges(self.chosen.ids)
-        return IdRanges([one.id async for one in _matching(self._journal, Query(), self._newest) if self._is_ours(one)])
+        found = IdRanges() if self.as_new else IdRanges(self.chosen.in_place)
+        if self._makes:
+            found.add([one.id async for one in matching(self._journal, Query(), self._newest) if self._is_made(one)])
+        return found
 
     async def tally(self) -> Tally:
         """How they stand."""
         found: Tally = Counter()
-        start = self._newest if self.as_new else (self.chosen.ids[0] - 1 if self.chosen.ids else 0)
-        async for one in _matching(self._journal, Query(), start):
-            if not self.as_new and one.id > self.chosen.ids[-1]:
-                break
-            if self._is_ours(one):
-                found[one.state, one.reason] += 1
+        kept = array("q") if self.as_new else self.chosen.in_place
+        if kept:
+            async for one in matching(self._journal, Query(), kept[0] - 1):
+                if one.id > kept[-1]:
+                    break
+                if _holds(kept, one.id):
+                    found[one.state, one.reason] += 1
+        if self._makes:
+            async for one in matching(self._journal, Query(), self._newest):
+                if self._is_made(one):
+                    found[one.state, one.reason] += 1
         return found
 
-    def _is_ours(self, one: Delivery) -> bool:
-        return one.origin_id in self.chosen if self.as_new else one.id in self.chosen
+    @property
+    def _makes(self) -> bool:
+        """Whether deliveries are made, under new ids or as copies."""
+        return self.as_new or len(self.chosen.in_place) < self.chosen.total
+
+    def _is_made(self, one: Delivery) -> bool:
+        return one.origin_id > 0 and _holds(self.chosen.ids, one.origin_id)
 
 
-def _report(run: _Replaying, tally: Tally, waited: Waited, *, as_json: bool, stopped: bool) -> int:
+def _holds(ids: array[int], number: int) -> bool:
+    at = bisect_left(ids, number)
+    return at < len(ids) and ids[at] == number
+
+
+def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_json: bool, stopped: bool) -> int:
     if as_json:
         output.write_json(
             {
@@ -218,6 +277,6 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, *, as_json: bool, sto
         diagnostics.note(f"{run.queued:,} queued again{skipped}; now: {tally_text(tally)}")
     say_standstills(waited.standstills)
     if stopped:
-        diagnostics.note("interrupted, nothing is lost: sprig-tui run goes on with it")
+        diagnostics.note(f"interrupted, nothing is lost: {who_delivers(terms)} goes on with it")
         return ExitCode.INTERRUPTED
     return verdict(tally, waited.standstills)

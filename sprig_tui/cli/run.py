@@ -137,7 +137,9 @@ class _Run:
                 )
                 hear = watchpost.metrics.hear
             environments, delivery = self._terms.environments(self._settings), self._terms.delivery(self._settings)
-            engine = await stack.enter_async_context(Engine(journal, environments, delivery, role="run", hear=hear))
+            engine = await stack.enter_async_context(
+                Engine(journal, environments, delivery, role="run", adopt=True, hear=hear)
+            )
             diagnostics.note(f"delivering for {', '.join(sorted(engine.served()))}; Ctrl-C stops in good order")
             try:
                 await interrupts.guard(self._until_stopped(engine, journal, watchpost))

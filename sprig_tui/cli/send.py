@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -118,28 +117,27 @@ def _check_first(
 
 
 def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int:
-    from sprig_tui.cli.tally import SHOWN, tally_json, tally_text, verdict
+    from sprig_tui.cli.dry_run import DryRun
+    from sprig_tui.cli.tally import SHOWN, verdict
     from sprig_tui.journal.records import State
 
-    environments: Counter[str] = Counter()
-    withheld = 0
+    found = DryRun()
+    withheld = number = 0
     with diagnostics.Progress() as shown:
-        for number, record in enumerate(records, 1):
-            entry = intake.entry(record)
+        for number, entry in enumerate(intake.entries(records), 1):
+            found.add(entry)
             if entry.reason:
                 withheld += 1
                 if withheld <= SHOWN:
                     diagnostics.note(f"  withheld  {entry.source}:{entry.line}  {entry.detail or entry.reason}")
-            else:
-                environments[entry.environment] += 1
             if not number % 1000:
                 shown.show(f"mapped {number:,}")
     if withheld > SHOWN:
         diagnostics.note(f"  and {withheld - SHOWN:,} more withheld")
-    if not intake.stats:
+    if not number:
         diagnostics.note("the input holds no records")
     if as_json:
-        output.write_json({"dry_run": True, **tally_json(intake.stats), "environments": environments})
-    to = ", ".join(f"{name} {number:,}" for name, number in environments.items())
-    diagnostics.note(f"would be: {tally_text(intake.stats)}{f' (to {to})' if to else ''}; nothing was stored or sent")
-    return ExitCode.OK if set(intake.stats) <= {(State.QUEUED, "")} else verdict(intake.stats)
+        output.write_json(found.as_json())
+    diagnostics.note(found.text())
+    tally = found.account.tally
+    return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else verdict(tally)

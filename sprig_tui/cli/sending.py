@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.account import account_of
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
-from sprig_tui.cli.tally import (
-    Tally,
-    account_text,
-    by_state,
-    say_examples,
-    say_standstills,
-    tally_json,
-    tally_of,
-    verdict,
-)
+from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
+from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
@@ -131,17 +123,13 @@ class Sending:
     async def _report(
         self, journal: Journal, standstills: tuple[Standstill, ...], *, stopped: bool, deliver: bool, as_json: bool
     ) -> int:
-        tally: Tally = Counter({key: number for key, number in self._fed.states.items() if key[0] is not State.QUEUED})
-        tally.update(await tally_of(journal, self._fed.ids))
+        account = await account_of(journal, self._fed)
         for state in (State.FAILED, State.WITHHELD):
             await say_examples(journal, self._fed.added, state)
-        known = self._fed.outcomes["known"]
         if as_json:
             output.write_json(
                 {
-                    "records": self._fed.records,
-                    "known": known,
-                    **tally_json(tally),
+                    **account.as_json(),
                     "interrupted": stopped,
                     "standstills": [
                         {"environment": one.environment, "why": one.why, "cause": one.cause} for one in standstills
@@ -149,17 +137,19 @@ class Sending:
                 }
             )
         if self._fed.records or stopped:
-            diagnostics.note(account_text(self._fed.records, known, tally))
+            diagnostics.note(account.text())
         else:
             diagnostics.note("the input holds no records: nothing to do")
-        say_standstills(standstills)
+        who = who_delivers(self._terms)
+        say_standstills(standstills, who)
+        queued = by_state(account.standing)[State.QUEUED]
         if stopped:
             rest = "" if self._read_all else "; send the same files again for the rest, nothing is sent twice"
-            queued = ": what is queued is delivered by sprig-tui run" if by_state(tally)[State.QUEUED] else ""
-            diagnostics.note(f"interrupted, nothing is lost{queued}{rest}")
+            left = f": what is queued is delivered by {who}" if queued else ""
+            diagnostics.note(f"interrupted, nothing is lost{left}{rest}")
             return ExitCode.INTERRUPTED
         if not deliver:
-            if any(state is State.QUEUED for state, _ in tally):
-                diagnostics.note("sprig-tui run delivers what is queued")
-            return verdict(tally)
-        return verdict(tally, standstills)
+            if queued:
+                diagnostics.note(f"{who} delivers what is queued")
+            return verdict(account.standing)
+        return verdict(account.standing, standstills)

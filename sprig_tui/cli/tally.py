@@ -63,19 +63,6 @@ def tally_text(tally: Tally) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def account_text(records: int, known: int, tally: Tally) -> str:
-    """Such as `5 records, 1 of them a repeat: 4 delivered; 3 of them known from before`: the numbers add up.
-
-    `known` are the records that stood in the journal when they were read, those that an earlier line of the same run
-    had brought included.
-    """
-    repeats = max(0, min(known, records - tally.total()))
-    noun = "record" if records == 1 else "records"
-    repeated = f", {repeats:,} of them {'a repeat' if repeats == 1 else 'repeats'}" if repeats else ""
-    before = f"; {known - repeats:,} of them known from before" if known > repeats else ""
-    return f"{records:,} {noun}{repeated}: {tally_text(tally)}{before}"
-
-
 def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstill, ...] = ()) -> ExitCode:
     """The exit code that these numbers mean."""
     if any(one.why in ("unreachable", "journal") for one in standstills):
@@ -84,22 +71,22 @@ def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstil
     return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
 
 
-def say_standstills(standstills: tuple[Standstill, ...]) -> None:
-    """Why deliveries are still queued, and what to do."""
+def say_standstills(standstills: tuple[Standstill, ...], who: str = "sprig-tui run") -> None:
+    """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
     advice = {
         "paused": (
-            "set the right key (sprig-tui keys set {name}) or endpoint, then sprig-tui run goes on; "
+            "set the right key (sprig-tui keys set {name}) or endpoint, then {who} goes on; "
             "if both are right, sprig-tui journal resume {name}"
         ),
-        "no-key": "set one with sprig-tui keys set {name}, then sprig-tui run delivers",
-        "journal": "mend that, then sprig-tui run delivers what is queued; what Segment has already is sent under the"
+        "no-key": "set one with sprig-tui keys set {name}, then {who} delivers",
+        "journal": "mend that, then {who} delivers what is queued; what Segment has already is sent under the"
         " same id, which it drops",
-        "unreachable": "all stays queued; sprig-tui run delivers when it is back",
+        "unreachable": "all stays queued; {who} delivers when it is back",
     }
     for one in standstills:
         cause = f": {one.cause}" if one.cause else ""
         diagnostics.warning(
-            f"{one.environment}: {LANE_STATES[one.why]}{cause}", advice[one.why].format(name=one.environment)
+            f"{one.environment}: {LANE_STATES[one.why]}{cause}", advice[one.why].format(name=one.environment, who=who)
         )
 
 

@@ -35,7 +35,13 @@ class Terms(Struct, frozen=True, kw_only=True):
             given["endpoint"] = self.endpoint
         if self.requests_per_second is not None:
             given["requests_per_second"] = self.requests_per_second
-        return {name: replace(found, **given) for name, found in settings.environments.items()}
+        if not given:
+            return dict(settings.environments)
+        if self.endpoint is None:
+            return {name: replace(found, **given) for name, found in settings.environments.items()}
+        return {
+            name: replace(found, **given, own_endpoint=found.endpoint) for name, found in settings.environments.items()
+        }
 
     def delivery(self, settings: Settings) -> DeliverySettings:
         """The engine's settings with these terms."""
@@ -54,7 +60,11 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place for parameters
     for decorate in reversed(
         (
-            click.option("--endpoint", type=ENDPOINT, help="Where to send, for this run."),
+            click.option(
+                "--endpoint",
+                type=ENDPOINT,
+                help="Where to send, for this run: what goes there is not known for the environment.",
+            ),
             click.option("--max-retries", type=click.IntRange(0, 1000), metavar="N", help="Retries of a delivery."),
             click.option("--retry-window", type=DURATION, help="How long a delivery is retried, such as 12h."),
             click.option(
@@ -80,3 +90,8 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         wrapped = decorate(wrapped)
     return wrapped
+
+
+def who_delivers(terms: Terms) -> str:
+    """The command that delivers what a run under these terms leaves queued."""
+    return f"sprig-tui run --endpoint {terms.endpoint}" if terms.endpoint is not None else "sprig-tui run"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from sprig_tui.segment.limits import ENDPOINTS, PARTNER_REQUESTS_PER_SECOND
@@ -69,6 +71,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     write_key: WriteKey | None = None
     endpoint: str = "us"
     """`us`, `eu`, or a base URL without `/v1`."""
+    own_endpoint: str | None = None
+    """What the config has, where a run sends to another `endpoint` instead (`--endpoint`); None where it does not."""
     requests_per_second: float = PARTNER_REQUESTS_PER_SECOND
     protected: bool = False
     sprig_environment_id: str | None = None
@@ -81,4 +85,19 @@ class Environment(Struct, frozen=True, kw_only=True):
     @property
     def base_url(self) -> str:
         """The endpoint as a URL without a trailing slash."""
-        return ENDPOINTS.get(self.endpoint, self.endpoint).rstrip("/")
+        return _url(self.endpoint)
+
+    @property
+    def elsewhere(self) -> str:
+        """The URL that a run sends to in place of the environment's own; empty where it is the environment's own."""
+        foreign = self.own_endpoint is not None and _url(self.own_endpoint) != self.base_url
+        return self.base_url if foreign else ""
+
+
+def _url(endpoint: str) -> str:
+    return ENDPOINTS.get(endpoint, endpoint).rstrip("/")
+
+
+def elsewhere_of(environments: Mapping[str, Environment]) -> dict[str, str]:
+    """Environment -> URL, of those that a run sends to another endpoint than their own."""
+    return {name: found.elsewhere for name, found in environments.items() if found.elsewhere}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment
+from sprig_tui.config.environment import Environment, elsewhere_of
 from sprig_tui.delivery import causes
 from sprig_tui.delivery.attendance import Attendance
 from sprig_tui.delivery.lane import LaneWorker
@@ -45,9 +45,12 @@ class Engine:
     known but not served: what is queued for them stays queued. Leaving the block without `drain` gives requests on the
     wire a second; those broken off go back to the queue under the same message ids. `hear` is told the answer to each
     request. `role` is what the journal's list of live workers calls this one.
+
+    An environment with another endpoint than its own (`Environment.elsewhere`) has a lane and a queue of its own there:
+    what comes in through this engine. With `adopt` it also delivers there what waits for the environment's own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a name, and all but two a default
         self,
         journal: Journal,
         environments: Mapping[str, Environment],
@@ -57,6 +60,7 @@ class Engine:
         timing: Timing | None = None,
         client_factory: ClientFactory = tracking_client,
         role: str = "engine",
+        adopt: bool = False,
         hear: Callable[[str, Answer], None] = lambda _environment, _answer: None,
     ) -> None:
         # full jitter needs no secret randomness
@@ -71,6 +75,7 @@ class Engine:
             self._attendance.owner,
             asyncio.Event(),
             hear,
+            adopt,
         )
         self._environments = dict(environments)
         self._settings = settings or DeliverySettings()
@@ -92,7 +97,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
-        await self._reopen_lanes(())
+        await self._reopen_lanes((), begun=self._environments)
         try:
             for environment in self._environments.values():
                 if environment.write_key is not None:
@@ -161,7 +166,7 @@ class Engine:
         changed = [
             name for name, environment in self._environments.items() if _other_terms(before.get(name), environment)
         ]
-        await self._reopen_lanes(changed)
+        await self._reopen_lanes(changed, begun=changed)
         self._attendance.stir()
         self._wake_all()
 
@@ -208,6 +213,10 @@ class Engine:
     def served(self) -> frozenset[str]:
         """Names of the environments that this engine delivers to."""
         return frozenset(self._workers)
+
+    def elsewhere(self) -> dict[str, str]:
+        """Environment -> URL, of those that this engine delivers to another endpoint than their own."""
+        return elsewhere_of({name: worker.environment for name, worker in self._workers.items()})
 
     @property
     def quiet(self) -> asyncio.Event:
@@ -279,15 +288,22 @@ class Engine:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def _reopen_lanes(self, changed: list[str] | tuple[()]) -> None:
-        """Resume lanes that were paused over a key or an endpoint that is no longer in use."""
-        for name, lane in (await self._means.journal.lanes()).items():
-            environment = self._environments.get(name)
-            if environment is None or environment.write_key is None:
-                continue
-            if causes.no_longer_holds(lane, environment) or (name in changed and causes.is_ours(lane)):
-                _log.info("lane %s resumes: its key or endpoint changed", name)
-                await self._means.journal.set_lane(name, "open")
+    async def _reopen_lanes(self, changed: Collection[str], *, begun: Collection[str]) -> None:
+        """Resume lanes that were paused over a key or an endpoint that is no longer in use.
+
+        A lane to the endpoint of a run with `--endpoint` is resumed at the start of the next such run, whatever it was
+        paused over: nobody is told of it otherwise, and nobody could resume it by hand.
+        """
+        keyed = {name: one for name, one in self._environments.items() if one.write_key is not None}
+        for endpoint in {one.elsewhere for one in keyed.values()}:
+            for name, lane in (await self._means.journal.lanes(endpoint)).items():
+                environment = keyed.get(name)
+                if environment is None or environment.elsewhere != endpoint:
+                    continue
+                over = causes.no_longer_holds(lane, environment) or (name in changed and causes.is_ours(lane))
+                if over or (endpoint and lane.state != "open" and name in begun):
+                    _log.info("lane %s resumes: its key or endpoint changed", name)
+                    await self._means.journal.set_lane(name, "open", endpoint=endpoint)
 
 
 def _other_terms(before: Environment | None, now: Environment) -> bool:

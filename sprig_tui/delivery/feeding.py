@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sprig_tui.delivery.ids import IdRanges
+from sprig_tui.delivery.ids import EXACT, IdRanges
 from sprig_tui.delivery.pump import Pump
 from sprig_tui.delivery.turns import SHORT_TURNS
 from sprig_tui.journal.contract import Journal
@@ -39,12 +39,28 @@ class Fed:
         """How the journal took them."""
         self.states: Counter[tuple[State, str]] = Counter()
         """(state, reason) that each stood in when it was added; `known` ones as they were found."""
+        self.new_states: Counter[tuple[State, str]] = Counter()
+        """The same of those alone that were not known."""
+        self.repeats = 0
+        """Known ones that an earlier record of the same input had brought."""
         self.environments: Counter[str] = Counter()
-        """Queued deliveries by environment."""
+        """Queued deliveries by environment; those that this run can deliver."""
         self.ids = IdRanges()
-        """Deliveries that were queued then, whether new or known."""
-        self.added = IdRanges()
-        """Deliveries that these records made."""
+        """Deliveries that were queued then, whether new or known; those that this run can deliver."""
+        self.added = IdRanges(most=EXACT)
+        """Deliveries that these records made: exactly so many as were not known."""
+        self.queued_before = IdRanges(most=EXACT)
+        """Known deliveries that were still queued, and that this run can deliver."""
+
+    @property
+    def known(self) -> int:
+        """Records that the journal had."""
+        return self.outcomes["known"]
+
+    @property
+    def new(self) -> int:
+        """Records that it had not, whatever became of them."""
+        return self.records - self.known
 
     def count(self, entries: list[Entry], added: list[Added]) -> set[str]:
         """Take note of a chunk; returns the environments for which something was queued."""
@@ -54,19 +70,36 @@ class Fed:
         for (outcome, state, reason), number in Counter(map(_BECAME, added)).items():
             self.outcomes[outcome] += number
             self.states[state, reason] += number
-            known += number if outcome == "known" else 0
+            if outcome == "known":
+                known += number
+            else:
+                self.new_states[state, reason] += number
             queued += number if state is State.QUEUED else 0
         ids = [one.id for one in added]
         self.added.add([one.id for one in added if one.outcome != "known"] if known else ids)
+        if known:
+            self._count_known([one for one in added if one.outcome == "known"])
         if not queued:
             return set()
-        if queued < len(added):
-            pairs = [(entry, one.id) for entry, one in zip(entries, added, strict=True) if one.state is State.QUEUED]
+        if queued < len(added) or known:
+            pairs = [
+                (entry, one.id)
+                for entry, one in zip(entries, added, strict=True)
+                if one.state is State.QUEUED and not one.elsewhere
+            ]
             entries, ids = [entry for entry, _ in pairs], [delivery_id for _, delivery_id in pairs]
         self.ids.add(ids)
         touched = Counter(map(_ENVIRONMENT, entries))
         self.environments.update(touched)
         return set(touched)
+
+    def _count_known(self, known: list[Added]) -> None:
+        before = known
+        if self.added:
+            first = next(iter(self.added))[0]
+            before = [one for one in known if one.id < first or one.id not in self.added]
+            self.repeats += len(known) - len(before)
+        self.queued_before.add(sorted(one.id for one in before if one.state is State.QUEUED and not one.elsewhere))
 
 
 async def feed(

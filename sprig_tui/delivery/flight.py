@@ -25,6 +25,8 @@ class Request(Struct):
     retry_count: int
     started_at: int = 0
     """Wall time in ms at which it went onto the wire; 0 while it waits for that."""
+    endpoint: str = ""
+    """URL that it was made to."""
 
 
 class Wire(Protocol):
@@ -82,7 +84,11 @@ class Flight:
             if request.started_at:
                 # Segment may have got it: the log says so, and the next request of these is a second attempt
                 broken = Attempt(
-                    started_at=request.started_at, error="broken off by us", outcome="retry", events=len(stretch)
+                    started_at=request.started_at,
+                    error="broken off by us",
+                    outcome="retry",
+                    events=len(stretch),
+                    endpoint=request.endpoint,
                 )
                 back = Settlement(ids=history.ids, state=State.QUEUED, attempt=broken, error=broken.error)
                 await self._wire.ledger.last_words(self.claim, (back,))
@@ -98,6 +104,7 @@ class Flight:
             events=len(stretch),
             body_bytes=answer.body_bytes,
             excerpt=answer.excerpt,
+            endpoint=request.endpoint,
         )
         decision = self._wire.policy.decide(answer, history, attempt, self.claim.lane, self._wire.now())
         self._stack.pop()

@@ -6,15 +6,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 MAX_RANGES = 256
+EXACT = 1 << 60
+"""Ranges of a set that must count right, however many ranges that takes."""
 
 
 class IdRanges:
-    """A set of ids as ranges, ascending; with more than twice `MAX_RANGES` of them the smallest gaps are counted in.
+    """A set of ids as ranges, ascending; with more than twice `most` of them the smallest gaps are counted in.
 
     Ids that the journal gives to one batch follow each other, so a million of them are mostly one range.
     """
 
-    def __init__(self, ids: Iterable[int] = ()) -> None:
+    def __init__(self, ids: Iterable[int] = (), *, most: int = MAX_RANGES) -> None:
+        self._most = most
         self._ranges: list[tuple[int, int]] = []
         self.add(ids)
 
@@ -43,13 +46,13 @@ class IdRanges:
             first, last = min(first, ranges[stop][0]), max(last, ranges[stop][1])
             stop += 1
         ranges[start:stop] = [(first, last)]
-        if len(ranges) > 2 * MAX_RANGES:
+        if len(ranges) > 2 * self._most:
             self._close_gaps()
 
     def _close_gaps(self) -> None:
         """Keep the widest gaps; done seldom, because it looks at all of them."""
         ranges = self._ranges
-        widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-MAX_RANGES + 1 :]
+        widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-self._most + 1 :]
         starts = [0, *sorted(widest)]
         ends = [*(start - 1 for start in starts[1:]), len(ranges) - 1]
         self._ranges = [(ranges[start][0], ranges[end][1]) for start, end in zip(starts, ends, strict=True)]
@@ -57,6 +60,10 @@ class IdRanges:
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """(first, last) of each range, both included."""
         return iter(self._ranges)
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_left(self._ranges, number, key=lambda known: known[1])
+        return at < len(self._ranges) and self._ranges[at][0] <= number
 
     def __bool__(self) -> bool:
         return bool(self._ranges)

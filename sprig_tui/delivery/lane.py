@@ -166,6 +166,8 @@ class LaneWorker:
                     lease_ms=terms.lease_ms,
                     rate=terms.rate,
                     owner=terms.owner,
+                    endpoint=terms.endpoint,
+                    adopt=terms.adopt,
                 )
             )
             try:
@@ -195,6 +197,8 @@ class LaneWorker:
             self.environment.requests_per_second,
             self._means.owner,
             claims,
+            self.environment.elsewhere,
+            self._means.adopt,
         )
 
     async def _give_back(self, asking: asyncio.Future[Claim]) -> None:
@@ -264,7 +268,7 @@ class LaneWorker:
                 return None
             self._requests += 1
             self._in_flight += request.events
-            request.started_at = self._means.clock.now()
+            request.started_at, request.endpoint = self._means.clock.now(), self.environment.base_url
             try:
                 return await self.client.send_batch(request.payload, request.retry_count)
             finally:

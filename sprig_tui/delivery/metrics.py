@@ -42,6 +42,11 @@ class DeliveryMetrics:
         )
         self._deliveries = self._gauge("deliveries", "Deliveries in the journal by state.", "environment", "state")
         self._in_flight = self._gauge("in_flight", "Queued deliveries that are leased to a worker.", "environment")
+        self._elsewhere = self._gauge(
+            "queued_elsewhere",
+            "Queued deliveries that only a run with --endpoint sends, to that address.",
+            "environment",
+        )
         self._oldest = self._gauge(
             "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
         )
@@ -92,6 +97,7 @@ class DeliveryMetrics:
             for state in State:
                 self._deliveries.labels(label, state.value).set(states.get(state, 0))
             if name:
+                self._elsewhere.labels(label).set(counts.elsewhere.get(name, 0))
                 self._in_flight.labels(label).set(counts.leased.get(name, 0))
                 waited = self._clock.now() - oldest[name] if name in oldest else 0
                 self._oldest.labels(label).set(max(0, waited) / 1000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -99,14 +99,16 @@ async def _standstills(
 ) -> tuple[Standstill, ...]:
     """What holds everything up; empty as long as one environment moves. `stuck`: nothing was settled for `patience`."""
     troubles = {name: lane.trouble for name, lane in engine.snapshot().environments.items()} if engine else {}
-    lanes = await journal.lanes()
-    counts = (await journal.counts()).by_environment
+    elsewhere = engine.elsewhere() if engine is not None else {}
+    lanes = await _lanes(journal, names, elsewhere)
+    counts = await journal.counts()
     found: list[Standstill] = []
     for name in names:
         lane = lanes.get(name, Lane(environment=name))
         if lane.state == "open" or "asked for" in lane.cause:
             failing_since.pop(name, None)
-        if not counts.get(name, {}).get(State.QUEUED):
+        queued, foreign = counts.by_environment.get(name, {}).get(State.QUEUED, 0), counts.elsewhere.get(name, 0)
+        if not (foreign if name in elsewhere else queued - foreign):
             continue
         if lane.state == "paused":
             found.append(Standstill(name, "paused", lane.cause))
@@ -121,3 +123,14 @@ async def _standstills(
         else:
             return ()
     return tuple(found)
+
+
+async def _lanes(journal: Journal, names: list[str], elsewhere: Mapping[str, str]) -> dict[str, Lane]:
+    """The lanes to where these environments' deliveries go."""
+    found = await journal.lanes()
+    for endpoint in {elsewhere[name] for name in names if name in elsewhere}:
+        lanes = await journal.lanes(endpoint)
+        for name in names:
+            if elsewhere.get(name) == endpoint:
+                found[name] = lanes.get(name, Lane(environment=name))
+    return found

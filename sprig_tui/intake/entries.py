@@ -12,13 +12,14 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.config.environment import Environment
+from sprig_tui.config.environment import Environment, elsewhere_of
 from sprig_tui.errors import ConfigError
+from sprig_tui.journal.identity import key_of, renamed
 from sprig_tui.journal.records import Entry, State
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.message_id import withheld_message_id
+from sprig_tui.segment.message_id import repeated_message_id, withheld_message_id
 from sprig_tui.sprig.reading import Responses
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
@@ -33,6 +34,9 @@ _LIST_TEXT = 500
 """Characters that lists keep of a name or id; the payload has all of it."""
 _REMEMBERED = 1_024
 """Routes kept at hand; a hostile file may name a new environment in every record."""
+
+_MET = 100_000
+"""Records without an identity that are remembered in one input, some 10 MB; equal ones after that count as one."""
 
 _REASON = attrgetter("reason")
 
@@ -73,11 +77,14 @@ class Intake:
         self.mapper = Mapper(rules)
         self._reasons: Counter[str] = Counter()
         self._environments = environments
+        self._elsewhere = elsewhere_of(environments)
         self._surveys = rules.surveys
         self._declared = default_environment
         self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}
         self._clock = clock or SystemClock()
         self._routes: dict[tuple[str | None, str | None], Route] = {}
+        self._met: dict[int, int] | None = None
+        """How often each record without an identity of its own was met in the input at hand; None outside of one."""
 
     def entry(self, record: Record, *, edited: bool = False) -> Entry:
         """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
@@ -95,12 +102,23 @@ class Intake:
 
         Raises InputError, while it is iterated, when that process breaks off.
         """
+        self.begin_input()
         if isinstance(records, Responses) and isinstance(self._clock, SystemClock):
             from sprig_tui.intake.apart import entries_apart, pays
 
             if pays(records):
                 return entries_apart(records, self._order(records), self)
         return map(self.entry, records)
+
+    def begin_input(self) -> None:
+        """From now on equal records without an identity of their own are told apart by how often they came.
+
+        A line that cannot be read is known by its bytes, so that the same file, sent again, is known again, wherever it
+        lies and whatever was put in front of the line. The second of two equal lines in one input is a record of its
+        own all the same: it gets an id made of that of the first and of its number. What comes alone (a webhook, an
+        edited record) has no number, so that it is known when it comes twice.
+        """
+        self._met = {}
 
     def _order(self, responses: Responses) -> Order:
         from sprig_tui.intake.worker import Order
@@ -111,6 +129,7 @@ class Intake:
             rules=self.mapper.rules,
             environments={name: found.sprig_environment_id for name, found in self._environments.items()},
             declared=self._declared,
+            elsewhere=self._elsewhere,
         )
 
     def count(self, entries: Iterable[Entry]) -> None:
@@ -186,7 +205,7 @@ class Intake:
         if len(together) > _LIST_TEXT or not together.isascii():
             survey_id, survey_name, user_id = _fit(survey_id), _fit(survey_name), _fit(user_id)
             question_type, question_id = _fit(question_type), _fit(question_id)
-        return Entry(
+        entry = Entry(
             route.environment,
             mapping.message_id,
             mapping.digest,
@@ -205,12 +224,14 @@ class Intake:
             edited,
             record.raw,
             mapping.body if route.environment else b"",
+            self._elsewhere.get(route.environment, "") if self._elsewhere else "",
         )
+        return self._told_apart(entry) if reason and not (response.response_group_id or "").strip() else entry
 
     def _unsendable(self, record: Unsendable) -> Entry:
         environment = self.route(record).environment
         detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
-        return Entry(
+        entry = Entry(
             environment=environment,
             message_id=withheld_message_id(environment, record.raw),
             reason=record.reason,
@@ -221,7 +242,20 @@ class Intake:
             source=_fit(record.origin.name),
             line=record.origin.line,
             raw=record.raw,
+            endpoint=self._elsewhere.get(environment, ""),
         )
+        return self._told_apart(entry)
+
+    def _told_apart(self, entry: Entry) -> Entry:
+        """The entry under an id of its own where an equal one came before it in this input."""
+        if self._met is None:
+            return entry
+        key = key_of(entry.environment, entry.message_id)
+        number = self._met.get(key, 0) + 1
+        if number == 1 and len(self._met) >= _MET:
+            return entry
+        self._met[key] = number
+        return entry if number == 1 else renamed(entry, repeated_message_id(entry.message_id, number))
 
 
 def preview(answer: Raw) -> str:

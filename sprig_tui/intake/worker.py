@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.intake.entries import Intake
@@ -39,6 +40,8 @@ class Order(Struct, frozen=True):
     environments: dict[str, str | None]
     """Sprig's environment id by name."""
     declared: str | None
+    elsewhere: dict[str, str] = {}
+    """Environment -> URL, of those that the run sends to another endpoint than their own."""
 
 
 class Part(Struct, frozen=True, array_like=True):
@@ -87,7 +90,10 @@ def answer(order: Order, output: BinaryIO) -> None:
     environments = {
         name: Environment(name=name, sprig_environment_id=sprig_id) for name, sprig_id in order.environments.items()
     }
+    for name, url in order.elsewhere.items():
+        environments[name] = replace(environments[name], endpoint=url, own_endpoint="")
     intake = Intake(order.rules, environments, order.declared)
+    intake.begin_input()
     files = [os.fsdecode(name) for name in order.files]
     responses = Responses(files, max_record_bytes=order.max_record_bytes)
     progress = responses.progress

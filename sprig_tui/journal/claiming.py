@@ -29,9 +29,13 @@ class Wanted(Struct, frozen=True):
     owner: str
     claims: int = 1
     """At most so many claims, where several can be had at once."""
+    endpoint: str = ""
+    """What is bound for this one; empty for what goes to the environment's own."""
+    adopt: bool = False
+    """With an endpoint: also what waits for the environment's own, which is bound for this one then."""
 
 
-def nothing(state: Lane, retry_at: int) -> Claim:
+def nothing(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
     """An empty claim, and when to ask again."""
     return Claim(
         lease=0,
@@ -43,6 +47,7 @@ def nothing(state: Lane, retry_at: int) -> Claim:
         payload=b"",
         send_at=0,
         lane=state,
+        endpoint=endpoint,
         retry_at=retry_at,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sprig_tui.journal.records import Attempt, Delivery, Lane, State
+from sprig_tui.journal.records import Attempt, Counts, Delivery, Lane, State
 
 STATES = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
 """By the number that stands for them in the file."""
@@ -14,10 +15,11 @@ NUMBERS = {state: number for number, state in enumerate(STATES)}
 DELIVERY = """
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
-  coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin
+  coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
+  coalesce(a.endpoint, ''), e.endpoint
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
-ATTEMPT = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt"
+ATTEMPT = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
 LANE = "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at"
 
 
@@ -50,6 +52,8 @@ def delivery(row: Sequence[Any]) -> Delivery:
         size=row[22],
         edited=bool(row[23]),
         origin_id=row[24] or 0,
+        endpoint=row[25],
+        bound_for=row[26],
     )
 
 
@@ -64,7 +68,20 @@ def attempt(row: Sequence[Any]) -> Attempt:
         events=row[5],
         body_bytes=row[6],
         excerpt=row[7],
+        endpoint=row[8],
     )
+
+
+def counts_of(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> Counts:
+    """Rows of (environment, endpoint it is bound for, state, number) as a record."""
+    by_environment: dict[str, dict[State, int]] = {}
+    elsewhere: Counter[str] = Counter()
+    for name, endpoint, state, number in rows:
+        states = by_environment.setdefault(name, {})
+        states[STATES[state]] = states.get(STATES[state], 0) + number
+        if endpoint and STATES[state] is State.QUEUED and number:
+            elsewhere[name] += number
+    return Counts(by_environment, leased, dict(elsewhere))
 
 
 def lane(row: Sequence[Any]) -> Lane:

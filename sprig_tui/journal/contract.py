@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from sprig_tui.clock import Clock
@@ -29,6 +30,7 @@ from sprig_tui.journal.records import (
     ReplayJob,
     Settlement,
     State,
+    Withdrawn,
     Worker,
 )
 
@@ -36,6 +38,10 @@ MAX_LANE_WAIT_MS = 300_000
 """No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
 WORKER_TTL_MS = 30_000
 """A worker that was not heard of for so long is not alive; it reports three times as often."""
+
+
+NOWHERE_ELSE: Mapping[str, str] = MappingProxyType({})
+"""Environment -> endpoint of a run with `--endpoint`, of a run that has none."""
 
 
 class Journal(Protocol):
@@ -76,6 +82,10 @@ class Journal(Protocol):
         id derived with the question id; a later `updated_at`, or the same question id -> `revision`; else
         `duplicate`. The last two are withheld under an id derived from (message id, digest), linked by `origin_id`,
         and adding them again is `known`.
+
+        What is bound for the endpoint of a run with `--endpoint` is known to that endpoint alone: any other entry of
+        the same answer is new, and takes the identity over; if the old one is queued and on no wire it is withdrawn.
+        What goes to the environment's own endpoint is known to every entry.
         """
         ...
 
@@ -93,7 +103,16 @@ class Journal(Protocol):
     # -- delivery -------------------------------------------------------------------------------------------------
 
     async def claim(
-        self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
+        self,
+        environment: str,
+        *,
+        events: int,
+        payload_bytes: int,
+        lease_ms: int,
+        rate: float = 0.0,
+        owner: str = "",
+        endpoint: str = "",
+        adopt: bool = False,
     ) -> Claim:
         """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
 
@@ -103,6 +122,8 @@ class Journal(Protocol):
         lane is paused, waits, or is being probed by another; when a wait is over, one claim gets the probe. Expired
         leases become due again.
         `rate` (requests/s for the environment over all workers, 0 for no pacing) sets `send_at`.
+        `endpoint` asks for what is bound for the endpoint of a run with `--endpoint`, which has a lane of its own; with
+        `adopt` also for what waits for the environment's own, unless that lane is paused.
         """
         ...
 
@@ -117,12 +138,18 @@ class Journal(Protocol):
     async def release(self, claim: Claim) -> None:
         """Give back what is left of the claim, unused; ends a probe without a verdict."""
 
-    async def lanes(self) -> dict[str, Lane]:
-        """Every lane that was ever used, by environment."""
+    async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
+        """Every lane that was ever used, by environment: to its own endpoint, or to that of a run with `--endpoint`."""
         ...
 
-    async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
+    async def set_lane(
+        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
+    ) -> Lane:
         """Pause or resume by hand, or resume because the key changed."""
+        ...
+
+    async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
+        """Take queued deliveries back: withheld as `withdrawn`, which a replay queues again; none that is leased."""
         ...
 
     # -- looking --------------------------------------------------------------------------------------------------
@@ -181,16 +208,22 @@ class Journal(Protocol):
 
     # -- replay ---------------------------------------------------------------------------------------------------
 
-    async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
+    async def requeue(
+        self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> list[Added]:
         """Queue deliveries again, in front with live traffic; one Added each.
 
         Same id: an end state with a body becomes `queued` again, its retries start afresh. As new: a new delivery
         with a message id derived from the old one and from how many were made before, linked by `origin_id`.
         `known` where it was still queued or has nothing to send.
+        They go to the environment's own endpoint, or to the one that `elsewhere` names for it: then one that is not
+        bound for it already stays as it is, and a copy under the same id is queued.
         """
         ...
 
-    async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
+    async def start_replay(
+        self, query: Query, *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> ReplayJob:
         """Make a job over everything that matches now; `total` counts what it will look at."""
         ...
 
@@ -271,4 +304,4 @@ class Journal(Protocol):
         ...
 
 
-__all__ = ["MAX_LANE_WAIT_MS", "WORKER_TTL_MS", "Delivery", "Journal"]
+__all__ = ["MAX_LANE_WAIT_MS", "NOWHERE_ELSE", "WORKER_TTL_MS", "Delivery", "Journal"]

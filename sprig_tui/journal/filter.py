@@ -6,6 +6,7 @@ words       field:value, or free text; several free texts must all be there
 status:     queued, delivered, failed, withheld, an HTTP status (400) or a class (4xx); lists by comma
 reason: env: survey: user: id:
 origin:     the number of a delivery: its revisions, possible duplicates and new sendings
+endpoint:   a part of the URL it was sent to, or that a run with --endpoint bound it for
 since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
             or an age: 90s 15m 2h 7d 4w
 """

@@ -37,9 +37,11 @@ class Known(Struct, frozen=True, gc=False):
     updated_at: int
     state: State
     reason: str
+    endpoint: str = ""
+    """As an Entry's: of a run with `--endpoint`, or empty."""
 
 
-KNOWN = "d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason"
+KNOWN = "d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason, e.endpoint"
 """The columns of a Known, of `deliveries d JOIN environments e`."""
 
 
@@ -54,6 +56,7 @@ def known_of(row: Sequence[Any]) -> Known:
         updated_at=row[5],
         state=STATES[row[6]],
         reason=row[7],
+        endpoint=row[8],
     )
 
 
@@ -73,7 +76,7 @@ def key_of(environment: str, message_id: str) -> int:
 
 def relate(known: Known, entry: Entry) -> Relation:
     """Decide by facts/sprig.md 8.14 and 8.15: same content is a repeat; what else shares the id is told apart."""
-    if heals(known, entry):
+    if yields(known, entry):
         return "takes-over"
     if known.question_id and entry.question_id and known.question_id != entry.question_id:
         return "tie"
@@ -82,6 +85,24 @@ def relate(known: Known, entry: Entry) -> Relation:
     if (known.question_id and known.question_id == entry.question_id) or entry.updated_at > known.updated_at > 0:
         return "revision"
     return "duplicate"
+
+
+def yields(known: Known, entry: Entry) -> bool:
+    """Whether the entry takes the identity over.
+
+    It does where it heals what is known, and where that was bound for the endpoint of another run with `--endpoint`:
+    what such a run sends is known to that endpoint alone.
+    """
+    return heals(known, entry) or known.endpoint not in ("", entry.endpoint)
+
+
+def supersedes(known: Known, entry: Entry) -> bool:
+    """Whether the entry, which takes the identity over, is sent in the place of what still waits for another run."""
+    return known.state is State.QUEUED and known.endpoint not in ("", entry.endpoint)
+
+
+SUPERSEDED = "the same answer came again for another endpoint and took its place"
+"""Detail of a delivery that was withdrawn for that."""
 
 
 def heals(known: Known, entry: Entry) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Field = Literal["status", "reason", "env", "survey", "user", "id", "origin", "since", "until", "text"]
+Field = Literal["status", "reason", "env", "survey", "user", "id", "origin", "endpoint", "since", "until", "text"]
 
 
 class Term(Struct, frozen=True, gc=False):
@@ -14,10 +14,11 @@ class Term(Struct, frozen=True, gc=False):
 
     `status` holds a state name, an HTTP status (`400`) or a class (`4xx`); `reason` a Reason's value; `env` an
     environment name; `survey` a survey id, or part of a name in any case; `user` a user id, a trailing `*` for a
-    prefix; `id` a delivery's number or message id (or its beginning); `origin` the number of the delivery that it was
-    made of (a revision, possible duplicate or new sending of it); `since` and `until` wall times of arrival, ms since
-    1970 as text (since inclusive, until exclusive); `text` a part, in any case, of survey name, user id, answer, error,
-    reason, detail, source or message id.
+    prefix; `id` a delivery's number or message id (or its beginning); `origin` the number of the delivery that it
+    was made of (a revision, possible duplicate or new sending of it); `endpoint` a part, in any case, of the URL
+    that its last request was made to or that a run with `--endpoint` bound it for; `since` and `until` wall times
+    of arrival, ms since 1970 as text (since inclusive, until exclusive); `text` a part, in any case, of survey
+    name, user id, answer, error, reason, detail, source or message id.
     """
 
     field: Field

@@ -48,6 +48,8 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
     raw: bytes = b""
     body: bytes = b""
     """The mapped track call; empty where nothing could be mapped."""
+    endpoint: str = ""
+    """URL of a run with `--endpoint` that alone may deliver it; empty where it goes to the environment's own."""
 
 
 AddedAs = Literal["new", "known", "revision", "duplicate"]
@@ -61,6 +63,19 @@ class Added(Struct, frozen=True, gc=False):
     outcome: AddedAs
     state: State
     reason: str = ""
+    elsewhere: bool = False
+    """Of a known one: whether another endpoint is meant to get it than this entry's."""
+
+
+class Withdrawn(Struct, frozen=True, gc=False):
+    """What became of deliveries that were to be taken back."""
+
+    withdrawn: int
+    """Withheld now; the others are as they were."""
+    on_the_wire: int
+    """Leased to a worker, which may be sending them."""
+    not_queued: int
+    """Ended before, or not there."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True, gc=False):
@@ -99,6 +114,10 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     edited: bool
     origin_id: int
     """The delivery this one is a revision, duplicate or new sending of; 0 for none."""
+    endpoint: str = ""
+    """URL that its last request was made to; empty where none was, or a version before noted none."""
+    bound_for: str = ""
+    """URL of a run with `--endpoint` that alone delivers it; empty where it goes to the environment's own endpoint."""
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
@@ -114,6 +133,8 @@ class Attempt(Struct, frozen=True, kw_only=True, gc=False):
     body_bytes: int = 0
     excerpt: str = ""
     """The first 1,024 bytes of the response body as text."""
+    endpoint: str = ""
+    """URL that it was made to, without a path of ours; empty where a version before noted none."""
 
 
 class Detail(Struct, frozen=True, kw_only=True):
@@ -147,6 +168,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     lane: Lane
     """The lane as it was when claimed; `probe` says this claim is the one that tests it."""
     probe: bool = False
+    endpoint: str = ""
+    """As it was asked for."""
     retry_at: int = 0
     """When nothing was claimed: the time at which asking again makes sense, ms; 0 for 'when something changes'."""
 
@@ -237,6 +260,8 @@ class Counts(Struct, frozen=True):
     by_environment: dict[str, dict[State, int]]
     leased: dict[str, int] = {}
     """In flight, by environment; part of `queued`."""
+    elsewhere: dict[str, int] = {}
+    """Bound for the endpoint of a run with `--endpoint`, by environment; part of `queued`."""
 
 
 JobState = Literal["running", "paused", "cancelled", "done"]

@@ -11,12 +11,12 @@ from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import Entry, ReplayJob, State
 from sprig_tui.reasons import Reason
 
-SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION})
+SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN})
 """Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
 
 LOOK = 50_000
 """Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
-JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query"
+JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query, elsewhere"
 
 
 def sendable(state: State, reason: str, size: int) -> bool:
@@ -45,14 +45,24 @@ def job_of(row: Sequence[Any]) -> ReplayJob:
 
 RESENT = (
     "d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id, d.question_type,"
-    " d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited"
+    " d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited, e.endpoint"
 )
 """What a new sending takes over, of `deliveries d JOIN environments e`."""
 
 
-def resent(row: Sequence[Any], message_id: str, raw: bytes, body: bytes) -> Entry:
-    """A row of RESENT and its payload as another delivery, under another message id of the same length."""
+def is_copied(endpoint: str, target: str) -> bool:
+    """Whether a delivery bound for `endpoint` that is sent again to `target` stays, and a copy under its id is sent.
+
+    One that goes to the environment's own endpoint does: what becomes of it elsewhere must not change what is known of
+    it there. One of a run with `--endpoint` goes to the new endpoint itself.
+    """
+    return not endpoint and bool(target)
+
+
+def resent(row: Sequence[Any], message_id: str, raw: bytes, body: bytes, endpoint: str) -> Entry:
+    """A row of RESENT and its payload as another delivery for `endpoint`, under an id as long as its own."""
     return Entry(
+        endpoint=endpoint,
         environment=row[3],
         message_id=message_id,
         survey_id=row[5],

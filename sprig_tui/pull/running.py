@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Entry
 
 Keep = Callable[[Intake, Sequence[Record]], Awaitable[None]]
 """Takes the records of a page, and the intake that makes entries of them."""
@@ -85,17 +86,11 @@ def into_journal(journal: Journal, engine: Engine | None, fed: Fed) -> Keep:
     return keep
 
 
-def into_counts(counted: Callable[[str, str], None]) -> Keep:
-    """Map pages and forget them; `counted` hears environment and reason (empty for what would be sent) of each."""
-    before: set[str] = set()
+def into_counts(counted: Callable[[Entry], None]) -> Keep:
+    """Map pages and forget them; `counted` hears each entry, those too that come again with the next page."""
 
     async def keep(intake: Intake, records: Sequence[Record]) -> None:
-        nonlocal before
-        entries = {entry.message_id: entry for entry in await asyncio.to_thread(lambda: list(intake.entries(records)))}
-        for identity, entry in entries.items():
-            # the last millisecond of a page comes again with the next one
-            if identity not in before:
-                counted(entry.environment, entry.reason)
-        before = set(entries)
+        for entry in await asyncio.to_thread(lambda: list(intake.entries(records))):
+            counted(entry)
 
     return keep

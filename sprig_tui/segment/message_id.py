@@ -41,6 +41,11 @@ def withheld_message_id(environment: str, raw: bytes) -> str:
     return _hashed(f"{VERSION}-withheld", environment, sha256(raw).hexdigest())
 
 
+def repeated_message_id(message_id: str, number: int) -> str:
+    """The id of the `number`th (from 2) record of an input whose bytes are those of one without an identity."""
+    return _hashed(f"{VERSION}-repeated", message_id, str(number))
+
+
 def with_message_id(body: bytes, message_id: str) -> bytes:
     """The encoded track call under another id of ours.
 

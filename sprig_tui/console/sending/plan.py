@@ -76,14 +76,16 @@ def name_to_type(plan: Plan, protected: Collection[str]) -> str:
 def fed_text(fed: Fed) -> str:
     """What became of the records so far, or in the end."""
     parts = [f"{fed.records:,} {'record' if fed.records == 1 else 'records'}"]
+    if fed.repeats:
+        parts.append(f"{fed.repeats:,} of them {'a repeat' if fed.repeats == 1 else 'repeats'}")
+    if before := fed.known - fed.repeats:
+        parts.append(f"{before:,} known from before")
     states: Counter[State] = Counter()
     reasons: Counter[str] = Counter()
-    for (state, reason), number in fed.states.items():
+    for (state, reason), number in fed.new_states.items():
         states[state] += number
         if reason:
             reasons[reason] += number
     parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
-    if fed.outcomes["known"]:
-        parts.append(f"{fed.outcomes['known']:,} known from before")
     why = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(3))
     return ", ".join(parts) + (f" ({why})" if why else "")

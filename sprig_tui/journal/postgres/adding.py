@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import asyncpg
 from msgspec.structs import replace
@@ -12,13 +12,13 @@ from sprig_tui.journal.identity import (
     KNOWN,
     MASK,
     Known,
-    heals,
     key_of,
     known_of,
     relate,
     renamed,
     set_apart,
     tie_message_id,
+    yields,
 )
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.postgres.texts import storable
@@ -100,7 +100,7 @@ class Plan:
             return
         relation = relate(known, entry)
         if relation == "known":
-            self._added.append(Added(known.id, "known", known.state, known.reason))
+            self._added.append(Added(known.id, "known", known.state, known.reason, known.endpoint != entry.endpoint))
         elif relation == "takes-over":
             self._store(entry, "new", known.id)
         elif relation == "tie":
@@ -111,8 +111,9 @@ class Plan:
     def _other_content(self, entry: Entry, known: Known, relation: AddedAs) -> None:
         withheld = set_apart(entry, known, relation)
         there = self.identities.find(withheld.environment, withheld.message_id)
-        if there is not None and not heals(there, entry):
-            self._added.append(Added(there.id, "known", there.state, there.reason))
+        if there is not None and not yields(there, entry):
+            known_as = Added(there.id, "known", there.state, there.reason, there.endpoint != entry.endpoint)
+            self._added.append(known_as)
         else:
             self._store(withheld, relation, known.id)
 
@@ -120,8 +121,8 @@ class Plan:
         known = self.append(entry, origin)
         self._added.append(Added(known.id, outcome, known.state, known.reason))
 
-    def append(self, entry: Entry, origin: int | None) -> Known:
-        """Plan a delivery, which then stands for its identity. Raises Unseen."""
+    def append(self, entry: Entry, origin: int | None, *, identified: bool = True) -> Known:
+        """Plan a delivery, which then stands for its identity unless it is a mere copy. Raises Unseen."""
         known = Known(
             -1 - len(self.entries),
             entry.environment,
@@ -131,8 +132,10 @@ class Plan:
             entry.updated_at,
             State.WITHHELD if entry.reason else State.QUEUED,
             entry.reason,
+            entry.endpoint,
         )
-        self.identities.put(known)
+        if identified:
+            self.identities.put(known)
         self.entries.append(entry)
         self.origins.append(origin)
         return known
@@ -182,7 +185,7 @@ async def planned(connection: asyncpg.Connection, entries: Sequence[Entry]) -> P
 async def store(
     connection: asyncpg.Connection,
     plan: Plan,
-    numbers: dict[str, int],
+    numbers: Mapping[tuple[str, str], int],
     now: int,
     *,
     priority: int = 0,
@@ -191,7 +194,7 @@ async def store(
     """Store a plan; returns the id of its first delivery (0 for none).
 
     Raises UniqueViolationError or SerializationError when another added the same meanwhile: plan anew then.
-    `numbers` are the environments' numbers; with `call_out` those who listen hear of it.
+    `numbers` are those of (environment, endpoint); with `call_out` those who listen hear of it.
     """
     entries = plan.entries
     if not entries:
@@ -202,7 +205,7 @@ async def store(
         _CALL,
         now,
         priority,
-        [numbers[entry.environment] for entry in entries],
+        [numbers[entry.environment, entry.endpoint] for entry in entries],
         [_WITHHELD if entry.reason else _QUEUED for entry in entries],
         [len(entry.body) for entry in entries],
         plan.origins,

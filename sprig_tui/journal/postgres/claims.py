@@ -49,6 +49,7 @@ async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int,
         payload=b"",
         send_at=row["send_at"],
         lane=lane_of(wanted.environment, row["lane"]),
+        endpoint=wanted.endpoint,
         probe=row["probe"],
         retry_at=row["retry_at"],
     )
@@ -93,3 +94,9 @@ async def release(connection: asyncpg.Connection, claim: Claim, environment: int
 async def release_lost(connection: asyncpg.Connection, leases: Collection[int]) -> None:
     """Give back what was leased by claims whose answer was lost, if they were made at all."""
     await connection.execute("SELECT release_lost($1)", list(leases))
+
+
+async def adopt(connection: asyncpg.Connection, own: int, environment: int, events: int, now: int) -> int:
+    """Bind what waits for the environment's own endpoint for another one; returns how many, at most `events`."""
+    number: int = await connection.fetchval("SELECT adopt_queued($1, $2, $3, $4)", own, environment, events, now)
+    return number

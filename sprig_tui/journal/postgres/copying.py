@@ -58,7 +58,7 @@ _DELIVERY = (
 )
 _ATTEMPT = (
     *("id", "environment", "started_at", "status", "error", "outcome", "latency_ms", "events", "body_bytes"),
-    "excerpt",
+    *("excerpt", "endpoint"),
 )
 _LANE = (
     *("environment", "state", "until", "cause", "failures", "since", "epoch", "last_status", "last_at"),
@@ -66,7 +66,7 @@ _LANE = (
 )
 _REPLAY = (
     *("id", "filter", "query", "as_new", "state", "created_at", "cursor", "last_id", "total", "queued"),
-    "skipped",
+    *("skipped", "elsewhere"),
 )
 
 
@@ -78,7 +78,7 @@ def _plain(name: str, columns: tuple[str, ...], key: str = "id", **more: Any) ->
 
 
 _TABLES = (
-    _plain("environments", ("id", "name")),
+    _plain("environments", ("id", "name", "endpoint")),
     _plain("attempts", _ATTEMPT),
     _plain("deliveries", _DELIVERY, flags=(_DELIVERY.index("edited"),)),
     _Table(

@@ -45,7 +45,7 @@ async def doubts(connection: asyncpg.Connection) -> tuple[str, ...]:
 async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
     """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
     oldest: dict[str, int] = {}
-    for number, name in await connection.fetch("SELECT id, name FROM environments"):
+    for number, name in await connection.fetch("SELECT id, name FROM environments WHERE endpoint = ''"):
         for due in ("= 0", "> 0"):
             for priority in (0, 1):
                 added_at = await connection.fetchval(

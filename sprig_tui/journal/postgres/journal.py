@@ -16,7 +16,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
 from sprig_tui.journal.claiming import Wanted, nothing
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, NOWHERE_ELSE
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.postgres import (
     adding,
@@ -33,6 +33,7 @@ from sprig_tui.journal.postgres import (
 from sprig_tui.journal.postgres.connecting import Server
 from sprig_tui.journal.postgres.faults import PASSING
 from sprig_tui.journal.postgres.listening import Hear, Listener
+from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.readiness import WriteHistory, within
 from sprig_tui.journal.records import (
@@ -54,6 +55,7 @@ from sprig_tui.journal.records import (
     ReplayJob,
     Settlement,
     State,
+    Withdrawn,
     Worker,
 )
 
@@ -81,7 +83,7 @@ class PostgresJournal:
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self.url = url
         # a number is no longer sure when the server may be another, or one restored
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self._server = Server(url, connected=self._numbers.clear)
         self._listener = Listener(url)
         self.clock: Clock = clock or self._server.clock
@@ -140,12 +142,14 @@ class PostgresJournal:
 
         return await self._call(whole)
 
-    async def _number(self, connection: asyncpg.Connection, environment: str) -> int:
-        """The number that stands for an environment; made on first use."""
-        number = self._numbers.get(environment)
+    async def _number(self, connection: asyncpg.Connection, environment: str, endpoint: str = "") -> int:
+        """The number of an environment and the endpoint that its deliveries are bound for; made on first use."""
+        number = self._numbers.get((environment, endpoint))
         if number is None:
-            number = await connection.fetchval("SELECT environment_number($1)", environment)
-            self._numbers[environment] = number
+            number = await connection.fetchval(
+                "SELECT environment_number($1::text, $2::text)", environment, storable(endpoint)
+            )
+            self._numbers[environment, endpoint] = number
         return number
 
     # -- what came in --------------------------------------------------------------------------------------------------
@@ -162,8 +166,8 @@ class PostgresJournal:
             return []
 
         async def work(connection: asyncpg.Connection) -> list[Added]:
-            names = {entry.environment for entry in entries}
-            numbers = {name: await self._number(connection, name) for name in names}
+            places = {(entry.environment, entry.endpoint) for entry in entries}
+            numbers = {place: await self._number(connection, *place) for place in places}
             # looked up and stored apart: nothing is held while this side thinks
             plan = await adding.planned(connection, entries)
             first = await adding.store(connection, plan, numbers, self.clock.now(), call_out=self._may_call_out())
@@ -189,18 +193,33 @@ class PostgresJournal:
     # -- delivery ------------------------------------------------------------------------------------------------------
 
     async def claim(
-        self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
+        self,
+        environment: str,
+        *,
+        events: int,
+        payload_bytes: int,
+        lease_ms: int,
+        rate: float = 0.0,
+        owner: str = "",
+        endpoint: str = "",
+        adopt: bool = False,
     ) -> Claim:
         """See the contract."""
-        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner, endpoint=endpoint, adopt=adopt)
         lease = claims.new_lease()
 
         async def take(connection: asyncpg.Connection) -> Claim:
-            number = await self._number(connection, environment)
+            number = await self._number(connection, environment, endpoint)
             if self._lost:
                 await claims.release_lost(connection, self._lost)
                 self._forget_what_ran_out()
             try:
+                claim = await claims.take(connection, wanted, number, lease, self.clock.now())
+                if claim.lease or not (adopt and endpoint and claim.lane.state != "paused"):
+                    return claim
+                own = await self._number(connection, environment)
+                if not await claims.adopt(connection, own, number, events, self.clock.now()):
+                    return claim
                 return await claims.take(connection, wanted, number, lease, self.clock.now())
             except BaseException:
                 # it may have been made all the same, and a lease on a probe would hold the whole lane up
@@ -214,7 +233,7 @@ class PostgresJournal:
             payload = await self._do(lambda c: packs.bodies(c, claim.ids))
         except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
-            return nothing(claim.lane, self.clock.now())
+            return nothing(claim.lane, self.clock.now(), claim.endpoint)
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
@@ -236,7 +255,7 @@ class PostgresJournal:
         """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> int:
-            number = await self._number(connection, claim.environment)
+            number = await self._number(connection, claim.environment, claim.endpoint)
             return await settling.settle(connection, claim, number, settlements, lane, self.clock.now())
 
         return await self._call(work)
@@ -245,7 +264,7 @@ class PostgresJournal:
         """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> bool:
-            number = await self._number(connection, claim.environment)
+            number = await self._number(connection, claim.environment, claim.endpoint)
             return await claims.extend(connection, claim, number, lease_ms, self.clock.now())
 
         return await self._do(work)
@@ -254,7 +273,7 @@ class PostgresJournal:
         """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> None:
-            await claims.release(connection, claim, await self._number(connection, claim.environment))
+            await claims.release(connection, claim, await self._number(connection, claim.environment, claim.endpoint))
 
         try:
             await self._do(work)
@@ -262,21 +281,27 @@ class PostgresJournal:
             self._lost[claim.lease] = time.monotonic() + _LOST_S
             raise
 
-    async def lanes(self) -> dict[str, Lane]:
+    async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
-        return await self._do(looking.lanes)
+        return await self._do(lambda c: looking.lanes(c, endpoint))
 
-    async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
+    async def set_lane(
+        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
+    ) -> Lane:
         """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> Lane:
-            number = await self._number(connection, environment)
+            number = await self._number(connection, environment, endpoint)
             row = await connection.fetchrow(
                 "SELECT * FROM set_lane($1, $2, $3, $4)", number, state, cause, self.clock.now()
             )
             return claims.lane_of(environment, row)
 
         return await self._do(work)
+
+    async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
+        """See the contract."""
+        return await self._call(lambda c: replaying.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -342,13 +367,19 @@ class PostgresJournal:
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
-    async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
+    async def requeue(
+        self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> list[Added]:
         """See the contract."""
-        return await self._transact(lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new))
+        return await self._transact(
+            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, elsewhere=elsewhere)
+        )
 
-    async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
+    async def start_replay(
+        self, query: Query, *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> ReplayJob:
         """See the contract."""
-        return await self._do(lambda c: replaying.start(c, query, self.clock.now(), as_new=as_new))
+        return await self._do(lambda c: replaying.start(c, query, self.clock.now(), as_new=as_new, elsewhere=elsewhere))
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""

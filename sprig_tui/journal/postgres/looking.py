@@ -8,10 +8,11 @@ from typing import Any
 
 import asyncpg
 
-from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
+from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, counts_of, delivery, lane
 from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.postgres.adding import lookup
 from sprig_tui.journal.postgres.packs import payloads
+from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.postgres.where import where
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Ids, Lane, Page, State
@@ -108,15 +109,14 @@ async def count(connection: asyncpg.Connection, query: Query, cap: int) -> int:
 
 async def counts(connection: asyncpg.Connection) -> Counts:
     """The kept counts, and what is in flight."""
-    by_environment: dict[str, dict[State, int]] = {}
-    for name, state, number in await connection.fetch(
-        "SELECT e.name, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment ORDER BY 1, 2"
-    ):
-        by_environment.setdefault(name, {})[STATES[state]] = number
+    rows = await connection.fetch(
+        "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
+        " ORDER BY 1, 2, 3"
+    )
     leased = await connection.fetch(
         "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
     )
-    return Counts(by_environment, {row[0]: int(row[1]) for row in leased})
+    return counts_of(rows, {row[0]: int(row[1]) for row in leased})
 
 
 async def get(connection: asyncpg.Connection, delivery_id: int) -> Detail | None:
@@ -182,9 +182,12 @@ async def changes(connection: asyncpg.Connection, cursor: str, limit: int) -> Ch
     return Changes(now, tuple(delivery(found[key]) for key in sorted(found)), overflow)
 
 
-async def lanes(connection: asyncpg.Connection) -> dict[str, Lane]:
-    """Every lane by environment."""
-    found = await connection.fetch(f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment")
+async def lanes(connection: asyncpg.Connection, endpoint: str) -> dict[str, Lane]:
+    """Every lane to this endpoint by environment."""
+    found = await connection.fetch(
+        f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = $1",
+        storable(endpoint),
+    )
     return {row[0]: lane(row) for row in found}
 
 

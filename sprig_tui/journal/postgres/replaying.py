@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -10,71 +11,112 @@ import msgspec
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.columns import STATES
+from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.identity import key_of, resend_message_id
 from sprig_tui.journal.postgres.adding import Plan, Unseen, lookup, numbered, store
 from sprig_tui.journal.postgres.looking import count
 from sprig_tui.journal.postgres.packs import payloads
+from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.postgres.where import where
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, JobState, ReplayJob, State
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, job_of, resent, sendable
+from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, job_of, resent, sendable
+from sprig_tui.reasons import Reason
 
 _RESENT = (
-    f"SELECT {RESENT}, d.id, e.id AS number FROM deliveries d JOIN environments e ON e.id = d.environment"
+    f"SELECT {RESENT}, d.id FROM deliveries d JOIN environments e ON e.id = d.environment"
     " WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id"
 )
 
 
 async def requeue(
-    connection: asyncpg.Connection, ids: Sequence[int], now: int, *, as_new: bool, priority: int = 0
+    connection: asyncpg.Connection,
+    ids: Sequence[int],
+    now: int,
+    *,
+    as_new: bool,
+    priority: int = 0,
+    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
 ) -> list[Added]:
     """Queue each again; `known` where it is queued already or has nothing that could be sent."""
     if as_new:
-        return await _as_new(connection, ids, now, priority)
+        return await _as_another(connection, ids, now, priority, elsewhere, fresh=True)
     rows = await connection.fetch(
-        "SELECT id, state, reason, size, environment FROM deliveries WHERE id = ANY ($1::bigint[]) ORDER BY id"
-        " FOR UPDATE",
+        "SELECT d.id, d.state, d.reason, d.size, d.environment, e.name, e.endpoint FROM deliveries d"
+        " JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id FOR UPDATE OF d",
         list(ids),
     )
     there = {row[0]: row for row in rows}
-    again: dict[int, asyncpg.Record] = {}
-    added: list[Added] = []
-    for delivery_id in ids:
+    again: list[asyncpg.Record] = []
+    copied: list[int] = []
+    added: dict[int, Added] = {}
+    for delivery_id in dict.fromkeys(ids):
         row = there.get(delivery_id)
         if row is None:
             continue
-        if delivery_id in again:
-            added.append(Added(delivery_id, "known", State.QUEUED))
-        elif sendable(STATES[row[1]], row[2], row[3]):
-            again[delivery_id] = row
-            added.append(Added(delivery_id, "new", State.QUEUED))
+        if not sendable(STATES[row[1]], row[2], row[3]):
+            added[delivery_id] = Added(delivery_id, "known", STATES[row[1]], row[2])
+        elif is_copied(row[6], elsewhere.get(row[5], "")):
+            copied.append(delivery_id)
         else:
-            added.append(Added(delivery_id, "known", STATES[row[1]], row[2]))
+            again.append(row)
+            added[delivery_id] = Added(delivery_id, "new", State.QUEUED)
+    if copied:
+        # before the books are closed: the lock under which ids are given comes first
+        copies = await _as_another(connection, copied, now, priority, elsewhere, fresh=False)
+        added.update(zip(copied, copies, strict=True))
     if again:
-        changed = list(again)
-        await connection.execute(
-            "INSERT INTO history SELECT id, attempt FROM deliveries"
-            " WHERE id = ANY ($1::bigint[]) AND attempt IS NOT NULL ON CONFLICT DO NOTHING",
-            changed,
-        )
-        await connection.execute(
-            "UPDATE deliveries SET state = 0, reason = '', detail = '', error = '', tries = 0, first_try = 0,"
-            " due_at = 0, priority = $2 WHERE id = ANY ($1::bigint[])",
-            changed,
-            priority,
-        )
-        environments = [row[4] for row in again.values()]
-        await connection.execute(
-            "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[])",
-            environments * 2,
-            [row[1] for row in again.values()] + [0] * len(again),
-            [-1] * len(again) + [1] * len(again),
-            changed,
-        )
-    return added
+        await _in_place(connection, again, priority, elsewhere)
+    return [added[delivery_id] for delivery_id in dict.fromkeys(ids) if delivery_id in added]
 
 
-async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, priority: int) -> list[Added]:
+async def _in_place(
+    connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], priority: int, elsewhere: Mapping[str, str]
+) -> None:
+    """Queue these again, whose rows are locked."""
+    changed = [row[0] for row in rows]
+    targets = {row[5]: elsewhere.get(row[5], "") for row in rows}
+    numbers = {name: await _number(connection, name, endpoint) for name, endpoint in targets.items()}
+    places = [numbers[row[5]] for row in rows]
+    await connection.execute(
+        "INSERT INTO history SELECT id, attempt FROM deliveries"
+        " WHERE id = ANY ($1::bigint[]) AND attempt IS NOT NULL ON CONFLICT DO NOTHING",
+        changed,
+    )
+    await connection.execute(
+        "UPDATE deliveries d SET state = 0, reason = '', detail = '', error = '', tries = 0, first_try = 0,"
+        " due_at = 0, priority = $2, environment = u.place FROM unnest($1::bigint[], $3::integer[]) AS u(id, place)"
+        " WHERE d.id = u.id",
+        changed,
+        priority,
+        places,
+    )
+    await connection.execute(
+        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], $4::bigint[])",
+        [row[4] for row in rows] + places,
+        [row[1] for row in rows] + [0] * len(rows),
+        [-1] * len(rows) + [1] * len(rows),
+        changed,
+    )
+
+
+async def _number(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
+    number: int = await connection.fetchval(
+        "SELECT environment_number($1::text, $2::text)", storable(environment), storable(endpoint)
+    )
+    return number
+
+
+async def _as_another(
+    connection: asyncpg.Connection,
+    ids: Sequence[int],
+    now: int,
+    priority: int,
+    elsewhere: Mapping[str, str],
+    *,
+    fresh: bool,
+) -> list[Added]:
+    """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
     rows = {row["id"]: row for row in await connection.fetch(_RESENT, list(ids))}
     fit = [key for key, row in rows.items() if sendable(STATES[row[0]], row[1], row[2])]
     stored = await payloads(connection, fit) if fit else {}
@@ -84,6 +126,8 @@ async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, 
             "SELECT origin, count(*) FROM deliveries WHERE origin = ANY ($1::bigint[]) GROUP BY origin", fit
         )
     }
+    targets = {row[3]: elsewhere.get(row[3], "") for row in rows.values()}
+    numbers = {(name, endpoint): await _number(connection, name, endpoint) for name, endpoint in targets.items()}
     known = await lookup(connection, {key_of(rows[one][3], _next_id(rows[one], made)) for one in fit})
     while True:
         plan = Plan(known)
@@ -96,14 +140,23 @@ async def _as_new(connection: asyncpg.Connection, ids: Sequence[int], now: int, 
                 if delivery_id not in stored:
                     added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
                     continue
-                message_id = _unused_message_id(plan, row, made)
-                planned = plan.append(resent(row, message_id, *stored[delivery_id]), delivery_id)
+                message_id = _unused_message_id(plan, row, made) if fresh else row[4]
+                entry = resent(row, message_id, *stored[delivery_id], targets[row[3]])
+                planned = plan.append(entry, delivery_id, identified=fresh)
                 added.append(Added(planned.id, "new", State.QUEUED))
         except Unseen as unseen:
             known |= await lookup(connection, unseen.keys)
             continue
-        first = await store(connection, plan, {row[3]: row["number"] for row in rows.values()}, now, priority=priority)
-        return numbered(added, first)
+        return numbered(added, await store(connection, plan, numbers, now, priority=priority))
+
+
+async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> Withdrawn:
+    """Withhold those that are queued and leased to nobody."""
+    wanted = sorted(set(ids))
+    row = await connection.fetchrow(
+        "SELECT * FROM withdraw_deliveries($1::bigint[], $2::text, $3::bigint)", wanted, Reason.WITHDRAWN.value, now
+    )
+    return Withdrawn(row["withdrawn"], row["held"], len(wanted) - row["withdrawn"] - row["held"])
 
 
 def _next_id(row: asyncpg.Record, made: dict[int, int]) -> str:
@@ -121,19 +174,27 @@ def _unused_message_id(plan: Plan, row: asyncpg.Record, made: dict[int, int]) ->
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-async def start(connection: asyncpg.Connection, query: Query, now: int, *, as_new: bool) -> ReplayJob:
+async def start(
+    connection: asyncpg.Connection,
+    query: Query,
+    now: int,
+    *,
+    as_new: bool,
+    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
+) -> ReplayJob:
     """Make a job over everything that matches now."""
     last_id = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
     total = await count(connection, query, 0)
     job_id = await connection.fetchval(
-        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total)"
-        " VALUES ($1, $2, $3, 'running', $4, 0, $5, $6) RETURNING id",
+        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total, elsewhere)"
+        " VALUES ($1, $2, $3, 'running', $4, 0, $5, $6, $7) RETURNING id",
         query.text,
         msgspec.json.encode(query),
         as_new,
         now,
         last_id,
         total,
+        json.dumps(dict(elsewhere)),
     )
     return job_of(await _read(connection, job_id))
 
@@ -158,7 +219,7 @@ async def step(connection: asyncpg.Connection, job_id: int, limit: int, now: int
         *values,
     )
     ids = [one[0] for one in found]
-    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1)
+    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, elsewhere=json.loads(row["elsewhere"]))
     queued = sum(1 for one in added if one.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     await connection.execute(

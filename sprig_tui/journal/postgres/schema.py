@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 2
+VERSION = 3
 LEAST_SERVER = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
+_FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")
+"""They replace what is there: a step that changes what they work on runs them again."""
 _STEPS: dict[int, tuple[str, ...]] = {
-    0: ("tables.sql", "adding.sql", "claiming.sql", "settling.sql", "workers.sql"),
+    0: ("tables.sql", *_FUNCTIONS, "workers.sql"),
     1: ("positions.sql",),
+    2: ("endpoints.sql", *_FUNCTIONS),
 }
 """Scripts by the version they start from; each leads to the next.
 

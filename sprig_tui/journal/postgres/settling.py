@@ -74,6 +74,7 @@ def _storable(attempt: Attempt) -> dict[str, object]:
         "events": attempt.events,
         "body_bytes": min(attempt.body_bytes, _LARGEST),
         "excerpt": storable(attempt.excerpt),
+        "endpoint": storable(attempt.endpoint),
     }
 
 

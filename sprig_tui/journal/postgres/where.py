@@ -43,7 +43,11 @@ def _status(term: Term, place: Place) -> str:
     if value in NUMBERS:
         return f"d.state = {NUMBERS[State(value)]}"
     low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value.endswith("xx") else (int(value), int(value))
-    return f"d.attempt IN (SELECT id FROM attempts WHERE status BETWEEN {place(low)} AND {place(high)})"
+    # never NULL, so that its negation holds for what was never sent
+    return (
+        "d.attempt IS NOT NULL"
+        f" AND d.attempt IN (SELECT id FROM attempts WHERE status BETWEEN {place(low)} AND {place(high)})"
+    )
 
 
 def _like(column: str, value: str, place: Place) -> str:
@@ -79,6 +83,14 @@ def _origin(term: Term, place: Place) -> str:
     return f"d.origin IS NOT NULL AND d.origin = {place(int(term.value))}"
 
 
+def _endpoint(term: Term, place: Place) -> str:
+    value = place(f"%{_escaped(storable(term.value))}%")
+    return (
+        f"e.endpoint ILIKE {value} OR d.attempt IS NOT NULL"
+        f" AND d.attempt IN (SELECT id FROM attempts WHERE endpoint ILIKE {value})"
+    )
+
+
 def _text(term: Term, place: Place) -> str:
     return " OR ".join(_like(column, term.value, place) for column in _TEXT_COLUMNS)
 
@@ -95,6 +107,7 @@ _CONDITIONS: dict[str, Callable[[Term, Place], str]] = {
     "user": _user,
     "id": _id,
     "origin": _origin,
+    "endpoint": _endpoint,
     "since": lambda term, place: f"d.added_at >= {place(_bounded(term.value))}",
     "until": lambda term, place: f"d.added_at < {place(_bounded(term.value))}",
     "text": _text,

@@ -12,12 +12,13 @@ from msgspec.structs import astuple
 
 from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.columns import NUMBERS
-from sprig_tui.journal.identity import Known, heals, relate, renamed, set_apart, tie_message_id
+from sprig_tui.journal.identity import SUPERSEDED, Known, relate, renamed, set_apart, supersedes, tie_message_id, yields
 from sprig_tui.journal.packing import pack, stretches
 from sprig_tui.journal.records import Added, AddedAs, Claim, Entry, State
 from sprig_tui.journal.sqlite.claims import take_new
 from sprig_tui.journal.sqlite.identities import Identities, merge
-from sprig_tui.journal.sqlite.rows import count, environment_number, insert
+from sprig_tui.journal.sqlite.rows import count, environment_number, insert, note_changes
+from sprig_tui.reasons import Reason
 
 _COLUMNS = (
     "deliveries(id, environment, state, priority, added_at, size, message_id, digest, reason, detail,"
@@ -27,7 +28,11 @@ _COLUMNS = (
 """The fifteen before the lease are an Entry's own fields in its own order, between its environment and its payload."""
 _ROW = "(" + "?," * 21 + "nullif(?, 0))"
 _QUEUED, _WITHHELD = NUMBERS[State.QUEUED], NUMBERS[State.WITHHELD]
-_STANDING = attrgetter("environment", "reason")
+_STANDING = attrgetter("environment", "endpoint", "reason")
+_WITHDRAW = (
+    f"UPDATE deliveries SET state = {_WITHHELD}, reason = '{Reason.WITHDRAWN.value}', detail = ?"
+    f" WHERE id = ? AND state = {_QUEUED} AND lease IS NULL RETURNING environment"
+)
 
 
 class Adding:
@@ -41,6 +46,7 @@ class Adding:
         self._entries: list[Entry] = []
         self._origins: dict[int, int] = {}
         self._leases: dict[int, int] = {}
+        self._superseded: list[int] = []
 
     def add(self, entries: Sequence[Entry], wanted: Sequence[Wanted] = ()) -> tuple[list[Added], tuple[Claim, ...]]:
         """Store what is new, claimed where it is wanted; say of each entry what became of it."""
@@ -63,7 +69,11 @@ class Adding:
     def _claim(self, wanted: Wanted) -> list[Claim]:
         name, first = wanted.environment, self._first
         new = enumerate(self._entries, first)
-        ids = [delivery_id for delivery_id, entry in new if not entry.reason and entry.environment == name]
+        ids = [
+            delivery_id
+            for delivery_id, entry in new
+            if not entry.reason and entry.environment == name and entry.endpoint == wanted.endpoint
+        ]
         claims = take_new(self._connection, wanted, ids, [self._entries[one - first].body for one in ids], self._now)
         for claim in claims:
             self._leases.update(dict.fromkeys(claim.ids, claim.lease))
@@ -75,8 +85,10 @@ class Adding:
             return self._store(identities, entry, "new", None)
         relation = relate(known, entry)
         if relation == "known":
-            return Added(known.id, "known", known.state, known.reason)
+            return Added(known.id, "known", known.state, known.reason, known.endpoint != entry.endpoint)
         if relation == "takes-over":
+            if supersedes(known, entry):
+                self._superseded.append(known.id)
             return self._store(identities, entry, "new", known.id)
         if relation == "tie":
             return self._one(identities, renamed(entry, tie_message_id(entry)))
@@ -85,8 +97,8 @@ class Adding:
     def _other_content(self, identities: Identities, entry: Entry, known: Known, relation: AddedAs) -> Added:
         withheld = set_apart(entry, known, relation)
         there = identities.find(withheld.environment, withheld.message_id)
-        if there is not None and not heals(there, entry):
-            return Added(there.id, "known", there.state, there.reason)
+        if there is not None and not yields(there, entry):
+            return Added(there.id, "known", there.state, there.reason, there.endpoint != entry.endpoint)
         return self._store(identities, withheld, relation, known.id)
 
     def _store(self, identities: Identities, entry: Entry, outcome: AddedAs, origin: int | None) -> Added:
@@ -102,6 +114,7 @@ class Adding:
                 entry.updated_at,
                 state,
                 entry.reason,
+                entry.endpoint,
             )
         )
         return Added(delivery_id, outcome, state, entry.reason)
@@ -120,7 +133,7 @@ class Adding:
         if not entries:
             return
         standings = Counter(map(_STANDING, entries))
-        numbers = {name: environment_number(connection, name) for name in {name for name, _ in standings}}
+        numbers = {place: environment_number(connection, *place) for place in {place[:2] for place in standings}}
         insert(connection, _COLUMNS, _ROW, self._values(numbers))
         for delivery_id, origin in self._origins.items():
             connection.execute("UPDATE deliveries SET origin = ? WHERE id = ?", (origin, delivery_id))
@@ -131,11 +144,18 @@ class Adding:
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
         connection.execute("UPDATE sequence SET next_id = ?", (self._first + len(entries),))
         counts: Counter[tuple[int, int]] = Counter()
-        for (name, reason), number in standings.items():
-            counts[numbers[name], _WITHHELD if reason else _QUEUED] += number
+        for (*place, reason), number in standings.items():
+            counts[numbers[place[0], place[1]], _WITHHELD if reason else _QUEUED] += number
+        gone = []
+        for delivery_id in self._superseded:
+            for (environment,) in connection.execute(_WITHDRAW, (SUPERSEDED, delivery_id)).fetchall():
+                counts[environment, _QUEUED] -= 1
+                counts[environment, _WITHHELD] += 1
+                gone.append(delivery_id)
         count(connection, counts)
+        note_changes(connection, gone)
 
-    def _values(self, numbers: dict[str, int]) -> list[Any]:
+    def _values(self, numbers: dict[tuple[str, str], int]) -> list[Any]:
         """The rows' values, one after the other.
 
         What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
@@ -145,7 +165,7 @@ class Adding:
         for delivery_id, entry in enumerate(self._entries, self._first):
             own = astuple(entry)
             state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
-            values += (delivery_id, numbers[own[0]], state, priority, now, len(own[17]))
+            values += (delivery_id, numbers[own[0], own[18]], state, priority, now, len(own[17]))
             values += (own[1], bytearray(own[2]), reason)
             values += own[4:15]
             values += (int(own[15]), leases.get(delivery_id, 0))

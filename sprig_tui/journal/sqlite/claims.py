@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, islice, product
 
@@ -13,7 +14,15 @@ from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted,
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
-from sprig_tui.journal.sqlite.rows import among, bounds, environment_number, note_changes, numbers_text, read_numbers
+from sprig_tui.journal.sqlite.rows import (
+    among,
+    bounds,
+    count,
+    environment_number,
+    note_changes,
+    numbers_text,
+    read_numbers,
+)
 
 _FAR_AHEAD = 1 << 62
 
@@ -35,16 +44,20 @@ _rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int]])
 
 def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
     """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
-    environment = environment_number(connection, wanted.environment)
+    environment = environment_number(connection, wanted.environment, wanted.endpoint)
     state = read_lane(connection, environment)
     until = held_until(state, now)
     if until is not None:
-        return nothing(state, until)
+        return nothing(state, until, wanted.endpoint)
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
-    rows = _due(connection, environment, wanted, min(wanted.events, PROBE_EVENTS) if probe else wanted.events, now)
+    most = min(wanted.events, PROBE_EVENTS) if probe else wanted.events
+    rows = _due(connection, environment, wanted, most, now)
+    if not rows and wanted.adopt and wanted.endpoint:
+        _adopt(connection, environment, wanted, now)
+        rows = _due(connection, environment, wanted, most, now)
     if not rows:
-        return nothing(state, _next_due(connection, environment, now))
+        return nothing(state, _next_due(connection, environment, now), wanted.endpoint)
     if probe:
         rows = rows[: max(1, PROBE_EVENTS >> max(0, rows[0][2] - OFTEN + 1))]
         until = now + _probing_ms(wanted.lease_ms)
@@ -62,8 +75,25 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         payload=b"",
         send_at=_slots(connection, environment, wanted.rate, now, 1)[0],
         lane=state,
+        endpoint=wanted.endpoint,
         probe=probe,
     )
+
+
+def _adopt(connection: sqlite3.Connection, environment: int, wanted: Wanted, now: int) -> None:
+    """Bind the next deliveries that wait for the environment's own endpoint for another one instead."""
+    own = environment_number(connection, wanted.environment)
+    if read_lane(connection, own).state == "paused":
+        return
+    give_back_expired(connection, own, now)
+    for priority in (0, 1):
+        found = connection.execute(_DUE, (own, priority, _FAR_AHEAD, 0, 0, wanted.events)).fetchone()[0]
+        ids = [row[0] for row in _rows.decode(found)]
+        if ids:
+            connection.execute(f"UPDATE deliveries SET environment = ? WHERE {among(ids)}", (environment, *bounds(ids)))
+            count(connection, Counter({(own, 0): -len(ids), (environment, 0): len(ids)}))
+            note_changes(connection, ids)
+            return
 
 
 def take_new(
@@ -72,7 +102,7 @@ def take_new(
     """Claims of deliveries that are about to be written, in their order; the caller writes their leases with them."""
     if not ids:
         return []
-    environment = environment_number(connection, wanted.environment)
+    environment = environment_number(connection, wanted.environment, wanted.endpoint)
     state = read_lane(connection, environment)
     if state.state != "open":
         return []
@@ -94,6 +124,7 @@ def take_new(
             payload=b",".join(bodies[part]),
             send_at=slot,
             lane=state,
+            endpoint=wanted.endpoint,
         )
         for part, lease, slot in zip(cuts, leases, slots, strict=True)
     ]
@@ -208,7 +239,7 @@ def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int
         == 1
     )
     if kept and claim.probe:
-        environment = environment_number(connection, claim.environment)
+        environment = environment_number(connection, claim.environment, claim.endpoint)
         connection.execute(
             "UPDATE lanes SET until = ? WHERE environment = ? AND state = 'probing' AND epoch = ?",
             (now + _probing_ms(lease_ms), environment, claim.lane.epoch),
@@ -220,7 +251,7 @@ def release(connection: sqlite3.Connection, claim: Claim) -> None:
     """Give back what the claim still holds; a probe without a verdict leaves the lane to the next probe."""
     _give_back(connection, "WHERE id = ?", (claim.lease,))
     if claim.probe:
-        environment = environment_number(connection, claim.environment)
+        environment = environment_number(connection, claim.environment, claim.endpoint)
         state = read_lane(connection, environment)
         if state.state == "probing" and state.epoch == claim.lane.epoch:
             change_lane(connection, environment, "waiting", cause=state.cause, now=0, failed=False)

@@ -29,7 +29,7 @@ def ids(
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
     window = _FIRST_WINDOW if budget_ms and query.terms else newest + 1
     sql, values = where(query)
-    join = _ENVIRONMENTS if any(term.field == "env" for term in query.terms) else ""
+    join = _ENVIRONMENTS if any(term.field in ("env", "endpoint") for term in query.terms) else ""
     statement = (
         f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
         f" AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?)"

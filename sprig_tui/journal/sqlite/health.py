@@ -21,7 +21,7 @@ def write_probe(connection: sqlite3.Connection) -> None:
 def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
     """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
     oldest: dict[str, int] = {}
-    for number, name in connection.execute("SELECT id, name FROM environments").fetchall():
+    for number, name in connection.execute("SELECT id, name FROM environments WHERE endpoint = ''").fetchall():
         for sql, priority in _QUESTIONS:
             row = connection.execute(sql, (number, priority)).fetchone()
             if row is not None:

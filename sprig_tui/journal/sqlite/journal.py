@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
 from sprig_tui.journal.claiming import Wanted, nothing
+from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.packing import DamagedPayloadError
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.readiness import WriteHistory, within
@@ -42,6 +43,7 @@ from sprig_tui.journal.records import (
     ReplayJob,
     Settlement,
     State,
+    Withdrawn,
     Worker,
 )
 from sprig_tui.journal.sqlite import (
@@ -194,10 +196,19 @@ class SQLiteJournal:
     # -- delivery ------------------------------------------------------------------------------------------------------
 
     async def claim(
-        self, environment: str, *, events: int, payload_bytes: int, lease_ms: int, rate: float = 0.0, owner: str = ""
+        self,
+        environment: str,
+        *,
+        events: int,
+        payload_bytes: int,
+        lease_ms: int,
+        rate: float = 0.0,
+        owner: str = "",
+        endpoint: str = "",
+        adopt: bool = False,
     ) -> Claim:
         """See the contract."""
-        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner)
+        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner, endpoint=endpoint, adopt=adopt)
         claim = await self._writer.run(
             lambda c: claims.take(c, wanted, self.clock.now()), durable=False, if_awaited=True
         )
@@ -207,7 +218,7 @@ class SQLiteJournal:
             payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
         except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
-            return nothing(claim.lane, self.clock.now())
+            return nothing(claim.lane, self.clock.now(), claim.endpoint)
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
@@ -236,13 +247,21 @@ class SQLiteJournal:
         """See the contract."""
         await self._writer.run(lambda c: claims.release(c, claim), durable=False)
 
-    async def lanes(self) -> dict[str, Lane]:
+    async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
-        return await self._read(looking.lanes)
+        return await self._read(lambda c: looking.lanes(c, endpoint))
 
-    async def set_lane(self, environment: str, state: Literal["open", "paused"], cause: str = "") -> Lane:
+    async def set_lane(
+        self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
+    ) -> Lane:
         """See the contract."""
-        return await self._writer.run(lambda c: lanes.set_lane(c, environment, state, cause, self.clock.now()))
+        return await self._writer.run(
+            lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now())
+        )
+
+    async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
+        """See the contract."""
+        return await self._writer.run(lambda c: replaying.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -308,15 +327,23 @@ class SQLiteJournal:
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
-    async def requeue(self, ids: Sequence[int], *, as_new: bool = False) -> list[Added]:
+    async def requeue(
+        self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> list[Added]:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new))
+        return await self._writer.run(
+            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, elsewhere=elsewhere)
+        )
 
-    async def start_replay(self, query: Query, *, as_new: bool = False) -> ReplayJob:
+    async def start_replay(
+        self, query: Query, *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+    ) -> ReplayJob:
         """See the contract."""
         last_id, total = await self._read(lambda c: replaying.extent(c, query))
         return await self._writer.run(
-            lambda c: replaying.start(c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total)
+            lambda c: replaying.start(
+                c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total, elsewhere=elsewhere
+            )
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:

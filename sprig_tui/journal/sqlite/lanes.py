@@ -31,9 +31,9 @@ def held_until(state: Lane, now: int) -> int | None:
     return None
 
 
-def set_lane(connection: sqlite3.Connection, name: str, state: LaneState, cause: str, now: int) -> Lane:
+def set_lane(connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, now: int) -> Lane:
     """Pause or open a lane by hand."""
-    return change_lane(connection, environment_number(connection, name), state, cause=cause, now=now)
+    return change_lane(connection, environment_number(connection, name, endpoint), state, cause=cause, now=now)
 
 
 def change_lane(

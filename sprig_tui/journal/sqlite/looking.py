@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from time import monotonic
 
-from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, delivery, lane
+from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, counts_of, delivery, lane
 from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
@@ -70,15 +70,13 @@ def count(connection: sqlite3.Connection, query: Query, cap: int) -> int:
 
 def counts(connection: sqlite3.Connection) -> Counts:
     """The kept counts, and what is in flight."""
-    by_environment: dict[str, dict[State, int]] = {}
-    for name, state, number in connection.execute(
-        "SELECT e.name, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
-    ).fetchall():
-        by_environment.setdefault(name, {})[STATES[state]] = number
+    rows = connection.execute(
+        "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
+    ).fetchall()
     leased = connection.execute(
         "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
     ).fetchall()
-    return Counts(by_environment, dict(leased))
+    return counts_of(rows, dict(leased))
 
 
 def get(connection: sqlite3.Connection, delivery_id: int) -> Detail | None:
@@ -142,9 +140,11 @@ def _by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[obj
     ).fetchall()
 
 
-def lanes(connection: sqlite3.Connection) -> dict[str, Lane]:
-    """Every lane by environment."""
-    rows = connection.execute(f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment").fetchall()
+def lanes(connection: sqlite3.Connection, endpoint: str) -> dict[str, Lane]:
+    """Every lane to this endpoint by environment."""
+    rows = connection.execute(
+        f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = ?", (endpoint,)
+    ).fetchall()
     return {row[0]: lane(row) for row in rows}
 
 

@@ -2,64 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.columns import STATES
+from sprig_tui.journal.columns import NUMBERS, STATES
+from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.identity import Known, resend_message_id
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, JobState, ReplayJob, State
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, job_of, resent, sendable
+from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, job_of, resent, sendable
 from sprig_tui.journal.sqlite.adding import Adding
+from sprig_tui.journal.sqlite.claims import give_back_expired
 from sprig_tui.journal.sqlite.identities import Identities
 from sprig_tui.journal.sqlite.looking import count as count_matches
 from sprig_tui.journal.sqlite.packs import payloads
-from sprig_tui.journal.sqlite.rows import count, note_changes
+from sprig_tui.journal.sqlite.rows import count, environment_number, note_changes, numbers_text
 from sprig_tui.journal.sqlite.where import where
+from sprig_tui.reasons import Reason
 
 
 def requeue(
-    connection: sqlite3.Connection, ids: Sequence[int], now: int, *, as_new: bool, priority: int = 0
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    now: int,
+    *,
+    as_new: bool,
+    priority: int = 0,
+    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
 ) -> list[Added]:
     """Queue each again; `known` where it is queued already or has nothing that could be sent."""
     if as_new:
-        return _as_new(connection, ids, now, priority)
+        return _as_another(connection, ids, now, priority, elsewhere, fresh=True)
     counts: Counter[tuple[int, int]] = Counter()
-    added: list[Added] = []
+    added: dict[int, Added] = {}
     changed: list[int] = []
+    copied: list[int] = []
     for delivery_id in ids:
         row = connection.execute(
-            "SELECT state, reason, size, environment FROM deliveries WHERE id = ?", (delivery_id,)
+            "SELECT d.state, d.reason, d.size, d.environment, e.name, e.endpoint FROM deliveries d"
+            " JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            (delivery_id,),
         ).fetchone()
         if row is None:
             continue
-        state, reason, size, environment = row
+        state, reason, size, environment, name, endpoint = row
+        target = elsewhere.get(name, "")
         if not sendable(STATES[state], reason, size):
-            added.append(Added(delivery_id, "known", STATES[state], reason))
+            added.setdefault(delivery_id, Added(delivery_id, "known", STATES[state], reason))
+            continue
+        if is_copied(endpoint, target):
+            copied.append(delivery_id)
             continue
         connection.execute(
             "INSERT OR IGNORE INTO history SELECT id, attempt FROM deliveries WHERE id = ? AND attempt IS NOT NULL",
             (delivery_id,),
         )
+        place = environment if endpoint == target else environment_number(connection, name, target)
         connection.execute(
             "UPDATE deliveries SET state = 0, reason = '', detail = '', error = '', tries = 0, first_try = 0,"
-            " due_at = 0, priority = ? WHERE id = ?",
-            (priority, delivery_id),
+            " due_at = 0, priority = ?, environment = ? WHERE id = ?",
+            (priority, place, delivery_id),
         )
         counts[environment, state] -= 1
-        counts[environment, 0] += 1
+        counts[place, 0] += 1
         changed.append(delivery_id)
-        added.append(Added(delivery_id, "new", State.QUEUED))
+        added[delivery_id] = Added(delivery_id, "new", State.QUEUED)
     count(connection, counts)
     note_changes(connection, changed)
-    return added
+    if copied:
+        copies = _as_another(connection, copied, now, priority, elsewhere, fresh=False)
+        added.update(zip(copied, copies, strict=True))
+    return [added[delivery_id] for delivery_id in dict.fromkeys(ids) if delivery_id in added]
 
 
-def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priority: int) -> list[Added]:
+def _as_another(
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    now: int,
+    priority: int,
+    elsewhere: Mapping[str, str],
+    *,
+    fresh: bool,
+) -> list[Added]:
+    """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
     adding = Adding(connection, now, priority=priority)
     added: list[Added] = []
     identities = Identities(connection, [])
@@ -73,22 +103,26 @@ def _as_new(connection: sqlite3.Connection, ids: Sequence[int], now: int, priori
         if delivery_id not in stored:
             added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
             continue
-        message_id = _unused_message_id(connection, identities, delivery_id, row[3], row[4])
+        environment, message_id = row[3], row[4]
+        if fresh:
+            message_id = _unused_message_id(connection, identities, delivery_id, environment, message_id)
         raw, body = stored[delivery_id]
-        entry = resent(row, message_id, raw, body)
+        entry = resent(row, message_id, raw, body, elsewhere.get(environment, ""))
         new_id = adding.append(entry, delivery_id)
-        identities.put(
-            Known(
-                new_id,
-                entry.environment,
-                message_id,
-                entry.digest,
-                entry.question_id,
-                entry.updated_at,
-                State.QUEUED,
-                "",
+        if fresh:
+            identities.put(
+                Known(
+                    new_id,
+                    environment,
+                    message_id,
+                    entry.digest,
+                    entry.question_id,
+                    entry.updated_at,
+                    State.QUEUED,
+                    "",
+                    entry.endpoint,
+                )
             )
-        )
         added.append(Added(new_id, "new", State.QUEUED))
     adding.write()
     identities.save()
@@ -108,6 +142,35 @@ def _unused_message_id(
     return resend_message_id(message_id, number)
 
 
+_WITHDRAW = (
+    f"UPDATE deliveries SET state = {NUMBERS[State.WITHHELD]}, reason = '{Reason.WITHDRAWN.value}', detail = '',"
+    " error = '', due_at = 0 WHERE id IN (SELECT value FROM json_each(?)) AND state = 0 AND lease IS NULL"
+    " RETURNING id, environment"
+)
+
+
+def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> Withdrawn:
+    """Withhold those that are queued and leased to nobody."""
+    wanted = numbers_text(set(ids))
+    for (environment,) in connection.execute(
+        "SELECT DISTINCT environment FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"
+        " AND lease IS NOT NULL",
+        (wanted,),
+    ).fetchall():
+        give_back_expired(connection, environment, now)
+    rows = connection.execute(_WITHDRAW, (wanted,)).fetchall()
+    counts: Counter[tuple[int, int]] = Counter()
+    for _, environment in rows:
+        counts[environment, NUMBERS[State.QUEUED]] -= 1
+        counts[environment, NUMBERS[State.WITHHELD]] += 1
+    count(connection, counts)
+    note_changes(connection, sorted(row[0] for row in rows))
+    leased = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0", (wanted,)
+    ).fetchone()[0]
+    return Withdrawn(len(rows), leased, len(set(ids)) - len(rows) - leased)
+
+
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
@@ -118,13 +181,20 @@ def extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
 
 
 def start(
-    connection: sqlite3.Connection, query: Query, now: int, *, as_new: bool, last_id: int, total: int
+    connection: sqlite3.Connection,
+    query: Query,
+    now: int,
+    *,
+    as_new: bool,
+    last_id: int,
+    total: int,
+    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
 ) -> ReplayJob:
     """Make a job over what `extent` saw."""
     job_id = connection.execute(
-        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total)"
-        " VALUES(?, ?, ?, 'running', ?, 0, ?, ?)",
-        (query.text, msgspec.json.encode(query), as_new, now, last_id, total),
+        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total,"
+        " elsewhere) VALUES(?, ?, ?, 'running', ?, 0, ?, ?, ?)",
+        (query.text, msgspec.json.encode(query), as_new, now, last_id, total, json.dumps(dict(elsewhere))),
     ).lastrowid
     return read(connection, int(job_id or 0))
 
@@ -151,9 +221,8 @@ def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> R
     job = read(connection, job_id)
     if job.state != "running":
         return job
-    query = msgspec.json.decode(
-        connection.execute("SELECT query FROM replays WHERE id = ?", (job_id,)).fetchone()[0], type=Query
-    )
+    stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
+    query = msgspec.json.decode(stored, type=Query)
     sql, values = where(query)
     end = min(job.last_id, job.cursor + LOOK)
     found = connection.execute(
@@ -162,7 +231,8 @@ def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> R
         (*values, job.cursor, end, limit),
     ).fetchall()
     ids = [row[0] for row in found]
-    queued = sum(1 for one in requeue(connection, ids, now, as_new=job.as_new, priority=1) if one.outcome == "new")
+    added = requeue(connection, ids, now, as_new=job.as_new, priority=1, elsewhere=json.loads(elsewhere))
+    queued = sum(1 for one in added if one.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     done = cursor >= job.last_id
     connection.execute(

@@ -13,11 +13,14 @@ import msgspec
 _encode = msgspec.json.Encoder().encode
 
 
-def environment_number(connection: sqlite3.Connection, name: str) -> int:
-    """The number that stands for an environment; made on first use (inside the caller's transaction)."""
-    row = connection.execute("SELECT id FROM environments WHERE name = ?", (name,)).fetchone()
+def environment_number(connection: sqlite3.Connection, name: str, endpoint: str = "") -> int:
+    """The number that stands for an environment and the endpoint that its deliveries are bound for, empty for its own.
+
+    Made on first use (inside the caller's transaction).
+    """
+    row = connection.execute("SELECT id FROM environments WHERE name = ? AND endpoint = ?", (name, endpoint)).fetchone()
     if row is None:
-        cursor = connection.execute("INSERT INTO environments(name) VALUES(?)", (name,))
+        cursor = connection.execute("INSERT INTO environments(name, endpoint) VALUES(?, ?)", (name, endpoint))
         number = int(cursor.lastrowid or 0)
         connection.execute("INSERT INTO lanes(environment) VALUES(?)", (number,))
         return number

@@ -8,7 +8,7 @@ from sprig_tui.errors import JournalCorruptError, JournalVersionError
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 3
+VERSION = 4
 
 _WORKERS = """
 CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
@@ -21,9 +21,21 @@ CREATE TABLE positions(kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NUL
   PRIMARY KEY(kind, key)) WITHOUT ROWID;
 CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB NOT NULL);
 """
+_ENVIRONMENTS = """
+CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL, endpoint TEXT NOT NULL DEFAULT '',
+  UNIQUE(name, endpoint));
+"""
+_ENDPOINTS = f"""
+ALTER TABLE environments RENAME TO environments_before;
+{_ENVIRONMENTS}
+INSERT INTO environments(id, name) SELECT id, name FROM environments_before;
+DROP TABLE environments_before;
+ALTER TABLE attempts ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
+ALTER TABLE replays ADD COLUMN elsewhere TEXT NOT NULL DEFAULT '{{}}';
+"""
 _CREATE = (
-    """
-CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    _ENVIRONMENTS
+    + """
 CREATE TABLE sequence(next_id INTEGER NOT NULL);
 INSERT INTO sequence VALUES(1);
 CREATE TABLE deliveries(
@@ -69,7 +81,8 @@ CREATE TABLE leases(id INTEGER PRIMARY KEY AUTOINCREMENT, environment INTEGER NO
   until INTEGER NOT NULL, length INTEGER NOT NULL, probe INTEGER NOT NULL, ids TEXT NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE attempts(id INTEGER PRIMARY KEY, environment INTEGER NOT NULL, started_at INTEGER NOT NULL,
   status INTEGER NOT NULL, error TEXT NOT NULL, outcome TEXT NOT NULL, latency_ms REAL NOT NULL,
-  events INTEGER NOT NULL, body_bytes INTEGER NOT NULL, excerpt TEXT NOT NULL);
+  events INTEGER NOT NULL, body_bytes INTEGER NOT NULL, excerpt TEXT NOT NULL,
+  endpoint TEXT NOT NULL DEFAULT '');
 CREATE INDEX attempt_status ON attempts(status);
 CREATE TABLE history(delivery INTEGER NOT NULL, attempt INTEGER NOT NULL,
   PRIMARY KEY(delivery, attempt)) WITHOUT ROWID;
@@ -83,7 +96,7 @@ CREATE TABLE changes(seq INTEGER PRIMARY KEY, ids TEXT NOT NULL, n INTEGER NOT N
 CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL, query BLOB NOT NULL,
   as_new INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, cursor INTEGER NOT NULL,
   last_id INTEGER NOT NULL, total INTEGER NOT NULL, queued INTEGER NOT NULL DEFAULT 0,
-  skipped INTEGER NOT NULL DEFAULT 0);
+  skipped INTEGER NOT NULL DEFAULT 0, elsewhere TEXT NOT NULL DEFAULT '{}');
 """
     + _WORKERS
     + _IDENTITY
@@ -96,6 +109,8 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
   small and is merged into `ids` in key order, which keeps the cost level up to millions of rows.
 - Payloads are packed by stretch of ids and compressed: a third of the CPU and a sixth of the bytes of a row each.
 - `due_at` is 0 for 'as soon as its turn comes', so that a wrong clock on arrival delays nothing.
+- A row of `environments` is an environment and where its deliveries go: to its own endpoint (empty), or to that of a
+  run with `--endpoint`. So the two have lanes, leases, counts and a queue each, and no claim meets what is the other's.
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
 - `positions` says how far inputs were read: a journal that is restored from a backup goes back with them.
 """
@@ -103,6 +118,7 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 _MIGRATIONS: dict[int, str] = {
     1: _WORKERS,
     2: _IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
+    3: _ENDPOINTS,
 }
 """Script by the version it starts from; each leaves the file at the next version."""
 

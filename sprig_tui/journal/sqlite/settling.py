@@ -28,7 +28,7 @@ def settle(
     now: int,
 ) -> int:
     """Record what became of a claim's deliveries; those no longer held by it are left alone."""
-    environment = environment_number(connection, claim.environment)
+    environment = environment_number(connection, claim.environment, claim.endpoint)
     counts: Counter[tuple[int, int]] = Counter()
     written: dict[int, int] = {}
     changed: list[int] = []
@@ -63,8 +63,8 @@ def settle(
 
 def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:
     cursor = connection.execute(
-        "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)"
-        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt,"
+        " endpoint) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             environment,
             attempt.started_at,
@@ -75,6 +75,7 @@ def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) ->
             attempt.events,
             attempt.body_bytes,
             attempt.excerpt,
+            attempt.endpoint,
         ),
     )
     return int(cursor.lastrowid or 0)

@@ -42,7 +42,9 @@ def _status(term: Term) -> Condition:
         # spelled out for ended states, so that the planner may use the index over them
         return (f"d.state = {number} AND d.state >= 2" if number >= 2 else f"d.state = {number}"), []
     low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value.endswith("xx") else (int(value), int(value))
-    return "d.attempt IN (SELECT id FROM attempts WHERE status BETWEEN ? AND ?)", [low, high]
+    # never NULL, so that its negation holds for what was never sent
+    sent = "d.attempt IN (SELECT id FROM attempts WHERE status BETWEEN ? AND ?)"
+    return f"d.attempt IS NOT NULL AND {sent}", [low, high]
 
 
 def _like(column: str, value: str) -> Condition:
@@ -84,6 +86,14 @@ def _origin(term: Term) -> Condition:
     return "d.origin IS NOT NULL AND d.origin = ?", [int(term.value)]
 
 
+def _endpoint(term: Term) -> Condition:
+    if "\0" in term.value:
+        return "0", []
+    value = f"%{_escaped(term.value)}%"
+    sent = "d.attempt IN (SELECT id FROM attempts WHERE endpoint LIKE ? ESCAPE '\\')"
+    return f"e.endpoint LIKE ? ESCAPE '\\' OR d.attempt IS NOT NULL AND {sent}", [value, value]
+
+
 def _text(term: Term) -> Condition:
     parts = [_like(column, term.value) for column in _TEXT_COLUMNS]
     return " OR ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
@@ -97,6 +107,7 @@ _CONDITIONS: dict[str, Callable[[Term], Condition]] = {
     "user": _user,
     "id": _id,
     "origin": _origin,
+    "endpoint": _endpoint,
     "since": lambda term: ("d.added_at >= ?", [int(term.value)]),
     "until": lambda term: ("d.added_at < ?", [int(term.value)]),
     "text": _text,

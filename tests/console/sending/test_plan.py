@@ -71,7 +71,7 @@ def test_the_name_that_has_to_be_typed(routes, protected, name):
 
 def test_what_became_of_the_records():
     fed = Fed()
-    fed.records = 12
-    fed.states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
-    fed.outcomes.update({"known": 2, "new": 10})
-    assert fed_text(fed) == "12 records, 8 queued, 4 withheld, 2 known from before (anonymous 3, invalid 1)"
+    fed.records = 14
+    fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
+    fed.outcomes.update({"known": 2, "new": 12})
+    assert fed_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"

@@ -45,6 +45,29 @@ async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_jour
     await connection.close()
 
 
+async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch, entry):
+    with monkeypatch.context() as before:
+        before.setattr(schema, "VERSION", 1)
+        assert (await migrate(postgres_url)).after == 1
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute("SET search_path = sprig_tui")
+    await connection.execute("INSERT INTO environments(name) VALUES ('production')")
+    await connection.execute("INSERT INTO lanes(environment) VALUES (1)")
+    await connection.execute(
+        "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)"
+        " VALUES (1, 1790000000000, 200, '', 'delivered', 38, 1, 100, '')"
+    )
+    assert (await migrate(postgres_url)).before == 1
+    assert await connection.fetchval("SELECT environment_number('production')") == 1, "what an older worker asks"
+    assert await connection.fetchval("SELECT endpoint FROM attempts") == ""
+    await connection.close()
+    async with PostgresJournal(postgres_url) as journal:
+        await journal.add([entry()])
+        claim = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        assert len(claim.ids) == 1
+        assert list(await journal.lanes()) == ["production"]
+
+
 @pytest.fixture
 async def plain_url(postgres_journal_url):
     """The journal's address as a role that owns nothing has it; the role is gone afterwards."""

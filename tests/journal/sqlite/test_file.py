@@ -9,6 +9,7 @@ import random
 import sqlite3
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from sprig_tui.errors import (
 )
 from sprig_tui.journal.identity import key_of
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
 
 
@@ -66,29 +68,39 @@ async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
         assert connection.execute("SELECT extra FROM deliveries").fetchall() == [(None,)]
 
 
-LATER = {1: ("workers", "identity", "positions", "probe"), 2: ("identity", "positions", "probe")}
-"""Tables that a schema did not have yet."""
-
-
-@pytest.mark.parametrize("version", LATER)
-async def test_a_file_of_an_older_schema_becomes_what_a_new_one_is(tmp_path, entry, version):
-    def tables(path):
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            return sorted(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
-
-    path = tmp_path / "j.db"
-    async with SQLiteJournal(path) as journal:
-        await journal.add([entry()])
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_file_of_an_older_schema_becomes_what_a_new_one_is(tmp_path, version, entry):
+    """The file as version 2 wrote it: one delivered, one queued, one withheld, and a replay that runs."""
+    path, fresh = tmp_path / "j.db", tmp_path / "new.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        for table in LATER[version]:
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute(f"PRAGMA user_version = {version}")
-    async with SQLiteJournal(path) as journal:
-        assert await journal.workers() == ()
-        assert await journal.count(Query()) == 1
-    async with SQLiteJournal(tmp_path / "new.db"):
-        pass
-    assert tables(path) == tables(tmp_path / "new.db")
+        connection.executescript((Path(__file__).parent / "schema_2.sql").read_text())
+        if version == 1:
+            connection.executescript("DROP TABLE workers; PRAGMA user_version = 1")
+    async with SQLiteJournal(path) as journal, SQLiteJournal(fresh) as other:
+        await other.add([entry()])
+        states = (await journal.counts()).by_environment["production"]
+        assert (states[State.QUEUED], states[State.DELIVERED], states[State.WITHHELD]) == (1, 1, 1)
+        delivered = await journal.get(1)
+        assert (delivered.delivery.status, delivered.delivery.endpoint, delivered.history[0].endpoint) == (200, "", "")
+        known = entry(message_id=delivered.delivery.message_id)
+        assert [one.outcome for one in await journal.add([known])] == ["known"]
+        [job] = await journal.replays()
+        assert (await journal.step_replay(job.id)).queued == 1
+        claim = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        assert claim.ids == (2, 1), "and it goes on"
+    assert _layout(path) == _layout(fresh)
+
+
+def _layout(path):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: (
+                sorted(row[1:] for row in connection.execute(f"PRAGMA table_info({name})")),
+                sorted(row[2:] for row in connection.execute(f"PRAGMA index_list({name})")),
+            )
+            for name in names
+        }
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, entry):

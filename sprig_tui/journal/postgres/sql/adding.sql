@@ -1,22 +1,8 @@
 -- Adding deliveries: one call, so that no client can hold its lock while it thinks or sleeps.
 
--- The number that stands for an environment; made on first use, with a lane.
-CREATE FUNCTION environment_number(_name text) RETURNS integer LANGUAGE plpgsql AS $$
-DECLARE
-  number integer;
-BEGIN
-  SELECT id INTO number FROM environments WHERE name = _name;
-  IF number IS NULL THEN
-    INSERT INTO environments(name) VALUES (_name) ON CONFLICT DO NOTHING;
-    SELECT id INTO STRICT number FROM environments WHERE name = _name;
-    INSERT INTO lanes(environment) VALUES (number) ON CONFLICT DO NOTHING;
-  END IF;
-  RETURN number;
-END $$;
-
 -- Kept counts and notes for followers: the last that a transaction does before it commits. Under the lock the order in
 -- which notes are numbered is the order in which they become visible.
-CREATE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
+CREATE OR REPLACE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   note bigint;
@@ -39,7 +25,7 @@ END $$;
 -- Under the lock ids become visible in their order: who has seen one has seen all before it.
 -- `_fresh_keys` must be unknown (unique_violation), `_moved_keys` must still belong to `_moved_from`
 -- (serialization_failure): the caller looked them up before, and looks again.
-CREATE FUNCTION add_deliveries(
+CREATE OR REPLACE FUNCTION add_deliveries(
   _now bigint, _priority smallint,
   _environments integer[], _states smallint[], _sizes integer[], _origins bigint[], _message_ids text[],
   _digests bytea[], _reasons text[], _details text[], _survey_ids text[], _survey_names text[], _user_ids text[],
@@ -52,6 +38,8 @@ DECLARE
   number integer := cardinality(_environments);
   first bigint;
   moved integer;
+  gone bigint[] := '{}';
+  gone_from integer[] := '{}';
 BEGIN
   PERFORM pg_advisory_xact_lock(1397903943, 1);
   first := nextval('delivery_ids');
@@ -67,6 +55,16 @@ BEGIN
     IF moved <> cardinality(_moved_keys) THEN
       RAISE EXCEPTION 'an identity was taken over by another' USING ERRCODE = 'serialization_failure';
     END IF;
+    -- what still waits for a run to another endpoint is withdrawn, unless somebody holds it at the moment: whoever
+    -- holds rows may wait for our lock
+    WITH free AS (
+      SELECT id FROM deliveries WHERE id = ANY (_moved_from) AND state = 0 AND lease IS NULL FOR UPDATE SKIP LOCKED
+    ), hit AS (
+      UPDATE deliveries SET state = 3, reason = 'withdrawn',
+        detail = 'the same answer came again for another endpoint and took its place'
+      WHERE id IN (SELECT id FROM free) RETURNING id, environment
+    )
+    SELECT coalesce(array_agg(id), '{}'), coalesce(array_agg(environment), '{}') INTO gone, gone_from FROM hit;
   END IF;
   INSERT INTO deliveries(id, environment, state, priority, added_at, size, origin, message_id, digest, reason, detail,
       survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited)
@@ -81,7 +79,12 @@ BEGIN
         survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited, n);
   INSERT INTO packs(first, raws, bodies)
     SELECT first + start, raws, bodies FROM unnest(_pack_starts, _raws, _bodies) AS u(start, raws, bodies);
-  PERFORM close_books(_environments, _states, array_fill(1::bigint, ARRAY[number]), '{}');
+  PERFORM close_books(
+    _environments || gone_from || gone_from,
+    _states || array_fill(0::smallint, ARRAY[cardinality(gone)]) || array_fill(3::smallint, ARRAY[cardinality(gone)]),
+    array_fill(1::bigint, ARRAY[number]) || array_fill(-1::bigint, ARRAY[cardinality(gone)])
+      || array_fill(1::bigint, ARRAY[cardinality(gone)]),
+    gone);
   IF _call_out THEN
     PERFORM pg_notify('sprig_tui', 'added');
   END IF;

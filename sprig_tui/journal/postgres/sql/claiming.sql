@@ -5,9 +5,9 @@
 -- deliveries: who settles, gives back or extends holds it, so that no two of them meet.
 
 -- Milliseconds that nothing waits longer than; what would is the work of a clock that jumped (journal/contract.py).
-CREATE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 300000::bigint';
+CREATE OR REPLACE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 300000::bigint';
 
-CREATE FUNCTION change_lane(
+CREATE OR REPLACE FUNCTION change_lane(
   _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -23,11 +23,12 @@ BEGIN
       epoch = epoch + 1
     WHERE environment = _environment RETURNING * INTO after;
   PERFORM pg_notify('sprig_tui', 'lane ' || after.epoch || ' ' || after.state || ' ' || name)
-    FROM environments WHERE id = _environment;
+    -- those who deliver to the environment's own endpoint listen; who does elsewhere looks
+    FROM environments WHERE id = _environment AND endpoint = '';
 END $$;
 
 -- Give a lease back whose row is held; what was settled of it stays settled.
-CREATE FUNCTION give_back(_lease bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION give_back(_lease bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   given bigint[];
 BEGIN
@@ -40,7 +41,7 @@ BEGIN
   RETURN given;
 END $$;
 
-CREATE FUNCTION give_back_expired(_environment integer, _now bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION give_back_expired(_environment integer, _now bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   expired bigint;
   given bigint[] := '{}';
@@ -56,14 +57,14 @@ BEGIN
 END $$;
 
 -- The time until which nothing may be claimed (0: until somebody acts), or NULL when the lane is free to claim.
-CREATE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN _lane.state = 'paused' THEN 0::bigint
     WHEN _lane.state IN ('waiting', 'probing') AND _now < _lane.until AND _lane.until <= _now + longest_wait()
     THEN _lane.until END
 $$;
 
 -- When the next delivery falls due, or a lease on one runs out; 0 for no such time.
-CREATE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql
+CREATE OR REPLACE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql
 SET enable_seqscan = off SET enable_bitmapscan = off AS $$
   SELECT CASE WHEN min(at) IS NULL THEN 0 ELSE greatest(min(at), _now) END FROM (
     SELECT (SELECT due_at FROM deliveries WHERE environment = _environment AND state = 0 AND lease IS NULL
@@ -74,7 +75,7 @@ $$;
 
 -- Lease the oldest due deliveries that fit. `lease` is 0 where nothing was claimed, `retry_at` then says when to ask
 -- again; `lane` is as it stands for this claim.
-CREATE FUNCTION claim_deliveries(
+CREATE OR REPLACE FUNCTION claim_deliveries(
   _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
   _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint, _patience_ms bigint,
   OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
@@ -178,7 +179,7 @@ BEGIN
 END $$;
 
 -- Keep a lease for so long; false when it is gone.
-CREATE FUNCTION extend_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean, _lease_ms bigint,
+CREATE OR REPLACE FUNCTION extend_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean, _lease_ms bigint,
   _now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
@@ -196,7 +197,7 @@ END $$;
 
 -- Give back what a claim still holds; a probe without a verdict leaves the lane to the next probe. It waits for the
 -- disk: a server that forgot it would remember the lease, which nobody holds any more.
-CREATE FUNCTION release_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean)
+CREATE OR REPLACE FUNCTION release_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   given bigint[];
@@ -216,7 +217,7 @@ BEGIN
 END $$;
 
 -- Give back leases of claims whose answer never came; those that were not made, or are gone, are passed over.
-CREATE FUNCTION release_lost(_leases bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION release_lost(_leases bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   lost leases;
 BEGIN
@@ -228,7 +229,7 @@ BEGIN
 END $$;
 
 -- Pause or open a lane by hand.
-CREATE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
+CREATE OR REPLACE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
 LANGUAGE plpgsql AS $$
 DECLARE
   after lanes;

@@ -2,7 +2,7 @@
 
 -- `_settlements` is a list of {ids, state, due_at, counts, error, attempt}; state is a number or null (the claim keeps
 -- them), attempt a number into `_attempts` or null. Returns how many deliveries changed: those still held by the lease.
-CREATE FUNCTION settle_deliveries(
+CREATE OR REPLACE FUNCTION settle_deliveries(
   _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
   _epoch bigint, _lane_state text, _until bigint, _cause text
 ) RETURNS integer LANGUAGE plpgsql AS $$
@@ -23,10 +23,11 @@ DECLARE
 BEGIN
   PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
   FOR one IN SELECT * FROM jsonb_array_elements(_attempts) LOOP
-    INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)
+    INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt,
+        endpoint)
       VALUES (_environment, (one->>'started_at')::bigint, (one->>'status')::integer, one->>'error', one->>'outcome',
         (one->>'latency_ms')::double precision, (one->>'events')::integer, (one->>'body_bytes')::integer,
-        one->>'excerpt')
+        one->>'excerpt', coalesce(one->>'endpoint', ''))
       RETURNING id INTO noted_id;
     noted := noted || noted_id;
   END LOOP;

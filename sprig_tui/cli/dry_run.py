@@ -1,0 +1,87 @@
+"""Dry run: what `send` and `pull` would do with records, counted without a trace.
+
+It looks into no journal: known are the repeats within the input alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from sprig_tui.cli.account import Account
+from sprig_tui.cli.tally import Tally, tally_text
+from sprig_tui.journal.identity import Known, heals, key_of, relate, renamed, set_apart, tie_message_id
+from sprig_tui.journal.records import Entry, State
+
+REMEMBERED = 200_000
+"""Identities that are kept to find repeats by, the latest ones; some 100 MB at most."""
+
+
+class DryRun:
+    """Takes entries as a journal would that holds nothing yet."""
+
+    def __init__(self) -> None:
+        self.environments: Counter[str] = Counter()
+        """What would be sent, by environment."""
+        self._records = self._known = 0
+        self._tally: Tally = Counter()
+        self._identities: dict[int, Known] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Count what would become of this one."""
+        self._records += 1
+        kept = self._kept(entry)
+        if kept is None:
+            self._known += 1
+            return
+        self._tally[State.WITHHELD if kept.reason else State.QUEUED, kept.reason] += 1
+        if not kept.reason:
+            self.environments[kept.environment] += 1
+
+    def _kept(self, entry: Entry) -> Entry | None:
+        """The entry as it would be stored; None where it would be known."""
+        known = self._identities.get(key_of(entry.environment, entry.message_id))
+        relation = "new" if known is None else relate(known, entry)
+        if known is None or relation == "takes-over":
+            return self._remember(entry)
+        if relation == "known":
+            return None
+        if relation == "tie":
+            return self._kept(renamed(entry, tie_message_id(entry)))
+        withheld = set_apart(entry, known, relation)
+        there = self._identities.get(key_of(withheld.environment, withheld.message_id))
+        return self._remember(withheld) if there is None or heals(there, entry) else None
+
+    def _remember(self, entry: Entry) -> Entry:
+        if len(self._identities) >= REMEMBERED:
+            del self._identities[next(iter(self._identities))]
+        self._identities[key_of(entry.environment, entry.message_id)] = Known(
+            -1,
+            entry.environment,
+            entry.message_id,
+            entry.digest,
+            entry.question_id,
+            entry.updated_at,
+            State.WITHHELD if entry.reason else State.QUEUED,
+            entry.reason,
+            entry.endpoint,
+        )
+        return entry
+
+    @property
+    def account(self) -> Account:
+        """So far."""
+        return Account(self._records, self._known, self._known, self._tally, standing=self._tally)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; without what was queued before, which only a journal knows."""
+        found = {"dry_run": True, **self.account.as_json(), "environments": self.environments}
+        del found["queued_before"]
+        return found
+
+    def text(self) -> str:
+        """Such as `would be: 198 queued, 2 withheld (anonymous 2) (to development 198); nothing was stored or sent`."""
+        to = ", ".join(f"{name} {number:,}" for name, number in self.environments.items())
+        repeats = f", {self._known:,} {'is a repeat' if self._known == 1 else 'are repeats'}" if self._known else ""
+        where = f" (to {to})" if to else ""
+        return f"would be: {tally_text(self._tally)}{where}{repeats}; nothing was stored or sent"

@@ -1,0 +1,52 @@
+"""`--endpoint`: what a run sends to another address is known to that address alone, and said as such."""
+
+from __future__ import annotations
+
+import socket
+
+
+def test_a_trial_is_not_known_for_the_environment_and_a_replay_says_where_it_goes(configured, sink, cli, write, answer):
+    """`send --endpoint` into the person's own journal, then the real `send`, then replays each way."""
+    trial = type(sink)()
+    try:
+        file = write(*[answer(number) for number in range(3)])
+        tried = cli("send", file, "-e", "development", "--endpoint", trial.url, "--json")
+        assert (tried.json["delivered"], len(trial.sink.events)) == (3, 3)
+        assert cli("send", file, "-e", "development", "--endpoint", trial.url, "--json").json["delivered"] == 0
+        assert {row["endpoint"] for row in cli("log", "--json").rows} == {trial.url}
+        assert sink.sink.events == ()
+        real = cli("send", file, "-e", "development", "--json")
+        assert (real.code, real.json["delivered"], len(sink.sink.events)) == (0, 3, 3)
+        assert {one["messageId"] for one in sink.sink.events} == {one["messageId"] for one in trial.sink.events}
+        assert cli("send", file, "-e", "development", "--json").json["delivered"] == 0
+        [attempt] = cli("log", "--detail", 1, "--json").json["history"]
+        assert attempt["endpoint"] == trial.url
+        assert f"to {trial.url}" in cli("log", "--detail", 1).out
+        assert f"endpoint      {trial.url}" in cli("log", "--detail", 1).out
+
+        counted = cli("replay", "--id", 1, "--dry-run", "--json")
+        assert f"1 went to {trial.url}; a replay goes to {sink.url}" in counted.err
+        assert counted.json["redirected"] == [{"went_to": trial.url, "goes_to": sink.url, "deliveries": 1}]
+        back = cli("replay", "--id", 4, "--endpoint", trial.url, "--yes", "--json")
+        assert (back.code, back.json["delivered"]) == (0, 1)
+        assert f"1 went to {sink.url}; a replay goes to {trial.url}" in back.err
+        assert [row["state"] for row in cli("log", "id:4", "--json").rows] == ["delivered"]
+        bulk = cli("replay", "--all", "--endpoint", trial.url, "--yes", "--json")
+        assert (bulk.code, bulk.json["delivered"], bulk.json["requeued"]) == (0, 7, 7)
+        assert cli("send", file, "-e", "development", "--json").json["delivered"] == 0
+    finally:
+        trial.close()
+
+
+def test_what_a_trial_left_queued_waits_for_that_address_alone(configured, sink, cli, write, answer):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nobody = f"http://127.0.0.1:{port}"
+    file = write(*[answer(number) for number in range(3)])
+    tried = cli("send", file, "-e", "development", "--endpoint", nobody, "--give-up-after", "0s")
+    assert tried.code == 3
+    assert cli("status", "--json").json["environments"]["development"]["lane"] == "open", "the real lane goes on"
+    assert cli("send", write(answer(9), name="other.jsonl"), "-e", "development", "--json").json["delivered"] == 1
+    assert len(sink.sink.events) == 1
+    assert cli("send", file, "-e", "development", "--json").json["delivered"] == 3
+    assert [row["reason"] for row in cli("log", "--json", f"endpoint:{nobody}").rows] == ["withdrawn"] * 3

@@ -1,0 +1,223 @@
+"""What a run with `--endpoint` sends elsewhere: a lane and a queue of its own, and not known for the environment."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from sprig_tui.journal.claiming import Wanted
+from sprig_tui.journal.filter import parse_filter
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Settlement, State
+
+SINK = "http://127.0.0.1:8080"
+OTHER = "http://127.0.0.1:9090"
+
+
+@pytest.fixture
+def take(journal):
+    async def claim(endpoint="", *, environment="production", adopt=False, events=100):
+        return await journal.claim(
+            environment, events=events, payload_bytes=475_000, lease_ms=60_000, endpoint=endpoint, adopt=adopt
+        )
+
+    return claim
+
+
+@pytest.fixture
+def carry(journal, take, attempt):
+    """Claim what is bound for an endpoint, and settle it there."""
+
+    async def run(endpoint="", *, state=State.DELIVERED, url=None, adopt=False):
+        claim = await take(endpoint, adopt=adopt)
+        if claim.lease:
+            made = attempt(endpoint=url or endpoint or "https://api.segment.io")
+            await journal.settle(claim, [Settlement(ids=claim.ids, state=state, attempt=made)])
+        return claim.ids
+
+    return run
+
+
+async def states(journal, *ids):
+    return [(await journal.get(one)).delivery.state.value for one in ids]
+
+
+async def test_each_attempt_keeps_the_endpoint_it_was_made_to(journal, entry, carry):
+    await journal.add([entry()])
+    await carry(state=State.QUEUED, url="https://old.example")
+    assert await carry() == (1,)
+    found = await journal.get(1)
+    assert [one.endpoint for one in found.history] == ["https://old.example", "https://api.segment.io"]
+    assert (found.delivery.endpoint, found.delivery.bound_for) == ("https://api.segment.io", "")
+    [row] = (await journal.page(Query())).deliveries
+    assert row.endpoint == "https://api.segment.io"
+
+
+async def test_what_went_elsewhere_is_not_known_and_sent_under_the_same_id(journal, entry, carry):
+    answer = entry()
+    assert [one.outcome for one in await journal.add([replace(answer, endpoint=SINK)])] == ["new"]
+    assert await carry() == (), "an engine to the environment's own endpoint leaves it alone"
+    assert await carry(SINK) == (1,)
+    [again] = await journal.add([replace(answer, endpoint=SINK)])
+    assert (again.outcome, again.state, again.elsewhere) == ("known", State.DELIVERED, False)
+    [real] = await journal.add([answer])
+    assert (real.outcome, real.state, real.id) == ("new", State.QUEUED, 2)
+    assert await carry() == (2,)
+    assert {(await journal.get(one)).delivery.message_id for one in (1, 2)} == {answer.message_id}
+    assert [one.outcome for one in await journal.add([answer])] == ["known"]
+    [tried] = await journal.add([replace(answer, endpoint=SINK)])
+    assert (tried.outcome, tried.elsewhere) == ("known", True), "what the environment got is known to everybody"
+    assert (await journal.find("production", answer.message_id)).id == 2
+
+
+async def test_a_changed_answer_after_a_trial_is_no_revision(journal, entry, carry):
+    answer = entry(question_id="7")
+    await journal.add([replace(answer, endpoint=SINK)])
+    await carry(SINK)
+    [real] = await journal.add([replace(answer, digest=b"changed!")])
+    assert (real.outcome, real.state) == ("new", State.QUEUED)
+
+
+async def test_another_foreign_endpoint_does_not_know_it_either(journal, entry, carry):
+    answer = entry()
+    await journal.add([replace(answer, endpoint=SINK)])
+    await carry(SINK)
+    assert [one.outcome for one in await journal.add([replace(answer, endpoint=OTHER)])] == ["new"]
+    assert await carry(OTHER) == (2,)
+
+
+async def test_what_still_waits_for_a_trial_is_withdrawn_when_the_answer_comes_again(journal, entry, carry):
+    answer, left = entry(), entry()
+    await journal.add([replace(answer, endpoint=SINK), replace(left, endpoint=SINK)])
+    assert [one.outcome for one in await journal.add([answer])] == ["new"]
+    first = (await journal.get(1)).delivery
+    assert (first.state, first.reason) == (State.WITHHELD, "withdrawn")
+    counts = await journal.counts()
+    assert counts.by_environment["production"] == {State.QUEUED: 2, State.WITHHELD: 1}
+    assert counts.elsewhere == {"production": 1}
+    assert await carry() == (3,)
+    assert await carry(SINK) == (2,)
+
+
+async def test_one_on_the_wire_is_left_to_the_trial(journal, entry, take, carry, attempt):
+    answer = entry()
+    await journal.add([replace(answer, endpoint=SINK)])
+    claim = await take(SINK)
+    assert [one.outcome for one in await journal.add([answer])] == ["new"]
+    done = Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt(endpoint=SINK))
+    assert await journal.settle(claim, [done]) == 1
+    assert await carry() == (2,)
+    assert await states(journal, 1, 2) == ["delivered", "delivered"]
+
+
+async def test_the_lanes_are_apart(journal, entry, take):
+    await journal.add([entry(), entry(endpoint=SINK)])
+    await journal.set_lane("production", "paused", "a trial failed", endpoint=SINK)
+    assert (await journal.lanes())["production"].state == "open"
+    assert (await journal.lanes(SINK))["production"].cause == "a trial failed"
+    assert (await take(SINK)).ids == ()
+    assert (await take()).ids == (1,)
+    await journal.set_lane("production", "paused", "by hand")
+    await journal.set_lane("production", "open", endpoint=SINK)
+    assert (await take(SINK)).ids == (2,)
+
+
+async def test_the_head_of_the_queue_is_that_of_the_environments_own(journal, entry, clock):
+    await journal.add([entry(endpoint=SINK)])
+    assert await journal.oldest_queued() == {}
+    clock.advance(1)
+    await journal.add([entry()])
+    assert await journal.oldest_queued() == {"production": clock.now()}
+
+
+async def test_claimed_as_they_are_stored_only_where_they_are_bound(journal, entry):
+    wanted = Wanted("production", 100, 475_000, 60_000, 0.0, "me", 4, SINK)
+    _, claims = await journal.add_and_claim([entry(), entry(endpoint=SINK)], [wanted])
+    assert [one.ids for one in claims] in ([], [(2,)])
+    for claim in claims:
+        assert claim.endpoint == SINK
+        await journal.release(claim)
+    assert (await journal.counts()).leased == {}
+
+
+async def test_a_run_that_delivers_what_is_queued_takes_it_to_its_endpoint(journal, entry, carry):
+    answer, paused = entry(), entry("staging")
+    await journal.add([answer, paused])
+    assert await carry(SINK) == ()
+    assert await carry(SINK, adopt=True) == (1,)
+    assert (await journal.get(1)).delivery.bound_for == SINK
+    assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 0, State.DELIVERED: 1}
+    assert [one.outcome for one in await journal.add([answer])] == ["new"], "the environment never got it"
+    await journal.set_lane("staging", "paused", "by hand")
+    claim = await journal.claim("staging", events=9, payload_bytes=9_999, lease_ms=60_000, endpoint=SINK, adopt=True)
+    assert claim.ids == (), "what is paused by hand is not taken elsewhere"
+
+
+async def test_a_replay_of_a_trial_goes_to_the_environment(journal, entry, carry):
+    answer = entry()
+    await journal.add([replace(answer, endpoint=SINK)])
+    await carry(SINK)
+    assert [one.id for one in await journal.requeue([1])] == [1]
+    assert (await journal.get(1)).delivery.bound_for == ""
+    assert await carry() == (1,)
+    assert [one.endpoint for one in (await journal.get(1)).history] == [SINK, "https://api.segment.io"]
+    assert [one.outcome for one in await journal.add([answer])] == ["known"]
+
+
+async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(journal, entry, carry):
+    answer = entry()
+    await journal.add([answer])
+    await carry()
+    [copy] = await journal.requeue([1], elsewhere={"production": SINK})
+    assert (copy.id, copy.outcome) == (2, "new")
+    assert await carry(SINK) == (2,)
+    was, made = (await journal.get(1)).delivery, (await journal.get(2)).delivery
+    assert (was.state, was.endpoint) == (State.DELIVERED, "https://api.segment.io")
+    assert (made.message_id, made.origin_id, made.endpoint) == (was.message_id, 1, SINK)
+    assert (await journal.get(2)).body == (await journal.get(1)).body
+    assert [(one.id, one.outcome) for one in await journal.add([answer])] == [(1, "known")]
+    assert [one.id for one in await journal.requeue([2], elsewhere={"production": SINK})] == [2]
+
+
+async def test_new_sendings_go_where_they_are_meant(journal, entry, carry):
+    await journal.add([entry()])
+    await carry()
+    [made] = await journal.requeue([1], as_new=True, elsewhere={"production": SINK})
+    assert (await journal.get(made.id)).delivery.bound_for == SINK
+    assert await carry(SINK) == (made.id,)
+
+
+async def test_a_bulk_replay_remembers_where_it_goes(journal, entry, carry):
+    await journal.add([entry(), replace(entry(), endpoint=SINK), entry("staging")])
+    await carry()
+    await carry(SINK)
+    job = await journal.start_replay(Query(), elsewhere={"production": OTHER})
+    job = await journal.step_replay(job.id)
+    assert (job.state, job.queued, job.skipped) == ("done", 2, 1)
+    assert sorted(await carry(OTHER)) == [2, 4], "a trial itself, of the other a copy"
+    assert await states(journal, 1, 3) == ["delivered", "queued"]
+
+
+async def test_the_filter_finds_them(journal, entry, carry):
+    await journal.add([entry(), entry(endpoint=SINK), entry(endpoint=OTHER)])
+    await carry(url="https://events.eu1.segmentapis.com")
+
+    async def found(text):
+        return [one.id for one in (await journal.page(parse_filter(text, now_ms=0))).deliveries]
+
+    assert await found("endpoint:127.0.0.1:8080") == [2]
+    assert await found("endpoint:EU1") == [1]
+    assert await found("-endpoint:127.0.0.1") == [1]
+    assert await found("-status:200") == [2, 3]
+
+
+async def test_pruned_trials_are_forgotten_without_a_trace(journal, entry, carry, clock):
+    answer = entry()
+    await journal.add([replace(answer, endpoint=SINK)])
+    await carry(SINK)
+    await journal.add([answer])
+    await carry()
+    clock.advance(10)
+    await journal.prune(clock.now())
+    assert await journal.find("production", answer.message_id) is None
+    assert [one.outcome for one in await journal.add([answer])] == ["new"]
