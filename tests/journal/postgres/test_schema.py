@@ -47,8 +47,8 @@ async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_jour
 
 async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch, entry):
     with monkeypatch.context() as before:
-        before.setattr(schema, "VERSION", 1)
-        assert (await migrate(postgres_url)).after == 1
+        before.setattr(schema, "VERSION", 2)
+        assert (await migrate(postgres_url)).after == 2
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("SET search_path = sprig_tui")
     await connection.execute("INSERT INTO environments(name) VALUES ('production')")
@@ -57,7 +57,7 @@ async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch,
         "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt)"
         " VALUES (1, 1790000000000, 200, '', 'delivered', 38, 1, 100, '')"
     )
-    assert (await migrate(postgres_url)).before == 1
+    assert (await migrate(postgres_url)).before == 2
     assert await connection.fetchval("SELECT environment_number('production')") == 1, "what an older worker asks"
     assert await connection.fetchval("SELECT endpoint FROM attempts") == ""
     await connection.close()
