@@ -6,12 +6,15 @@ import codecs
 import io
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from sprig_tui.sprig.window import BrokenSourceError
 
 CHUNK_BYTES = 262_144
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_STEP_BYTES = 16_384
+"""Compressed bytes that are looked at together: what follows the end of a member is copied each time."""
 _MARKS = (
     (codecs.BOM_UTF8, ""),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -85,34 +88,47 @@ def _headed(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Members of a gzip file, one after the other, never more than a chunk at a time (a bomb stays small)."""
-    inflate = zlib.decompressobj(wbits=31)
-    data = head
-    while True:
-        before = inflate.copy()
-        try:
-            chunk = inflate.decompress(data, CHUNK_BYTES)
-        except zlib.error as error:
-            yield _salvaged(before, data)
-            raise BrokenSourceError("the gzip data is damaged here") from error
-        if chunk:
-            yield chunk
-        data = inflate.unconsumed_tail
-        if inflate.eof:
-            data = inflate.unused_data.lstrip(b"\0")
-            while len(data) < 2:
-                following = next(rest, None)
-                if following is None:
-                    return
-                data = (data + following).lstrip(b"\0")
-            if not data.startswith(_GZIP_MAGIC):
-                raise BrokenSourceError("the gzip data is followed by something else")
-            inflate = zlib.decompressobj(wbits=31)
-        elif not data and len(chunk) < CHUNK_BYTES:
-            following = next(rest, None)
-            if following is None:
-                raise BrokenSourceError("the gzip data ends too early: the file is truncated")
-            data = following
+    """Members of a gzip file, one after the other, never more than two chunks at a time (a bomb stays small)."""
+    inflate: zlib._Decompress | None = zlib.decompressobj(wbits=31)
+    between = b""
+    ready: list[bytes] = []
+    size = 0
+    for chunk in chain((head,), rest):
+        for start in range(0, len(chunk), _GZIP_STEP_BYTES):
+            data = chunk[start : start + _GZIP_STEP_BYTES]
+            full = False
+            while data or full:
+                if inflate is None:
+                    data = (between + data).lstrip(b"\0")
+                    between = b""
+                    if len(data) < len(_GZIP_MAGIC):
+                        between, data = data, b""
+                        continue
+                    if not data.startswith(_GZIP_MAGIC):
+                        yield b"".join(ready)
+                        raise BrokenSourceError("the gzip data is followed by something else")
+                    inflate = zlib.decompressobj(wbits=31)
+                before = inflate.copy()
+                try:
+                    found = inflate.decompress(data, CHUNK_BYTES)
+                except zlib.error as error:
+                    yield b"".join((*ready, _salvaged(before, data)))
+                    raise BrokenSourceError("the gzip data is damaged here") from error
+                ready.append(found)
+                size += len(found)
+                if size >= CHUNK_BYTES:
+                    yield b"".join(ready)
+                    ready.clear()
+                    size = 0
+                full = len(found) == CHUNK_BYTES and not inflate.eof
+                data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+                inflate = None if inflate.eof else inflate
+        if size:
+            yield b"".join(ready)  # all there is until the source has more, which may take its time
+            ready.clear()
+            size = 0
+    if inflate is not None:
+        raise BrokenSourceError("the gzip data ends too early: the file is truncated")
 
 
 def _salvaged(inflate: zlib._Decompress, data: bytes) -> bytes:

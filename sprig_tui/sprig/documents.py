@@ -114,7 +114,10 @@ def _quick_record(window: Window, path: str, limit: int) -> Piece | None:
     A prefix that is valid JSON from brace to brace is the whole object, so the decoder's word suffices.
     """
     data, at = window.data, window.at
+    if window.base + at < window.searched:
+        return None  # the next such brace ended no record that began before, or there is none at hand
     found = _brace_before_object(data, at, at + limit)
+    window.searched = window.base + (min(at + limit, len(data)) if found is None else found.end())
     if found is None:
         return None
     raw = data[at : found.end()]

@@ -40,8 +40,11 @@ def _second_line(window: Window, limit: int) -> bytes:
     position = window.data.find(b"\n", window.at) + 1 - window.at
     while True:
         following = window.data[window.at + position :].lstrip()
-        if following or window.pending > limit or not window.more():
+        if following:
             return following[:1]
+        position = window.pending
+        if position > limit or not window.more():
+            return b""
 
 
 def line_blocks(window: Window, max_record_bytes: int) -> Iterator[tuple[int, list[bytes]] | Piece]:

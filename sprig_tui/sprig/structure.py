@@ -9,6 +9,8 @@ _outside = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"[^"{}
 _inside = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+').match
 _OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
+_KEPT_LEVELS = 1_000
+"""Brackets whose kind is remembered; deeper ones, which no reader takes, are only counted."""
 
 
 class Found(Enum):
@@ -28,6 +30,7 @@ class Structure:
     def __init__(self, opened: bytes = b"") -> None:
         self.opened = bytearray(opened)
         self.in_string = False
+        self._deeper = 0
 
     def scan(self, data: bytes, position: int) -> tuple[Found, int]:
         """Reads on from `position` until the value's end, until `data` is used up, or until no JSON can have this.
@@ -48,11 +51,15 @@ class Structure:
                 cut = byte != _NEWLINE and position + 1 == size
                 return (Found.MORE if cut else Found.BROKEN), position
             elif byte in _OPENER:
-                if not self.opened or self.opened.pop() != _OPENER[byte]:
+                if self._deeper:
+                    self._deeper -= 1
+                elif not self.opened or self.opened.pop() != _OPENER[byte]:
                     return Found.BROKEN, position
                 if not self.opened:
                     return Found.END, position + 1
-            else:
+            elif len(self.opened) < _KEPT_LEVELS:
                 self.opened.append(byte)
+            else:
+                self._deeper += 1
             position += 1
         return Found.MORE, position

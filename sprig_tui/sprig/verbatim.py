@@ -14,7 +14,8 @@ TOO_DEEP = f"nested deeper than {MAX_NESTING} levels"
 _BRACE = ord("{")
 _members = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
-_strings = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_strings = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""One that is not closed goes to the end: were it no match, every quote in it would be tried anew."""
 _brackets = re.compile(rb"[^\[\]{}]++")
 _surrogate = re.compile(rb"\\(?:u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 

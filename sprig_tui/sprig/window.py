@@ -9,6 +9,10 @@ class BrokenSourceError(Exception):
     """A source that failed half-way, such as a truncated gzip file; the text says how."""
 
 
+_GATHER_FROM_BYTES = 262_144
+"""Pending bytes from which more than one chunk is read at once."""
+
+
 class Window:
     """Bytes of a stream from `at` on; `line` is the 1-based line on which `at` stands.
 
@@ -20,26 +24,45 @@ class Window:
         self.data = b""
         self.at = 0
         self.line = 1
+        self.base = 0
+        """Offset in the stream of the first byte of `data`."""
+        self.searched = 0
+        """Offset in the stream up to which the end of a record was looked for, for readers that look ahead."""
         self.ended = False
         self.failure = ""
         self.told = False
         """Whether the end of the stream was already reported as a fault."""
 
     def more(self) -> bool:
-        """Appends the next chunk and drops what was passed, so that `at` becomes 0; False at the end."""
-        if self.ended:
+        """Appends the next chunk and drops what was passed, so that `at` becomes 0; False at the end.
+
+        A long record grows by a quarter at least, so that appending to it costs no more than reading it.
+        """
+        pending = self.pending
+        wanted = pending // 4 if pending >= _GATHER_FROM_BYTES else 1
+        parts: list[bytes] = []
+        while wanted > 0 and (chunk := self._next()) is not None:
+            parts.append(chunk)
+            wanted -= len(chunk)
+        if not parts:
             return False
-        try:
-            chunk = next(self._chunks, None)
-        except BrokenSourceError as error:
-            chunk = None
-            self.failure = str(error)
-        if chunk is None:
-            self.ended = True
-            return False
-        self.data = self.data[self.at :] + chunk if self.at < len(self.data) else chunk
+        self.base += self.at
+        if pending:
+            parts.insert(0, self.data[self.at :])
+        self.data = parts[0] if len(parts) == 1 else b"".join(parts)
         self.at = 0
         return True
+
+    def _next(self) -> bytes | None:
+        """The next chunk; None at the end of the stream, and for good."""
+        chunk = None
+        if not self.ended:
+            try:
+                chunk = next(self._chunks, None)
+            except BrokenSourceError as error:
+                self.failure = str(error)
+        self.ended = chunk is None
+        return chunk
 
     def pass_to(self, position: int) -> None:
         """Moves `at` forward, counting lines."""

@@ -1,0 +1,171 @@
+"""Reading costs no more than its length asks for, whatever is read: twice as much takes twice the steps."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from reading_steps import STEPS, Counted, CountedWindow, counting
+
+from sprig_tui.sprig import byte_source, window
+from sprig_tui.sprig.api_pages import read_answers
+from sprig_tui.sprig.byte_source import Progress, utf8_chunks
+from sprig_tui.sprig.reading import _read_stream
+from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.records import Origin
+from sprig_tui.sprig.window import Window
+
+__all__ = ["counting"]
+
+Count = Callable[[Callable[[], Any]], int]
+EXAMPLES = int(os.environ.get("SPRIG_TUI_LINEAR_EXAMPLES", "5"))
+SIZE = 450
+"""Bytes of the shorter input."""
+LIMIT = 1_000_000
+ROW = b"surveyId,responseGroupUid,userId,Q1_Question_Text,Q1_Response,Q1_Choice_1\n"
+HEADS = [b"", b"[", b"x", b'{"data":[', b'{"a":', b"[" * 120, b"{" * 101 + b'"', ROW, ROW + b'"', b"\x1e", b"\xef\xbb\xbf"]
+ANSWER = b'{"question":"q","questionType":"OPEN","response":1,"responseGroupId":"g","userId":"u"}'
+PIECES = [
+    *(bytes((one,)) for one in b'{}[]",:\\\n\r 0x;\x00\x1e'),
+    b'\\"',
+    b"{}",
+    b"},{",
+    b"}\n{",
+    b'{"cursor":"',
+    b'"data":[',
+    b'{"cursor":null,"data":[{}]}',
+    b"null",
+    b'"\n',
+    b"\\ud800",
+    b'"attributes":{',
+    b"\xc3\xa9",
+    b"\xff",
+    b"NaN",
+    b",,,,,",
+    b'""',
+    b"[skipped by user]",
+    ANSWER,
+    ANSWER + b"\n",
+]
+
+
+class Stream:
+    """Counted bytes, read at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [Counted(data)]
+
+    def read(self, _size: int) -> bytes:
+        return self._left.pop() if self._left else b""
+
+
+def as_file(data: bytes) -> None:
+    for _ in _read_stream(Stream(data), "in.json", LIMIT, Progress()):
+        pass
+
+
+def as_webhook(data: bytes) -> None:
+    for _ in parse_document(Counted(data), Origin("webhook")):
+        pass
+
+
+def as_page(data: bytes) -> None:
+    read_answers(Counted(data))
+
+
+@pytest.mark.parametrize("read", [as_file, as_webhook, as_page])
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.sampled_from(HEADS), st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), st.sampled_from(PIECES))
+@example(b"x" + b"{" * 101 + b'"', [b'\\"'], b"x")
+@example(b"[", [b"{}"], b"]")
+@example(b"[", [b"{}"], b",{}]")
+@example(b"", [b"{}"], b"\n")
+@example(b"[", [b"{", b"]"], b",{}]")
+@example(b'[{"cursor":"', [b"\\", b'"'], b"]")
+@example(ROW, [b'"', b"\n"], b"x")
+def test_twice_as_much_takes_twice_the_steps(
+    counting: Count, read: Callable[[bytes], None], head: bytes, unit: list[bytes], tail: bytes
+) -> None:
+    part = b"".join(unit)
+    times = max(1, SIZE // len(part))
+    once = counting(lambda: read(head + part * times + tail))
+    twice = counting(lambda: read(head + part * (2 * times) + tail))
+    assert twice <= 2.7 * once + 2_000, (once, twice)
+
+
+def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
+    from reading_steps import _Re
+
+    found = _Re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+    once, twice = (counting(lambda n=n: list(found.finditer(b'"' + b'\\"' * n))) for n in (60, 120))
+    assert twice > 3.5 * once
+
+
+def test_a_long_record_that_comes_in_small_parts(counting: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "_GATHER_FROM_BYTES", 64)
+
+    def grow(parts: int) -> None:
+        opened = CountedWindow(iter([b"x" * 16] * parts))
+        assert opened.line_end(LIMIT) == -1
+
+    once, twice = (counting(lambda n=n: grow(n)) for n in (300, 600))
+    assert twice <= 2.7 * once
+
+
+def test_gzip_of_many_small_members(counting: Count) -> None:
+    member = gzip.compress(b"x")
+
+    def unfold(members: int) -> int:
+        chunks = list(utf8_chunks(Stream(member * members), Progress()))  # type: ignore[arg-type]
+        assert sum(map(len, chunks)) == members
+        return len(chunks)
+
+    assert unfold(2_000) <= 4
+    once, twice = (counting(lambda n=n: unfold(n)) for n in (2_000, 4_000))
+    assert twice <= 2.2 * once
+
+
+def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is kept but its beginning; real ones unfold to gigabytes."""
+    held = 0
+    real = Window.more
+
+    def more(self: Window) -> bool:
+        nonlocal held
+        grown = real(self)
+        held = max(held, len(self.data))
+        return grown
+
+    monkeypatch.setattr(Window, "more", more)
+    monkeypatch.setattr(byte_source, "CHUNK_BYTES", 4_096)
+    deep = zlib.compressobj(wbits=31)
+    bomb = deep.compress(b'[{"a":' * 100_000) + deep.flush()
+    (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, Progress())  # type: ignore[arg-type]
+    assert found.detail == "not valid JSON: it ends too early"  # type: ignore[union-attr]
+    assert held < 80_000
+
+
+def test_brackets_are_remembered_to_a_depth_and_counted_beyond() -> None:
+    from sprig_tui.sprig.structure import Found, Structure
+
+    structure = Structure()
+    assert structure.scan(b"[" * 100_000, 0) == (Found.MORE, 100_000)
+    assert len(structure.opened) <= 1_000
+    assert structure.scan(b"]" * 100_000 + b"x", 0) == (Found.END, 100_000)
+
+
+def test_what_is_counted_is_what_is_read(counting: Count) -> None:
+    data = json.dumps([json.loads(ANSWER)] * 3).encode()
+    counting(lambda: as_file(data))
+    assert STEPS.taken > len(data)
