@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 from collections.abc import Callable, Mapping
 from itertools import islice
 
@@ -18,13 +20,17 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
 from sprig_tui.serving.refusals import RefusedError
-from sprig_tui.sprig.faults import malformed
+from sprig_tui.sprig.faults import invalid, malformed
 from sprig_tui.sprig.recognise import parse_document
-from sprig_tui.sprig.records import Origin, Record, Unsendable
+from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
 SOURCE = "webhook"
 MOST_RECORDS = 1_000
 """In one body: Sprig sends one, a REST page has at most so many; a megabyte could hold half a million bad ones."""
+READ_HERE_BYTES = 32_768
+"""Longest body that is read on the event loop; one of that length takes some milliseconds."""
+TURN_RECORDS = 50
+"""Records that are mapped before others get a turn."""
 RETRY = "5"
 """Seconds that the sender is asked to wait while the journal takes nothing."""
 
@@ -78,12 +84,18 @@ class Reception:
         body that is no JSON (kept as withheld all the same, unless it is empty), 503 where it cannot be stored.
         """
         intake = self._intakes[environment] if environment else self._shared
-        records = list(islice(parse_document(raw, _ORIGIN), MOST_RECORDS + 1))
+        # a large body is read in another thread: others are answered meanwhile
+        read = await asyncio.to_thread(_read, raw) if len(raw) > READ_HERE_BYTES else _read(raw)
+        records, fault = read
         if not records:
             raise RefusedError(400, "the body is empty; send JSON", body_read=True)
         if len(records) > MOST_RECORDS:
             raise RefusedError(413, f"the body holds more than {MOST_RECORDS:,} records", body_read=True)
-        entries = [intake.entry(self._within(record, intake, opened)) for record in records]
+        entries: list[Entry] = []
+        for record in records:
+            entries.append(intake.entry(self._within(record, intake, opened)))
+            if not len(entries) % TURN_RECORDS:
+                await asyncio.sleep(0)
         try:
             added = await self.inflow.store(entries)
         except JournalError as error:
@@ -91,7 +103,7 @@ class Reception:
                 503, "it could not be stored; send it again", headers={"retry-after": RETRY}, body_read=True
             ) from error
         receipt = self._counts(entries, added)
-        if any(isinstance(record, Unsendable) for record in records) and (fault := _not_json(raw)):
+        if fault:
             kept = {"withheld": receipt.withheld, "known": receipt.known}
             raise RefusedError(400, f"the body is no JSON: {fault}", body_read=True, more=kept)
         return receipt
@@ -123,10 +135,23 @@ class Reception:
         return Receipt(queued, known, withheld)
 
 
+def _read(raw: bytes) -> tuple[list[Record], str]:
+    """The records of a body, more than MOST_RECORDS where it holds too many, and why it is no JSON where it is none.
+
+    Of what is no JSON the answers that can be read are kept, and the body as one record beside them.
+    """
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    records = list(islice(parse_document(raw, _ORIGIN), MOST_RECORDS + 1))
+    if all(isinstance(record, StudyResponse) for record in records) or not (fault := _not_json(raw)):
+        return records, ""
+    answers: list[Record] = [record for record in records if isinstance(record, StudyResponse)]
+    return [*answers[: MOST_RECORDS - 1], invalid(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
+
+
 def _not_json(raw: bytes) -> str:
     """What is wrong with the body as JSON; empty where nothing is."""
     try:
-        msgspec.json.decode(raw.decode("utf-8-sig"), type=object)
+        msgspec.json.decode(raw.decode(), type=object)
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} is not UTF-8"
     except msgspec.DecodeError as error:

@@ -131,6 +131,9 @@ async def test_kinds_of_json(serve, answer, kind):
         (b'{"eventType":"\xff"}', "not UTF-8"),
         (b"[" * 3000 + b"]" * 3000, "deep"),
         (b"\x00\x01", "at byte 1"),
+        (b"# a\nb\nc\n", "at byte 1"),
+        (b"x\n" * 2_000, "at byte 1"),
+        (b"x" + b"{" * 101 + b'"' + b'\\"' * 75_000, "at byte 1"),
     ],
 )
 async def test_a_body_that_is_no_json_is_refused_and_kept(serve, raw, said):
@@ -142,6 +145,27 @@ async def test_a_body_that_is_no_json_is_refused_and_kept(serve, raw, said):
     assert done.json()["withheld"] == 1
     [delivery] = await served.log()
     assert (delivery.environment, delivery.reason) == ("production", "invalid")
+
+
+async def test_answers_in_a_body_that_is_cut_off_are_taken(serve, answer):
+    served = await serve()
+    done = await served.post(b"[" + json.dumps(answer()).encode() + b",\n{\n{\n{")
+    assert (done.status_code, done.json()["withheld"]) == (400, 1)
+    assert sorted(one.reason for one in await served.log()) == ["", "invalid"]
+
+
+async def test_a_byte_order_mark_before_the_body_is_left_out(serve, answer):
+    served = await serve()
+    assert (await served.post(b"\xef\xbb\xbf" + json.dumps(answer()).encode())).json()["queued"] == 1
+    assert (await served.post(answer())).json()["known"] == 1
+
+
+async def test_a_long_body_is_read_while_others_are_answered(serve, answer):
+    """Its records are many, and each is odd: it is read in another thread, and mapped by turns."""
+    served = await serve()
+    body = json.dumps([answer(number) | {"userId": None} for number in range(500)]).encode()
+    done = await served.post(body)
+    assert (done.status_code, done.json()["withheld"]) == (200, 500)
 
 
 @pytest.mark.parametrize("raw", [b"", b"  \n"])

@@ -30,7 +30,19 @@ SIZE = 450
 """Bytes of the shorter input."""
 LIMIT = 1_000_000
 ROW = b"surveyId,responseGroupUid,userId,Q1_Question_Text,Q1_Response,Q1_Choice_1\n"
-HEADS = [b"", b"[", b"x", b'{"data":[', b'{"a":', b"[" * 120, b"{" * 101 + b'"', ROW, ROW + b'"', b"\x1e", b"\xef\xbb\xbf"]
+HEADS = [
+    b"",
+    b"[",
+    b"x",
+    b'{"data":[',
+    b'{"a":',
+    b"[" * 120,
+    b"{" * 101 + b'"',
+    ROW,
+    ROW + b'"',
+    b"\x1e",
+    b"\xef\xbb\xbf",
+]
 ANSWER = b'{"question":"q","questionType":"OPEN","response":1,"responseGroupId":"g","userId":"u"}'
 PIECES = [
     *(bytes((one,)) for one in b'{}[]",:\\\n\r 0x;\x00\x1e'),
