@@ -87,7 +87,7 @@ def _headed(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     return head, chunks
 
 
-def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C901 - one loop over one state
     """Members of a gzip file, one after the other, never more than two chunks at a time (a bomb stays small)."""
     inflate: zlib._Decompress | None = zlib.decompressobj(wbits=31)
     between = b""

@@ -124,7 +124,7 @@ class _Matcher:
     def at(self, start: int) -> int:
         return self._sequence(self._nodes, 0, start, lambda end: end)
 
-    def _sequence(self, nodes: Any, index: int, at: int, rest: Rest) -> int:
+    def _sequence(self, nodes: Any, index: int, at: int, rest: Rest) -> int:  # noqa: PLR0911 - one way out for each kind
         if index == len(nodes):
             return rest(at)
         kind, value = nodes[index]
