@@ -18,6 +18,7 @@ from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
 from sprig_tui.console.commands import PLACES, Command
 from sprig_tui.console.environments.doubts import foreign_payload
+from sprig_tui.console.environments.last_choice import LastChoice, first_choice
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.wishes import WISHES
 from sprig_tui.console.key_bar import KeyBar
@@ -96,6 +97,12 @@ class MainScreen(Zooming):
 
     def on_mount(self) -> None:
         """Show the environments, which are known."""
+        permissions = self._core.permissions
+        self._last_choice = LastChoice(
+            self._core.sources.paths.state_dir, writes=permissions.config and not permissions.read_only
+        )
+        self._chosen = first_choice(self._last_choice.read(), self._core.settings.environments)
+        self.environments.selected = self._chosen
         self.vitals = Pulse(self._core).picture()
         if self._first_pane() == "environments":
             self.environments.focus()
@@ -116,6 +123,7 @@ class MainScreen(Zooming):
         core = self._core
         self.payload = PayloadInspector(state_dir=core.sources.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
+        self.payload.is_behind = self._payload_is_behind
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")
         with self.app.batch_update():
@@ -149,6 +157,8 @@ class MainScreen(Zooming):
         """On narrow screens the pane with the focus gets most of the room."""
         if self.has_class("-narrow"):
             self._give_room()
+        if "deliveries" in self.panes:
+            self._stay_if_looked_at()
 
     def on_resize(self) -> None:
         """It may be narrow now."""
@@ -233,6 +243,9 @@ class MainScreen(Zooming):
     @on(EnvironmentPane.EnvironmentSelected)
     def _selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
         self.status.selected = event.name
+        if event.name != self._chosen:
+            self._chosen = event.name
+            self.run_worker(lambda: self._last_choice.write(event.name), thread=True, exclusive=True, group="choice")
         if "payload" in self.panes:
             self.payload.environment = event.name
             self.on_mapped_pane_record_shown()
@@ -270,10 +283,14 @@ class MainScreen(Zooming):
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 
     def on_delivery_log_delivery_selected(self, event: DeliveryLog.DeliverySelected) -> None:
-        """Show what the log selects."""
-        self.run_worker(
-            self._fetch_delivery(event.delivery.id), exclusive=True, group="loading-delivery", exit_on_error=False
-        )
+        """Show what the log selects; what a person looks at in a file gives way to a key or a click alone."""
+        shown = self.payload.detail
+        if shown is not None and shown.delivery.id == event.delivery.id and not event.by_person:
+            self.payload.update_delivery(event.delivery)
+        elif event.by_person or shown is not None or not (self.payload.inspection or self.console.files):
+            # keys wait for what a key chose, not for what the log shows while more comes in
+            group = "loading-delivery" if event.by_person else "delivery"
+            self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group=group, exit_on_error=False)
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
         if (journal := self._core.journal) is None:
@@ -281,10 +298,24 @@ class MainScreen(Zooming):
         try:
             detail = await journal.get(delivery_id)
         except JournalError as error:
+            self.deliveries.told(delivery_id)
             tell_fault(self.app, error)
             return
         if detail is not None:
             self.payload.show_delivery(detail)
+        self.deliveries.told(delivery_id)
+        self._stay_if_looked_at()
+
+    def _stay_if_looked_at(self) -> None:
+        """What the Payload pane shows, and its keys act on, must not change under the person's eyes."""
+        if self.focused_scope() == "payload" and self.payload.detail is not None:
+            self.deliveries.stay()
+
+    def _payload_is_behind(self) -> bool:
+        """Whether the log has chosen a delivery that the Payload pane does not show yet."""
+        shown = self.payload.detail
+        selected = self.deliveries.lines.selected
+        return self.deliveries.behind or bool(shown and selected and shown.delivery.id != selected)
 
     def on_mapped_pane_record_shown(self) -> None:
         """Warn of a payload of another environment."""
@@ -300,14 +331,22 @@ class MainScreen(Zooming):
 
     def on_payload_inspector_send_requested(self, event: PayloadInspector.SendRequested) -> None:
         """Send some records."""
-        self._do(
-            self._sent(self.console.parts.sending.send(event.records, self.environments.selected, edited=event.edited))
-        )
+        self._do(self._send(event))
+
+    async def _send(self, event: PayloadInspector.SendRequested) -> None:
+        sending = self.console.parts.sending
+        if await sending.send(event.records, self.environments.selected, edited=event.edited):
+            self.payload.forget_edit(event.place)
+        self.deliveries.stir()
 
     def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:
         """Send the records of some files."""
         sending = self.console.parts.sending
-        self._do(self._sent(sending.send_files(event.sources, event.name, self.environments.selected)))
+        counted = event.total if event.complete else 0
+        work = sending.send_files(
+            event.sources, event.name, self.environments.selected, counted=counted, edited=event.edited
+        )
+        self._do(self._sent(work))
 
     async def _sent(self, work: Coroutine[None, None, None]) -> None:
         await work

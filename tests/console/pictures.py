@@ -70,7 +70,7 @@ async def take() -> None:
                 await pilot.pause(0.5)
                 await pilot.press("S")
                 await pilot.pause(0.5)
-                await pilot.press(*"production", "enter")
+                await pilot.press("y")
                 await until(lambda: sink.stats.accepted >= 80)
                 await pilot.pause(0.5)
                 app.clear_notifications()

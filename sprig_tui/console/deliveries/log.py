@@ -51,11 +51,12 @@ class DeliveryLog(LogJobs, Framed, Vertical):
     """What is to be said below the rows, where there is no other room for it."""
 
     class DeliverySelected(Message):
-        """The person moved to a delivery."""
+        """The cursor stands on another delivery, or that one changed; `by_person`: a key or a click put it there."""
 
-        def __init__(self, delivery: Delivery) -> None:
+        def __init__(self, delivery: Delivery, *, by_person: bool) -> None:
             super().__init__()
             self.delivery = delivery
+            self.by_person = by_person
 
     class FilterChanged(Message):
         """Another filter is applied."""
@@ -119,7 +120,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
     def watch_filter(self, query: Query) -> None:
         """Another filter."""
         if self.journal is not None:
-            self.log_watch.ask(self.journal, query)
+            self.log_watch.ask(self.journal, query, by_person=True)
         self.post_message(self.FilterChanged(query))
         self._say()
 
@@ -185,8 +186,22 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         elif self.lines.selected:
             self.log_watch.select(self.lines.selected)
 
-    def _tell_selected(self, delivery: Delivery) -> None:
-        self.post_message(self.DeliverySelected(delivery))
+    def _tell_selected(self, delivery: Delivery, by_person: bool) -> None:
+        self.post_message(self.DeliverySelected(delivery, by_person=by_person))
+
+    @property
+    def behind(self) -> bool:
+        """Whether the person chose a delivery, or asked for others, and nobody was shown it yet."""
+        return self.log_watch.behind
+
+    def told(self, delivery_id: int) -> None:
+        """This delivery was shown, or cannot be."""
+        if delivery_id == self.lines.selected:
+            self.lines.untold = False
+
+    def stay(self) -> None:
+        """Stay on the delivery under the cursor: it is being looked at elsewhere."""
+        self.lines.follow(False)
 
     # -- filter --------------------------------------------------------------------------------------------------------
 
@@ -221,6 +236,8 @@ class DeliveryLog(LogJobs, Framed, Vertical):
     def action_follow(self) -> None:
         """See `Follow`."""
         self.lines.follow(not self.lines.following)
+        if self.lines.following and self.lines.selected:
+            self.log_watch.select(self.lines.selected)
 
     def action_next_failed(self) -> None:
         """See `NextFailed`."""
@@ -231,16 +248,25 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         self.run_worker(opening(self.app, self._go_to_failed(older=True)), group="failed", exclusive=True)
 
     async def _go_to_failed(self, *, older: bool) -> None:
+        """To the next one, and behind the last one on from the other end."""
         search = self.log_watch.search
-        if search is None or not self.lines.selected:
+        if search is None:
             return
+        start = self.lines.selected
         try:
-            found = await search.next_failed(self.lines.selected, older=older)
+            found = await search.next_failed(start, older=older)
+            wraps = not found
+            if wraps:
+                found = await search.next_failed(0, older=older)
         except JournalError as error:
             tell_fault(self.app, error)
             return
         if not self.lines.go_to(found):
-            tell(self.app, f"no failed delivery {'before' if older else 'after'} this one")
+            tell(self.app, f"no failed delivery {'matches the filter' if self.filter.terms else 'in the log'}")
+        elif found == start:
+            tell(self.app, "this is the only failed delivery")
+        elif wraps:
+            tell(self.app, f"on from the {'newest' if older else 'oldest'}: the {'last' if older else 'first'} failed")
 
     def action_delivery_detail(self) -> None:
         """See `ShowDetail`."""

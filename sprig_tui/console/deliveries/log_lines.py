@@ -49,6 +49,8 @@ class LogLines(LineView, inherit_bindings=False):
         self.wanted = asyncio.Event()
         """Set when rows in sight, or next to come into sight, may not be read yet."""
         self.hints: tuple[str, ...] = ()
+        self.untold = False
+        """Whether the person chose a delivery that nobody has been shown yet; set at once, with the key."""
         self._cursor_id = 0
         self._top_id = 0
         self._to_oldest = False
@@ -180,6 +182,7 @@ class LogLines(LineView, inherit_bindings=False):
         """Stay with the newest, or where one is."""
         if following:
             self._set_following(True)
+            self.untold = True
             self.settle()
         else:
             self._set_following(False)
@@ -199,6 +202,7 @@ class LogLines(LineView, inherit_bindings=False):
         """The person went to another line."""
         super().watch_cursor(before, now)
         self._to_oldest = False
+        self.untold = True
         self._set_following(now == self.count - 1)
         self._note()
 

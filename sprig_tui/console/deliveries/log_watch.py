@@ -33,14 +33,21 @@ RETRY = 2.0
 class LogWatch:
     """`run` and `read_rows` run as tasks for as long as the log is there."""
 
-    def __init__(self, lines: LogLines, *, changed: Callable[[], None], selected: Callable[[Delivery], None]) -> None:
-        """`changed` is called when the numbers that the title tells, or `trouble`, may be others."""
+    def __init__(
+        self, lines: LogLines, *, changed: Callable[[], None], selected: Callable[[Delivery, bool], None]
+    ) -> None:
+        """`changed` is called when the numbers that the title tells, or `trouble`, may be others.
+
+        `selected` gets the delivery under the cursor when that is another one, and whether the person chose it: False
+        where it only moved there because deliveries came or went. It gets it again when the delivery itself changed.
+        """
         self._lines = lines
         self._changed = changed
         self._selected = selected
         self._stirred = asyncio.Event()
         self._asked: Search | None = None
         self._keep = False
+        self._asked_by_person = False
         self._next: Search | None = None
         """A search from the start that is to take the place of the present one when it is complete."""
         self._next_after = 0.0
@@ -48,6 +55,8 @@ class LogWatch:
         self._tell_after = 0.0
         self._untold = False
         self._wanted_row = 0
+        self._wanted_by_person = False
+        self._told_row: Delivery | None = None
         self._reread = False
         self.trouble = ""
         """Why the journal cannot be read; empty when it can."""
@@ -57,19 +66,26 @@ class LogWatch:
         """What is shown."""
         return self._lines.search
 
-    def ask(self, journal: Journal, query: Query = EVERYTHING, *, keep: bool = False) -> None:
-        """Show what matches; with `keep` the cursor stays on its delivery."""
+    def ask(self, journal: Journal, query: Query = EVERYTHING, *, keep: bool = False, by_person: bool = False) -> None:
+        """Show what matches; with `keep` the cursor stays on its delivery; `by_person` as in `selected`."""
         self._asked, self._keep, self._next = Search(journal, query), keep, None
+        self._asked_by_person = by_person
         self.stir()
 
     def stir(self) -> None:
         """Something happened: look now."""
         self._stirred.set()
 
-    def select(self, delivery_id: int) -> None:
-        """Tell the row of this delivery as soon as it is read."""
+    def select(self, delivery_id: int, *, by_person: bool = True) -> None:
+        """Tell the row of this delivery as soon as it is read; one that the person chose stays one."""
+        self._wanted_by_person = by_person or (self._wanted_by_person and self._wanted_row != 0)
         self._wanted_row = delivery_id
         self._lines.wanted.set()
+
+    @property
+    def behind(self) -> bool:
+        """Whether what the person asked for last is not shown yet."""
+        return self._asked_by_person or (self._lines.untold and self._lines.selected > 0)
 
     # -- the two tasks -------------------------------------------------------------------------------------------------
 
@@ -110,6 +126,7 @@ class LogWatch:
             self._untold, self._tell_after = False, monotonic() + TELL_EVERY
             await self._count(search)
             self._changed()
+            self._tell_if_moved(search)
         return step.quiet and not self._untold, not searching and self._asked is None
 
     async def _look_on(self, search: Search) -> bool:
@@ -160,6 +177,12 @@ class LogWatch:
         self._next_after = monotonic() + SEARCH_AGAIN_AFTER
         self._lines.show(search, keep=keep)
         self._lines.wanted.set()
+        by_person, self._asked_by_person = self._asked_by_person, False
+        if by_person and self._lines.selected:
+            self._lines.untold = True
+            self.select(self._lines.selected)
+        else:
+            self._tell_if_moved(search)
         self._changed()
 
     def _take(self, search: Search, step: Step) -> None:
@@ -180,11 +203,21 @@ class LogWatch:
         else:
             search.total = max(search.total, len(search.matches))
 
+    def _tell_if_moved(self, search: Search) -> None:
+        """The delivery under the cursor may be another one, or another than it was, without a key pressed."""
+        chosen = self._lines.selected
+        row = search.row(chosen) if chosen else None
+        if chosen and not self._wanted_row and row != self._told_row:
+            self.select(chosen, by_person=False)
+
     def _tell_wanted(self, search: Search) -> None:
         row = search.row(self._wanted_row) if self._wanted_row else None
-        if row is not None:
-            self._wanted_row = 0
-            self._selected(row)
+        if self._wanted_row and search.is_gone(self._wanted_row):
+            self._wanted_row, self._lines.untold = 0, False
+        elif row is not None:
+            by_person, self._wanted_by_person = self._wanted_by_person, False
+            self._wanted_row, self._told_row = 0, row
+            self._selected(row, by_person)
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -145,13 +145,27 @@ class ShowCurl(Command):
 
 
 class EditRecord(Command):
-    """Edit the record in $VISUAL or $EDITOR and map it again. It is marked as edited; the file stays as it is."""
+    """Edit the record in $VISUAL or $EDITOR and map it again. It is marked as edited, and kept so until it is sent.
+
+    The file stays as it is; U undoes the edit.
+    """
 
     id = "edit-record"
     key = "e"
     label = "edit"
     title = "Edit this record"
     scope = "payload"
+
+
+class UndoEdit(Command):
+    """Show the record as it was before it was edited. An edit is kept, through any moving about, until it is sent."""
+
+    id = "undo-edit"
+    key = "U"
+    label = "undo edit"
+    title = "Undo the edit of this record"
+    scope = "payload"
+    in_bar = False
 
 
 class MapAgain(Command):
@@ -212,6 +226,7 @@ COMMANDS = (
     ShowRaw,
     ShowCurl,
     EditRecord,
+    UndoEdit,
     MapAgain,
     CopyValue,
     CopyJson,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.payload.commands import COMMANDS
 from sprig_tui.console.payload.edit_flow import edited_record
 from sprig_tui.console.payload.json_tree import Node
+from sprig_tui.console.payload.mapped_pane import Place
 from sprig_tui.console.payload.picker import Picker
 from sprig_tui.console.payload.records_pane import RecordsPane
 from sprig_tui.console.payload.spans import Copied
@@ -27,6 +29,10 @@ from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
 _NEEDS_FILE = frozenset({"send_file", "next_record", "previous_record", "go_to_record", "only_troubled"})
+
+
+PATIENCE_S = 3.0
+"""Longest wait for what the log selects to be shown, before a command gives up."""
 
 
 class PayloadInspector(Commanded, RecordsPane):
@@ -46,8 +52,12 @@ class PayloadInspector(Commanded, RecordsPane):
     class SendRequested(Message):
         """These records are to be sent; `edited` ones were changed by a person (`Entry.edited`)."""
 
-        def __init__(self, records: tuple[Record, ...], *, edited: bool, environment: str) -> None:
+        def __init__(
+            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: Place | None = None
+        ) -> None:
             super().__init__()
+            self.place = place
+            """Where an edited one is kept until it is sent."""
             self.records = records
             self.edited = edited
             self.environment = environment
@@ -56,8 +66,10 @@ class PayloadInspector(Commanded, RecordsPane):
     class SendAllRequested(Message):
         """Every record of some files is to be sent; `total` is their number once `complete`."""
 
-        def __init__(self, sources: tuple[str, ...], name: str, total: int, *, complete: bool) -> None:
+        def __init__(self, sources: tuple[str, ...], name: str, total: int, *, complete: bool, edited: int = 0) -> None:
             super().__init__()
+            self.edited = edited
+            """Records of them that were edited here: the files do not have that."""
             self.sources = sources
             self.name = name
             self.total = total
@@ -80,6 +92,8 @@ class PayloadInspector(Commanded, RecordsPane):
     ) -> None:
         super().__init__(clock=clock, id=id)
         self.state_dir = state_dir
+        self.is_behind: Callable[[], bool] = lambda: False
+        """Whether another record is on its way here, and what is shown is not what the person means."""
         self._had_record = (False, False)
 
     def refusal(self, action: str) -> str:
@@ -90,6 +104,8 @@ class PayloadInspector(Commanded, RecordsPane):
             return "no payload is shown: open a file with o, or select a delivery"
         if action in _NEEDS_FILE and self.browser is None:
             return "no file is open: o opens one"
+        if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
+            return "this record was not edited here"
         if action == "map_again" and (self.detail is None or self.inspection is None or self.inspection.record is None):
             return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
         return ""
@@ -101,6 +117,27 @@ class PayloadInspector(Commanded, RecordsPane):
         self._had_record = (self.inspection is not None, self.detail is not None)
         if self._had_record != before:
             self.refresh_bindings()
+
+    async def _is_shown(self) -> bool:
+        """Wait until the record in sight is the one that the log selects; False, and said, where it takes too long."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while self.is_behind():  # noqa: ASYNC110 - the log tells in several ways that it is so far
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            warn(self.app, "nothing was done: what the log selects cannot be shown yet; try again in a moment")
+            return False
+        return True
+
+    def _when_shown(self, action: Callable[[], None]) -> None:
+        async def later() -> None:
+            if await self._is_shown():
+                action()
+
+        if self.is_behind():
+            self._flow(later())
+        else:
+            action()
 
     # -- opening and moving -------------------------------------------------------------------------------------------
 
@@ -187,6 +224,9 @@ class PayloadInspector(Commanded, RecordsPane):
 
     def action_send_record(self) -> None:
         """Ask to send what is shown."""
+        self._when_shown(self._send_record)
+
+    def _send_record(self) -> None:
         shown = self.inspection
         if shown is None:
             return
@@ -197,14 +237,20 @@ class PayloadInspector(Commanded, RecordsPane):
         elif shown.withheld:
             warn(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
         else:
-            self.post_message(self.SendRequested((shown.record,), edited=shown.edited, environment=shown.environment))
+            place = self.place if self.place in self._edits else None
+            self.post_message(
+                self.SendRequested((shown.record,), edited=shown.edited, environment=shown.environment, place=place)
+            )
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""
         browser = self.browser
         if browser is not None:
             file = browser.file
-            self.post_message(self.SendAllRequested(file.sources, file.name, file.count, complete=file.complete))
+            edited = sum(place.files == file.sources for place in self._edits)
+            self.post_message(
+                self.SendAllRequested(file.sources, file.name, file.count, complete=file.complete, edited=edited)
+            )
 
     # -- editing and copying ------------------------------------------------------------------------------------------
 
@@ -214,6 +260,8 @@ class PayloadInspector(Commanded, RecordsPane):
 
     async def _edit(self) -> None:
         """Give the record to the editor, and show what comes back."""
+        if not await self._is_shown():
+            return
         shown = self.inspection
         if shown is None:
             return
@@ -228,21 +276,41 @@ class PayloadInspector(Commanded, RecordsPane):
         if record is None:
             tell(self.app, "nothing was changed")
         else:
-            self.show_record(record, edited=True, in_file=self.in_file)
+            self.keep_edit(record)
+            tell(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
+
+    def action_undo_edit(self) -> None:
+        """Show the record as it was."""
+        edit = self.undo_edit()
+        if edit is None:
+            return
+        if edit.detail is not None:
+            self.show_delivery(edit.detail)
+        elif self.place is not None:
+            self.go_to(self.place.number)
 
     def action_copy_value(self) -> None:
         """Copy what the line with the cursor is about."""
+        self._when_shown(self._copy_value)
+
+    def _copy_value(self) -> None:
         view = self.view
         copied = view.copied(self.lines.cursor) if view is not None and 0 <= self.lines.cursor < len(view) else None
         self._copy(copied, "there is no value in this line")
 
     def action_copy_json(self) -> None:
         """Copy the call."""
+        self._when_shown(self._copy_json)
+
+    def _copy_json(self) -> None:
         body = self.inspection.body if self.inspection is not None else b""
         self._copy(Copied(Node(body).pretty(), "the JSON") if body else None, "no call is made of this record")
 
     def action_copy_curl(self) -> None:
         """Copy the curl command."""
+        self._when_shown(self._copy_curl)
+
+    def _copy_curl(self) -> None:
         shown = self.inspection
         text = "\n".join(curl_text(shown, self.environments)) if shown is not None and shown.body else ""
         self._copy(Copied(text, "the curl command") if text else None, "no call is made of this record")

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import msgspec
 from textual.message import Message
 from textual.reactive import reactive
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.console.notices import tell_fault
+from sprig_tui.console.notices import tell_fault, warn
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_mapping, inspect_record
 from sprig_tui.console.payload.pane import PayloadPane
 from sprig_tui.errors import ConfigError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Detail
+from sprig_tui.journal.records import Delivery, Detail
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.sprig.records import Record, StudyResponse
+
+
+class Place(NamedTuple):
+    """Where a record stands: its number, from 0, in files; or the number of a delivery, and no files."""
+
+    files: tuple[str, ...]
+    number: int
+
+
+class Edit(NamedTuple):
+    """A record as a person changed it, and what stood there before."""
+
+    record: Record
+    before: bytes
+    detail: Detail | None
+    """The delivery, where it is one."""
 
 
 class MappedPane(PayloadPane):
@@ -37,12 +56,22 @@ class MappedPane(PayloadPane):
         """The delivery that is shown, where it is one."""
         self.in_file = False
         """Whether the record is that of the open file at its present number."""
+        self.place: Place | None = None
+        """What is shown, whether edited or not."""
+        self._edits: dict[Place, Edit] = {}
         self._intake: Intake | None = None
 
     def show_delivery(self, detail: Detail, *, remapped: bool = False) -> None:
-        """A delivery of the log as it was sent; `remapped`: as it would be made now."""
-        self.detail = detail
+        """A delivery of the log as it was sent; `remapped`: as it would be made now.
+
+        Where a person edited it, and did not send that, the edited one.
+        """
+        self.place = Place((), detail.delivery.id)
         self.in_file = False
+        if (edit := self._edits.get(self.place)) is not None:
+            self.show_record(edit.record, edited=True)
+            return
+        self.detail = detail
         self._show(inspect_delivery(detail, self.intake(), self._clock.now(), remapped=remapped))
 
     def show_record(
@@ -55,6 +84,47 @@ class MappedPane(PayloadPane):
             self._show(inspect_mapping(record, mapping, edited=edited))
         else:
             self._show(inspect_record(record, self.intake(), self._clock.now(), edited=edited))
+
+    def update_delivery(self, delivery: Delivery) -> None:
+        """What became of the delivery that is shown."""
+        if self.detail is not None:
+            self.detail = msgspec.structs.replace(self.detail, delivery=delivery)
+        super().update_delivery(delivery)
+
+    # -- what was edited and not sent ----------------------------------------------------------------------------------
+
+    @property
+    def edited(self) -> int:
+        """Records that were edited here and not sent."""
+        return len(self._edits)
+
+    def keep_edit(self, record: Record) -> None:
+        """Show a record as the person changed it, now and whenever its place is gone to again."""
+        shown = self.inspection
+        if self.place is None or shown is None:
+            return
+        before = self._edits.get(self.place)
+        kept = before or Edit(record, shown.raw, self.detail)
+        self._edits[self.place] = kept._replace(record=record)
+        self.show_record(record, edited=True, in_file=self.in_file)
+
+    def forget_edit(self, place: Place | None) -> None:
+        """It was sent: the log has it."""
+        if place is not None:
+            self._edits.pop(place, None)
+
+    def edited_at(self, place: Place, record: Record) -> Record | None:
+        """What the person made of this record; None where nothing, and where another record stands there by now."""
+        edit = self._edits.get(place)
+        if edit is not None and edit.before != record.raw:
+            del self._edits[place]
+            warn(self.app, f"record {place.number + 1:,} of the file is another one now: your edit of it is gone")
+            return None
+        return edit.record if edit is not None else None
+
+    def undo_edit(self) -> Edit | None:
+        """Drop the edit of what is shown, and return it; None where it is not edited."""
+        return self._edits.pop(self.place, None) if self.place is not None else None
 
     def intake(self) -> Intake:
         """What maps, by the present rules, environments and selection; not for other threads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.reactive import reactive
@@ -18,6 +19,7 @@ from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.console.payload.spans import View
 from sprig_tui.console.payload.summary import Position, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
 
@@ -66,6 +68,13 @@ class PayloadPane(Framed):
         """
         self._going_on[of] = text
         self._update_verdict()
+
+    def update_delivery(self, delivery: Delivery) -> None:
+        """What became of the delivery that is shown; its call, and what is open of it, stay as they are."""
+        if self.inspection is not None and self.inspection.delivery is not None:
+            now = msgspec.structs.replace(self.inspection, delivery=delivery)
+            self.set_reactive(PayloadPane.inspection, now)
+            self._update_verdict()
 
     def watch_inspection(self) -> None:
         """Another record: other views, from their first line."""

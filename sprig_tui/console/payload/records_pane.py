@@ -12,7 +12,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.console.payload.browsing import Browser, Troubles
 from sprig_tui.console.payload.dropped_path import dropped_paths
-from sprig_tui.console.payload.mapped_pane import MappedPane
+from sprig_tui.console.payload.mapped_pane import MappedPane, Place
 from sprig_tui.console.payload.record_file import StoppedError
 from sprig_tui.console.payload.summary import Position
 from sprig_tui.errors import InputError
@@ -205,4 +205,6 @@ class RecordsPane(MappedPane):
         if self.browser is None or record is None:
             return
         self.browser.number = self._target = number
-        self.show_record(record, in_file=True)
+        self.place = Place(self.browser.file.sources, number)
+        edited = self.edited_at(self.place, record)
+        self.show_record(edited or record, edited=edited is not None, in_file=True)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog
 from sprig_tui.console.notices import tell, warn
-from sprig_tui.console.sending.plan import Plan, consent, count_records, fed_text, name_to_type, plan_text
+from sprig_tui.console.sending.plan import (
+    Plan,
+    consent,
+    count_records,
+    end_text,
+    estimated,
+    fed_text,
+    name_to_type,
+    never_sent,
+    plan_text,
+    question,
+)
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Added, State
+from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.reasons import Reason
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.records import Record
 
@@ -24,8 +38,18 @@ if TYPE_CHECKING:
 
 ASK_FROM = 2
 """Records from which on a send is one in bulk, and is asked about."""
+LOOK_AHEAD_S = 0.3
+"""Seconds that the records of a file are looked at before the question; the rest is counted while it is sent."""
 
 Result = TypeVar("Result")
+
+
+class UnaskedError(SprigTuiError):
+    """A record goes to a protected environment that the question did not name: sending stops before it."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(f"a record goes to {environment}, which is protected and was not asked about")
+        self.environment = environment
 
 
 class SendFlows:
@@ -35,53 +59,97 @@ class SendFlows:
         self._app = app
         self._core = core
 
-    async def send(self, records: tuple[Record, ...], environment: str, *, edited: bool) -> None:
-        """Journal these records and let them go; more than one is asked about first."""
+    async def send(self, records: tuple[Record, ...], environment: str, *, edited: bool) -> bool:
+        """Journal these records and let them go, after a question where they are several or go somewhere protected.
+
+        Returns whether the journal has them.
+        """
         journal = self._journal()
         intake = self._intake(environment)
-        if len(records) >= ASK_FROM:
-            plan = count_records(records, intake, told=lambda _: None, stopped=lambda: False)
-            if plan is None or not await self._agreed(plan, f"Send {len(records):,} records?"):
-                return
+        if not await self._may_send(records, intake):
+            return False
         added = await journal.add([intake.entry(record, edited=edited) for record in records])
         if self._core.engine is not None:
             self._core.engine.wake()
         self._say(added, journal_only=self._core.engine is None)
+        return True
 
-    async def send_files(self, sources: tuple[str, ...], name: str, environment: str) -> None:
-        """Count every record of some files, ask, then journal them while the engine delivers."""
+    async def _may_send(self, records: tuple[Record, ...], intake: Intake) -> bool:
+        if len(records) >= ASK_FROM:
+            plan = count_records(records, intake, enough=lambda: False)
+            return await self._agreed(plan, f"Send {len(records):,} records?")
+        (record,) = records
+        target = intake.route(record).environment
+        if target not in self._protected():
+            return True
+        text = f"{target} is protected: what is sent there reaches every destination that is connected to its source."
+        return await self._app.push_screen_wait(Confirm(f"Send this record to {target}?", text, yes="Send it"))
+
+    async def send_files(
+        self, sources: tuple[str, ...], name: str, environment: str, *, counted: int = 0, edited: int = 0
+    ) -> None:
+        """Look at the first records of some files, ask, then journal them all while the engine delivers.
+
+        `counted`: their number, where it is known. `edited` of them were edited here, which the files do not have.
+        """
         journal = self._journal()
-        intake = self._intake(environment)
-
-        async def count(progress: Progress) -> Plan | None:
-            def told(number: int) -> None:
-                progress.text = f"counting the records of {name}: {number:,}"
-
-            progress.text = f"counting the records of {name}"
-            return await asyncio.to_thread(
-                lambda: count_records(read_responses(sources), intake, told=told, stopped=progress.stopped.is_set)
-            )
-
-        plan = await self._run(f"Send all of {name}", count, Plan)
-        if plan is None:
-            return
+        plan = await asyncio.to_thread(self._look_ahead, sources, self._intake(environment), counted)
         if not plan.total:
             warn(self._app, f"{name} holds no records; nothing to send")
             return
-        if not await self._agreed(plan, f"Send all {plan.total:,} records of {name}?"):
+        if not await self._agreed(plan, question(plan, name), edited=edited):
             return
-        await self._feed(sources, name, plan.total, self._intake(environment), journal)
+        agreed = set(plan.by_environment)
+        while True:
+            try:
+                await self._feed(sources, name, plan, self._intake(environment), journal, agreed)
+            except UnaskedError as unasked:
+                if not await self._agreed_to_one_more(unasked.environment, name):
+                    warn(self._app, f"stopped before the first record that goes to {unasked.environment}")
+                    return
+                agreed.add(unasked.environment)
+            else:
+                return
 
-    async def _feed(self, sources: tuple[str, ...], name: str, total: int, intake: Intake, journal: Journal) -> None:
+    def _look_ahead(self, sources: tuple[str, ...], intake: Intake, counted: int) -> Plan:
+        until = monotonic() + LOOK_AHEAD_S
+        records = read_responses(sources)
+        plan = count_records(records, intake, enough=lambda: monotonic() > until)
+        read = records.progress
+        return estimated(plan, bytes_read=read.bytes_read, bytes_total=read.bytes_total, counted=counted)
+
+    async def _feed(
+        self,
+        sources: tuple[str, ...],
+        name: str,
+        plan: Plan,
+        intake: Intake,
+        journal: Journal,
+        agreed: Collection[str],
+    ) -> None:
         last = Fed()
+        unasked = self._protected() - set(agreed)
+
+        def check(entry: Entry) -> None:
+            if entry.environment in unasked and not entry.reason:
+                raise UnaskedError(entry.environment)
 
         async def send(progress: Progress) -> Fed:
             def told(fed: Fed) -> None:
                 nonlocal last
                 last = fed
-                progress.text = f"{fed.records:,} of {total:,}\n{fed_text(fed)}"
+                about = "" if plan.complete else "about "
+                of = f" of {about}{plan.records:,}" if fed.records <= plan.records else ""
+                progress.text = f"{fed.records:,}{of}\n{fed_text(fed)}"
 
-            return await feed(read_responses(sources), intake, journal, self._core.engine, progress=told)
+            return await feed(
+                read_responses(sources),
+                intake,
+                journal,
+                self._core.engine,
+                check=check if unasked else None,
+                progress=told,
+            )
 
         fed = await self._run(f"Sending {name}", send, Fed)
         if fed is None:
@@ -91,7 +159,7 @@ class SendFlows:
                 "send the file again for the rest; nothing is sent twice",
             )
         else:
-            tell(self._app, f"{name}: {fed_text(fed)}")
+            tell(self._app, f"{name}: {end_text(fed)}")
 
     async def _run(self, title: str, work: Any, kind: type[Result]) -> Result | None:
         result = await self._app.push_screen_wait(ProgressScreen(title, work))
@@ -99,14 +167,22 @@ class SendFlows:
             raise result
         return result if isinstance(result, kind) else None
 
-    async def _agreed(self, plan: Plan, question: str) -> bool:
+    async def _agreed(self, plan: Plan, asked: str, *, edited: int = 0) -> bool:
         environments = self._core.settings.environments
-        protected = [name for name, one in environments.items() if one.protected]
-        text = plan_text(plan, protected, [name for name, one in environments.items() if one.write_key is None])
-        dialog: Dialog[bool] = Confirm(question, text, yes=consent(plan))
+        protected = self._protected()
+        keyless = [name for name, one in environments.items() if one.write_key is None]
+        text = plan_text(plan, protected, keyless, edited=edited)
+        dialog: Dialog[bool] = Confirm(asked, text, yes=consent(plan))
         if name := name_to_type(plan, protected):
-            dialog = ConfirmName(question, text, name=name)
+            dialog = ConfirmName(asked, text, name=name)
         return await self._app.push_screen_wait(dialog)
+
+    async def _agreed_to_one_more(self, environment: str, name: str) -> bool:
+        text = f"A record of {name} goes to {environment}, which is protected. What came before it is on its way."
+        return await self._app.push_screen_wait(ConfirmName(f"Send to {environment} as well?", text, name=environment))
+
+    def _protected(self) -> set[str]:
+        return {name for name, one in self._core.settings.environments.items() if one.protected}
 
     def _intake(self, environment: str) -> Intake:
         settings = self._core.settings
@@ -127,9 +203,13 @@ class SendFlows:
             elif one.state is State.QUEUED:
                 text = f"queued as delivery {one.id}"
                 text += ", not delivered from here (--no-engine)" if journal_only else ""
+            elif one.reason == Reason.ANONYMOUS:
+                text = f"withheld as delivery {one.id}: it has no User ID and can never be sent"
             else:
                 text = f"withheld as delivery {one.id}: {one.reason}"
             (tell if one.state is State.QUEUED and one.outcome != "known" else warn)(self._app, text)
             return
         queued = sum(one.state is State.QUEUED and one.outcome != "known" for one in added)
-        tell(self._app, f"{queued:,} of {len(added):,} records queued")
+        anonymous = sum(one.reason == Reason.ANONYMOUS for one in added)
+        text = f"{queued:,} of {len(added):,} records queued"
+        tell(self._app, f"{text}\n{never_sent(anonymous)}" if anonymous else text)

@@ -1,69 +1,119 @@
-"""Where the records of a file would go, counted before anybody is asked."""
+"""Plan of a bulk send: where the records of a file would go, as far as they were looked at before anybody is asked."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
+import msgspec
 from msgspec import Struct
 
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
+from sprig_tui.reasons import Reason
 from sprig_tui.sprig.records import Record, Unsendable
 
-TELL_EVERY = 1_000
-"""Records between two words of progress."""
+LOOK_EVERY = 16
+"""Records between two looks at whether enough of them were counted."""
 
 
 class Plan(Struct, frozen=True):
     """Counted records."""
 
     total: int = 0
+    """Records counted."""
     by_environment: dict[str, int] = {}
     """Answers by the environment they would go to; under an empty name those whose environment is unknown."""
     unsendable: int = 0
     """Records that are no answer, or cannot be read: they are journaled as withheld."""
+    anonymous: int = 0
+    """Answers without a User ID: they are journaled as withheld, and are not in `by_environment`."""
+    complete: bool = True
+    """Whether all records were counted."""
+    estimate: int = 0
+    """Records in all, as far as that is known where the count is not complete."""
+
+    @property
+    def records(self) -> int:
+        """Records in all, counted or estimated."""
+        return self.total if self.complete else max(self.estimate, self.total)
 
 
-def count_records(
-    records: Iterable[Record], intake: Intake, *, told: Callable[[int], None], stopped: Callable[[], bool]
-) -> Plan | None:
-    """Count by route, without mapping; None when stopped. Raises InputError of the reader."""
-    total = unsendable = 0
+def count_records(records: Iterable[Record], intake: Intake, *, enough: Callable[[], bool]) -> Plan:
+    """Count by route, without mapping, until there are no more or it is `enough`. Raises InputError of the reader."""
+    total = unsendable = anonymous = 0
     routes: Counter[str] = Counter()
+    complete = True
     for record in records:
         total += 1
-        if total % TELL_EVERY == 0:
-            if stopped():
-                return None
-            told(total)
         if isinstance(record, Unsendable):
             unsendable += 1
+        elif not (record.user_id or "").strip():
+            anonymous += 1
         else:
             routes[intake.route(record).environment] += 1
-    return Plan(total, dict(routes), unsendable)
+        if total % LOOK_EVERY == 0 and enough():
+            complete = False
+            break
+    return Plan(total, dict(routes), unsendable, anonymous, complete)
 
 
-def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] = ()) -> str:
-    """What would happen, one line per environment; those in `keyless` have no Write Key yet."""
-    lines = []
+def estimated(plan: Plan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> Plan:
+    """The plan with the number of all records: `counted` where that is known, else by the share that was read."""
+    if plan.complete:
+        return plan
+    whole = counted or rounded(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
+    return msgspec.structs.replace(plan, estimate=max(whole, plan.total))
+
+
+def rounded(number: float) -> int:
+    """A number to two digits: an estimate is no better."""
+    whole = round(number)
+    return int(float(f"{whole:.1e}")) if whole >= 100 else whole
+
+
+def question(plan: Plan, name: str) -> str:
+    """The title of the dialog."""
+    if plan.complete:
+        return f"Send all {plan.total:,} {_records(plan.total)} of {name}?"
+    return f"Send all of {name}, about {plan.records:,} records?"
+
+
+def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
+    """What would happen, one line per environment; those in `keyless` have no Write Key yet.
+
+    `edited` records were edited in the console; the file does not have that.
+    """
+    lines = [] if plan.complete else [f"Of the first {plan.total:,}, the rest is counted while it is sent:"]
     for name, number in sorted(plan.by_environment.items()):
         about = ["is protected"] if name in protected else []
         about += ["has no write key yet: they wait for one"] if name in keyless else []
         if name:
             lines.append(f"{number:,} to {name}{', which ' if about else ''}{' and '.join(about)}")
+    if plan.anonymous:
+        lines.append(never_sent(plan.anonymous))
     if unknown := plan.by_environment.get("", 0):
-        lines.append(f"{unknown:,} of an unknown environment: kept, not sent")
+        lines.append(f"{unknown:,} {_are(unknown)} withheld: their environment is unknown")
     if plan.unsendable:
-        lines.append(f"{plan.unsendable:,} that are no answers, or cannot be read: kept, not sent")
-    lines.append("Those without a User ID and the like are kept too, and not sent; nothing is sent twice.")
+        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: no answers, or they cannot be read")
+    if edited:
+        was = "was" if edited == 1 else "were"
+        lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
+    lines.append("Nothing is sent twice; what is withheld is kept with its reason.")
     return "\n".join(lines)
+
+
+def never_sent(number: int) -> str:
+    """What is said of answers without a User ID."""
+    return f"{number:,} {_are(number)} withheld (no User ID) and can never be sent."
 
 
 def consent(plan: Plan) -> str:
     """What the button says: how many are to be sent, not how many are kept beside them."""
     going = sum(number for name, number in plan.by_environment.items() if name)
+    if not plan.complete:
+        return "Send all"
     return f"Send {going:,}" if going else f"Keep {plan.total:,}"
 
 
@@ -75,7 +125,7 @@ def name_to_type(plan: Plan, protected: Collection[str]) -> str:
 
 def fed_text(fed: Fed) -> str:
     """What became of the records so far, or in the end."""
-    parts = [f"{fed.records:,} {'record' if fed.records == 1 else 'records'}"]
+    parts = [f"{fed.records:,} {_records(fed.records)}"]
     if fed.repeats:
         parts.append(f"{fed.repeats:,} of them {'a repeat' if fed.repeats == 1 else 'repeats'}")
     if before := fed.known - fed.repeats:
@@ -89,3 +139,17 @@ def fed_text(fed: Fed) -> str:
     parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
     why = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(3))
     return ", ".join(parts) + (f" ({why})" if why else "")
+
+
+def end_text(fed: Fed) -> str:
+    """What became of the records in the end, and of those that never can be sent."""
+    anonymous = sum(number for (_, reason), number in fed.new_states.items() if reason == Reason.ANONYMOUS)
+    return fed_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")
+
+
+def _records(number: int) -> str:
+    return "record" if number == 1 else "records"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

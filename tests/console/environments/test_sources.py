@@ -77,7 +77,7 @@ async def test_the_key_of_another_environment_is_flagged(console, workspace, wor
     workspace.sources = [workspaces.source(1, "Checkout", workspaces.PRODUCTION_KEY)]
     console.keys(development=workspaces.PRODUCTION_KEY)
     async with console.running():
-        await console.press("1", "a")
+        await console.press("1", "g", "a")
         await listed(console, "Checkout")
         await console.press("enter")
         assert "- development has the same key" in console.text()

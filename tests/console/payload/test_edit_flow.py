@@ -43,6 +43,24 @@ async def test_an_edited_record_is_mapped_again_and_marked(bench, inspector, lin
         assert list(inspector.state_dir.iterdir()) == [], "nothing of it is left"
         await press(pilot, "n")
         assert "edited" not in screen_text(app)
+        await press(pilot, "p")
+        assert shown(inspector) == "acct_corrected", "an edit is never dropped by moving about"
+        assert "edited · " in screen_text(app)
+        assert inspector.edited == 1
+        await press(pilot, "U")
+        assert shown(inspector) == "acct_0"
+        assert inspector.edited == 0
+
+
+async def test_an_edit_is_there_when_its_file_is_opened_again(bench, inspector, lines_file, editor, tmp_path):
+    editor("sed -i 's/acct_0/acct_corrected/' \"$1\"")
+    file = lines_file(2)
+    async with bench(file=file) as (app, pilot):
+        await press(pilot, "e")
+        inspector.show_file(lines_file(2))
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert shown(inspector) == "acct_corrected", "the same file again"
 
 
 async def test_an_edit_that_breaks_the_record_can_be_edited_again(bench, inspector, lines_file, editor):

@@ -57,7 +57,7 @@ async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_
 async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink, sprig_samples):
     sprig_api.hold([sprig_samples.response(1)])
     async with configured.running():
-        await configured.press("1", "u")
+        await configured.press("1", "g", "u")
         await configured.until(shown(configured, "production is protected", "Type production"))
         await configured.press("y", "enter")
         assert sprig_api.requests == []

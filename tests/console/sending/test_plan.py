@@ -8,7 +8,18 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.samples import samples_folder
-from sprig_tui.console.sending.plan import Plan, consent, count_records, fed_text, name_to_type, plan_text
+from sprig_tui.console.sending.plan import (
+    LOOK_EVERY,
+    Plan,
+    consent,
+    count_records,
+    end_text,
+    estimated,
+    fed_text,
+    name_to_type,
+    plan_text,
+    question,
+)
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
@@ -20,27 +31,38 @@ ENVIRONMENTS = {name: Environment(name=name) for name in ("production", "develop
 
 def test_every_sample_is_counted_once():
     intake = Intake(Rules(), ENVIRONMENTS, "production")
-    plan = count_records(read_responses([samples_folder()]), intake, told=lambda _: None, stopped=lambda: False)
-    assert plan.total == sum(plan.by_environment.values()) + plan.unsendable
+    plan = count_records(read_responses([samples_folder()]), intake, enough=lambda: False)
+    assert plan.total == sum(plan.by_environment.values()) + plan.unsendable + plan.anonymous
+    assert plan.complete
+    assert plan.anonymous
     assert plan.by_environment["production"] > 50
 
 
-def test_counting_can_be_stopped():
+def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
     record = next(iter(read_responses([samples_folder()])))
-    told: list[int] = []
+    looks: list[int] = []
     plan = count_records(
-        iter(lambda: record, None), Intake(Rules(), ENVIRONMENTS), told=told.append, stopped=lambda: len(told) >= 2
+        iter(lambda: record, None),
+        Intake(Rules(), ENVIRONMENTS, "development"),
+        enough=lambda: looks.append(1) or len(looks) == 3,
     )
-    assert plan is None
-    assert told == [1_000, 2_000]
+    assert (plan.total, plan.complete) == (3 * LOOK_EVERY, False)
+    about = estimated(plan, bytes_read=1_000, bytes_total=4_167_000)
+    assert about.records == 200_000
+    assert question(about, "a.jsonl") == "Send all of a.jsonl, about 200,000 records?"
+    assert plan_text(about, []).startswith(f"Of the first {3 * LOOK_EVERY}, the rest is counted while it is sent:")
+    assert consent(about) == "Send all"
+    assert estimated(plan, bytes_read=1, bytes_total=9, counted=7_123).records == 7_123
 
 
 def test_the_plan_names_environments_and_what_is_kept():
-    plan = Plan(1_210, {"production": 1_200, "": 3}, 7)
-    text = plan_text(plan, ["production"])
+    plan = Plan(1_213, {"production": 1_200, "": 3}, 7, 3)
+    text = plan_text(plan, ["production"], edited=1)
     assert "1,200 to production, which is protected" in text
-    assert "3 of an unknown environment: kept, not sent" in text
-    assert "7 that are no answers" in text
+    assert "3 are withheld: their environment is unknown" in text
+    assert "7 are withheld: no answers, or they cannot be read" in text
+    assert "3 are withheld (no User ID) and can never be sent." in text
+    assert "1 was edited here: the file is sent as it is on disk" in text
 
 
 def test_the_plan_says_where_a_key_is_missing():
@@ -75,3 +97,4 @@ def test_what_became_of_the_records():
     fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
     fed.outcomes.update({"known": 2, "new": 12})
     assert fed_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"
+    assert end_text(fed).endswith("\n3 are withheld (no User ID) and can never be sent.")

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.environments.last_choice import LastChoice, first_choice
+from sprig_tui.console.sending.plan import Plan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -59,7 +62,9 @@ async def test_a_file_is_counted_asked_about_and_sent(console, sink, answers, sc
         await console.until(lambda: "1 of 41" in screen_text(pilot.app))
         await console.press("S")
         await console.until(lambda: "Send all 41 records" in screen_text(pilot.app))
-        assert "41 to development" in screen_text(pilot.app)
+        assert "40 to development" in screen_text(pilot.app)
+        assert "1 is withheld (no User ID) and can never be sent." in screen_text(pilot.app)
+        assert "Send 40" in screen_text(pilot.app)
         await console.press("enter")
         assert await rows(pilot) == []
         await console.press("S")
@@ -113,3 +118,89 @@ async def test_the_log_selects_what_the_payload_pane_shows(console, sink, answer
         await console.press("3", "k")
         await console.until(lambda: pilot.app.main.payload.detail is not None)
         assert pilot.app.main.payload.detail.delivery.state is State.DELIVERED
+
+
+async def test_one_record_for_a_protected_environment_asks_too(console, sink, answers, screen_text):
+    console.keys(production=KEY, endpoint=sink.url)
+    async with console.running(files=(answers(answer(1)),)) as pilot:
+        await console.until(lambda: "1 of 1" in screen_text(pilot.app))
+        await console.press("s")
+        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
+        await console.press("enter")
+        assert await rows(pilot) == []
+        await console.press("s")
+        await console.until(lambda: "Send this record to production?" in screen_text(pilot.app))
+        await console.press("y")
+        await console.until(lambda: sink.stats.accepted == 1)
+
+
+async def test_a_protected_environment_that_the_question_did_not_name_is_asked_about(
+    console, sink, answers, screen_text, monkeypatch
+):
+    console.keys(production=KEY, endpoint=sink.url)
+    file = answers(*(answer(number) for number in range(20)))
+    async with console.running(files=(file,)) as pilot:
+        await console.until(lambda: "1 of 20" in screen_text(pilot.app))
+        flows = pilot.app.parts.sending
+        # as if all that was looked at goes elsewhere
+        monkeypatch.setattr(flows, "_look_ahead", lambda *_: Plan(1, {"development": 1}, complete=False, estimate=20))
+        await console.press("S")
+        await console.until(lambda: "Send all of answers.jsonl, about 20 records?" in screen_text(pilot.app))
+        await console.press("y")
+        await console.until(lambda: "Send to production as well?" in screen_text(pilot.app))
+        assert await rows(pilot) == []
+        await console.press(*"production", "enter")
+        await console.until(lambda: sink.stats.accepted == 20)
+
+
+async def test_the_chosen_environment_is_remembered(console, answers, screen_text):
+    console.keys(production=KEY, development=KEY)
+    async with console.running() as pilot:
+        assert pilot.app.main.environments.selected == "development", "nothing protected is preselected"
+        await console.press("1", "g")
+        await console.until((console.paths.state_dir / "environment").exists)
+    async with console.running(read_only=True) as pilot:
+        assert pilot.app.main.environments.selected == "production"
+        await console.press("1", "G")
+        assert pilot.app.main.environments.selected == "development"
+    assert (console.paths.state_dir / "environment").read_text() == "production\n", "read-only writes nothing"
+
+
+def test_what_cannot_be_read_or_written_is_as_if_nothing_was_remembered(tmp_path):
+    (tmp_path / "environment").write_bytes(b"\xff" * 900)
+    assert LastChoice(tmp_path, writes=True).read() == ""
+    (tmp_path / "state").write_text("a file in the way of the folder")
+    choice = LastChoice(tmp_path / "state", writes=True)
+    choice.write("production")
+    assert choice.read() == ""
+    environments = {name: Environment(name=name, protected=name == "production") for name in ("production", "b")}
+    assert first_choice("b", environments) == "b"
+    assert first_choice("gone", environments) == "production", "no key yet: the first one, where nothing can be sent"
+
+
+async def test_a_filter_and_a_follow_move_what_the_payload_pane_shows(console, sink, answers):
+    console.keys(development=KEY, endpoint=sink.url)
+    async with console.running(files=(answers(*(answer(number) for number in range(1, 9))),)) as pilot:
+        main = pilot.app.main
+        await console.until(lambda: main.payload.inspection is not None)
+        await console.press("S")
+        await console.until(lambda: "Send all 8 records" in console.text())
+        await console.press("y")
+        await console.until(lambda: sink.stats.accepted == 8)
+        await console.until(lambda: main.deliveries.lines.count == 8)
+        assert main.payload.detail is None, "what comes in alone does not take the place of the file"
+        # in one go, as a fast typist or a macro has them: the copy is of what the filter finds
+        await console.press("3", "slash", *"user:acct_2", "enter")
+        await pilot.press("2", "Y")
+        await console.until((console.paths.state_dir / "clipboard.txt").exists)
+        assert "acct_2" in (console.paths.state_dir / "clipboard.txt").read_text()
+        assert main.payload.detail.delivery.user_id == "acct_2"
+        await console.press("3", "escape", "k", "f")
+        await console.until(lambda: main.payload.detail.delivery.user_id == "acct_8")
+        await console.press("w")
+        await console.until(lambda: "as new?" in console.text())
+        await console.press("y")
+        await console.until(lambda: main.payload.detail.delivery.id == 9)
+        await console.until(lambda: main.payload.inspection.delivery.state is State.DELIVERED)
+        await console.press("2")
+        assert not main.deliveries.following, "what is looked at stays"
