@@ -60,6 +60,14 @@ class Walk:
         await self.until(lambda: isinstance(self.app.screen, DetailScreen) and self.app.screen.detail is not None)
 
 
+def configure(console) -> None:
+    """Two environments; production was selected when the console was closed last."""
+    console.write(CONFIG)
+    console.paths.config_file.chmod(0o600)
+    console.paths.state_dir.mkdir()
+    (console.paths.state_dir / "environment").write_text("production\n")
+
+
 def entry(number: int, environment: str = "production", **fields) -> Entry:
     default = {
         "environment": environment,
@@ -260,8 +268,7 @@ SCREENS: dict[str, Journey] = {
 @pytest.mark.parametrize("name", SCREENS)
 async def test_screens(console, clock, ids, snapshot, monkeypatch, name, size):
     monkeypatch.chdir(ROOT)
-    console.write(CONFIG)
-    console.paths.config_file.chmod(0o600)
+    configure(console)
     async with console.running(size=size, clock=clock, engine=False) as pilot:
         await console.until(lambda: pilot.app.main.deliveries.lines.count == len(ids))
         await SCREENS[name](Walk(console, pilot, ids))
@@ -270,8 +277,7 @@ async def test_screens(console, clock, ids, snapshot, monkeypatch, name, size):
 
 
 async def test_a_console_that_cannot_send(console, clock, ids, snapshot):
-    console.write(CONFIG)
-    console.paths.config_file.chmod(0o600)
+    configure(console)
     async with console.running(clock=clock, read_only=True) as pilot:
         await Walk(console, pilot, ids).select("failed")
         await snapshot(pilot, "read-only")
@@ -281,8 +287,7 @@ async def test_without_colour_is_what_no_colour_of_the_environment_gives(console
     """The pictures turn colour off in the open console; here it is off from the start."""
     from .looks import _styles, _without_colour, text_of
 
-    console.write(CONFIG)
-    console.paths.config_file.chmod(0o600)
+    configure(console)
     seen = []
     for environ in ({}, {"NO_COLOR": "1"}):
         with monkeypatch.context() as patched:
