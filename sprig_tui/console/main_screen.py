@@ -301,7 +301,7 @@ class MainScreen(Zooming):
             self.deliveries.told(delivery_id)
             tell_fault(self.app, error)
             return
-        if detail is not None:
+        if detail is not None and delivery_id == self.deliveries.lines.selected:
             self.payload.show_delivery(detail)
         self.deliveries.told(delivery_id)
         self._stay_if_looked_at()
