@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.document import dotted, nearest
+from sprig_tui.config.durations import format_duration
 from sprig_tui.config.findings import environment_findings, key_findings
 from sprig_tui.config.held import all_held
 from sprig_tui.config.keysource import PREFIX, variable_of
@@ -30,6 +31,7 @@ from sprig_tui.journal.readiness import Readiness
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.records import Lane
 
 QUICK_CHECK = 10.0
 """Seconds that looking through the journal file may take."""
@@ -152,15 +154,7 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
         return [*found, Check("journal", "fault", error.message, error.hint)]
     total = sum(sum(states.values()) for states in counts.values())
     found.append(Check("journal", "ok", f"{settings.journal_name} holds {total:,} deliveries"))
-    advice = {
-        "paused": "a changed key or endpoint resumes it; if both are right, sprig-tui journal resume {name}",
-        "waiting": "it goes on by itself",
-    }
-    for name, lane in lanes.items():
-        if lane.state in advice:
-            found.append(
-                Check("lanes", "warning", f"{name} is {lane.state}: {lane.cause}", advice[lane.state].format(name=name))
-            )
+    found += [check for name, lane in lanes.items() if (check := _lane(name, lane)) is not None]
     for name, states in counts.items():
         known = settings.environments.get(name)
         queued = states.get("queued", 0)  # type: ignore[call-overload]  # a State is its text
@@ -169,6 +163,28 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
                 Check("lanes", "warning", f"{queued:,} are queued for {name}, which has no write key", "give it one")
             )
     return found
+
+
+def _lane(name: str, lane: Lane) -> Check | None:
+    said = f"{name} is {lane.state}: {lane.cause}"
+    if lane.state == "waiting":
+        return Check("lanes", "warning", said, "it goes on by itself")
+    if lane.pauses:
+        return Check(
+            "lanes",
+            "fault",
+            f"{name} is paused: {lane.cause}",
+            "a changed key or endpoint resumes it; if both are right, sprig-tui journal resume"
+            f" {name} tries at once, and sprig-tui run or listen with one delivery{_next_probe(lane)}",
+        )
+    if lane.state == "paused":
+        return Check("lanes", "warning", said, f"sprig-tui journal resume {name} lets it go on")
+    return None
+
+
+def _next_probe(lane: Lane) -> str:
+    left = lane.until - SystemClock().now()
+    return f" in {format_duration(left // 1000)}" if left >= 1000 else " soon"
 
 
 async def _server(journal: Journal) -> list[Check]:

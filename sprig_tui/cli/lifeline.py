@@ -25,6 +25,8 @@ class Heard(Struct, frozen=True, array_like=True, gc=False):
     kind: str
     status: int
     latency_ms: float
+    unconfirmed: bool = False
+    """See `Answer.unconfirmed`."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -50,7 +52,7 @@ class Lifeline:
     def hear(self, environment: str, answer: Answer) -> None:
         """Tell the supervisor of an answer; waits for nothing."""
         if self._writer.transport.get_write_buffer_size() < _HELD:
-            heard = Heard(environment, answer.kind, answer.status, answer.latency_ms)
+            heard = Heard(environment, answer.kind, answer.status, answer.latency_ms, answer.unconfirmed)
             self._writer.write(_encode(heard) + b"\n")
 
     async def cut(self) -> None:

@@ -41,8 +41,9 @@ def status(as_json: bool, watch: float | None) -> int:
     the head of the queue has been there. Then the live workers of every machine that shares the journal: each
     `run`, `listen`, console and their like that was heard of within 30 s.
 
-    With --json: one object, with --watch one per look. Exit code 0, however the lanes stand; 3 when the journal's
-    server does not answer, 2 when the journal cannot be used.
+    With --json: one object, with --watch one per look. Exit code 1 when a lane is paused: nothing is sent there until
+    somebody looks, or a probe gets through. 3 when the journal's server does not answer, 2 when the journal cannot be
+    used.
     """
     return asyncio.run(_status(as_json=as_json, watch=watch))
 
@@ -51,9 +52,10 @@ async def _status(*, as_json: bool, watch: float | None) -> int:
     settings = open_settings(quiet=True)
     async with opened_journal(settings) as journal:
         if watch is None:
-            _write(await _look(journal, settings), as_json=as_json)
-        else:
-            await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
+            found = await _look(journal, settings)
+            _write(found, as_json=as_json)
+            return ExitCode.REJECTED if any(found.is_paused(name) for name in found.names) else ExitCode.OK
+        await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
     return ExitCode.OK
 
 
@@ -117,7 +119,13 @@ class _Look:
             return "open" if found is None or found.write_key is not None else "open, no key here"
         left = max(0, lane.until - self.now) // 1000
         wait = f" {format_duration(left)}" if lane.state == "waiting" and left else ""
+        wait = f", tried again in {format_duration(left)}" if lane.state == "paused" and left else wait
         return f"{lane.state}{wait}: {lane.cause}" if lane.cause else f"{lane.state}{wait}"
+
+    def is_paused(self, name: str) -> bool:
+        """Whether nothing is sent there, but for a probe now and then."""
+        lane = self.lanes.get(name)
+        return lane is not None and (lane.state == "paused" or lane.pauses > 0)
 
     def waited(self, name: str) -> float | None:
         """Seconds since the delivery at the head of the queue came; None where none waits."""
@@ -197,7 +205,7 @@ def _as_json(found: _Look) -> dict[str, Any]:
         environments[name] = {
             "lane": lane.state if name else None,
             "cause": lane.cause,
-            "until": iso_time(lane.until) if lane.state in ("waiting", "probing") else None,
+            "until": iso_time(lane.until) if lane.state != "open" and lane.until > 1 else None,
             "failures": lane.failures,
             "last_status": lane.last_status or None,
             "last_at": iso_time(lane.last_at),

@@ -80,7 +80,9 @@ class _Tally:
 
     def heard(self, heard: Heard) -> None:
         """One answer of Segment's to one of them."""
-        self._metrics.count(heard.environment, heard.kind, heard.status, heard.latency_ms)
+        self._metrics.count(
+            heard.environment, heard.kind, heard.status, heard.latency_ms, unconfirmed=heard.unconfirmed
+        )
 
     def restarted(self) -> None:
         """One was started again."""

@@ -76,7 +76,7 @@ def say_standstills(standstills: tuple[Standstill, ...], who: str = "sprig-tui r
     advice = {
         "paused": (
             "set the right key (sprig-tui keys set {name}) or endpoint, then {who} goes on; "
-            "if both are right, sprig-tui journal resume {name}"
+            "if both are right, sprig-tui journal resume {name} tries at once, and {who} after a while"
         ),
         "no-key": "set one with sprig-tui keys set {name}, then {who} delivers",
         "journal": "mend that, then {who} delivers what is queued; what Segment has already is sent under the"

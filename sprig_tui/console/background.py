@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.console.core import DRAIN, Core
 from sprig_tui.console.vitals import BUSY, IDLE, Pulse, Vitals
+from sprig_tui.delivery.clock_jumps import told
 from sprig_tui.errors import SprigTuiError
 
 if TYPE_CHECKING:
@@ -96,9 +97,16 @@ class Background:
     async def _beat(self) -> None:
         pulse = Pulse(self._core)
         shown = None
+        engine, jumps = None, 0
         while True:
             self._stir.clear()
             vitals = await pulse.take()
+            if self._core.engine is not engine:
+                engine, jumps = self._core.engine, 0
+            if engine is not None:
+                for jump in engine.snapshot().clock_jumps[jumps:]:
+                    self._warn(told(jump))
+                    jumps += 1
             if vitals != shown:
                 shown = vitals
                 self._show(vitals)

@@ -11,6 +11,9 @@ LONGEST_MS = 60_000
 LONGEST_ASKED_MS = 300_000
 """A Retry-After is honoured up to this."""
 
+PROBES_AFTER_MS = (60_000, 300_000, 900_000, 3_600_000)
+"""How long a lane that is paused over a key or an endpoint waits for its next probe; the last one over and over."""
+
 Draw = Callable[[], float]
 """A random number in [0, 1), such as `random.random`."""
 
@@ -30,3 +33,8 @@ def asked_ms(retry_after_s: float | None) -> int:
     if retry_after_s is None or not retry_after_s > 0:
         return 0
     return int(min(retry_after_s * 1000.0, LONGEST_ASKED_MS))
+
+
+def probe_after_ms(pauses: int) -> int:
+    """Milliseconds until a paused lane is probed, after `pauses` earlier pauses in a row (0 for the first)."""
+    return PROBES_AFTER_MS[min(max(pauses, 0), len(PROBES_AFTER_MS) - 1)]

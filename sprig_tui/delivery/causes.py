@@ -6,6 +6,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.journal.records import Lane
 
 _KEY = "write key"
+_ASKED = "Segment asked for"
 _ENDPOINT = "check the endpoint"
 
 
@@ -23,7 +24,12 @@ def endpoint_fault(environment: Environment, status: int, error: str) -> str:
 
 def asked_to_wait(status: int, milliseconds: int) -> str:
     """A Retry-After."""
-    return f"{status}, Segment asked for {milliseconds / 1000:g} s"
+    return f"{status}, {_ASKED} {milliseconds / 1000:g} s"
+
+
+def is_first_wish_to_wait(lane: Lane) -> bool:
+    """Whether the lane waits because Segment asked for it, and had not asked just before."""
+    return lane.failures < 2 and _ASKED in lane.cause
 
 
 def no_longer_holds(lane: Lane, environment: Environment) -> bool:

@@ -16,6 +16,7 @@ from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, elsewhere_of
 from sprig_tui.delivery import causes
 from sprig_tui.delivery.attendance import Attendance
+from sprig_tui.delivery.clock_jumps import ClockJumps
 from sprig_tui.delivery.lane import LaneWorker
 from sprig_tui.delivery.ledger import LAST_MOMENT
 from sprig_tui.delivery.means import Client, ClientFactory, Means, tracking_client
@@ -73,6 +74,7 @@ class Engine:
             timing,
             draw,
             self._attendance.owner,
+            ClockJumps(clock, timing),
             asyncio.Event(),
             hear,
             adopt,
@@ -233,6 +235,7 @@ class Engine:
                 for name in self._environments
             },
             draining=self._draining,
+            clock_jumps=tuple(self._means.jumps.seen),
             replays=self._replays.jobs,
             trouble=self._replays.trouble,
         )

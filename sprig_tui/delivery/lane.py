@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
+from sprig_tui.delivery.clock_jumps import told
 from sprig_tui.delivery.flight import Flight, Request
+from sprig_tui.delivery.lane_wait import LaneWait
 from sprig_tui.delivery.leases import Leases
 from sprig_tui.delivery.ledger import FIRST_PAUSE, LONGEST_PAUSE, Ledger
 from sprig_tui.delivery.means import Client, Means
@@ -51,7 +53,8 @@ class LaneWorker:
         self._asked_until = 0.0
         """End of the lease that was asked for last, by the monotonic clock."""
         self._rest_seconds = FIRST_REST
-        self._requests = self._in_flight = self._sent = self._failed = self._retried = 0
+        self._requests = self._in_flight = self._sent = self._failed = self._retried = self._unconfirmed = 0
+        self._waiting = LaneWait()
         self._meter = Meter()
         self._last_error, self._last_error_at = "", 0
         self._trouble = ""
@@ -98,6 +101,7 @@ class LaneWorker:
             in_flight=self._in_flight,
             requests=self._requests,
             delivered=self._meter.total,
+            unconfirmed=self._unconfirmed,
             failed=self._failed,
             retried=self._retried,
             sent=self._sent,
@@ -155,6 +159,7 @@ class LaneWorker:
         """Ask the journal for work; None after trouble, when it is time to ask again."""
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
+            self._look_at_the_clock()
             # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
             terms = self._terms()
             self._asked_until = self._means.timing.monotonic() + terms.lease_ms / 1000
@@ -168,6 +173,7 @@ class LaneWorker:
                     owner=terms.owner,
                     endpoint=terms.endpoint,
                     adopt=terms.adopt,
+                    waited_until=terms.waited_until,
                 )
             )
             try:
@@ -185,6 +191,7 @@ class LaneWorker:
             else:
                 self._hear_trouble("")
                 self._lane = claim.lane
+                self._waiting.note(claim.lane.until, self._means.clock.now(), self._means.timing.monotonic())
                 return claim
         return None
 
@@ -199,6 +206,7 @@ class LaneWorker:
             claims,
             self.environment.elsewhere,
             self._means.adopt,
+            self._waiting.over_at(self._means.timing.monotonic()),
         )
 
     async def _give_back(self, asking: asyncio.Future[Claim]) -> None:
@@ -243,6 +251,11 @@ class LaneWorker:
             self._means.quiet.set()
         await self._means.timing.wait(self._stir, seconds)
 
+    def _look_at_the_clock(self) -> None:
+        jump = self._means.jumps.look()
+        if jump is not None:
+            _log.warning("%s", told(jump))
+
     def _hear_trouble(self, text: str) -> None:
         self._trouble = text
 
@@ -255,6 +268,11 @@ class LaneWorker:
     def now(self) -> int:
         """Wall time in ms."""
         return self._means.clock.now()
+
+    def in_present_time(self, moment: int) -> int:
+        """A wall time noted before, ms, as the clock of now would have told it; 0 stays 0."""
+        self._look_at_the_clock()
+        return self._means.jumps.in_present_time(moment)
 
     async def send(self, claim: Claim, request: Request) -> Answer | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
@@ -289,6 +307,7 @@ class LaneWorker:
         for settlement in decision.settlements:
             if settlement.state is State.DELIVERED:
                 self._meter.add(len(settlement.ids), self._means.timing.monotonic())
+                self._unconfirmed += len(settlement.ids) if answer.unconfirmed else 0
             elif settlement.state is State.FAILED:
                 self._failed += len(settlement.ids)
             elif settlement.state is State.QUEUED:

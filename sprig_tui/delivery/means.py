@@ -12,6 +12,7 @@ from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.backoff import Draw
+from sprig_tui.delivery.clock_jumps import ClockJumps
 from sprig_tui.delivery.timing import Timing
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
@@ -38,6 +39,7 @@ class Means(Struct, frozen=True):
     timing: Timing
     draw: Draw
     owner: str
+    jumps: ClockJumps
     quiet: asyncio.Event
     """Set each time a lane finds nothing to do and has nothing on the wire."""
     hear: Callable[[str, Answer], None]

@@ -51,6 +51,9 @@ class DeliveryMetrics:
             "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
         )
         self._lane = self._gauge("lane_state", "1 for the state that the lane is in.", "environment", "state")
+        self._paused = self._gauge(
+            "lane_paused", "1 while a lane is paused: over a refused key, a wrong endpoint, or by hand.", "environment"
+        )
         self._failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
         self._workers = self._gauge("workers", "Live workers on every machine that shares the journal.", "role")
         self._rate = Gauge(
@@ -62,6 +65,12 @@ class DeliveryMetrics:
             "sprig_tui_attempts",
             "Requests to Segment by this process, its workers included.",
             ("environment", "outcome", "status"),
+            registry=self.registry,
+        )
+        self._unconfirmed = Counter(
+            "sprig_tui_unconfirmed_attempts",
+            'Requests that count as delivered although the answer said "success": false.',
+            ("environment",),
             registry=self.registry,
         )
         self._latency = Histogram(
@@ -77,10 +86,12 @@ class DeliveryMetrics:
 
     def hear(self, environment: str, answer: Answer) -> None:
         """Count the answer to one request; status 0 stands for none that came."""
-        self.count(environment, answer.kind, answer.status, answer.latency_ms)
+        self.count(environment, answer.kind, answer.status, answer.latency_ms, unconfirmed=answer.unconfirmed)
 
-    def count(self, environment: str, kind: str, status: int, latency_ms: float) -> None:
+    def count(self, environment: str, kind: str, status: int, latency_ms: float, *, unconfirmed: bool = False) -> None:
         """Count an answer that this process, or one that it started, was given."""
+        if unconfirmed:
+            self._unconfirmed.labels(environment).inc()
         self._attempts.labels(environment, kind, str(status)).inc()
         self._latency.labels(environment).observe(latency_ms / 1000)
 
@@ -106,6 +117,7 @@ class DeliveryMetrics:
                 continue
             for state_name in LANE_STATES:
                 self._lane.labels(name, state_name).set(lane.state == state_name)
+            self._paused.labels(name).set(lane.state == "paused" or lane.pauses > 0)
             self._failures.labels(name).set(lane.failures)
         return lanes
 

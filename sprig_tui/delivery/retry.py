@@ -6,10 +6,16 @@
 | refused, one event           | failed                                       | opens: the endpoint is up              |
 | refused, several events      | split in halves, each sent by itself         | opens                                  |
 | refused, endpoint at fault   | go back, no retry used up                    | pauses: the URL is wrong, not they     |
+| refused, final               | failed                                       | pauses: the others need not fail, too  |
 | retry                        | go back behind the untried; failed when      | waits                                  |
 |                              | retries and window are both spent            |                                        |
+| retry with Retry-After       | go back, no retry used up; failed when the   | waits for as long as was asked         |
+|                              | window is spent                              |                                        |
 | retry, endpoint at fault     | go back, no retry used up                    | waits: a redirect or sign-in page ends |
 | key refused                  | go back, no retry used up                    | pauses until the key changes           |
+
+A lane that pauses here is probed with one delivery after 1, 5 and 15 minutes, then every hour: a 403 is mostly a
+proxy's or a firewall's, since Segment answers 200 to wrong keys, and it passes without anybody doing anything.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from msgspec import Struct
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery import causes
-from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms
+from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms, probe_after_ms
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
 
 if TYPE_CHECKING:
@@ -32,10 +38,10 @@ class History(Struct, frozen=True, gc=False):
     """What one request carried, oldest first, and what those deliveries went through before."""
 
     ids: tuple[int, ...]
-    attempts: tuple[int, ...]
-    """Retry-relevant attempts before this one, by delivery."""
+    retries_used: tuple[int, ...]
+    """Attempts before this one that used up a retry, by delivery."""
     first_attempts: tuple[int, ...]
-    """Wall time of the first, ms; 0 where this is the first."""
+    """Wall time at which the retry window began, ms; 0 where it begins with this attempt."""
 
 
 class Decision(Struct, frozen=True):
@@ -59,15 +65,17 @@ class Policy(Struct, frozen=True):
     def decide(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
         """Decide. `lane` is as the claim saw it, `now` wall time in ms, `attempt` the request as it is kept."""
         if answer.kind == "delivered":
-            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt)
+            # no error, unless the body contradicts the status
+            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=answer.error)
             return Decision((arrived,), _opened(lane, answer))
         if answer.kind == "retry":
             return self._again(answer, history, attempt, lane, now)
         if answer.kind == "key-refused":
-            return _paused(answer, history, attempt, lane, causes.key_refused(self.environment, answer.status))
+            cause = causes.key_refused(self.environment, answer.status)
+            return self._paused(answer, history, attempt, lane, cause, now)
         if answer.endpoint_fault or not answer.bisect:
             cause = causes.endpoint_fault(self.environment, answer.status, answer.error)
-            return _paused(answer, history, attempt, lane, cause)
+            return self._paused(answer, history, attempt, lane, cause, now)
         if len(history.ids) == 1:
             failed = Settlement(ids=history.ids, state=State.FAILED, attempt=attempt, error=answer.error)
             return Decision((failed,), _opened(lane, answer))
@@ -75,12 +83,14 @@ class Policy(Struct, frozen=True):
         return Decision((kept,), _opened(lane, answer), split=True)
 
     def _again(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
+        asked = asked_ms(answer.retry_after_s)
         spent: list[int] = []
         left: list[int] = []
         window_ms = self.settings.retry_window * 1000.0
-        for delivery, attempts, first in zip(history.ids, history.attempts, history.first_attempts, strict=True):
+        for delivery, used, first in zip(history.ids, history.retries_used, history.first_attempts, strict=True):
             age = now - (first or attempt.started_at)
-            over = not answer.endpoint_fault and attempts >= self.settings.max_retries and age >= window_ms
+            # an answer that says when to come back uses up no retry: the window alone bounds it
+            over = not answer.endpoint_fault and (asked > 0 or used >= self.settings.max_retries) and age >= window_ms
             (spent if over else left).append(delivery)
         settlements = tuple(
             Settlement(
@@ -89,27 +99,34 @@ class Policy(Struct, frozen=True):
                 attempt=attempt,
                 # behind those that were never tried: should one of these be the cause, it must not hold them up
                 due_at=attempt.started_at,
-                counts=not answer.endpoint_fault,
+                counts=not answer.endpoint_fault and not asked,
+                starts_window=not answer.endpoint_fault,
                 error=answer.error,
             )
             for ids, state in ((left, State.QUEUED), (spent, State.FAILED))
             if ids
         )
-        asked = asked_ms(answer.retry_after_s)
         wait = asked or backoff_ms(lane.failures, self.draw)
         plain = answer.error if answer.endpoint_fault else str(answer.status or answer.error)
         cause = causes.asked_to_wait(answer.status, asked) if asked else plain
         change = LaneChange(epoch=lane.epoch, state="waiting", until=now + wait, cause=cause, status=answer.status)
         return Decision(settlements, change, halt=True)
 
+    def _paused(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, cause: str, now: int) -> Decision:
+        settled = Settlement(
+            ids=history.ids,
+            state=State.FAILED if answer.final else State.QUEUED,
+            attempt=attempt,
+            counts=answer.final,
+            starts_window=answer.final,
+            error=answer.error or cause,
+        )
+        until = now + probe_after_ms(lane.pauses)
+        change = LaneChange(epoch=lane.epoch, state="paused", until=until, cause=cause, status=answer.status)
+        return Decision((settled,), change, halt=True)
+
 
 def _opened(lane: Lane, answer: Answer) -> LaneChange | None:
     if lane.state == "open" and not lane.failures:
         return None
     return LaneChange(epoch=lane.epoch, state="open", status=answer.status)
-
-
-def _paused(answer: Answer, history: History, attempt: Attempt, lane: Lane, cause: str) -> Decision:
-    back = Settlement(ids=history.ids, state=State.QUEUED, attempt=attempt, counts=False, error=answer.error or cause)
-    change = LaneChange(epoch=lane.epoch, state="paused", cause=cause, status=answer.status)
-    return Decision((back,), change, halt=True)

@@ -6,6 +6,7 @@ from collections import deque
 
 from msgspec import Struct
 
+from sprig_tui.delivery.clock_jumps import ClockJump
 from sprig_tui.journal.records import Lane, ReplayJob
 
 RATE_SECONDS = 5
@@ -24,6 +25,8 @@ class LaneSnapshot(Struct, frozen=True, kw_only=True):
     requests: int = 0
     """Requests on the wire."""
     delivered: int = 0
+    unconfirmed: int = 0
+    """Of `delivered`: answered 2xx with `"success": false` in the body."""
     failed: int = 0
     retried: int = 0
     """Deliveries that went back to the queue."""
@@ -48,6 +51,8 @@ class EngineSnapshot(Struct, frozen=True, kw_only=True):
     """Bulk replays that run or are paused, newest first."""
     trouble: str = ""
     """Why bulk replays stand still on our side; empty when they do not."""
+    clock_jumps: tuple[ClockJump, ...] = ()
+    """Steps of the wall clock that the engine noticed, oldest first."""
 
     @property
     def rate(self) -> float:

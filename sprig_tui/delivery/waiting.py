@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from sprig_tui.delivery import causes
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.journal.contract import Journal
@@ -55,9 +56,9 @@ async def until_settled(
     """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
 
     Ends early when every environment that still has deliveries queued stands still: its lane is paused, or has failed
-    for `patience` seconds without a break (a lane that Segment asked to wait is waited for); or the engine here has no
-    key for it, or cannot write what happens into the journal and nothing was settled for `patience` seconds. Without
-    `engine` another process is trusted to deliver. `progress` hears how many are still queued.
+    for `patience` seconds without a break (a first wait that Segment asked for is waited out, further ones are not);
+    or the engine here has no key for it, or cannot write what happens into the journal and nothing was settled for
+    `patience` seconds. Without `engine` another process is trusted to deliver. `progress` hears how many are queued.
     """
     names = sorted(set(environments))
     clock = timing or SystemTiming()
@@ -105,7 +106,7 @@ async def _standstills(
     found: list[Standstill] = []
     for name in names:
         lane = lanes.get(name, Lane(environment=name))
-        if lane.state == "open" or "asked for" in lane.cause:
+        if lane.state == "open":
             failing_since.pop(name, None)
         queued, foreign = counts.by_environment.get(name, {}).get(State.QUEUED, 0), counts.elsewhere.get(name, 0)
         if not (foreign if name in elsewhere else queued - foreign):
@@ -116,9 +117,9 @@ async def _standstills(
             found.append(Standstill(name, "no-key"))
         elif stuck and lane.state == "open" and troubles.get(name):
             found.append(Standstill(name, "journal", troubles[name]))
-        elif lane.state == "open" or "asked for" in lane.cause:
+        elif lane.state == "open":
             return ()
-        elif now - failing_since.setdefault(name, now) >= patience:
+        elif now - failing_since.setdefault(name, now) >= patience and not causes.is_first_wish_to_wait(lane):
             found.append(Standstill(name, "unreachable", lane.cause))
         else:
             return ()

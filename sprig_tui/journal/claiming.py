@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from sprig_tui.journal.records import Claim, Lane
+from sprig_tui.journal.records import Claim, Lane, LaneState
 
 PROBE_EVENTS = 100
 """Deliveries that one probe risks at most."""
@@ -33,6 +33,22 @@ class Wanted(Struct, frozen=True):
     """What is bound for this one; empty for what goes to the environment's own."""
     adopt: bool = False
     """With an endpoint: also what waits for the environment's own, which is bound for this one then."""
+    waited_until: int = 0
+    """The lane's `until` that is over by this worker's monotonic clock, ms; a clock set back prolongs no wait."""
+
+
+WHEN_DUE = 1
+"""The `until` of a lane whose next probe may start at once; 0 would keep a paused one until somebody acts."""
+
+
+def probe_events(lane: Lane) -> int:
+    """Deliveries that a probe of this lane risks at most: one after a pause, since a key or endpoint was refused."""
+    return 1 if lane.pauses else PROBE_EVENTS
+
+
+def resting_state(lane: Lane) -> LaneState:
+    """What a lane goes back to when its probe ended without a verdict."""
+    return "paused" if lane.pauses else "waiting"
 
 
 def nothing(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
@@ -42,6 +58,7 @@ def nothing(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
         environment=state.environment,
         ids=(),
         attempts=(),
+        retries_used=(),
         first_attempts=(),
         sizes=(),
         payload=b"",

@@ -20,7 +20,7 @@ SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.s
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
-LANE = "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at"
+LANE = "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at, l.pauses"
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
@@ -96,4 +96,5 @@ def lane(row: Sequence[Any]) -> Lane:
         epoch=row[6],
         last_status=row[7],
         last_at=row[8],
+        pauses=row[9],
     )

@@ -36,6 +36,8 @@ from sprig_tui.journal.records import (
 
 MAX_LANE_WAIT_MS = 300_000
 """No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
+MAX_PAUSE_MS = 3_600_000
+"""A lane that is paused over a key or an endpoint is probed at least so often."""
 WORKER_TTL_MS = 30_000
 """A worker that was not heard of for so long is not alive; it reports three times as often."""
 
@@ -113,14 +115,16 @@ class Journal(Protocol):
         owner: str = "",
         endpoint: str = "",
         adopt: bool = False,
+        waited_until: int = 0,
     ) -> Claim:
         """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
 
         At least one is taken even if it is larger than `payload_bytes`. What was tried often (4 times or more) is not
         claimed together with what was not, and a probe that begins with such a one is the smaller the oftener it was
         tried: a delivery that makes the endpoint fail ends up alone, and the others are delivered. None while the
-        lane is paused, waits, or is being probed by another; when a wait is over, one claim gets the probe. Expired
-        leases become due again.
+        lane is paused, waits, or is being probed by another; when a wait is over, one claim gets the probe, and after
+        a pause with an end that probe is one delivery. Expired leases become due again. `waited_until` is a lane's
+        `until` that the caller has waited out by a clock that never jumps: it is over, whatever the wall clock says.
         `rate` (requests/s for the environment over all workers, 0 for no pacing) sets `send_at`.
         `endpoint` asks for what is bound for the endpoint of a run with `--endpoint`, which has a lane of its own; with
         `adopt` also for what waits for the environment's own, unless that lane is paused.
@@ -304,4 +308,4 @@ class Journal(Protocol):
         ...
 
 
-__all__ = ["MAX_LANE_WAIT_MS", "NOWHERE_ELSE", "WORKER_TTL_MS", "Delivery", "Journal"]
+__all__ = ["MAX_LANE_WAIT_MS", "MAX_PAUSE_MS", "NOWHERE_ELSE", "WORKER_TTL_MS", "Delivery", "Journal"]

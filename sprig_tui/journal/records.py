@@ -156,9 +156,11 @@ class Claim(Struct, frozen=True, kw_only=True):
     ids: tuple[int, ...]
     """Ascending age: oldest due first."""
     attempts: tuple[int, ...]
-    """Attempts before this one, by delivery."""
+    """HTTP requests that carried each delivery before, whatever became of them (X-Retry-Count)."""
+    retries_used: tuple[int, ...]
+    """Those since it was queued or replayed that used up one of its retries."""
     first_attempts: tuple[int, ...]
-    """Time of each delivery's first attempt since it was queued or replayed, ms; 0 for none."""
+    """When each delivery's retry window began, ms; 0 where it has not."""
     sizes: tuple[int, ...]
     """Bytes of each body."""
     payload: bytes
@@ -183,7 +185,7 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
     environment: str
     state: LaneState = "open"
     until: int = 0
-    """End of the wait or of the probe's lease, ms."""
+    """End of the wait or of the probe's lease, or when a paused lane is probed, ms; 0 for when somebody acts."""
     cause: str = ""
     """`503`, `429, Segment asked for 40 s`, `connection refused`, `key refused (401)`, `paused by hand` ..."""
     failures: int = 0
@@ -195,6 +197,8 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
     last_status: int = 0
     last_at: int = 0
     """Last HTTP answer and when it came; 0 for never."""
+    pauses: int = 0
+    """Pauses that ended with a failed probe, and the one that began it, in a row; sets when the next probe is due."""
 
 
 class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
@@ -217,9 +221,11 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     attempt: Attempt | None = None
     """The request that led to it; None where none was made."""
     due_at: int = 0
-    """For `queued`: not before, ms."""
+    """For `queued`: its place in the line, the time of the failed attempt, ms; the lane alone makes it wait."""
     counts: bool = True
-    """Whether the attempt is one of the delivery's retries (a refused key uses none up)."""
+    """Whether the attempt uses up one of the delivery's retries (a refused key or a Retry-After uses none up)."""
+    starts_window: bool = True
+    """Whether the delivery's retry window begins with this attempt, where it has not begun."""
     error: str = ""
 
 

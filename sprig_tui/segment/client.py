@@ -28,6 +28,9 @@ MAX_ANSWER_BYTES = 65_536
 EXCERPT_BYTES = 1_024
 _KEEP_ALIVE_S = 15.0
 """Below what load balancers keep an idle connection (60 s), so that we do not send into one that is being closed."""
+SUCCESS_FALSE = 'answered "success": false'
+"""The error of an answer that counts as delivered all the same."""
+_PAGE = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
@@ -46,7 +49,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 0
     """HTTP status; 0 where none came."""
     error: str = ""
-    """Such as `invalid_request`, `http 503` or `connection reset`; empty when delivered."""
+    """Such as `invalid_request`, `http 503` or `connection reset`.
+
+    Empty when delivered, unless the answer said `"success": false` under a 2xx: Segment's clients look at the status
+    alone, so it counts as delivered, and this keeps what the body said.
+    """
     excerpt: str = ""
     """The first 1,024 bytes of the answer's body as text; the Write Key, should it be echoed, is blotted out."""
     retry_after_s: float | None = None
@@ -58,6 +65,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """See `Outcome.bisect`."""
     endpoint_fault: bool = False
     """See `Outcome.endpoint_fault`."""
+    final: bool = False
+    """See `Outcome.final`."""
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it counts as delivered although its body says otherwise."""
+        return self.kind == "delivered" and bool(self.error)
 
 
 class TrackingClient:
@@ -153,12 +167,13 @@ class TrackingClient:
         return self._judge(answered, self._printable(excerpt), latency_ms, len(body))
 
     def _judge(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> Answer:
-        outcome = classify(response.status_code)
+        page = _is_page(response.headers.get("content-type", ""), text)
+        outcome = classify(response.status_code, web_page=page)
         wait = retry_after(response.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
         return _answer(
             outcome,
             status=response.status_code,
-            error="" if outcome.kind == "delivered" else self._error(response, text),
+            error=_denial(text) if outcome.kind == "delivered" else self._error(response, text),
             excerpt=text.encode()[:EXCERPT_BYTES].decode(errors="ignore"),
             retry_after_s=wait,
             latency_ms=latency_ms,
@@ -171,6 +186,8 @@ class TrackingClient:
             return f"redirected to {self._redirect_host(response)}: check the endpoint"
         if status == 407:
             return PROXY_LOCKED
+        if 200 <= status < 300:
+            return f"http {status} with a web page: check the endpoint"
         return _code_in(text) or f"http {status}"
 
     def _redirect_host(self, response: httpx.Response) -> str:
@@ -209,7 +226,23 @@ def _answer(
         body_bytes=body_bytes,
         bisect=outcome.bisect,
         endpoint_fault=outcome.endpoint_fault,
+        final=outcome.final,
     )
+
+
+def _is_page(content_type: str, text: str) -> bool:
+    """Whether an answer is a web page, by its own word or by how it begins."""
+    named = content_type.partition(";")[0].strip().lower()
+    return named in ("text/html", "application/xhtml+xml") or bool(_PAGE.match(text))
+
+
+def _denial(text: str) -> str:
+    """What the body of a 2xx says against its status; empty where it says nothing of the kind."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return SUCCESS_FALSE if isinstance(found, dict) and found.get("success") is False else ""
 
 
 def _code_in(text: str) -> str:

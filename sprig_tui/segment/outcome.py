@@ -19,6 +19,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     endpoint_fault: bool = False
     """The address does not answer as Segment does (wrong URL, proxy, sign-in page): no event is to blame. The lane
     should pause or wait for a person rather than fail event after event."""
+    final: bool = False
+    """Whether the events of this request are done with although the endpoint is at fault: no repeat would help."""
 
 
 DELIVERED: Final = Outcome(kind="delivered")
@@ -26,6 +28,7 @@ KEY_REFUSED: Final = Outcome(kind="key-refused")
 RETRY: Final = Outcome(kind="retry")
 REFUSED_CONTENT: Final = Outcome(kind="refused", bisect=True)
 REFUSED_ENDPOINT: Final = Outcome(kind="refused", endpoint_fault=True)
+SIGN_IN_REQUIRED: Final = Outcome(kind="refused", endpoint_fault=True, final=True)
 NOT_SEGMENT: Final = Outcome(kind="retry", endpoint_fault=True)
 NO_ANSWER: Final = RETRY
 """Network errors and timeouts: the request may or may not have arrived; the message id makes repeating harmless."""
@@ -37,27 +40,36 @@ _BY_STATUS: Final = {
     # The 4xx that the official clients repeat, and the 5xx that they never do.
     **dict.fromkeys((408, 410, 429, 460), RETRY),
     **dict.fromkeys((501, 505), REFUSED_ENDPOINT),
-    # A network's sign-in page, and a proxy that wants a password.
-    **dict.fromkeys((407, 511), NOT_SEGMENT),
+    # A proxy that wants a password.
+    407: NOT_SEGMENT,
+    # 511 is repeated only by clients that can fetch a new OAuth token first.
+    511: SIGN_IN_REQUIRED,
 }
 _BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
 
 
-def classify(status: int) -> Outcome:
+def classify(status: int, *, web_page: bool = False) -> Outcome:
     """The meaning of a final HTTP status; follows the official clients' shared rules (2026).
+
+    `web_page` says that the body is HTML. Segment answers JSON, so a 2xx with a page comes from a proxy or a network
+    that wants a sign-in, and nothing was delivered.
 
     | status             | kind        |                                                                           |
     |--------------------|-------------|---------------------------------------------------------------------------|
-    | 2xx                | delivered   | whatever the body says: Segment's clients never read it                   |
+    | 2xx                | delivered   | whatever its JSON says: Segment's clients never read it                   |
+    | 2xx, a web page    | retry       | endpoint fault: not Segment's answer                                      |
     | 401, 403           | key-refused |                                                                           |
     | 400, 413, 422      | refused     | bisect                                                                    |
     | 408, 410, 429, 460 | retry       |                                                                           |
     | 407                | retry       | endpoint fault: it is the proxy that wants a user and password            |
     | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 415 not Segment                |
     | 501, 505           | refused     | endpoint fault                                                            |
-    | other 5xx          | retry       | 511 is a network's sign-in page: endpoint fault as well                   |
+    | 511                | refused     | endpoint fault, final: only a client with OAuth could repeat it           |
+    | other 5xx          | retry       |                                                                           |
     | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page; both pass, |
     |                    |             | and nothing is lost meanwhile                                             |
     | 1xx, 600 and above | retry       | endpoint fault                                                            |
     """
+    if web_page and 200 <= status < 300:
+        return NOT_SEGMENT
     return _BY_STATUS.get(status) or _BY_FAMILY.get(status // 100, NOT_SEGMENT)

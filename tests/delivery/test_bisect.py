@@ -51,6 +51,7 @@ def test_cuts_are_the_bodies_joined(bodies: list[bytes], data: st.DataObject) ->
         environment="production",
         ids=tuple(range(len(bodies))),
         attempts=(),
+        retries_used=(),
         first_attempts=(),
         sizes=tuple(map(len, bodies)),
         payload=b",".join(bodies),

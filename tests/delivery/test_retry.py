@@ -33,6 +33,7 @@ def answer(status: int, error: str = "", retry_after_s: float | None = None) -> 
         retry_after_s=retry_after_s,
         bisect=outcome.bisect,
         endpoint_fault=outcome.endpoint_fault,
+        final=outcome.final,
     )
 
 
@@ -80,7 +81,7 @@ def test_refused_together_is_split_and_nobody_fails(status: int) -> None:
     assert (decision.split, decision.halt) == (True, False)
 
 
-@pytest.mark.parametrize("status", [402, 404, 405, 407, 415, 418, 501, 505])
+@pytest.mark.parametrize("status", [402, 404, 405, 415, 418, 501, 505])
 @pytest.mark.parametrize("events", [1, 3])
 def test_a_wrong_endpoint_pauses_and_fails_nothing(status: int, events: int) -> None:
     decision = decide(answer(status), attempts=(10,) * events, first=(NOW - 99 * HOUR,) * events)
@@ -96,7 +97,11 @@ def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
     decision = decide(answer(status), attempts=(10, 0), first=(NOW - 99 * HOUR, 0))
     assert outcomes(decision) == [((1, 2), State.QUEUED, False)]
     assert decision.lane == LaneChange(
-        epoch=7, state="paused", cause=f"write key Zq8T…E1Rk refused ({status})", status=status
+        epoch=7,
+        state="paused",
+        until=NOW + 60_000,
+        cause=f"write key Zq8T…E1Rk refused ({status})",
+        status=status,
     )
     assert KEY not in repr(decision)
 
@@ -128,7 +133,37 @@ def test_backoff_grows_with_the_lanes_failures() -> None:
     assert decision.lane.until == NOW + 2_000  # half of 0.5 s * 2 ** 3
 
 
-@pytest.mark.parametrize("status", [302, 511])
+@pytest.mark.parametrize(("pauses", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 60), (4, 60), (1_000_000, 60)])
+@pytest.mark.parametrize("status", [401, 403, 404, 501])
+def test_a_paused_lane_is_probed_more_and_more_rarely(status: int, pauses: int, minutes: int) -> None:
+    lane = Lane(environment="production", state="probing", pauses=pauses, epoch=9)
+    decision = decide(answer(status), lane=lane)
+    assert decision.lane is not None
+    assert (decision.lane.state, decision.lane.until) == ("paused", NOW + minutes * 60_000)
+
+
+def test_a_demand_for_a_token_ends_what_it_was_said_to_and_pauses_the_rest() -> None:
+    decision = decide(answer(511), attempts=(0, 3))
+    assert outcomes(decision) == [((1, 2), State.FAILED, True)]
+    assert decision.lane is not None
+    assert (decision.lane.state, decision.halt) == ("paused", True)
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+@pytest.mark.parametrize("used", [0, 10, 99])
+def test_an_answer_that_says_when_to_come_back_uses_up_the_window_alone(status: int, used: int) -> None:
+    asked = answer(status, retry_after_s=40)
+    decision = decide(asked, attempts=(used, used), first=(NOW - 12 * HOUR + 1, NOW - 12 * HOUR))
+    assert outcomes(decision) == [((1,), State.QUEUED, False), ((2,), State.FAILED, False)]
+    assert all(settlement.starts_window for settlement in decision.settlements)
+
+
+@pytest.mark.parametrize("status", [302, 401, 403, 404])
+def test_a_refused_key_or_a_wrong_endpoint_starts_no_window(status: int) -> None:
+    assert not any(settlement.starts_window for settlement in decide(answer(status)).settlements)
+
+
+@pytest.mark.parametrize("status", [302, 307, 407])
 def test_somebody_elses_answer_waits_and_uses_up_nothing(status: int) -> None:
     decision = decide(answer(status), attempts=(99,), first=(NOW - 99 * HOUR,))
     assert outcomes(decision) == [((1,), State.QUEUED, False)]

@@ -64,6 +64,21 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Any) -> None:
     assert waited.standstills == (Standstill("production", "unreachable", "connection refused"),)
 
 
+async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    faults = [Rule(do="status", status=429, retry_after="7")]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        waited = await flying(
+            bench,
+            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            engine,
+        )
+        assert 60 <= bench.time.seconds < 75
+    assert waited.standstills == (Standstill("production", "unreachable", "429, Segment asked for 7 s"),)
+    assert waited.queued == 5
+
+
 async def test_segments_own_wish_to_wait_is_no_standstill(bench: Any) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="status", status=429, retry_after="290", last=1)]

@@ -75,10 +75,9 @@ def entry() -> Callable[..., Entry]:
 def claim(journal):
     """Claim with the numbers that most tests do not care about."""
 
-    async def take(environment="production", *, events=2500, payload_bytes=475_000, lease_ms=60_000, rate=0.0, on=None):
-        return await (on or journal).claim(
-            environment, events=events, payload_bytes=payload_bytes, lease_ms=lease_ms, rate=rate
-        )
+    async def take(environment="production", *, on=None, **terms):
+        terms = {"events": 2500, "payload_bytes": 475_000, "lease_ms": 60_000, **terms}
+        return await (on or journal).claim(environment, **terms)
 
     return take
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 
@@ -82,16 +84,31 @@ async def test_an_extended_lease_holds(journal, entry, claim, clock):
     assert (await claim()).ids == taken.ids
 
 
-async def test_when_to_ask_again(journal, entry, claim, attempt, clock):
+async def test_when_to_ask_again(journal, entry, claim, clock):
     await journal.add([entry()])
-    taken = await claim(lease_ms=5000)
+    await claim(lease_ms=5000)
     assert (await claim()).retry_at == clock.now() + 5000
-    due = clock.now() + 700
-    await journal.settle(taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=due)])
-    again = await claim()
-    assert (again.ids, again.retry_at) == ((), due)
-    clock.advance(0.7)
-    assert (await claim()).ids == taken.ids
+
+
+@pytest.mark.parametrize("back_s", [5, 280, 300, 301, 86_400])
+async def test_a_clock_that_is_set_back_holds_no_delivery_up(journal, entry, claim, attempt, clock, back_s):
+    await journal.add([entry(), entry()])
+    taken = await claim(events=1)
+    failed = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now())
+    await journal.settle(taken, [failed])
+    clock.advance(-back_s)
+    assert (await claim()).ids == (2, 1)
+
+
+async def test_a_retry_window_that_begins_in_the_future_begins_anew(journal, entry, claim, attempt, clock):
+    await journal.add([entry()])
+    for seconds in (0, -280, 60):
+        clock.advance(seconds)
+        taken = await claim()
+        failed = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now())
+        await journal.settle(taken, [failed])
+    clock.advance(1)
+    assert (await claim()).first_attempts == (clock.now() - 61_000,)
 
 
 async def test_what_a_clock_far_ahead_wrote_is_not_stuck(journal, entry, claim, clock):
@@ -107,7 +124,7 @@ async def test_retries_are_counted_and_remembered(journal, entry, claim, attempt
     first_at = clock.now()
     for number in range(3):
         taken = await claim()
-        assert taken.attempts == (number,)
+        assert taken.attempts == taken.retries_used == (number,)
         assert taken.first_attempts == ((first_at,) if number else (0,))
         await journal.settle(
             taken,
@@ -124,14 +141,37 @@ async def test_retries_are_counted_and_remembered(journal, entry, claim, attempt
     assert [one.started_at for one in detail.history] == [first_at, first_at + 1000, first_at + 2000]
 
 
+async def test_an_answer_that_asks_to_wait_starts_the_window_alone(journal, entry, claim, attempt, clock):
+    await journal.add([entry()])
+    first_at = clock.now()
+    for number in range(3):
+        taken = await claim()
+        assert (taken.attempts, taken.retries_used) == ((number,), (0,))
+        assert taken.first_attempts == ((first_at,) if number else (0,))
+        back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429), counts=False, error="429")
+        await journal.settle(taken, [back])
+        clock.advance(1)
+
+
 async def test_a_refused_key_uses_no_attempt_up(journal, entry, claim, attempt):
     await journal.add([entry()])
     taken = await claim()
     await journal.settle(
-        taken, [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(401), counts=False, error="key refused")]
+        taken,
+        [
+            Settlement(
+                ids=taken.ids,
+                state=State.QUEUED,
+                attempt=attempt(401),
+                counts=False,
+                starts_window=False,
+                error="key refused",
+            )
+        ],
     )
     again = await claim()
-    assert (again.attempts, again.first_attempts) == ((0,), (0,))
+    assert (again.retries_used, again.first_attempts) == ((0,), (0,))
+    assert again.attempts == (1,), "Segment is told of every request that carried it"
     assert [one.status for one in (await journal.get(again.ids[0])).history] == [401]
 
 

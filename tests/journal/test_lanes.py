@@ -12,11 +12,12 @@ from sprig_tui.journal.records import LaneChange, Settlement, State
 def fail(journal, attempt):
     """Settle a claim as failed for now, and let its lane wait (or what `change` says)."""
 
-    async def run(taken, clock, *, seconds: float = 10.0, state="waiting", cause="503"):
+    async def run(taken, clock, *, seconds: float = 10.0, until=None, state="waiting", cause="503"):
+        until = clock.now() + int(seconds * 1000) if until is None else until
         await journal.settle(
             taken,
             [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))],
-            LaneChange(epoch=taken.lane.epoch, state=state, until=clock.now() + int(seconds * 1000), cause=cause),
+            LaneChange(epoch=taken.lane.epoch, state=state, until=until, cause=cause),
         )
 
     return run
@@ -129,12 +130,66 @@ async def test_no_probe_while_nothing_is_due(journal, entry, claim, fail, clock,
 
 async def test_a_pause_holds_until_somebody_resumes(journal, entry, claim, fail, clock):
     await journal.add([entry()])
-    await fail(await claim(), clock, state="paused", cause="key refused (401)")
+    await fail(await claim(), clock, until=0, state="paused", cause="key refused (401)")
     clock.advance(86_400)
     held = await claim()
     assert (held.ids, held.retry_at, held.lane.cause) == ((), 0, "key refused (401)")
     assert (await journal.set_lane("production", "open")).state == "open"
     assert (await claim()).ids
+
+
+async def test_a_pause_with_an_end_is_probed_with_one_delivery(journal, entry, claim, fail, clock):
+    await journal.add([entry() for _ in range(5)])
+    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, cause="key refused (401)")
+    held = await claim()
+    assert (held.ids, held.retry_at, held.lane.pauses) == ((), clock.now() + 60_000, 1)
+    clock.advance(60)
+    probe = await claim()
+    assert (len(probe.ids), probe.probe, probe.lane.state) == (1, True, "probing")
+    assert (await claim()).ids == (), "one probe and no other"
+    await fail(probe, clock, state="paused", until=clock.now() + 300_000, cause="key refused (401)")
+    assert (await lane_of(journal)).pauses == 2
+    clock.advance(299)
+    assert (await claim()).ids == ()
+    clock.advance(1)
+    assert len((await claim()).ids) == 1
+
+
+async def test_a_probe_of_a_paused_lane_that_opens_it_ends_the_pause(journal, entry, claim, fail, attempt, clock):
+    await journal.add([entry() for _ in range(5)])
+    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000)
+    clock.advance(60)
+    probe = await claim()
+    arrived = Settlement(ids=probe.ids, state=State.DELIVERED, attempt=attempt())
+    await journal.settle(probe, [arrived], LaneChange(epoch=probe.lane.epoch, state="open"))
+    lane = await lane_of(journal)
+    assert (lane.state, lane.pauses, lane.failures) == ("open", 0, 0)
+    assert len((await claim()).ids) == 4
+
+
+async def test_a_probe_of_a_paused_lane_without_a_verdict_leaves_it_paused(journal, entry, claim, fail, clock):
+    await journal.add([entry() for _ in range(5)])
+    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, cause="key refused (401)")
+    clock.advance(60)
+    await journal.release(await claim())
+    lane = await lane_of(journal)
+    assert (lane.state, lane.pauses, lane.cause) == ("paused", 1, "key refused (401)")
+    assert len((await claim()).ids) == 1, "the next probe may start at once"
+
+
+async def test_a_pause_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
+    await journal.add([entry()])
+    await fail(await claim(), clock, state="paused", until=clock.now() + 86_400_000)
+    assert len((await claim()).ids) == 1
+
+
+@pytest.mark.parametrize("state", ["waiting", "paused"])
+async def test_a_wait_that_is_over_by_another_clock_is_over(journal, entry, claim, fail, clock, state):
+    await journal.add([entry()])
+    until = clock.now() + 60_000
+    await fail(await claim(), clock, state=state, until=until)
+    assert (await claim(waited_until=until - 1)).ids == ()
+    assert (await claim(waited_until=until)).probe
 
 
 async def test_a_pause_by_hand_beats_what_is_in_flight(journal, entry, claim, attempt):

@@ -36,7 +36,8 @@ async def test_retries_start_afresh(journal, entry, deliver, claim):
     ids = await deliver(State.FAILED, status=503)
     await journal.requeue(ids)
     taken = await claim()
-    assert (taken.attempts, taken.first_attempts) == ((0,), (0,))
+    assert (taken.retries_used, taken.first_attempts) == ((0,), (0,))
+    assert taken.attempts == (2,), "Segment is told of every request that carried it"
 
 
 async def test_as_new_has_an_id_of_its_own_each_time(journal, entry, deliver, claim):

@@ -113,9 +113,10 @@ async def test_what_goes_over_the_wire(key: Any, clock: Any, payload: Payload) -
         ("truncate", "delivered", 200, ""),
         ("truncate=503", "retry", 503, "http 503"),
         ("content-type", "delivered", 200, ""),
-        ("html", "delivered", 200, ""),
+        ("html", "retry", 200, "http 200 with a web page: check the endpoint"),
         ("html=502", "retry", 502, "http 502"),
-        ("unsuccess", "delivered", 200, ""),
+        ("unsuccess", "delivered", 200, 'answered "success": false'),
+        ("511", "refused", 511, "fault_511"),
         ("redirect", "retry", 302, "redirected to sign-in.example: check the endpoint"),
         ("redirect=/elsewhere", "retry", 302, "redirected to 127.0.0.1: check the endpoint"),
         ("redirect=http://[", "retry", 302, "redirected to 127.0.0.1: check the endpoint"),
@@ -126,7 +127,9 @@ async def test_each_fault(
 ) -> None:
     answer, _ = await send(fault, key, clock, payload())
     assert (answer.kind, answer.status, answer.error) == (kind, status, error)
-    assert answer.endpoint_fault == (status in (302, 404, 501))
+    assert answer.endpoint_fault == (status in (302, 404, 501, 511) or fault == "html")
+    assert answer.final == (status == 511)
+    assert answer.unconfirmed == (fault == "unsuccess")
     assert answer.bisect == (status in (400, 413))
 
 

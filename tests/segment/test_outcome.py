@@ -10,8 +10,8 @@ DELIVERED = set(range(200, 300))
 KEY_REFUSED = {401, 403}
 RETRY = {408, 410, 429, 460} | (set(range(500, 600)) - {501, 505, 511})
 CONTENT = {400, 413, 422}
-ENDPOINT_REFUSED = set(range(400, 500)) - KEY_REFUSED - RETRY - CONTENT - {407} | {501, 505}
-NOT_SEGMENT = set(range(100, 200)) | set(range(300, 400)) | {407, 511} | set(range(600, 1000))
+ENDPOINT_REFUSED = set(range(400, 500)) - KEY_REFUSED - RETRY - CONTENT - {407} | {501, 505, 511}
+NOT_SEGMENT = set(range(100, 200)) | set(range(300, 400)) | {407} | set(range(600, 1000))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,21 @@ def test_classes(statuses: set[int], kind: str, bisect: bool, endpoint_fault: bo
 def test_the_classes_cover_every_status_once() -> None:
     classes = [DELIVERED, KEY_REFUSED, RETRY, CONTENT, ENDPOINT_REFUSED, NOT_SEGMENT]
     assert sorted(status for one in classes for status in one) == list(range(100, 1000))
+
+
+def test_only_a_demand_for_a_token_ends_what_it_was_said_to() -> None:
+    assert [status for status in range(100, 1000) if classify(status).final] == [511]
+
+
+@pytest.mark.parametrize("status", range(200, 300))
+def test_a_web_page_is_never_segments_answer(status: int) -> None:
+    outcome = classify(status, web_page=True)
+    assert (outcome.kind, outcome.endpoint_fault, outcome.final) == ("retry", True, False)
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 429, 503, 511])
+def test_a_web_page_changes_nothing_about_a_failure(status: int) -> None:
+    assert classify(status, web_page=True) == classify(status)
 
 
 def test_no_answer_is_tried_again() -> None:

@@ -49,7 +49,9 @@ def standing_of(facts: Facts, now: int) -> Standing:
         return unready
     lane = facts.lane
     if lane.state == "paused":
-        return _paused(lane, last)
+        return _paused(lane, now, last)
+    if lane.state == "probing" and lane.pauses and lane.until > now:
+        return Standing("◌", f"trying one answer: {lane.cause}", "warning", last)
     if lane.state in ("waiting", "probing") and lane.until > now:
         return _waiting(lane, now, last)
     if lane.state in ("waiting", "probing") and facts.queued:
@@ -73,13 +75,14 @@ def _last(lane: Lane, now: int, *, busy: bool) -> str:
     return "" if lane.failures or busy else "never used"
 
 
-def _paused(lane: Lane, last: str) -> Standing:
+def _paused(lane: Lane, now: int, last: str) -> Standing:
+    again = f"; tried again in {left(lane.until, now)}" if lane.until > now else ""
     if lane.cause.startswith("write key "):
         return Standing(
-            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries again", "bad", last
+            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries now{again}", "bad", last
         )
     if lane.cause.startswith("check the endpoint "):
-        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries again", "bad", last)
+        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries now{again}", "bad", last)
     cause = f" ({lane.cause})" if lane.cause and lane.cause != "by hand" else " by hand"
     return Standing("‖", f"paused{cause}; p resumes", "warning", last)
 

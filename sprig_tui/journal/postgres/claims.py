@@ -13,7 +13,8 @@ from sprig_tui.journal.records import Claim, Lane
 
 _CALL = (
     "SELECT * FROM claim_deliveries($1::integer, $2::text, $3::integer, $4::bigint, $5::bigint,"
-    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint, $12::bigint)"
+    " $6::double precision, $7::bigint, $8::integer, $9::integer, $10::double precision, $11::bigint, $12::bigint,"
+    " $13::bigint)"
 )
 
 
@@ -38,12 +39,14 @@ async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int,
         slot_ahead_ms(wanted.rate),
         lease,
         PATIENCE_MS,
+        wanted.waited_until,
     )
     return Claim(
         lease=row["lease"],
         environment=wanted.environment,
         ids=tuple(row["ids"]),
-        attempts=tuple(row["tried"]),
+        attempts=tuple(row["carried"]),
+        retries_used=tuple(row["tried"]),
         first_attempts=tuple(row["first_tries"]),
         sizes=tuple(row["sizes"]),
         payload=b"",
@@ -67,6 +70,7 @@ def lane_of(environment: str, row: asyncpg.Record) -> Lane:
         epoch=row["epoch"],
         last_status=row["last_status"],
         last_at=row["last_at"],
+        pauses=row["pauses"],
     )
 
 

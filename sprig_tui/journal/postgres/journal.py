@@ -203,9 +203,20 @@ class PostgresJournal:
         owner: str = "",
         endpoint: str = "",
         adopt: bool = False,
+        waited_until: int = 0,
     ) -> Claim:
         """See the contract."""
-        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner, endpoint=endpoint, adopt=adopt)
+        wanted = Wanted(
+            environment,
+            events,
+            payload_bytes,
+            lease_ms,
+            rate,
+            owner,
+            endpoint=endpoint,
+            adopt=adopt,
+            waited_until=waited_until,
+        )
         lease = claims.new_lease()
 
         async def take(connection: asyncpg.Connection) -> Claim:

@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 3
+VERSION = 4
 LEAST_SERVER = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
-_FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")
-"""They replace what is there: a step that changes what they work on runs them again."""
 _STEPS: dict[int, tuple[str, ...]] = {
-    0: ("tables.sql", *_FUNCTIONS, "workers.sql"),
+    0: ("tables.sql", "workers.sql"),
     1: ("positions.sql",),
-    2: ("endpoints.sql", *_FUNCTIONS),
+    2: ("endpoints.sql",),
+    3: ("pauses.sql",),
 }
-"""Scripts by the version they start from; each leads to the next.
+"""Scripts with tables, by the version they start from; each leads to the next."""
+_FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")
+"""Scripts that make or replace the functions as this version has them, after the last step.
 
-Workers of the version before go on while a step runs and after it: a step adds tables, columns with defaults and
-functions under new names, and says in `_WORKS_FOR` how old a program may be that still works with the result.
+Workers of the version before go on while a migration runs and after it: a step adds tables and columns with defaults;
+a function whose parameters or results change gets a new name or one parameter more, beside the old one. `_WORKS_FOR`
+says how old a program may be that still works with the result.
 """
 _WORKS_FOR = 1
 """The oldest schema version whose programs can use this one."""
@@ -108,6 +110,8 @@ async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
         for name in _STEPS[step]:
             await connection.execute(_script(name))
     if before < VERSION:
+        for name in _FUNCTIONS:
+            await connection.execute(_script(name))
         await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
     if before < _FIRST_WITH_IDENTITY:
         await connection.execute(

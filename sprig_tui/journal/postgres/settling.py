@@ -45,6 +45,7 @@ async def settle(
                 "state": None if settlement.state is None else NUMBERS[settlement.state],
                 "due_at": settlement.due_at,
                 "counts": settlement.counts,
+                "starts_window": settlement.starts_window,
                 "error": storable(settlement.error),
                 "attempt": position,
             }

@@ -10,7 +10,16 @@ from itertools import accumulate, chain, islice, product
 
 import msgspec
 
-from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, nothing, slot_ahead_ms
+from sprig_tui.journal.claiming import (
+    OFTEN,
+    PATIENCE_MS,
+    WHEN_DUE,
+    Wanted,
+    nothing,
+    probe_events,
+    resting_state,
+    slot_ahead_ms,
+)
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
 from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
@@ -29,17 +38,17 @@ _FAR_AHEAD = 1 << 62
 _LOOK_AHEAD = 250
 """Deliveries looked at in one go: about half of what fits a body."""
 _DUE = (
-    "SELECT json_group_array(json_array(id, size, tries, first_try, due_at))"
-    " FROM (SELECT id, size, tries, first_try, due_at FROM deliveries INDEXED BY due"
+    "SELECT json_group_array(json_array(id, size, tries, first_try, due_at, attempts))"
+    " FROM (SELECT id, size, tries, first_try, due_at, attempts FROM deliveries INDEXED BY due"
     " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND due_at <= ?"
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
 _ANY_DUE = (
     "SELECT 1 FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = 0"
-    " AND due_at <= ? LIMIT 1"
+    " LIMIT 1"
 )
-_rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int]])
+_rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]])
 
 
 def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
@@ -47,22 +56,22 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
     environment = environment_number(connection, wanted.environment, wanted.endpoint)
     state = read_lane(connection, environment)
     until = held_until(state, now)
-    if until is not None:
+    if until is not None and not (until and until == wanted.waited_until):
         return nothing(state, until, wanted.endpoint)
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
-    most = min(wanted.events, PROBE_EVENTS) if probe else wanted.events
+    most = min(wanted.events, probe_events(state)) if probe else wanted.events
     rows = _due(connection, environment, wanted, most, now)
     if not rows and wanted.adopt and wanted.endpoint:
         _adopt(connection, environment, wanted, now)
         rows = _due(connection, environment, wanted, most, now)
     if not rows:
-        return nothing(state, _next_due(connection, environment, now), wanted.endpoint)
+        return nothing(state, _next_lease_end(connection, environment, now), wanted.endpoint)
     if probe:
-        rows = rows[: max(1, PROBE_EVENTS >> max(0, rows[0][2] - OFTEN + 1))]
+        rows = rows[: max(1, probe_events(state) >> max(0, rows[0][2] - OFTEN + 1))]
         until = now + _probing_ms(wanted.lease_ms)
         state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
-    ids, sizes, attempts, first_attempts = zip(*rows, strict=True)
+    ids, sizes, retries_used, first_attempts, attempts = zip(*rows, strict=True)
     (lease,) = _leases(connection, environment, wanted, [ids], now, probe=probe)
     connection.execute(f"UPDATE deliveries SET lease = ? WHERE {among(ids)}", (lease, *bounds(ids)))
     return Claim(
@@ -70,6 +79,7 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         environment=wanted.environment,
         ids=ids,
         attempts=attempts,
+        retries_used=retries_used,
         first_attempts=first_attempts,
         sizes=sizes,
         payload=b"",
@@ -107,7 +117,7 @@ def take_new(
     if state.state != "open":
         return []
     give_back_expired(connection, environment, now)
-    if connection.execute(_ANY_DUE, (environment, now)).fetchone():
+    if connection.execute(_ANY_DUE, (environment,)).fetchone():
         return []
     sizes = tuple(map(len, bodies))
     cuts = list(islice(parts(sizes, wanted), wanted.claims))
@@ -120,6 +130,7 @@ def take_new(
             ids=tuple(ids[part]),
             sizes=sizes[part],
             attempts=(0,) * len(sizes[part]),
+            retries_used=(0,) * len(sizes[part]),
             first_attempts=(0,) * len(sizes[part]),
             payload=b",".join(bodies[part]),
             send_at=slot,
@@ -165,9 +176,9 @@ def _leases(
 
 def _due(
     connection: sqlite3.Connection, environment: int, wanted: Wanted, limit: int, now: int
-) -> list[tuple[int, int, int, int]]:
-    """(id, size, tries, first try) of what fits: live traffic first, then bulk replays; each line in its parts."""
-    fitting: list[tuple[int, int, int, int]] = []
+) -> list[tuple[int, int, int, int, int]]:
+    """(id, size, tries, first try, attempts) of what fits: live traffic before replays; each line in its parts."""
+    fitting: list[tuple[int, int, int, int, int]] = []
     total = -1
     patient = now - PATIENCE_MS
     for priority, (since, until) in product(
@@ -176,8 +187,7 @@ def _due(
             (1, patient),  # failed long ago
             (0, 0),  # never tried
             (max(patient + 1, 1), now),
-            # a wait that reaches further than any may is the work of a clock that jumped
-            (now + MAX_LANE_WAIT_MS + 1, _FAR_AHEAD),
+            (max(now + 1, 1), _FAR_AHEAD),  # failed lately, by a clock that was set back since
         ),
     ):
         place = (since, 0)
@@ -185,32 +195,21 @@ def _due(
             number = min(_LOOK_AHEAD, limit - len(fitting))
             found = connection.execute(_DUE, (environment, priority, until, *place, number)).fetchone()[0]
             rows = _rows.decode(found)
-            for delivery_id, size, tries, first_try, _ in rows:
+            for delivery_id, size, tries, first_try, _, attempts in rows:
                 total += size + 1
                 if fitting and (total > wanted.payload_bytes or (tries >= OFTEN) != (fitting[0][2] >= OFTEN)):
                     return fitting
-                fitting.append((delivery_id, size, tries, first_try))
+                fitting.append((delivery_id, size, tries, first_try, attempts))
             if len(rows) < number:
                 break
             place = (rows[-1][4], rows[-1][0])
     return fitting
 
 
-def _next_due(connection: sqlite3.Connection, environment: int, now: int) -> int:
-    """When the next delivery of this environment falls due, or a lease on one runs out; 0 for no such time."""
-    times = [
-        connection.execute(
-            "SELECT min(due_at) FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
-            " AND priority = ?",
-            (environment, priority),
-        ).fetchone()[0]
-        for priority in (0, 1)
-    ]
-    times.append(
-        connection.execute("SELECT min(until) FROM leases WHERE environment = ?", (environment,)).fetchone()[0]
-    )
-    ahead = [time for time in times if time is not None]
-    return max(min(ahead), now) if ahead else 0
+def _next_lease_end(connection: sqlite3.Connection, environment: int, now: int) -> int:
+    """When a lease on a delivery of this environment runs out; 0 for no such time."""
+    until = connection.execute("SELECT min(until) FROM leases WHERE environment = ?", (environment,)).fetchone()[0]
+    return 0 if until is None else max(until, now)
 
 
 def _probing_ms(lease_ms: int) -> int:
@@ -254,7 +253,9 @@ def release(connection: sqlite3.Connection, claim: Claim) -> None:
         environment = environment_number(connection, claim.environment, claim.endpoint)
         state = read_lane(connection, environment)
         if state.state == "probing" and state.epoch == claim.lane.epoch:
-            change_lane(connection, environment, "waiting", cause=state.cause, now=0, failed=False)
+            change_lane(
+                connection, environment, resting_state(state), until=WHEN_DUE, cause=state.cause, now=0, failed=False
+            )
 
 
 def give_back_expired(connection: sqlite3.Connection, environment: int, now: int) -> None:

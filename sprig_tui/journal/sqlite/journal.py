@@ -206,9 +206,20 @@ class SQLiteJournal:
         owner: str = "",
         endpoint: str = "",
         adopt: bool = False,
+        waited_until: int = 0,
     ) -> Claim:
         """See the contract."""
-        wanted = Wanted(environment, events, payload_bytes, lease_ms, rate, owner, endpoint=endpoint, adopt=adopt)
+        wanted = Wanted(
+            environment,
+            events,
+            payload_bytes,
+            lease_ms,
+            rate,
+            owner,
+            endpoint=endpoint,
+            adopt=adopt,
+            waited_until=waited_until,
+        )
         claim = await self._writer.run(
             lambda c: claims.take(c, wanted, self.clock.now()), durable=False, if_awaited=True
         )

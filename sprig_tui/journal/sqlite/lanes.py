@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sprig_tui.journal.columns import LANE, lane
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
 from sprig_tui.journal.records import Lane, LaneState
 from sprig_tui.journal.sqlite.rows import environment_number
 
@@ -24,9 +24,10 @@ def held_until(state: Lane, now: int) -> int | None:
 
     A wait that reaches further than any wait may is the work of a clock that jumped, and is over.
     """
-    if state.state == "paused":
+    if state.state == "paused" and not state.until:
         return 0
-    if state.state in ("waiting", "probing") and now < state.until <= now + MAX_LANE_WAIT_MS:
+    longest = MAX_PAUSE_MS if state.state == "paused" else MAX_LANE_WAIT_MS
+    if state.state != "open" and now < state.until <= now + longest:
         return state.until
     return None
 
@@ -46,16 +47,17 @@ def change_lane(
     cause: str = "",
     failed: bool = True,
 ) -> Lane:
-    """Set the state and raise the epoch; a wait counts as one more failure in a row unless told otherwise."""
+    """Set the state and raise the epoch; a wait or a pause counts as one more in a row unless told otherwise."""
     before = read_lane(connection, environment)
     connection.execute(
-        "UPDATE lanes SET state = ?, until = ?, cause = ?, failures = ?, since = ?, epoch = epoch + 1"
+        "UPDATE lanes SET state = ?, until = ?, cause = ?, failures = ?, pauses = ?, since = ?, epoch = epoch + 1"
         " WHERE environment = ?",
         (
             state,
             until,
             "" if state == "open" else cause,
             0 if state == "open" else before.failures + (state == "waiting" and failed),
+            0 if state == "open" else before.pauses + (state == "paused" and until > 0 and failed),
             0 if state == "open" else before.since or now,
             environment,
         ),

@@ -8,7 +8,7 @@ from sprig_tui.errors import JournalCorruptError, JournalVersionError
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 4
+VERSION = 5
 
 _WORKERS = """
 CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
@@ -91,7 +91,7 @@ CREATE TABLE lanes(environment INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 
   cause TEXT NOT NULL DEFAULT '', failures INTEGER NOT NULL DEFAULT 0,
   since INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0, last_status INTEGER NOT NULL DEFAULT 0,
   last_at INTEGER NOT NULL DEFAULT 0,
-  next_slot REAL NOT NULL DEFAULT 0);
+  next_slot REAL NOT NULL DEFAULT 0, pauses INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE changes(seq INTEGER PRIMARY KEY, ids TEXT NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL, query BLOB NOT NULL,
   as_new INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, cursor INTEGER NOT NULL,
@@ -115,10 +115,18 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
 - `positions` says how far inputs were read: a journal that is restored from a backup goes back with them.
 """
 
+_PAUSES = """
+ALTER TABLE lanes ADD COLUMN pauses INTEGER NOT NULL DEFAULT 0;
+UPDATE lanes SET until = 1, pauses = 1
+  WHERE state = 'paused' AND (cause LIKE 'write key %' OR cause LIKE 'check the endpoint %');
+"""
+"""Lanes that were paused over a key or an endpoint are probed from now on; those paused by hand are not."""
+
 _MIGRATIONS: dict[int, str] = {
     1: _WORKERS,
     2: _IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
     3: _ENDPOINTS,
+    4: _PAUSES,
 }
 """Script by the version it starts from; each leaves the file at the next version."""
 

@@ -93,19 +93,22 @@ def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement,
             f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
             (attempt, *where),
         ).rowcount
+    carried = int(attempt is not None)
     used = int(attempt is not None and settlement.counts)
+    starts = int(attempt is not None and settlement.starts_window)
     if settlement.state is State.QUEUED:
         started_at = settlement.attempt.started_at if settlement.attempt else 0
         return connection.execute(
             "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
-            " first_try = CASE WHEN first_try = 0 AND ? THEN ? ELSE first_try END, attempt = coalesce(?, attempt),"
-            f" error = ? WHERE {held}",
-            (settlement.due_at, used, used, used, started_at, attempt, settlement.error, *where),
+            # a window that begins in the future is the work of a clock that was set back since
+            " first_try = CASE WHEN ? AND (first_try = 0 OR first_try > ?) THEN ? ELSE first_try END,"
+            f" attempt = coalesce(?, attempt), error = ? WHERE {held}",
+            (settlement.due_at, carried, used, starts, started_at, started_at, attempt, settlement.error, *where),
         ).rowcount
     return connection.execute(
         "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
         f" error = ? WHERE {held}",
-        (NUMBERS[settlement.state], used, attempt, settlement.error, *where),
+        (NUMBERS[settlement.state], carried, attempt, settlement.error, *where),
     ).rowcount
 
 

@@ -7,6 +7,9 @@
 -- Milliseconds that nothing waits longer than; what would is the work of a clock that jumped (journal/contract.py).
 CREATE OR REPLACE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 300000::bigint';
 
+-- The longest time between two probes of a lane that is paused over a key or an endpoint.
+CREATE OR REPLACE FUNCTION longest_pause() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 3600000::bigint';
+
 CREATE OR REPLACE FUNCTION change_lane(
   _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
@@ -19,6 +22,8 @@ BEGIN
       cause = CASE WHEN _state = 'open' THEN '' ELSE _cause END,
       failures = CASE WHEN _state = 'open' THEN 0
                       WHEN _state = 'waiting' AND _failed THEN failures + 1 ELSE failures END,
+      pauses = CASE WHEN _state = 'open' THEN 0
+                    WHEN _state = 'paused' AND _until > 0 AND _failed THEN pauses + 1 ELSE pauses END,
       since = CASE WHEN _state = 'open' THEN 0 WHEN since = 0 THEN _now ELSE since END,
       epoch = epoch + 1
     WHERE environment = _environment RETURNING * INTO after;
@@ -58,27 +63,25 @@ END $$;
 
 -- The time until which nothing may be claimed (0: until somebody acts), or NULL when the lane is free to claim.
 CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN _lane.state = 'paused' THEN 0::bigint
-    WHEN _lane.state IN ('waiting', 'probing') AND _now < _lane.until AND _lane.until <= _now + longest_wait()
+  SELECT CASE WHEN _lane.state = 'paused' AND _lane.until = 0 THEN 0::bigint
+    WHEN _lane.state <> 'open' AND _now < _lane.until
+      AND _lane.until <= _now + CASE WHEN _lane.state = 'paused' THEN longest_pause() ELSE longest_wait() END
     THEN _lane.until END
 $$;
 
--- When the next delivery falls due, or a lease on one runs out; 0 for no such time.
-CREATE OR REPLACE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-  SELECT CASE WHEN min(at) IS NULL THEN 0 ELSE greatest(min(at), _now) END FROM (
-    SELECT (SELECT due_at FROM deliveries WHERE environment = _environment AND state = 0 AND lease IS NULL
-      AND priority = p ORDER BY due_at, id LIMIT 1) AS at FROM unnest('{0,1}'::smallint[]) AS p
-    UNION ALL SELECT min(until) FROM leases WHERE environment = _environment
-  ) AS times
+-- When a lease on a delivery runs out; 0 for no such time.
+CREATE OR REPLACE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql AS $$
+  SELECT CASE WHEN count(*) = 0 THEN 0 ELSE greatest(min(until), _now) END FROM leases WHERE environment = _environment
 $$;
 
 -- Lease the oldest due deliveries that fit. `lease` is 0 where nothing was claimed, `retry_at` then says when to ask
--- again; `lane` is as it stands for this claim.
+-- again; `lane` is as it stands for this claim. `_waited_until` is the lane's `until` that the caller has waited out.
 CREATE OR REPLACE FUNCTION claim_deliveries(
   _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
   _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint, _patience_ms bigint,
+  _waited_until bigint,
   OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
+  OUT carried integer[],
   OUT send_at bigint, OUT probe boolean, OUT retry_at bigint, OUT lane lanes
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off AS $$
@@ -89,17 +92,18 @@ DECLARE
   wave smallint;
   part integer;
   patient bigint := _now - _patience_ms;
-  afters bigint[] := ARRAY[0, -1, greatest(patient, 0), _now + longest_wait()];
+  afters bigint[] := ARRAY[0, -1, greatest(patient, 0), greatest(_now, 0)];
   untils bigint[] := ARRAY[patient, 0, _now, (1::bigint << 62)];
   often boolean;
+  allowed integer;
   one record;
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}';
+  lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; carried := '{}';
   send_at := 0; probe := false; retry_at := 0;
   SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment;
   held := held_until(lane, _now);
-  IF held IS NOT NULL THEN
+  IF held IS NOT NULL AND NOT (held > 0 AND held = _waited_until) THEN
     retry_at := held;
     RETURN;
   END IF;
@@ -108,21 +112,23 @@ BEGIN
     -- one probe and no other: whoever holds the row decides, the next one sees what was decided
     SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment FOR UPDATE;
     held := held_until(lane, _now);
-    IF held IS NOT NULL THEN
+    IF held IS NOT NULL AND NOT (held > 0 AND held = _waited_until) THEN
       retry_at := held;
       RETURN;
     END IF;
     probe := lane.state <> 'open';
     IF probe THEN
-      most := least(most, _probe_events);
+      -- after a pause one delivery alone is risked: a key or an endpoint was refused
+      allowed := CASE WHEN lane.pauses > 0 THEN 1 ELSE _probe_events END;
+      most := least(most, allowed);
     END IF;
   END IF;
   <<lines>>
   FOREACH wave IN ARRAY '{0,1}'::smallint[] LOOP
-    -- each line in its parts: failed a while ago, never tried, failed lately; and waits that reach further than any
-    -- may, which are the work of a clock that jumped
+    -- each line in its parts: failed a while ago, never tried, failed lately; and failed lately by a clock that was
+    -- set back since
     FOR part IN 1 .. 4 LOOP
-      FOR one IN SELECT d.id, d.size, d.tries, d.first_try FROM deliveries d
+      FOR one IN SELECT d.id, d.size, d.tries, d.first_try, d.attempts FROM deliveries d
           WHERE d.environment = _environment AND d.state = 0 AND d.lease IS NULL AND d.priority = wave
             AND d.due_at > afters[part] AND d.due_at <= untils[part]
           ORDER BY d.due_at, d.id LIMIT most FOR UPDATE SKIP LOCKED LOOP
@@ -132,13 +138,14 @@ BEGIN
         IF cardinality(ids) = 0 THEN
           often := one.tries >= _often;
           IF probe AND often THEN
-            most := greatest(1, _probe_events >> least(one.tries - _often + 1, 20));
+            most := greatest(1, allowed >> least(one.tries - _often + 1, 20));
           END IF;
         END IF;
         ids := ids || one.id;
         sizes := sizes || one.size;
         tried := tried || one.tries;
         first_tries := first_tries || one.first_try;
+        carried := carried || one.attempts;
       END LOOP;
     END LOOP;
   END LOOP;
@@ -169,7 +176,7 @@ BEGIN
   IF NOT probe AND lane.state <> 'open' THEN
     -- it was shut while this claim was being made: nothing of it may go out
     PERFORM give_back(lease);
-    lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; send_at := 0;
+    lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; carried := '{}'; send_at := 0;
     retry_at := coalesce(held_until(lane, _now), _now);
     RETURN;
   END IF;
@@ -177,6 +184,18 @@ BEGIN
     UPDATE leases SET epoch = lane.epoch WHERE id = lease;
   END IF;
 END $$;
+
+-- The same for programs of schema version 1.
+CREATE OR REPLACE FUNCTION claim_deliveries(
+  _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
+  _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint, _patience_ms bigint,
+  OUT lease bigint, OUT ids bigint[], OUT sizes integer[], OUT tried integer[], OUT first_tries bigint[],
+  OUT send_at bigint, OUT probe boolean, OUT retry_at bigint, OUT lane lanes
+) LANGUAGE sql AS $$
+  SELECT lease, ids, sizes, tried, first_tries, send_at, probe, retry_at, lane
+    FROM claim_deliveries(_environment, _owner, _events, _payload_bytes, _lease_ms, _rate, _now, _probe_events, _often,
+      _slot_ahead_ms, _lease, _patience_ms, 0::bigint)
+$$;
 
 -- Keep a lease for so long; false when it is gone.
 CREATE OR REPLACE FUNCTION extend_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean, _lease_ms bigint,
@@ -211,7 +230,9 @@ BEGIN
   IF _probe THEN
     SELECT * INTO was FROM lanes WHERE environment = _environment FOR UPDATE;
     IF was.state = 'probing' AND was.epoch = _epoch THEN
-      PERFORM change_lane(_environment, 'waiting', 0, 0, was.cause, false);
+      -- 1 is a time gone by; 0 would keep a paused lane until somebody acts
+      PERFORM change_lane(_environment, CASE WHEN was.pauses > 0 THEN 'paused' ELSE 'waiting' END, 0, 1, was.cause,
+        false);
     END IF;
   END IF;
 END $$;

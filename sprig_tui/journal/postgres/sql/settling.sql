@@ -1,6 +1,6 @@
 -- Settling: what became of claimed deliveries, their requests and their lane.
 
--- `_settlements` is a list of {ids, state, due_at, counts, error, attempt}; state is a number or null (the claim keeps
+-- `_settlements` is a list of {ids, state, due_at, counts, starts_window, error, attempt}; state is a number or null (the claim keeps
 -- them), attempt a number into `_attempts` or null. Returns how many deliveries changed: those still held by the lease.
 CREATE OR REPLACE FUNCTION settle_deliveries(
   _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
@@ -20,6 +20,7 @@ DECLARE
   number integer;
   done integer := 0;
   used integer;
+  starts boolean;
 BEGIN
   PERFORM 1 FROM leases WHERE id = _lease FOR UPDATE;
   FOR one IN SELECT * FROM jsonb_array_elements(_attempts) LOOP
@@ -36,6 +37,8 @@ BEGIN
     attempt_id := noted[(one->>'attempt')::integer + 1];
     started := coalesce((_attempts->((one->>'attempt')::integer)->>'started_at')::bigint, 0);
     used := (attempt_id IS NOT NULL AND (one->>'counts')::boolean)::integer;
+    -- programs of schema version 1 do not say
+    starts := attempt_id IS NOT NULL AND coalesce((one->>'starts_window')::boolean, (one->>'counts')::boolean);
     IF attempt_id IS NOT NULL AND coalesce((one->>'state')::integer, 0) = 0 THEN
       INSERT INTO history(delivery, attempt) SELECT id, attempt_id FROM deliveries
         WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
@@ -51,9 +54,10 @@ BEGIN
         lease = NULL,
         state = (one->>'state')::smallint,
         due_at = CASE WHEN (one->>'state')::integer = 0 THEN greatest(due_at, (one->>'due_at')::bigint) ELSE due_at END,
-        attempts = attempts + used,
+        attempts = attempts + (attempt_id IS NOT NULL)::integer,
         tries = CASE WHEN (one->>'state')::integer = 0 THEN tries + used ELSE tries END,
-        first_try = CASE WHEN (one->>'state')::integer = 0 AND first_try = 0 AND used = 1
+        -- a window that begins in the future is the work of a clock that was set back since
+        first_try = CASE WHEN (one->>'state')::integer = 0 AND starts AND (first_try = 0 OR first_try > started)
           THEN started ELSE first_try END,
         attempt = coalesce(attempt_id, attempt),
         error = one->>'error'

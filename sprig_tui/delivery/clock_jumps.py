@@ -1,0 +1,71 @@
+"""Clock jumps: steps of the wall clock against the monotonic one, noticed while an engine runs.
+
+Retry windows are told by the wall clock, since they outlive a process. A clock that is set, or a machine that slept,
+moves it by a step that nobody waited for; such a step must neither use up a window nor stretch it.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from sprig_tui.clock import Clock
+from sprig_tui.delivery.timing import Timing
+
+LEAST_JUMP_MS = 5_000
+"""Smaller steps are what time servers do all day; they change no window that anybody would notice."""
+
+
+class ClockJump(Struct, frozen=True):
+    """One step of the wall clock."""
+
+    before: int
+    """Wall time that was due when it was noticed, ms."""
+    by: int
+    """How far it went, ms; negative where the clock was set back."""
+
+
+class ClockJumps:
+    """The steps since this was made; `look` is cheap enough for every request."""
+
+    def __init__(self, clock: Clock, timing: Timing) -> None:
+        self._clock = clock
+        self._timing = timing
+        self._offset = self._measured()
+        self.seen: list[ClockJump] = []
+
+    def look(self) -> ClockJump | None:
+        """The jump since the last look, if there was one."""
+        offset = self._measured()
+        by, self._offset = offset - self._offset, offset
+        if abs(by) < LEAST_JUMP_MS:
+            return None
+        jump = ClockJump(self._clock.now() - by, by)
+        self.seen.append(jump)
+        return jump
+
+    def in_present_time(self, moment: int) -> int:
+        """A wall time in ms, noted at any time, as the clock of now would have told it; 0 stays 0."""
+        if not moment or not self.seen:
+            return moment
+        now = self._clock.now()
+        for jump in self.seen:
+            # after a step back the same times come twice: only one that is still to come is surely from before it
+            if moment > now if jump.by < 0 else moment <= jump.before:
+                moment += jump.by
+        return moment
+
+    def _measured(self) -> int:
+        return self._clock.now() - int(self._timing.monotonic() * 1000)
+
+
+def told(jump: ClockJump) -> str:
+    """A jump in words, such as `the clock was set back by 4 m 40 s; waits and retry windows go on as before`."""
+    from sprig_tui.config.durations import format_duration
+
+    span = format_duration(abs(jump.by) // 1000)
+    happened = (
+        f"the clock went forward by {span} (it was set, or the machine slept)"
+        if jump.by > 0
+        else f"the clock was set back by {span}"
+    )
+    return f"{happened}; waits and retry windows go on as before"

@@ -1,0 +1,5 @@
+-- Paused lanes are probed: `pauses` counts them in a row. Those that were paused over a key or an endpoint are probed
+-- from now on; those paused by hand are not.
+ALTER TABLE lanes ADD COLUMN pauses integer NOT NULL DEFAULT 0;
+UPDATE lanes SET until = 1, pauses = 1
+  WHERE state = 'paused' AND (cause LIKE 'write key %' OR cause LIKE 'check the endpoint %');

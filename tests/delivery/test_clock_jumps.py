@@ -1,0 +1,98 @@
+"""A wall clock that is set while an engine runs."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from sprig_tui.delivery.clock_jumps import ClockJumps, told
+from sprig_tui.journal.records import State
+from sprig_tui.segment.sink import Rule, Sink
+
+DAY = 86_400_000
+
+
+async def waiting(bench: Any, engine: Any) -> None:
+    await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
+
+
+@pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
+async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Any, jump: int) -> None:
+    ids = await bench.queue(range(5))
+    faults = [Rule(do="status", status=429, retry_after="30", last=1)]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await waiting(bench, engine)
+        await bench.until(engine.quiet.is_set)
+        bench.time.jump = jump
+        await bench.settled(engine)
+        assert bench.time.seconds < 40
+        assert sink.stats.accepted == 5
+    assert await bench.states(ids) == [State.DELIVERED] * 5
+
+
+async def test_400_days_forward_use_up_no_window(bench: Any) -> None:
+    ids = await bench.queue(range(5))
+    faults = [Rule(do="status", status=429, retry_after="2", last=3)]
+    async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
+        engine.wake()
+        await waiting(bench, engine)
+        bench.time.jump = 400 * DAY
+        await bench.settled(engine)
+        assert sink.stats.requests == 4
+    assert await bench.states(ids) == [State.DELIVERED] * 5
+
+
+async def test_a_window_ends_after_its_real_length_when_the_clock_was_set_back(bench: Any) -> None:
+    ids = await bench.queue([1])
+    async with Sink(clock=bench.time, faults=["429+retry-after=300"]) as sink:
+        async with bench.engine(bench.environment(sink.url), retry_window=3_600.0) as engine:
+            engine.wake()
+            await waiting(bench, engine)
+            bench.time.jump = -400 * DAY
+            await bench.settled(engine)
+        assert 3_600 <= bench.time.seconds < 2 * 3_600
+    assert await bench.states(ids) == [State.FAILED]
+
+
+async def test_a_jump_is_said(bench: Any, caplog: Any) -> None:
+    async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
+        await bench.until(engine.quiet.is_set)
+        bench.time.jump = 2 * DAY
+        with caplog.at_level(logging.WARNING):
+            engine.quiet.clear()
+            engine.wake()
+            await bench.until(engine.quiet.is_set)
+        (jump,) = engine.snapshot().clock_jumps
+    assert jump.by == 2 * DAY
+    assert [record.getMessage() for record in caplog.records] == [told(jump)]
+    assert told(jump) == (
+        "the clock went forward by 2 d (it was set, or the machine slept); waits and retry windows go on as before"
+    )
+
+
+def test_small_steps_are_no_jumps(bench: Any) -> None:
+    jumps = ClockJumps(bench.time, bench.time)
+    for _ in range(100):
+        bench.time.jump += 4_000
+        bench.time.seconds += 1
+        assert jumps.look() is None
+
+
+def test_moments_are_told_by_the_clock_of_now(bench: Any) -> None:
+    jumps = ClockJumps(bench.time, bench.time)
+    bench.time.seconds = 10
+    before = bench.time.now()
+    bench.time.jump += 400 * DAY
+    jumps.look()
+    bench.time.seconds = 20
+    between = bench.time.now()
+    assert jumps.in_present_time(before) == before + 400 * DAY
+    assert jumps.in_present_time(between) == between
+    bench.time.jump -= 400 * DAY
+    jumps.look()
+    bench.time.seconds = 30
+    assert jumps.in_present_time(before) == before
+    assert jumps.in_present_time(between) == between - 400 * DAY
+    assert jumps.in_present_time(bench.time.now()) == bench.time.now()
+    assert jumps.in_present_time(0) == 0
