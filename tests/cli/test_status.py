@@ -53,7 +53,7 @@ def test_lanes_counts_and_age(configured, cli, write, answer):
     cli("send", file, "-e", "development", "--no-wait")
     in_journal(configured, lambda journal: journal.set_lane("development", "paused", "key refused (401)"))
     done = cli("status")
-    assert done.code == 0, "a lane that stands still is no fault of the command"
+    assert done.code == 1, "nothing is sent there until somebody looks"
     [line] = [line for line in done.out.splitlines() if line.startswith("development")]
     assert line.split()[1:6] == ["3", "0", "0", "1", "0"]
     assert line.endswith("paused: key refused (401)")
