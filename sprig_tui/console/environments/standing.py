@@ -76,13 +76,13 @@ def _last(lane: Lane, now: int, *, busy: bool) -> str:
 
 
 def _paused(lane: Lane, now: int, last: str) -> Standing:
-    again = f"; tried again in {left(lane.until, now)}" if lane.until > now else ""
+    again = f" now, or it is tried in {left(lane.until, now)}" if lane.until > now else ""
     if lane.cause.startswith("write key "):
         return Standing(
-            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries now{again}", "bad", last
+            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}", "bad", last
         )
     if lane.cause.startswith("check the endpoint "):
-        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries now{again}", "bad", last)
+        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries again{again}", "bad", last)
     cause = f" ({lane.cause})" if lane.cause and lane.cause != "by hand" else " by hand"
     return Standing("‖", f"paused{cause}; p resumes", "warning", last)
 
