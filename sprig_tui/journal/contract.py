@@ -104,7 +104,7 @@ class Journal(Protocol):
 
     # -- delivery -------------------------------------------------------------------------------------------------
 
-    async def claim(
+    async def claim(  # noqa: PLR0913 - the terms, each by its name
         self,
         environment: str,
         *,

@@ -192,7 +192,7 @@ class PostgresJournal:
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
-    async def claim(
+    async def claim(  # noqa: PLR0913 - see the contract
         self,
         environment: str,
         *,

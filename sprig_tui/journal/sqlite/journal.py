@@ -195,7 +195,7 @@ class SQLiteJournal:
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
-    async def claim(
+    async def claim(  # noqa: PLR0913 - see the contract
         self,
         environment: str,
         *,
