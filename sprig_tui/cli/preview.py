@@ -11,6 +11,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import FILES, command, environment_option, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reading import read_files
+from sprig_tui.cli.wrapping import cells, flowed, padded, wrapped
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 View = Literal["fields", "json", "curl"]
 MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "error": ("✗", "x", "bad")}
 PATH_WIDTH, ORIGIN_WIDTH = 26, 22
-NOTE_WIDTH = 30
-"""Left at least for a note, on a terminal."""
+WIDE_FROM = 84
+"""Columns that path, value and origin need beside each other."""
 
 
 @command("preview")
@@ -62,18 +63,29 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
         detail = route.detail if mapping.withheld is None or not route.environment else mapping.detail
         if as_json:
             output.write_json(_mapping_json(record, mapping, detail))
-        elif view == "json":
-            if mapping.withheld is not None:
-                diagnostics.note(f"would be withheld: {_place(record)}: {detail or mapping.withheld.value}")
-            output.write_lines(_pretty(mapping.body))
         else:
-            lines = _curl(settings, mapping) if view == "curl" else _fields(settings, mapping, detail)
-            output.write_lines([("# " if view == "curl" else "") + _title(record, number), *lines, ""])
+            output.write_lines(_shown(settings, record, mapping, detail, view, number))
     if not number:
         diagnostics.note("the input holds no records")
     elif withheld:
         diagnostics.note(f"{withheld:,} of {number:,} would be withheld")
     return ExitCode.REJECTED if withheld else ExitCode.OK
+
+
+def _shown(settings: Settings, record: Record, mapping: Mapping, detail: str, view: View, number: int) -> Iterator[str]:
+    """The record for people, or for programs that read the call or the command."""
+    if view == "json":
+        if mapping.withheld is not None:
+            diagnostics.note(f"would be withheld: {_place(record)}: {detail or mapping.withheld.value}")
+        yield from _pretty(mapping.body)
+        return
+    if view == "curl":
+        yield from (f"# {line}" for line in _title(record, number))
+        yield from _curl(settings, mapping)
+    else:
+        yield from _title(record, number, output.columns())
+        yield from _fields(settings, mapping, detail)
+    yield ""
 
 
 def _pretty(body: bytes) -> Iterator[str]:
@@ -88,11 +100,10 @@ def _place(record: Record) -> str:
     return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
 
 
-def _title(record: Record, number: int) -> str:
+def _title(record: Record, number: int, columns: int = 0) -> Iterator[str]:
     from sprig_tui.text import one_line
 
-    origin = record.origin.format
-    return output.paint(f"{number}  {one_line(_place(record))}", "strong") + (f"  {origin}" if origin else "")
+    return flowed(((f"{number}  {one_line(_place(record))}", "strong"), (record.origin.format, "")), columns)
 
 
 def _show_unsendable(record: Unsendable, view: View) -> None:
@@ -104,7 +115,10 @@ def _show_unsendable(record: Unsendable, view: View) -> None:
         diagnostics.note(f"would be withheld: {_place(record)}: {detail or record.reason.value}")
         return
     mark = output.paint(output.mark("✗", "x"), "bad")
-    output.write_line(f"{mark} {one_line(_place(record))}  withheld, {record.reason.value}: {one_line(detail)}")
+    said = f"{one_line(_place(record))}  withheld, {record.reason.value}" + (f": {one_line(detail)}" if detail else "")
+    columns = output.columns()
+    first, *more = wrapped(said, columns - 5) if columns else (said,)
+    output.write_lines([f"{mark} {first}", *(f"    {piece}" for piece in more)])
 
 
 def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
@@ -112,45 +126,72 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     from sprig_tui.text import one_line
 
     columns = output.columns()
-    width = min(44, max(18, columns - PATH_WIDTH - ORIGIN_WIDTH - NOTE_WIDTH - 8)) if columns else 44
+    longest = max((len(field.path) for field in mapping.fields), default=0)
     for field in mapping.fields:
-        yield from _field(field, width, columns)
+        yield from _field_narrow(field, columns) if 0 < columns < WIDE_FROM else _field(field, longest, columns)
     counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
-    said = [f"{number} {level}{'s' if number > 1 else ''}" for level, number in counts.items() if number]
-    said.append(f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes")
+    said = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
+    said.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
     if mapping.withheld is not None:
         verdict = f"would be withheld, {mapping.withheld.value}" + (f": {one_line(detail)}" if detail else "")
-        said.append(output.paint(verdict, "warning"))
+        said.append((verdict, "warning"))
     else:
         found = settings.environments[mapping.environment]
-        keyless = output.paint(", which has no write key yet", "warning") if found.write_key is None else ""
-        said.append(output.paint(f"would be sent to {found.name}", "good") + f" ({found.base_url}){keyless}")
+        keyless = ", which has no write key yet" if found.write_key is None else ""
+        said.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
         if detail:
-            said.append(one_line(detail))
-    yield f"  {'  '.join(said)}"
+            said.append((one_line(detail), ""))
+    yield from flowed(said, columns, "  ")
 
 
-def _field(field: FieldTrace, width: int, columns: int) -> Iterator[str]:
-    """One line; a note that the terminal has no room for follows on lines of its own."""
-    from textwrap import wrap
-
+def _field(field: FieldTrace, longest: int, columns: int) -> Iterator[str]:
+    """One line; a note that the terminal has no room for follows on lines of its own. In a pipe nothing is cut."""
     from sprig_tui.cli.log_lines import fit
     from sprig_tui.text import one_line
 
-    symbol, plain, style = MARKS[field.level]
-    mark = output.paint(output.mark(symbol, plain), style)
-    cells = (
-        fit(field.path, PATH_WIDTH),
-        fit(one_line(value_text(field.value)), width),
-        fit(one_line(field.origin), ORIGIN_WIDTH),
-    )
-    line, note = f"{mark} {'  '.join(cells)}", one_line(field.note)
-    used = PATH_WIDTH + width + ORIGIN_WIDTH + 8
-    if columns and used + len(note) > columns:
+    path, value, origin = one_line(field.path), one_line(value_text(field.value)), one_line(field.origin)
+    note = one_line(field.note)
+    path_width = max(PATH_WIDTH, longest)
+    if columns:
+        path_width = min(path_width, max(PATH_WIDTH, columns // 4))
+        width = min(44, max(18, columns - path_width - ORIGIN_WIDTH - 8))
+        texts = [fit(path, path_width), fit(value, width), padded(origin, ORIGIN_WIDTH)]
+    else:
+        texts = [padded(path, path_width), padded(value, 44), padded(origin, ORIGIN_WIDTH)]
+    line = f"{_mark(field)} {'  '.join(texts)}"
+    used = 2 + sum(cells(text) + 2 for text in texts)
+    if columns and used + cells(note) > columns:
         yield line.rstrip()
-        yield from wrap(note, max(20, columns - 1), initial_indent="    ", subsequent_indent="    ")
+        yield from (f"    {piece}" for piece in wrapped(note, columns - 5))
     else:
         yield f"{line}  {note}".rstrip()
+
+
+def _field_narrow(field: FieldTrace, columns: int) -> Iterator[str]:
+    """Path and value, then what is to be said of them: for terminals without room for columns."""
+    from sprig_tui.cli.log_lines import fit
+    from sprig_tui.text import one_line
+
+    path, value = one_line(field.path), one_line(value_text(field.value))
+    room = columns - 3
+    if cells(path) + 2 + min(cells(value), 12) > room:
+        first, *more = wrapped(path, room)
+        yield f"{_mark(field)} {first}"
+        yield from (f"  {piece}" for piece in more)
+        if value:
+            yield f"    {fit(value, room - 2).rstrip()}"
+    else:
+        yield f"{_mark(field)} {path}  {fit(value, room - cells(path) - 2).rstrip()}".rstrip()
+    origin = one_line(field.origin)
+    if path.rpartition(".")[2] == origin:
+        origin = ""  # it says no more than the path
+    told = [(text, style) for text, style in ((origin, "dim"), (one_line(field.note), "")) if text]
+    yield from flowed(told, columns, "    ")
+
+
+def _mark(field: FieldTrace) -> str:
+    symbol, plain, style = MARKS[field.level]
+    return output.paint(output.mark(symbol, plain), style)
 
 
 def value_text(value: Any) -> str:
