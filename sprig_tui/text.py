@@ -9,6 +9,7 @@ shown instead of what a terminal would obey or not show at all:
 - other spaces (no-break, thin ...) as a plain space
 - a zero-width joiner between two emoji is left out, so that the sequence falls into its members: terminals disagree on
   the width of the joined form, and a wrong width breaks the columns beside it
+- of many marks on one letter, which would reach over the lines above and below, four stay, and the rest are counted
 - a variation selector stays behind the one character it selects a form of; a second one is shown, since runs of them
   can carry hidden text
 """
@@ -18,6 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 ELLIPSIS: Final = "…"
@@ -38,8 +40,15 @@ _CONTEXTUAL = re.compile("[\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
+_MOST_MARKS = 4
+"""On one letter; Vietnamese, Hebrew and Arabic need up to three, and Tibetan stacks four."""
+_MANY_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u1aff\u1b00-\u1fff\u20d0-\u20ff\u2c00-\u2fff\ua000-\uabff\ufb1e\ufe20-\ufe2f"
+    f"\U00010000-\U0001efff]{{{_MOST_MARKS + 1}}}"
+)
+"""A quick first look: so many characters in a row from blocks that hold marks."""
 _WHITE = re.compile(r"\s+")
-_TOKEN_START = re.compile(r"⟨(?:U(?:\+[0-9A-F]{0,6})?)?\Z")
+_TOKEN_START = re.compile(r"⟨(?:U(?:\+[0-9A-F]{0,6})?|\+\d*(?: (?:m(?:a(?:r(?:ks?)?)?)?)?)?)?\Z")
 
 
 def printable(text: str, *, limit: int = 0) -> str:
@@ -52,7 +61,36 @@ def printable(text: str, *, limit: int = 0) -> str:
         text = text[: limit + 1]
     if not (text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None)):
         text = _visible(text)
+    if not text.isascii() and _MANY_MARKS.search(text) is not None:
+        text = _stacks().sub(_counted, text)
     return _shortened(text, limit) if cut or 0 < limit < len(text) else text
+
+
+@cache
+def _stacks() -> re.Pattern[str]:
+    """More marks on one letter than are shown; made from the Unicode tables at the first text beyond Latin."""
+    marks = "".join(
+        f"{chr(run[0])}-{chr(run[-1])}" for run in _runs(code for code in range(0x300, 0x1F000) if _is_mark(code))
+    )
+    return re.compile(f"([{marks}]{{{_MOST_MARKS}}})([{marks}]+)")
+
+
+def _runs(codes: Iterable[int]) -> list[list[int]]:
+    found: list[list[int]] = []
+    for code in codes:
+        if found and found[-1][-1] == code - 1:
+            found[-1].append(code)
+        else:
+            found.append([code])
+    return found
+
+
+def _is_mark(code: int) -> bool:
+    return unicodedata.category(chr(code)) in {"Mn", "Me"} and not _is_selector(code) and code not in _BLANK
+
+
+def _counted(found: re.Match[str]) -> str:
+    return f"{found[1]}⟨+{len(found[2]):,} marks⟩"
 
 
 def one_line(text: str, *, limit: int = 0) -> str:

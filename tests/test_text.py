@@ -57,6 +57,9 @@ ALLOWED_SELECTORS = {0xFE0E, 0xFE0F, *range(0xE0100, 0xE01F0)}
         ("a\ufe0f\ufe01\ufe0f", "a\ufe0f⟨U+FE01⟩⟨U+FE0F⟩"),
         ("\ufe0fa", "⟨U+FE0F⟩a"),
         ("[bold]markup[/bold]", "[bold]markup[/bold]"),
+        ("a" + "\u0301" * 4 + "b", "a" + "\u0301" * 4 + "b"),
+        ("a" + "\u0301\u0489" * 600 + "b", "a" + "\u0301\u0489" * 2 + "⟨+1,196 marks⟩b"),
+        ("ก" + "\u0e49" * 9, "ก" + "\u0e49" * 4 + "⟨+5 marks⟩"),
         ("new emoji \U0001fae8", "new emoji \U0001fae8"),
     ],
 )

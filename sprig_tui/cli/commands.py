@@ -226,5 +226,24 @@ environment_option = click.option(
     metavar="ENV",
     help="Environment of records that name none.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+
+
+def _choose_ascii(_: click.Context, __: click.Parameter, value: bool) -> None:
+    from sprig_tui.cli import output
+
+    output.choose_ascii(chosen=value)
+
+
+def json_option(function: Function) -> Function:
+    """`--json`, and `--ascii` beside it."""
+    ascii_option = click.option(
+        "--ascii",
+        is_flag=True,
+        expose_value=False,
+        callback=_choose_ascii,
+        help="With --json: escape every letter beyond ASCII, so that nothing hides.",
+    )
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")(ascii_option(function))
+
+
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -102,8 +101,6 @@ class FileReports:
 
     def _write(self, row: dict[str, object]) -> None:
         if self._as_json:
-            # names on disk are bytes, and need not be UTF-8
-            name = os.fsencode(str(row["file"])).decode(errors="replace")
-            output.write_json({**row, "file": name})
+            output.write_json(row)
             # a reader follows the stream
             output.flush()

@@ -13,6 +13,7 @@ from sprig_tui.cli.journal_moving import copy, migrate
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.address import is_address
+from sprig_tui.text import printable
 
 
 @click.group("journal", cls=Group)
@@ -47,12 +48,12 @@ async def _info(*, as_json: bool) -> int:
             }
         )
         return ExitCode.OK
-    output.write_line(settings.journal_name + ("" if size is None else f"  {size_text(size)}"))
+    output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
         numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
         lane = lanes.get(name)
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
-        output.write_line(f"{name or '(no environment)':<18}{numbers}{standing}")
+        output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
     return ExitCode.OK
 
 

@@ -172,11 +172,13 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
 
 def detail_json(detail: Detail) -> dict[str, Any]:
     """Everything that is known of a delivery; bodies as JSON where they are JSON, else as text."""
+    from sprig_tui.cli.json_text import embedded
+
     return {
         **delivery_json(detail.delivery),
         "history": [_attempt_json(attempt) for attempt in detail.history],
-        "track": _json_or_text(detail.body),
-        "raw": _json_or_text(detail.raw),
+        "track": embedded(detail.body),
+        "raw": embedded(detail.raw),
     }
 
 
@@ -187,18 +189,6 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     found["started_at"] = iso_time(attempt.started_at)
     found["latency_ms"] = round(attempt.latency_ms, 1)
     return found
-
-
-def _json_or_text(data: bytes) -> Any:
-    import msgspec
-
-    if not data:
-        return None
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return data.decode(errors="replace")
-    return msgspec.Raw(data)
 
 
 def detail_lines(detail: Detail) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,7 @@ from typing import Any
 from sprig_tui.cli import style
 from sprig_tui.errors import InputError
 
-_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_ascii_only = [False]
 
 
 class ReaderGoneError(Exception):
@@ -38,17 +36,18 @@ def clear() -> bool:
     return obeyed
 
 
+def choose_ascii(*, chosen: bool) -> None:
+    """Whether JSON escapes every letter beyond ASCII: then nothing in it can hide."""
+    _ascii_only[0] = chosen
+
+
 def write_json(value: Any) -> None:
-    """One JSON value on one line.
+    """One JSON value on one line, as `json_text` makes it; all ASCII where the encoding lacks a letter of it."""
+    from sprig_tui.cli.json_text import json_text
 
-    Control characters beyond ASCII and those that turn the reading direction are escaped: the value is the same,
-    and a terminal stays as it was.
-    """
-    import msgspec
-
-    text = _UNSAFE.sub(_escape, msgspec.json.encode(value).decode())
+    text = json_text(value, ascii_only=_ascii_only[0])
     if _encodable(text) != text:
-        text = _NOT_ASCII.sub(_escape, text)
+        text = json_text(value, ascii_only=True)
     _put(text + "\n")
 
 
@@ -100,8 +99,3 @@ def columns() -> int:
 def _encodable(text: str) -> str:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _escape(match: re.Match[str]) -> str:
-    units = match.group().encode("utf-16-be")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sprig_tui.cli import output
 from sprig_tui.cli.commands import command, json_option
 from sprig_tui.errors import ExitCode
+from sprig_tui.text import printable
 
 
 @command("paths")
@@ -20,5 +21,5 @@ def paths(as_json: bool) -> int:
     if as_json:
         output.write_json(places)
     else:
-        output.write_lines(f"{name:<9}{place}" for name, place in places.items())
+        output.write_lines(f"{name:<9}{printable(place)}" for name, place in places.items())
     return ExitCode.OK

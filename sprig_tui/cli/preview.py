@@ -219,13 +219,15 @@ def _curl(settings: Settings, mapping: Mapping) -> Iterator[str]:
 def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:
     import msgspec
 
+    from sprig_tui.cli.json_text import embedded
+
     return {
         "source": msgspec.structs.asdict(record.origin),
         "environment": mapping.environment or None,
         "withheld": mapping.withheld,
         "detail": detail,
         "bytes": len(mapping.body),
-        "track": msgspec.Raw(mapping.body),
+        "track": embedded(mapping.body),
         "fields": [
             {
                 "path": field.path,

@@ -195,7 +195,7 @@ def _show_in_debug() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         import traceback
 
-        diagnostics.put(traceback.format_exc())
+        diagnostics.lines(traceback.format_exc())
 
 
 def _usage(error: click.UsageError) -> None:

@@ -110,9 +110,9 @@ def _show(request: RequestSeen, *, as_json: bool) -> None:
         from sprig_tui.text import one_line
 
         style = "good" if 200 <= request.status < 300 else "bad"
+        when = output.paint(clock_time(request.at)[11:], "dim")
+        status = output.paint(one_line(f"{request.status or request.fault or '-':<4}"), style)
         parts = [
-            output.paint(clock_time(request.at)[11:], "dim"),
-            output.paint(f"{request.status or request.fault or '-':<4}", style),
             request.path,
             f"{request.events} events  {request.body_bytes:,} bytes",
             f"duplicates {request.duplicates}" if request.duplicates else "",
@@ -121,5 +121,5 @@ def _show(request: RequestSeen, *, as_json: bool) -> None:
             f"retry {request.retry_count}" if request.retry_count else "",
             f"fault {request.fault}" if request.fault else "",
         ]
-        output.write_line("  ".join(one_line(part) if "\x1b" not in part[:1] else part for part in parts if part))
+        output.write_line("  ".join([when, status, *(one_line(part) for part in parts if part)]))
     output.flush()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HARMLESS_FLAGS = frozenset(
     {
+        "--ascii",
         "--count",
         "--csv",
         "--dry-run",

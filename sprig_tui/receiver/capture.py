@@ -14,6 +14,7 @@ from typing import Self
 from starlette.requests import Request
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.text import printable
 
 MOST_FILES = 10_000
 """Kept in one run; a forgotten capture must not fill the disk that the journal stands on."""
@@ -58,7 +59,8 @@ class Capture:
             return
         head = [f"{request.method} {request.url.path} HTTP/{request.scope['http_version']}"]
         head += [f"{name}: {value}" for name, value in request.headers.items() if name not in _SECRET]
-        text = "\r\n".join(head).encode("latin-1", "replace") + b"\r\n\r\n" + body
+        # who looks at it in a terminal is not steered by what a stranger wrote into a header
+        text = "\r\n".join(map(printable, head)).encode("utf-8", "replace") + b"\r\n\r\n" + body
         self._thread.submit(self._write, self.folder / f"{self._stamp}-{os.getpid()}-{number:05}-{status}.http", text)
 
     def _write(self, file: Path, text: bytes) -> None:

@@ -1,0 +1,74 @@
+"""JSON text of any value on one line, whatever bytes are in it: the one way for every `--json`.
+
+Text that was no UTF-8 (paths, arguments; Python holds their bytes as lone surrogates) has those bytes as a backslash,
+an x and two digits each, since JSON can hold no bytes. Stored bytes are embedded as the JSON they are, or as text in
+the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""What a terminal obeys, and what turns the reading direction or is not seen."""
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+
+
+def json_text(value: Any, *, ascii_only: bool = False) -> str:
+    """The value as JSON on one line; control and direction characters beyond ASCII are escaped, with `ascii_only` all.
+
+    Either way the value is the same for whoever parses it.
+    """
+    try:
+        data = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        data = msgspec.json.encode(_readable(value))
+    text = data.decode("utf-8", "replace")
+    return (_NOT_ASCII if ascii_only else _UNSAFE).sub(_escape, text)
+
+
+def embedded(data: bytes) -> msgspec.Raw | str | None:
+    """Stored bytes as a value: the JSON that they are, on one line, else their text; None where there are none."""
+    if not data:
+        return None
+    try:
+        msgspec.json.decode(data)
+        return msgspec.Raw(msgspec.json.format(data, indent=-1))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return data.decode("utf-8", "backslashreplace")
+
+
+def readable(text: str) -> str:
+    """The text with the bytes that were no UTF-8 written out, as Python would."""
+    try:
+        # Bytes that are UTF-8 after all: an ASCII locale hands those over in disguise, too.
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub(_written, text)
+
+
+def _written(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.structs.asdict(value)
+    if isinstance(value, Mapping):
+        return {_readable(key): _readable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_readable(one) for one in value]
+    return value
+
+
+def _escape(match: re.Match[str]) -> str:
+    units = match.group().encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
