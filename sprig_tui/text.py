@@ -19,11 +19,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 ELLIPSIS: Final = "…"
 REDACTED: Final = "[redacted]"
+_SHORTEST_BEGINNING = 8
+"""Characters of a secret at the end of a text that are taken for its beginning."""
+_SHORTEST_CODED = 12
+"""Characters of base64 that are looked for; fewer turn up by chance."""
 
 _ZWJ = 0x200D
 _SELECTORS = frozenset({0xFE0E, 0xFE0F})
@@ -113,19 +117,57 @@ def excerpt(data: bytes | str, limit: int) -> str:
     return printable(data, limit=limit)
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets: as they are, percent-encoded, and as Basic credentials (`base64("KEY:")`)."""
-    import base64
-    from urllib.parse import quote
+def redact(text: str, secrets: Iterable[str], *, instead: str = REDACTED) -> str:
+    """The text without the secrets, in whatever form they came back: call it before the text is cut.
 
-    forms: set[str] = set()
-    for secret in secrets:
-        if secret.strip():
-            raw = secret.encode("utf-8", "surrogatepass")
-            forms |= {secret, quote(raw, safe="")}
-            forms |= {base64.b64encode(raw + tail).decode("ascii").rstrip("=") for tail in (b"", b":")}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, REDACTED)
+    Forms: as they are; with characters percent-encoded or escaped as JSON, Python or HTML do; in base64, as in Basic
+    credentials (`base64("KEY:")`); and their beginning (8 characters or more) where the text was cut already.
+    """
+    held = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
+    for secret in held:
+        text = _forms(secret).sub(instead, text)
+    for secret in held:
+        text = _without_beginning(text, secret, instead)
+    return text
+
+
+@lru_cache(64)
+def _forms(secret: str) -> re.Pattern[str]:
+    import base64
+
+    raw = secret.encode("utf-8", "surrogatepass")
+    coded = {base64.b64encode(raw + tail).decode("ascii").rstrip("=") for tail in (b"", b":")}
+    for before in range(3):
+        # What stays the same whatever stands before and after it: only whole groups of six bits that are the secret's.
+        whole = base64.b64encode(bytes(before) + raw).decode("ascii")
+        coded.add(whole[-(-8 * before // 6) : 8 * (before + len(raw)) // 6])
+    coded |= {form.replace("+", "-").replace("/", "_") for form in coded}
+    ordered = sorted((form for form in coded if len(form) >= _SHORTEST_CODED), key=len, reverse=True)
+    return re.compile("|".join(["".join(map(_written, secret)), *map(re.escape, ordered)]))
+
+
+def _written(letter: str) -> str:
+    """A pattern for all ways to write a character."""
+    code = ord(letter)
+    escaped = [re.escape(letter)]
+    if code <= 0xFFFF:
+        escaped.append(rf"(?i:\\u{code:04x})")
+    if code < 0x100:
+        escaped.append(rf"(?i:\\x{code:02x})")
+    octets = letter.encode("utf-8", "surrogatepass")
+    escaped.append(f"(?i:{''.join(f'%{octet:02x}' for octet in octets)})")
+    escaped.append(rf"(?i:&\#(?:{code}|x0*{code:x});)")
+    return f"(?:{'|'.join(escaped)})"
+
+
+def _without_beginning(text: str, secret: str, instead: str) -> str:
+    """The text without a secret that its end was cut through."""
+    if len(secret) <= _SHORTEST_BEGINNING or secret[:_SHORTEST_BEGINNING] not in text[-len(secret) - 1 :]:
+        return text
+    bare = text.removesuffix(ELLIPSIS)
+    for length in range(len(secret) - 1, _SHORTEST_BEGINNING - 1, -1):
+        if bare.endswith(secret[:length]):
+            return bare[: len(bare) - length] + instead
     return text
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 import unicodedata
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -179,3 +181,43 @@ def test_secrets_are_taken_out_in_every_form_they_travel_in() -> None:
 
 def test_of_two_secrets_the_longer_goes_first() -> None:
     assert redact("abcdef abc", ["abc", "abcdef"]) == f"{REDACTED} {REDACTED}"
+
+
+KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
+WRITTEN = st.sampled_from(
+    [
+        str,
+        lambda c: f"\\u{ord(c):04x}",
+        lambda c: f"\\u{ord(c):04X}",
+        lambda c: f"%{ord(c):02X}",
+        lambda c: f"&#{ord(c)};",
+    ]
+)
+
+
+@given(st.lists(WRITTEN, min_size=len(KEY), max_size=len(KEY)), st.text(max_size=20), st.text(max_size=20))
+def test_a_secret_is_found_however_its_letters_are_written(ways: list[Any], before: str, after: str) -> None:
+    echoed = "".join(way(letter) for way, letter in zip(ways, KEY, strict=True))
+    assert redact(f"{before}<{echoed}>{after}", [KEY]) == f"{before}<{REDACTED}>{after}"
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20), st.booleans())
+def test_a_secret_is_found_within_base64(before: bytes, after: bytes, url_safe: bool) -> None:
+    encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
+    shown = redact(encode(before + KEY.encode() + after).decode(), [KEY])
+    assert REDACTED in shown
+    kept = re.sub(r"[^A-Za-z0-9+/=_-]", "", shown.partition(REDACTED)[0])
+    assert KEY[:12].encode() not in base64.urlsafe_b64decode(
+        kept[: len(kept) // 4 * 4].replace("+", "-").replace("/", "_")
+    )
+
+
+@pytest.mark.parametrize("length", [8, 20, 31])
+def test_a_secret_that_the_end_cut_through_is_taken_out(length: int) -> None:
+    assert redact(f"refused: {KEY[:length]}", [KEY]) == f"refused: {REDACTED}"
+    assert redact(f"refused: {KEY[:length]}{ELLIPSIS}", [KEY]) == f"refused: {REDACTED}"
+
+
+def test_what_is_no_secret_stays() -> None:
+    text = "refused: Zq8T is short, Zq8TaaaaBBBB in the middle stays"
+    assert redact(text, [KEY]) == text

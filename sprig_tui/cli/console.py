@@ -75,6 +75,8 @@ def _run(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **
     running: Any = importlib.import_module(RUNNING)
     commands: Any = importlib.import_module("sprig_tui.console.commands")
     core: Any = importlib.import_module("sprig_tui.console.core")
+    editing: Any = importlib.import_module("sprig_tui.console.payload.editing")
+    editing.clear_left_behind(paths.state_dir)
     sources = core.Sources(paths, load, open_journal, _engine, _warm_up, label, _list_sources)
     result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
     return result

@@ -228,8 +228,8 @@ class FolderSending:
             if name in asked or not entry.digest:  # what is no answer has none
                 return
             if not name and not asked:
-                why = f": {entry.detail}" if entry.reason == Reason.ENVIRONMENT_UNKNOWN else ""
-                raise ConfigError(f"where its first answer goes cannot be told{why}")
+                told = entry.detail if entry.reason == Reason.ENVIRONMENT_UNKNOWN else ""
+                raise ConfigError(f"which environment? {told or 'its first answer names none'}")
             if name and self._deliver and environments[name].write_key is None:
                 raise ConfigError(f"{name} has no write key", hint=f"set one with sprig-tui keys set {name}")
             if name and self._deliver and environments[name].protected and name not in self._consented:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -181,14 +182,38 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
         # The reader has seen enough, as in `sprig-tui log | head`.
         _drop_stdout()
         return ExitCode.OK
+    except OSError as error:
+        _show_in_debug()
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            _end_quietly()
+            diagnostics.fault(
+                "too many files are open at once for what this process is allowed",
+                "raise the limit (ulimit -n 1024, LimitNOFILE in a unit) and run it again; nothing journaled is lost",
+            )
+        else:
+            _say_bug(error)
+        return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - the outer edge: a person gets a sentence, whatever happened
         _show_in_debug()
-        diagnostics.fault(
-            f"unexpected fault: {type(error).__name__}",
-            f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",
-        )
+        _say_bug(error)
         return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _say_bug(error: Exception) -> None:
+    diagnostics.fault(
+        f"unexpected fault: {type(error).__name__}",
+        f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",
+    )
+
+
+def _end_quietly() -> None:
+    """Half made objects complain when they go; the sentence has said it."""
+    if not os.environ.get(DEBUG_VARIABLE):
+        import warnings
+
+        sys.unraisablehook = lambda _: None
+        warnings.simplefilter("ignore")
 
 
 def _show_in_debug() -> None:

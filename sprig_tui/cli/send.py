@@ -107,9 +107,10 @@ def _check_first(
         route = intake.route(first)
         chosen = route.environment or declared
         if not chosen:
-            raise ConfigError(
-                f"where the first answer goes cannot be told: {route.detail}", hint="such as -e development"
-            )
+            if not first.environment and not first.environment_id:
+                example = next((name for name, found in environments.items() if not found.protected), "development")
+                raise ConfigError("which environment? the first answer names none", hint=f"add -e {example}")
+            raise ConfigError(f"which environment? {route.detail}")
     if need_key and chosen and environments[chosen].write_key is None:
         raise ConfigError(
             f"{chosen} has no write key", hint=f"set one with sprig-tui keys set {chosen}, or queue with --no-wait"

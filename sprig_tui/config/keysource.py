@@ -32,8 +32,15 @@ WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
 PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", lint_public_api_token)
 """One for all environments: its variable is the prefix by itself."""
+KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
 PREFIX = WRITE_KEY.prefix
 variable_of = WRITE_KEY.variable_of
+_named: set[str] = set()
+
+
+def named_variables() -> frozenset[str]:
+    """The variables that configs read so far have named for a secret (`write_key_env` and its like)."""
+    return frozenset(_named)
 
 
 def find_key(
@@ -74,6 +81,8 @@ def find_secret(
     a word would use a key that nobody meant.
     """
     notes: list[str] = []
+    if named:
+        _named.add(named)
     for variable in (kind.variable_of(environment), named):
         if variable and environ.get(variable, "").strip():
             return _checked(kind, environ[variable], variable, notes)

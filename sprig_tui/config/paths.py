@@ -40,18 +40,24 @@ class Paths:
 def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """The folders of this system, or the one that SPRIG_TUI_HOME names.
 
-    Raises ConfigError when SPRIG_TUI_HOME is there but cannot be a folder's name.
+    Raises ConfigError when SPRIG_TUI_HOME is there but cannot be a folder's name, and when there is no home.
     """
     if HOME_VARIABLE in environ:
         return in_folder(environ[HOME_VARIABLE])
     import platformdirs
 
     dirs = platformdirs.PlatformDirs("sprig-tui", appauthor=False)
-    return Paths(
-        config_file=Path(dirs.user_config_dir) / "config.toml",
-        journal_file=Path(dirs.user_data_dir) / "journal.db",
-        state_dir=Path(dirs.user_state_dir),
-    )
+    try:
+        places = [Path(place) for place in (dirs.user_config_dir, dirs.user_data_dir, dirs.user_state_dir)]
+    except RuntimeError:
+        places = []
+    # Releases differ in what they do where nobody knows a home: some leave `~` as it is.
+    if not places or not all(place.is_absolute() for place in places):
+        raise ConfigError(
+            "no home folder is known: HOME is not set, and the system knows no user of this number",
+            hint=f"set HOME, or {HOME_VARIABLE} to the folder for config, journal and log",
+        )
+    return Paths(config_file=places[0] / "config.toml", journal_file=places[1] / "journal.db", state_dir=places[2])
 
 
 def in_folder(text: str) -> Paths:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sprig_tui.config.atomically import write_atomically
+from sprig_tui.config.childenv import child_environ
 from sprig_tui.errors import ConfigError
 
 OSC52_BYTES = 74_994
@@ -136,7 +137,7 @@ class Clipboard:
                 stdout=quiet,
                 stderr=quiet,
                 start_new_session=True,
-                env=dict(self._environ),
+                env=child_environ(self._environ),
             )
         except OSError:
             return False

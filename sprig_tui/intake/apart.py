@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from sprig_tui.config.childenv import child_environ
 from sprig_tui.errors import InputError
 from sprig_tui.intake.worker import LENGTH, Order, Part
 
@@ -77,6 +78,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env=child_environ(),
             )
             if process.stdin is None or process.stdout is None:
                 return False

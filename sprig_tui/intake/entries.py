@@ -152,40 +152,49 @@ class Intake:
         by_id = self._by_id.get(sprig_id, "") if sprig_id else ""
         if name and name not in self._environments:
             return Route(
-                "", f"the record names environment {name[:80]}, which is not configured: add it, or correct it"
+                "", f"this record names environment {name[:80]}, and there is none of that name: add it, or correct it"
             )
         if name and by_id and name != by_id:
             return Route(
-                "", f"the record names environment {name}, but its environment id {sprig_id[:80]} is {by_id}'s"
+                "", f"this record names environment {name}, but Sprig environment {sprig_id[:80]} is that of {by_id}"
             )
         own = name or by_id
         if own and self._declared and own != self._declared:
-            said = f"environment id {sprig_id[:80]} is that of {own}" if not name else f"the record names {own}"
-            return Route("", f"{said}, but {self._declared} was declared: send it to {own}")
+            said = f"names {own}" if name else f"is from Sprig environment {sprig_id[:80]}, which is that of {own}"
+            return Route("", f"this record {said}, but you chose {self._declared}: send it to {own}")
         if own:
             return Route(own)
         if not sprig_id:
-            return Route(self._declared or "", "" if self._declared else "no environment is named: declare one with -e")
+            return Route(self._declared or "", "" if self._declared else self._none_named())
         return self._unknown_id(sprig_id[:80])
 
     def _unknown_id(self, sprig_id: str) -> Route:
         if not self._declared:
             return Route(
                 "",
-                f"environment id {sprig_id} belongs to no environment: set sprig_environment_id of the right one,"
-                " or declare one with -e",
+                f"this record names Sprig environment {sprig_id}, which none of yours has: set sprig_environment_id of"
+                f" the right one, or choose one (-e {self._example()})",
             )
         own = self._environments[self._declared].sprig_environment_id
         if own:
             return Route(
                 "",
-                f"environment id {sprig_id} is not that of {self._declared} ({own[:80]}):"
+                f"this record names Sprig environment {sprig_id}, but {self._declared} has {own[:80]}:"
                 " set sprig_environment_id of the environment it belongs to",
             )
         return Route(
             self._declared,
-            f"taken as {self._declared}, which was declared; its environment id {sprig_id} is not configured",
+            f"this record names Sprig environment {sprig_id}, which none of yours has; using your choice, "
+            f"{self._declared}",
         )
+
+    def _none_named(self) -> str:
+        return f"this record names no environment: choose one (-e {self._example()})"
+
+    def _example(self) -> str:
+        """An environment to name in a hint, one where a mistake does the least harm."""
+        usual = "development"
+        return usual if usual in self._environments else next(iter(self._environments), usual)
 
     # -- what it becomes ------------------------------------------------------------------------------------------
 

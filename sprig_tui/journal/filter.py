@@ -28,6 +28,11 @@ FIELDS: tuple[str, ...] = tuple(field for field in get_args(Field) if field != "
 ALIASES = {"state": "status", "environment": "env", "message": "id"}
 """Other words that people try."""
 
+MOST_WORDS = 200
+"""Words and values of lists; databases limit how much a search may hold."""
+LONGEST = 20_000
+"""Characters."""
+
 _WORD = re.compile(r'-?(?:[A-Za-z]+:)?(?:"[^"]*"|[^\s"])+|"')
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _AGE = re.compile(r"(\d+)([smhdw])")
@@ -46,9 +51,17 @@ def parse_filter(text: str, *, now_ms: int) -> Query:
     """
     if text.count('"') % 2:
         raise FilterError("a quote is never closed", position=text.rindex('"'), hint='write it as "two words"')
+    if len(text) > LONGEST:
+        raise FilterError(f"a filter has {LONGEST:,} characters at most", position=LONGEST, hint="use fewer words")
     terms: list[Term] = []
     for match in _WORD.finditer(text):
         terms += _terms(match.group(), match.start(), now_ms)
+        if len(terms) > MOST_WORDS:
+            raise FilterError(
+                f"a filter has {MOST_WORDS} words at most",
+                position=match.start(),
+                hint="use fewer words, or a wider one",
+            )
     return Query(tuple(terms), text.strip())
 
 

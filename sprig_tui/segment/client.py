@@ -22,6 +22,7 @@ from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import PROXY_LOCKED, describe
 from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify
+from sprig_tui.text import redact
 
 MAX_ANSWER_BYTES = 65_536
 """What is read of an answer's body; the connection of a longer one is dropped."""
@@ -201,9 +202,7 @@ class TrackingClient:
         return self._without_key(body.decode(errors="replace"))
 
     def _without_key(self, text: str) -> str:
-        for secret in filter(None, (self._token, self._key, self._key.lower())):
-            text = text.replace(secret, "…")
-        return text
+        return redact(text, (self._token, self._key, self._key.lower()), instead="…")
 
 
 def _answer(

@@ -238,7 +238,7 @@ class PublicApi:
         return WorkspaceError(f"{self._host} answers {answer.status}{told}", hint="check [segment] region")
 
     def _said(self, body: bytes) -> str:
-        return redact(excerpt(errors_in(body)[0], 200), [self._token])
+        return excerpt(redact(errors_in(body)[0], [self._token]), 200)
 
 
 def _version() -> str:

@@ -18,6 +18,7 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import describe
+from sprig_tui.text import redact
 
 RESPONSES = "/v1/responses"
 SURVEYS = "/v1/surveys"
@@ -168,8 +169,8 @@ class SprigClient:
                 host = urlsplit(answered.headers.get("location", "")).hostname or self._host
             except ValueError:
                 host = self._host
-            return f"redirected to {_clean(host)[:100]}"
-        words = _clean(_error_of(body).replace(self._key, "…"))[:200]
+            return f"redirected to {_clean(redact(host, (self._key,), instead='…'))[:100]}"
+        words = _clean(redact(_error_of(body), (self._key,), instead="…"))[:200]
         return f"{status}: {words}" if words else f"http {status}"
 
 

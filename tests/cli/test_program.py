@@ -168,3 +168,53 @@ def test_a_file_is_for_the_console(cli: Run, tmp_path: Path) -> None:
     done = cli("--read-only", str(tmp_path / "answers.jsonl"))
     assert done.code == 2
     assert "the console needs a terminal" in done.err
+
+
+@pytest.mark.parametrize("files", [6, 9])
+def test_too_few_file_descriptors_are_a_sentence(home: Path, write: Run, answer: Run, files: int) -> None:
+    script = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}));"
+        "from sprig_tui.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "send", str(write(answer(1))), "-e", "development", "--no-wait"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "too many files are open at once" in done.stderr
+    assert "ulimit -n" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_usual_limit_of_64_is_enough(home: Path, write: Run, answer: Run) -> None:
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from sprig_tui.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "send", str(write(answer(1))), "-e", "development", "--no-wait"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", ["word " * 1_000, f"id:{'1' * 30_000}", f"env:{','.join(['a'] * 1_000)}"])
+def test_a_filter_of_a_thousand_words_is_a_filter_error(cli: Run, text: str) -> None:
+    done = cli("log", *text.split())
+    assert (done.code, done.out) == (2, "")
+    assert "at most" in done.err
+
+
+def test_which_environment_is_asked_in_a_sentence(cli: Run, write: Run, answer: Run) -> None:
+    done = cli("send", write(answer(1)))
+    assert done.err == "error: which environment? the first answer names none\n  add -e development\n"
+    other = cli("send", write(answer(1, environment_id="env-9", environment="staging")))
+    assert "this record names environment staging, and there is none of that name" in other.err

@@ -78,16 +78,21 @@ def test_every_column_is_filled() -> None:
         # the declaration
         ("development", {}, "development", ""),
         ("development", {"environment_id": ""}, "development", ""),
-        ("development", {"environment_id": "env-9"}, "development", "taken as development"),
+        (
+            "development",
+            {"environment_id": "env-9"},
+            "development",
+            "which none of yours has; using your choice, development",
+        ),
         # withheld
-        (None, {}, "", "declare one with -e"),
-        (None, {"environment_id": "env-9"}, "", "env-9 belongs to no environment: set sprig_environment_id"),
-        ("production", {"environment_id": "env-9"}, "", "env-9 is not that of production (env-prod-1)"),
-        ("development", {"environment_id": "env-prod-1"}, "", "is that of production, but development was declared"),
-        ("production", {"environment": "development"}, "", "names development, but production was declared"),
-        (None, {"environment": "staging"}, "", "names environment staging, which is not configured"),
-        ("production", {"environment": "staging"}, "", "names environment staging, which is not configured"),
-        (None, {"environment": "development", "environment_id": "env-prod-1"}, "", "env-prod-1 is production's"),
+        (None, {}, "", "choose one (-e development)"),
+        (None, {"environment_id": "env-9"}, "", "env-9, which none of yours has: set sprig_environment_id"),
+        ("production", {"environment_id": "env-9"}, "", "env-9, but production has env-prod-1"),
+        ("development", {"environment_id": "env-prod-1"}, "", "which is that of production, but you chose development"),
+        ("production", {"environment": "development"}, "", "names development, but you chose production"),
+        (None, {"environment": "staging"}, "", "names environment staging, and there is none of that name"),
+        ("production", {"environment": "staging"}, "", "names environment staging, and there is none of that name"),
+        (None, {"environment": "development", "environment_id": "env-prod-1"}, "", "env-prod-1 is that of production"),
     ],
 )
 def test_routes(declared: str | None, record: dict[str, str], goes_to: str, says: str) -> None:

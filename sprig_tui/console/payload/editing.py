@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +19,23 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from sprig_tui.config.childenv import child_environ
 from sprig_tui.console.payload.json_view import is_json
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed console left is not told from what another has open
+    fcntl = None  # type: ignore[assignment]
+
 LARGEST = 10_000_000
 """Bytes of an edited payload that are read back."""
+PREFIX = "edit-"
+"""Of folders that editors work in."""
+JUST_MADE_S = 60.0
+"""Seconds in which a folder without a lock may be one that another console is just making."""
 _EDITORS = ("nano", "vim", "vi")
 
 
@@ -103,7 +115,9 @@ async def edit(data: bytes, command: list[str], state_dir: Path) -> bytes | None
     The terminal must be the editor's while this runs; the event loop goes on, and with it the deliveries. Raises
     InputError when the editor cannot be started, ends with a fault, or leaves nothing to read.
     """
+    clear_left_behind(state_dir)
     folder = _make_folder(state_dir)
+    held = _hold(folder)
     try:
         file = folder / ("payload.json" if is_json(data) else "payload.txt")
         _write(file, data)
@@ -112,12 +126,45 @@ async def edit(data: bytes, command: list[str], state_dir: Path) -> bytes | None
         return _read_back(file, data)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def clear_left_behind(state_dir: Path) -> None:
+    """Remove folders whose console was killed while an editor had them: answers do not lie about."""
+    try:
+        folders = [found for found in state_dir.glob(f"{PREFIX}*") if found.is_dir() and not found.is_symlink()]
+    except OSError:
+        return
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            young = time.time() - folder.stat().st_mtime < JUST_MADE_S
+            held = None if young else _hold(folder)
+            if held is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(held)
+
+
+def _hold(folder: Path) -> int | None:
+    """A lock on the folder that ends with this process, however it ends; None where another has it."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _make_folder(state_dir: Path) -> Path:
     try:
         state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="edit-", dir=state_dir))
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=state_dir))
     except OSError as error:
         raise InputError(f"cannot write in {state_dir}: {error.strerror}", hint="check its owner and space") from error
 
@@ -133,7 +180,7 @@ def _write(file: Path, data: bytes) -> None:
 
 async def _run(command: list[str]) -> None:
     try:
-        process = await asyncio.create_subprocess_exec(*command)
+        process = await asyncio.create_subprocess_exec(*command, env=child_environ())
     except OSError as error:
         raise InputError(
             f"the editor {command[0]} cannot be started: {error.strerror}", hint="set VISUAL or EDITOR to one that can"

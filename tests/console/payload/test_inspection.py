@@ -70,7 +70,7 @@ def test_a_protected_environment_is_named_as_one(intake):
     found = inspect_record(read(flat(environment="production")), intake, 0)
     # Declared is development, and the record says otherwise.
     assert found.withheld == "environment-unknown"
-    assert "the record names production, but development was declared" in reason_line(found, ENVIRONMENTS)
+    assert "this record names production, but you chose development" in reason_line(found, ENVIRONMENTS)
 
 
 def test_an_anonymous_record_says_so(intake):
