@@ -20,3 +20,20 @@ class Reason(StrEnum):
     INVALID = "invalid"
     TOO_LARGE = "too-large"
     WITHDRAWN = "withdrawn"
+
+
+_WORDS = {
+    Reason.ANONYMOUS: "no User ID",
+    Reason.TEST_WEBHOOK: "Sprig's test webhook",
+    Reason.NOT_AN_ANSWER: "not an answer",
+    Reason.DELETED: "deleted in Sprig",
+    Reason.ENVIRONMENT_UNKNOWN: "environment unknown",
+    Reason.POSSIBLE_DUPLICATE: "possible duplicate",
+    Reason.NEWER_REVISION: "newer revision",
+    Reason.TOO_LARGE: "too large",
+}
+
+
+def reason_words(reason: str) -> str:
+    """The reason as one would say it; one of another version as it is."""
+    return _WORDS.get(Reason(reason), reason) if reason in set(Reason) else reason

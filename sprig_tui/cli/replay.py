@@ -89,10 +89,12 @@ async def _replay(
 
 def _say(chosen: Chosen, *, as_new: bool) -> None:
     from sprig_tui.cli.log_lines import clock_time
-    from sprig_tui.cli.tally import tally_text
+    from sprig_tui.cli.tally import tally_text, unsendable_text
 
     to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in chosen.environments.items())
     diagnostics.note(f"{chosen.total:,} match: {tally_text(chosen.tally)}{f' ({to})' if to else ''}")
+    if lasting := unsendable_text(chosen.tally):
+        diagnostics.note(lasting)
     for (went, goes), number in chosen.redirected.items():
         diagnostics.note(f"{number:,} went to {went}; a replay goes to {goes}")
     if chosen.ignored_until and not as_new:

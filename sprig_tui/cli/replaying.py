@@ -272,9 +272,10 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_j
                 ],
             }
         )
-    skipped = f", {run.skipped:,} cannot be sent (withheld for good, or still queued)" if run.skipped else ""
+    skipped = f", {run.skipped:,} left as they are (withheld for good, or queued already)" if run.skipped else ""
+    done = "queued as new, under ids of their own" if run.as_new else "queued again"
     if tally or run.skipped or not run.chosen.total:
-        diagnostics.note(f"{run.queued:,} queued again{skipped}; now: {tally_text(tally)}")
+        diagnostics.note(f"{run.queued:,} {done}{skipped}; now: {tally_text(tally)}")
     say_standstills(waited.standstills)
     if stopped:
         diagnostics.note(f"interrupted, nothing is lost: {who_delivers(terms)} goes on with it")

@@ -10,6 +10,9 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
+from sprig_tui.journal.resending import SENDABLE
+from sprig_tui.reasons import reason_words
+from sprig_tui.segment.error_codes import error_sentence
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.ids import IdRanges
@@ -63,6 +66,22 @@ def tally_text(tally: Tally) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
+def unsendable_text(tally: Tally) -> str:
+    """Such as `3 are withheld (no User ID) and can never be sent`; empty where all may be."""
+    lasting = {
+        reason: number
+        for (state, reason), number in sorted(tally.items())
+        if state is State.WITHHELD and reason not in SENDABLE and number
+    }
+    total = sum(lasting.values())
+    if not total:
+        return ""
+    words = ", ".join(
+        reason_words(reason) + (f" {number:,}" if len(lasting) > 1 else "") for reason, number in lasting.items()
+    )
+    return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
+
+
 def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstill, ...] = ()) -> ExitCode:
     """The exit code that these numbers mean."""
     if any(one.why in ("unreachable", "journal") for one in standstills):
@@ -102,7 +121,7 @@ async def say_examples(journal: Journal, ids: IdRanges, state: State) -> None:
         for delivery in page.deliveries:
             if any(first <= delivery.id <= last for first, last in ranges) and (shown := shown + 1) <= SHOWN:
                 where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
-                why = delivery.detail or delivery.reason if state is State.WITHHELD else delivery.error
+                why = delivery.detail or delivery.reason if state is State.WITHHELD else error_sentence(delivery.error)
                 status = f"{delivery.status} " if delivery.status and state is State.FAILED else ""
                 diagnostics.note(f"  {state.value}  {where or delivery.id}  {status}{why}")
         more = page.more and bool(page.deliveries)

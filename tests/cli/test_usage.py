@@ -10,6 +10,8 @@ import pytest
 
 from sprig_tui.cli.program import COMMANDS, program
 from sprig_tui.cli.usage import HARMLESS_FLAGS, nearest_option, secrets_among
+from sprig_tui.reasons import reason_words
+from sprig_tui.segment.error_codes import error_sentence
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]
@@ -188,3 +190,25 @@ def test_ordinary_words_are_no_keys() -> None:
 def test_commands_are_proposed_by_likeness_alone(cli: Run) -> None:
     assert "did you mean send?" in cli("sned").err
     assert all(f"{name}" in cli("zzzz").err for name in COMMANDS)
+
+
+def test_a_replay_says_what_can_never_be_sent_and_what_is_new(
+    cli: Run, configured: object, write: Run, answer: Run
+) -> None:
+    answers = [answer(number, userId=None) for number in range(3)]
+    assert cli("send", write(*answers, answer(9)), "-e", "development", "--no-wait").code == 1
+    counted = cli("replay", "status:withheld", "--dry-run")
+    assert "3 are withheld (no User ID) and can never be sent" in counted.err
+    done = cli("replay", "status:withheld", "--yes")
+    assert "0 queued again, 3 left as they are (withheld for good, or queued already)" in done.err
+    assert "can never be sent" not in cli("replay", "user:acct_9", "--dry-run").err
+
+
+def test_errors_of_segment_are_told_in_sentences() -> None:
+    assert error_sentence("invalid_json") == "Segment could not read the request as JSON (invalid_json)"
+    assert error_sentence("http 418") == "http 418"
+    assert [reason_words(reason) for reason in ("anonymous", "invalid", "of-tomorrow")] == [
+        "no User ID",
+        "invalid",
+        "of-tomorrow",
+    ]

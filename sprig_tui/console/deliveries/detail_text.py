@@ -18,6 +18,7 @@ from sprig_tui.console.payload.raw_view import RawView
 from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
 from sprig_tui.journal.records import Attempt, Delivery, Detail, State
 from sprig_tui.reasons import Reason
+from sprig_tui.segment.error_codes import error_sentence
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.text import one_line
 
@@ -146,7 +147,7 @@ def full_time(milliseconds: int) -> str:
 def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
     word = state_word(one)
     withheld = one.state is State.WITHHELD
-    why = (f"{one.reason}: {one.detail}" if one.detail else one.reason) if withheld else one.error
+    why = (f"{one.reason}: {one.detail}" if one.detail else one.reason) if withheld else error_sentence(one.error)
     yield from _fact("state", word, STATE_STYLES[one.state], width)
     if why:
         yield from _fact("because", why, "", width)

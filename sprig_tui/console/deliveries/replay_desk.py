@@ -72,7 +72,7 @@ class ReplayDesk:
             return []
         finally:
             self._progress("")
-        tell(self._app, outcome(added))
+        tell(self._app, outcome(added, as_new=as_new))
         self._queued()
         return [one for one in added if one.outcome == "new"]
 

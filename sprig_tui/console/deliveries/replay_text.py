@@ -95,15 +95,15 @@ def agreement(wish: Wish) -> str:
     return f"Send {wish.total:,} as new" if wish.as_new else f"Replay {wish.total:,}"
 
 
-def outcome(added: Sequence[Added]) -> str:
-    """What became of a few that were queued again."""
+def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
+    """What became of a few that were queued again, or `as_new`."""
     queued = sum(one.outcome == "new" for one in added)
     left = len(added) - queued
     if not queued:
         return (
             "nothing was queued: " + ("it is" if left == 1 else "they are") + " still queued, or nothing could be sent"
         )
-    return f"{queued:,} queued again" + (
+    return f"{queued:,} {_queued(as_new=as_new)}" + (
         f", {left:,} left as before (still queued, or nothing to send)" if left else ""
     )
 
@@ -136,9 +136,13 @@ def job_end(job: ReplayJob) -> str:
     """What is said when a bulk replay is over."""
     ended = "was cancelled" if job.state == "cancelled" else "is done"
     skipped = f", {job.skipped:,} skipped (still queued, or nothing to send)" if job.skipped else ""
-    return (
-        f"the replay of {one_line(job.filter, limit=60) or 'everything'} {ended}: {job.queued:,} queued again{skipped}"
-    )
+    done = f"{job.queued:,} {_queued(as_new=job.as_new)}"
+    return f"the replay of {one_line(job.filter, limit=60) or 'everything'} {ended}: {done}{skipped}"
+
+
+def _queued(*, as_new: bool) -> str:
+    """A new sending is none of those that were there: nothing was queued again."""
+    return "queued as new" if as_new else "queued again"
 
 
 def _deliveries(number: int) -> str:

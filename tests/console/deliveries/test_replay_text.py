@@ -112,6 +112,7 @@ def test_the_end_of_a_job():
         "the replay of status:failed is done: 90 queued again, 10 skipped (still queued, or nothing to send)"
     )
     assert job_end(job(state="cancelled", skipped=0)) == "the replay of status:failed was cancelled: 90 queued again"
+    assert job_end(job(state="cancelled", skipped=0, as_new=True)).endswith("was cancelled: 90 queued as new")
 
 
 def test_no_filter_is_everything():
