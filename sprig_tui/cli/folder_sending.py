@@ -15,6 +15,7 @@ from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.tally import say_doubtful
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
@@ -196,6 +197,7 @@ class FolderSending:
         except OSError as error:
             self._retry(arrival, InputError(f"cannot be read: {error.strerror}"), reports, so_far)
             return
+        say_doubtful(intake.nobodies, fed.records)
         self._retries.pop(path, None)
         if signature_of(path) == arrival.signature:
             await self._remember(memory, digest, path)

@@ -119,7 +119,7 @@ def _check_first(
 
 def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int:
     from sprig_tui.cli.dry_run import DryRun
-    from sprig_tui.cli.tally import SHOWN, verdict
+    from sprig_tui.cli.tally import SHOWN, say_doubtful, verdict
     from sprig_tui.journal.records import State
 
     found = DryRun()
@@ -138,7 +138,8 @@ def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int
     if not number:
         diagnostics.note("the input holds no records")
     if as_json:
-        output.write_json(found.as_json())
+        output.write_json({**found.as_json(), "doubtful_user_ids": intake.nobodies})
+    say_doubtful(intake.nobodies, number)
     diagnostics.note(found.text())
     tally = found.account.tally
     return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else verdict(tally)

@@ -11,7 +11,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.account import account_of
 from sprig_tui.cli.interrupts import Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
-from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
+from sprig_tui.cli.tally import by_state, say_doubtful, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.delivery.engine import Engine
@@ -130,6 +130,7 @@ class Sending:
             output.write_json(
                 {
                     **account.as_json(),
+                    "doubtful_user_ids": self._intake.nobodies,
                     "interrupted": stopped,
                     "standstills": [
                         {"environment": one.environment, "why": one.why, "cause": one.cause} for one in standstills
@@ -141,6 +142,7 @@ class Sending:
         else:
             diagnostics.note("the input holds no records: nothing to do")
         who = who_delivers(self._terms)
+        say_doubtful(self._intake.nobodies, self._fed.records)
         say_standstills(standstills, who)
         queued = by_state(account.standing)[State.QUEUED]
         if stopped:

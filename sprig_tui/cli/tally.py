@@ -90,6 +90,16 @@ def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstil
     return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
 
 
+def say_doubtful(number: int, records: int) -> None:
+    """Tell of User IDs that stand for nobody (`null`, `N/A` ...): they go out, since only a person can tell."""
+    if number:
+        have = "has" if number == 1 else "have"
+        diagnostics.note(
+            f"{number:,} of {records:,} {have} a User ID that stands for nobody, such as null or N/A:"
+            " sprig-tui preview names them"
+        )
+
+
 def say_standstills(standstills: tuple[Standstill, ...], who: str = "sprig-tui run") -> None:
     """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
     advice = {

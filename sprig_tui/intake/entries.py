@@ -20,6 +20,7 @@ from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.message_id import repeated_message_id, withheld_message_id
+from sprig_tui.segment.nobody import stands_for_nobody
 from sprig_tui.sprig.reading import Responses
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
@@ -75,6 +76,8 @@ class Intake:
                 hint=f"use one of: {', '.join(environments)}" if environments else "add one to the config",
             )
         self.mapper = Mapper(rules)
+        self.nobodies = 0
+        """Entries to be sent, so far, whose User ID stands for nobody, such as `null`."""
         self._reasons: Counter[str] = Counter()
         self._environments = environments
         self._elsewhere = elsewhere_of(environments)
@@ -90,6 +93,7 @@ class Intake:
         """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
         entry = self._unsendable(record) if isinstance(record, Unsendable) else self._response(record, edited)
         self._reasons[entry.reason] += 1
+        self.nobodies += not entry.reason and stands_for_nobody(entry.user_id)
         return entry
 
     @property
@@ -133,8 +137,10 @@ class Intake:
         )
 
     def count(self, entries: Iterable[Entry]) -> None:
-        """Take entries that were made elsewhere into `stats`."""
+        """Take entries that were made elsewhere into `stats` and `nobodies`."""
+        entries = list(entries)
         self._reasons.update(map(_REASON, entries))
+        self.nobodies += sum(not entry.reason and stands_for_nobody(entry.user_id) for entry in entries)
 
     # -- where it goes --------------------------------------------------------------------------------------------
 

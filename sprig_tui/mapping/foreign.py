@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -23,6 +26,13 @@ _ROOM = 50
 NOT_UNICODE = "not_unicode"
 NOT_JSON = "not_json"
 
+NUMBER_TOO_LARGE = "number_too_large"
+_TOO_LARGE = " is more than JSON readers hold (a double, up to 1.8e308)"
+LONG_NUMBER = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}").search
+"""Finds what may be a number beyond a double; it may as well stand in a text."""
+_SHOWN_DIGITS, _SHOWN_KEY = 24, 80
+
+_DOUBLE_BITS = 1_024
 _MAX_BITS = 13_000
 _TEXTS = {
     "user_id": "userId",
@@ -95,6 +105,45 @@ def edited(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
 def skim(raw: Raw | bytes) -> None:
     """Raise ValueError or RecursionError unless this is one JSON value; its strings may yet be no UTF-8."""
     _SKIM.decode(raw)
+
+
+def huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
+    """Numbers of the record that no double holds, each with its path: readers downstream refuse them, or lose them."""
+    faults = [
+        Lint(NUMBER_TOO_LARGE, path, f"a number of {len(str(value))} digits{_TOO_LARGE}")
+        for path, value in (
+            ("properties.surveyId", response.survey_id),
+            ("properties.oldVisitorId", response.old_visitor_id),
+        )
+        if isinstance(value, int) and _DOUBLE_BITS < value.bit_length() <= _MAX_BITS
+    ]
+    for path, raw in (("properties.response", response.response), ("properties.attributes", response.attributes)):
+        if isinstance(raw, Raw) and LONG_NUMBER(raw) is not None:
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(bytes(raw), parse_float=_number, parse_int=_number)
+                faults += [Lint(NUMBER_TOO_LARGE, path + place, said + _TOO_LARGE) for place, said in _huge(value, "")]
+    return tuple(faults)
+
+
+class _Huge(str):
+    """A number beyond a double, as it is written."""
+
+    __slots__ = ()
+
+
+def _number(text: str) -> _Huge | int:
+    return _Huge(text) if math.isinf(float(text)) else 0
+
+
+def _huge(value: object, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, _Huge):
+        yield place, value if len(value) <= _SHOWN_DIGITS else f"a number of {len(value)} digits"
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _huge(inner, f"{place}.{key[:_SHOWN_KEY]}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _huge(inner, f"{place}[{index}]")
 
 
 def fit_for_json(response: StudyResponse) -> tuple[StudyResponse, tuple[Lint, ...]]:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.foreign import Value, edited, fit_for_json, hashed, skim
+from sprig_tui.mapping.foreign import LONG_NUMBER, Value, edited, fit_for_json, hashed, huge_numbers, skim
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
 from sprig_tui.mapping.rows import PATHS, Properties, property_maker, property_rows
 from sprig_tui.mapping.rules import below, check_rules
@@ -21,6 +21,9 @@ from sprig_tui.segment.message_id import message_id, withheld_message_id
 from sprig_tui.segment.timestamps import read_instant, usual_ms
 from sprig_tui.segment.track import Track, encode_track
 from sprig_tui.sprig.records import StudyResponse
+
+_LONG_ID = 1 << 63
+"""Ids up to it are no long numbers."""
 
 
 class Mapper:
@@ -91,8 +94,13 @@ class Mapper:
         # Foreign JSON is copied as it is: a piece that is no value of its own could bring fields into the call.
         answer = bytes(response.response)
         skim(answer)
-        if isinstance(response.attributes, Raw):
-            skim(response.attributes)
+        attributes = response.attributes
+        if isinstance(attributes, Raw):
+            skim(attributes)
+            if LONG_NUMBER(attributes) is not None:
+                faults = (*faults, *huge_numbers(response))
+        if LONG_NUMBER(answer) is not None or (isinstance(response.survey_id, int) and response.survey_id > _LONG_ID):
+            faults = (*faults, *huge_numbers(response))
         if not body.isascii():
             body.decode()
         withheld, detail = None, ""

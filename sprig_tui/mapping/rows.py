@@ -72,7 +72,14 @@ def property_maker(rules: Rules) -> Callable[[StudyResponse], Properties]:
 
     def properties(response: StudyResponse) -> Properties:
         known = catalogue.get(str(response.survey_id), _NO_SURVEY) if catalogue else _NO_SURVEY
-        created = _answered_at(response) if by_answer else response.survey_created_at or known.created_at or UNSET
+        created: Any
+        if by_answer:
+            created = _answered_at(response)
+        else:
+            created = response.survey_created_at or known.created_at or UNSET
+            if created is not UNSET and created.isdigit():
+                instant = read_instant(created)
+                created = created if instant is None else instant.text
         return Properties(
             response.survey_name or known.name or UNSET,
             UNSET if response.survey_id is None or response.survey_id == "" else response.survey_id,
@@ -135,7 +142,8 @@ def _say_created_at(response: StudyResponse, value: Value) -> Said:
     instant = read_instant(value) if isinstance(value, str) else None
     if instant is None or instant.text != value:
         return Said("not an ISO-8601 time", "warning", origin)
-    return Said(origin=origin)
+    written = response.survey_created_at or ""
+    return Said(f"{written} taken as time since 1970" if written.isdigit() else "", origin=origin)
 
 
 def _answered_at(response: StudyResponse) -> Value:

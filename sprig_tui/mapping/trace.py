@@ -115,15 +115,26 @@ def _integrations(rules: Rules) -> FieldTrace:
 
 
 def _with_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
-    found = [one for one in lints if one.path == field.path]
+    inside = (f"{field.path}.", f"{field.path}[")
+    found = [
+        one
+        for one in lints
+        if one.path == field.path or (field.path.startswith("properties.") and one.path.startswith(inside))
+    ]
     if not found:
         return field
     level: Level = "error" if any(one.level == "error" for one in found) else "warning"
     if field.level == "error":
         level = "error"
     return FieldTrace(
-        field.path, field.value, field.origin, _joined([*(one.message for one in found), field.note]), level
+        field.path, field.value, field.origin, _joined([*(_of(one, field.path) for one in found), field.note]), level
     )
+
+
+def _of(lint: Lint, path: str) -> str:
+    """What a lint says, with the place inside the field where it is about one."""
+    place = lint.path.removeprefix(path).removeprefix(".")
+    return f"{place}: {lint.message}" if place else lint.message
 
 
 def _joined(notes: Iterable[str]) -> str:

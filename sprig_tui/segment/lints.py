@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 
 from sprig_tui.segment import discards
 from sprig_tui.segment.limits import MAX_EVENT_BYTES, MAX_MESSAGE_ID, MAX_PROPERTIES
+from sprig_tui.segment.nobody import nobody_note, stands_for_nobody
 from sprig_tui.segment.timestamps import read_instant
 
 NOT_JSON = "not_json"
@@ -29,6 +30,7 @@ TIMESTAMP_INVALID = "timestamp_invalid"
 TIMESTAMP_BEFORE_1970 = "timestamp_before_1970"
 TIMESTAMP_IN_FUTURE = "timestamp_in_future"
 USER_ID_LONG = "user_id_long"
+USER_ID_NOBODY = "user_id_nobody"
 SENT_AT_SET = "sent_at_set"
 RECEIVED_AT_SET = "received_at_set"
 
@@ -105,6 +107,8 @@ def _person(call: dict[str, Raw]) -> Iterator[Lint]:
         elif isinstance(value, str) and len(value) > MAX_USER_ID:
             message = f"{len(value):,} characters; many destinations take {MAX_USER_ID} at most"
             yield Lint(USER_ID_LONG, name, message, "warning")
+        elif isinstance(value, str) and stands_for_nobody(value):
+            yield Lint(USER_ID_NOBODY, name, f"{nobody_note(value)}: is it really this person's id?", "warning")
 
 
 def _event(call: dict[str, Raw]) -> Iterator[Lint]:
@@ -151,7 +155,7 @@ def _times(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
     else:
         instant = read_instant(written) if isinstance(written, str) else None
         found = (
-            Lint(TIMESTAMP_INVALID, "timestamp", "not an ISO-8601 time: Segment would take the time of arrival")
+            Lint(TIMESTAMP_INVALID, "timestamp", "neither an ISO-8601 time nor 10 or 13 digits (s or ms since 1970)")
             if instant is None
             else timestamp_lint(instant.ms, now_ms)
         )

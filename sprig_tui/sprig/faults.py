@@ -28,6 +28,31 @@ _KINDS = {
     "null": "null",
 }
 
+_LONGEST_WORD = 9
+_PYTHON = " instead of {}, as Python prints it (json.dumps writes JSON)"
+_WORDS = {
+    b"NaN": ", which is no number in JSON (Python and pandas write it): it should be null",
+    b"Infinity": ", which is no number in JSON (Python and pandas write it): it should be null",
+    b"undefined": ", which is JavaScript's, and not in JSON: it should be null",
+    b"None": _PYTHON.format("null"),
+    b"True": _PYTHON.format("true"),
+    b"False": _PYTHON.format("false"),
+}
+_CHARACTERS = {
+    b"\xef\xbb\xbf": "a byte-order mark (U+FEFF), as files that were joined have in their middle,",
+    b"\xfe\xff": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
+    b"\xff\xfe": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
+    b"\x1e": "a record separator (U+001E), as JSON text sequences (RFC 7464) have before each record,",
+    b"\0": "a NUL character (U+0000), as padding and a writer that was cut off leave,",
+    b"\x1a": "a control-Z (U+001A), as old Windows programs put at the end,",
+    b"\xc2\xa0": "a no-break space (U+00A0), as copying from a page or a document makes,",
+    b"\xe2\x80\x8b": "a zero-width space (U+200B), as copying from a page makes,",
+    b"\xe2\x80\x9c": "a curly quote (U+201C), as word processors make of a straight one,",
+    b"\xe2\x80\x9d": "a curly quote (U+201D), as word processors make of a straight one,",
+    b"'": "a single quote, as Python and JavaScript print where JSON has double ones,",
+}
+"""What readers stumble over, by the bytes, and what made it."""
+
 
 def invalid(
     raw: bytes, origin: Origin, detail: str, path: str = "", fields: dict[str, Raw] | None = None
@@ -75,13 +100,26 @@ def unreadable(raw: bytes) -> str:
 
 
 def malformed(raw: bytes, error: DecodeError) -> str:
-    """Why a reader found `raw` not to be JSON."""
+    """Why a reader found `raw` not to be JSON; a character that is known to cause this is named, and what makes it."""
     if lone_surrogate(raw):
         return "not valid JSON: half of a surrogate pair stands alone in an escape"
     found = _malformed(str(error))
     if found is None:
         return "not valid JSON: it ends too early"
-    return f"not valid JSON: {found[1]} at byte {int(found[2]) + 1}"
+    at = int(found[2])
+    return f"not valid JSON: {_culprit(raw, at) or found[1]} at byte {at + 1}"
+
+
+def _culprit(raw: bytes, at: int) -> str:
+    """What stands where a reader stopped, if programs are known to put it there; empty where it is anything else."""
+    start = at
+    while start and raw[start - 1 : start].isalpha() and at - start < _LONGEST_WORD:
+        start -= 1  # a reader may stop within a word
+    here = raw[start : start + 2 * _LONGEST_WORD].removeprefix(b"-")
+    for word, said in _WORDS.items():
+        if here.startswith(word) and not here[len(word) : len(word) + 1].isalnum():
+            return f"{word.decode()}{said}"
+    return next((said for text, said in _CHARACTERS.items() if raw.startswith(text, at)), "")
 
 
 def field_fault(error: ValidationError) -> tuple[str, str]:

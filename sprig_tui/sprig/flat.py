@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from sprig_tui.sprig.identity import question_id_of, text_or_none, user_id_of, visitor_ids
+from sprig_tui.sprig.identity import question_id_of, text_or_none, time_of, user_id_of, visitor_ids
 from sprig_tui.sprig.records import Origin, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
 
@@ -26,15 +26,15 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     user_id: int | str | UnsetType | None = UNSET
     external_user_id: int | str | UnsetType | None = UNSET
     question_id: int | str | None = None
-    responded_at: str | UnsetType | None = UNSET
-    timestamp: str | None = None
-    updated_at: str | None = None
-    deleted_at: str | None = None
+    responded_at: int | str | UnsetType | None = UNSET
+    timestamp: int | str | None = None
+    updated_at: int | str | None = None
+    deleted_at: int | str | None = None
     survey_id: int | str | None = None
     survey_uuid: str | None = None
     survey_name: str | None = None
-    survey_created_at: str | UnsetType | None = UNSET
-    created_at: str | None = None
+    survey_created_at: int | str | UnsetType | None = UNSET
+    created_at: int | str | None = None
     visitor_id: int | str | None = None
     old_visitor_id: int | str | UnsetType | None = UNSET
     email: str | None = None
@@ -68,15 +68,15 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     attributes, reserved, _ = lift_attributes(record.attributes, "attributes")
     email = text_or_none(record.email)
     visitor, old_visitor, notes = visitor_ids(record.visitor_id, _id(record.old_visitor_id))
-    survey_created_at = _text(record.survey_created_at) or record.created_at
+    survey_created_at = _time(record.survey_created_at) or time_of(record.created_at)
     return StudyResponse(
         origin,
         raw,
         _paths(
             "responseGroupUid" if by_uid else "responseGroupId",
             "externalUserId" if external and not user else "userId",
-            "respondedAt" if _text(record.responded_at) or not record.timestamp else "timestamp",
-            "surveyCreatedAt" if _text(record.survey_created_at) or not record.created_at else "createdAt",
+            "respondedAt" if _time(record.responded_at) or not record.timestamp else "timestamp",
+            "surveyCreatedAt" if _time(record.survey_created_at) or not record.created_at else "createdAt",
             "email" if email or not reserved else 'attributes["!email"]',
             "oldVisitorId" if _id(record.old_visitor_id) or old_visitor is None else "visitorId",
             "surveyUuid" if record.survey_uuid else "surveyId",
@@ -88,9 +88,9 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
         question_id_of(record.question_id),
         user or external,
         f"externalUserId = {external}" if user and external and external != user else "",
-        _text(record.responded_at) or record.timestamp,
-        record.updated_at,
-        record.deleted_at,
+        _time(record.responded_at) or time_of(record.timestamp),
+        time_of(record.updated_at),
+        time_of(record.deleted_at),
         record.survey_uuid or record.survey_id,
         record.survey_name,
         survey_created_at,
@@ -123,6 +123,10 @@ def _id(value: int | str | UnsetType | None) -> int | str | None:
 
 def _text(value: str | UnsetType | None) -> str | None:
     return None if value is UNSET else value
+
+
+def _time(value: int | str | UnsetType | None) -> str | None:
+    return None if value is UNSET else time_of(value)
 
 
 @lru_cache(maxsize=256)

@@ -54,6 +54,15 @@ def question_id_of(value: int | str | None) -> str:
     return "" if value is None else str(value)
 
 
+def time_of(value: int | str | None) -> str | None:
+    """A time as its source wrote it.
+
+    The rule for all times: ISO-8601 text, or the seconds or milliseconds since 1970 as a whole number of 10 or 13
+    digits, be it a number or text. Which of these it is, the mapping finds out.
+    """
+    return str(value) if isinstance(value, int) else value
+
+
 def text_or_none(value: str | None) -> str | None:
     """Trimmed text; None where nothing is left."""
     return value.strip() or None if value else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 from msgspec import DecodeError, Raw, ValidationError
 
 from sprig_tui.reasons import Reason
@@ -28,6 +29,13 @@ def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAUL
     `origin.name` and `origin.line` (0 for none) name the document. Blank input yields nothing; nothing is raised.
     """
     base = max(origin.line, 1)
+    if raw[:1] in _MARKED:
+        raw, note = _unmarked(raw)
+        if note:
+            yield from (
+                _noted(record, note) for record in parse_document(raw, origin, max_record_bytes=max_record_bytes)
+            )
+            return
     if len(raw) <= max_record_bytes:
         response = quick_record(raw, origin.name, origin.line, origin.path)
         if response is not None:
@@ -36,6 +44,25 @@ def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAUL
     for piece in split_document(raw, max_record_bytes):
         line = base + piece.line - 1 if origin.line else 0
         yield read_piece(piece, origin.name, line, origin.path)
+
+
+_MARKED = frozenset({b"\xef", b"\x1e"})
+_MARKS = {
+    b"\xef\xbb\xbf": "a byte-order mark (U+FEFF) before it was passed over: were files joined?",
+    b"\x1e": "a record separator (U+001E) before it was passed over (JSON text sequence, RFC 7464)",
+}
+
+
+def _unmarked(raw: bytes) -> tuple[bytes, str]:
+    """The document without what may stand before one without changing it, and what that was; empty for nothing."""
+    for mark, note in _MARKS.items():
+        if raw.startswith(mark):
+            return raw.lstrip(mark) if len(mark) == 1 else raw.removeprefix(mark), note
+    return raw, ""
+
+
+def _noted(record: Record, note: str) -> Record:
+    return msgspec.structs.replace(record, notes=(*record.notes, note)) if isinstance(record, StudyResponse) else record
 
 
 def quick_record(raw: bytes, name: str, line: int, path: str = "") -> StudyResponse | None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from sprig_tui.sprig.identity import is_number, question_id_of, text_or_none, user_id_of, visitor_ids
+from sprig_tui.sprig.identity import is_number, question_id_of, text_or_none, time_of, user_id_of, visitor_ids
 from sprig_tui.sprig.records import Origin, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
 
@@ -32,9 +32,9 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     visitor_uuid: str | None = None
     external_user_id: int | str | None = None
     partner_anonymous_id: int | str | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
-    deleted_at: str | None = None
+    created_at: int | str | None = None
+    updated_at: int | str | None = None
+    deleted_at: int | str | None = None
     visitor_snapshot: _Snapshot | None = None
     visitor_snapshots: _Snapshot | None = None
     event_type: Raw | UnsetType = UNSET
@@ -85,9 +85,9 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
         question_id_of(record.question_id),
         user,
         _hint(user, key, snapshot, record.partner_anonymous_id),
-        record.created_at,
-        record.updated_at,
-        record.deleted_at,
+        time_of(record.created_at),
+        time_of(record.updated_at),
+        time_of(record.deleted_at),
         record.survey_uuid or record.survey_id,
         record.survey_name,
         None,  # when the survey was created: only the catalogue knows

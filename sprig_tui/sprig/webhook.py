@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from sprig_tui.sprig.identity import question_id_of, text_or_none, user_id_of, visitor_ids
+from sprig_tui.sprig.identity import question_id_of, text_or_none, time_of, user_id_of, visitor_ids
 from sprig_tui.sprig.records import Origin, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
 
@@ -33,10 +33,10 @@ class _Answer(Struct, rename="camel", kw_only=True, gc=False):
     response: Raw
     event_type: str | None = None
     environment_id: str | None = None
-    created_at: str | None = None
-    timestamp: str | None = None
-    updated_at: str | None = None
-    deleted_at: str | None = None
+    created_at: int | str | None = None
+    timestamp: int | str | None = None
+    updated_at: int | str | None = None
+    deleted_at: int | str | None = None
     survey_id: int | str | None = None
     survey_uuid: str | None = None
     survey_name: str | None = None
@@ -84,9 +84,9 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
         question_id_of(body.question_id),
         user,
         "" if user or not body.external_user_id else f"externalUserId = {body.external_user_id}",
-        body.created_at or body.timestamp,
-        body.updated_at,
-        body.deleted_at,
+        time_of(body.created_at or body.timestamp),
+        time_of(body.updated_at),
+        time_of(body.deleted_at),
         body.survey_uuid or body.survey_id,
         body.survey_name,
         None,  # when the survey was created: only the catalogue knows

@@ -31,6 +31,7 @@ def test_all_delivered_is_zero_and_stdout_is_one_object(
         "queued": 0,
         "reasons": {},
         "queued_before": {"delivered": 0, "failed": 0, "withheld": 0, "queued": 0},
+        "doubtful_user_ids": 0,
         "interrupted": False,
         "standstills": [],
     }
@@ -277,3 +278,12 @@ def test_the_numbers_of_a_file_with_repeats_add_up(
     assert "3 records, 1 of them a repeat: 2 delivered\n" in first.err
     again = cli("send", write(answer(1), answer(2), answer(1), answer(3)), "-e", "development")
     assert "4 records, 3 of them known from before: 1 delivered\n" in again.err
+
+
+def test_user_ids_of_nobody_are_counted(configured, cli, write, answer):
+    file = write(*(answer(number, userId=user) for number, user in enumerate(["null", "acct_1", "#REF!", None])))
+    dry = cli("send", file, "-e", "development", "--dry-run", "--json")
+    assert dry.json["doubtful_user_ids"] == 2
+    done = cli("send", file, "-e", "development", "--json")
+    assert done.json["doubtful_user_ids"] == 2
+    assert "2 of 4 have a User ID that stands for nobody, such as null or N/A" in done.err

@@ -1,0 +1,57 @@
+"""User ids that stand for nobody: what programs and spreadsheets write where there is none, or broke one."""
+
+from __future__ import annotations
+
+import re
+
+_NOTHING = frozenset(
+    {
+        *(
+            "null",
+            "(null)",
+            "<null>",
+            "undefined",
+            "none",
+            "nil",
+            "nan",
+            "n/a",
+            "na",
+            "void",
+            "empty",
+            "blank",
+            "unknown",
+        ),
+        *("anonymous", "guest", "[object object]", "true", "false", "0", "-1", "?"),
+        *("#ref!", "#n/a", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#error!", "#####"),
+        *("00000000-0000-0000-0000-000000000000", "user_id", "userid", "externaluserid"),
+    }
+)
+_LONGEST = 40
+_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}").fullmatch
+"""A long number as spreadsheets show it: the digits that told people apart are gone."""
+_TEMPLATE = re.compile(r"\{\{.*\}\}|\$\{.*\}|%[A-Za-z_]+%|<%.*%>").fullmatch
+"""A placeholder that nobody filled in."""
+_SOMETHING = re.compile(r"[^\W_]").search
+
+
+def stands_for_nobody(user_id: str) -> bool:
+    """Whether a User ID is one that many people would share, such as `null`, `N/A`, `#REF!` or a lone U+200B.
+
+    It is a person's word whether that is so: such an id is sent all the same, with a note.
+    """
+    if len(user_id) > _LONGEST:
+        return False
+    if _SOMETHING(user_id) is None:
+        return True
+    return user_id.lower() in _NOTHING or _ROUNDED(user_id) is not None or _TEMPLATE(user_id) is not None
+
+
+def nobody_note(user_id: str) -> str:
+    """What is odd about an id that stands for nobody, in words."""
+    if _ROUNDED(user_id) is not None:
+        return "a long number that a spreadsheet rounded, so that it stands for many"
+    if _TEMPLATE(user_id) is not None:
+        return "a placeholder that was not filled in"
+    if _SOMETHING(user_id) is None and not user_id.isascii():
+        return "no letter and no digit in it, such as characters that cannot be seen"
+    return "stands for nobody"
