@@ -11,10 +11,13 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import Command, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.errors import ConfigError, ExitCode
-from sprig_tui.journal.address import is_address, shown
+from sprig_tui.journal.address import has_password, is_address, password_fault, shown
 
 if TYPE_CHECKING:
     from sprig_tui.journal.postgres.copying import Copied, Progress
+
+
+_ELSEWHERE = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"
 
 
 @click.command("migrate", cls=Command, short_help="Make or upgrade the schema of a journal on PostgreSQL.")
@@ -92,5 +95,11 @@ def _shared(url: str | None) -> str:
         raise ConfigError(
             f"{shown(place)} is no address of a PostgreSQL database",
             hint="give postgresql://user@host/database, or set journal.url in the config",
+        )
+    if fault := password_fault(place):
+        raise ConfigError(f"the address {shown(place)} cannot be used: {fault}", hint=_ELSEWHERE)
+    if url is not None and has_password(place):
+        diagnostics.warning(
+            "the password stands in the command line, where everybody on this machine can read it", _ELSEWHERE
         )
     return place

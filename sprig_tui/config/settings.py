@@ -35,7 +35,7 @@ from sprig_tui.config.sections import (
 )
 from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.address import is_address, shown
+from sprig_tui.journal.address import is_address, password_fault, shown
 from sprig_tui.mapping.records import Rules, Survey
 
 JOURNAL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
@@ -288,6 +288,8 @@ def _address(text: str, where: str) -> str:
             f"{where} is no address of a PostgreSQL database",
             hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',
         )
+    if fault := password_fault(text):
+        raise ConfigError(f"{where} cannot be used: {fault}", hint="or keep the password in a file: see PGPASSFILE")
     return text
 
 

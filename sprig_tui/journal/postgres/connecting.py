@@ -15,30 +15,18 @@ from sprig_tui.errors import JournalError, JournalLostError, JournalUnreachableE
 from sprig_tui.journal.address import session_attributes, shown
 from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
+from sprig_tui.journal.postgres.session import ANSWER_S, AT_CONNECT, begin_session, refuse_shared_sessions
 
 CONNECTIONS = 6
 """At most, for each process; one more listens, and one may be on its way."""
 CONNECT_S = 10.0
 PATIENCE_S = 15.0
 """Seconds to wait for a connection of the pool to come free."""
-ANSWER_S = 60.0
-"""Seconds that a statement may take."""
 _CLOSE_S = 5.0
+_SECOND_S = 2.0
+"""Seconds to wait for a second connection, which opening a journal can do without."""
 _CLOCK_EVERY_S = 60.0
 _IDENTITY = f"SELECT uuid FROM {schema.SCHEMA}.identity"
-
-SETTINGS = {
-    "application_name": "sprig-tui",
-    "search_path": schema.SCHEMA,
-    "timezone": "UTC",
-    "jit": "off",
-    # what is read after a lock was waited for must be what stands there then
-    "default_transaction_isolation": "read committed",
-    # whoever stops in the middle of a transaction must not hold up the others
-    "idle_in_transaction_session_timeout": "10000",
-    "lock_timeout": "20000",
-    "statement_timeout": str(int(ANSWER_S * 1000)),
-}
 
 
 class ServerClock:
@@ -93,7 +81,7 @@ class Server:
                 max_size=CONNECTIONS,
                 timeout=CONNECT_S,
                 command_timeout=ANSWER_S + 5.0,
-                server_settings=SETTINGS,
+                server_settings=AT_CONNECT,
                 target_session_attrs=session_attributes(self.url),
                 init=self._begun,
                 reset=_as_it_is,
@@ -104,6 +92,7 @@ class Server:
             raise journal_error(error, self.url) from error
         try:
             async with self.connection() as connection:
+                await self._refuse_shared_sessions(connection)
                 await schema.check(connection, self.url, copying=self._copying)
                 self._identity = await connection.fetchval(_IDENTITY)
         except ValueError as error:
@@ -114,6 +103,7 @@ class Server:
             raise
 
     async def _begun(self, connection: asyncpg.Connection) -> None:
+        await begin_session(connection)
         if self._connected is not None:
             self._connected()
         if self._identity and await connection.fetchval(_IDENTITY) != self._identity:
@@ -121,6 +111,17 @@ class Server:
                 f"another journal took the place of {shown(self.url)} while it was in use: nothing is stored or sent"
                 " any more. Start sprig-tui again to go on with the one that is there now"
             )
+
+    async def _refuse_shared_sessions(self, connection: asyncpg.Connection) -> None:
+        assert self._pool is not None  # noqa: S101 - it was just made
+        try:
+            other = await self._pool.acquire(timeout=_SECOND_S)
+        except OF_THE_DRIVER:
+            return  # a crowded server: whoever shares sessions is found out at the first statement that fails for it
+        try:
+            await refuse_shared_sessions(connection, other, self.url)
+        finally:
+            await self._give_back(other)
 
     async def close(self) -> None:
         """Let statements on their way finish for a moment, then let go."""

@@ -19,7 +19,7 @@ from sprig_tui.errors import (
     JournalUnreachableError,
     JournalVersionError,
 )
-from sprig_tui.journal.address import scrubbed, shown
+from sprig_tui.journal.address import has_password, password_fault, scrubbed, shown
 
 OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 """Everything that talking to a server raises; a cancelled task is none of them."""
@@ -30,6 +30,14 @@ PASSING = (
     asyncpg.UniqueViolationError,
 )
 """Two transactions met; the same again finds what the other did."""
+
+
+SHARED_SESSION = (
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.ProtocolViolationError,
+)
+"""What comes of a pooler that gives each transaction another session of the server."""
 
 
 class _Meaning(NamedTuple):
@@ -47,6 +55,12 @@ _MEANINGS = (
         JournalReadOnlyError,
         "the journal {place} refuses this user: {why}",
         "check user and password: in the URL, in the file that PGPASSFILE names, or in PGPASSWORD",
+    ),
+    _Meaning(
+        SHARED_SESSION,
+        JournalError,
+        "the journal {place} is behind a pooler that shares sessions (PgBouncer in transaction or statement mode)",
+        "set pool_mode = session for this database in pgbouncer.ini, or give the server's own address",
     ),
     _Meaning(
         (asyncpg.exceptions.ClientConfigurationError,),
@@ -153,10 +167,17 @@ def journal_error(error: BaseException, url: str) -> JournalError:
     return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
 
 
+def pooler_error(url: str) -> JournalError:
+    """The JournalError for a pooler that shares sessions of the server."""
+    meaning = next(one for one in _MEANINGS if one.classes is SHARED_SESSION)
+    return meaning.error(meaning.message.format(place=shown(url)), hint=meaning.hint)
+
+
 def address_error(error: ValueError, url: str) -> JournalError:
-    """The JournalError for an address that the driver cannot read."""
+    """The JournalError for an address that the driver cannot read; its own words may hold half a password."""
+    why = password_fault(url) or ("it cannot be read" if has_password(url) else _words(error))
     return JournalError(
-        f"the address of the journal {shown(url)} cannot be used: {scrubbed(_words(error), url)}",
+        f"the address of the journal {shown(url)} cannot be used: {why}",
         hint="write it as postgresql://user@host:5432/database?sslmode=verify-full",
     )
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 import asyncpg
 
 from sprig_tui.journal.address import session_attributes
-from sprig_tui.journal.postgres.connecting import CONNECT_S, SETTINGS
+from sprig_tui.journal.postgres.connecting import CONNECT_S
 from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, journal_error
+from sprig_tui.journal.postgres.session import AT_CONNECT
 from sprig_tui.journal.records import Notice
 
 CHANNEL = "sprig_tui"
@@ -69,7 +70,7 @@ class Listener:
             self._url,
             timeout=CONNECT_S,
             command_timeout=CONNECT_S,
-            server_settings=SETTINGS,
+            server_settings=AT_CONNECT,
             target_session_attrs=session_attributes(self._url),
         )
         try:

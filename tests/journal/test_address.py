@@ -1,0 +1,62 @@
+"""Addresses of shared journals: what of them may be seen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.journal.address import has_password, password_fault, scrubbed, shown
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql://sprig@db.example:5432/journal", "postgresql://sprig@db.example:5432/journal"),
+        ("postgres://sprig:geheim@db.example/journal?sslmode=require", "postgres://sprig@db.example/journal"),
+        ("postgresql:///journal", "postgresql:///journal"),
+        ("postgresql://one,two:5433/journal", "postgresql://one,two:5433/journal"),
+        ("postgresql://sprig:ge/heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://sprig:12/heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://sprig:ge#heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://sprig:ge?heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://sprig:g@e/heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://sprig:ge[heim@db.example/journal", "postgresql://sprig@db.example/journal"),
+        ("postgresql://db.example/journal?password=ge@heim", "postgresql://…"),
+        ("postgresql://sp/rig:geheim@db.example/journal", "postgresql://…"),
+        ("/var/lib/journal.db", "/var/lib/journal.db"),
+    ],
+)
+def test_what_is_shown(url: str, seen: str) -> None:
+    assert shown(url) == seen
+
+
+secrets = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), min_size=6, max_size=20)
+
+
+@given(secrets, st.sampled_from(["", "?sslmode=require", "?password=abc"]))
+def test_no_password_is_ever_shown(password: str, options: str) -> None:
+    url = f"postgresql://sprig:SEC{password}RET@db.example:5432/journal{options}"
+    assert "SEC" not in shown(url)
+    assert "RET" not in shown(url)
+    assert has_password(url)
+    assert password not in scrubbed(f"could not read {url!s}", url)
+
+
+@given(secrets)
+def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> None:
+    fault = password_fault(f"postgresql://sprig:{password}@db.example/journal")
+    cut = {one for one in "/?#" if one in password}
+    if fault:
+        assert all(f"{one} as %{ord(one):02X}" in fault for one in cut)
+        assert len(password) < 7 or password not in fault
+
+
+@pytest.mark.parametrize("character", "/?#")
+def test_what_to_write_instead(character: str) -> None:
+    assert password_fault(f"postgresql://sprig:ge{character}heim@db.example/journal") == (
+        f"its password is cut off at the first {character}: write {character} as %{ord(character):02X}"
+    )
+
+
+def test_options_with_an_at_sign_are_no_password() -> None:
+    assert not password_fault("postgresql://sprig:geheim@db.example:5432/journal?options=a@b")
+    assert not password_fault("postgresql://sprig@db.example:5432/journal?application_name=a@b")
