@@ -15,6 +15,7 @@ from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ConfigError, ExitCode
+from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sprig_tui.serving.server import Listening
 
 PORT = 8722
+STOP_S = 6.0
+"""For what is on the wire when a stop is asked for: Docker kills after 10 s. What is broken off is queued again."""
 
 
 @command("listen")
@@ -38,6 +41,12 @@ PORT = 8722
 @click.option("--no-engine", is_flag=True, help="Only receive; others deliver.")
 @click.option("--max-body", type=click.IntRange(1_000, 10_000_000), metavar="BYTES", help="Longest body (1,000,000).")
 @click.option("--max-connections", type=click.IntRange(1, 20_000), metavar="N", help="At once (500).")
+@click.option(
+    "--idle-timeout",
+    type=DURATION,
+    metavar="DURATION",
+    help="Close connections that bring nothing for so long (75s); longer than a proxy in front keeps them.",
+)
 @click.option("--capture", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep raw requests, without tokens.")
 @click.option(
     "--status-every", type=DURATION, default=30.0, show_default="30s", help="A status line so often; 0: never."
@@ -55,6 +64,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
     no_engine: bool,
     max_body: int | None,
     max_connections: int | None,
+    idle_timeout: float | None,
     capture: Path | None,
     status_every: float,
     print_unit: bool,
@@ -77,14 +87,18 @@ def listen(  # noqa: PLR0913 - one parameter per option
         files = [file for file in (certfile, keyfile, capture) if file is not None]
         output.write_line(unit_text(RECEIVES, files=files, writes=capture).rstrip())
         return ExitCode.OK
+    import msgspec
+
     from sprig_tui.receiver.limits import Limits
     from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context
 
     settings = open_settings()
-    given = {"body_bytes": max_body, "connections": max_connections}
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
+    limits = msgspec.structs.replace(Limits(), **{name: value for name, value in given.items() if value is not None})
     allow_files(limits.connections)
     tls = tls_context(certfile, keyfile) if certfile else None
+    if tls is not None:
+        _say_key_mode(keyfile or certfile)
     bound = bind(host, port)
     with bound:
         _say_tokens(settings, trusting=bound_to_loopback(bound))
@@ -98,8 +112,8 @@ def _say_tokens(settings: Settings, *, trusting: bool) -> None:
     if trusting:
         if without:
             diagnostics.warning(
-                f"webhooks for {', '.join(without)} need no token: who reaches this address may send",
-                f"behind a proxy that is everyone; sprig-tui keys token {without[0]} --generate makes one",
+                f"webhooks for {', '.join(without)} need no token: every program on this machine may send",
+                f"a proxy in front needs one to hand on what it gets; sprig-tui keys token {without[0]} --generate",
             )
     elif len(without) == len(settings.environments):
         raise ConfigError(
@@ -110,6 +124,35 @@ def _say_tokens(settings: Settings, *, trusting: bool) -> None:
         diagnostics.warning(
             f"webhooks for {', '.join(without)} are refused: no token is set",
             f"sprig-tui keys token {without[0]} --generate makes one",
+        )
+    if not trusting:
+        _say_short_tokens(settings)
+
+
+def _say_short_tokens(settings: Settings) -> None:
+    from sprig_tui.config.tokenlint import SHORTEST
+
+    short = [
+        name
+        for name, found in settings.environments.items()
+        if found.webhook_token is not None and 0 < len(found.webhook_token.reveal()) < SHORTEST
+    ]
+    if short:
+        diagnostics.warning(
+            f"the webhook token of {', '.join(short)} is short enough to be guessed, and strangers reach this address",
+            f"sprig-tui keys token {short[0]} --generate makes one that is not",
+        )
+
+
+def _say_key_mode(file: Path | None) -> None:
+    """Warn of a private key that others on this machine can read."""
+    import os
+    import stat
+
+    if file is not None and os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        diagnostics.warning(
+            f"others on this machine can read the private key in {printable(str(file))}",
+            "chmod 600 makes it its owner's alone",
         )
 
 
@@ -215,11 +258,12 @@ def _say_start(up: Listening, engine: Engine | None) -> None:
 
 
 async def _wind_down(up: Listening, engine: Engine | None) -> bool:
-    """Answer what was accepted, then let requests to Segment finish."""
-    from sprig_tui.cli.sending import DRAIN
-
-    await up.finish()
-    return True if engine is None else await engine.drain(DRAIN)
+    """Answer what was accepted, and let requests to Segment finish meanwhile."""
+    if engine is None:
+        await up.finish()
+        return True
+    _, drained = await asyncio.gather(up.finish(), engine.drain(STOP_S))
+    return drained
 
 
 async def _tell(station: Station, engine: Engine | None, journal: Journal, every: float) -> None:

@@ -35,14 +35,16 @@ class Capture:
 
     def __enter__(self) -> Self:
         """Make the folder; raises ConfigError."""
+        shown = printable(str(self.folder))
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigError(
-                f"cannot make the folder {self.folder}: {error.strerror}", hint="name another in --capture"
+                f"cannot make the folder {shown}: {error.strerror}",
+                hint="name another in --capture",
             ) from error
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise ConfigError(f"cannot write in {self.folder}", hint="check its owner and mode, or name another")
+            raise ConfigError(f"cannot write in {shown}", hint="check its owner and mode, or name another")
         return self
 
     def __exit__(
@@ -57,10 +59,11 @@ class Capture:
         if self._over or number > MOST_FILES:
             self._give_up(f"{MOST_FILES:,} requests are captured; no more are, until the next start")
             return
-        head = [f"{request.method} {request.url.path} HTTP/{request.scope['http_version']}"]
-        head += [f"{name}: {value}" for name, value in request.headers.items() if name not in _SECRET]
-        # who looks at it in a terminal is not steered by what a stranger wrote into a header
-        text = "\r\n".join(map(printable, head)).encode("utf-8", "replace") + b"\r\n\r\n" + body
+        # as sent, but for what a terminal would act on: these files are looked at
+        target = request.scope["raw_path"].decode("latin-1")
+        head = [f"{request.method} {printable(target)} HTTP/{request.scope['http_version']}"]
+        head += [f"{name}: {printable(value)}" for name, value in request.headers.items() if name not in _SECRET]
+        text = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self._thread.submit(self._write, self.folder / f"{self._stamp}-{os.getpid()}-{number:05}-{status}.http", text)
 
     def _write(self, file: Path, text: bytes) -> None:
@@ -68,7 +71,7 @@ class Capture:
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 stream.write(text)
         except OSError as error:
-            self._give_up(f"capturing ends: cannot write {file}: {error.strerror}")
+            self._give_up(f"capturing ends: cannot write {printable(str(file))}: {error.strerror}")
 
     def _give_up(self, why: str) -> None:
         if not self._over:

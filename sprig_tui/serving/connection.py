@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from enum import Enum, auto
 from typing import cast
 
@@ -47,6 +48,7 @@ class Connection(asyncio.Protocol):
         self.owner = owner_of(sender[0])
         self.deadline = FOREVER
         self.write_deadline = FOREVER
+        self.since = 0.0
         self.phase = Phase.OPENING
         self.handshake: asyncio.Task[None] | None = None
         """The task that connects it, until it is."""
@@ -258,7 +260,8 @@ class Connection(asyncio.Protocol):
         self._connections.free(self, proven=False)
         self._let_read(True)
         if self._transport.can_write_eof() and self.write_deadline == FOREVER:
-            self._transport.write_eof()
+            with suppress(OSError):  # it is gone, and nobody was told yet
+                self._transport.write_eof()
 
     def _close(self) -> None:
         """End when what was written is on its way."""
@@ -327,7 +330,8 @@ class Connection(asyncio.Protocol):
 
     def _set(self, phase: Phase, seconds: float) -> None:
         self.phase = phase
-        self.deadline = time.monotonic() + seconds
+        self.since = time.monotonic()
+        self.deadline = self.since + seconds
 
     def _let_read(self, reading: bool) -> None:
         if reading is self._reading or self._transport is None or self._transport.is_closing() or self._ended:

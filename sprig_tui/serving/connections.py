@@ -26,6 +26,8 @@ class Member(Protocol):
     """When its present wait is over (monotonic s)."""
     write_deadline: float
     """When its reader must have read."""
+    since: float
+    """When it began to be what it is about now, such as idle (monotonic s)."""
 
     def expire(self, now: float) -> None:
         """A deadline is over."""
@@ -135,11 +137,15 @@ class Connections:
                 second = member
         if second is not None:
             return second
-        now = time.monotonic()
-        for member in self.members - self._denied.keys():
-            if self._held[member.owner] >= own and 0 < member.slow_since() < now - SLOW_S:
-                return member
-        return next((member for member in self._idle if self._held[member.owner] >= own), None)
+        slow = time.monotonic() - SLOW_S
+        slowest = min(
+            (one for one in self.members - self._denied.keys() if self._held[one.owner] >= own and one.slow_since()),
+            key=lambda one: one.slow_since(),
+            default=None,
+        )
+        if slowest is not None and slowest.slow_since() < slow:
+            return slowest
+        return next((one for one in self._idle if self._held[one.owner] >= own and one.since < slow), None)
 
     # -- time -----------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,9 @@ BACKLOG = 1_024
 
 SEND_BUFFER_BYTES = 65_536
 
+TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Authenticated encryption and forward secrecy alone (RFC 9325, 4.2); TLS 1.3 has nothing else."""
+
 OTHER_FILES = 200
 """Open files beside the connections: the journal, requests to Segment, captures."""
 
@@ -93,6 +96,8 @@ def bind(host: str, port: int, *, option: str = "") -> socket.socket:
 
     `option` is the one that gave both; `--host` and `--port` where none is named.
     """
+    if host.startswith("[") and host.endswith("]"):  # as URLs write IPv6
+        host = host[1:-1]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
@@ -127,10 +132,15 @@ def allow_files(connections: int) -> None:
     needed = connections + OTHER_FILES
     if resource.RLIM_INFINITY in (soft, hard) or soft >= needed:
         return
+    if hard <= OTHER_FILES:
+        raise ConfigError(
+            f"the system allows {hard:,} open files, and {OTHER_FILES} are needed beside the connections",
+            hint=f"raise the limit: ulimit -n {needed}, or LimitNOFILE={needed} in the unit",
+        )
     if hard < needed:
         raise ConfigError(
             f"{connections:,} connections need {needed:,} open files, and the system allows {hard:,}",
-            hint=f"use --max-connections {max(1, hard - OTHER_FILES)}, or raise the limit (ulimit -n, LimitNOFILE)",
+            hint=f"use --max-connections {hard - OTHER_FILES}, or raise the limit (ulimit -n, LimitNOFILE)",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
@@ -144,6 +154,8 @@ def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
     """What TLS needs; raises ConfigError for files that cannot be used. A key under a passphrase is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(TLS_1_2_CIPHERS)
+    context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         context.load_cert_chain(certfile, keyfile, password=_no_passphrase)
     except _PassphraseError:
@@ -153,7 +165,12 @@ def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
         ) from None
     except OSError as error:
         names = f"{certfile} and {keyfile}" if keyfile else str(certfile)
-        what = error.strerror if not isinstance(error, ssl.SSLError) else "they are no certificate and its key, as PEM"
+        if not isinstance(error, ssl.SSLError):
+            what = error.strerror
+        elif error.reason == "KEY_VALUES_MISMATCH":
+            what = "the key is not the certificate's"
+        else:
+            what = "they are no certificate and its key, as PEM"
         raise ConfigError(f"cannot use {names}: {what}", hint="give --certfile and --keyfile, in PEM form") from error
     return context
 

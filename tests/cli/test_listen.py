@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from certificates import self_signed
 
 TOKEN = "production-token-0123456789"
 Run = Callable[..., Any]
@@ -179,3 +181,40 @@ def test_a_token_on_the_command_line_is_refused(cli):
     assert done.code == 2
     assert TOKEN not in done.err
     assert os.environ.get("SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION") is None
+
+
+def test_a_token_that_can_be_guessed_and_a_key_that_others_read_are_warned_of(configured, start, tmp_path):
+    config = configured / "config.toml"
+    config.write_text(
+        config.read_text().replace("[environments.development]", 'webhook_token = "x"\n[environments.development]')
+    )
+    certfile, keyfile = self_signed(tmp_path)
+    keyfile.chmod(0o644)
+    files = ("--certfile", str(certfile), "--keyfile", str(keyfile))
+    listener = start("listen", "--host", "0.0.0.0", "--port", "0", *files)  # noqa: S104
+    assert listener.until("others on this machine can read the private key")
+    assert listener.until("the webhook token of production is short enough to be guessed")
+    assert listener.url().startswith("https://0.0.0.0:")
+    assert listener.stop() == 0
+
+
+def test_slow_clients_do_not_hold_up_a_stop(guarded, sink, start):
+    listener = start("listen", "--port", "0", "--status-every", "0")
+    port = int(listener.url().rpartition(":")[2])
+    head = f"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n"
+    parts = ("", "POST /web", head + "content-length: 100\r\nexpect: 100-continue\r\n\r\n")
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in parts]
+    for client, part in zip(clients, parts, strict=True):
+        client.sendall(part.encode())
+    assert clients[-1].recv(100).startswith(b"HTTP/1.1 100 "), "its body is awaited"
+    listener.process.send_signal(signal.SIGTERM)
+    assert listener.process.wait(8) == 0, "Docker kills after ten seconds"
+    assert clients[-1].recv(100).startswith(b"HTTP/1.1 503 ")
+    for client in clients:
+        client.close()
+
+
+def test_the_address_may_stand_in_brackets(configured, start):
+    listener = start("listen", "--host", "[::1]", "--port", "0")
+    assert listener.url().startswith("http://[::1]:")
+    assert listener.stop() == 0

@@ -37,6 +37,17 @@ async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
+    with Capture(tmp_path / "kept") as capture:
+        served = await serve(keep=capture.keep)
+        await served.post(answer(), "/webhooks/%1b%5d0;x%0aHost:y", **{"x-title": b"\x9b31m\xff"})
+    [kept] = (tmp_path / "kept").iterdir()
+    head = kept.read_bytes().partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"POST /webhooks/%1b%5d0;x%0aHost:y HTTP/1.1\r\n")
+    assert "\x9b" not in head.decode()
+    assert b"31m" in head
+
+
 async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(capture_module, "MOST_FILES", 2)
     with Capture(tmp_path / "kept") as capture:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.errors import JournalError, JournalFullError, JournalUnreachableError
+from sprig_tui.errors import JournalError, JournalFullError, JournalUnavailableError, JournalUnreachableError
 from sprig_tui.journal.records import Added, Entry, State
 from sprig_tui.receiver.inflow import MOST_ENTRIES, Inflow
 
@@ -89,3 +89,44 @@ async def test_one_that_left_does_not_hold_up_the_rest():
     leaving.cancel()
     assert (await staying)[0].outcome == "stays"
     assert ledger.number == 2, "it is stored all the same"
+
+
+class Hanging(Ledger):
+    """Answers nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def add(self, entries, *, deadline):
+        await self.go.wait()
+        return await super().add(entries, deadline=deadline)
+
+
+async def test_a_store_that_hangs_is_waited_for_only_so_long_and_then_for_nobody():
+    ledger = Hanging()
+    inflow = Inflow(ledger, seconds=0.05)
+    told = await asyncio.gather(*(inflow.store(entries(name)) for name in "abc"), return_exceptions=True)
+    assert [type(one) for one in told] == [JournalUnavailableError] * 3
+    assert "did not store" in inflow.trouble()
+    with pytest.raises(JournalUnavailableError):
+        async with asyncio.timeout(0):  # at once, without a turn of the loop
+            await inflow.store(entries("d"))
+    ledger.go.set()
+    async with asyncio.timeout(20):
+        while inflow.trouble():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+    assert (await inflow.store(entries("e")))[0].outcome == "e"
+    stored = [name for names in ledger.calls for name in names]
+    assert "d" not in stored
+    assert stored[-1] == "e"
+
+
+async def test_what_went_wrong_last_is_told_until_something_is_stored():
+    inflow = Inflow(ledger := Ledger(JournalFullError("no room left", hint="free disk space")))
+    with pytest.raises(JournalFullError):
+        await inflow.store(entries("bad"))
+    assert inflow.trouble() == "no room left"
+    await inflow.store(entries("good"))
+    assert inflow.trouble() == ""
+    assert ledger.number == 1

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client.parser import text_string_to_metric_families
+
+from sprig_tui.errors import JournalFullError
+from sprig_tui.journal.sqlite import SQLiteJournal
 
 TOKEN = "production-token-0123456789"
 
@@ -86,3 +91,37 @@ async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
     assert await samples(served, authorization=f"Bearer {TOKEN}")
     known = await served.client.get("/readyz", headers={"authorization": f"Bearer {TOKEN}"})
     assert known.json()["journal"] == "writable"
+
+
+async def test_a_write_that_failed_is_told_by_readyz(serve, answer, tmp_path):
+    async with SQLiteJournal(tmp_path / "j.db") as journal:
+        served = await serve(journal=journal)
+
+        async def full(_, *, deadline):
+            raise JournalFullError("no room left for the journal", hint="free disk space")
+
+        journal.add, add = full, journal.add
+        assert (await served.post(answer())).status_code == 503
+        done = await served.client.get("/readyz")
+        assert (done.status_code, done.json()["journal"]) == (503, "no room left for the journal")
+        journal.add = add
+        assert (await served.post(answer())).status_code == 200
+        assert (await served.client.get("/readyz")).status_code == 200
+
+
+async def test_every_refusal_is_a_number_and_a_line(serve, answer, caplog):
+    served = await serve()
+    await served.post(answer(), "/webhook/production")
+    await served.client.get("/webhooks/production")
+    await served.post(answer(), "/webhooks/no-such%1b[31m")
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(b"no HTTP\r\n\r\n")
+    await reader.read()
+    writer.close()
+    found = await samples(served)
+    assert found["sprig_tui_webhook_requests_total", "404"] == 2
+    for status, number in (("400", 1), ("404", 2), ("405", 1)):
+        assert found["sprig_tui_http_refusals_total", status] == number
+    told = [record.getMessage() for record in caplog.records]
+    assert [line[17:20] for line in told] == ["404", "405", "400"], "the second of a kind a minute later"
+    assert "\x1b" not in "".join(told)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import ssl
 from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import self_signed
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -24,34 +20,7 @@ TOKEN = "production-token-0123456789"
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signed itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    import ipaddress
-
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certfile, keyfile = tmp_path / "cert.pem", tmp_path / "key.pem"
-    certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    keyfile.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (tmp_path / "locked.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
-        )
-    )
-    return certfile, keyfile
+    return self_signed(tmp_path)
 
 
 async def test_tls(serve, answer, certificate):
@@ -67,6 +36,10 @@ def test_certificates_that_cannot_be_used(certificate, tmp_path):
     certfile, keyfile = certificate
     with pytest.raises(ConfigError, match="No such file"):
         tls_context(tmp_path / "none.pem", keyfile)
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ConfigError, match="the key is not the certificate's"):
+        tls_context(certfile, self_signed(other)[1])
     with pytest.raises(ConfigError, match="no certificate and its key"):
         tls_context(certfile, None)
     with pytest.raises(ConfigError, match="passphrase"):
@@ -81,12 +54,14 @@ def test_addresses():
             bind("127.0.0.1", bound.getsockname()[1])
     with bind("0.0.0.0", 0) as bound:  # noqa: S104 - that it is no loopback is the point
         assert not bound_to_loopback(bound)
+    with bind("[::1]", 0) as bound:
+        assert bound_to_loopback(bound)
     for host in ("no.such.host.invalid", "999.1.1.1", "a" * 300):
         with pytest.raises(ConfigError, match="is no address"):
             bind(host, 0)
 
 
-def test_files_that_connections_need():
+def test_files_that_connections_need(monkeypatch):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
@@ -95,6 +70,12 @@ def test_files_that_connections_need():
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700
         allow_files(10)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700, "never lowered"
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+        with pytest.raises(ConfigError, match="allows 64 open files") as raised:
+            allow_files(500)
+        assert "ulimit -n 700" in raised.value.hint
+        monkeypatch.undo()
         if before[1] != resource.RLIM_INFINITY:
             with pytest.raises(ConfigError, match="open files"):
                 allow_files(before[1])

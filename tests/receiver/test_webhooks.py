@@ -15,7 +15,7 @@ SAMPLES = Path(__file__).parents[2] / "sample_payloads"
 OTHER = "development-token-0123456789"
 
 
-@pytest.mark.parametrize("path", ["/webhooks/production", "/webhooks", "/webhooks/"])
+@pytest.mark.parametrize("path", ["/webhooks/production", "/webhooks/production/", "/webhooks", "/webhooks/"])
 async def test_an_answer_is_queued_before_it_is_acknowledged(serve, answer, path):
     served = await serve()
     done = await served.post(answer(), path)
@@ -23,6 +23,24 @@ async def test_an_answer_is_queued_before_it_is_acknowledged(serve, answer, path
     [delivery] = await served.log()
     assert (delivery.environment, delivery.state, delivery.source) == ("production", State.QUEUED, "webhook")
     assert delivery.user_id == "acct_1"
+
+
+async def test_an_absolute_target_is_the_same_place(serve, answer):
+    served = await serve()
+    request = served.client.build_request(
+        "POST",
+        "/",
+        json=answer(),
+        headers={"authorization": "Bearer production-token-0123456789"},
+        extensions={"target": b"http://hooks.example/webhooks/production/"},
+    )
+    assert (await served.client.send(request)).json() == {"queued": 1, "known": 0, "withheld": 0}
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_body(serve, answer):
+    served = await serve()
+    done = await served.post(b"\xef\xbb\xbf" + json.dumps(answer()).encode())
+    assert (done.status_code, done.json()) == (200, {"queued": 1, "known": 0, "withheld": 0})
 
 
 async def test_the_same_body_twice_is_one_delivery(serve, answer):
