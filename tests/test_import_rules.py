@@ -57,7 +57,22 @@ def test_preview_loads_neither_screen_nor_network_nor_database(tmp_path: Path, v
 
 @pytest.mark.parametrize(
     "name",
-    ["log", "paths", "keys", "doctor", "send", "replay", "run", "status", "sink", "demo", "journal", "pull", "listen"],
+    [
+        "log",
+        "paths",
+        "keys",
+        "doctor",
+        "send",
+        "replay",
+        "withdraw",
+        "run",
+        "status",
+        "sink",
+        "demo",
+        "journal",
+        "pull",
+        "listen",
+    ],
 )
 def test_help_of_a_command_loads_no_screen_and_no_network(tmp_path: Path, name: str) -> None:
     heavy = {"textual", "rich", "httpx", "sqlite3", "starlette", "httptools", "prometheus_client"}

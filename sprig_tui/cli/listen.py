@@ -13,7 +13,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.opening import open_settings, opened_journal
-from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
@@ -211,6 +211,7 @@ class _Listener:
                 )
                 await stack.enter_async_context(engine)
                 station.wake = engine.wake
+                say_elsewhere(engine.elsewhere())
             else:
                 await stack.enter_async_context(Attendance(journal, "listen"))
             up = await stack.enter_async_context(

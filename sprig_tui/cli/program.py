@@ -32,6 +32,7 @@ COMMANDS = {
     "preview": Entry("sprig_tui.cli.preview:preview", "Show the mapped track call of each answer; sends nothing."),
     "send": Entry("sprig_tui.cli.send:send", "Map, journal and deliver files of answers."),
     "replay": Entry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
+    "withdraw": Entry("sprig_tui.cli.withdraw:withdraw", "Take queued deliveries back before they are sent."),
     "log": Entry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
     "run": Entry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
     "status": Entry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),

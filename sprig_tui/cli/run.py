@@ -16,7 +16,7 @@ from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.cli.reloading import keep_current, nobody
-from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class _Run:
                 Engine(journal, environments, delivery, role="run", adopt=True, hear=hear)
             )
             diagnostics.note(f"delivering for {', '.join(sorted(engine.served()))}; Ctrl-C stops in good order")
+            say_elsewhere(engine.elsewhere())
             try:
                 await interrupts.guard(self._until_stopped(engine, journal, watchpost))
             except Stopped:

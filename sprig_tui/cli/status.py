@@ -184,6 +184,9 @@ def _lines(found: _Look) -> Iterator[str]:
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
     for one in found.held:
         yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
+    for name, number in sorted(found.counts.elsewhere.items()):
+        yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
+        yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
     yield headcount(found.workers)
     if found.workers:
         yield from roster(found.workers, found.now)
@@ -210,6 +213,7 @@ def _as_json(found: _Look) -> dict[str, Any]:
             "last_status": lane.last_status or None,
             "last_at": iso_time(lane.last_at),
             **{state.value: states.get(state, 0) for state in State},
+            "queued_elsewhere": found.counts.elsewhere.get(name, 0),
             "leased": found.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
         }

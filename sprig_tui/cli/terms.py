@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sprig_tui.cli import diagnostics
 from sprig_tui.cli.commands import DURATION, ENDPOINT
 from sprig_tui.delivery.waiting import PATIENCE
 
@@ -95,3 +96,12 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def who_delivers(terms: Terms) -> str:
     """The command that delivers what a run under these terms leaves queued."""
     return f"sprig-tui run --endpoint {terms.endpoint}" if terms.endpoint is not None else "sprig-tui run"
+
+
+def say_elsewhere(elsewhere: Mapping[str, str]) -> None:
+    """What it means that a run which goes on for long sends to another endpoint than the environments' own."""
+    for name, url in sorted(elsewhere.items()):
+        diagnostics.note(
+            f"what is delivered for {name} goes to {url}, and does not count as delivered to {name}'s own endpoint;"
+            " set endpoint in the config if it is meant to"
+        )

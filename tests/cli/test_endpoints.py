@@ -50,3 +50,26 @@ def test_what_a_trial_left_queued_waits_for_that_address_alone(configured, sink,
     assert len(sink.sink.events) == 1
     assert cli("send", file, "-e", "development", "--json").json["delivered"] == 3
     assert [row["reason"] for row in cli("log", "--json", f"endpoint:{nobody}").rows] == ["withdrawn"] * 3
+
+
+def test_run_with_an_endpoint_delivers_what_is_queued_and_says_what_that_means(
+    configured, sink, start, cli, write, answer
+):
+    trial = type(sink)()
+    try:
+        file = write(answer(1), answer(2))
+        cli("send", file, "-e", "development", "--no-wait")
+        left = write(answer(3), name="left.jsonl")
+        stored = cli("send", left, "-e", "development", "--no-wait", "--endpoint", "http://127.0.0.1:9")
+        assert "sprig-tui run --endpoint http://127.0.0.1:9 delivers what is queued" in stored.err
+        running = start("run", "--endpoint", trial.url, "--status-every", "0")
+        assert f"goes to {trial.url}," in running.until("does not count as delivered")
+        trial.wait_until(lambda stats: stats.accepted == 2)
+        assert running.stop() == 0
+        status = cli("status")
+        assert "development: 1 of the queued go only to the address of a run with --endpoint" in status.out
+        assert cli("status", "--json").json["environments"]["development"]["queued_elsewhere"] == 1
+        assert cli("send", file, left, "-e", "development", "--json").json["delivered"] == 3
+        assert len(sink.sink.events) == 3
+    finally:
+        trial.close()
