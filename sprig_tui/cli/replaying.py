@@ -115,7 +115,9 @@ def _note(chosen: Chosen, delivery: Delivery, environments: Mapping[str, Environ
         chosen.redirected[delivery.endpoint, found.base_url] += 1
     chosen.tally[delivery.state, delivery.reason] += 1
     chosen.environments[delivery.environment] += 1
-    if delivery.state is State.DELIVERED and delivery.settled_at + WINDOW_MS > now:
+    # another endpoint never saw its id
+    same = found is None or delivery.endpoint in ("", found.base_url)
+    if delivery.state is State.DELIVERED and same and delivery.settled_at + WINDOW_MS > now:
         chosen.recent += 1
         chosen.ignored_until = max(chosen.ignored_until, delivery.settled_at + WINDOW_MS)
 

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.query import Query
 
-AT_ONCE = 1_000
-"""Deliveries in one transaction."""
-
 
 @click.command("withdraw", cls=FilterCommand)
 @filter_arguments
@@ -55,47 +52,27 @@ def withdraw(
 
 
 async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from sprig_tui.delivery.withdrawal import queued_matching, queued_of
+
     async with opened_journal(open_settings(quiet=True)) as journal:
-        chosen, environments = await _chosen(journal, query, ids)
-        if chosen is None:
-            return ExitCode.USAGE
-        to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in environments.items())
-        diagnostics.note(f"{len(chosen):,} queued{f' ({to})' if to else ''}")
-        if dry_run or not chosen:
+        if ids:
+            rows = await journal.rows(sorted(set(ids)))
+            if missing := set(ids) - {row.id for row in rows}:
+                diagnostics.fault(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
+                return ExitCode.USAGE
+            found = queued_of(rows)
+        else:
+            found = await queued_matching(journal, query)
+        total = len(found.ids)
+        to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in found.environments.items())
+        diagnostics.note(f"{total:,} queued{f' ({to})' if to else ''}")
+        if dry_run or not total:
             if as_json:
-                output.write_json({"dry_run": dry_run, "matched": len(chosen), "environments": environments})
+                output.write_json({"dry_run": dry_run, "matched": total, "environments": found.environments})
             return ExitCode.OK
-        if not yes and not _confirmed(len(chosen)):
+        if not yes and not _confirmed(total):
             return ExitCode.USAGE
-        return await _take_back(journal, chosen, as_json=as_json)
-
-
-async def _chosen(journal: Journal, query: Query, ids: tuple[int, ...]) -> tuple[array[int] | None, dict[str, int]]:
-    """The ids of those that are queued now, and how many by environment; None, said, where a named one is not there."""
-    from array import array
-
-    from msgspec.structs import replace
-
-    from sprig_tui.cli.replaying import matching
-    from sprig_tui.journal.query import Term
-    from sprig_tui.journal.records import State
-
-    environments: dict[str, int] = {}
-    if ids:
-        rows = await journal.rows(sorted(set(ids)))
-        if missing := set(ids) - {row.id for row in rows}:
-            diagnostics.fault(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
-            return None, {}
-        found = [row for row in rows if row.state is State.QUEUED]
-    else:
-        # a filter that names a state keeps it, and what it matches in others is passed over
-        named = any(term.field == "status" for term in query.terms)
-        terms = query.terms if named else (*query.terms, Term("status", State.QUEUED.value))
-        every = matching(journal, replace(query, terms=terms))
-        found = [row async for row in every if row.state is State.QUEUED]
-    for row in found:
-        environments[row.environment] = environments.get(row.environment, 0) + 1
-    return array("q", (row.id for row in found)), environments
+        return await _take_back(journal, found.ids, as_json=as_json)
 
 
 def _confirmed(number: int) -> bool:
@@ -109,28 +86,27 @@ def _confirmed(number: int) -> bool:
 
 
 async def _take_back(journal: Journal, chosen: array[int], *, as_json: bool) -> int:
-    withdrawn = on_the_wire = not_queued = 0
+    from sprig_tui.delivery import withdrawal
+
     with diagnostics.Progress() as shown:
-        for start in range(0, len(chosen), AT_ONCE):
-            done = await journal.withdraw(chosen[start : start + AT_ONCE].tolist())
-            withdrawn += done.withdrawn
-            on_the_wire += done.on_the_wire
-            not_queued += done.not_queued
-            shown.show(f"withdrawn {withdrawn:,} of {len(chosen):,}")
+        done = await withdrawal.withdraw(
+            journal, chosen, lambda number: shown.show(f"withdrawn {number:,} of {len(chosen):,}")
+        )
     if as_json:
         output.write_json(
             {
                 "matched": len(chosen),
-                "withdrawn": withdrawn,
-                "on_the_wire": on_the_wire,
-                "not_queued": not_queued,
+                "withdrawn": done.withdrawn,
+                "on_the_wire": done.on_the_wire,
+                "not_queued": done.not_queued,
             }
         )
-    ended = f", {not_queued:,} ended before" if not_queued else ""
-    diagnostics.note(f"{withdrawn:,} withdrawn{ended}")
-    if on_the_wire:
+    ended = f", {done.not_queued:,} ended before" if done.not_queued else ""
+    diagnostics.note(f"{done.withdrawn:,} withdrawn{ended}")
+    if done.on_the_wire:
+        them = "it" if done.on_the_wire == 1 else "them"
         diagnostics.warning(
-            f"{on_the_wire:,} left alone: a worker has {'it' if on_the_wire == 1 else 'them'}, and may be sending",
+            f"{done.on_the_wire:,} left alone: a worker has {them}, and may be sending",
             "what comes back to the queue can be withdrawn then; sprig-tui status tells what a gone worker holds",
         )
-    return ExitCode.REJECTED if on_the_wire else ExitCode.OK
+    return ExitCode.REJECTED if done.on_the_wire else ExitCode.OK

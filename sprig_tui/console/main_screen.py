@@ -146,6 +146,7 @@ class MainScreen(Zooming):
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
         self.deliveries.protected = frozenset(name for name, one in settings.environments.items() if one.protected)
+        self.deliveries.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
         self.show_doubts()
 

@@ -97,6 +97,33 @@ class SendMatchingAsNew(Command):
     in_bar = False
 
 
+class Withdraw(Command):
+    """Take the marked deliveries, or the selected one, back before they are sent; counted and asked first.
+
+    Only what is queued and on no wire: it becomes withheld as withdrawn, and a replay queues it again.
+    """
+
+    id = "withdraw"
+    key = "b"
+    label = "withdraw"
+    title = "Withdraw the selected or marked deliveries"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
+class WithdrawMatching(Command):
+    """Take everything that the filter matches and that is queued back before it is sent; counted and asked first."""
+
+    id = "withdraw-filter"
+    key = "B"
+    label = "withdraw filter"
+    title = "Withdraw what the filter matches"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
 class PauseReplay(Command):
     """Pause the replay of a filter, or resume it; what it queued already stays queued."""
 
@@ -197,6 +224,8 @@ COMMANDS = (
     PreviousFailed,
     SendAsNew,
     SendMatchingAsNew,
+    Withdraw,
+    WithdrawMatching,
     PauseReplay,
     Cancel,
     CopyDelivery,

@@ -158,6 +158,8 @@ def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
     if one.detail and not withheld:
         yield from _fact("note", one.detail, "warning", width)
     yield from _fact("environment", environment_title(one.environment) or "unknown", "", width)
+    if one.bound_for:
+        yield from _fact("bound for", f"{one.bound_for} alone, the --endpoint of a run", "warning", width)
     yield from _fact("survey", one.survey_name + (f"  ({one.survey_id})" if one.survey_id else ""), "", width)
     yield from _fact("user", one.user_id, "", width)
     yield from _fact("answer", f"{one.answer}  ({one.question_type})" if one.question_type else one.answer, "", width)
@@ -216,7 +218,8 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
         Span(f"{attempt.outcome:<12}", style),
         Span(f"{attempt.latency_ms:>8,.0f} ms", "muted"),
     )
-    carried = f"{many} in {attempt.body_bytes:,} bytes"
+    to = f" to {attempt.endpoint}" if attempt.endpoint else ""
+    carried = f"{many} in {attempt.body_bytes:,} bytes{to}"
     error = "" if attempt.error == f"http {attempt.status}" else attempt.error
     for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
         if text:

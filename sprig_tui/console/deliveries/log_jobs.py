@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 
 from textual.message import Message
 from textual.reactive import reactive, var
@@ -14,6 +14,7 @@ from sprig_tui.console.deliveries.export_desk import ExportDesk
 from sprig_tui.console.deliveries.job_line import JobLine
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.replay_desk import ReplayDesk
+from sprig_tui.console.deliveries.withdraw_desk import WithdrawDesk
 from sprig_tui.console.keyboard import opening
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
@@ -28,6 +29,8 @@ class LogJobs(Commanded, Widget):
     journal: var[Journal | None] = var(None)
     protected: var[frozenset[str]] = var(frozenset[str]())
     """Names of environments that ask for their name before anything goes to them in bulk."""
+    endpoints: var[Mapping[str, str]] = var(dict[str, str])
+    """Environment -> URL that its deliveries go to now."""
     filter: reactive[Query] = reactive(EVERYTHING, repaint=False)
     """What is shown; assign another to filter."""
     clock: Clock
@@ -43,7 +46,13 @@ class LogJobs(Commanded, Widget):
     def desk(self, journal: Journal) -> ReplayDesk:
         """Where replays are asked for."""
         return ReplayDesk(
-            self.app, journal, self.clock, self.protected, progress=self.job_line.tell_progress, queued=self.queued
+            self.app,
+            journal,
+            self.clock,
+            self.protected,
+            endpoints=self.endpoints,
+            progress=self.job_line.tell_progress,
+            queued=self.queued,
         )
 
     def queued(self) -> None:
@@ -67,8 +76,30 @@ class LogJobs(Commanded, Widget):
         """See `SendMatchingAsNew`."""
         self._replay_matching(as_new=True)
 
+    def action_withdraw(self) -> None:
+        """See `Withdraw`."""
+        chosen = self._chosen()
+        if not chosen:
+            warn(self.app, "no delivery is selected")
+        elif self.journal is not None:
+            self._work(self._withdraw_then_unmark(self.journal, chosen))
+
+    async def _withdraw_then_unmark(self, journal: Journal, chosen: list[int]) -> None:
+        if await WithdrawDesk(self.app, journal, progress=self.job_line.tell_progress).withdraw(chosen):
+            self.lines.unmark()
+
+    def action_withdraw_filter(self) -> None:
+        """See `WithdrawMatching`."""
+        if self.journal is not None:
+            desk = WithdrawDesk(self.app, self.journal, progress=self.job_line.tell_progress)
+            self._work(desk.withdraw_matching(self.filter))
+
+    def _chosen(self) -> list[int]:
+        """The marked ones, or the selected one."""
+        return sorted(self.lines.marks) or [one for one in (self.lines.selected,) if one]
+
     def _replay_chosen(self, *, as_new: bool) -> None:
-        chosen = sorted(self.lines.marks) or [one for one in (self.lines.selected,) if one]
+        chosen = self._chosen()
         if not chosen:
             warn(self.app, "no delivery is selected")
         elif self.journal is not None:

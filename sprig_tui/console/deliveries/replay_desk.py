@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from textual.app import App
 
@@ -14,18 +14,21 @@ from sprig_tui.console.deliveries.replay_text import (
     explanation,
     outcome,
     question,
+    redirected,
     wish_for,
 )
 from sprig_tui.console.dialogs import Confirm, ConfirmName
 from sprig_tui.console.keyboard import nothing_more_opens
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.contract import NOWHERE_ELSE, Journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Added, ReplayJob
 
 AT_ONCE = 500
 """Deliveries queued again in one transaction."""
+LOOKED_AT, LOOKED_MS = 1_000, 200
+"""Deliveries that are looked at for where they went, and for how long: the newest tell."""
 
 
 class ReplayDesk:
@@ -38,10 +41,15 @@ class ReplayDesk:
         clock: Clock,
         protected: Collection[str],
         *,
+        endpoints: Mapping[str, str] = NOWHERE_ELSE,
         progress: Callable[[str], None] = lambda _: None,
         queued: Callable[[], None] = lambda: None,
     ) -> None:
-        """`queued` is called after something was queued, or will be."""
+        """`endpoints` says where each environment's deliveries go now.
+
+        `queued` is called after something was queued, or will be.
+        """
+        self._endpoints = endpoints
         self._queued = queued
         self._app = app
         self._journal = journal
@@ -56,7 +64,7 @@ class ReplayDesk:
             if not rows:
                 warn(self._app, "nothing to replay: the journal has these deliveries no longer")
                 return []
-            wish = wish_for(rows, self._clock.now(), as_new=as_new)
+            wish = wish_for(rows, self._clock.now(), as_new=as_new, endpoints=self._endpoints)
             if wish.asks and not await self._agreed(wish):
                 return []
             if len(rows) > AT_ONCE:
@@ -108,7 +116,17 @@ class ReplayDesk:
             number = await self._journal.count(Query((*kept, Term("env", name))))
             if number:
                 by_environment[name] = number
-        return Wish(by_environment=by_environment, as_new=as_new, filter=query.text or EVERYTHING_THERE_IS)
+        return Wish(
+            by_environment=by_environment,
+            as_new=as_new,
+            filter=query.text or EVERYTHING_THERE_IS,
+            redirected=await self._redirected(query, by_environment),
+        )
+
+    async def _redirected(self, query: Query, names: Collection[str]) -> dict[tuple[str, str], int]:
+        """How many of the first that match went to another URL than where they would go now, by both."""
+        page = await self._journal.page(query, limit=LOOKED_AT, budget_ms=LOOKED_MS)
+        return redirected([row for row in page.deliveries if row.environment in names], self._endpoints)
 
     async def _agreed(self, wish: Wish) -> bool:
         """Ask; where protected environments are meant, for each of their names."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from sprig_tui.console.deliveries.row_text import ignored_until
+from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.records import Added, Delivery, ReplayJob, State
+from sprig_tui.journal.resending import sendable
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
@@ -30,6 +33,8 @@ class Wish(Struct, frozen=True, kw_only=True):
     """For a single delivered one: until when Segment ignores its id."""
     delivered: int = 0
     """How many of a few were delivered already."""
+    redirected: Mapping[tuple[str, str], int] = {}
+    """How many went to one URL and would go to another now, by both; of many, of those that were looked at."""
 
     @property
     def total(self) -> int:
@@ -39,20 +44,33 @@ class Wish(Struct, frozen=True, kw_only=True):
     @property
     def asks(self) -> bool:
         """Whether a person has to agree first."""
-        return self.bulk or self.as_new or bool(self.ignored_until)
+        return self.bulk or self.as_new or bool(self.ignored_until) or bool(self.redirected)
 
 
-def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool) -> Wish:
-    """The wish to queue these again."""
+def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[tuple[str, str], int]:
+    """How many of these went to one URL and would go to another now, by both."""
+    found: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        goes = endpoints.get(row.environment, "")
+        if goes and row.endpoint not in ("", goes) and sendable(row.state, row.reason, row.size):
+            found[row.endpoint, goes] += 1
+    return dict(found)
+
+
+def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NOWHERE_ELSE) -> Wish:
+    """The wish to queue these again; `endpoints` says where each environment's deliveries go now."""
     by_environment: dict[str, int] = {}
     for row in rows:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
+    elsewhere = redirected(rows, endpoints)
     return Wish(
         by_environment=by_environment,
         as_new=as_new,
         bulk=len(rows) != 1,
-        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 else "",
+        # another endpoint never saw its id
+        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 and not elsewhere else "",
         delivered=sum(row.state is State.DELIVERED for row in rows),
+        redirected=elsewhere,
     )
 
 
@@ -76,6 +94,9 @@ def explanation(wish: Wish) -> str:
             f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in wish.by_environment.items()
         )
         lines.append(" · ".join(told))
+    for (went, goes), number in wish.redirected.items():
+        which = f"{number:,} went" if wish.bulk else "it went"
+        lines.append(f"{which} to {one_line(went, limit=80)}; a replay goes to {one_line(goes, limit=80)}")
     if wish.as_new:
         lines.append(
             "under new message ids: Segment takes each as another event, and it may count twice downstream"

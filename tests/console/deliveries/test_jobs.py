@@ -199,3 +199,41 @@ async def test_a_path_that_cannot_be_is_named_while_it_is_asked(opened, log, mix
         await pilot.press("enter")
         await pilot.pause()
         assert fault in screen_text(pilot.app)
+
+
+async def test_a_queued_one_is_withdrawn_when_a_person_agrees(opened, log, mixed, journal, screen_text, until):
+    async with opened() as pilot:
+        await until(pilot, lambda: log.lines.selected == mixed["queued"])
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Withdraw this delivery?" in screen_text(pilot.app)
+        await pilot.press("enter")
+        assert await state_of(journal, mixed["queued"]) is State.QUEUED
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Confirm))
+        await until(pilot, lambda: "withdrawn" in screen_text(pilot.app))
+        assert (await journal.get(mixed["queued"])).delivery.reason == "withdrawn"
+
+
+async def test_what_is_not_queued_cannot_be_withdrawn(opened, log, mixed, journal, until):
+    async with opened() as pilot:
+        await pilot.press("g", "b")
+        await until(pilot, lambda: any("none of them is queued" in one.message for one in pilot.app._notifications))
+        assert not isinstance(pilot.app.screen, Confirm)
+
+
+async def test_a_filter_is_withdrawn_counted_first(opened, log, mixed, journal, entry, screen_text, until):
+    await journal.add([entry(user_id="acct_4") for _ in range(3)])
+    async with opened() as pilot:
+        log.filter = parse_filter("user:acct_4", now_ms=0)
+        await until(pilot, lambda: log.lines.count == 3)
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Withdraw 3 queued deliveries?" in screen_text(pilot.app)
+        assert "user:acct_4" in screen_text(pilot.app)
+        await pilot.press("y")
+        await until(pilot, lambda: any("3 withdrawn" in one.message for one in pilot.app._notifications))
+    counts = (await journal.counts()).by_environment["production"]
+    assert (counts[State.QUEUED], counts[State.WITHHELD]) == (1, 4)

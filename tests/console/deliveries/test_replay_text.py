@@ -118,3 +118,16 @@ def test_the_end_of_a_job():
 def test_no_filter_is_everything():
     wish = Wish(by_environment={"production": 3}, filter=EVERYTHING_THERE_IS)
     assert explanation(wish).startswith("everything in the journal\nproduction 3\n")
+
+
+def test_where_it_would_go_is_said_when_it_went_elsewhere(delivery):
+    endpoints = {"production": "https://api.segment.io"}
+    trial = delivery(endpoint="http://127.0.0.1:8080")
+    wish = wish_for([trial], NOW, as_new=False, endpoints=endpoints)
+    assert wish.asks
+    assert "it went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in explanation(wish)
+    assert "ignore" not in explanation(wish), "the endpoint it goes to never saw its id"
+    many = wish_for([trial, trial, delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints)
+    assert "2 went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in explanation(many)
+    same = wish_for([delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints)
+    assert "went to" not in explanation(same)

@@ -1,0 +1,93 @@
+"""Taking queued deliveries back: counts them, asks, and does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import App
+
+from sprig_tui.console.dialogs import Confirm
+from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.delivery.withdrawal import Queued, queued_matching, queued_of, withdraw
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Withdrawn
+from sprig_tui.text import one_line
+
+
+class WithdrawDesk:
+    """Its methods wait for a dialog, so they run in workers; a fault of the journal is told to the person."""
+
+    def __init__(self, app: App[object], journal: Journal, *, progress: Callable[[str], None] = lambda _: None) -> None:
+        self._app = app
+        self._journal = journal
+        self._progress = progress
+
+    async def withdraw(self, ids: Sequence[int]) -> bool:
+        """Take these back; whether any was."""
+        try:
+            return await self._ask_and_do(queued_of(await self._journal.rows(ids)), "")
+        except JournalError as error:
+            tell_fault(self._app, error)
+            return False
+        finally:
+            self._progress("")
+
+    async def withdraw_matching(self, query: Query) -> bool:
+        """Take everything back that matches and is queued now; whether any was."""
+        try:
+            self._progress("counting what is queued …")
+            found = await queued_matching(
+                self._journal, query, lambda number: self._progress(f"counting what is queued: {number:,}")
+            )
+            self._progress("")
+            return await self._ask_and_do(found, query.text or "everything in the journal")
+        except JournalError as error:
+            tell_fault(self._app, error)
+            return False
+        finally:
+            self._progress("")
+
+    async def _ask_and_do(self, found: Queued, named: str) -> bool:
+        total = len(found.ids)
+        if not total:
+            warn(self._app, "nothing to withdraw: none of them is queued")
+            return False
+        if not await self._app.push_screen_wait(
+            Confirm(question(total), explanation(found, named), yes=f"Withdraw {total:,}")
+        ):
+            return False
+        done = await withdraw(
+            self._journal, found.ids, lambda number: self._progress(f"withdrawing: {number:,} of {total:,}")
+        )
+        (warn if done.on_the_wire else tell)(self._app, outcome(done))
+        return done.withdrawn > 0
+
+
+def question(total: int) -> str:
+    """The title of the dialog."""
+    return "Withdraw this delivery?" if total == 1 else f"Withdraw {total:,} queued deliveries?"
+
+
+def explanation(found: Queued, named: str) -> str:
+    """What will happen."""
+    lines = [f"queued, of what matches {one_line(named, limit=200)}"] if named else []
+    lines.append(
+        " · ".join(
+            f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in found.environments.items()
+        )
+    )
+    lines.append("not sent, but kept as withheld: withdrawn; a replay queues them again")
+    lines.append("what a worker is sending at the moment is left alone")
+    return "\n".join(lines)
+
+
+def outcome(done: Withdrawn) -> str:
+    """What became of them."""
+    parts = [f"{done.withdrawn:,} withdrawn"]
+    if done.on_the_wire:
+        parts.append(f"{done.on_the_wire:,} left alone: a worker has {'it' if done.on_the_wire == 1 else 'them'}")
+    if done.not_queued:
+        parts.append(f"{done.not_queued:,} ended before")
+    return ", ".join(parts)
