@@ -14,7 +14,7 @@ from sprig_tui.cli.opening import opened_journal
 from sprig_tui.cli.tally import by_state, say_doubtful, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
-from sprig_tui.delivery.engine import Engine
+from sprig_tui.delivery.engine import Engine, take_home
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.delivery.waiting import Standstill, Waited, until_settled
 from sprig_tui.errors import ExitCode
@@ -62,6 +62,7 @@ class Sending:
         """Returns the exit code. `check` hears of each entry before it is stored, and may refuse the rest."""
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(opened_journal(self._settings))
+            await take_home(journal, self._environments)
             interrupts = stack.enter_context(Interrupts())
             engine = None
             if deliver:

@@ -99,6 +99,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
+        await take_home(self._means.journal, self._environments)
         await self._reopen_lanes((), begun=self._environments)
         try:
             for environment in self._environments.values():
@@ -168,6 +169,7 @@ class Engine:
         changed = [
             name for name, environment in self._environments.items() if _other_terms(before.get(name), environment)
         ]
+        await take_home(self._means.journal, self._environments)
         await self._reopen_lanes(changed, begun=changed)
         self._attendance.stir()
         self._wake_all()
@@ -307,6 +309,13 @@ class Engine:
                 if over or (endpoint and lane.state != "open" and name in begun):
                     _log.info("lane %s resumes: its key or endpoint changed", name)
                     await self._means.journal.set_lane(name, "open", endpoint=endpoint)
+
+
+async def take_home(journal: Journal, environments: Mapping[str, Environment]) -> None:
+    """Know what runs with `--endpoint` sent to URLs that the config has now, and deliver what they left queued."""
+    for name, environment in environments.items():
+        if environment.write_key is not None and not environment.elsewhere:
+            await journal.make_own(name, environment.base_url)
 
 
 def _other_terms(before: Environment | None, now: Environment) -> bool:

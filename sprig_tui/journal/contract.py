@@ -156,6 +156,13 @@ class Journal(Protocol):
         """Take queued deliveries back: withheld as `withdrawn`, which a replay queues again; none that is leased."""
         ...
 
+    async def make_own(self, environment: str, endpoint: str) -> int:
+        """Take what runs with `--endpoint` bound for this URL as bound for the environment's own, which it now is.
+
+        Returns how many deliveries that were; 0 while one of them is leased. Cheap where there are none.
+        """
+        ...
+
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def page(

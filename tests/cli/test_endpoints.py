@@ -73,3 +73,17 @@ def test_run_with_an_endpoint_delivers_what_is_queued_and_says_what_that_means(
         assert len(sink.sink.events) == 3
     finally:
         trial.close()
+
+
+def test_an_endpoint_set_in_the_config_afterwards_makes_nothing_old_new(configured, sink, cli, write, answer):
+    trial = type(sink)()
+    try:
+        file = write(answer(1), answer(2))
+        assert cli("send", file, "-e", "development", "--endpoint", trial.url, "--json").json["delivered"] == 2
+        config = configured / "config.toml"
+        config.write_text(config.read_text().replace(sink.url, trial.url))
+        again = cli("send", file, "-e", "development", "--json").json
+        assert (again["known"], again["new"]) == (2, 0)
+        assert trial.sink.stats.accepted == 2
+    finally:
+        trial.close()

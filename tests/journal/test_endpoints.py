@@ -221,3 +221,19 @@ async def test_pruned_trials_are_forgotten_without_a_trace(journal, entry, carry
     await journal.prune(clock.now())
     assert await journal.find("production", answer.message_id) is None
     assert [one.outcome for one in await journal.add([answer])] == ["new"]
+
+
+async def test_an_endpoint_that_becomes_the_environments_own_makes_nothing_old_new(journal, entry, carry, take):
+    sent, left = entry(), entry()
+    await journal.add([replace(sent, endpoint=SINK)])
+    await carry(SINK)
+    await journal.add([replace(left, endpoint=SINK)])
+    held = await take(SINK)
+    assert await journal.make_own("production", SINK) == 0, "not while one is on the wire"
+    await journal.release(held)
+    assert await journal.make_own("production", OTHER) == 0
+    assert await journal.make_own("production", SINK) == 2
+    assert [one.outcome for one in await journal.add([sent, left])] == ["known", "known"]
+    assert (await journal.counts()).elsewhere == {}
+    assert await carry() == (2,)
+    assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 0, State.DELIVERED: 2}

@@ -104,3 +104,37 @@ async def adopt(connection: asyncpg.Connection, own: int, environment: int, even
     """Bind what waits for the environment's own endpoint for another one; returns how many, at most `events`."""
     number: int = await connection.fetchval("SELECT adopt_queued($1, $2, $3, $4)", own, environment, events, now)
     return number
+
+
+async def bound_for(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
+    """How many deliveries are bound for the endpoint of a run with `--endpoint`."""
+    return int(
+        await connection.fetchval(
+            "SELECT coalesce(sum(c.n), 0) FROM counts c JOIN environments e ON e.id = c.environment"
+            " WHERE e.name = $1 AND e.endpoint = $2",
+            storable(environment),
+            storable(endpoint),
+        )
+    )
+
+
+async def make_own(connection: asyncpg.Connection, own: int, other: int) -> int:
+    """Bind them for the environment's own endpoint, in the caller's transaction; none where one of them is leased."""
+    if await connection.fetchval("SELECT EXISTS(SELECT 1 FROM leases WHERE environment = $1)", other):
+        return 0
+    states = [
+        row[0]
+        for row in await connection.fetch(
+            "UPDATE deliveries SET environment = $1 WHERE environment = $2 AND lease IS NULL RETURNING state",
+            own,
+            other,
+        )
+    ]
+    number = len(states)
+    await connection.execute(
+        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}')",
+        [own] * number + [other] * number,
+        states * 2,
+        [1] * number + [-1] * number,
+    )
+    return number

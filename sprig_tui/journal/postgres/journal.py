@@ -310,6 +310,17 @@ class PostgresJournal:
 
         return await self._do(work)
 
+    async def make_own(self, environment: str, endpoint: str) -> int:
+        """See the contract."""
+        if not await self._do(lambda c: claims.bound_for(c, environment, endpoint)):
+            return 0
+
+        async def work(connection: asyncpg.Connection) -> int:
+            own = await self._number(connection, environment)
+            return await claims.make_own(connection, own, await self._number(connection, environment, endpoint))
+
+        return await self._transact(work)
+
     async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
         """See the contract."""
         return await self._call(lambda c: replaying.withdraw(c, ids, self.clock.now()))

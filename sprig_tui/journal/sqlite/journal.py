@@ -270,6 +270,12 @@ class SQLiteJournal:
             lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now())
         )
 
+    async def make_own(self, environment: str, endpoint: str) -> int:
+        """See the contract."""
+        if not await self._read(lambda c: lanes.bound_for(c, environment, endpoint)):
+            return 0
+        return await self._writer.run(lambda c: lanes.make_own(c, environment, endpoint))
+
     async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
         """See the contract."""
         return await self._writer.run(lambda c: replaying.withdraw(c, ids, self.clock.now()))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 
 from sprig_tui.journal.columns import LANE, lane
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
 from sprig_tui.journal.records import Lane, LaneState
-from sprig_tui.journal.sqlite.rows import environment_number
+from sprig_tui.journal.sqlite.rows import count, environment_number
 
 
 def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:
@@ -63,3 +64,28 @@ def change_lane(
         ),
     )
     return read_lane(connection, environment)
+
+
+def bound_for(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
+    """How many deliveries are bound for the endpoint of a run with `--endpoint`."""
+    return int(
+        connection.execute(
+            "SELECT coalesce(sum(c.n), 0) FROM counts c JOIN environments e ON e.id = c.environment"
+            " WHERE e.name = ? AND e.endpoint = ?",
+            (name, endpoint),
+        ).fetchone()[0]
+    )
+
+
+def make_own(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
+    """Bind them for the environment's own endpoint; none where one of them is leased."""
+    own, other = environment_number(connection, name), environment_number(connection, name, endpoint)
+    if connection.execute("SELECT 1 FROM leases WHERE environment = ?", (other,)).fetchone():
+        return 0
+    moved = connection.execute("UPDATE deliveries SET environment = ? WHERE environment = ?", (own, other)).rowcount
+    states = connection.execute("SELECT state, n FROM counts WHERE environment = ?", (other,)).fetchall()
+    count(
+        connection,
+        Counter({(place, state): n * sign for place, sign in ((own, 1), (other, -1)) for state, n in states}),
+    )
+    return moved
