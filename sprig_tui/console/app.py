@@ -286,6 +286,25 @@ class SprigTui(QueuedInput, Appearance):
             await closing
         self.exit(0)
 
+    # -- screenshots ---------------------------------------------------------------------------------------------------
+
+    def deliver_screenshot(
+        self,
+        filename: str | None = None,
+        path: str | None = None,
+        time_format: str | None = None,  # noqa: ARG002 - Textual's own word
+    ) -> str | None:
+        """As Textual, but into a folder that is there, and said where; Textual wants one called Downloads."""
+        from sprig_tui.console.screenshot import save_screenshot
+
+        state_dir = self.core.sources.paths.state_dir
+        saved, fault = save_screenshot(self.export_screenshot(), filename, path, state_dir=state_dir)
+        if saved is None:
+            warn(self, f"the screenshot was not saved: {fault}")
+        else:
+            tell(self, f"the screenshot is in {saved}")
+        return None
+
     # -- keys stay secret ---------------------------------------------------------------------------------------------
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:

@@ -9,6 +9,7 @@ from textual.reactive import Reactive
 from textual.theme import Theme
 
 from sprig_tui.console.catalogue import slots
+from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.styles import first_sheets, later_sheets
 from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
 from sprig_tui.errors import KeymapError
@@ -30,6 +31,8 @@ class Appearance(App[int]):
         self._configured_theme = DEFAULT
         for theme in THEMES:
             self.register_theme(theme)
+        if (filtering := palette_filter(self.console.color_system)) is not None and not self.no_color:
+            self._filters.append(filtering)
 
     def get_driver_class(self) -> type[Driver]:
         """The terminal's, where Textual would take its own for terminals."""

@@ -24,6 +24,7 @@ from sprig_tui.console.environments.wishes import WISHES
 from sprig_tui.console.key_bar import KeyBar
 from sprig_tui.console.notices import tell_fault
 from sprig_tui.console.status_line import StatusLine
+from sprig_tui.console.status_text import badge
 from sprig_tui.console.vitals import Pulse, Vitals
 from sprig_tui.console.zooming import UNZOOM, Zooming
 from sprig_tui.errors import JournalError
@@ -64,7 +65,7 @@ class MainScreen(Zooming):
         self._core = core
         self._foreign = ""
         """The warning about the payload in sight."""
-        self.status = StatusLine(core.sources.label)
+        self.status = StatusLine(badge(core.sources.label, core.permissions))
         self.environments = EnvironmentPane(id="environments", classes="pane")
         self.payload: PayloadInspector
         self.deliveries: DeliveryLog
@@ -319,7 +320,11 @@ class MainScreen(Zooming):
         return self.deliveries.behind or bool(shown and selected and shown.delivery.id != selected)
 
     def on_mapped_pane_record_shown(self) -> None:
-        """Warn of a payload of another environment."""
+        """Warn of a payload of another environment, and say what can be sent."""
+        browser = self.payload.browser
+        if browser is not None and not self.payload.refusal("send_file"):
+            total = f"{browser.file.count:,}" if browser.file.complete else f"of {browser.file.name}"
+            self.deliveries.file_hint = f"S sends all {total}"
         shown = self.payload.inspection
         record = shown.record if shown else None
         selected = self.environments.selected

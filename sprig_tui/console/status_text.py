@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from sprig_tui.console.commands import Permissions
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.themes import MUTED
 from sprig_tui.console.vitals import HISTORY, Vitals
@@ -23,6 +24,12 @@ class Piece(NamedTuple):
     style: str = ""
 
 
+def badge(label: str, permissions: Permissions) -> str:
+    """What kind of console this is, where it is not one that delivers: `demo`, `read-only`, `no engine`."""
+    kinds = [label, "read-only" if permissions.read_only else "" if permissions.engine else "no engine"]
+    return " ".join(kind for kind in kinds if kind)
+
+
 def sparkline(history: Sequence[int]) -> str:
     """One bar per second, the highest of them as high as a line; nothing where nothing was delivered."""
     top = max(history, default=0)
@@ -33,7 +40,8 @@ def sparkline(history: Sequence[int]) -> str:
 
 def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list[Piece]:
     """The whole line for so many cells."""
-    left = [Piece(" sprig-tui", "bold"), Piece(f" {label}" if label else "", "$text-accent"), Piece("   ")]
+    badges = [Piece(f" {label}", "bold $text-accent"), Piece("  ")] if label else []
+    left = [Piece(" sprig-tui", "bold"), *(badges or [Piece("  ")]), Piece(" ")]
     right = [Piece(f"journal: {vitals.journal} ", _JOURNAL.get(vitals.journal, MUTED))]
     if vitals.trouble:
         room = max(10, width - _cells(left) - _cells(right) - 4)
@@ -51,7 +59,8 @@ def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list
         (left, middle, others, numbers, right),
         (left, middle, numbers, right),
         (left, middle, numbers),
-        (middle, numbers),
+        (badges, middle, numbers),
+        (badges, _environment(current, history=False) if current else [], numbers),
     ):
         pieces = [piece for part in parts for piece in part]
         if _cells(pieces) <= width:
@@ -64,13 +73,13 @@ _CUT = re.compile(r"[:;,] | since | \(")
 _JOURNAL = {"lost": "$text-error", "opening": "$text-warning"}
 
 
-def _environment(view: EnvironmentView) -> list[Piece]:
+def _environment(view: EnvironmentView, *, history: bool = True) -> list[Piece]:
     pieces = [Piece(f"● {view.title}", "bold"), Piece("   ")]
     standing = view.standing
     if view.rate or view.in_flight:
         pieces += [
             Piece(f"delivering {view.rate:,}/s ", "$text-success"),
-            Piece(sparkline(view.history), "$text-accent"),
+            Piece(sparkline(view.history) if history else "", "$text-accent"),
         ]
     else:
         word = _CUT.split(standing.text, maxsplit=1)[0]

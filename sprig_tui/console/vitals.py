@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 
 from msgspec import Struct
 
 from sprig_tui.console.core import Core
 from sprig_tui.console.environments.view import EnvironmentView, view_of
+from sprig_tui.delivery.orphans import orphaned, orphaned_text
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.records import Counts, Lane, ReplayJob, State
+from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.records import Counts, Hold, Lane, ReplayJob, State
 
 BUSY = 0.1
 IDLE = 1.0
 """Seconds between two looks."""
+ORPHANS_EVERY_MS = 2_000
+"""Milliseconds between two looks at what workers that are gone still hold."""
 HISTORY = 8
 """Seconds that the sparkline shows."""
 
@@ -49,6 +54,8 @@ class Pulse:
         self._delivered: dict[str, int] = {}
         self._sampled_at = 0
         self._opened = False
+        self._orphans: dict[str, list[Hold]] = {}
+        self._orphans_at = 0
 
     async def take(self) -> Vitals:
         """Look at everything once."""
@@ -73,6 +80,7 @@ class Pulse:
                 now=now,
                 permissions=core.permissions,
                 opened=self._opened,
+                held=orphaned_text(self._orphans.get(name, ())),
             )
             for name, environment in core.settings.environments.items()
         )
@@ -108,6 +116,22 @@ class Pulse:
         else:
             self._fault = ""
             self._opened = True
+            await self._look_for_orphans(journal)
+
+    async def _look_for_orphans(self, journal: Journal) -> None:
+        """Asked where somebody else holds deliveries, once in a while: a worker holds some all the time."""
+        engine = self._core.engine
+        own = engine.snapshot().in_flight if engine is not None else 0
+        now = self._core.clock.now()
+        if sum(self._counts.leased.values()) <= own:
+            self._orphans = {}
+        elif not 0 <= now - self._orphans_at < ORPHANS_EVERY_MS:
+            self._orphans_at = now
+            found: dict[str, list[Hold]] = {}
+            with suppress(JournalError):
+                for hold in await orphaned(journal):
+                    found.setdefault(hold.environment, []).append(hold)
+            self._orphans = found
 
     def _total(self, state: State) -> int:
         return sum(states.get(state, 0) for states in self._counts.by_environment.values())

@@ -33,6 +33,11 @@ MOST_WORDS = 200
 LONGEST = 20_000
 """Characters."""
 
+_OR = 'list values by comma, as in status:failed,withheld; "OR" in quotes is searched as text'
+_AND = 'leave it out, all words must match; "AND" in quotes is searched as text'
+_NOT = 'write -word for not this; "NOT" in quotes is searched as text'
+_OPERATORS = {"OR": _OR, "||": _OR, "|": _OR, "AND": _AND, "&&": _AND, "NOT": _NOT}
+
 _WORD = re.compile(r'-?(?:[A-Za-z]+:)?(?:"[^"]*"|[^\s"])+|"')
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _AGE = re.compile(r"(\d+)([smhdw])")
@@ -54,7 +59,9 @@ def parse_filter(text: str, *, now_ms: int) -> Query:
     if len(text) > LONGEST:
         raise FilterError(f"a filter has {LONGEST:,} characters at most", position=LONGEST, hint="use fewer words")
     terms: list[Term] = []
-    for match in _WORD.finditer(text):
+    words = list(_WORD.finditer(text))
+    for number, match in enumerate(words):
+        _refuse_operator(words, number)
         terms += _terms(match.group(), match.start(), now_ms)
         if len(terms) > MOST_WORDS:
             raise FilterError(
@@ -63,6 +70,29 @@ def parse_filter(text: str, *, now_ms: int) -> Query:
                 hint="use fewer words, or a wider one",
             )
     return Query(tuple(terms), text.strip())
+
+
+def _refuse_operator(words: list[re.Match[str]], number: int) -> None:
+    """Words of other query languages would be searched as text, and nothing would match."""
+    match = words[number]
+    word = match.group()
+    hint = _OPERATORS.get(word.upper(), "")
+    shouted = word.isupper() or not word.isalpha()
+    # in small letters it is an everyday word, unless it stands between two fields
+    between = 0 < number < len(words) - 1 and all(_is_field(words[at].group()) for at in (number - 1, number + 1))
+    if hint and (shouted or between):
+        raise FilterError(f"there is no {word} in filters", position=match.start(), hint=hint)
+    if word.startswith("(") and _is_field(word.lstrip("(-")):
+        raise FilterError(
+            "there are no parentheses in filters",
+            position=match.start(),
+            hint="all words must match; -word is not this",
+        )
+
+
+def _is_field(word: str) -> bool:
+    name, colon, _ = word.removeprefix("-").partition(":")
+    return bool(colon) and ALIASES.get(name.lower(), name.lower()) in FIELDS
 
 
 def _terms(word: str, position: int, now_ms: int) -> list[Term]:

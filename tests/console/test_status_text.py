@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from sprig_tui.console.commands import Permissions
 from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.status_text import sparkline, status_pieces
+from sprig_tui.console.status_text import badge, sparkline, status_pieces
 from sprig_tui.console.vitals import Vitals
 
 BUSY = Vitals(
@@ -39,6 +40,14 @@ def test_a_wide_line_has_it_all():
     ):
         assert part in line
     assert line.endswith("journal: sqlite ")
+
+
+def test_what_kind_of_console_it_is_stays_in_a_narrow_line():
+    for width in (40, 60, 80):
+        assert text(BUSY, width, label="demo").startswith(" demo  ● Production")
+    assert badge("", Permissions(read_only=True)) == "read-only"
+    assert badge("demo", Permissions(engine=False)) == "demo no engine"
+    assert badge("", Permissions()) == ""
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 120, 200])

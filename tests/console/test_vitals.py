@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from sprig_tui.config.paths import in_folder
 from sprig_tui.config.settings import load_settings
+from sprig_tui.config.writing import save_environment
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.core import Core, Sources
 from sprig_tui.console.environments.standing import Standing
@@ -41,6 +42,25 @@ async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_pa
         rates.append((await pulse.take()).environments[0].rate)
         clock.advance(1)
     assert rates == [0, 0, 2, 0]
+
+
+async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal):
+    paths = in_folder(str(tmp_path / "home"))
+    settings = load_settings(paths)
+    core = Core(Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(engine=False), clock=clock)
+    core.journal = journal
+    await journal.add([Entry(environment="production", message_id="sprig-a", body=b"{}")])
+    await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    pulse = Pulse(core)
+    save_environment(paths, "production", {"write_key": "Zq8TinventedKeyOfThirtyTwoChE1Rk"})
+    core.settings = load_settings(paths)
+    held = "1 held by a worker that is gone, until 14:15"
+    assert (await pulse.take()).environments[0].standing.text == held
+    clock.advance(61)
+    claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=1)
+    await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
+    assert "held" not in (await pulse.take()).environments[0].standing.text
 
 
 async def test_the_status_line_is_painted_only_when_it_says_something_else(host):

@@ -75,3 +75,27 @@ def test_any_text_is_a_filter_or_a_filter_error(text):
         query, position = None, error.position
     assert 0 <= position <= len(text)
     assert query is None or (query.text == text.strip() and all(term.value for term in query.terms))
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "hint"),
+    [
+        ("status:failed OR status:withheld", 14, "status:failed,withheld"),
+        ("status:failed or status:withheld", 14, "status:failed,withheld"),
+        ("status:failed || user:x", 14, "by comma"),
+        ("env:production AND slow", 15, "all words must match"),
+        ("slow && env:production", 5, "all words must match"),
+        ("NOT status:failed", 0, "-word"),
+        ("(status:failed user:x)", 0, "-word"),
+    ],
+)
+def test_what_other_languages_have_is_refused_not_searched_as_text(text, at, hint):
+    with pytest.raises(FilterError) as raised:
+        parse_filter(text, now_ms=NOW)
+    assert raised.value.position == at
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize("text", ["now or never", "not good", '"OR"', "(slow)", "Portland OREGON", "and"])
+def test_everyday_words_are_text(text):
+    assert {term.field for term in parse_filter(text, now_ms=NOW).terms} == {"text"}

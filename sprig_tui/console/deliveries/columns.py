@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-Name = Literal["time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"]
+Name = Literal["id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"]
 """`result` is the latency of what was delivered, and else the reason or the error."""
 
 
@@ -27,19 +27,22 @@ class Column(NamedTuple):
 TIME = Column("time", "time", 8, 12, 1)
 """To the second, or to the millisecond: nothing between the two is of use."""
 COLUMNS = (
+    Column("id", "id", 6, 9, 12, share=1),
     TIME,
-    Column("environment", "env", 10, 14, 8, share=2),
-    Column("survey", "survey", 10, 32, 4, share=6),
-    Column("user", "user", 8, 28, 5, share=4),
-    Column("type", "type", 6, 16, 10, share=2),
-    Column("answer", "answer", 8, 60, 6, share=5),
+    Column("environment", "env", 10, 14, 8, share=1),
+    Column("survey", "survey", 10, 32, 4, share=5),
+    Column("user", "user", 8, 24, 5, share=3),
+    Column("type", "type", 6, 14, 11, share=1),
+    Column("answer", "answer", 8, 36, 6, share=4),
     Column("state", "state", 9, 9, 2),
     Column("status", "http", 4, 4, 7),
     Column("attempts", "tries", 5, 5, 9),
-    Column("result", "result", 9, 0, 3, share=5),
+    Column("result", "result", 9, 0, 3, share=12),
 )
 """In the order of the log."""
 
+WIDE = 150
+"""Cells from which on there are numbers and milliseconds, and columns two apart: below, room is for the result."""
 MARK_CELLS = 2
 """In front of each row: whether it is marked."""
 
@@ -60,17 +63,19 @@ def place(width: int) -> tuple[Placed, ...]:
 
     The least important columns give way first; what is left over goes to those that gain by it.
     """
-    gap = 2 if width >= 110 else 1
+    gap = 2 if width >= WIDE else 1
     room = width - MARK_CELLS
     kept: list[Column] = []
     for column in sorted(COLUMNS, key=lambda one: one.rank):
+        if column.name == "id" and width < WIDE:
+            continue
         needed = column.least + (gap if kept else 0)
         if needed > room and kept:
             break
         kept.append(column)
         room -= needed
     widths = {column.name: column.least for column in kept}
-    if room >= TIME.most - TIME.least:
+    if width >= WIDE and room >= TIME.most - TIME.least:
         room -= TIME.most - TIME.least
         widths["time"] = TIME.most
     while room > 0:

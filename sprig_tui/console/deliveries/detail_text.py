@@ -204,6 +204,10 @@ def _attempts(detail: Detail, now: int, width: int) -> Iterator[Spans]:
         yield (Span("not sent yet" if one.state is State.QUEUED else "never sent", "muted"),)
     elif len(detail.history) < one.attempts:
         yield (Span("each failed one, and the one that ended it", "muted"),)
+    if any(attempt.outcome == "refused" and attempt.events > 1 for attempt in detail.history):
+        said = "a refused request is split until what is wrong stands alone; the others get through, by more requests"
+        for part in wrap(said, width):
+            yield (Span(part, "muted"),)
     for number, attempt in enumerate(detail.history, 1):
         yield from _attempt(number, attempt, width)
 
@@ -233,4 +237,4 @@ def heading(delivery: Delivery) -> str:
     """The title of the screen."""
     survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
     user = one_line(delivery.user_id, limit=40)
-    return "  ".join(part for part in (f"delivery {delivery.id:,}", survey, user, state_word(delivery)) if part)
+    return "  ".join(part for part in (f"delivery {delivery.id}", survey, user, state_word(delivery)) if part)

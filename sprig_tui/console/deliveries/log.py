@@ -47,6 +47,8 @@ class DeliveryLog(LogJobs, Framed, Vertical):
 
     environment_names: var[tuple[str, ...]] = var(())
     """For completing `env:`."""
+    file_hint: var[str] = var("")
+    """What can be done with the open file, while no delivery is there."""
     trouble: var[str] = var("")
     """What is to be said below the rows, where there is no other room for it."""
 
@@ -124,6 +126,10 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         self.post_message(self.FilterChanged(query))
         self._say()
 
+    def watch_file_hint(self) -> None:
+        """A file was opened, or counted."""
+        self._say()
+
     def watch_trouble(self) -> None:
         """Something went wrong, or is over."""
         self._say()
@@ -157,7 +163,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         if not self._ready:
             return
         self._trouble.say(Content(printable(self.trouble or self.log_watch.trouble, limit=400)))
-        said = hints(standing, opened=search is not None)
+        said = hints(standing, opened=search is not None, file=self.file_hint)
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing
             self.retitle(clickable(title(standing), standing))

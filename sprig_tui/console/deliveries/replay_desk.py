@@ -72,7 +72,7 @@ class ReplayDesk:
             added: list[Added] = []
             for start in range(0, len(rows), AT_ONCE):
                 if len(rows) > AT_ONCE:
-                    self._progress(f"queueing again: {start:,} of {len(rows):,}")
+                    self._progress(f"queueing {'as new' if as_new else 'again'}: {start:,} of {len(rows):,}")
                 part = [row.id for row in rows[start : start + AT_ONCE]]
                 added += await self._journal.requeue(part, as_new=as_new)
         except JournalError as error:

@@ -117,14 +117,16 @@ def agreement(wish: Wish) -> str:
 
 
 def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
-    """What became of a few that were queued again, or `as_new`."""
+    """What became of a few that were queued again, or `as_new`; new ones are named by their numbers."""
     queued = sum(one.outcome == "new" for one in added)
     left = len(added) - queued
     if not queued:
         return (
             "nothing was queued: " + ("it is" if left == 1 else "they are") + " still queued, or nothing could be sent"
         )
-    return f"{queued:,} {_queued(as_new=as_new)}" + (
+    fresh = [one.id for one in added if one.outcome == "new"]
+    named = f": delivery {fresh[0]}" if queued == 1 else f": deliveries {min(fresh)} to {max(fresh)}"
+    return f"{queued:,} {_queued(as_new=as_new)}{named if as_new else ''}" + (
         f", {left:,} left as before (still queued, or nothing to send)" if left else ""
     )
 

@@ -19,7 +19,7 @@ STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "w
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelled out here: strftime would follow the locale, and the columns with it."""
 
-_OWN = frozenset({"time", "state", "status", "attempts"})
+_OWN = frozenset({"id", "time", "state", "status", "attempts"})
 """Columns of our own words."""
 Cell = tuple[str, str]
 """Text and style."""
@@ -122,6 +122,7 @@ def _or_none(text: str, style: str = "") -> Cell:
 
 
 _CELLS: dict[Name, Callable[[Delivery, int, int], Cell]] = {
+    "id": lambda one, _now, _width: (str(one.id), "muted"),
     "time": lambda one, now, width: (short_time(one.added_at, now, width), "muted"),
     "environment": lambda one, _now, _width: _or_none(environment_title(one.environment)),
     "survey": lambda one, _now, _width: _or_none(one.survey_name or one.survey_id),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import variable_of
+from sprig_tui.config.keysource import WRITE_KEY, variable_of
+from sprig_tui.config.reuse import known_as
 from sprig_tui.config.settings import BUILT_IN, check_name
 from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
 from sprig_tui.console.environments.config_desk import ConfigDesk
@@ -42,7 +43,12 @@ class EnvironmentFlows:
         key = await offered_key(self._app, self._core, name)
         if key == PASTE:
             key = await self._app.push_screen_wait(
-                KeyForm(name, seen.write_key.masked() if seen.write_key else "", self._overridden(seen))
+                KeyForm(
+                    name,
+                    seen.write_key.masked() if seen.write_key else "",
+                    self._overridden(seen),
+                    reused=lambda key: known_as(self._core.settings, key, WRITE_KEY, name),
+                )
             )
         if key is None:
             return

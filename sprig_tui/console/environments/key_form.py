@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual import on
+from collections.abc import Callable, Sequence
+
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -14,19 +16,38 @@ from sprig_tui.console.hints import hint
 from sprig_tui.console.themes import MUTED
 
 _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
-_MARKS = {"stripped": "✓", "warning": "!", "error": "✗"}
+_MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
 
 
-def findings(lint: KeyLint) -> list[tuple[str, str]]:
-    """(text, style) of each thing worth saying about a key, worst last; nothing of the key itself but its ends."""
+def findings(lint: KeyLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(text, style) of each thing worth saying about a key, worst last; nothing of the key itself but its ends.
+
+    `reused`: what the key is already known as.
+    """
     said = [
         (f"{_MARKS[fault.level]} {fault.message}{f': {fault.hint}' if fault.hint else ''}", _STYLES[fault.level])
         for fault in lint.faults
     ]
-    if lint.key and not lint.warnings:
+    said += [(f"! {what}", _STYLES["warning"]) for what in reused]
+    if lint.key and not lint.warnings and not reused:
         ends = f"{lint.key[:4]}…{lint.key[-4:]}" if len(lint.key) >= 16 else "…"
         said.append((f"✓ {ends}, {len(lint.key)} characters: it looks like a write key", "$text-success"))
     return said
+
+
+class KeyInput(Input):
+    """A masked line that takes a paste of several lines whole: a key that a mail broke over two is put together."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A plain Input takes the first line alone, without a word."""
+        text = event.text.strip()
+        if len(text.splitlines()) < 2:
+            return
+        event.stop()
+        event.prevent_default()
+        lint = lint_key(text)
+        # what is no key in several lines is named as such; a field has one line, so they are kept apart by a space
+        self.replace(lint.key or " ".join(text.split()), *self.selection)
 
 
 class KeyForm(Dialog[str | None]):
@@ -35,8 +56,19 @@ class KeyForm(Dialog[str | None]):
     Faults that are safe to mend are mended and named; an error refuses; a warning asks for a second enter.
     """
 
-    def __init__(self, environment: str, masked_now: str = "", note: str = "") -> None:
-        """`masked_now` is the key that is replaced, `note` what else to know before it is."""
+    def __init__(
+        self,
+        environment: str,
+        masked_now: str = "",
+        note: str = "",
+        *,
+        reused: Callable[[str], tuple[str, ...]] = lambda _: (),
+    ) -> None:
+        """`masked_now` is the key that is replaced, `note` what else to know before it is.
+
+        `reused` says what a key is already known as, such as the write key of another environment.
+        """
+        self._reused = reused
         about = f"replaces {masked_now}. " if masked_now else ""
         where = "Segment: Connections, Sources, your source, Settings, API Keys."
         super().__init__(f"Write key of {environment}", f"{about}{where}{f'{chr(10)}{note}' if note else ''}")
@@ -46,7 +78,7 @@ class KeyForm(Dialog[str | None]):
         """The field, what is off, and what to press."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
-            yield Input(placeholder=f"{KEY_LENGTH} letters and digits; type or paste", password=True)
+            yield KeyInput(placeholder=f"{KEY_LENGTH} letters and digits; type or paste", password=True)
             yield Static("", id="findings")
             yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
@@ -58,7 +90,11 @@ class KeyForm(Dialog[str | None]):
     def _look(self, event: Input.Changed) -> None:
         event.stop()
         self._warned = ""
-        self._show(findings(lint_key(event.value)) if event.value else [])
+        self._show(self._findings(event.value) if event.value else [])
+
+    def _findings(self, text: str) -> list[tuple[str, str]]:
+        lint = lint_key(text)
+        return findings(lint, self._reused(lint.key) if lint.key else ())
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
@@ -66,9 +102,9 @@ class KeyForm(Dialog[str | None]):
         lint = lint_key(event.value)
         if not lint.key:
             self._show(findings(lint))
-        elif lint.warnings and self._warned != lint.key:
+        elif (lint.warnings or self._reused(lint.key)) and self._warned != lint.key:
             self._warned = lint.key
-            self._show([*findings(lint), ("enter again saves it all the same", "bold $text-warning")])
+            self._show([*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")])
         else:
             self.dismiss(lint.key)
 

@@ -32,6 +32,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Deliveries on the wire, by any process."""
     rate: int
     """Deliveries per second."""
+    held: str = ""
+    """What workers that are gone still hold, and until when; empty for nothing."""
     engine: bool
     """Whether this console delivers."""
     read_only: bool = False
@@ -101,6 +103,8 @@ def _waiting(lane: Lane, now: int, last: str) -> Standing:
 
 
 def _open(facts: Facts, last: str) -> Standing:
+    if facts.held and not facts.rate:
+        return Standing("◷", facts.held, "warning", last)
     if facts.rate or facts.in_flight:
         return Standing("▲", f"delivering {facts.rate:,}/s", "good", last)
     if facts.queued and not facts.engine:

@@ -62,6 +62,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     now: int,
     permissions: Permissions,
     opened: bool = True,
+    held: str = "",
 ) -> EnvironmentView:
     """The picture of one environment.
 
@@ -75,6 +76,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         now: ms since 1970.
         permissions: what this console may do, so whether it delivers.
         opened: whether the journal has told anything yet.
+        held: what workers that are gone still hold, in words.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
     queued = counts.get(State.QUEUED, 0)
@@ -89,6 +91,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         engine=permissions.engine and not permissions.read_only,
         read_only=permissions.read_only,
         opened=opened,
+        held=held,
         trouble=live.trouble if live else "",
     )
     key = environment.write_key

@@ -10,8 +10,24 @@ from threading import Event
 from sprig_tui.console.payload.inspection import is_troubled
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.summary import Position
+from sprig_tui.errors import InputError
 from sprig_tui.intake import Intake
+from sprig_tui.sprig.reading import find_files
 from sprig_tui.sprig.records import Record
+
+
+def _sifted(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError, ...]]:
+    """The sources that can be opened, and why the others cannot."""
+    there: list[str] = []
+    missing: list[InputError] = []
+    for source in sources:
+        try:
+            find_files([source])
+        except InputError as error:
+            missing.append(error)
+        else:
+            there.append(source)
+    return tuple(there), tuple(missing)
 
 
 class Troubles:
@@ -38,8 +54,10 @@ class Troubles:
 class Browser:
     """An open file and the record that is looked at. Reading goes on in threads, which `close` ends."""
 
-    def __init__(self, file: RecordFile) -> None:
+    def __init__(self, file: RecordFile, missing: tuple[InputError, ...] = ()) -> None:
         self.file = file
+        self.missing = missing
+        """Why some of the sources that were asked for are not among it."""
         self.number = 0
         """The record asked for last, from 0."""
         self.troubles: Troubles | None = None
@@ -51,8 +69,13 @@ class Browser:
 
     @classmethod
     async def open(cls, sources: tuple[str, ...]) -> Browser:
-        """Raises InputError as RecordFile does."""
-        return cls(await asyncio.to_thread(RecordFile, sources))
+        """Of several sources those that can be opened; raises InputError as RecordFile does where none can."""
+        if len(sources) < 2:
+            return cls(await asyncio.to_thread(RecordFile, sources))
+        there, missing = await asyncio.to_thread(_sifted, sources)
+        if missing and not there:
+            raise missing[0]
+        return cls(await asyncio.to_thread(RecordFile, there), missing)
 
     def close(self) -> None:
         """End what is still being read."""

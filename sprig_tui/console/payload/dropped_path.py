@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+_ANEW = re.compile(r"""/(?=(["']?(?:/|~|file://)))""")
+"""Where a whole path begins behind another."""
+_WHOLE = re.compile(r"""["']?(?:/|~|file://)""")
 
 LONGEST = 16_384
 """Characters; a longer paste is something else."""
@@ -20,10 +25,39 @@ def dropped_paths(text: str) -> tuple[str, ...]:
     text = text.strip()
     if not text or len(text) > LONGEST or "\0" in text:
         return ()
-    for paths in _readings(text):
-        if paths and all(_is_there(path) for path in paths):
+    readings = [paths for paths in _readings(text) if paths]
+    for paths in readings:
+        if all(_is_there(path) for path in paths):
+            return tuple(paths)
+    for paths in readings:
+        # Some of several may be gone: whoever opens them says so.
+        if (
+            len(paths) > 1
+            and all(Path(path).is_absolute() for path in paths)
+            and any(_is_there(path) for path in paths)
+        ):
             return tuple(paths)
     return ()
+
+
+def meant_path(typed: str) -> str:
+    """The path that is meant where one was put behind another: `/home/mira//tmp/a.jsonl` is `/tmp/a.jsonl`.
+
+    What is typed counts where it is there. Quotes, escaped spaces, `~` and `file://` are read as in `dropped_paths`.
+    """
+    if _is_there(_expanded(typed)):
+        return typed
+    starts = [found.end() for found in _ANEW.finditer(typed)]
+    tails = [typed[at:] for at in (0, *starts)]
+    for tail in tails:
+        if paths := dropped_paths(tail):
+            return paths[0] if len(paths) == 1 else typed
+    return tails[-1] if starts else typed
+
+
+def looks_like_path(text: str) -> bool:
+    """Whether a pasted text begins like a whole path, so that it is meant instead of what stands there."""
+    return _WHOLE.match(text.strip()) is not None and "\n" not in text.strip()
 
 
 def _readings(text: str) -> Iterator[list[str]]:
@@ -37,8 +71,19 @@ def _readings(text: str) -> Iterator[list[str]]:
 
 def _path(text: str) -> str:
     if text.startswith("file://"):
-        return unquote(urlsplit(text).path)
-    return str(Path(text).expanduser()) if text.startswith("~/") else text
+        try:
+            return unquote(urlsplit(text).path)
+        except ValueError:  # brackets in the place of a host
+            return text
+    return _expanded(text)
+
+
+def _expanded(text: str) -> str:
+    """With the home folder for `~`; as it is where that is not known."""
+    try:
+        return str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError:
+        return text
 
 
 def _is_there(path: str) -> bool:

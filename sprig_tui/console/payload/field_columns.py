@@ -115,7 +115,9 @@ def _origin_or_note(field: FieldTrace, role: str) -> tuple[str, str]:
 
 
 def _path(path: str, room: int) -> str:
-    """The end of a path is what tells it apart."""
+    """A path; where there is little room without what it begins with (`.surveyName`), since its end tells it apart."""
+    if room < _PATH and len(path) > room // 2 and "." in path:
+        path = f".{path.partition('.')[2]}"
     return path if len(path) <= room else f"…{path[len(path) - room + 1 :]}"
 
 

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -18,7 +19,7 @@ from sprig_tui.console.dialogs import plain
 from sprig_tui.console.hints import hint
 from sprig_tui.console.line import Line, Part
 from sprig_tui.console.line_view import LineView
-from sprig_tui.console.payload.dropped_path import dropped_paths
+from sprig_tui.console.payload.dropped_path import dropped_paths, looks_like_path, meant_path
 from sprig_tui.console.payload.listing import Item, Listing, complete, list_folder, size_text, split_typed
 from sprig_tui.text import one_line
 
@@ -54,6 +55,30 @@ class FolderLines(LineView):
         return [Part(name, "", room), Part(size_text(item.size).rjust(_SIZE), "muted")]
 
 
+class PathInput(Input):
+    """A path; a whole one that is pasted takes the place of what stands there."""
+
+    class Dropped(Message):
+        """Several were pasted at once."""
+
+        def __init__(self, paths: tuple[str, ...]) -> None:
+            super().__init__()
+            self.paths = paths
+
+    def on_paste(self, event: events.Paste) -> None:
+        """See `dropped_path` for the ways in which terminals write paths."""
+        paths = dropped_paths(event.text)
+        if not (paths or looks_like_path(event.text)):
+            return
+        event.stop()
+        event.prevent_default()
+        if len(paths) > 1:
+            self.post_message(self.Dropped(paths))
+        else:
+            self.value = paths[0] if paths else event.text.strip()
+            self.cursor_position = len(self.value)
+
+
 class Picker(ModalScreen[tuple[str, ...] | None]):
     """Asks for a file or folder. Result: the paths to open, or None."""
 
@@ -74,7 +99,7 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         """The path, the list, and what is wrong."""
         with Vertical(classes="dialog-box", id="picker"):
             yield Static(plain("Open a file or folder"), classes="dialog-title")
-            yield Input(self._start, placeholder="a path; tab completes it")
+            yield PathInput(self._start, placeholder="a path; tab completes it")
             yield FolderLines()
             yield Static("", classes="dialog-fault")
             keys = (("tab completes", "tab"), ("down goes to the list", "down"), ("enter opens", "enter"))
@@ -120,12 +145,17 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._list(event.value)
+        self._list(meant_path(event.value))
+
+    @on(PathInput.Dropped)
+    def _dropped(self, event: PathInput.Dropped) -> None:
+        event.stop()
+        self.dismiss(event.paths)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        typed = event.value.strip()
+        typed = meant_path(event.value.strip())
         paths = dropped_paths(typed)
         if len(paths) == 1 and Path(paths[0]).is_dir():
             if typed.endswith(os.sep) and any(item.whole or not item.is_folder for item in self._listing.items):
@@ -137,7 +167,8 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         elif len(self._listing.items) == 1:
             self._take(self._listing.items[0])
         else:
-            self._say("there is no such file: type on, or choose from the list" if typed else "type a path")
+            fault = f"there is no file {one_line(typed, limit=200)}: type on, or choose from the list"
+            self._say(fault if typed else "type a path")
 
     @on(LineView.Chosen)
     def _chosen(self, event: LineView.Chosen) -> None:

@@ -135,6 +135,11 @@ class RecordsPane(MappedPane):
         if record is None and number == 0:
             warn(self.app, f"{browser.file.name} holds no records")
             return
+        if browser.missing:
+            said = "; ".join(error.message for error in browser.missing[:3])
+            more = f"; and {len(browser.missing) - 3:,} more" if len(browser.missing) > 3 else ""
+            opened = len(sources) - len(browser.missing)
+            warn(self.app, f"{opened:,} of {len(sources):,} opened: {said}{more}")
         self._close_file()
         self.browser = browser
         self.detail = None
@@ -159,6 +164,7 @@ class RecordsPane(MappedPane):
         except InputError as error:
             tell_fault(self.app, error)
         self.update_title()
+        self.post_message(self.RecordShown(self.inspection))
 
     def _watch_progress(self) -> None:
         if self._ticker is None:

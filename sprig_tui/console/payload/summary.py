@@ -53,7 +53,7 @@ def position_text(position: Position, room: int) -> str:
 def delivery_text(inspection: Inspection, room: int) -> str:
     """For a delivery of the log: its number and where it came from."""
     delivery = inspection.delivery
-    said = "" if delivery is None else f"  delivery {delivery.id:,}{', mapped again' if inspection.remapped else ''}"
+    said = "" if delivery is None else f"  delivery {delivery.id}{', mapped again' if inspection.remapped else ''}"
     place = one_line(inspection.place[-400:])
     return f"{shorten(place, max(room - len(said), 8), keep_start=False)}{said}"
 

@@ -64,9 +64,10 @@ def test_everything_is_there(delivery):
     [
         (
             {"state": State.FAILED, "error": "invalid_json", "detail": "taken as production"},
-            "invalid_json",
+            "Segment could not read the request as JSON (invalid_json)",
             "taken as production",
         ),
+        ({"state": State.FAILED, "error": "http 599: x"}, "http 599: x", None),
         ({"state": State.WITHHELD, "reason": "invalid", "detail": "userId: no text"}, "invalid: userId: no text", None),
         ({}, None, None),
     ],

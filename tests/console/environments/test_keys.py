@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 
 import pytest
+from textual import events
 from textual.widgets import Input
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
@@ -55,6 +56,31 @@ async def test_a_doubtful_key_takes_a_second_enter(console, screen_text):
         await console.press("enter")
         await console.until(console.config)
     assert console.config()["environments"]["production"]["write_key"] == "Short7Key99"
+
+
+async def test_the_key_of_another_environment_is_called_that_before_it_is_saved(console, screen_text):
+    console.keys(production=KEY)
+    async with console.running() as pilot:
+        await console.press("1", "G", "a")
+        pilot.app.screen.query_one(Input).value = KEY
+        await pilot.pause()
+        assert "this is the write key of production" in screen_text(pilot.app)
+        assert "looks like a write key" not in screen_text(pilot.app)
+        await console.press("enter")
+        assert "enter again saves it all the same" in screen_text(pilot.app)
+        await console.press("escape")
+    assert list(console.config()["environments"]) == ["production"]
+
+
+async def test_a_key_over_two_lines_is_put_together_and_a_short_one_is_called_short(console, screen_text):
+    async with console.running() as pilot:
+        await console.press("a")
+        pilot.app.screen.query_one(Input).post_message(events.Paste(f"{KEY[:20]}\n  {KEY[20:]}\n"))
+        await console.until(lambda: "Zq8T…E1Rk, 32 characters" in screen_text(pilot.app))
+        await console.press("ctrl+u", *"abc")
+        assert "3 characters are too few for a write key" in screen_text(pilot.app)
+        assert "placeholder" not in screen_text(pilot.app)
+        await console.press("escape")
 
 
 async def test_a_key_is_shown_for_a_moment_only_and_never_in_a_picture(console, screen_text):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.console.payload.dropped_path import LONGEST, dropped_paths
+from sprig_tui.console.payload.dropped_path import LONGEST, dropped_paths, looks_like_path, meant_path
 from sprig_tui.console.payload.listing import complete, list_folder, size_text, split_typed
 
 
@@ -90,3 +90,29 @@ def test_a_huge_folder_is_listed_in_part(tmp_path, monkeypatch):
 )
 def test_sizes_for_people(size, text):
     assert size_text(size) == text
+
+
+def test_a_path_behind_another_is_meant_alone(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    spaced, plain = str(folder / "Alpha two.csv.gz"), str(folder / "beta.json")
+    for behind in (plain, f"'{plain}'", f"file://{plain}", "~/beta.json"):
+        assert meant_path(f"/usr/lib/{behind}") == plain, behind
+    assert meant_path("/usr/lib/" + "file://" + spaced.replace(" ", "%20")) == spaced
+    assert meant_path("/usr/lib/" + spaced.replace(" ", "\\ ")) == spaced
+    assert meant_path(plain) == plain
+    assert meant_path("/usr/lib//no/such.json") == "/no/such.json", "what is said to be missing is what was meant"
+    assert meant_path("/usr/li") == "/usr/li"
+
+
+def test_one_of_several_may_be_gone(folder):
+    plain, gone = str(folder / "beta.json"), str(folder / "gone.json")
+    assert dropped_paths(f"{plain} {gone}") == (plain, gone)
+    assert dropped_paths(f"{gone} {gone}") == ()
+    assert dropped_paths(f"{plain} is what I mean") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("/tmp/x", True), ("~/x", True), ("'/tmp/a b'", True), ("file:///x", True), ("x.json", False)]
+)
+def test_what_begins_like_a_whole_path(text, is_one):
+    assert looks_like_path(text) is is_one

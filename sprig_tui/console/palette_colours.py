@@ -1,0 +1,102 @@
+"""Palette colours: the themes on terminals of 256 and of 16 colours.
+
+Rich takes each part of a colour by itself to the nearest of six steps, which turns dark greys into navy and teal. Here
+it is the nearest colour as a whole, and a text never gets the colour that it stands on.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.color import Color as RichColor
+from rich.color_triplet import ColorTriplet
+from rich.palette import Palette
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.filter import LineFilter
+
+_STEPS = (0, 95, 135, 175, 215, 255)
+_CUBE_FIRST = 16
+_CUBE_AND_GREYS = Palette(
+    [
+        *((red, green, blue) for red in _STEPS for green in _STEPS for blue in _STEPS),
+        *((8 + 10 * step,) * 3 for step in range(24)),
+    ]
+)
+"""The 240 colours that are the same on every terminal; the first 16 are the person's own."""
+_NAMED = (
+    *((0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)),
+    *((85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255)),
+    (255, 255, 255),
+)
+"""The usual ones of 16; each terminal has its own."""
+_GREYS = (0, 8, 7, 15)
+_COLOURFUL = 48
+"""Between its strongest and its weakest part a colour has at least so much, else it is a grey."""
+_MANY, _FEW = "256", "standard"
+
+
+class PaletteColours(LineFilter):
+    """Gives every colour of a line the one of the terminal's palette that is nearest."""
+
+    def __init__(self, *, few: bool) -> None:
+        """`few`: 16 colours, else 256."""
+        super().__init__()
+        self._few = few
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """See LineFilter."""
+        del background
+        return [
+            Segment(text, _style(style, self._few) if style is not None else None, control)
+            for text, style, control in segments
+        ]
+
+
+def palette_filter(color_system: str | None) -> PaletteColours | None:
+    """The filter for what Rich found the terminal to be; None where it has all colours, or none."""
+    return PaletteColours(few=color_system == _FEW) if color_system in (_MANY, _FEW) else None
+
+
+@lru_cache(4_096)
+def _style(style: Style, few: bool) -> Style:
+    fore, back = style.color, style.bgcolor
+    on = _number(back, few)
+    number = _number(fore, few)
+    if number is not None and number == on:
+        number = _apart(number, few)
+    changed = Style(
+        color=RichColor.from_ansi(number) if number is not None else None,
+        bgcolor=RichColor.from_ansi(on) if on is not None else None,
+    )
+    return style + changed
+
+
+def _number(color: RichColor | None, few: bool) -> int | None:
+    triplet = color.triplet if color is not None else None
+    return None if triplet is None else nearest(triplet, few=few)
+
+
+@lru_cache(4_096)
+def nearest(triplet: ColorTriplet, *, few: bool) -> int:
+    """The number of the nearest colour."""
+    if not few:
+        return _CUBE_FIRST + _CUBE_AND_GREYS.match((triplet.red, triplet.green, triplet.blue))
+    if max(triplet) - min(triplet) < _COLOURFUL:
+        level = sum(triplet) / 3
+        return min(_GREYS, key=lambda number: abs(_NAMED[number][0] - level))
+    hues = [number for number in range(16) if number not in _GREYS]
+    return min(hues, key=lambda number: _distance(_NAMED[number], triplet))
+
+
+def _distance(one: tuple[int, int, int], other: ColorTriplet) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+
+
+def _apart(number: int, few: bool) -> int:
+    """A colour that is read on this one."""
+    if few:
+        return 15 if number in (0, 1, 4, 5, 8) else 0
+    red, green, blue = _CUBE_AND_GREYS._colors[number - _CUBE_FIRST]  # noqa: SLF001 - what was given to it above
+    return 231 if red + green + blue < 3 * 128 else 16

@@ -1,0 +1,46 @@
+"""Screenshot file: an SVG in the folder for downloads, or in the state folder where there is none."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from sprig_tui.config.atomically import make_folder, write_atomically
+from sprig_tui.errors import ConfigError
+
+
+def save_screenshot(
+    svg: str, name: str | None = None, folder: str | None = None, *, state_dir: Path
+) -> tuple[Path | None, str]:
+    """Where it was saved, or None and why not. It is never put over another file; `name` and `folder` are wishes."""
+    name = name or f"sprig-tui {time.strftime('%Y-%m-%d %H.%M.%S')}.svg"
+    fault = ""
+    for place in _folders(folder, state_dir):
+        try:
+            if place == state_dir:
+                make_folder(place)
+            file = _free(place / name)
+            write_atomically(file, svg.encode())
+        except ConfigError as error:
+            fault = error.message
+        else:
+            return file, ""
+    return None, fault
+
+
+def _folders(wanted: str | None, state_dir: Path) -> list[Path]:
+    if wanted is not None:
+        return [Path(wanted).expanduser()]
+    import platformdirs
+
+    downloads = Path(platformdirs.user_downloads_dir())
+    return [*([downloads] if downloads.is_dir() else []), state_dir]
+
+
+def _free(file: Path) -> Path:
+    number = 1
+    free = file
+    while free.exists():
+        number += 1
+        free = file.with_stem(f"{file.stem} {number}")
+    return free

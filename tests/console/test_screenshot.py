@@ -1,0 +1,26 @@
+"""Screenshots go where there is a folder, and say where."""
+
+from __future__ import annotations
+
+from sprig_tui.console.screenshot import save_screenshot
+
+
+def test_without_a_folder_for_downloads_it_is_in_the_state_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DOWNLOAD_DIR", raising=False)
+    saved, fault = save_screenshot("<svg/>", "one.svg", state_dir=tmp_path / "state")
+    assert (saved, fault) == (tmp_path / "state" / "one.svg", "")
+    again, _ = save_screenshot("<svg/>", "one.svg", state_dir=tmp_path / "state")
+    assert again == tmp_path / "state" / "one 2.svg"
+    (tmp_path / "Downloads").mkdir()
+    saved, _ = save_screenshot("<svg/>", "one.svg", state_dir=tmp_path / "state")
+    assert saved == tmp_path / "Downloads" / "one.svg"
+    assert saved.read_text() == "<svg/>"
+
+
+def test_where_nothing_can_be_written_it_says_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "state").write_text("in the way")
+    saved, fault = save_screenshot("<svg/>", state_dir=tmp_path / "state")
+    assert saved is None
+    assert "is not a folder" in fault
