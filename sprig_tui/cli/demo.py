@@ -99,6 +99,14 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     async with Engine(journal, environments, role="demo") as engine:
         fed = await feed(read_responses([samples]), intake, journal, engine)
         waited = await until_settled(journal, fed.ids, list(fed.environments), engine=engine)
+    account = await account_of(journal, fed)
+    numbers = by_state(account.tally)
+    if refused := numbers[State.FAILED]:
+        said = "one of the samples is" if refused == 1 else f"{refused:,} of the samples are"
+        diagnostics.note(
+            f"{said} refused, on purpose: a request that holds a refused event is split until that one stands alone,"
+            " and so each delivery beside it took several requests"
+        )
     lines = LogLines(output.columns())
     cursor, more = 0, True
     while more:
@@ -107,8 +115,6 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
         more = page.more and bool(page.deliveries)
         cursor = page.deliveries[-1].id if page.deliveries else cursor
     output.flush()
-    account = await account_of(journal, fed)
-    numbers = by_state(account.tally)
     stats = sink.stats
     diagnostics.note(account.text())
     diagnostics.note(
@@ -117,10 +123,6 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
         if not stats.duplicates
         else f"the look-alike took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"
     )
-    if numbers[State.FAILED]:
-        diagnostics.note(
-            "a request that holds a refused event is split until that event stands alone: so many requests"
-        )
     diagnostics.note("next: sprig-tui keys set development, then sprig-tui preview FILE -e development")
     well = not waited.queued and numbers[State.DELIVERED] == stats.accepted
     return ExitCode.OK if well else ExitCode.REJECTED

@@ -93,6 +93,7 @@ class SprigTui(QueuedInput, Appearance):
             warn=lambda text: warn(self, text),
         )
         self._leaving = False
+        self._told_of_edits = False
         self._apply(settings)
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class SprigTui(QueuedInput, Appearance):
         self.call_after_refresh(self.run_worker, opening(self, self._begin()), exit_on_error=False)
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(signal.SIGTERM, self.action_leave)
+            loop.add_signal_handler(signal.SIGTERM, self.leave)
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
 
     async def _begin(self) -> None:
@@ -267,6 +268,16 @@ class SprigTui(QueuedInput, Appearance):
 
     def action_leave(self) -> None:
         """See `Quit`."""
+        edited = self.main.payload.edited if "payload" in self.main.panes else 0
+        if edited and not self._leaving and not self._told_of_edits:
+            self._told_of_edits = True
+            records = "1 record was" if edited == 1 else f"{edited:,} records were"
+            warn(self, f"{records} edited and not sent; q again leaves, and the edit is gone")
+            return
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave in good order, without a question; asked twice, at once."""
         if self._leaving:
             self.exit(0)
             return
@@ -276,7 +287,7 @@ class SprigTui(QueuedInput, Appearance):
     def hang_up(self) -> None:
         """The terminal is gone: leave in good order; to hear of it from the kernel, too, is not to be asked twice."""
         if not self._leaving:
-            self.action_leave()
+            self.leave()
 
     async def _leave(self) -> None:
         closing = asyncio.ensure_future(self._background.end())

@@ -22,7 +22,7 @@ from sprig_tui.console.environments.last_choice import LastChoice, first_choice
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.wishes import WISHES
 from sprig_tui.console.key_bar import KeyBar
-from sprig_tui.console.notices import tell_fault
+from sprig_tui.console.notices import tell, tell_fault
 from sprig_tui.console.status_line import StatusLine
 from sprig_tui.console.status_text import badge
 from sprig_tui.console.vitals import Pulse, Vitals
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from sprig_tui.console.core import Core
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.payload.inspector import PayloadInspector
+
+REFUSED_IN_DEMO = (
+    "one of the samples is refused, on purpose: the request that held it was split until it stood alone,\n"
+    "and so each delivery beside it took several requests; /status:failed shows it"
+)
 
 _EVERYWHERE = {command.id: command for command in PANE_COMMANDS if command.everywhere}
 
@@ -63,6 +68,7 @@ class MainScreen(Zooming):
     def __init__(self, core: Core) -> None:
         super().__init__()
         self._core = core
+        self._told_of_refusal = False
         self._foreign = ""
         """The warning about the payload in sight."""
         self.status = StatusLine(badge(core.sources.label, core.permissions))
@@ -176,6 +182,9 @@ class MainScreen(Zooming):
     def watch_vitals(self, vitals: Vitals) -> None:
         """Hand the picture on; each widget repaints only what differs."""
         self.status.vitals = vitals
+        if vitals.failed and not self._told_of_refusal and not self._core.permissions.config:
+            self._told_of_refusal = True
+            tell(self.app, REFUSED_IN_DEMO)
         self.environments.environments = vitals.environments
         self.show_doubts()
 

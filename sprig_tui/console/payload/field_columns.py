@@ -14,6 +14,7 @@ from sprig_tui.mapping.records import FieldTrace, Level
 from sprig_tui.text import one_line
 
 MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "good"), "warning": ("!", "warning"), "error": ("✗", "bad")}
+NOT_SENT = ("·", "muted")
 OMITTED = "(omitted)"
 _PATH = 26
 _MARK = 2
@@ -55,6 +56,9 @@ def header(width: int) -> str:
 def cells(field: FieldTrace, width: int, *, opens: str = "") -> tuple[Span, ...]:
     """One field on one line; `opens` is the sign before a value that opens in place."""
     mark, role = MARKS[field.level]
+    if field.level == "ok" and field.value is UNSET:
+        # nothing is wrong with it, and nothing is sent of it
+        mark, role = NOT_SENT
     path, value, origin, note = columns(width)
     found = [Span(mark, role, _MARK), *_cell(_path(field.path, path - 2), "", path)]
     sign = f"{opens} " if opens else ""

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from sprig_tui.console.line import Line, Part
 from sprig_tui.console.line_view import LineView
 from sprig_tui.console.payload.spans import View
+from sprig_tui.sprig.smallest_record import SMALLEST_RECORD
 
 HINT: tuple[Line, ...] = (
     (),
@@ -17,6 +18,9 @@ HINT: tuple[Line, ...] = (
     (Part("  o", "accent"), Part("  open a file or folder of answers: JSON, JSON Lines, CSV, each also .gz")),
     (Part("   ", ""), Part("  or drop one on this terminal", "muted")),
     (Part("  3", "accent"), Part("  go to the deliveries; what is selected there is shown here")),
+    (),
+    (Part("  a record of your own holds at least", "muted"),),
+    *((Part(f"  {line}", "string"),) for line in SMALLEST_RECORD),
 )
 
 

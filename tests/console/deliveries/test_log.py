@@ -9,6 +9,10 @@ from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.records import State
 
 
+def notices(pilot):
+    return [one.message for one in pilot.app._notifications]
+
+
 def rows(log):
     return [log.lines.render_line(y).text for y in range(log.lines.count)]
 
@@ -44,7 +48,7 @@ async def test_a_filter_narrows_and_escape_takes_it_away(opened, log, mixed, hea
         await pilot.press("slash", *"status:failed", "enter")
         await until(pilot, lambda: log.lines.count == 1)
         assert log.lines.has_focus
-        assert "invalid_req…" in rows(log)[0]
+        assert "invalid_request" in rows(log)[0]
         assert log.lines.selected == mixed["failed"]
         await pilot.press("escape")
         await until(pilot, lambda: log.lines.count == 5)
@@ -209,6 +213,12 @@ async def test_next_and_previous_failed(opened, log, journal, entry, settle, unt
         await until(pilot, lambda: log.lines.selected == 3)
         await pilot.press("n")
         await until(pilot, lambda: log.lines.selected == 7)
+        await pilot.press("n")
+        await until(pilot, lambda: log.lines.selected == 3)
+        assert "on from the oldest: the first failed" in notices(pilot)
+        await pilot.press("N")
+        await until(pilot, lambda: log.lines.selected == 7)
+        assert "on from the newest: the last failed" in notices(pilot)
 
 
 async def test_copying_gives_json_without_anything_to_obey(opened, log, journal, entry, heard, until):
@@ -244,7 +254,7 @@ async def test_a_lost_journal_is_told_and_what_is_shown_stays(
             patch.setattr(journal, "changes", lost)
             log.stir()
             await until(pilot, lambda: "cannot read the journal: the journal [/x] is gone" in screen_text(pilot.app))
-            assert "Checkout effo…" in screen_text(pilot.app)
+            assert "Checkout ef" in screen_text(pilot.app)
         log.stir()
         await until(pilot, lambda: "cannot read" not in screen_text(pilot.app))
 

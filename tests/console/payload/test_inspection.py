@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record, is_troubled
 from sprig_tui.console.payload.summary import Position, delivery_text, position_text, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.intake import Intake
 from sprig_tui.journal.records import Delivery, Detail, State
+from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin
+from sprig_tui.sprig.smallest_record import SMALLEST_RECORD
 
 from .conftest import ENVIRONMENTS, flat
 
@@ -193,3 +196,10 @@ def test_an_empty_delivery_has_nothing_to_show_and_says_so():
     found = Inspection(raw=b"", body=b"")
     assert "nothing was kept" in make_view("Raw", found, {}).line(0)[0].text
     assert "no call is made" in "".join(make_view("JSON", found, {}).line(i)[0].text for i in range(1))
+
+
+def test_the_record_that_the_empty_pane_shows_can_be_sent():
+    (record,) = parse_document("".join(SMALLEST_RECORD).encode(), Origin("pane"))
+    found = inspect_record(record, Intake(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
+    assert found.sendable
+    assert not found.lints

@@ -180,6 +180,37 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
         assert shown(inspector) == "acct_0"
 
 
+async def test_a_path_that_is_pasted_takes_the_place_of_the_one_in_the_picker(
+    bench, inspector, lines_file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = lines_file(3, name="two words.jsonl")
+    async with bench() as (app, pilot):
+        for pasted in (str(file), f"'{file}' ", "~/two words.jsonl", f"file://{file}".replace(" ", "%20")):
+            inspector.browser = None
+            await press(pilot, "o")
+            app.screen.query_one(Input).post_message(events.Paste(pasted))
+            await pilot.pause()
+            await press(pilot, "enter")
+            await settle(pilot)
+            assert inspector.browser.file.sources == (str(file),), pasted
+        await press(pilot, "o")
+        app.screen.query_one(Input).post_message(events.Paste("~/gone.jsonl\n"))
+        await pilot.pause()
+        await press(pilot, "enter")
+        assert "there is no file ~/gone.jsonl" in str(app.screen.query_one(".dialog-fault").content)
+
+
+async def test_of_several_files_those_that_are_there_are_opened(bench, inspector, lines_file, tmp_path):
+    there = str(lines_file(3))
+    async with bench() as (app, pilot):
+        inspector.show_file((there, str(tmp_path / "gone.jsonl"), there))
+        await settle(pilot)
+        assert inspector.browser.file.sources == (there, there)
+        (said,) = notices(app)
+        assert said == f"2 of 3 opened: there is no file {tmp_path / 'gone.jsonl'}"
+
+
 async def test_the_picker_opens_a_whole_folder(bench, inspector, lines_file, tmp_path):
     lines_file(2, "a.jsonl")
     lines_file(3, "b.jsonl")
