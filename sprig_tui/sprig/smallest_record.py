@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SMALLEST_RECORD = (
     '{"responseGroupId": "r1", "userId": "u1", "response": 4,',
-    ' "question": "How easy was it?", "questionType": "LIKERT"}',
+    ' "question": "How easy was it?", "questionType": "LIKERT",',
+    ' "createdAt": "2026-03-04T16:21:09Z"}',
 )
-"""In two lines, which fit a narrow pane: what the answer is, whose it is, what was asked, and what was said."""
+"""In lines that fit a narrow pane: which answer it is, whose, what was said, to what question, and when."""
