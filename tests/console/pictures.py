@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
+os.environ["COLORTERM"] = "truecolor"
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / ".github"
 START, END = "<!-- keys: made by tests/console/pictures.py -->", "<!-- keys end -->"
