@@ -155,8 +155,6 @@ def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
         yield from _fact("tried again", f"at {full_time(one.due_at)}", "", width)
     if until := ignored_until(one, now):
         yield from _fact("repeats", f"Segment will ignore this message id until {until}", "", width)
-    if one.bound_for:
-        yield from _fact("bound for", f"{one.bound_for}, which a run with --endpoint named", "", width)
     if one.detail and not withheld:
         yield from _fact("note", one.detail, "warning", width)
     yield from _fact("environment", environment_title(one.environment) or "unknown", "", width)
@@ -227,8 +225,6 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
     to = f" to {attempt.endpoint}" if attempt.endpoint else ""
     carried = f"{many} in {attempt.body_bytes:,} bytes{to}"
     error = "" if attempt.error == f"http {attempt.status}" else attempt.error
-    if attempt.endpoint:
-        carried += f" to {attempt.endpoint}"
     for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
         if text:
             label = f"     {name:<{LABEL - 5}}"
