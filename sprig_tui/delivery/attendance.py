@@ -52,6 +52,8 @@ class Attendance:
         self._stir = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._started_at = 0
+        self.reported_at = float("-inf")
+        """When the last report was begun that the journal took, monotonic seconds: from then on others count."""
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -102,8 +104,10 @@ class Attendance:
     async def _run(self) -> None:
         while True:
             self._stir.clear()
+            begun = self._timing.monotonic()
             try:
                 await self._journal.report(self.me())
+                self.reported_at = begun
             except Exception as error:  # noqa: BLE001 - the outer edge: without it a live worker would look dead
                 expected = isinstance(error, JournalError)
                 _log.info("reporting to the journal failed: %s", error, exc_info=None if expected else error)

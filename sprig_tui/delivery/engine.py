@@ -77,6 +77,7 @@ class Engine:
             ClockJumps(clock, timing),
             asyncio.Event(),
             hear,
+            lambda: self._attendance.reported_at,
             adopt,
         )
         self._environments = dict(environments)

@@ -59,7 +59,7 @@ class LaneWorker:
         self._last_error, self._last_error_at = "", 0
         self._trouble = ""
         self.ledger = Ledger(means.journal, means.timing, self._hear_trouble)
-        self._leases = Leases(self.ledger, means.timing)
+        self._leases = Leases(self.ledger, means.timing, means.reported_at)
         self._use(environment, settings, client)
 
     def _use(self, environment: Environment, settings: DeliverySettings, client: Client) -> None:
@@ -221,7 +221,8 @@ class LaneWorker:
     def _launch(self, claim: Claim, until: float) -> None:
         self._rest_seconds = FIRST_REST
         # the lease began when it was asked for: a process that stood still meanwhile may hear of it when it is over
-        self._leases.hold(claim, until - self._means.timing.monotonic(), self._means.clock.now())
+        asked_at = until - self.settings.lease
+        self._leases.hold(claim, until - self._means.timing.monotonic(), self._means.clock.now(), asked_at)
         flight = Flight(self, claim)
         task = asyncio.create_task(self._guard(flight))
         self._flights[task] = flight

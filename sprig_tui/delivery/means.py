@@ -44,6 +44,8 @@ class Means(Struct, frozen=True):
     """Set each time a lane finds nothing to do and has nothing on the wire."""
     hear: Callable[[str, Answer], None]
     """Hears the answer to each request of an environment."""
+    reported_at: Callable[[], float]
+    """When this worker was last heard of by the journal, monotonic seconds."""
     adopt: bool = False
     """Whether a run to another endpoint also delivers what waits for the environment's own."""
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+import msgspec
 import zstandard
+from msgspec import UNSET, Struct, UnsetType, field
 
 from sprig_tui.errors import JournalCorruptError
+from sprig_tui.journal.records import Entry
 
 PACK_ITEMS = 1_000
 PACK_BYTES = 1_200_000
@@ -19,32 +23,86 @@ _PLAIN_BELOW = 256
 _LIMIT = 1 << 31
 """No pack unpacks to more: what claims to is damaged."""
 
+_OLD_PLAIN, _OLD_ZSTD = 0x00, 0x01
+"""Packs of versions before checksums."""
+_PLAIN, _ZSTD = 0xA6, 0x5B
+"""First byte of a pack; no few flipped bits make one of another."""
+
 
 class _Codec(threading.local):
     """A compressor and a decompressor for each thread: they may not be shared."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=1).compress
+        self.compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
         self.decompress = zstandard.ZstdDecompressor().decompress
 
 
 _codec = _Codec()
 
 
-def pack(items: Sequence[bytes]) -> bytes:
-    """Sizes and bytes of `items` in one blob: a codec byte, then (compressed from 256 bytes on) count, sizes, data."""
-    plain = array("I", [len(items), *map(len, items)]).tobytes() + b"".join(items)
+def tag_of(environment: str, message_id: str) -> int:
+    """32 bits that say whose payload it is: what is sent is this delivery's own, and goes where it was to go."""
+    return zlib.crc32(_told(message_id), zlib.crc32(_told(environment)))
+
+
+def tags_of(entries: Sequence[Entry]) -> list[int]:
+    """The tags of entries, most of which are of one environment."""
+    seeds = {name: zlib.crc32(_told(name)) for name in {entry.environment for entry in entries}}
+    return [zlib.crc32(_told(entry.message_id), seeds[entry.environment]) for entry in entries]
+
+
+def _told(text: str) -> bytes:
+    """A text as every journal gives it back: see postgres/texts.py."""
+    told = text.encode("utf-8", "replace")
+    return told.replace(b"\0", b"\xe2\x90\x80") if b"\0" in told else told
+
+
+def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
+    """Items in one blob with a checksum over all of it.
+
+    A codec byte, then (compressed from 256 bytes on) the numbers of items and tags, sizes, tags and data. A small one
+    ends in its CRC-32, a compressed one in zstd's own checksum.
+    """
+    head = array("I", [len(items), len(tags), *map(len, items), *tags])
+    plain = head.tobytes() + b"".join(items)
     if len(plain) < _PLAIN_BELOW:
-        return b"\x00" + plain
-    return b"\x01" + _codec.compress(plain)
+        return bytes((_PLAIN,)) + plain + zlib.crc32(plain).to_bytes(4, "little")
+    return bytes((_ZSTD,)) + _codec.compress(plain)
 
 
-def unpack(blob: bytes, positions: Sequence[int]) -> list[bytes]:
-    """The items at these positions of a blob made by `pack`; only they are copied out of it."""
-    plain = _codec.decompress(memoryview(blob)[1:], max_output_size=_LIMIT) if blob[0] else blob[1:]
-    count = array("I", plain[:4])[0]
-    starts = list(accumulate(array("I", plain[4 : 4 + 4 * count]), initial=4 + 4 * count))
-    if starts[-1] != len(plain):
+def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int] | None]:
+    """The items at these positions of a blob made by `pack`, and their tags; None for those of a version without.
+
+    Only they are copied out of it. Raises ValueError, or what decompressing raises, for a blob that is not what it was.
+    """
+    codec = blob[0]
+    if codec in (_OLD_PLAIN, _OLD_ZSTD):
+        plain = _decompressed(blob) if codec == _OLD_ZSTD else blob[1:]
+        return _cut(plain, 4, array("I", plain[:4])[0], positions), None
+    if codec == _ZSTD:
+        plain = _decompressed(blob)
+    elif codec == _PLAIN and zlib.crc32(blob[1:-4]) == int.from_bytes(blob[-4:], "little"):
+        plain = blob[1:-4]
+    else:
+        msg = "its checksum is another"
+        raise ValueError(msg)
+    count, tagged = array("I", plain[:8])
+    found = _cut(plain, 8, count, positions, 4 * tagged)
+    if not tagged:
+        return found, None
+    tags = array("I", plain[8 + 4 * count : 8 + 4 * count + 4 * tagged])
+    return found, [tags[at] for at in positions]
+
+
+def _decompressed(blob: bytes) -> bytes:
+    plain: bytes = _codec.decompress(memoryview(blob)[1:], max_output_size=_LIMIT, allow_extra_data=False)
+    return plain
+
+
+def _cut(plain: bytes, head: int, count: int, positions: Sequence[int], between: int = 0) -> list[bytes]:
+    sizes = array("I", plain[head : head + 4 * count])
+    starts = list(accumulate(sizes, initial=head + 4 * count + between))
+    if len(sizes) != count or starts[-1] != len(plain):
         msg = "its sizes do not add up"
         raise ValueError(msg)
     return [plain[starts[at] : starts[at + 1]] for at in positions]
@@ -65,20 +123,60 @@ def stretches(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class DamagedPayloadError(JournalCorruptError):
-    """What is stored for `ids` cannot be read; other deliveries are well."""
+    """What is stored for `ids` is not what was stored for them; other deliveries are well."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         several = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
         super().__init__(
-            f"the stored payload of delivery {ids[0]}{several} is damaged",
-            hint="send the file it came from again, once the delivery is pruned",
+            f"the stored payload of delivery {ids[0]}{several} is damaged, and is not sent",
+            hint="sprig-tui journal verify says what else is; send the file it came from again, once it is pruned",
         )
         self.ids = tuple(ids)
 
 
-def items(blob: bytes, ids: Sequence[int], first: int) -> list[bytes]:
-    """The items of these deliveries in the pack that begins with delivery `first`. Raises DamagedPayloadError."""
+DAMAGED = "damaged: its stored payload is not what was stored"
+"""The error of a delivery that failed for that."""
+
+
+class _Called(Struct):
+    """As much of a track call as says whose it is."""
+
+    message_id: str | UnsetType = field(name="messageId", default=UNSET)
+
+
+_called = msgspec.json.Decoder(_Called).decode
+
+
+def items(
+    blob: bytes, ids: Sequence[int], first: int, owners: Mapping[int, tuple[str, str]] | None = None
+) -> dict[int, bytes]:
+    """The items of these deliveries in the pack that begins with delivery `first`. Raises DamagedPayloadError.
+
+    `owners` are environment and message id of each, for packs of bodies: one that is another's, or of a version without
+    checksums and no call of this delivery, is damaged too.
+    """
+    if any(delivery_id < first for delivery_id in ids):
+        raise DamagedPayloadError(ids)
     try:
-        return unpack(blob, [delivery_id - first for delivery_id in ids])
-    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError) as error:
+        found, tags = unpack(blob, [delivery_id - first for delivery_id in ids])
+    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
         raise DamagedPayloadError(ids) from error
+    if owners is not None:
+        fits = [
+            _is_call(item, owners[one][1]) if tags is None else tags[at] == tag_of(*owners[one])
+            for at, (one, item) in enumerate(zip(ids, found, strict=True))
+        ]
+        if not all(fits):
+            raise DamagedPayloadError([one for one, fit in zip(ids, fits, strict=True) if not fit])
+    return dict(zip(ids, found, strict=True))
+
+
+def _is_call(body: bytes, message_id: str) -> bool:
+    """Whether it can be the body of this delivery, as far as that can be told without a checksum."""
+    if not body:
+        return True
+    try:
+        said = _called(body).message_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return said is UNSET or _told(said) == _told(message_id)

@@ -333,7 +333,8 @@ class Hold(Struct, frozen=True, kw_only=True, gc=False):
     """The id of the worker; empty where none was named."""
     deliveries: int
     until: int
-    """When the last of these leases runs out, ms, by the journal's clock: they are due again at the latest then."""
+    """When the last of these leases runs out, or its worker counts as gone unless it is heard of again: ms, by the
+    journal's clock. They are due again at the latest then."""
 
 
 class Identity(Struct, frozen=True, kw_only=True):

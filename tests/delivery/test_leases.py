@@ -13,7 +13,8 @@ from sprig_tui.segment.sink import Sink
 
 @pytest.fixture
 def leases(bench: Any) -> Leases:
-    return Leases(Ledger(bench.journal, bench.time, lambda _: None), bench.time)
+    bench.reported_at = float("-inf")
+    return Leases(Ledger(bench.journal, bench.time, lambda _: None), bench.time, lambda: bench.reported_at)
 
 
 async def claimed(bench: Any, seconds: float, rate: float = 0.0) -> Claim:
@@ -26,17 +27,31 @@ async def test_one_that_ran_out_is_not_trusted(bench: Any, leases: Leases) -> No
     await bench.queue([1])
     claim = await claimed(bench, 10)
     assert not leases.holds(claim)
-    leases.hold(claim, 10, bench.time.now())
+    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
     bench.time.advance(9.9)
     assert leases.holds(claim)
     bench.time.advance(0.1)
     assert not leases.holds(claim)
 
 
+async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(bench: Any, leases: Leases) -> None:
+    await bench.queue([1])
+    claim = await claimed(bench, 120)
+    leases.hold(claim, 120, bench.time.now(), bench.time.monotonic())
+    bench.time.advance(26)
+    assert leases.holds(claim), "it was heard of when it claimed"
+    bench.time.advance(2)
+    assert not leases.holds(claim)
+    bench.reported_at = bench.time.monotonic()
+    assert leases.holds(claim)
+    bench.time.advance(28)
+    assert not leases.holds(claim), "others may have taken over what it holds"
+
+
 async def test_they_are_kept_until_they_are_taken_away(bench: Any, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
-    leases.hold(claim, 10, bench.time.now())
+    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
     keeping = asyncio.create_task(leases.keep(lambda: 10))
     for _ in range(20):
         await asyncio.sleep(0.002)
@@ -57,7 +72,7 @@ async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Any, 
     await bench.queue([1, 2])
     await claimed(bench, 10, rate=1)
     claim = await claimed(bench, 10, rate=1)
-    leases.hold(claim, 10, bench.time.now())
+    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
     bench.time.jump = jump
     assert leases.wait_for(claim) == 1.0
     assert leases.holds(claim)

@@ -128,7 +128,7 @@ def entry_of() -> Callable[[int], Entry]:
             source="responses.jsonl",
             line=number,
             raw=b'{"response":"raw %d"}' % number,
-            body=b'{"messageId":"%s","userId":"acct_%d","event":"x"}' % (identity.encode(), number),
+            body=b'{"messageId":"%s","type":"track","userId":"acct_%d","event":"x"}' % (identity.encode(), number),
         )
         return replace(default, **fields)
 

@@ -20,7 +20,7 @@ from sprig_tui.journal.identity import (
     tie_message_id,
     yields,
 )
-from sprig_tui.journal.packing import pack, stretches
+from sprig_tui.journal.packing import pack, stretches, tags_of
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Added, AddedAs, Entry, State
 
@@ -231,7 +231,7 @@ async def store(
         [at for _, at in moved.values()],
         [start for start, _ in packed],
         [pack([entry.raw for entry in entries[start:end]]) for start, end in packed],
-        [pack([entry.body for entry in entries[start:end]]) for start, end in packed],
+        [pack([entry.body for entry in part], tags_of(part)) for part in (entries[start:end] for start, end in packed)],
         call_out,
     )
     return first

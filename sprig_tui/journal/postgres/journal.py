@@ -17,7 +17,7 @@ from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, NOWHERE_ELSE
-from sprig_tui.journal.packing import DamagedPayloadError
+from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError
 from sprig_tui.journal.postgres import (
     adding,
     claims,
@@ -257,9 +257,7 @@ class PostgresJournal:
     async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
-        await self.settle(
-            claim, (Settlement(ids=damaged.ids, state=State.FAILED, error="its stored payload is damaged"),)
-        )
+        await self.settle(claim, (Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED),))
         await self.release(claim)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:

@@ -19,18 +19,30 @@ _OF = (
 
 
 async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
-    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError."""
+    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
+    owners = await _owners(connection, ids)
     packs = await connection.fetch("SELECT first, bodies" + _OF, *_runs(ids))
-    found = _unpacked([(row[0], row[1]) for row in packs], ids)
+    found = _unpacked([(row[0], row[1]) for row in packs], ids, owners)
     return [found[delivery_id] for delivery_id in ids]
 
 
 async def payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    owners = await _owners(connection, ids)
     packs = await connection.fetch("SELECT first, raws, bodies" + _OF, *_runs(ids))
-    raws = _unpacked([(row[0], row[1]) for row in packs], ids)
-    calls = _unpacked([(row[0], row[2]) for row in packs], ids)
+    raws = _unpacked([(row[0], row[1]) for row in packs], ids, None)
+    calls = _unpacked([(row[0], row[2]) for row in packs], ids, owners)
     return {delivery_id: (raws[delivery_id], calls[delivery_id]) for delivery_id in ids}
+
+
+async def _owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Environment and message id of each."""
+    rows = await connection.fetch(
+        "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+        " WHERE d.id = ANY ($1::bigint[])",
+        list(ids),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -45,17 +57,26 @@ def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
     return lows, highs
 
 
-def _unpacked(packs: list[tuple[int, bytes]], ids: Sequence[int]) -> dict[int, bytes]:
+def _unpacked(
+    packs: list[tuple[int, bytes]], ids: Sequence[int], owners: dict[int, tuple[str, str]] | None
+) -> dict[int, bytes]:
     packs.sort()
     firsts = [first for first, _ in packs]
     wanted: dict[int, list[int]] = {}
+    damaged: list[int] = []
     for delivery_id in ids:
         at = bisect_right(firsts, delivery_id) - 1
-        if at < 0:
-            raise DamagedPayloadError([delivery_id])
-        wanted.setdefault(at, []).append(delivery_id)
+        if at < 0 or (owners is not None and delivery_id not in owners):
+            damaged.append(delivery_id)
+        else:
+            wanted.setdefault(at, []).append(delivery_id)
     found: dict[int, bytes] = {}
     for at, there in wanted.items():
         first, blob = packs[at]
-        found.update(zip(there, items(blob, there, first), strict=True))
+        try:
+            found |= items(blob, there, first, owners)
+        except DamagedPayloadError as error:
+            damaged += error.ids
+    if damaged:
+        raise DamagedPayloadError(sorted(damaged))
     return found

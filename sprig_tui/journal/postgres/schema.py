@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 4
+VERSION = 5
 LEAST_SERVER = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
@@ -27,6 +27,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
     1: ("positions.sql",),
     2: ("endpoints.sql",),
     3: ("pauses.sql",),
+    4: (),  # what a worker held that is gone is taken over: functions alone
 }
 """Scripts with tables, by the version they start from; each leads to the next."""
 _FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")

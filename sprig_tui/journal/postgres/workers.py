@@ -66,9 +66,11 @@ async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
 async def holds(connection: asyncpg.Connection, now: int) -> tuple[Hold, ...]:
     """Leases that have not run out, by environment and worker."""
     rows = await connection.fetch(
-        "SELECT e.name, l.owner, sum(l.n)::bigint, max(l.until) FROM leases l JOIN environments e"
+        "SELECT e.name, l.owner, sum(l.n)::bigint, max(CASE WHEN l.owner = '' THEN l.until"
+        " ELSE least(l.until, greatest(coalesce(w.seen_at, 0), l.until - l.length) + worker_ttl()) END)"
+        " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
         # the second bound leaves out leases made by a clock that stood far ahead: they are over
-        " ON e.id = l.environment WHERE l.until > $1::bigint AND l.until <= $1::bigint + 2 * l.length"
+        " WHERE l.until > $1::bigint AND l.until <= $1::bigint + 2 * l.length"
         " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         now,
     )

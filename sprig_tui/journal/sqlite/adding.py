@@ -13,7 +13,7 @@ from msgspec.structs import astuple
 from sprig_tui.journal.claiming import Wanted
 from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.identity import SUPERSEDED, Known, relate, renamed, set_apart, supersedes, tie_message_id, yields
-from sprig_tui.journal.packing import pack, stretches
+from sprig_tui.journal.packing import pack, stretches, tags_of
 from sprig_tui.journal.records import Added, AddedAs, Claim, Entry, State
 from sprig_tui.journal.sqlite.claims import take_new
 from sprig_tui.journal.sqlite.identities import Identities, merge
@@ -140,7 +140,11 @@ class Adding:
         packs: list[Any] = []
         for start, end in stretches([len(entry.raw) + len(entry.body) for entry in entries]):
             part = entries[start:end]
-            packs += (self._first + start, pack([entry.raw for entry in part]), pack([entry.body for entry in part]))
+            packs += (
+                self._first + start,
+                pack([entry.raw for entry in part]),
+                pack([entry.body for entry in part], tags_of(part)),
+            )
         connection.execute("INSERT INTO packs VALUES " + ",".join(["(?, ?, ?)"] * (len(packs) // 3)), packs)
         connection.execute("UPDATE sequence SET next_id = ?", (self._first + len(entries),))
         counts: Counter[tuple[int, int]] = Counter()

@@ -20,7 +20,7 @@ from sprig_tui.journal.claiming import (
     resting_state,
     slot_ahead_ms,
 )
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, WORKER_TTL_MS
 from sprig_tui.journal.records import Claim
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
 from sprig_tui.journal.sqlite.rows import (
@@ -55,8 +55,12 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
     """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
     environment = environment_number(connection, wanted.environment, wanted.endpoint)
     state = read_lane(connection, environment)
+    if state.state == "probing":
+        # whoever probes may be gone: then it is for the next
+        give_back_expired(connection, environment, now)
     until = held_until(state, now)
-    if until is not None and not (until and until == wanted.waited_until):
+    over = bool(until) and until == wanted.waited_until
+    if until is not None and not over and (state.state != "probing" or _is_probed(connection, environment)):
         return nothing(state, until, wanted.endpoint)
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
@@ -258,13 +262,22 @@ def release(connection: sqlite3.Connection, claim: Claim) -> None:
             )
 
 
+def _is_probed(connection: sqlite3.Connection, environment: int) -> bool:
+    found = connection.execute("SELECT 1 FROM leases WHERE environment = ? AND probe LIMIT 1", (environment,))
+    return found.fetchone() is not None
+
+
 def give_back_expired(connection: sqlite3.Connection, environment: int, now: int) -> None:
-    """Make deliveries due again whose worker showed no sign of life for the length of its lease."""
+    """Make deliveries due again whose lease has run out, or whose worker has not been heard of for WORKER_TTL_MS.
+
+    A lease that was made or kept within that time stands, also where its worker never reported.
+    """
     _give_back(
         connection,
         # the second bound ends leases made by a clock that stood far ahead
-        "WHERE environment = ? AND (until <= ? OR until > ? + 2 * length)",
-        (environment, now, now),
+        "WHERE environment = ?1 AND (until <= ?2 OR until > ?2 + 2 * length OR (owner <> '' AND until - length <= ?3"
+        " AND owner NOT IN (SELECT id FROM workers WHERE seen_at > ?3 AND seen_at < ?4)))",
+        (environment, now, now - WORKER_TTL_MS, now + WORKER_TTL_MS),
     )
 
 

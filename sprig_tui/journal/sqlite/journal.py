@@ -20,7 +20,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError, JournalReadOnlyError
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.contract import NOWHERE_ELSE
-from sprig_tui.journal.packing import DamagedPayloadError
+from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.readiness import WriteHistory, within
 from sprig_tui.journal.records import (
@@ -238,7 +238,7 @@ class SQLiteJournal:
     async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
-        failed = Settlement(ids=damaged.ids, state=State.FAILED, error="its stored payload is damaged")
+        failed = Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED)
 
         def work(connection: sqlite3.Connection) -> None:
             settling.settle(connection, claim, (failed,), None, self.clock.now())

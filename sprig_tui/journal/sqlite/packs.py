@@ -5,23 +5,43 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from sprig_tui.journal.packing import PACK_ITEMS, DamagedPayloadError, items
+from sprig_tui.journal.sqlite.faults import is_damage
+from sprig_tui.journal.sqlite.rows import among, bounds
+
+_pairs = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
 
 def bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> list[bytes]:
-    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError."""
+    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
+    owners = _owners(connection, ids)
     found: dict[int, bytes] = {}
-    for there, first, packed, _ in _packs(connection, ids, "bodies", "NULL"):
-        found.update(zip(there, items(packed, there, first), strict=True))
+    damaged: list[int] = []
+    for there, pack in _packs(connection, ids, "bodies", "NULL"):
+        if pack is None:
+            damaged += there
+            continue
+        try:
+            found |= items(pack[1], there, pack[0], owners)
+        except DamagedPayloadError as error:
+            damaged += error.ids
+    if damaged:
+        raise DamagedPayloadError(damaged)
     return [found[delivery_id] for delivery_id in ids]
 
 
 def payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    owners = _owners(connection, ids)
     found: dict[int, tuple[bytes, bytes]] = {}
-    for there, first, raws, packed in _packs(connection, ids, "raws", "bodies"):
-        pairs = zip(items(raws, there, first), items(packed, there, first), strict=True)
-        found.update(zip(there, pairs, strict=True))
+    for there, pack in _packs(connection, ids, "raws", "bodies"):
+        if pack is None:
+            raise DamagedPayloadError(there)
+        first, raws, packed = pack
+        calls = items(packed, there, first, owners)
+        found |= {one: (raw, calls[one]) for one, raw in items(raws, there, first).items()}
     return found
 
 
@@ -30,21 +50,50 @@ def payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, by
     return payloads(connection, [delivery_id])[delivery_id]
 
 
+def _owners(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Environment and message id of each: in one value, as stepping through rows would take the interpreter's lock."""
+    if not ids:
+        return {}
+    told = connection.execute(
+        "SELECT json_group_array(json_array(id, name, message_id)) FROM (SELECT d.id, e.name, d.message_id"
+        f" FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.{among(ids)})",
+        bounds(ids),
+    ).fetchone()[0]
+    try:
+        return {row[0]: (row[1], row[2]) for row in _pairs(told)}
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedPayloadError(ids) from error
+
+
 def _packs(
     connection: sqlite3.Connection, ids: Sequence[int], one: str, other: str
-) -> Iterator[tuple[list[int], int, bytes, bytes]]:
-    """(ids in it, its first id, one column, the other) of each pack that holds some of these."""
+) -> Iterator[tuple[list[int], tuple[int, bytes, bytes] | None]]:
+    """(ids in it, (its first id, one column, the other)) of each pack that holds some of these.
+
+    None for the pack of an id where there is none, or where the file is damaged there.
+    """
     left = sorted(set(ids))
     at = 0
     while at < len(left):
         # a delivery keeps its pack: the one that begins at it or nearest before it
-        row = connection.execute(
-            f"SELECT first, {one}, {other}, coalesce((SELECT min(after.first) FROM packs after"
-            " WHERE after.first > packs.first), ?) FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1",
-            (left[-1] + 1, left[at]),
-        ).fetchone()
+        try:
+            row = connection.execute(
+                f"SELECT first, {one}, {other}, coalesce((SELECT min(after.first) FROM packs after"
+                " WHERE after.first > packs.first), ?) FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1",
+                (left[-1] + 1, left[at]),
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            row = None
         if row is None:
-            raise DamagedPayloadError(left[at : at + 1])
+            yield left[at : at + 1], None
+            at += 1
+            continue
         there = [delivery_id for delivery_id in left[at : at + PACK_ITEMS] if delivery_id < row[3]]
-        yield there, row[0], row[1], row[2]
+        if not there:  # only in a damaged file
+            yield left[at : at + 1], None
+            at += 1
+            continue
+        yield there, (row[0], row[1], row[2])
         at += len(there)

@@ -64,10 +64,12 @@ def alive(connection: sqlite3.Connection, now: int) -> tuple[Worker, ...]:
 def holds(connection: sqlite3.Connection, now: int) -> tuple[Hold, ...]:
     """Leases that have not run out, by environment and worker."""
     rows = connection.execute(
-        "SELECT e.name, l.owner, sum(l.n), max(l.until) FROM leases l JOIN environments e ON e.id = l.environment"
+        "SELECT e.name, l.owner, sum(l.n), max(CASE WHEN l.owner = '' THEN l.until"
+        " ELSE min(l.until, max(coalesce(w.seen_at, 0), l.until - l.length) + ?2) END)"
+        " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
         # the second bound leaves out leases made by a clock that stood far ahead: they are over
         " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
-        (now,),
+        (now, WORKER_TTL_MS),
     ).fetchall()
     return tuple(Hold(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
 

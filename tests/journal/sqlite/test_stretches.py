@@ -95,7 +95,7 @@ async def test_a_damaged_payload_holds_nothing_else_up(tmp_path, entry, damage):
         assert taken == [one.id for one in (*added[0], *added[2])]
         assert claim.payload == b",".join(one.body for one in (*given[0], *given[2]))
         (broken,) = await journal.rows([added[1][0].id])
-        assert (broken.state, broken.error) == (State.FAILED, "its stored payload is damaged")
+        assert (broken.state, broken.error) == (State.FAILED, "damaged: its stored payload is not what was stored")
         with pytest.raises(JournalCorruptError, match=f"delivery {broken.id} "):
             await journal.get(broken.id)
         with pytest.raises(JournalCorruptError):

@@ -46,14 +46,27 @@ BEGIN
   RETURN given;
 END $$;
 
+-- Milliseconds after which a worker that was not heard of is not alive (WORKER_TTL_MS in journal/contract.py).
+CREATE OR REPLACE FUNCTION worker_ttl() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 30000::bigint';
+
+-- Whether a lease has run out, or its worker has not been heard of. One that was made or kept within that time stands,
+-- also where its worker never reported.
+CREATE OR REPLACE FUNCTION is_over(_lease leases, _now bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT _lease.until <= _now
+    -- made by a clock that stood far ahead
+    OR _lease.until > _now + 2 * _lease.length
+    OR (_lease.owner <> '' AND _lease.until - _lease.length <= _now - worker_ttl()
+      AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = _lease.owner
+        AND w.seen_at > _now - worker_ttl() AND w.seen_at < _now + worker_ttl()))
+$$;
+
 CREATE OR REPLACE FUNCTION give_back_expired(_environment integer, _now bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   expired bigint;
   given bigint[] := '{}';
 BEGIN
-  -- the second bound ends leases made by a clock that stood far ahead
-  FOR expired IN SELECT id FROM leases WHERE environment = _environment
-      AND (until <= _now OR until > _now + 2 * length) ORDER BY id FOR UPDATE SKIP LOCKED LOOP
+  FOR expired IN SELECT l.id FROM leases l WHERE l.environment = _environment AND is_over(l, _now)
+      ORDER BY l.id FOR UPDATE SKIP LOCKED LOOP
     given := given || give_back(expired);
   END LOOP;
   IF cardinality(given) > 0 THEN
@@ -62,8 +75,11 @@ BEGIN
 END $$;
 
 -- The time until which nothing may be claimed (0: until somebody acts), or NULL when the lane is free to claim.
-CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+-- A probe holds its lane only for as long as somebody holds the probe.
+CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN _lane.state = 'paused' AND _lane.until = 0 THEN 0::bigint
+    WHEN _lane.state = 'probing' AND NOT EXISTS (SELECT 1 FROM leases l
+      WHERE l.environment = _lane.environment AND l.probe AND NOT is_over(l, _now)) THEN NULL
     WHEN _lane.state <> 'open' AND _now < _lane.until
       AND _lane.until <= _now + CASE WHEN _lane.state = 'paused' THEN longest_pause() ELSE longest_wait() END
     THEN _lane.until END

@@ -1,0 +1,89 @@
+"""Packs give back what was put into them, or say that they are damaged: never anything else."""
+
+from __future__ import annotations
+
+import random
+from array import array
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sprig_tui.journal.packing import DamagedPayloadError, items, pack, tag_of, tags_of, unpack
+from sprig_tui.journal.records import Entry
+
+OWNERS = {10 + at: ("production", f"sprig-{at}") for at in range(6)}
+TAGS = [tag_of(*owner) for owner in OWNERS.values()]
+SMALL = [b"", b"a", b"{}", b"\x00\xff", b"b" * 20, b"c"]
+LARGE = [
+    random.Random(at).randbytes(30) + b'{"answer":"the shipping form asked for my address again"}' * at
+    for at in range(6)
+]
+
+
+@given(st.lists(st.binary(max_size=400), min_size=1, max_size=20))
+def test_what_was_put_in_comes_out(given):
+    owners = {1 + at: ("production", str(at)) for at in range(len(given))}
+    blob = pack(given, [tag_of(*owner) for owner in owners.values()])
+    assert list(items(blob, list(owners), 1, owners).values()) == given
+    assert unpack(pack(given), range(len(given))) == (given, None)
+
+
+@pytest.mark.parametrize("given", [SMALL, LARGE])
+def test_no_flipped_bit_alters_what_comes_out(given):
+    blob, unnoticed = pack(given, TAGS), 0
+    for at in range(len(blob)):
+        for bit in range(8):
+            bad = bytearray(blob)
+            bad[at] ^= 1 << bit
+            try:
+                found = items(bytes(bad), list(OWNERS), 10, OWNERS)
+            except DamagedPayloadError:
+                continue
+            unnoticed += 1
+            assert list(found.values()) == given, "a bit that zstd does not use"
+    assert unnoticed < 4
+
+
+@pytest.mark.parametrize("given", [SMALL, LARGE])
+def test_any_lost_end_is_noticed(given):
+    blob = pack(given, TAGS)
+    for end in range(1, len(blob)):
+        with pytest.raises(DamagedPayloadError):
+            items(blob[:end], list(OWNERS), 10, OWNERS)
+    with pytest.raises(DamagedPayloadError):
+        items(blob + b"\x00", list(OWNERS), 10, OWNERS)
+
+
+def test_what_is_anothers_is_noticed():
+    blob = pack(LARGE, TAGS)
+    for other in (("development", "sprig-2"), ("production", "sprig-3"), ("production", "")):
+        with pytest.raises(DamagedPayloadError) as raised:
+            items(blob, [11, 12, 13], 10, {**OWNERS, 12: other})
+        assert raised.value.ids == (12,)
+    with pytest.raises(DamagedPayloadError):
+        items(blob, [10, 11], 11, OWNERS)
+
+
+def test_odd_names_have_the_tag_that_every_journal_gives_them_back_with():
+    assert tag_of("a", "x\0\udc80") == tag_of("a", "x\u2400?")
+    entry = Entry(environment="a", message_id="x\0")
+    assert tags_of([entry]) == [tag_of("a", "x\u2400")]
+
+
+def old(given: list[bytes], *, compressed: bool) -> bytes:
+    """A pack as versions before checksums made it."""
+    plain = array("I", [len(given), *map(len, given)]).tobytes() + b"".join(given)
+    return b"\x01" + zstandard.ZstdCompressor(level=1).compress(plain) if compressed else b"\x00" + plain
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_older_packs_are_read_and_calls_in_them_are_checked_as_far_as_can_be(compressed):
+    calls = [b'{"messageId":"sprig-%d","event":"x"}' % at for at in range(6)]
+    assert items(old(SMALL, compressed=compressed), list(OWNERS), 10) == dict(zip(OWNERS, SMALL, strict=True))
+    assert list(items(old(calls, compressed=compressed), list(OWNERS), 10, OWNERS).values()) == calls
+    for bad in (b'{"messageId":"sprig-2","event":x}', b'{"messageId":"sprig-3","event":"x"}', b"\xff"):
+        with pytest.raises(DamagedPayloadError) as raised:
+            items(old([*calls[:2], bad, *calls[3:]], compressed=compressed), list(OWNERS), 10, OWNERS)
+        assert raised.value.ids == (12,)

@@ -1,0 +1,104 @@
+"""What a worker held that is gone is taken over half a minute after it was heard of, long before its lease runs out."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
+
+
+def worker(name: str) -> Worker:
+    return Worker(id=name, role="run", host="h", pid=1, version="1", environments=("production",), started_at=0)
+
+
+@pytest.fixture
+def held_by(journal):
+    async def take(owner: str):
+        return await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=120_000, owner=owner)
+
+    return take
+
+
+async def test_a_silent_workers_claim_is_anothers_after_half_a_minute(journal, entry, held_by, clock):
+    await journal.add([entry()])
+    await journal.report(worker("a"))
+    taken = await held_by("a")
+    clock.advance(10)
+    await journal.report(worker("a"))
+    clock.advance(29)
+    await journal.report(worker("b"))
+    assert not (await held_by("b")).lease, "heard of 29 s ago"
+    clock.advance(2)
+    again = await held_by("b")
+    assert again.ids == taken.ids
+    assert await journal.settle(taken, [Settlement(ids=taken.ids, state=State.FAILED)]) == 0
+    assert await journal.extend(taken, 120_000) is False
+    assert await journal.settle(again, [Settlement(ids=again.ids, state=State.DELIVERED)]) == 1
+
+
+async def test_a_worker_that_reports_keeps_what_it_has(journal, entry, held_by, clock):
+    await journal.add([entry()])
+    taken = await held_by("a")
+    for _ in range(11):
+        await journal.report(worker("a"))
+        clock.advance(10)
+        assert not (await held_by("b")).lease
+    assert await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)]) == 1
+
+
+async def test_one_that_never_reported_has_as_long(journal, entry, held_by, clock):
+    await journal.add([entry()])
+    taken = await held_by("a")
+    clock.advance(29)
+    assert not (await held_by("b")).lease
+    assert await journal.extend(taken, 120_000)
+    clock.advance(29)
+    assert not (await held_by("b")).lease, "it was heard of when it kept its lease"
+    clock.advance(2)
+    assert (await held_by("b")).ids == taken.ids
+
+
+async def test_without_a_name_the_lease_alone_counts(journal, entry, held_by, clock):
+    await journal.add([entry()])
+    await held_by("")
+    clock.advance(100)
+    assert not (await held_by("b")).lease
+    clock.advance(21)
+    assert (await held_by("b")).lease
+
+
+async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, held_by, attempt, clock):
+    await journal.add([entry(), entry()])
+    first = await held_by("a")
+    await journal.settle(
+        first,
+        [Settlement(ids=first.ids, state=State.QUEUED, attempt=attempt(503))],
+        LaneChange(epoch=first.lane.epoch, state="waiting", until=clock.now() + 1000, cause="503"),
+    )
+    clock.advance(2)
+    await journal.report(worker("a"))
+    probe = await held_by("a")
+    assert probe.probe
+    clock.advance(20)
+    assert not (await held_by("b")).lease
+    clock.advance(11)
+    taken = await held_by("b")
+    assert (taken.probe, taken.ids) == (True, probe.ids)
+    assert not (await held_by("c")).lease, "one probe and no other"
+    await journal.settle(
+        taken,
+        [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())],
+        LaneChange(epoch=taken.lane.epoch, state="open"),
+    )
+    assert (await journal.lanes())["production"].state == "open"
+    assert (await journal.counts()).by_environment["production"][State.DELIVERED] == len(taken.ids)
+
+
+async def test_when_it_is_due_again_is_told(journal, entry, held_by, clock):
+    await journal.add([entry()])
+    await journal.report(worker("a"))
+    begun = clock.now()
+    await held_by("a")
+    clock.advance(5)
+    (hold,) = await journal.holds()
+    assert (hold.owner, hold.deliveries, hold.until) == ("a", 1, begun + 30_000)
