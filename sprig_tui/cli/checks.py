@@ -230,10 +230,19 @@ def _integrity(place: Path) -> list[Check]:
             return [Check("journal", "ok", f"no damage found in the first {QUICK_CHECK:.0f} s of looking")]
         return [Check("journal", "fault", f"{place} cannot be read: {error}", "check its owner and mode")]
     except sqlite3.DatabaseError as error:
-        return [Check("journal", "fault", f"{place}: {error}", "move it away: the next start makes a new one")]
+        return [
+            Check(
+                "journal", "fault", f"{place}: {error}", f"sprig-tui journal salvage {place} NEW saves what can be read"
+            )
+        ]
     if answer != [("ok",)]:
         return [
-            Check("journal", "fault", f"{place} is damaged: {str(answer[0][0])[:200]}", "copy it, then move it away")
+            Check(
+                "journal",
+                "fault",
+                f"{place} is damaged: {str(answer[0][0])[:200]}",
+                f"sprig-tui journal salvage {place} NEW saves what can be read",
+            )
         ]
     return []
 

@@ -9,26 +9,36 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, Group, json_option, yes_option
+from sprig_tui.cli.journal_care import backup, salvage, say_damage, verify
 from sprig_tui.cli.journal_moving import copy, migrate
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.address import is_address
 from sprig_tui.text import printable
 
+LOOK_S = 2.0
+"""Seconds for which `info` looks for damage; `verify` looks at everything."""
+
 
 @click.group("journal", cls=Group)
 def journal() -> None:
-    """The journal: info, prune, resuming what is paused; and moving to a shared one on PostgreSQL."""
+    """The journal: info, prune, backup, damage, resuming what is paused; and moving to a shared one on PostgreSQL."""
 
 
 journal.add_command(migrate)
 journal.add_command(copy)
+journal.add_command(verify)
+journal.add_command(backup)
+journal.add_command(salvage)
 
 
 @journal.command("info", cls=Command, short_help="Where it is, its size, and the deliveries by state.")
 @json_option
 def info(as_json: bool) -> int:
-    """Where the journal is, its size, and how many deliveries stand in which state."""
+    """Where the journal is, its size, and how many deliveries stand in which state.
+
+    It is looked at for damage for two seconds; exit code 1 where there is some.
+    """
     return asyncio.run(_info(as_json=as_json))
 
 
@@ -37,24 +47,33 @@ async def _info(*, as_json: bool) -> int:
     async with opened_journal(settings) as opened:
         counts = await opened.counts()
         lanes = await opened.lanes()
+        identity = await opened.identity()
+        look = await opened.verify(LOOK_S)
+    code = ExitCode.REJECTED if look.problems else ExitCode.OK
     size = None if is_address(settings.journal) else sum(_size(settings.journal + ending) for ending in ("", "-wal"))
     if as_json:
         output.write_json(
             {
                 "journal": settings.journal_name,
+                "identity": identity.uuid,
                 "bytes": size,
+                "problems": list(look.problems),
                 "environments": counts.by_environment,
                 "lanes": {name: {"state": lane.state, "cause": lane.cause} for name, lane in lanes.items()},
             }
         )
-        return ExitCode.OK
+        if look.problems:
+            say_damage(settings.journal, look.problems)
+        return code
     output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
         numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
         lane = lanes.get(name)
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
         output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
-    return ExitCode.OK
+    if look.problems:
+        say_damage(settings.journal, look.problems)
+    return code
 
 
 @journal.command("prune", cls=Command, short_help="Remove deliveries that ended long ago.")

@@ -33,6 +33,7 @@ from sprig_tui.journal.records import (
     Withdrawn,
     Worker,
 )
+from sprig_tui.journal.verifying import Verified
 
 MAX_LANE_WAIT_MS = 300_000
 """No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
@@ -280,6 +281,15 @@ class Journal(Protocol):
 
     async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
         """Replace or add these, durably, and remove those that are to be forgotten."""
+
+    # -- whether it is whole --------------------------------------------------------------------------------------
+
+    async def verify(self, seconds: float | None = None) -> Verified:
+        """Look for damage: through everything, or as far as comes in so many seconds.
+
+        Raises JournalError where it cannot be looked at; what is found damaged is no error.
+        """
+        ...
 
     # -- workers --------------------------------------------------------------------------------------------------
 

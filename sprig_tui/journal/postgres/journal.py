@@ -28,6 +28,7 @@ from sprig_tui.journal.postgres import (
     replaying,
     settling,
     upkeep,
+    verifying,
     workers,
 )
 from sprig_tui.journal.postgres.connecting import Server
@@ -58,6 +59,7 @@ from sprig_tui.journal.records import (
     Withdrawn,
     Worker,
 )
+from sprig_tui.journal.verifying import Verified
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -440,6 +442,12 @@ class PostgresJournal:
     async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
         """See the contract."""
         await self._transact(lambda c: positions.keep(c, kind, kept, forgotten))
+
+    # -- whether it is whole -------------------------------------------------------------------------------------------
+
+    async def verify(self, seconds: float | None = None) -> Verified:
+        """See the contract."""
+        return await self._do(verifying.verify if seconds is None else verifying.quick)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

@@ -21,9 +21,26 @@ _OF = (
 async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
     """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
     owners = await _owners(connection, ids)
-    packs = await connection.fetch("SELECT first, bodies" + _OF, *_runs(ids))
+    try:
+        packs = await connection.fetch("SELECT first, bodies" + _OF, *_runs(ids))
+    except asyncpg.InternalServerError:
+        # a page of the server's is damaged: what lies elsewhere is read one by one
+        packs = await _readable(connection, ids)
     found = _unpacked([(row[0], row[1]) for row in packs], ids, owners)
     return [found[delivery_id] for delivery_id in ids]
+
+
+async def _readable(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """The packs of these that can be read; an empty one stands for each that cannot."""
+    packs: dict[int, bytes] = {}
+    for delivery_id in sorted(ids):
+        try:
+            found = await connection.fetch("SELECT first, bodies" + _OF, [delivery_id], [delivery_id])
+        except asyncpg.InternalServerError:
+            packs[delivery_id] = b""
+        else:
+            packs |= {row[0]: row[1] for row in found}
+    return list(packs.items())
 
 
 async def payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:

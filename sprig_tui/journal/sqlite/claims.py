@@ -6,6 +6,7 @@ import sqlite3
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate, chain, islice, product
 
 import msgspec
@@ -22,14 +23,15 @@ from sprig_tui.journal.claiming import (
 )
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, WORKER_TTL_MS
 from sprig_tui.journal.records import Claim
+from sprig_tui.journal.sqlite.faults import is_damage
 from sprig_tui.journal.sqlite.lanes import change_lane, held_until, read_lane
 from sprig_tui.journal.sqlite.rows import (
-    among,
-    bounds,
     count,
     environment_number,
+    is_careful,
     note_changes,
     numbers_text,
+    on_these,
     read_numbers,
 )
 
@@ -44,6 +46,14 @@ _DUE = (
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
 """One row of JSON: stepping through rows would take the interpreter's lock for each."""
+_DUE_BY_INDEX = (
+    "SELECT id, due_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
+    " AND priority = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?"
+)
+"""The index alone: no row is looked at."""
+_ALL_DUE = "SELECT id FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL LIMIT ?"
+_LOOK_DAMAGED = 20_000
+"""Deliveries that a claim from a damaged file looks at."""
 _ANY_DUE = (
     "SELECT 1 FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = 0"
     " LIMIT 1"
@@ -51,8 +61,11 @@ _ANY_DUE = (
 _rows = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]])
 
 
-def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
-    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
+def take(connection: sqlite3.Connection, wanted: Wanted, now: int, skip: AbstractSet[int] = frozenset()) -> Claim:
+    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later.
+
+    `skip` are those whose rows cannot be read (see `unreadable`).
+    """
     environment = environment_number(connection, wanted.environment, wanted.endpoint)
     state = read_lane(connection, environment)
     if state.state == "probing":
@@ -65,10 +78,10 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
     give_back_expired(connection, environment, now)
     probe = state.state != "open"
     most = min(wanted.events, probe_events(state)) if probe else wanted.events
-    rows = _due(connection, environment, wanted, most, now)
+    rows = _due(connection, environment, wanted, most, now, skip)
     if not rows and wanted.adopt and wanted.endpoint:
         _adopt(connection, environment, wanted, now)
-        rows = _due(connection, environment, wanted, most, now)
+        rows = _due(connection, environment, wanted, most, now, skip)
     if not rows:
         return nothing(state, _next_lease_end(connection, environment, now), wanted.endpoint)
     if probe:
@@ -77,7 +90,7 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Claim:
         state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
     ids, sizes, retries_used, first_attempts, attempts = zip(*rows, strict=True)
     (lease,) = _leases(connection, environment, wanted, [ids], now, probe=probe)
-    connection.execute(f"UPDATE deliveries SET lease = ? WHERE {among(ids)}", (lease, *bounds(ids)))
+    on_these(connection, "UPDATE deliveries SET lease = ? WHERE {among}", (lease,), ids)
     return Claim(
         lease=lease,
         environment=wanted.environment,
@@ -104,7 +117,7 @@ def _adopt(connection: sqlite3.Connection, environment: int, wanted: Wanted, now
         found = connection.execute(_DUE, (own, priority, _FAR_AHEAD, 0, 0, wanted.events)).fetchone()[0]
         ids = [row[0] for row in _rows.decode(found)]
         if ids:
-            connection.execute(f"UPDATE deliveries SET environment = ? WHERE {among(ids)}", (environment, *bounds(ids)))
+            on_these(connection, "UPDATE deliveries SET environment = ? WHERE {among}", (environment,), ids)
             count(connection, Counter({(own, 0): -len(ids), (environment, 0): len(ids)}))
             note_changes(connection, ids)
             return
@@ -179,7 +192,7 @@ def _leases(
 
 
 def _due(
-    connection: sqlite3.Connection, environment: int, wanted: Wanted, limit: int, now: int
+    connection: sqlite3.Connection, environment: int, wanted: Wanted, limit: int, now: int, skip: AbstractSet[int]
 ) -> list[tuple[int, int, int, int, int]]:
     """(id, size, tries, first try, attempts) of what fits: live traffic before replays; each line in its parts."""
     fitting: list[tuple[int, int, int, int, int]] = []
@@ -197,8 +210,7 @@ def _due(
         place = (since, 0)
         while len(fitting) < limit:
             number = min(_LOOK_AHEAD, limit - len(fitting))
-            found = connection.execute(_DUE, (environment, priority, until, *place, number)).fetchone()[0]
-            rows = _rows.decode(found)
+            rows = _stretch(connection, (environment, priority, until, *place), number, skip)
             for delivery_id, size, tries, first_try, _, attempts in rows:
                 total += size + 1
                 if fitting and (total > wanted.payload_bytes or (tries >= OFTEN) != (fitting[0][2] >= OFTEN)):
@@ -208,6 +220,58 @@ def _due(
                 break
             place = (rows[-1][4], rows[-1][0])
     return fitting
+
+
+def _stretch(
+    connection: sqlite3.Connection, where: tuple[int, int, int, int, int], number: int, skip: AbstractSet[int]
+) -> list[tuple[int, int, int, int, int, int]]:
+    """The next due rows; of a damaged file, those that are not to be skipped, each by itself."""
+    if not is_careful(connection):
+        return _rows.decode(connection.execute(_DUE, (*where, number)).fetchone()[0])
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    for delivery_id, _ in connection.execute(_DUE_BY_INDEX, (*where, _LOOK_DAMAGED)).fetchall():
+        if delivery_id in skip:
+            continue
+        row = connection.execute(
+            "SELECT size, tries, first_try, due_at, attempts FROM deliveries WHERE id = ?", (delivery_id,)
+        ).fetchone()
+        if row is not None:
+            rows.append((delivery_id, *row))
+        if len(rows) == number:
+            break
+    return rows
+
+
+def unreadable(connection: sqlite3.Connection) -> frozenset[int]:
+    """Due deliveries whose rows cannot be read.
+
+    For a reader: a write transaction that meets damage can write no more.
+    """
+    found = set()
+    for (delivery_id,) in connection.execute(_ALL_DUE, (_LOOK_DAMAGED,)).fetchall():
+        try:
+            connection.execute("SELECT size, tries, first_try FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            found.add(delivery_id)
+    return frozenset(found)
+
+
+def first_due(connection: sqlite3.Connection, wanted: Wanted, skip: AbstractSet[int]) -> int | None:
+    """The first delivery due for an environment that is not to be skipped; for a reader."""
+    row = connection.execute(
+        "SELECT id FROM environments WHERE name = ? AND endpoint = ?", (wanted.environment, wanted.endpoint)
+    ).fetchone()
+    if row is None:
+        return None
+    for priority in (0, 1):
+        for delivery_id, _ in connection.execute(
+            _DUE_BY_INDEX, (row[0], priority, _FAR_AHEAD, -1, 0, _LOOK_DAMAGED)
+        ).fetchall():
+            if delivery_id not in skip:
+                return int(delivery_id)
+    return None
 
 
 def _next_lease_end(connection: sqlite3.Connection, environment: int, now: int) -> int:

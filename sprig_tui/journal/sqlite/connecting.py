@@ -14,6 +14,7 @@ from sprig_tui.errors import JournalReadOnlyError
 from sprig_tui.journal.sqlite import schema
 from sprig_tui.journal.sqlite.faults import cannot_open, file_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
+from sprig_tui.journal.sqlite.rows import Connection
 from sprig_tui.journal.sqlite.wal import turn_on
 
 
@@ -30,7 +31,12 @@ def connect_writer(path: str, busy_timeout: float, check: FileCheck) -> sqlite3.
     except OSError as error:
         raise file_error(error, path) from error
     connection = sqlite3.connect(
-        path, timeout=busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+        path,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        factory=Connection,
     )
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -101,6 +107,7 @@ def open_existing(
         timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
+        factory=Connection,
     )
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

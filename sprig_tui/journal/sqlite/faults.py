@@ -38,7 +38,7 @@ _OF_THE_STORE = frozenset(
 def of_the_store(error: sqlite3.Error) -> bool:
     """Whether the file or the disk is at fault, rather than what was asked of it.
 
-    Damage is not: it lies in one place, and whoever needs something else does well.
+    Damage is told apart: it lies in one place, and whoever needs something else does well.
     """
     return _code(error) in _OF_THE_STORE
 

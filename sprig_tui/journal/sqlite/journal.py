@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sqlite3
@@ -17,7 +18,7 @@ from typing import Literal, Self, TypeVar
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.errors import JournalError, JournalReadOnlyError
+from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError
@@ -59,14 +60,21 @@ from sprig_tui.journal.sqlite import (
     schema,
     settling,
     upkeep,
+    verifying,
     workers,
 )
+from sprig_tui.journal.sqlite.backup import back_up
 from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.faults import is_busy, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
+from sprig_tui.journal.sqlite.rows import Connection
 from sprig_tui.journal.sqlite.writer import Writer
+from sprig_tui.journal.verifying import Verified
 
 T = TypeVar("T")
+
+_MOST_UNWRITABLE = 1_000
+"""Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +89,9 @@ class SQLiteJournal:
         self.path = str(path)
         self.clock = clock or SystemClock()
         self.writes = WriteHistory()
+        self._careful = False
+        """Whether damage was met in the file."""
+        self._unreadable: frozenset[int] = frozenset()
         self._busy_timeout = busy_timeout
         self._check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._check.check)
@@ -220,9 +231,10 @@ class SQLiteJournal:
             adopt=adopt,
             waited_until=waited_until,
         )
-        claim = await self._writer.run(
-            lambda c: claims.take(c, wanted, self.clock.now()), durable=False, if_awaited=True
-        )
+        try:
+            claim = await self._claim(wanted)
+        except JournalCorruptError:
+            claim = await self._claim_carefully(wanted)
         if not claim.lease:
             return claim
         try:
@@ -235,20 +247,81 @@ class SQLiteJournal:
             raise
         return replace(claim, payload=payload)
 
+    async def _claim(self, wanted: Wanted) -> Claim:
+        return await self._writer.run(
+            lambda c: claims.take(self._marked(c), wanted, self.clock.now(), self._unreadable),
+            durable=False,
+            if_awaited=True,
+        )
+
+    async def _claim_carefully(self, wanted: Wanted) -> Claim:
+        """As much as a damaged file lets go of: all, or one, and that the first that can be written to.
+
+        A row beside damage can be read, and yet not be changed where the change needs the page beside it.
+        """
+        await self._be_careful()
+        for _ in range(_MOST_UNWRITABLE):
+            for some in (wanted, replace(wanted, events=1)):
+                with contextlib.suppress(JournalCorruptError):
+                    return await self._claim(some)
+            first = await self._read(lambda c: claims.first_due(c, wanted, self._unreadable))
+            if first is None:
+                break
+            self._unreadable |= {first}
+        return await self._claim(wanted)
+
+    async def _settle_carefully(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
+        """One by one; what cannot be written down is sent no more by this process."""
+        await self._be_careful()
+        done = 0
+        for one in settlements:
+            for delivery_id in one.ids:
+                try:
+                    done += await self._settle(claim, (replace(one, ids=(delivery_id,)),), None)
+                except JournalCorruptError:
+                    self._unreadable |= {delivery_id}
+        if lane is not None:
+            await self._settle(claim, (), lane)
+        return done
+
+    async def _be_careful(self) -> None:
+        """Damage was met: what can be read is delivered from now on, row by row."""
+        if not self._careful:
+            self._careful = True
+            _log.error(
+                "the journal %s is damaged: what cannot be read stays queued, the rest is delivered; run: sprig-tui"
+                " journal verify",
+                self.path,
+            )
+        self._unreadable |= await self._read(claims.unreadable)
+
+    def _marked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        if isinstance(connection, Connection):
+            connection.careful = self._careful
+        return connection
+
     async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
         failed = Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED)
 
         def work(connection: sqlite3.Connection) -> None:
-            settling.settle(connection, claim, (failed,), None, self.clock.now())
+            settling.settle(self._marked(connection), claim, (failed,), None, self.clock.now())
             claims.release(connection, claim)
 
         await self._writer.run(work)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
         """See the contract."""
-        return await self._writer.run(lambda c: settling.settle(c, claim, settlements, lane, self.clock.now()))
+        try:
+            return await self._settle(claim, settlements, lane)
+        except JournalCorruptError:
+            return await self._settle_carefully(claim, settlements, lane)
+
+    async def _settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
+        return await self._writer.run(
+            lambda c: settling.settle(self._marked(c), claim, settlements, lane, self.clock.now())
+        )
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
@@ -398,6 +471,22 @@ class SQLiteJournal:
     async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
         """See the contract."""
         await self._writer.run(lambda c: positions.keep(c, kind, kept, forgotten))
+
+    # -- whether it is whole -------------------------------------------------------------------------------------------
+
+    async def verify(self, seconds: float | None = None) -> Verified:
+        """See the contract."""
+        if seconds is not None:
+            return await self._read(lambda c: verifying.quick(c, seconds))
+        return await self._read(verifying.verify)
+
+    async def back_up(self, target: Path) -> int:
+        """Write a copy of it, as it is at one moment, to a file that is not there yet; returns its size in bytes.
+
+        A backup has the identity of the journal. Raises SprigTuiError where it cannot be written, JournalCorruptError
+        where the journal is damaged: then there is no copy.
+        """
+        return await self._read(lambda c: back_up(c, target))
 
     # -- workers -------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import msgspec
 
 from sprig_tui.journal.packing import PACK_ITEMS, DamagedPayloadError, items
 from sprig_tui.journal.sqlite.faults import is_damage
-from sprig_tui.journal.sqlite.rows import among, bounds
+from sprig_tui.journal.sqlite.rows import Connection, on_these
 
 _pairs = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
@@ -54,15 +54,28 @@ def _owners(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tup
     """Environment and message id of each: in one value, as stepping through rows would take the interpreter's lock."""
     if not ids:
         return {}
-    told = connection.execute(
-        "SELECT json_group_array(json_array(id, name, message_id)) FROM (SELECT d.id, e.name, d.message_id"
-        f" FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.{among(ids)})",
-        bounds(ids),
-    ).fetchone()[0]
+    try:
+        told = _told(connection, ids)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error) or not isinstance(connection, Connection):
+            raise
+        connection.careful = True
+        told = _told(connection, ids)
     try:
         return {row[0]: (row[1], row[2]) for row in _pairs(told)}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedPayloadError(ids) from error
+
+
+def _told(connection: sqlite3.Connection, ids: Sequence[int]) -> str:
+    found: str = on_these(
+        connection,
+        "SELECT json_group_array(json_array(id, name, message_id)) FROM (SELECT d.id, e.name, d.message_id"
+        " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.{among})",
+        (),
+        ids,
+    ).fetchone()[0]
+    return found
 
 
 def _packs(

@@ -55,14 +55,33 @@ def note_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
 
-def among(ids: Sequence[int]) -> str:
-    """The WHERE clause for these ids: a range where they follow each other, as they mostly do."""
-    return "id BETWEEN ? AND ?" if _gapless(ids) else "id IN (SELECT value FROM json_each(?))"
+_LISTED = "id IN (SELECT value FROM json_each(?))"
 
 
-def bounds(ids: Sequence[int]) -> tuple[int, int] | tuple[str]:
-    """The parameters of `among`."""
-    return (min(ids), max(ids)) if _gapless(ids) else (numbers_text(ids),)
+class Connection(sqlite3.Connection):
+    """A connection that knows whether damage was met in the file."""
+
+    careful = False
+    """Rows are looked up one by one: the end of a range is looked for one row further, which may be damaged."""
+
+
+def is_careful(connection: sqlite3.Connection) -> bool:
+    """Whether damage was met in the file."""
+    return isinstance(connection, Connection) and connection.careful
+
+
+def on_these(
+    connection: sqlite3.Connection, statement: str, before: Sequence[Any], ids: Sequence[int], after: Sequence[Any] = ()
+) -> sqlite3.Cursor:
+    """Run a statement whose `{among}` stands for a condition on `id`; parameters stand before and after it.
+
+    A range where the ids follow each other, as they mostly do.
+    """
+    if _gapless(ids) and not is_careful(connection):
+        return connection.execute(
+            statement.replace("{among}", "id BETWEEN ? AND ?"), (*before, min(ids), max(ids), *after)
+        )
+    return connection.execute(statement.replace("{among}", _LISTED), (*before, numbers_text(ids), *after))
 
 
 def _gapless(ids: Sequence[int]) -> bool:

@@ -10,12 +10,11 @@ from sprig_tui.journal.columns import NUMBERS
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
 from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
 from sprig_tui.journal.sqlite.rows import (
-    among,
-    bounds,
     count,
     environment_number,
     note_changes,
     numbers_text,
+    on_these,
     read_numbers,
 )
 
@@ -83,32 +82,41 @@ def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) ->
 
 def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
     ids = settlement.ids
-    held = f"{among(ids)} AND lease = ? AND state = 0"
-    where = (*bounds(ids), claim.lease)
+    held = "{among} AND lease = ? AND state = 0"
+    lease = (claim.lease,)
     if settlement.state in (None, State.QUEUED) and attempt is not None:
-        connection.execute(f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt, *where))
+        on_these(connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt,), ids, lease)
     if settlement.state is None:
         # a refused batch that is being split: each of its events was carried once more, but no retry is used up
-        return connection.execute(
+        return on_these(
+            connection,
             f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
-            (attempt, *where),
+            (attempt,),
+            ids,
+            lease,
         ).rowcount
     carried = int(attempt is not None)
     used = int(attempt is not None and settlement.counts)
     starts = int(attempt is not None and settlement.starts_window)
     if settlement.state is State.QUEUED:
         started_at = settlement.attempt.started_at if settlement.attempt else 0
-        return connection.execute(
+        return on_these(
+            connection,
             "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
             # a window that begins in the future is the work of a clock that was set back since
             " first_try = CASE WHEN ? AND (first_try = 0 OR first_try > ?) THEN ? ELSE first_try END,"
             f" attempt = coalesce(?, attempt), error = ? WHERE {held}",
-            (settlement.due_at, carried, used, starts, started_at, started_at, attempt, settlement.error, *where),
+            (settlement.due_at, carried, used, starts, started_at, started_at, attempt, settlement.error),
+            ids,
+            lease,
         ).rowcount
-    return connection.execute(
+    return on_these(
+        connection,
         "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
         f" error = ? WHERE {held}",
-        (NUMBERS[settlement.state], carried, attempt, settlement.error, *where),
+        (NUMBERS[settlement.state], carried, attempt, settlement.error),
+        ids,
+        lease,
     ).rowcount
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.sqlite.faults import journal_error, of_the_store
+from sprig_tui.journal.sqlite.faults import is_damage, journal_error, of_the_store
 from sprig_tui.journal.sqlite.wal import Wal
 
 T = TypeVar("T")
@@ -115,8 +115,16 @@ class Writer:
                         connection, self._synchronous = self._connect(), None
                     self._transact(connection, jobs)
                 except Exception as error:  # noqa: BLE001 - the thread's outer edge: without it nobody gets an answer
-                    self._fail(jobs, self._explained(error))
                     connection = _fit_for_more(connection)
+                    if (
+                        len(jobs) > 1
+                        and connection is not None
+                        and isinstance(error, sqlite3.Error)
+                        and is_damage(error)
+                    ):
+                        connection = self._separately(connection, jobs)
+                    else:
+                        self._fail(jobs, self._explained(error))
                 self._answer(jobs)
                 if connection is not None:
                     self._wal.keep_small(connection)
@@ -124,6 +132,19 @@ class Writer:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
+
+    def _separately(self, connection: sqlite3.Connection, jobs: list[_Job]) -> sqlite3.Connection | None:
+        """Each in a transaction of its own: whoever needs nothing of what is damaged does well."""
+        for at, job in enumerate(jobs):
+            try:
+                self._transact(connection, [job])
+            except Exception as error:  # noqa: BLE001 - as above
+                self._fail([job], self._explained(error))
+                after = _fit_for_more(connection)
+                if after is None:
+                    self._fail(jobs[at + 1 :], self._explained(error))
+                    return None
+        return connection
 
     def _explained(self, error: Exception) -> JournalError:
         if isinstance(error, JournalError):
@@ -162,8 +183,10 @@ class Writer:
             try:
                 job.result = job.work(connection)
             except Exception as error:  # the worker's outer edge; the error goes to the waiter
-                if isinstance(error, sqlite3.Error) and (of_the_store(error) or not connection.in_transaction):
-                    raise  # the store, not the job: fails the group
+                if isinstance(error, sqlite3.Error) and (
+                    of_the_store(error) or is_damage(error) or not connection.in_transaction
+                ):
+                    raise  # the store, not the job: fails the group; damage ends writing until the transaction is over
                 job.error = journal_error(error, self._path) if isinstance(error, sqlite3.Error) else error
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")

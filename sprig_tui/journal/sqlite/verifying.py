@@ -1,0 +1,108 @@
+"""Verifying the file: SQLite's own check of its structure, then every payload against its checksum and its owner."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+
+from sprig_tui.journal.packing import DAMAGED
+from sprig_tui.journal.sqlite.faults import is_damage
+from sprig_tui.journal.verifying import MOST_PROBLEMS, Verified, pack_problems
+
+
+def quick(connection: sqlite3.Connection, seconds: float) -> Verified:
+    """SQLite's quick check, for a limited time, and what was found damaged on the way."""
+    deadline = time.monotonic() + seconds
+    complete = True
+    problems: list[str] = []
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        problems += _structure(connection, "quick_check(3)")
+    except sqlite3.OperationalError:  # interrupted
+        complete = False
+    finally:
+        connection.set_progress_handler(None, 0)
+    try:
+        found = connection.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 2 AND state >= 2 AND error = ?", (DAMAGED,)
+        ).fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        problems.append(f"deliveries cannot be read: {error}")
+    else:
+        if found:
+            problems.append(f"{found:,} deliveries failed because their stored payload is damaged")
+    return Verified(problems=tuple(problems), complete=complete)
+
+
+def verify(connection: sqlite3.Connection) -> Verified:
+    """Everything."""
+    problems = _structure(connection, f"integrity_check({MOST_PROBLEMS})")
+    deliveries = packs = 0
+    at = 0
+    while len(problems) < MOST_PROBLEMS:
+        try:
+            row = connection.execute(
+                "SELECT first, raws, bodies, (SELECT min(n.first) FROM packs n WHERE n.first > p.first) FROM packs p"
+                " WHERE first > ? ORDER BY first LIMIT 1",
+                (at,),
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            _only_damage(error)
+            problems.append(f"the payloads from delivery {at + 1:,} on cannot be read: {error}")
+            break
+        if row is None:
+            break
+        packs += 1
+        first, raws, bodies, after = row
+        try:
+            owners = {
+                one[0]: (one[1], one[2])
+                for one in connection.execute(
+                    "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+                    " WHERE d.id >= ? AND d.id < ?",
+                    (first, after if after is not None else 1 << 62),
+                )
+            }
+        except sqlite3.DatabaseError as error:
+            _only_damage(error)
+            problems.append(f"deliveries from {first:,} on cannot be read: {error}")
+        else:
+            deliveries += len(owners)
+            problems += pack_problems(first, raws, bodies, owners)
+        at = first
+    problems += _counts(connection)
+    return Verified(deliveries=deliveries, packs=packs, problems=tuple(problems[:MOST_PROBLEMS]))
+
+
+def _structure(connection: sqlite3.Connection, check: str) -> list[str]:
+    try:
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}").fetchall()]
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        found = [str(error)]
+    return [] if found == ["ok"] else [" ".join(one.split()) for one in found]
+
+
+def _counts(connection: sqlite3.Connection) -> list[str]:
+    """Where the kept counts are not what the rows say."""
+    try:
+        kept = Counter({row[:2]: row[2] for row in connection.execute("SELECT environment, state, n FROM counts")})
+        there = Counter(
+            {
+                row[:2]: row[2]
+                for row in connection.execute(
+                    "SELECT environment, state, count(*) FROM deliveries GROUP BY environment, state"
+                )
+            }
+        )
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        return [f"the counts cannot be compared: {error}"]
+    return [] if +kept == +there else ["the kept counts are not what the deliveries come to"]
+
+
+def _only_damage(error: sqlite3.DatabaseError) -> None:
+    if not is_damage(error):
+        raise error
