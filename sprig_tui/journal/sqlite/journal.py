@@ -523,6 +523,9 @@ class SQLiteJournal:
         unused = await self._read(lambda c: upkeep.unused_attempts(c, before))
         for start in range(0, len(unused), upkeep.STRETCH):
             await self._writer.run(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
+        more = bool(total)
+        while more:
+            more = await self._writer.run(upkeep.give_back_room)
         return Pruned(dict(total), size)
 
 

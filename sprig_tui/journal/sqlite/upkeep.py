@@ -101,3 +101,17 @@ def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
 def drop_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
     """Remove these requests."""
     connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (numbers_text(ids),))
+
+
+PAGES = 500
+"""Given back in one transaction, some 2 MB: it holds the lock meanwhile."""
+
+
+def give_back_room(connection: sqlite3.Connection) -> bool:
+    """Give some unused pages back to the file system; whether there are more. An older file never gives any back."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
+        return False
+    before = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+    after = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return bool(0 < after < before)

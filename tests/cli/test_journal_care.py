@@ -1,0 +1,58 @@
+"""`journal verify`, `backup`, `salvage` and `info` from the command line: what they say, and their exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+
+def spoil(path: Path) -> None:
+    """Flip a bit of each stored call, and break a page of the file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        first, bodies = connection.execute("SELECT first, bodies FROM packs").fetchone()
+        bad = bytearray(bodies)
+        bad[len(bad) // 2] ^= 4
+        connection.execute("UPDATE packs SET bodies = ? WHERE first = ?", (bytes(bad), first))
+
+
+def test_a_whole_journal(configured: Path, cli: Any, write: Any, answer: Any) -> None:
+    assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
+    told = cli("journal", "verify")
+    assert (told.code, "is whole: 2 deliveries" in told.err) == (0, True)
+    info = cli("journal", "info", "--json").json
+    assert (len(info["identity"]), info["problems"]) == (32, [])
+    backup = configured / "backup.db"
+    assert cli("journal", "backup", str(backup)).code == 0
+    assert cli("journal", "backup", str(backup)).code == 2, "nothing is overwritten"
+    told = cli("journal", "salvage", str(backup), str(configured / "new.db"), "--json")
+    assert (told.code, told.json["deliveries"], told.json["lost"]) == (0, 2, [])
+
+
+def test_a_damaged_one(configured: Path, cli: Any, write: Any, answer: Any) -> None:
+    assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
+    path = configured / "journal.db"
+    spoil(path)
+    told = cli("journal", "verify", "--json")
+    assert (told.code, told.json["whole"], len(told.json["problems"])) == (1, False, 1)
+    assert "journal salvage" in told.err
+    told = cli("journal", "salvage", str(path), str(configured / "new.db"))
+    assert (told.code, "lost: payloads of deliveries 1 to 2" in told.err) == (1, True)
+    cli("run", "--help")
+    os.replace(configured / "new.db", path)  # noqa: PTH105 - over it, as the advice says
+    told = cli("journal", "info")
+    assert (told.code, "2 deliveries failed because their stored payload is damaged" in told.err) == (1, True)
+
+
+def test_what_is_not_there(configured: Path, cli: Any) -> None:
+    for argv in (["verify"], ["backup", "x.db"], ["salvage", "none.db", "x.db"]):
+        assert cli("journal", *argv).code == 2
+    assert not (configured / "journal.db").exists()
+
+
+def test_a_server_has_tools_of_its_own(configured: Path, cli: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SPRIG_TUI_JOURNAL_URL", "postgresql://nobody@127.0.0.1:1/x")
+    told = cli("journal", "backup", "x.db")
+    assert (told.code, "pg_dump" in told.err) == (2, True)
