@@ -10,11 +10,14 @@ import click
 from sprig_tui.cli import output
 from sprig_tui.cli.commands import command, json_option
 from sprig_tui.cli.opening import open_settings
+from sprig_tui.cli.wrapping import wrapped
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.cli.checks import Check
 
+BESIDE, ROOMY_FROM = 15, 60
+"""Columns before the text of a check, and of a terminal where there is room for them."""
 MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "fault": ("✗", "x", "bad")}
 
 
@@ -68,9 +71,17 @@ def _lines(check: Check) -> list[str]:
     from sprig_tui.text import one_line
 
     symbol, plain, style = MARKS[check.level]
-    lines = [f"{output.paint(output.mark(symbol, plain), style)} {check.name:<13}{one_line(check.message)}"]
-    if check.hint and check.level != "ok":
-        lines.append(f"  {'':<13}{output.paint(one_line(check.hint), 'dim')}")
+    mark = output.paint(output.mark(symbol, plain), style)
+    hint = one_line(check.hint) if check.level != "ok" else ""
+    columns = output.columns()
+    if not columns:
+        lines = [f"{mark} {check.name:<13}{one_line(check.message)}"]
+        return [*lines, f"  {'':<13}{output.paint(hint, 'dim')}"] if hint else lines
+    indent = " " * (BESIDE if columns >= ROOMY_FROM else 4)
+    told = [*wrapped(one_line(check.message), columns - 1 - len(indent))]
+    lines = [f"{mark} {check.name:<13}{told.pop(0) if columns >= ROOMY_FROM and told else ''}".rstrip()]
+    lines += [indent + piece for piece in told]
+    lines += [indent + output.paint(piece, "dim") for piece in wrapped(hint, columns - 1 - len(indent))]
     return lines
 
 

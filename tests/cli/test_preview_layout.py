@@ -74,3 +74,21 @@ def test_the_width_is_the_terminals_own(terminal: Run, write: Run, answer: Run) 
     at = terminal("preview", write(answer(1)), "-e", "development", "--color", "never")
     assert at.ends() == 0
     assert max(map(cells, at.seen.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_the_doctor_keeps_to_the_terminals_width_too(cli: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    whole = " ".join(cli("doctor", "--offline").out.split())
+    monkeypatch.setattr(output, "columns", lambda: width)
+    lines = cli("doctor", "--offline").out.splitlines()
+    broken = [line for line in lines if cells(line) > width]
+    assert broken == []
+    assert " ".join(" ".join(lines).split()) == whole or "/" in whole  # only paths are broken within a word
+
+
+def test_answers_typed_at_the_terminal_are_waited_for_with_a_word(terminal: Run) -> None:
+    at = terminal("preview", "-", "-e", "development")
+    at.says("reading answers from this terminal; Ctrl-D ends them")
+    at.types("\x04")
+    assert at.ends() == 0
+    assert "the input holds no records" in at.seen
