@@ -11,11 +11,11 @@ SprigTuiError
 │   └── WorkspaceUnreachableError  it gave no answer, or none but those that pass        exit 3
 ├── FilterError               a filter cannot be understood; says where                  exit 2
 └── JournalError              the journal cannot be opened or written                    exit 2
-    ├── JournalUnavailableError  not now: the same again may succeed
+    ├── JournalUnavailableError  not now: the same again may succeed                     exit 3
     │   ├── JournalLockedError    another process held it too long
     │   ├── JournalFullError      the disk is full
-    │   ├── JournalLostError      its file is no longer the one at its path              exit 3
-    │   └── JournalUnreachableError  its server does not answer                          exit 3
+    │   ├── JournalLostError      its file is no longer the one at its path
+    │   └── JournalUnreachableError  its server does not answer
     ├── JournalReadOnlyError  no right to write
     ├── JournalCorruptError   the file is damaged or not a journal
     └── JournalVersionError   written by a newer version
@@ -106,6 +106,8 @@ class JournalError(SprigTuiError):
 class JournalUnavailableError(JournalError):
     """The journal takes nothing now; what is always on waits, and tries the same again."""
 
+    exit_code = ExitCode.UNREACHABLE
+
 
 class JournalLockedError(JournalUnavailableError):
     """Another process held the journal longer than we wait."""
@@ -118,8 +120,6 @@ class JournalFullError(JournalUnavailableError):
 class JournalLostError(JournalUnavailableError):
     """The journal in use is no longer the one at its place; what would be stored now would never be found again."""
 
-    exit_code = ExitCode.UNREACHABLE
-
 
 class JournalReadOnlyError(JournalError):
     """The journal or its folder may not be written."""
@@ -127,8 +127,6 @@ class JournalReadOnlyError(JournalError):
 
 class JournalUnreachableError(JournalUnavailableError):
     """The server that holds the journal does not answer, or takes no writes now; nothing of the last write is known."""
-
-    exit_code = ExitCode.UNREACHABLE
 
 
 class JournalCorruptError(JournalError):

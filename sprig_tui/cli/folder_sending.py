@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.file_reports import FileReports
 from sprig_tui.cli.interrupts import Interrupts, Stopped
-from sprig_tui.cli.opening import opened_journal
+from sprig_tui.cli.opening import awaited_journal
 from sprig_tui.cli.reloading import keep_current
-from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.sending import STOP_DRAIN
 from sprig_tui.cli.tally import say_doubtful
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
@@ -73,13 +73,20 @@ class FolderSending:
         self._retries: dict[str, float] = {}
         self._known = 0
         self._missing = False
+        self._hangups: asyncio.Event | None = None
 
     async def run(self, *, as_json: bool) -> int:
         """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
         async with AsyncExitStack() as stack:
-            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            awaited = await stack.enter_async_context(awaited_journal(self._settings))
+            try:
+                await interrupts.guard(awaited.opened())
+            except Stopped:
+                return ExitCode.OK
+            journal = awaited.journal
+            self._hangups = interrupts.hangups()
             memory = await self._remembered(journal)
-            interrupts = stack.enter_context(Interrupts())
             engine = None
             if self._deliver:
                 stack.enter_context(engine_log())
@@ -92,7 +99,7 @@ class FolderSending:
             with suppress(Stopped):
                 await interrupts.guard(self._work(journal, engine, reports, memory))
             if engine is not None:
-                await interrupts.drain(engine.drain(DRAIN))
+                await interrupts.drain(engine.drain(STOP_DRAIN))
             await reports.finish()
             diagnostics.note("stopped; a file that was not read to its end is read again at the next start")
         # Being stopped is how it ends: that is no failure.
@@ -106,10 +113,11 @@ class FolderSending:
         return memory
 
     async def _work(self, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles) -> None:
+        keeping = keep_current(engine, self._settings, self._terms, self._take_up, asked=self._hangups)
         tasks = [
             asyncio.ensure_future(self._send(journal, engine, reports, memory)),
             asyncio.ensure_future(self._bell.run()),
-            asyncio.ensure_future(keep_current(engine, self._settings, self._terms, self._take_up)),
+            asyncio.ensure_future(keeping),
             asyncio.ensure_future(reports.run()),
         ]
         try:

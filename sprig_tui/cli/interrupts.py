@@ -1,9 +1,11 @@
-"""SIGINT and SIGTERM: the first asks to stop in good order, the second to stop at once."""
+"""Signals: the first SIGINT or SIGTERM asks to stop in good order, the second to stop at once; SIGHUP to read again."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Self, TypeVar
@@ -21,15 +23,22 @@ class Stopped(Exception):  # noqa: N818 - not an error: what the person asked fo
 
 
 class Interrupts:
-    """Listens to signals while it is entered, inside a running event loop."""
+    """Listens to signals while it is entered, inside a running event loop.
 
-    def __init__(self) -> None:
+    `reads_again`: on SIGHUP config and certificate are read again. Where it comes because the terminal is gone, it asks
+    to stop instead, as it does for programs that know nothing of it.
+    """
+
+    def __init__(self, *, reads_again: bool = False) -> None:
         self.asked = asyncio.Event()
         """After the first signal."""
         self.insisted = asyncio.Event()
         """After the second."""
         self._loop = asyncio.get_running_loop()
         self._first_at = 0.0
+        self._hears_hangup = reads_again and sys.platform != "win32"
+        self._terminal = next((number for number in range(3) if _is_terminal(number)), None)
+        self._readers: list[asyncio.Event] = []
         self._before: dict[signal.Signals, Any] = {}
         """Handlers of systems whose event loop takes no signals (Windows)."""
 
@@ -39,6 +48,8 @@ class Interrupts:
                 self._loop.add_signal_handler(number, self._note)
             except NotImplementedError:
                 self._before[number] = signal.signal(number, self._heard)
+        if self._hears_hangup:
+            self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,6 +58,19 @@ class Interrupts:
                 signal.signal(number, self._before[number])
             else:
                 self._loop.remove_signal_handler(number)
+        if self._hears_hangup:
+            self._loop.remove_signal_handler(signal.SIGHUP)
+
+    def hangups(self) -> asyncio.Event:
+        """An event of the caller's own, set at each SIGHUP that asks to read again."""
+        self._readers.append(asyncio.Event())
+        return self._readers[-1]
+
+    def _hung_up(self) -> None:
+        if self._terminal is not None and not _is_terminal(self._terminal):
+            self.ask()
+        for event in self._readers:
+            event.set()
 
     def _heard(self, _number: int, _frame: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._note)
@@ -74,6 +98,11 @@ class Interrupts:
             await _first(work, self.insisted)
         except Stopped:
             diagnostics.note("stopped at once; what was on the wire is queued again under the same message ids")
+
+
+def _is_terminal(descriptor: int) -> bool:
+    """Whether it is a terminal, and one that has not hung up."""
+    return os.isatty(descriptor)
 
 
 async def _first(work: Coroutine[Any, Any, Result], event: asyncio.Event) -> Result:

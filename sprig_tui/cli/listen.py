@@ -12,25 +12,29 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import awaited_journal, open_settings
 from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     import socket
-    import ssl
 
+    from sprig_tui.cli.interrupts import Interrupts
+    from sprig_tui.config.awaited_journal import AwaitedJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
     from sprig_tui.receiver.limits import Limits
     from sprig_tui.receiver.station import Station
+    from sprig_tui.serving.certificate import Certificate
     from sprig_tui.serving.server import Listening
 
 PORT = 8722
 STOP_S = 6.0
 """For what is on the wire when a stop is asked for: Docker kills after 10 s. What is broken off is queued again."""
+CERTIFICATE_EVERY = 2.0
+"""Seconds between two looks at the certificate's files."""
 
 
 @command("listen")
@@ -89,20 +93,24 @@ def listen(  # noqa: PLR0913 - one parameter per option
         return ExitCode.OK
     import msgspec
 
+    from sprig_tui.config.findings import open_config
     from sprig_tui.receiver.limits import Limits
-    from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context
+    from sprig_tui.serving.certificate import Certificate
+    from sprig_tui.serving.server import allow_files, bind, bound_to_loopback
 
     settings = open_settings()
     given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
     limits = msgspec.structs.replace(Limits(), **{name: value for name, value in given.items() if value is not None})
     allow_files(limits.connections)
-    tls = tls_context(certfile, keyfile) if certfile else None
-    if tls is not None:
+    certificate = Certificate(certfile, keyfile) if certfile else None
+    if certificate is not None:
         _say_key_mode(keyfile or certfile)
     bound = bind(host, port)
     with bound:
         _say_tokens(settings, trusting=bound_to_loopback(bound))
-        listener = _Listener(settings, terms, limits, bound, tls, capture)
+        for finding in open_config(settings):
+            diagnostics.warning(finding.message, finding.hint)
+        listener = _Listener(settings, terms, limits, bound, certificate, capture)
         return asyncio.run(listener.run(status_every, deliver=not no_engine, verbose=verbose))
 
 
@@ -165,14 +173,15 @@ class _Listener:
         terms: Terms,
         limits: Limits,
         bound: socket.socket,
-        tls: ssl.SSLContext | None,
+        certificate: Certificate | None,
         capture: Path | None,
     ) -> None:
         self._settings = settings
         self._terms = terms
         self._limits = limits
         self._bound = bound
-        self._tls = tls
+        self._certificate = certificate
+        self._tls = certificate.context if certificate is not None else None
         self._capture = capture
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
@@ -180,8 +189,6 @@ class _Listener:
         from sprig_tui.cli.interrupts import Interrupts, Stopped
         from sprig_tui.cli.run import lost_code
         from sprig_tui.cli.watching import engine_log
-        from sprig_tui.delivery.attendance import Attendance
-        from sprig_tui.delivery.engine import Engine
         from sprig_tui.receiver.capture import Capture
         from sprig_tui.receiver.station import Station
         from sprig_tui.serving.server import bound_to_loopback, listening
@@ -189,8 +196,9 @@ class _Listener:
         environments = self._terms.environments(self._settings)
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(logging.INFO if verbose else logging.WARNING))
-            interrupts = stack.enter_context(Interrupts())
-            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            awaited = await stack.enter_async_context(awaited_journal(self._settings))
+            journal = awaited.journal
             capture = stack.enter_context(Capture(self._capture)) if self._capture else None
             station = Station(
                 journal,
@@ -200,44 +208,76 @@ class _Listener:
                 trusting=bound_to_loopback(self._bound),
                 keep=capture.keep if capture else None,
             )
-            engine = None
-            if deliver:
-                engine = Engine(
-                    journal,
-                    environments,
-                    self._terms.delivery(self._settings),
-                    role="listen",
-                    hear=station.metrics.hear,
-                )
-                await stack.enter_async_context(engine)
-                station.wake = engine.wake
-                say_elsewhere(engine.elsewhere())
-            else:
-                await stack.enter_async_context(Attendance(journal, "listen"))
             up = await stack.enter_async_context(
                 listening(station.app, self._bound, self._limits, self._tls, traffic=station.traffic)
             )
-            _say_start(up, engine)
+            engine = None
+            if not awaited.is_open:
+                diagnostics.note(f"listening on {up.url}, and answering 503 until the journal is there; Ctrl-C stops")
             try:
-                await interrupts.guard(self._until_stopped(up, station, engine, journal, status_every))
+                engine = await interrupts.guard(self._begin(awaited, station, stack, deliver=deliver))
+                _say_start(up, engine)
+                work = self._until_stopped(up, station, engine, journal, status_every, interrupts)
+                await interrupts.guard(work)
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
             except Stopped:
                 station.stop()
                 await interrupts.drain(_wind_down(up, engine))
+            if not awaited.is_open:
+                diagnostics.note("stopped; the journal could not be opened until now")
+                return ExitCode.OK
             diagnostics.note(f"stopped; {await _status(station, engine, journal)}")
             lost = await lost_code(journal)
         return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
 
+    async def _begin(
+        self, awaited: AwaitedJournal, station: Station, stack: AsyncExitStack, *, deliver: bool
+    ) -> Engine | None:
+        """Start the engine, if there is to be one, as soon as the journal is there."""
+        from sprig_tui.delivery.attendance import Attendance
+        from sprig_tui.delivery.engine import Engine
+
+        await awaited.opened()
+        if not deliver:
+            await stack.enter_async_context(Attendance(awaited.journal, "listen"))
+            return None
+        engine = Engine(
+            awaited.journal,
+            self._terms.environments(self._settings),
+            self._terms.delivery(self._settings),
+            role="listen",
+            hear=station.metrics.hear,
+        )
+        await stack.enter_async_context(engine)
+        station.wake = engine.wake
+        say_elsewhere(engine.elsewhere())
+        return engine
+
     async def _until_stopped(
-        self, up: Listening, station: Station, engine: Engine | None, journal: Journal, status_every: float
+        self,
+        up: Listening,
+        station: Station,
+        engine: Engine | None,
+        journal: Journal,
+        status_every: float,
+        interrupts: Interrupts,
     ) -> None:
         from sprig_tui.cli.reloading import keep_current
 
         def taken_up(settings: Settings) -> None:
             station.use(settings.rules, self._terms.environments(settings))
 
-        keeping = keep_current(engine, self._settings, self._terms, taken_up, held=station.hold_config)
+        keeping = keep_current(
+            engine,
+            self._settings,
+            self._terms,
+            taken_up,
+            asked=interrupts.hangups(),
+            held=station.hold_config,
+        )
         others = [asyncio.create_task(keeping)]
+        if self._certificate is not None:
+            others.append(asyncio.create_task(_keep_certificate(self._certificate, interrupts.hangups())))
         if status_every:
             others.append(asyncio.create_task(_tell(station, engine, journal, status_every)))
         try:
@@ -265,6 +305,19 @@ async def _wind_down(up: Listening, engine: Engine | None) -> bool:
         return True
     _, drained = await asyncio.gather(up.finish(), engine.drain(STOP_S))
     return drained
+
+
+async def _keep_certificate(certificate: Certificate, hangups: asyncio.Event) -> None:
+    """Take up a renewed certificate, with SIGHUP or without."""
+    from sprig_tui.cli.reloading import asked_within
+
+    while True:
+        await asked_within(hangups, CERTIFICATE_EVERY)
+        try:
+            if await asyncio.to_thread(certificate.renew):
+                diagnostics.note("the certificate was renewed, and is taken up")
+        except ConfigError as error:
+            diagnostics.warning(f"going on with the certificate as it was: {error.message}", error.hint)
 
 
 async def _tell(station: Station, engine: Engine | None, journal: Journal, every: float) -> None:

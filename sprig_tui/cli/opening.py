@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from sprig_tui.cli import diagnostics
 
 if TYPE_CHECKING:
+    from sprig_tui.config.awaited_journal import AwaitedJournal
     from sprig_tui.config.settings import Settings
+    from sprig_tui.errors import JournalError
     from sprig_tui.journal.contract import Journal
 
 
@@ -47,6 +49,22 @@ def journal_exists(settings: Settings) -> bool:
     from sprig_tui.journal.address import is_address
 
     return is_address(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
+
+
+@asynccontextmanager
+async def awaited_journal(settings: Settings) -> AsyncIterator[AwaitedJournal]:
+    """The journal of the settings as soon as it can be opened; what keeps it from that, and passes, is said.
+
+    Raises JournalError for what does not pass.
+    """
+    from sprig_tui.config.awaited_journal import AwaitedJournal
+    from sprig_tui.config.journal import open_journal
+
+    def waits(error: JournalError) -> None:
+        diagnostics.warning(f"waiting for the journal: {error.message}", error.hint)
+
+    async with AwaitedJournal(lambda: open_journal(settings.journal), waits) as journal:
+        yield journal
 
 
 @asynccontextmanager

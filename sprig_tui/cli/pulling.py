@@ -13,10 +13,10 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.account import account_of
 from sprig_tui.cli.dry_run import DryRun
 from sprig_tui.cli.interrupts import Interrupts, Stopped
-from sprig_tui.cli.opening import journal_exists, opened_journal
+from sprig_tui.cli.opening import awaited_journal, journal_exists, opened_journal
 from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
 from sprig_tui.cli.reloading import keep_current
-from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.sending import DRAIN, STOP_DRAIN
 from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import engine_log
@@ -58,6 +58,7 @@ class Pulling:
         self._api_url = api_url
         self._deliver = deliver
         self._fed = Fed()
+        self._hangups: asyncio.Event | None = None
         self._journal: Journal | None = None
         """Where the positions stand; None where there is none yet."""
 
@@ -84,13 +85,19 @@ class Pulling:
     async def repeat(self, every: float, *, as_json: bool) -> int:
         """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
         async with AsyncExitStack() as stack:
-            journal = self._journal = await stack.enter_async_context(opened_journal(self._settings))
-            interrupts = stack.enter_context(Interrupts())
+            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            awaited = await stack.enter_async_context(awaited_journal(self._settings))
+            try:
+                await interrupts.guard(awaited.opened())
+            except Stopped:
+                return ExitCode.OK
+            journal = self._journal = awaited.journal
+            self._hangups = interrupts.hangups()
             engine = await self._engine(stack, journal)
             with suppress(Stopped), PullWatch(engine) as watch:
                 await interrupts.guard(self._rounds(every, journal, engine, watch, as_json=as_json))
             if engine is not None:
-                await interrupts.drain(engine.drain(DRAIN))
+                await interrupts.drain(engine.drain(STOP_DRAIN))
             diagnostics.note("stopped; the next pull goes on where this one was")
         # Being stopped is how it ends: that is no failure.
         return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
@@ -159,7 +166,8 @@ class Pulling:
     async def _rounds(
         self, every: float, journal: Journal, engine: Engine | None, watch: PullWatch, *, as_json: bool
     ) -> None:
-        reloading = asyncio.ensure_future(keep_current(engine, self._settings, self._terms, self._take_up))
+        keeping = keep_current(engine, self._settings, self._terms, self._take_up, asked=self._hangups)
+        reloading = asyncio.ensure_future(keeping)
         try:
             while True:
                 begun = time.monotonic()

@@ -44,7 +44,7 @@ async def keep_current(
     reload = ConfigReload(paths, settings, lambda: load_settings(paths))
     try:
         while True:
-            confirmed = await _asked_within(asked, RELOAD_EVERY)
+            confirmed = await asked_within(asked, RELOAD_EVERY)
             news = await asyncio.to_thread(reload.look, confirmed=confirmed)
             if news is not None and news.kind == "changed":
                 news = await _take(reload, news, engine, terms, taken_up)
@@ -57,7 +57,8 @@ async def keep_current(
         reload.close()
 
 
-async def _asked_within(asked: asyncio.Event | None, seconds: float) -> bool:
+async def asked_within(asked: asyncio.Event | None, seconds: float) -> bool:
+    """Wait so long, or until it is set; whether it was, and it is cleared then."""
     if asked is None:
         await asyncio.sleep(seconds)
         return False

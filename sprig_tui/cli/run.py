@@ -14,7 +14,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import awaited_journal, open_settings
 from sprig_tui.cli.reloading import keep_current, nobody
 from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
@@ -77,6 +77,11 @@ def run(
         output.write_line(unit_text(DELIVERS).rstrip())
         return ExitCode.OK
     settings = open_settings(quiet=supervised is not None)
+    if supervised is None:
+        from sprig_tui.config.findings import open_config
+
+        for finding in open_config(settings):
+            diagnostics.warning(finding.message, finding.hint)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
     if not with_key:
         raise ConfigError("no environment has a write key", hint="set one with sprig-tui keys set production")
@@ -117,14 +122,15 @@ class _Run:
     async def deliver(self, *, lifeline: Lifeline | None = None) -> int:
         """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
         from sprig_tui.cli.interrupts import Interrupts, Stopped
-        from sprig_tui.cli.sending import DRAIN
+        from sprig_tui.cli.sending import STOP_DRAIN
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.delivery.engine import Engine
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts())
-            journal = await stack.enter_async_context(opened_journal(self._settings))
+            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            awaited = await stack.enter_async_context(awaited_journal(self._settings))
+            journal = awaited.journal
             hear: Callable[[str, Answer], None] = _unheard
             watchpost = None
             if lifeline is not None:
@@ -136,6 +142,11 @@ class _Run:
                     monitored(self._bound, journal, self._settings, self._terms)
                 )
                 hear = watchpost.metrics.hear
+            try:
+                await interrupts.guard(awaited.opened())
+            except Stopped:
+                diagnostics.note("stopped; the journal could not be opened until now")
+                return ExitCode.OK
             environments, delivery = self._terms.environments(self._settings), self._terms.delivery(self._settings)
             engine = await stack.enter_async_context(
                 Engine(journal, environments, delivery, role="run", adopt=True, hear=hear)
@@ -143,12 +154,12 @@ class _Run:
             diagnostics.note(f"delivering for {', '.join(sorted(engine.served()))}; Ctrl-C stops in good order")
             say_elsewhere(engine.elsewhere())
             try:
-                await interrupts.guard(self._until_stopped(engine, journal, watchpost))
+                await interrupts.guard(self._until_stopped(engine, journal, watchpost, interrupts.hangups()))
             except Stopped:
                 if watchpost:
                     watchpost.stop()
                 diagnostics.note(await status_text(engine, journal))
-                await interrupts.drain(engine.drain(DRAIN))
+                await interrupts.drain(engine.drain(STOP_DRAIN))
             lost = await lost_code(journal)
             diagnostics.note("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
         # Being stopped is how it ends: that is no failure.
@@ -162,17 +173,19 @@ class _Run:
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts())
-            async with opened_journal(self._settings):
-                pass  # what is wrong with it is said once, before anything starts
+            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            async with awaited_journal(self._settings):
+                pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
             supervisor, watchpost = Supervisor(number), None
             if self._bound is not None:
-                journal = await stack.enter_async_context(opened_journal(self._settings))
+                awaited = await stack.enter_async_context(awaited_journal(self._settings))
                 watchpost = await stack.enter_async_context(
-                    monitored(self._bound, journal, self._settings, self._terms)
+                    monitored(self._bound, awaited.journal, self._settings, self._terms)
                 )
                 supervisor = Supervisor(number, watchpost.metrics)
-                stack.callback(asyncio.create_task(self._keep_current(None, watchpost)).cancel)
+                keeping = self._keep_current(None, watchpost, interrupts.hangups())
+                stack.callback(asyncio.create_task(keeping).cancel)
+            stack.callback(asyncio.create_task(_pass_on(interrupts.hangups(), supervisor.hang_up)).cancel)
             diagnostics.note(f"starting {number} workers; Ctrl-C stops them in good order")
             await supervisor.run(interrupts.asked)
             if watchpost:
@@ -182,23 +195,32 @@ class _Run:
             diagnostics.note(f"all {number} workers stopped")
         return code
 
-    async def _until_stopped(self, engine: Engine, journal: Journal, watchpost: Watchpost | None) -> None:
+    async def _until_stopped(
+        self, engine: Engine, journal: Journal, watchpost: Watchpost | None, hangups: asyncio.Event
+    ) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_current(engine, watchpost))
+            group.create_task(self._keep_current(engine, watchpost, hangups))
             if self._status_every:
                 group.create_task(_tell(engine, journal, self._status_every))
 
-    async def _keep_current(self, engine: Engine | None, watchpost: Watchpost | None) -> None:
+    async def _keep_current(self, engine: Engine | None, watchpost: Watchpost | None, hangups: asyncio.Event) -> None:
         def taken_up(settings: Settings) -> None:
             if watchpost is not None:
                 watchpost.use(self._terms.environments(settings))
 
         held = watchpost.hold_config if watchpost is not None else nobody
-        await keep_current(engine, self._settings, self._terms, taken_up, held=held)
+        await keep_current(engine, self._settings, self._terms, taken_up, asked=hangups, held=held)
 
 
 def _unheard(_environment: str, _answer: Answer) -> None:
     """Nobody counts the answers."""
+
+
+async def _pass_on(hangups: asyncio.Event, then: Callable[[], None]) -> None:
+    while True:
+        await hangups.wait()
+        hangups.clear()
+        then()
 
 
 async def _until_cut(lifeline: Lifeline, then: Callable[[], None]) -> None:

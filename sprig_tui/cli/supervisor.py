@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, output, style
 from sprig_tui.cli.lifeline import Heard, heard_on
-from sprig_tui.cli.sending import DRAIN
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ExitCode, SprigTuiError
 
@@ -25,8 +24,8 @@ LONGEST_PAUSE = 30.0
 """Seconds before a worker that died is started again: doubled each time."""
 STEADY = 60.0
 """Seconds; a worker that lived so long is not one that dies again and again."""
-PATIENCE = DRAIN + 10.0
-IMPATIENCE = 10.0
+PATIENCE = 6.5
+IMPATIENCE = 0.5
 """Seconds that workers get to end in: when asked to stop, and when told to stop at once."""
 _LONGEST_LINE = 65_536
 
@@ -48,6 +47,11 @@ class Supervisor:
         asking = asyncio.create_task(asked.wait())
         await asyncio.wait((asking, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
+
+    def hang_up(self) -> None:
+        """Let all of them read their config again."""
+        for worker in self._workers:
+            worker.hang_up()
 
     async def stop(self, at_once: asyncio.Event) -> int:
         """Let all finish what is on the wire, or break it off once `at_once` is set; the worst of their exit codes."""
@@ -102,6 +106,10 @@ class _Worker:
         """Ask the process to stop, again where it was asked before; none is started after it."""
         self._stopping.set()
         self._send(signal.SIGTERM)
+
+    def hang_up(self) -> None:
+        """Let the process read its config again."""
+        self._send(signal.SIGHUP)
 
     def kill(self) -> None:
         """End the process; what it held is sent again by others when its leases run out."""

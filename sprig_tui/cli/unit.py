@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from sprig_tui.errors import ConfigError
 
 _UNIT = """\
 # /etc/systemd/system/{name}.service
@@ -24,6 +27,8 @@ Environment=SPRIG_TUI_HOME={home}
 # Or keep them out of it, as SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION=... and SPRIG_TUI_WRITE_KEY_PRODUCTION=...
 EnvironmentFile=-/etc/sprig-tui.env
 ExecStart={command}
+# Config and certificate are read again; it notices changes of both by itself, too.
+ExecReload=/bin/kill -HUP $MAINPID
 User={user}
 StateDirectory={folder}
 StateDirectoryMode=0700
@@ -32,7 +37,7 @@ UMask=0077
 # To the main process alone: it passes it on to its workers, if it has any.
 KillSignal=SIGTERM
 KillMode=mixed
-TimeoutStopSec=90
+TimeoutStopSec=20
 Restart=always
 RestartSec=2
 # A config that cannot be used does not mend itself.
@@ -91,15 +96,14 @@ def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | No
         program=_quoted(str(program)),
         command=" ".join(map(_quoted, [str(program), *words])),
         protect_home="read-only" if in_home else "yes",
-        extra=f"ReadWritePaths={_quoted(str(writes.absolute()))}\n" if writes else "",
+        extra=f"ReadWritePaths={_path(writes.absolute())}\n" if writes else "",
     )
 
 
 def _placed(word: str, files: Sequence[Path]) -> str:
-    option, equals, value = word.rpartition("=")
     for file in files:
-        if value == str(file):
-            return f"{option}{equals}{file.absolute()}"
+        if word == str(file) or word.endswith(f"={file}"):
+            return f"{word.removesuffix(str(file))}{file.absolute()}"
     return word
 
 
@@ -111,6 +115,28 @@ def _program() -> Path:
 
 
 def _quoted(word: str) -> str:
-    """A word as systemd reads it: % and $ doubled, quotes and backslashes escaped."""
-    word = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{word}"' if not word or any(letter in word for letter in " \t\"'\\;") else word
+    """A word of a command line as systemd reads it: % and $ doubled, all that is not plain escaped as in C."""
+    escaped = "".join(_ESCAPED.get(letter) or _plain(letter) for letter in word)
+    return escaped if _PLAIN.fullmatch(word) else f'"{escaped}"'
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_%$@+=:,./-]+")
+_ESCAPED = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def _plain(letter: str) -> str:
+    """The letter, or its bytes where it controls something or is none."""
+    if letter.isprintable():
+        return letter
+    return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+
+
+def _path(place: Path) -> str:
+    """A path as a setting other than a command line takes it: there systemd knows neither $ nor C's escapes."""
+    text = str(place)
+    if not text.isprintable():
+        raise ConfigError(
+            f"{text} cannot stand in a unit: there are control characters in it", hint="give the folder another name"
+        )
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return escaped if _PLAIN.fullmatch(text) else f'"{escaped}"'

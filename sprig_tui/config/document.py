@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterable
@@ -13,8 +14,15 @@ from typing import Any, NamedTuple
 
 from sprig_tui.errors import ConfigError
 
-LARGEST = 4 * 1024 * 1024
+LARGEST = 1024 * 1024
 """Bytes; a config this large is some other file."""
+
+LONGEST_NAME = 80
+"""Characters of a key that are shown."""
+MOST_PARTS = 32
+"""Of a dotted key: what the parser needs for one grows with their square."""
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DEEP = re.compile(rf"(?<![A-Za-z0-9_.-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_PARTS},}}")
 
 
 class Document(NamedTuple):
@@ -65,7 +73,7 @@ def read_document(file: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
     if len(data) > LARGEST:
-        raise ConfigError(f"{file} is larger than 4 MB", hint="this is hardly a config; see sprig-tui paths")
+        raise ConfigError(f"{file} is larger than 1 MB", hint="this is hardly a config; see sprig-tui paths")
     return Document(file, data, parse(data, file), stat.S_IMODE(status.st_mode))
 
 
@@ -76,19 +84,23 @@ def parse(data: bytes, file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}, line {line}: not UTF-8", hint="save the file as UTF-8") from error
+    if _DEEP.search(text):
+        raise ConfigError(f"{file}: a key has more than {MOST_PARTS} parts", hint="a config has four levels at most")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         # The parser's own words quote no values, only characters and places, so no key can leak.
         raise ConfigError(f"{file}: not valid TOML: {error}", hint="mend that line; nothing was changed") from error
+    except ValueError as error:
+        raise ConfigError(f"{file}: a number or a date in it is beyond all bounds", hint="correct it") from error
     except RecursionError as error:
-        raise ConfigError(f"{file}: nested too deeply", hint="a config has three levels at most") from error
+        raise ConfigError(f"{file}: nested too deeply", hint="a config has four levels at most") from error
 
 
 def nearest(key: str, valid: Iterable[str]) -> str:
     """A hint with the valid key that comes closest, or all of them."""
     choices = sorted(valid)
-    close = difflib.get_close_matches(key.lower(), choices, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(key[:LONGEST_NAME].lower(), choices, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"valid here: {', '.join(choices)}"
 
 

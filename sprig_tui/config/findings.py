@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from sprig_tui.config.keylint import lint_key
+from sprig_tui.config.tokenlint import lint_token
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -21,8 +22,31 @@ class Finding(Struct, frozen=True):
 
 
 def key_findings(settings: Settings) -> tuple[Finding, ...]:
-    """Keys that look odd, one key in two environments, a config that others can read."""
-    return (*_odd_keys(settings), *_shared_keys(settings), *_shared_api_keys(settings), *_mode(settings))
+    """Keys that look odd, tokens that are guessed, one key in two environments, a config that others can read."""
+    return (
+        *_odd_keys(settings),
+        *short_tokens(settings),
+        *_shared_keys(settings),
+        *_shared_api_keys(settings),
+        *open_config(settings),
+    )
+
+
+def short_tokens(settings: Settings) -> list[Finding]:
+    """Webhook tokens that can be guessed by trying."""
+    found: list[Finding] = []
+    for name, environment in settings.environments.items():
+        if environment.webhook_token is not None:
+            lint = lint_token(environment.webhook_token.reveal())
+            found.extend(
+                Finding(
+                    "warning",
+                    f"{name}: its webhook token is too short: {fault.message}",
+                    f"sprig-tui keys token {name} --generate makes a better one",
+                )
+                for fault in lint.warnings
+            )
+    return found
 
 
 def environment_findings(settings: Settings) -> tuple[Finding, ...]:
@@ -87,7 +111,8 @@ def _shared_api_keys(settings: Settings) -> list[Finding]:
     ]
 
 
-def _mode(settings: Settings) -> list[Finding]:
+def open_config(settings: Settings) -> list[Finding]:
+    """A config with secrets in it that others may read."""
     document = settings.document
     secret = settings.stored_secrets or settings.workspace.stored
     if not secret or not document.readable_by_others:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sprig_tui.config.document import dotted, nearest
+from sprig_tui.config.document import LONGEST_NAME, dotted, nearest
 from sprig_tui.errors import ConfigError
 
 SECRETS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
@@ -144,7 +144,8 @@ def _refuse_unknown(file: str, keys: tuple[str, ...], value: dict[str, Any], kin
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     for key, inner in value.items():
         if key not in fields:
-            raise ConfigError(f"{file}: unknown key {dotted(*keys, key)}", hint=nearest(key, fields))
+            named = dotted(*keys, key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")
+            raise ConfigError(f"{file}: unknown key {named}", hint=nearest(key, fields))
         inner_kind = fields[key]
         if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
             _refuse_unknown(file, (*keys, key), inner, inner_kind)

@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct
 
 from sprig_tui.config.catalogue import known_surveys, merged
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.document import Document, dotted, read_document
+from sprig_tui.config.document import LONGEST_NAME, Document, dotted, read_document
 from sprig_tui.config.durations import parse_duration
 from sprig_tui.config.endpoint import parse_api_url, parse_endpoint
 from sprig_tui.config.environment import Environment
@@ -43,6 +43,9 @@ JOURNAL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
 
 BUILT_IN = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
+
+MOST_ENVIRONMENTS = 500
+"""Each has a lane and connections of its own."""
 
 SPRIG_API = "https://api.sprig.com"
 """Where Sprig's REST API is (v2.2.1, servers)."""
@@ -128,6 +131,8 @@ def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) ->
     file, tables = str(document.file), document.tables
     warnings: list[str] = []
     listed = _table(file, tables, "environments")
+    if len(listed) > MOST_ENVIRONMENTS:
+        raise ConfigError(f"{file}: more than {MOST_ENVIRONMENTS} environments", hint="each is one source in Segment")
     stored = {
         check_name(name, file): convert(file, ("environments", name), value, EnvironmentTable)
         for name, value in listed.items()
@@ -298,6 +303,7 @@ def _keymap(file: str, tables: dict[str, Any]) -> dict[str, str]:
     for command, keys in table.items():
         if not isinstance(keys, str):
             raise ConfigError(
-                f"{file}: {dotted('keys', command)} must be text", hint='write keys as "ctrl+s" or "a,b" for two'
+                f"{file}: {dotted('keys', command[:LONGEST_NAME])} must be text",
+                hint='write keys as "ctrl+s" or "a,b" for two',
             )
     return table

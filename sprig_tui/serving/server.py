@@ -113,7 +113,7 @@ def bind(host: str, port: int, *, option: str = "") -> socket.socket:
     except OSError as error:
         bound.close()
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error.strerror}",
+            f"cannot listen on {f'[{host}]' if ':' in host else host}:{port}: {error.strerror}",
             hint=f"another program may listen there, perhaps one of ours; choose another {option or '--port'}",
         ) from error
     return bound

@@ -258,10 +258,18 @@ class Terminal:
             pass  # the other end is closed: it is over
         return self.process.wait(60)
 
+    def hangs_up(self) -> int:
+        """Close the terminal, and tell the program, as a shell does."""
+        os.close(self._end)
+        self._end = -1
+        self.process.send_signal(signal.SIGHUP)
+        return self.process.wait(60)
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._end)
+        if self._end >= 0:
+            os.close(self._end)
 
 
 @pytest.fixture

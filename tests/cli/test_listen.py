@@ -102,6 +102,35 @@ def test_a_changed_token_is_taken_up(guarded, start):
     assert post(url, webhook(3), "another-token-0123456789").status_code == 200
 
 
+def test_hangup_reads_the_config_again_and_confirms_what_it_lacks(guarded, start):
+    listener = start("listen", "--port", "0")
+    url = listener.url()
+    listener.process.send_signal(signal.SIGHUP)
+    listener.until("the config was read again: nothing changed")
+    config = guarded / "config.toml"
+    config.write_text(config.read_text().partition("[environments.development]")[0])
+    listener.until("breaks off, or its end was deleted: it lacks environments.development")
+    assert post(url, webhook()).status_code == 200
+    listener.process.send_signal(signal.SIGHUP)
+    listener.until("is taken up; it no longer has environments.development")
+    assert post(url, webhook(2)).status_code == 200
+    assert listener.stop() == 0
+
+
+def test_hangup_of_the_terminal_stops_it(guarded, terminal):
+    listener = terminal("listen", "--port", "0")
+    listener.says("listening on")
+    assert listener.hangs_up() == 0
+
+
+def test_it_stops_though_segment_hangs(guarded, sink, start):
+    sink.set_faults("hang")
+    listener = start("listen", "--port", "0")
+    assert post(listener.url(), webhook()).status_code == 200
+    sink.wait_until(lambda stats: stats.requests == 1)
+    assert listener.stop() == 0, "long before the 15 s after which a request is given up"
+
+
 def test_what_can_be_said_before_it_listens_is_two(guarded, cli, start, tmp_path):
     assert "cannot use" in cli("listen", "--certfile", tmp_path / "none.pem").err
     assert "--keyfile needs --certfile" in cli("listen", "--keyfile", "x").err
@@ -218,3 +247,40 @@ def test_the_address_may_stand_in_brackets(configured, start):
     listener = start("listen", "--host", "[::1]", "--port", "0")
     assert listener.url().startswith("http://[::1]:")
     assert listener.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("my certs", '"{}/my certs"'),
+        ("100%", "{}/100%%"),
+        ("$HOME", "{}/$$HOME"),
+        ("a\nExecStartPre=evil", '"{}/a\\nExecStartPre=evil"'),
+        ("a\x1bb", '"{}/a\\x1bb"'),
+        ('a"b\\', '"{}/a\\"b\\\\"'),
+        ("a;b", '"{}/a;b"'),
+    ],
+)
+def test_the_unit_holds_any_name(home, cli, tmp_path, monkeypatch, name, quoted):
+    argv = ["listen", "--certfile", name, "--print-unit"]
+    monkeypatch.setattr(sys, "argv", ["sprig-tui", *argv])
+    done = cli(*argv)
+    assert f"listen --certfile {quoted.format(tmp_path)}\n" in done.out
+    assert len([line for line in done.out.splitlines() if line.startswith("Exec")]) == 2
+
+
+def test_a_folder_that_no_unit_can_name_is_refused(home, cli, monkeypatch):
+    argv = ["listen", "--capture", "a\nb", "--print-unit"]
+    monkeypatch.setattr(sys, "argv", ["sprig-tui", *argv])
+    done = cli(*argv)
+    assert (done.code, done.out) == (2, "")
+    assert "cannot stand in a unit" in done.err
+
+
+def test_addresses_of_ipv6_may_stand_in_brackets(configured, start):
+    assert start("listen", "--host", "[::1]", "--port", "0").url().startswith("http://[::1]:")
+
+
+def test_a_config_that_others_read_is_said(guarded, start):
+    (guarded / "config.toml").chmod(0o644)
+    assert start("listen", "--port", "0").until("holds keys and others may read it (mode 0644)")

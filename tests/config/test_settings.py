@@ -199,7 +199,7 @@ def test_files_that_cannot_be_read_are_named(paths: Paths, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="line 2: not UTF-8"):
         load_settings(paths, {})
     paths.config_file.write_bytes(b"#" * (4 * 1024 * 1024 + 1))
-    with pytest.raises(ConfigError, match="larger than 4 MB"):
+    with pytest.raises(ConfigError, match="larger than 1 MB"):
         load_settings(paths, {})
     paths.config_file.write_text("x = " + "[" * 100_000)
     with pytest.raises(ConfigError, match=r"nested too deeply|not valid TOML"):
@@ -236,3 +236,30 @@ def test_a_home_that_cannot_be_is_refused(tmp_path: Path) -> None:
     for home in ("", "  ", str(tmp_path / "file")):
         with pytest.raises(ConfigError, match="SPRIG_TUI_HOME"):
             find_paths({"SPRIG_TUI_HOME": home})
+
+
+ABSURD = {
+    "a number of 5,000 digits": "[delivery]\nmax_retries = " + "9" * 5_000 + "\n",
+    "a number of 900,000 digits": "[delivery]\nmax_retries = " + "9" * 900_000 + "\n",
+    "a hexadecimal one": "[delivery]\nmax_retries = 0x" + "f" * 900_000 + "\n",
+    "a key of 100,000 parts": "a" + ".a" * 100_000 + " = 1\n",
+    "with spaces and quotes between": "[a" + " . 'a' . \"a\"" * 10_000 + "]\n",
+    "deep lists": "a = " + "[" * 100_000 + "]" * 100_000 + "\n",
+    "deep tables": "a = " + "{b=" * 3_000 + "1" + "}" * 3_000 + "\n",
+    "100,000 environments": "".join(f"[environments.e{number}]\n" for number in range(40_000)),
+    "10 MB": "# " + "x" * 10_000_000 + "\n",
+    "a key of 900,000 characters": '[environments.production]\n"' + "x" * 900_000 + '" = 1\n',
+    "a key that is no text for a terminal": '[environments.production]\n"\\u0000\\u001b[31m" = 1\n',
+    "a year beyond all": "[surveys.1]\ncreated_at = 0000-00-00\n",
+}
+
+
+@pytest.mark.parametrize("what", ABSURD)
+def test_what_is_absurd_is_a_config_error_in_a_few_words(tmp_path, what):
+    paths = in_folder(str(tmp_path))
+    paths.config_file.write_text(ABSURD[what])
+    with pytest.raises(ConfigError) as caught:
+        load_settings(paths, {})
+    said = caught.value.message + caught.value.hint
+    assert len(said) < 600
+    assert "\x1b" not in said
