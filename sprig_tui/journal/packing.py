@@ -47,7 +47,11 @@ def tag_of(environment: str, message_id: str) -> int:
 
 def tags_of(entries: Sequence[Entry]) -> list[int]:
     """The tags of entries, most of which are of one environment."""
-    seeds = {name: zlib.crc32(_told(name)) for name in {entry.environment for entry in entries}}
+    names = {entry.environment for entry in entries}
+    joined = "\n".join([entry.message_id for entry in entries])
+    if len(names) == 1 and joined.isascii() and "\0" not in joined and joined.count("\n") == len(entries) - 1:
+        return tags_from(names.pop(), joined.encode().split(b"\n"))
+    seeds = {name: zlib.crc32(_told(name)) for name in names}
     return [zlib.crc32(_told(entry.message_id), seeds[entry.environment]) for entry in entries]
 
 
@@ -169,6 +173,27 @@ def items(
         if not all(fits):
             raise DamagedPayloadError([one for one, fit in zip(ids, fits, strict=True) if not fit])
     return dict(zip(ids, found, strict=True))
+
+
+def tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
+    """As `items`, by the tags that these deliveries have, in their order; None for a pack of a version without tags."""
+    if ids[0] < first:
+        raise DamagedPayloadError(ids)
+    try:
+        found, there = unpack(blob, [delivery_id - first for delivery_id in ids])
+    except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
+        raise DamagedPayloadError(ids) from error
+    if there is None:
+        return None
+    if there != tags:
+        raise DamagedPayloadError([one for one, is_, should in zip(ids, there, tags, strict=True) if is_ != should])
+    return dict(zip(ids, found, strict=True))
+
+
+def tags_from(environment: str, message_ids: Sequence[bytes]) -> list[int]:
+    """The tags of deliveries of one environment by their message ids, encoded as `tag_of` does."""
+    seed = zlib.crc32(_told(environment))
+    return [zlib.crc32(one, seed) for one in message_ids]
 
 
 def _is_call(body: bytes, message_id: str) -> bool:

@@ -238,7 +238,7 @@ class SQLiteJournal:
         if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids)))
+            payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids, claim.environment)))
         except DamagedPayloadError as error:
             await asyncio.shield(self._set_aside(claim, error))
             return nothing(claim.lane, self.clock.now(), claim.endpoint)

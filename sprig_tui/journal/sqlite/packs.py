@@ -7,16 +7,19 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from sprig_tui.journal.packing import PACK_ITEMS, DamagedPayloadError, items
+from sprig_tui.journal.packing import PACK_ITEMS, DamagedPayloadError, items, tagged_items, tags_from
 from sprig_tui.journal.sqlite.faults import is_damage
 from sprig_tui.journal.sqlite.rows import Connection, on_these
 
 _pairs = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 
 
-def bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> list[bytes]:
-    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
-    owners = _owners(connection, ids)
+def bodies(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[bytes]:
+    """The bodies of these deliveries of one environment, in the order of `ids`.
+
+    Raises DamagedPayloadError, for all that are.
+    """
+    tags = _tags(connection, ids, environment)
     found: dict[int, bytes] = {}
     damaged: list[int] = []
     for there, pack in _packs(connection, ids, "bodies", "NULL"):
@@ -24,12 +27,34 @@ def bodies(connection: sqlite3.Connection, ids: Sequence[int]) -> list[bytes]:
             damaged += there
             continue
         try:
-            found |= items(pack[1], there, pack[0], owners)
+            some = tagged_items(pack[1], there, pack[0], [tags[one] for one in there]) if tags else None
+            found |= items(pack[1], there, pack[0], _owners(connection, there)) if some is None else some
         except DamagedPayloadError as error:
             damaged += error.ids
     if damaged:
         raise DamagedPayloadError(damaged)
     return [found[delivery_id] for delivery_id in ids]
+
+
+def _tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> dict[int, int]:
+    """The tag of each; empty where they have to be found one by one."""
+    try:
+        told = on_these(
+            connection,
+            "SELECT group_concat(message_id, char(10)), min(environment), max(environment) FROM (SELECT d.message_id,"
+            " d.environment FROM deliveries d WHERE d.{among} ORDER BY d.id)",
+            (),
+            ids,
+        ).fetchone()
+        name = connection.execute("SELECT name FROM environments WHERE id = ?", (told[1],)).fetchone()
+        message_ids = told[0].encode().split(b"\n")
+    except (sqlite3.DatabaseError, UnicodeError, AttributeError):
+        return {}
+    if name is not None and name[0] != environment:
+        raise DamagedPayloadError(ids)  # whatever is wrong, they would go where they were not to go
+    if name is None or told[1] != told[2] or len(message_ids) != len(ids):
+        return {}
+    return dict(zip(sorted(ids), tags_from(environment, message_ids), strict=True))
 
 
 def payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
