@@ -61,6 +61,10 @@ class InputError(SprigTuiError):
     """A file to read is not there or cannot be opened."""
 
 
+class NotAnswersError(InputError):
+    """A file whose first records are of no form that is known."""
+
+
 class SourceError(SprigTuiError):
     """Sprig's API refused the key or the request; `status` is its HTTP status, 0 where none came."""
 

@@ -139,9 +139,9 @@ class NumberType(ParamType):
         return f"{kind} of {least:,} or more" if least is not None else kind
 
 
-def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command; its docstring is its help."""
-    return click.command(name, cls=Command)
+def command(name: str, *, epilog: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command; its docstring is its help, and `epilog` stands below its options."""
+    return click.command(name, cls=Command, epilog=epilog)
 
 
 class DurationType(ParamType):
@@ -246,4 +246,7 @@ def json_option(function: Function) -> Function:
     return click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")(ascii_option(function))
 
 
+force_option = click.option(
+    "--force", is_flag=True, help="Take a file that is none of answers all the same: each line is kept as withheld."
+)
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -19,7 +19,15 @@ from sprig_tui.cli.tally import say_doubtful
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.errors import ConfigError, ExitCode, InputError, JournalError, JournalUnavailableError, SprigTuiError
+from sprig_tui.errors import (
+    ConfigError,
+    ExitCode,
+    InputError,
+    JournalError,
+    JournalUnavailableError,
+    NotAnswersError,
+    SprigTuiError,
+)
 from sprig_tui.intake import Intake
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
@@ -59,6 +67,7 @@ class FolderSending:
         declared: str | None,
         consented: frozenset[str],
         deliver: bool,
+        force: bool = False,
     ) -> None:
         self._folder = folder
         self._settings = settings
@@ -67,6 +76,7 @@ class FolderSending:
         self._declared = declared
         self._consented = consented
         self._deliver = deliver
+        self._force = force
         self._arrivals = Arrivals(folder)
         self._bell = Bell(folder)
         self._refused: set[str] = set()
@@ -191,12 +201,17 @@ class FolderSending:
                 self._known += 1
                 return
             intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
-            fed = await feed(read_responses([path]), intake, journal, engine, check=self._check(), progress=noted)
+            records = await asyncio.to_thread(read_responses, [path], force=self._force)
+            fed = await feed(records, intake, journal, engine, check=self._check(), progress=noted)
         except FileNotFoundError:
             return
         except ConfigError as error:
             # what is wrong is not in the file: it is read again when the config changes, or at the next start
             self._refused.add(path)
+            reports.refused(path, error, so_far)
+            return
+        except NotAnswersError as error:
+            # nothing of it is stored; it is looked at again when it changes, and named at each start
             reports.refused(path, error, so_far)
             return
         except (InputError, JournalUnavailableError) as error:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import FILES, command, environment_option, json_option
+from sprig_tui.cli.commands import FILES, command, environment_option, force_option, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reading import read_files
 from sprig_tui.cli.wrapping import cells, flowed, padded, wrapped
 from sprig_tui.errors import ExitCode
+from sprig_tui.sprig.minimal import MINIMAL_RECORD
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -26,12 +27,13 @@ WIDE_FROM = 84
 """Columns that path, value and origin need beside each other."""
 
 
-@command("preview")
+@command("preview", epilog=f"\b\nThe least that JSON of your own has to say:\n{MINIMAL_RECORD}")
 @click.argument("files", nargs=-1, required=True, type=FILES, metavar="FILE...")
 @environment_option
 @click.option("--as", "view", type=click.Choice(["fields", "json", "curl"]), default="fields", show_default=True)
+@force_option
 @json_option
-def preview(files: tuple[str, ...], environment: str | None, view: View, as_json: bool) -> int:
+def preview(files: tuple[str, ...], environment: str | None, view: View, force: bool, as_json: bool) -> int:
     """Show the mapped track call of each answer; sends nothing, stores nothing.
 
     fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
@@ -49,7 +51,7 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, as_json
     intake = Intake(settings.rules, settings.environments, environment)
     clock = SystemClock()
     withheld = number = 0
-    for number, record in enumerate(read_files(files), 1):
+    for number, record in enumerate(read_files(files, force=force), 1):
         if isinstance(record, Unsendable):
             withheld += 1
             if as_json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.reading import Progress, Responses
 
 
-def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Responses:
+def read_files(files: tuple[str, ...], progress: Progress | None = None, *, force: bool = False) -> Responses:
     """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
     from sprig_tui.sprig.reading import read_responses
 
@@ -23,4 +23,4 @@ def read_files(files: tuple[str, ...], progress: Progress | None = None) -> Resp
         diagnostics.note("reading answers from this terminal; Ctrl-D ends them, Ctrl-C gives up")
     # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
     stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
-    return read_responses(files, stdin=stdin, progress=progress)
+    return read_responses(files, stdin=stdin, progress=progress, force=force)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import FILES, command, environment_option, json_option, yes_option
+from sprig_tui.cli.commands import FILES, command, environment_option, force_option, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reading import read_files
 from sprig_tui.cli.terms import Terms, terms_options
@@ -33,15 +33,17 @@ LOOK_AHEAD = 100
 @terms_options
 @click.option("--dry-run", is_flag=True, help="Map and count; store and send nothing.")
 @click.option("--no-wait", is_flag=True, help="Store only; sprig-tui run delivers.")
+@force_option
 @yes_option
 @json_option
-def send(
+def send(  # noqa: PLR0913, PLR0917 - one for each option
     files: tuple[str, ...],
     watch: str | None,
     environment: str | None,
     terms: Terms,
     dry_run: bool,
     no_wait: bool,
+    force: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -49,6 +51,8 @@ def send(
 
     FILE is JSON, JSON Lines or Sprig's CSV export, plain or .gz, a folder of them, or - for standard input. Returns
     when every delivery has reached an end state. Sending the same file again sends nothing twice.
+
+    A file in which none of the first 20 records is one of Sprig's is no file of answers: nothing of it is stored.
 
     A protected environment asks for its name; in a script, naming it with -e is the consent.
 
@@ -61,7 +65,7 @@ def send(
             raise click.UsageError("--watch takes a folder and nothing else: leave out FILE and --dry-run")
         from sprig_tui.cli.send_watch import watch_folder
 
-        return watch_folder(watch, environment, terms, deliver=not no_wait, yes=yes, as_json=as_json)
+        return watch_folder(watch, environment, terms, deliver=not no_wait, force=force, yes=yes, as_json=as_json)
     if not files:
         raise click.UsageError("name the files to send, or a folder with --watch")
     settings = open_settings()
@@ -73,7 +77,7 @@ def send(
 
     intake = Intake(settings.rules, environments, environment)
     progress = Progress()
-    records = read_files(files, progress)
+    records = read_files(files, progress, force=force)
     if dry_run:
         return _dry_run(records, intake, as_json=as_json)
     _check_first(records.peek(), intake, environments, environment, need_key=not no_wait)

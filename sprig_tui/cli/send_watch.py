@@ -18,7 +18,9 @@ MEMORY = "sent-files"
 """In the state folder: what was read before, by content, when journals did not keep it themselves."""
 
 
-def watch_folder(folder: str, environment: str | None, terms: Terms, *, deliver: bool, yes: bool, as_json: bool) -> int:
+def watch_folder(
+    folder: str, environment: str | None, terms: Terms, *, deliver: bool, force: bool, yes: bool, as_json: bool
+) -> int:
     """Watch until stopped; returns the exit code. Raises what speaks against it before anything is read."""
     from sprig_tui.cli.folder_sending import FolderSending
     from sprig_tui.config.paths import find_paths
@@ -34,7 +36,9 @@ def watch_folder(folder: str, environment: str | None, terms: Terms, *, deliver:
         )
     consented = _consented(settings, environment, yes=yes or not deliver)
     older = find_paths().state_dir / MEMORY
-    sending = FolderSending(folder, settings, terms, older, declared=environment, consented=consented, deliver=deliver)
+    sending = FolderSending(
+        folder, settings, terms, older, declared=environment, consented=consented, deliver=deliver, force=force
+    )
 
     async def run() -> int:
         return await sending.run(as_json=as_json)

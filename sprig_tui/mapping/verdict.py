@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.lints import EVENT_TOO_LARGE, Lint, lint
+from sprig_tui.segment.lints import EVENT_TOO_LARGE, TIMESTAMP_MISSING, Lint, lint
+from sprig_tui.sprig.missing import near_miss
 from sprig_tui.sprig.records import StudyResponse
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_READ = frozenset({"visitorId", "visitorUuid", "oldVisitorId", "externalUserId", "surveyId", "environmentId"})
+"""Fields that are read as what they are called."""
 
 GROUP_MISSING = Lint(
     "group_missing", "properties.responseGroupId", "empty: answers of different people could not be told apart"
@@ -27,7 +34,8 @@ def verdict(
     errors = [one for one in (*faults, *lint(body, now_ms)) if one.level == "error"]
     for one in errors:
         if one.code != EVENT_TOO_LARGE:
-            return Reason.INVALID, f"{one.path}: {one.message}" if one.path else one.message
+            also = misnamed(response, "respondedAt") if one.code == TIMESTAMP_MISSING else ""
+            return Reason.INVALID, f"{one.path}: {one.message}{also}" if one.path else one.message
     if errors:
         return Reason.TOO_LARGE, errors[0].message
     if not environment:
@@ -37,7 +45,19 @@ def verdict(
 
 def hint(response: StudyResponse) -> str:
     """Another id that could be meant, as an addition to a sentence; it is never sent in place of the User ID."""
+    if not response.user_id_hint:
+        return misnamed(response, "userId")
     return f"; {_shown(response.user_id_hint, 200)} is another id, and not used" if response.user_id_hint else ""
+
+
+def misnamed(response: StudyResponse, name: str) -> str:
+    """A field that is probably meant to be this one, as an addition to a sentence; empty where none is."""
+    try:
+        given = _MEMBERS.decode(response.raw)
+    except (ValueError, RecursionError):
+        return ""
+    found = "" if name in given else near_miss(name, (key for key in given if key not in _READ))
+    return f"; the record has {_shown(found, 80)}, which is not read: call it {name}" if found else ""
 
 
 def _unknown(response: StudyResponse) -> str:

@@ -9,12 +9,19 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.csv_questions import Question, questions_of
-from sprig_tui.sprig.csv_rows import KEY_COLUMN, Row
+from sprig_tui.sprig.csv_questions import Question, column_key, questions_of
+from sprig_tui.sprig.csv_rows import KEY_COLUMN, MAX_COLUMNS, Row
 from sprig_tui.sprig.faults import invalid, unsendable
 from sprig_tui.sprig.identity import is_uuid, text_or_none, visitor_ids
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 
+_KEYS = {
+    key.lower(): key
+    for key in (
+        *("surveyId", "surveyName", "responseGroupUid", "createdAt", "completedAt", "userId", "visitorId"),
+        *("os", "browser", "href", "triggeringEvent"),
+    )
+}
 _FINDABLE = ("surveyId", "surveyName", "userId")
 
 _attribute = re.compile(r"Attribute_\d+").fullmatch
@@ -41,7 +48,11 @@ def read_export(name: str, rows: Iterator[Row]) -> Iterator[Record]:
     if header.fault:
         yield invalid(header.raw, Origin(name, "csv", header.line), header.fault)
         return
-    keys = [key.strip() for key in header.cells]
+    if len(header.cells) > MAX_COLUMNS:
+        detail = f"{len(header.cells):,} columns, where {MAX_COLUMNS:,} are the most that are read"
+        yield invalid(header.raw, Origin(name, "csv", header.line), detail)
+        return
+    keys = [_canonical(key.strip()) for key in header.cells]
     export: Export | None = None
     for row in rows:
         if row.fault:
@@ -53,6 +64,16 @@ def read_export(name: str, rows: Iterator[Row]) -> Iterator[Record]:
             yield from _read_row(export, row)
         else:
             export = _export(name, keys, row.cells)
+
+
+def _canonical(key: str) -> str:
+    """A key as Sprig spells it, whatever its capitals."""
+    known = _KEYS.get(key.lower())
+    if known is not None:
+        return known
+    if _attribute(key.capitalize()):
+        return key.capitalize()
+    return column_key(key)
 
 
 def _is_data(keys: list[str], row: Row) -> bool:

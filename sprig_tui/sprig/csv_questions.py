@@ -11,6 +11,8 @@ SKIPPED = "[skipped by user]"
 UNKNOWN = "UNKNOWN"
 
 _column = re.compile(r"Q(\d+)_(.+)").fullmatch
+_COLUMN_KINDS = ("Question_Text", "Response", "Value", "Response_Other", "Response_NPSCategory", "Theme")
+_numbered = re.compile(r"(choice|theme)_(\d+)").fullmatch
 _choice = re.compile(r"Choice_\d+").fullmatch
 _number = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?").fullmatch
 _UNTYPED = "the export does not name question types: sent as UNKNOWN"
@@ -83,6 +85,18 @@ class Question(Struct):
     def _cell(self, kind: str, cells: list[str]) -> str:
         column = self.columns.get(kind)
         return "" if column is None else cells[column].strip()
+
+
+def column_key(key: str) -> str:
+    """A question's column as Sprig spells it, whatever its capitals; any other key as it is."""
+    parts = _column(key.capitalize()) if key[:1] in "qQ" else None
+    if parts is None:
+        return key
+    kind = parts[2].lower()
+    spelt = next((one for one in _COLUMN_KINDS if one.lower() == kind), "")
+    if not spelt and (numbered := _numbered(kind)):
+        spelt = f"{numbered[1].capitalize()}_{numbered[2]}"
+    return f"Q{parts[1]}_{spelt}" if spelt else key
 
 
 def questions_of(keys: list[str], labels: list[str]) -> list[Question]:

@@ -15,6 +15,10 @@ MAX_ROW_LINES = 1_000
 """Physical lines one row may take up; a quote that is never closed is given up after so many."""
 DELIMITERS = (",", ";", "\t")
 KEY_COLUMN = "responseGroupUid"
+MAX_COLUMNS = 16_384
+"""What a spreadsheet holds; each row is kept with all of its columns, so that a wider header would grow every one."""
+
+_told = re.compile(rb'"?[sS][eE][pP]=([!-~\t])"?').fullmatch
 
 
 class Row(NamedTuple):
@@ -26,15 +30,24 @@ class Row(NamedTuple):
     fault: str = ""
 
 
-def delimiter_of(header: bytes) -> str:
-    """The delimiter that makes `header` the keys row of Sprig's export; empty where none does."""
-    if KEY_COLUMN.encode() not in header:
+def delimiter_of(header: bytes, told: str = "") -> str:
+    """The delimiter that makes `header` the keys row of Sprig's export; empty where none does.
+
+    Capitals and spaces around a key are nothing to go by. `told` is one that the file itself names.
+    """
+    if KEY_COLUMN.lower().encode() not in header.lower():
         return ""
-    for delimiter in DELIMITERS:
-        row = _parse(0, header, delimiter)
-        if KEY_COLUMN in (cell.strip() for cell in row.cells):
+    for delimiter in (told, *DELIMITERS) if told else DELIMITERS:
+        row = parse_row(0, header, delimiter)
+        if KEY_COLUMN.lower() in (cell.strip().lower() for cell in row.cells):
             return delimiter
     return ""
+
+
+def told_delimiter(line: bytes) -> str:
+    """The delimiter in a line such as `sep=;`, which spreadsheets put on top; empty for any other line."""
+    found = _told(line.strip(b"\r\n"))
+    return found[1].decode() if found else ""
 
 
 def rows(window: Window, delimiter: str, max_record_bytes: int) -> Iterator[Row]:
@@ -61,7 +74,7 @@ def rows(window: Window, delimiter: str, max_record_bytes: int) -> Iterator[Row]
             parts.append(following[1])
             size += len(following[1])
             quotes += following[1].count(b'"')
-        row = _parse(line, b"".join(parts), delimiter)
+        row = parse_row(line, b"".join(parts), delimiter)
         closed = quotes % 2 == 0
         if closed and not row.fault and len(row.cells) > (columns or len(row.cells)):
             row = row._replace(fault=f"{len(row.cells)} columns where the keys row has {columns}")
@@ -112,7 +125,8 @@ class _Lines:
 _line_end = re.compile(r"\r?\n\Z")
 
 
-def _parse(line: int, raw: bytes, delimiter: str) -> Row:
+def parse_row(line: int, raw: bytes, delimiter: str) -> Row:
+    """One row from its bytes, line end included."""
     try:
         text = _line_end.sub("", raw.decode())
     except UnicodeDecodeError as wrong:

@@ -11,6 +11,7 @@ from sprig_tui.reasons import Reason
 from sprig_tui.sprig import flat, rest, webhook
 from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, Piece, split_document
 from sprig_tui.sprig.faults import field_fault, invalid, join, malformed, quoted, unreadable, unsendable
+from sprig_tui.sprig.missing import missing_fields
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, kind_of, members, text_of
 
@@ -109,6 +110,9 @@ def _by_form(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
         return unsendable(raw, origin, Reason.NOT_AN_ANSWER, "a theme record is no answer", fields=fields)
     if form:
         return _read(_READERS[form], raw, origin, fields)
+    path, detail = missing_fields("", fields)
+    if detail:
+        return invalid(raw, origin, f"not a record of Sprig's: {path}{' ' if path else ''}{detail}", fields=fields)
     detail = "not a record of Sprig's: it has none of eventType, questionText, question, responseGroupUid"
     return invalid(raw, origin, detail, fields=fields)
 
@@ -146,10 +150,12 @@ def _event(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
 def _read(read: Callable[[bytes, Origin], StudyResponse], raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
     try:
         return read(raw, origin)
-    except ValidationError as error:
-        path, detail = field_fault(error)
+    except (ValidationError, BadFieldError) as error:
+        path, detail = missing_fields(origin.format, fields)
+        if not detail and isinstance(error, ValidationError):
+            path, detail = field_fault(error)
+        elif not detail and isinstance(error, BadFieldError):
+            path, detail = error.path, error.detail
         return invalid(raw, origin, detail, path, fields)
-    except BadFieldError as error:
-        return invalid(raw, origin, error.detail, error.path, fields)
     except DecodeError as error:
         return invalid(raw, origin, malformed(raw, error), fields=fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -287,3 +288,27 @@ def test_user_ids_of_nobody_are_counted(configured, cli, write, answer):
     done = cli("send", file, "-e", "development", "--json")
     assert done.json["doubtful_user_ids"] == 2
     assert "2 of 4 have a User ID that stands for nobody, such as null or N/A" in done.err
+
+
+def test_a_file_that_is_none_of_answers(configured, cli, process, tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text("# Words\n\nMore of them.\n" * 30)
+    for words in (
+        ("send", file, "-e", "development"),
+        ("send", "--dry-run", tmp_path / "README.md"),
+        ("preview", file),
+    ):
+        done = cli(*words)
+        assert done.code == 2
+        assert "README.md is not a file of answers: none of its first 20 records is one of Sprig's" in done.err
+    piped = process("send", "-", "-e", "development", stdin=file.read_bytes())
+    assert (piped.code, "stdin is not a file of answers" in piped.err) == (2, True)
+    assert cli("log", "--json").rows == []
+    assert cli("send", file, "-e", "development", "--force").code == 1
+    assert {row["reason"] for row in cli("log", "--json").rows} == {"invalid"}
+
+
+def test_the_help_of_preview_shows_a_record_that_preview_takes(configured, cli, write):
+    text = cli("preview", "--help").out
+    file = write(json.dumps(json.loads(text[text.index("{") :])))
+    assert cli("preview", file, "-e", "development").code == 0

@@ -118,7 +118,7 @@ def test_a_truncated_gzip_file_names_the_line_and_reading_goes_on(tmp_path: Path
 
 @pytest.mark.parametrize("keep", [1, 3, 9, 15])
 def test_gzip_cut_within_its_header(read: Read, webhook: dict[str, Any], keep: int) -> None:
-    assert kinds(read(gzip.compress(line(webhook))[:keep], "a.jsonl.gz")) == ["invalid"]
+    assert kinds(read(gzip.compress(line(webhook))[:keep], "a.jsonl.gz", force=True)) == ["invalid"]
 
 
 def test_damaged_gzip(read: Read, webhook: dict[str, Any]) -> None:
@@ -143,13 +143,13 @@ def test_a_truncated_compressed_list_and_export(read: Read, rest: dict[str, Any]
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04rest of a zip", b"\x28\xb5\x2f\xfdzstandard"])
 def test_archives_are_refused_by_name(read: Read, content: bytes) -> None:
-    (found,) = read(content, "in.zip")
+    (found,) = read(content, "in.zip", force=True)
     assert isinstance(found, Unsendable)
     assert found.detail.endswith("unpack it first")
 
 
 def test_other_binary_files_are_one_entry(read: Read, webhook: dict[str, Any]) -> None:
-    assert kinds(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\nmore\nand more\n", "in.json")) == ["invalid"]
+    assert kinds(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\nmore\nand more\n", "in.json", force=True)) == ["invalid"]
     assert kinds(read(b"\0" * 500 + b"\n" + line(webhook))) == ["invalid", "answer"]
 
 

@@ -18,7 +18,7 @@ from sprig_tui.sprig.csv_export import read_export
 from sprig_tui.sprig.csv_rows import Row, delimiter_of, rows
 from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES
 from sprig_tui.sprig.json_lines import is_json_lines
-from sprig_tui.sprig.reading import read_lines, read_responses
+from sprig_tui.sprig.reading import check_answers, read_lines, read_responses
 from sprig_tui.sprig.records import Record
 from sprig_tui.sprig.window import BrokenSourceError, Window
 
@@ -62,6 +62,7 @@ class SeekableFile:
                 head = stream.read(CHUNK_BYTES)
         except OSError as error:
             raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
+        check_answers(path)
         self.size = self._identity[1]
         """Bytes on disk."""
         self._start = _plain_start(head)
@@ -101,7 +102,7 @@ class SeekableFile:
             elif self._layout == "csv":
                 found = self._rows(stream, mark)
             else:
-                found = read_responses([self.path])
+                found = read_responses([self.path], force=True)  # looked at when it was opened
             position = mark.number if mark else 0
             for record in found:
                 position += 1
