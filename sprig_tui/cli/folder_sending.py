@@ -32,6 +32,7 @@ from sprig_tui.intake import Intake
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
 from sprig_tui.sprig.inbox.bell import Bell
+from sprig_tui.sprig.inbox.endings import stops_short
 from sprig_tui.sprig.inbox.memory import SentFiles
 from sprig_tui.sprig.reading import read_responses
 
@@ -196,6 +197,9 @@ class FolderSending:
             so_far = fed
 
         try:
+            if not self._force and await asyncio.to_thread(stops_short, path):
+                diagnostics.note(f"{path} stops in the middle of a line: it is read when the rest is there")
+                return
             digest = await asyncio.to_thread(memory.digest_of, path)
             if memory.knows(digest):
                 self._known += 1
@@ -205,13 +209,9 @@ class FolderSending:
             fed = await feed(records, intake, journal, engine, check=self._check(), progress=noted)
         except FileNotFoundError:
             return
-        except ConfigError as error:
-            # what is wrong is not in the file: it is read again when the config changes, or at the next start
+        except (ConfigError, NotAnswersError) as error:
+            # no waiting mends it: it is looked at again when it or the config changes, or at the next start
             self._refused.add(path)
-            reports.refused(path, error, so_far)
-            return
-        except NotAnswersError as error:
-            # nothing of it is stored; it is looked at again when it changes, and named at each start
             reports.refused(path, error, so_far)
             return
         except (InputError, JournalUnavailableError) as error:

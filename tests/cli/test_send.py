@@ -159,7 +159,7 @@ def test_a_protected_environment_needs_to_be_named(
 
 
 def test_standard_input(process: Run, configured: Path, sink: Any) -> None:
-    done = process("send", "-", "-e", "development", "--json", stdin=b'{"broken')
+    done = process("send", "-", "-e", "development", "--json", "--force", stdin=b'{"broken')
     assert (done.code, done.json["withheld"]) == (1, 1)
     done = process("send", "-", "-e", "development", "--json", stdin=b"")
     assert (done.code, done.json["records"]) == (0, 0)

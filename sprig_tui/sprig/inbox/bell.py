@@ -13,6 +13,8 @@ LOOK_EVERY_MS = 1_000
 """How often it is checked that the folder watched is still the one of that name."""
 RETRY = 0.5
 """Seconds between two tries to watch a folder that is not there."""
+AGAIN = 30.0
+"""Seconds until the system is asked again that had no more watches to give."""
 GATHER_MS = 300
 """Changes of so long are told together."""
 
@@ -41,6 +43,9 @@ class Bell:
             except OSError as error:
                 self._tell(error.strerror or str(error))
                 await asyncio.sleep(LOOK_EVERY_MS / 1000)
+            except RuntimeError as error:  # how watchfiles says that no inotify instance or watch is left
+                self._tell(str(error))
+                await asyncio.sleep(AGAIN)
             except ExceptionGroup as group:
                 # What came of the thread that waits. A name that is no UTF-8 is such an error too, and is a change.
                 _, others = group.split((OSError, RuntimeError))
