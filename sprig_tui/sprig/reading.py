@@ -94,7 +94,7 @@ def _has_form(record: Record) -> bool:
 
 
 def _not_answers(first: list[Record], name: str) -> NotAnswersError:
-    found = first[0]
+    found, name = first[0], os.fsencode(name).decode(errors="replace")
     what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
     line = f"line {found.origin.line}: " if found.origin.line > 1 else ""
     why = found.detail if isinstance(found, Unsendable) else ""

@@ -48,14 +48,14 @@ def test_what_was_queued_before_is_told_apart(configured, sink, cli, write, answ
 
 def test_equal_broken_lines_each_stand_with_their_place(configured, sink, cli, write):
     lines = ["oops", '{"a":', "oops", "oops"]
-    told = cli("send", write(*lines), "-e", "development", "--json")
+    told = cli("send", write(*lines), "-e", "development", "--json", "--force")
     assert_adds_up(told.json)
     assert [told.json[name] for name in ("records", "new", "known", "withheld")] == [4, 4, 0, 4]
     assert [row["line"] for row in cli("log", "--json").rows] == [1, 2, 3, 4]
     assert len({row["message_id"] for row in cli("log", "--json").rows}) == 4
-    again = cli("send", write(*lines), "-e", "development", "--json")
+    again = cli("send", write(*lines), "-e", "development", "--json", "--force")
     assert [again.json[name] for name in ("new", "known", "withheld")] == [0, 4, 0]
-    moved = cli("send", write("another", *lines, name="moved.jsonl"), "-e", "development", "--json")
+    moved = cli("send", write("another", *lines, name="moved.jsonl"), "-e", "development", "--json", "--force")
     assert (moved.json["new"], moved.json["known"]) == (1, 4), "what was put in front makes none of them new"
 
 

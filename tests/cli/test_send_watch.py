@@ -178,8 +178,8 @@ def test_what_is_off_in_one_file_does_not_stop_the_others(
         assert "which environment?" in row["error"]
         drop("protected.jsonl", 1, environment="production")
         assert "production is protected" in watcher.next()["error"]
-        (inbox / "broken.json").write_text('{"userId": ')
-        assert watcher.next()["reasons"] == {"invalid": 1}
+        (inbox / "other.json").write_text('{"name": "package"}')
+        assert "is not a file of answers" in watcher.next()["error"]
         Path(os.fsdecode(os.fsencode(inbox) + b"/\xff.json")).write_text('{"userId": ""}')
         assert watcher.next()["file"] == r"inbox/\xff.json"
         (inbox / "link.json").symlink_to(tmp_path / "home" / "config.toml")
@@ -188,6 +188,20 @@ def test_what_is_off_in_one_file_does_not_stop_the_others(
         assert watcher.next()["delivered"] == 1
         assert watcher.stop() == 0
     assert [event["userId"] for event in sink.sink.events] == ["acct_2"]
+
+
+def test_a_writer_that_pauses_in_the_middle_of_a_line(configured: Path, sink: Any, inbox: Path, drop: Run) -> None:
+    with watching("inbox") as watcher:
+        drop("whole.jsonl", 1, 2, environment="development")
+        assert watcher.next()["delivered"] == 2
+        text = (inbox / "whole.jsonl").read_text().replace("acct_1", "acct_3").replace("000000000001", "000000000003")
+        (inbox / "half.jsonl").write_text(text[:-40])
+        watcher.hears("half.jsonl stops in the middle of a line")
+        with (inbox / "half.jsonl").open("a") as rest:
+            rest.write(text[-40:])
+        row = watcher.next()
+        assert (row["records"], row["delivered"], row["withheld"]) == (2, 1, 0)
+        assert watcher.stop() == 0
 
 
 def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(configured: Path, sink: Any, drop: Run) -> None:

@@ -46,19 +46,24 @@ import asyncio, os, resource, sys
 from sprig_tui.sprig.inbox import bell
 
 async def main():
-    ringing = asyncio.create_task(bell.Bell(sys.argv[1]).run())
+    from watchfiles import awatch
+
+    async for _ in awatch(sys.argv[1], rust_timeout=10, yield_on_timeout=True):
+        break  # all that has to be imported is
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    import watchfiles
     held = []
     try:
         while True:
             held.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         pass
+    ringing = asyncio.create_task(bell.Bell(sys.argv[1]).run())
     while not told:
-        assert not ringing.done(), ringing.exception()
         await asyncio.sleep(0)
-    print(told[0])
+        if ringing.done():
+            print(repr(ringing.exception()), file=sys.stderr)
+            os._exit(1)
+    print(told[0], flush=True)
     os._exit(0)
 
 told = []
