@@ -38,6 +38,8 @@ class Export(Struct, frozen=True):
     attributes: dict[str, int]
     """Attribute name (from the labels row) to column."""
     questions: list[Question]
+    common: list[int] = []
+    """Columns that belong to no question: each answer of a row is kept with these and its own."""
 
 
 def read_export(name: str, rows: Iterator[Row]) -> Iterator[Record]:
@@ -84,12 +86,15 @@ def _is_data(keys: list[str], row: Row) -> bool:
 
 def _export(name: str, keys: list[str], labels: list[str]) -> Export:
     labels = labels + [""] * (len(keys) - len(labels))
+    questions = questions_of(keys, labels)
+    own = {column for question in questions for column in question.all_columns}
     return Export(
         name,
         keys,
         {key: column for column, key in enumerate(keys)},
         {labels[column].strip() or key: column for column, key in enumerate(keys) if _attribute(key)},
-        questions_of(keys, labels),
+        questions,
+        [column for column in range(len(keys)) if column not in own],
     )
 
 
@@ -98,18 +103,20 @@ def _read_row(export: Export, row: Row) -> Iterator[Record]:
     if not any(cell.strip() for cell in cells):
         return
     values = {key: cells[column].strip() for key, column in export.index.items()}
-    raw = msgspec.json.encode(dict(zip(export.keys, cells, strict=True)))
     origin = Origin(export.name, "csv", row.line)
     known: dict[str, Raw] = {key: Raw(msgspec.json.encode(values[key])) for key in _FINDABLE if key in values}
     if not values[KEY_COLUMN]:
-        yield invalid(raw, origin, "is empty", KEY_COLUMN, known)
+        yield invalid(_whole(export, cells), origin, "is empty", KEY_COLUMN, known)
         return
     answered = [(question, answer) for question in export.questions if (answer := question.answer(cells)) is not None]
     if not answered:
-        yield unsendable(raw, origin, Reason.NOT_AN_ANSWER, "no question of this row was answered", fields=known)
+        detail = "no question of this row was answered"
+        yield unsendable(_whole(export, cells), origin, Reason.NOT_AN_ANSWER, detail, fields=known)
     visitor, old_visitor, notes = visitor_ids(values.get("visitorId"))
     attributes, email, email_label = _attributes(export, cells)
+    common = _encoded(export, cells, export.common)
     for question, answer in answered:
+        raw = _joined(common, _encoded(export, cells, question.all_columns))
         place = Origin(export.name, "csv", row.line, question.name)
         text = question.text(cells)
         if not text:
@@ -135,6 +142,19 @@ def _read_row(export: Export, row: Row) -> Iterator[Record]:
             triggering_event=(values["triggeringEvent"] or None) if "triggeringEvent" in values else UNSET,
             notes=(*notes, *question.notes),
         )
+
+
+def _whole(export: Export, cells: list[str]) -> bytes:
+    return msgspec.json.encode(dict(zip(export.keys, cells, strict=True)))
+
+
+def _encoded(export: Export, cells: list[str], columns: list[int]) -> bytes:
+    return msgspec.json.encode({export.keys[column]: cells[column] for column in columns})
+
+
+def _joined(one: bytes, other: bytes) -> bytes:
+    """Two JSON objects as one."""
+    return one[:-1] + b"," + other[1:] if len(other) > len(b"{}") else one
 
 
 def _attributes(export: Export, cells: list[str]) -> tuple[Raw | UnsetType, str | None, str]:

@@ -40,6 +40,11 @@ class Question(Struct):
     """Text of a choice to column."""
 
     @property
+    def all_columns(self) -> list[int]:
+        """Every column of it, in the order of the keys row."""
+        return sorted((*self.columns.values(), *self.choices.values()))
+
+    @property
     def type(self) -> str:
         """NPS and MULTIPLESELECT show in the columns; the rest stays unknown."""
         if "Response_NPSCategory" in self.columns:

@@ -32,7 +32,7 @@ class StudyResponse(Struct, frozen=True, gc=False):
 
     origin: Origin
     raw: bytes
-    """The record as it was read (for CSV: the row as a JSON object), valid UTF-8 JSON."""
+    """The record as it was read (for CSV: the row as a JSON object, without the other questions), valid UTF-8 JSON."""
     paths: Mapping[str, str]
     """Source path by attribute name of this record, such as `user_id` -> `externalUserId`; for showing only."""
 
