@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sprig_tui.console.payload import seeking
 from sprig_tui.console.payload.record_file import KEPT_RECORDS, RecordFile, StoppedError
-from sprig_tui.errors import InputError
+from sprig_tui.errors import InputError, NotAnswersError
 from sprig_tui.sprig import byte_source
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.records import Unsendable
@@ -191,9 +191,15 @@ def test_what_cannot_be_opened_is_named(tmp_path):
         RecordFile([str(tmp_path / "pipe.json")])
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\n \n", b"\x00\x01\x02binary", b"{", b"[", b"null", b"\xff\xfe", b"a,b\n1,2\n"]
-)
+@pytest.mark.parametrize("content", [b"\x00\x01\x02binary", b"{", b"[", b"null", b"a,b\n1,2\n", b"# Words\n" * 30])
+def test_what_is_no_file_of_answers_is_not_opened(tmp_path, content):
+    path = tmp_path / "odd.json"
+    path.write_bytes(content)
+    with pytest.raises(NotAnswersError, match="is not a file of answers"):
+        RecordFile([str(path)])
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff\xfe"])
 def test_odd_content_reads_as_it_always_does(tmp_path, content):
     path = tmp_path / "odd.json"
     path.write_bytes(content)
