@@ -28,8 +28,11 @@ NOT_JSON = "not_json"
 
 NUMBER_TOO_LARGE = "number_too_large"
 _TOO_LARGE = " is more than JSON readers hold (a double, up to 1.8e308)"
-LONG_NUMBER = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}").search
+EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}").search
 """Finds what may be a number beyond a double; it may as well stand in a text."""
+_DIGITS = re.compile(rb"[0-9]{309}").search
+MANY_BYTES = 309
+"""From which a number beyond a double may have no exponent."""
 _SHOWN_DIGITS, _SHOWN_KEY = 24, 80
 
 _DOUBLE_BITS = 1_024
@@ -118,7 +121,7 @@ def huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
         if isinstance(value, int) and _DOUBLE_BITS < value.bit_length() <= _MAX_BITS
     ]
     for path, raw in (("properties.response", response.response), ("properties.attributes", response.attributes)):
-        if isinstance(raw, Raw) and LONG_NUMBER(raw) is not None:
+        if isinstance(raw, Raw) and (EXPONENT(raw) is not None or _DIGITS(raw) is not None):
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(bytes(raw), parse_float=_number, parse_int=_number)
                 faults += [Lint(NUMBER_TOO_LARGE, path + place, said + _TOO_LARGE) for place, said in _huge(value, "")]

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.foreign import LONG_NUMBER, Value, edited, fit_for_json, hashed, huge_numbers, skim
+from sprig_tui.mapping.foreign import EXPONENT, MANY_BYTES, Value, edited, fit_for_json, hashed, huge_numbers, skim
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
 from sprig_tui.mapping.rows import PATHS, Properties, property_maker, property_rows
 from sprig_tui.mapping.rules import below, check_rules
@@ -22,6 +22,8 @@ from sprig_tui.segment.timestamps import read_instant, usual_ms
 from sprig_tui.segment.track import Track, encode_track
 from sprig_tui.sprig.records import StudyResponse
 
+_SHORT_BYTES = 4
+"""No number beyond a double is so short."""
 _LONG_ID = 1 << 63
 """Ids up to it are no long numbers."""
 
@@ -97,9 +99,14 @@ class Mapper:
         attributes = response.attributes
         if isinstance(attributes, Raw):
             skim(attributes)
-            if LONG_NUMBER(attributes) is not None:
-                faults = (*faults, *huge_numbers(response))
-        if LONG_NUMBER(answer) is not None or (isinstance(response.survey_id, int) and response.survey_id > _LONG_ID):
+            long = len(attributes) >= MANY_BYTES or EXPONENT(attributes) is not None
+        else:
+            long = False
+        if (
+            long
+            or (len(answer) > _SHORT_BYTES and (len(answer) >= MANY_BYTES or EXPONENT(answer) is not None))
+            or (isinstance(response.survey_id, int) and response.survey_id > _LONG_ID)
+        ):
             faults = (*faults, *huge_numbers(response))
         if not body.isascii():
             body.decode()

@@ -41,9 +41,11 @@ def stands_for_nobody(user_id: str) -> bool:
     """
     if len(user_id) > _LONGEST:
         return False
+    if user_id[:1].isalnum():  # nearly all of them: little may be done
+        return user_id.lower() in _NOTHING or ("+" in user_id and _ROUNDED(user_id) is not None)
     if _SOMETHING(user_id) is None:
         return True
-    return user_id.lower() in _NOTHING or _ROUNDED(user_id) is not None or _TEMPLATE(user_id) is not None
+    return user_id.lower() in _NOTHING or _TEMPLATE(user_id) is not None
 
 
 def nobody_note(user_id: str) -> str:

@@ -38,6 +38,8 @@ class Export(Struct, frozen=True):
     attributes: dict[str, int]
     """Attribute name (from the labels row) to column."""
     questions: list[Question]
+    own: dict[str, list[int]] = {}
+    """Columns of each question, by its name."""
     common: list[int] = []
     """Columns that belong to no question: each answer of a row is kept with these and its own."""
 
@@ -87,14 +89,16 @@ def _is_data(keys: list[str], row: Row) -> bool:
 def _export(name: str, keys: list[str], labels: list[str]) -> Export:
     labels = labels + [""] * (len(keys) - len(labels))
     questions = questions_of(keys, labels)
-    own = {column for question in questions for column in question.all_columns}
+    own = {question.name: question.all_columns for question in questions}
+    owned = {column for columns in own.values() for column in columns}
     return Export(
         name,
         keys,
         {key: column for column, key in enumerate(keys)},
         {labels[column].strip() or key: column for column, key in enumerate(keys) if _attribute(key)},
         questions,
-        [column for column in range(len(keys)) if column not in own],
+        own,
+        [column for column in range(len(keys)) if column not in owned],
     )
 
 
@@ -116,7 +120,7 @@ def _read_row(export: Export, row: Row) -> Iterator[Record]:
     attributes, email, email_label = _attributes(export, cells)
     common = _encoded(export, cells, export.common)
     for question, answer in answered:
-        raw = _joined(common, _encoded(export, cells, question.all_columns))
+        raw = _joined(common, _encoded(export, cells, export.own[question.name]))
         place = Origin(export.name, "csv", row.line, question.name)
         text = question.text(cells)
         if not text:
