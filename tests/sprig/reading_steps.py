@@ -83,9 +83,9 @@ def _whole(name: str) -> Callable[..., Any]:
     """A method of bytes that looks at all of them."""
     method = getattr(bytes, name)
 
-    def call(self: bytes, *arguments: Any) -> Any:
+    def call(self: bytes, *arguments: Any, **options: Any) -> Any:
         STEPS.taken += len(self)
-        found = method(self, *arguments)
+        found = method(self, *arguments, **options)
         return Counted(found) if isinstance(found, bytes) else found
 
     return call
