@@ -95,10 +95,10 @@ def test_any_mix_of_lines_and_runs_adds_up(configured, sink, cli, write, answer,
             else:
                 rows.append(answer(number, **({"response": said} if said else {})))
         file = write(*rows)
-        tried = cli("send", file, "-e", "development", "--dry-run", "--json").json
+        tried = cli("send", file, "-e", "development", "--dry-run", "--json", "--force").json
         assert_adds_up(tried)
         assert tried["records"] == len(lines)
-        done = cli("send", file, "-e", "development", "--json", *([] if waits else ["--no-wait"]))
+        done = cli("send", file, "-e", "development", "--json", "--force", *([] if waits else ["--no-wait"]))
         told = done.json
         assert_adds_up(told)
         assert told["records"] == len(lines)
