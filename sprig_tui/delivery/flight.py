@@ -43,8 +43,8 @@ class Wire(Protocol):
     def now(self) -> int:
         """Wall time in ms."""
 
-    def in_present_time(self, moment: int) -> int:
-        """A wall time noted before, ms, as the clock of now would have told it; 0 stays 0."""
+    def in_present_time(self, moments: tuple[int, ...]) -> tuple[int, ...]:
+        """Wall times noted before, ms, as the clock of now would have told them; 0 stays 0."""
 
     async def send(self, claim: Claim, request: Request) -> Answer | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
@@ -79,7 +79,7 @@ class Flight:
     async def _carry(self, stretch: Stretch) -> bool:
         """Send the stretch on top of the stack and write down what became of it; False to send nothing more."""
         span = slice(stretch.start, stretch.stop)
-        began = tuple(map(self._wire.in_present_time, self.claim.first_attempts[span]))
+        began = self._wire.in_present_time(self.claim.first_attempts[span])
         history = History(self.claim.ids[span], self.claim.retries_used[span], began)
         # counts every request but the first, whatever it was answered, as Segment's clients do
         repeats = max(self.claim.attempts[span]) + stretch.splits

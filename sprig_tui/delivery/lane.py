@@ -270,10 +270,11 @@ class LaneWorker:
         """Wall time in ms."""
         return self._means.clock.now()
 
-    def in_present_time(self, moment: int) -> int:
-        """A wall time noted before, ms, as the clock of now would have told it; 0 stays 0."""
+    def in_present_time(self, moments: tuple[int, ...]) -> tuple[int, ...]:
+        """Wall times noted before, ms, as the clock of now would have told them; 0 stays 0."""
         self._look_at_the_clock()
-        return self._means.jumps.in_present_time(moment)
+        jumps = self._means.jumps
+        return tuple(map(jumps.in_present_time, moments)) if jumps.seen else moments
 
     async def send(self, claim: Claim, request: Request) -> Answer | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
