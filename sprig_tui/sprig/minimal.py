@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 MINIMAL_RECORD = """\
-{
-  "userId": "acct_88213",
-  "responseGroupId": "0f4c1c7e-5f0b-4f0e-9a35-8f6f0d2f7b11",
-  "question": "How easy was checkout?",
-  "questionType": "LIKERT",
-  "response": 4,
-  "respondedAt": "2025-03-04T16:21:09.114Z"
-}"""
-"""A flat record. `responseGroupId` is the same for all answers that one person gave to one study at one time."""
+{"userId": "acct_88213", "responseGroupId": "group-1042",
+ "question": "How easy was checkout?", "questionType": "LIKERT",
+ "response": 4, "respondedAt": "2026-03-04T16:21:09Z"}"""
+"""A flat record. `responseGroupId` is the same for all answers that one person gave to one study at one time.
+
+Its lines fit a narrow pane.
+"""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from sprig_tui.console.line import Line, Part
 from sprig_tui.console.line_view import LineView
 from sprig_tui.console.payload.spans import View
-from sprig_tui.sprig.smallest_record import SMALLEST_RECORD
+from sprig_tui.sprig.minimal import MINIMAL_RECORD
 
 HINT: tuple[Line, ...] = (
     (),
@@ -20,7 +20,7 @@ HINT: tuple[Line, ...] = (
     (Part("  3", "accent"), Part("  go to the deliveries; what is selected there is shown here")),
     (),
     (Part("  a record of your own holds at least", "muted"),),
-    *((Part(f"  {line}", "string"),) for line in SMALLEST_RECORD),
+    *((Part(f"  {line}", "string"),) for line in MINIMAL_RECORD.splitlines()),
 )
 
 

@@ -12,10 +12,10 @@ from sprig_tui.console.payload.views import VIEWS, make_view
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import Delivery, Detail, State
 from sprig_tui.mapping.records import Rules
+from sprig_tui.sprig.minimal import MINIMAL_RECORD
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin
-from sprig_tui.sprig.smallest_record import SMALLEST_RECORD
 
 from .conftest import ENVIRONMENTS, flat
 
@@ -199,6 +199,6 @@ def test_an_empty_delivery_has_nothing_to_show_and_says_so():
 
 
 def test_the_record_that_the_empty_pane_shows_can_be_sent():
-    (record,) = parse_document("".join(SMALLEST_RECORD).encode(), Origin("pane"))
+    (record,) = parse_document(MINIMAL_RECORD.encode(), Origin("pane"))
     found = inspect_record(record, Intake(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
     assert found.sendable, found.detail
