@@ -63,6 +63,15 @@ class Check(Struct, frozen=True):
     hint: str = ""
 
 
+def _preference_checks(settings: Settings) -> Iterator[Check]:
+    """What the console refuses of `[console]` and `[keys]`: it alone knows, and is loaded only where there is some."""
+    if settings.keys or settings.console:
+        from sprig_tui.console.preferences import preferences
+
+        for text in preferences(settings).faults:
+            yield Check("config", "warning", f"{settings.document.file}: {text}", "the console goes on without it")
+
+
 def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     """The config file, keys and environments."""
     document = settings.document
@@ -82,6 +91,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     for text in settings.warnings:
         hint = "set that variable where sprig-tui runs" if "write_key_env names" in text else ""
         yield Check("config", "warning", text, hint)
+    yield from _preference_checks(settings)
     findings = key_findings(settings)
     yield from (Check("keys", finding.level, finding.message, finding.hint) for finding in findings)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]

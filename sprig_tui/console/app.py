@@ -7,8 +7,10 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.actions import ActionParseResult
 from textual.app import get_system_commands_provider
 from textual.binding import BindingType
@@ -23,7 +25,7 @@ from sprig_tui.console.core import Core, Sources
 from sprig_tui.console.environments.doubts import doubts_of
 from sprig_tui.console.keyboard import opening
 from sprig_tui.console.main_screen import MainScreen
-from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.notices import SECONDS, tell, tell_fault, warn
 from sprig_tui.console.parts import Parts
 from sprig_tui.console.queued_input import QueuedInput
 from sprig_tui.console.vitals import Vitals
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 _log = logging.getLogger(__name__)
+JOURNAL_S = 1.0
+"""Seconds that keys typed ahead of the start wait for the journal at most."""
 _OF_THE_PANES = frozenset(
     command.action()
     for command in (
@@ -94,6 +98,8 @@ class SprigTui(QueuedInput, Appearance):
         )
         self._leaving = False
         self._told_of_edits = False
+        self._said_last = ("", 0.0)
+        self._journal_tried = asyncio.Event()
         self._apply(settings)
 
     # -- life ---------------------------------------------------------------------------------------------------------
@@ -105,6 +111,7 @@ class SprigTui(QueuedInput, Appearance):
     def on_mount(self) -> None:
         """Paint first; journal and engine come after."""
         self.call_after_refresh(self.run_worker, opening(self, self._begin()), exit_on_error=False)
+        self.app_resume_signal.subscribe(self, lambda _: self.keyboard.drop(until_now=True))
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(signal.SIGTERM, self.leave)
@@ -114,6 +121,9 @@ class SprigTui(QueuedInput, Appearance):
         await self.main.fill()
         self._started()
         self._background.begin()
+        # what is typed ahead may need the journal; where that takes long, the keys that need it say so
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._journal_tried.wait(), JOURNAL_S)
 
     async def on_unmount(self) -> None:
         """However it ends: a console that was left properly did this before."""
@@ -122,6 +132,7 @@ class SprigTui(QueuedInput, Appearance):
         self.parts.desk.close()
 
     def _core_changed(self) -> None:
+        self._journal_tried.set()
         self._background.stir()
         self.main.use_journal()
 
@@ -256,15 +267,57 @@ class SprigTui(QueuedInput, Appearance):
         from sprig_tui.console.help_screen import help_for
 
         here = self.screen if isinstance(self.screen, Commanded) else self.main.panes.get(self.main.focused_scope())
-        self.push_screen(help_for(here, self.core.settings.keys, self.get_key_display))
+        self.push_screen(help_for(here, self.preferences.keymap, self.get_key_display))
 
     async def action_quit(self) -> None:
         """Textual's own ctrl+q."""
         self.action_leave()
 
     def action_help_quit(self) -> None:
-        """Textual's own ctrl+c."""
-        tell(self, "q or ctrl+q quits")
+        """Textual's own ctrl+c: which key leaves what is in front."""
+        from sprig_tui.console.unbound import way_out
+
+        if self.screen is self.main:
+            tell(self, f"{self.shown_key(console_commands.Quit)} or ctrl+q quits")
+        else:
+            tell(self, f"{way_out(self)} goes back; ctrl+q quits")
+
+    def action_suspend(self) -> None:
+        """See `Suspend`."""
+        from sprig_tui.console.terminal import can_be_resumed
+
+        if can_be_resumed():
+            self.action_suspend_process()
+        else:
+            warn(self, "the console cannot be suspended: no shell would bring it back; ctrl+q quits")
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that nothing here takes says so."""
+        from sprig_tui.console.unbound import unbound_key
+
+        if event.key == "ctrl+c" and self.screen.is_modal:
+            # Textual asks the app's own keys only where nothing is in front of the panes
+            self.action_help_quit()
+        elif (said := unbound_key(self, event.key)) and not self._said_lately(said):
+            warn(self, said)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """A paste that nothing here takes says where it belongs."""
+        from sprig_tui.console.pasted_text import advice
+        from sprig_tui.console.unbound import way_out
+
+        if self.screen is self.main:
+            warn(self, advice(event.text))
+        else:
+            warn(self, f"a paste has no place here: {way_out(self)} goes back")
+
+    def _said_lately(self, text: str) -> bool:
+        """A key that is held down says it once."""
+        before, self._said_last = self._said_last, (text, monotonic())
+        if before[0] == text and monotonic() - before[1] < SECONDS["warning"]:
+            self.keyboard.came_to_nothing()
+            return True
+        return False
 
     def action_leave(self) -> None:
         """See `Quit`."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.app import App
+from textual.binding import Binding
 from textual.reactive import Reactive
 from textual.theme import Theme
 
-from sprig_tui.console.catalogue import slots
 from sprig_tui.console.palette_colours import palette_filter
+from sprig_tui.console.commands import Command
+from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.styles import first_sheets, later_sheets
-from sprig_tui.console.themes import DEFAULT, THEMES, choose_theme
-from sprig_tui.errors import KeymapError
+from sprig_tui.console.themes import DEFAULT, THEMES
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -29,6 +30,7 @@ class Appearance(App[int]):
     def __init__(self) -> None:
         super().__init__()
         self._configured_theme = DEFAULT
+        self.preferences = Preferences(DEFAULT, {}, ())
         for theme in THEMES:
             self.register_theme(theme)
         if (filtering := palette_filter(self.console.color_system)) is not None and not self.no_color:
@@ -45,21 +47,22 @@ class Appearance(App[int]):
 
     def dress(self, settings: Settings) -> tuple[str, ...]:
         """Take the theme and the keys of the config; returns what is wrong with them."""
-        theme, theme_fault = choose_theme(settings.console.get("theme"), self.available_themes)
-        self._configured_theme = theme
+        self.preferences = preferences(settings)
+        theme = self._configured_theme = self.preferences.theme
         if theme != self.theme:
             self.theme = theme
-        faults = [theme_fault] if theme_fault else []
-        keymap: dict[str, str] = {}
-        if settings.keys:
-            from sprig_tui.console.keymap import check_keymap
+        self.set_keymap(self.preferences.keymap)
+        return self.preferences.faults
 
-            try:
-                keymap = check_keymap(settings.keys, slots())
-            except KeymapError as error:
-                faults.append(f"{error.message}; {error.hint}; all keys are as they came")
-        self.set_keymap(keymap)
-        return tuple(faults)
+    def keys_of(self, command: type[Command]) -> tuple[str, ...]:
+        """The command's keys in use, as Textual names them."""
+        from sprig_tui.console.keymap import keys_of
+
+        return keys_of(self.preferences.keymap.get(command.id, command.key))
+
+    def shown_key(self, command: type[Command]) -> str:
+        """Its first key, as people know it."""
+        return self.get_key_display(Binding(self.keys_of(command)[0], "", ""))
 
     def watch_theme(self, theme: str) -> None:
         """One that comes from the config is there already; another was picked in the palette."""

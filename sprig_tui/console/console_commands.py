@@ -98,6 +98,18 @@ class Palette(Command):
         return "command_palette"
 
 
+class Suspend(Command):
+    """Go back to the shell that the console was started from; `fg` there comes back. Nothing is sent meanwhile."""
+
+    id = "suspend"
+    key = "ctrl+z"
+    label = "suspend"
+    title = "Suspend, back to the shell"
+    scope = "console"
+    in_bar = False
+    priority = True
+
+
 class Quit(Command):
     """Leave (ctrl+q works while typing too). Requests on the wire get a moment to finish, unless asked twice.
 
@@ -121,5 +133,6 @@ COMMANDS = (
     BeginJournal,
     Help,
     Palette,
+    Suspend,
     Quit,
 )

@@ -12,10 +12,11 @@ from typing import ClassVar, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Static
+from textual.widget import Widget
+from textual.widgets import Button, Checkbox, Input, Static
 
 from sprig_tui.console.hints import hint
 from sprig_tui.text import printable
@@ -30,10 +31,27 @@ def plain(text: str) -> Content:
     return Content("\n".join(printable(line, limit=2_000) for line in text.split("\n")))
 
 
-class Dialog(ModalScreen[Result]):
-    """What the dialogs share: a box with a title, text, and a way out by escape."""
+class Tick(Checkbox):
+    """A checkbox that shows by its mark, not by a colour alone, whether it is ticked."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "cancel")]
+    def render(self) -> Content:
+        """`[✓] label` or `[ ] label`."""
+        label = self._label.stylize_before(self.get_visual_style("toggle--label"))
+        return Content.assemble("[✓]" if self.value else "[ ]", " ", label, " ")
+
+
+class Dialog(ModalScreen[Result]):
+    """What the dialogs share: a box with a title, text, and a way out by escape.
+
+    A long text scrolls by itself: the title above and what can be done below it stay in sight on the smallest screen.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "cancel"),
+        Binding("pageup", "scroll_text(-1)", show=False),
+        Binding("pagedown", "scroll_text(1)", show=False),
+    ]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012 - as Textual declares it
 
     def __init__(self, title: str, text: str = "") -> None:
         super().__init__(classes="dialog")
@@ -44,7 +62,24 @@ class Dialog(ModalScreen[Result]):
         """Title and text."""
         yield Static(plain(self._title), classes="dialog-title")
         if self._text:
-            yield Static(plain(self._text), classes="dialog-text")
+            with VerticalScroll(classes="dialog-scroll", can_focus=False):
+                yield Static(plain(self._text), classes="dialog-text")
+
+    def on_resize(self) -> None:
+        """The text gets the rows that the others leave."""
+        self.call_after_refresh(self._fit_text)
+
+    def _fit_text(self) -> None:
+        for scroll in self.query(".dialog-scroll"):
+            others = [one for one in scroll.siblings if one.display]
+            taken = sum(one.outer_size.height + one.styles.margin.height for one in others)
+            frame = scroll.parent.gutter.height if isinstance(scroll.parent, Widget) else 0
+            scroll.styles.max_height = max(1, self.size.height * 92 // 100 - frame - taken)
+
+    def action_scroll_text(self, pages: int) -> None:
+        """Scroll a text that is longer than its room."""
+        for scroll in self.query(".dialog-scroll"):
+            scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
 
     def action_leave(self) -> None:
         """Close without doing anything."""
@@ -72,6 +107,8 @@ class Confirm(Dialog[bool]):
             with Horizontal(classes="dialog-buttons"):
                 yield Button(plain(self._no), id="no", variant="primary")
                 yield Button(plain(self._yes), id="yes", variant="warning")
+            keys = ((f"y {self._yes}", "y"), (f"n or escape {self._no}", "n"), ("enter takes the lit one", "enter"))
+            yield Static(hint(*keys), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Enter is No until the person moves."""

@@ -77,10 +77,12 @@ def help_for(here: Commanded | None, keymap: Mapping[str, str], display: Callabl
     place = PLACES[verbs[0].scope] if here else "all panes"
     sections = (
         section_of(place, verbs, key_of),
+        section_of("From every pane", [one for one in PANE_COMMANDS if one.everywhere and one not in verbs], key_of),
         Section("In every list", LIST_KEYS),
         section_of("Everywhere", CONSOLE, key_of),
     )
-    return HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), sections))
+    shown = [section for section in sections if section.rows]
+    return HelpScreen(f"Help: {place}", help_content(getattr(here, "HELP", ""), shown))
 
 
 class HelpScreen(ModalScreen[None]):

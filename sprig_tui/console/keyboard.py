@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-BURST_GAP_S = 0.1
-"""Seconds between two keys of one burst at most: nobody reads a refusal and types on in that time."""
+BURST_GAP_S = 0.02
+"""Seconds between two keys of one burst at most: no hand is so fast, and what one write brings is faster."""
+SAY_AFTER_S = 0.2
+"""Seconds from the first dropped key until their number is told."""
 SLOW_AFTER_S = 1.0
 """Seconds of waiting from which on escape frees the keys, and ctrl+q quits at once."""
 LOADING = "loading-"
@@ -88,6 +90,8 @@ class Keyboard:
         self._waited_for: WeakSet[Worker[object]] = WeakSet()
         self._owners: dict[Screen[Any], Opening] = {}
         self._held_since = 0.0
+        self._newest = 0.0
+        """When the newest event was made."""
         self._dropping_until = 0.0
         self._dropped = 0
         self._said_slow = False
@@ -98,6 +102,7 @@ class Keyboard:
         """Handle an event now, or once all before it are handled."""
         if self._drops(event) or self._freed_by(event):
             return
+        self._newest = event.time
         if self._work is not None or self._holds:
             self._waiting.append((event, self._app.screen))
             self._tell_if_slow()
@@ -271,17 +276,17 @@ class Keyboard:
             return  # nobody typed anything
         self.drop()
 
-    def drop(self) -> None:
-        """Forget what waits, and what still belongs to it."""
-        self._dropped = sum(isinstance(event, events.Key | events.Paste) for event, _ in self._waiting)
+    def drop(self, *, until_now: bool = False) -> None:
+        """Forget what waits, and what still belongs to it; with `until_now` all that was typed before."""
+        self._dropped += sum(isinstance(event, events.Key | events.Paste) for event, _ in self._waiting)
         self._waiting.clear()
-        self._dropping_until = _now() + BURST_GAP_S
-        self._app.set_timer(2 * BURST_GAP_S, self._say_dropped)
+        self._dropping_until = _now() if until_now else self._newest + BURST_GAP_S
+        self._app.set_timer(SAY_AFTER_S, self._say_dropped)
 
     def _drops(self, event: events.Event) -> bool:
         if event.time >= self._dropping_until or not isinstance(event, events.Key | events.Paste):
             return False
-        self._dropping_until = event.time + BURST_GAP_S
+        self._dropping_until = max(self._dropping_until, event.time + BURST_GAP_S)
         self._dropped += 1
         return True
 

@@ -22,7 +22,8 @@ from sprig_tui.console.environments.last_choice import LastChoice, first_choice
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.wishes import WISHES
 from sprig_tui.console.key_bar import KeyBar
-from sprig_tui.console.notices import tell, tell_fault
+from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.payload.commands import SendRecord
 from sprig_tui.console.status_line import StatusLine
 from sprig_tui.console.status_text import badge
 from sprig_tui.console.vitals import Pulse, Vitals
@@ -221,7 +222,14 @@ class MainScreen(Zooming):
 
     async def action_forward(self, name: str) -> None:
         """A pane's key, pressed in another pane."""
-        await self.run_command(_EVERYWHERE[name])
+        command = _EVERYWHERE[name]
+        if command is SendRecord and self.focused_scope() != command.scope:
+            # nobody sends a record that is perhaps not in sight
+            self.focus_pane(command.scope)
+            key = self.console.shown_key(command)
+            warn(self.app, f"this is the record that {key} sends: press it again")
+            return
+        await self.run_command(command)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """As the pane that the key belongs to."""
@@ -290,6 +298,7 @@ class MainScreen(Zooming):
         if "payload" in self.panes and self.payload.open_pasted(event.text):
             event.stop()
             self.focus_pane("payload")
+        # anything else goes on to the app, which says where it belongs
 
     # -- Payload and Deliveries ---------------------------------------------------------------------------------------
 

@@ -67,4 +67,4 @@ class QueuedInput(App[int]):
             with super().suspend():
                 yield
         finally:
-            self.keyboard.drop()
+            self.keyboard.drop(until_now=True)

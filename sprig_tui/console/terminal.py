@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sprig_tui.console.app import SprigTui
+
+
+def can_be_resumed() -> bool:
+    """Whether a shell with job control started this: the session's leader is of another job, and can say `fg`."""
+    return os.getsid(0) != os.getpgrp()
 
 
 class Terminal(LinuxDriver):
@@ -30,6 +36,13 @@ class Terminal(LinuxDriver):
         self._lock = threading.Lock()
         self._lost = False
         self._watch: threading.Thread | None = None
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """As Textual, but the whole job stops: a program that started this one (`uv run`) must not keep the shell."""
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.killpg(os.getpgrp(), signal.SIGSTOP)
 
     def start_application_mode(self) -> None:
         """As Textual, and from then on watched."""

@@ -18,7 +18,7 @@ from sprig_tui.console.deliveries.commands import COMMANDS
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
 from sprig_tui.console.deliveries.filter_bar import FilterBar
 from sprig_tui.console.deliveries.job_line import JobLine
-from sprig_tui.console.deliveries.log_jobs import LogJobs
+from sprig_tui.console.deliveries.log_jobs import NO_JOURNAL, LogJobs
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_watch import LogWatch
 from sprig_tui.console.deliveries.title_text import Standing, clickable, hints, title
@@ -26,7 +26,7 @@ from sprig_tui.console.framed import Caption, Framed
 from sprig_tui.console.keyboard import opening
 from sprig_tui.console.line import fit
 from sprig_tui.console.line_view import LineView
-from sprig_tui.console.notices import tell, tell_fault
+from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.export_format import json_line
@@ -278,6 +278,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         """See `ShowDetail`."""
         search = self.log_watch.search
         if search is None or not self.lines.selected or self.journal is None:
+            warn(self.app, NO_JOURNAL if self.journal is None else "no delivery is selected")
             return
         screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.desk(self.journal), self.clock)
         self.app.push_screen(screen, self._back)

@@ -22,6 +22,8 @@ from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import EVERYTHING, Query
 from sprig_tui.journal.records import JobState
 
+NO_JOURNAL = "the journal is not open: the top line says why, or try again in a moment"
+
 
 class LogJobs(Commanded, Widget):
     """The commands that work on several deliveries; the pane itself shows and moves."""
@@ -102,7 +104,9 @@ class LogJobs(Commanded, Widget):
         chosen = self._chosen()
         if not chosen:
             warn(self.app, "no delivery is selected")
-        elif self.journal is not None:
+        elif self.journal is None:
+            warn(self.app, NO_JOURNAL)
+        else:
             self._work(self._replay_then_unmark(self.desk(self.journal), chosen, as_new=as_new))
 
     async def _replay_then_unmark(self, desk: ReplayDesk, chosen: list[int], *, as_new: bool) -> None:
@@ -110,7 +114,9 @@ class LogJobs(Commanded, Widget):
             self.lines.unmark()
 
     def _replay_matching(self, *, as_new: bool) -> None:
-        if self.journal is not None:
+        if self.journal is None:
+            warn(self.app, NO_JOURNAL)
+        else:
             self._work(self.desk(self.journal).replay_matching(self.filter, as_new=as_new))
 
     def _work(self, work: Coroutine[None, None, object]) -> None:
@@ -148,6 +154,7 @@ class LogJobs(Commanded, Widget):
     def action_export(self) -> None:
         """See `Export`."""
         if self.journal is None:
+            warn(self.app, NO_JOURNAL)
             return
         if self.exports is None:
             self.exports = ExportDesk(self.app, self.clock, progress=self.job_line.tell_progress)

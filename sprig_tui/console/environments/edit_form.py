@@ -5,12 +5,12 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Button, Checkbox, Input, Label, Static
+from textual.widgets import Button, Input, Label, Static
 
 from sprig_tui.config.editing import Value
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.dialogs import Dialog, Tick, plain
 from sprig_tui.console.hints import hint
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
@@ -70,7 +70,7 @@ class EditForm(Dialog[Changes | None]):
             yield Label("Sprig's environment id, as webhooks carry it (empty: not known)")
             yield Input(now.sprig_environment_id or "", id="sprig-id", compact=True)
             yield Label("Protected: sending in bulk asks for its name")
-            yield Checkbox("protected", now.protected, id="protected", compact=True)
+            yield Tick("protected", now.protected, id="protected", compact=True)
             yield Static("", classes="dialog-fault")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel")
@@ -102,7 +102,7 @@ class EditForm(Dialog[Changes | None]):
         changes, _ = endpoint_change(self.query_one("#endpoint", Input).value, self._now)
         changes |= rate_change(self.query_one("#rate", Input).value, self._now)
         changes |= id_change(self.query_one("#sprig-id", Input).value, self._now)
-        protected = self.query_one("#protected", Checkbox).value
+        protected = self.query_one("#protected", Tick).value
         if protected != self._now.protected:
             changes["protected"] = protected
         return changes

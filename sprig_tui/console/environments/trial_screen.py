@@ -10,6 +10,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.console.core import Core
 from sprig_tui.console.dialogs import Dialog, plain
 from sprig_tui.console.environments.trial_event import progress
+from sprig_tui.console.hints import hint
 from sprig_tui.errors import JournalError
 
 LOOK = 0.15
@@ -33,6 +34,7 @@ class TrialScreen(Dialog[None]):
             yield Static(plain("Queued ..."), id="progress")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Close", id="close", variant="primary")
+            yield Static(hint(("enter or escape closes", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Look at once, then again and again."""

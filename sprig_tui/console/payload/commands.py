@@ -17,7 +17,10 @@ class OpenFile(Command):
 
 
 class SendRecord(Command):
-    """Send the record that is shown. It goes to the environment named below it, and stands in the log afterwards."""
+    """Send the record that is shown. It goes to the environment named below it, and stands in the log afterwards.
+
+    From another pane the key goes to the record first, and sends it when it is pressed again.
+    """
 
     id = "send-record"
     key = "s"
@@ -25,6 +28,7 @@ class SendRecord(Command):
     title = "Send this record"
     scope = "payload"
     needs = "sending"
+    everywhere = True
 
 
 class SendFile(Command):
@@ -36,6 +40,7 @@ class SendFile(Command):
     title = "Send all records of the file"
     scope = "payload"
     needs = "sending"
+    everywhere = True
 
 
 class NextRecord(Command):

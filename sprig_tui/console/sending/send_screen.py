@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.hints import hint
 from sprig_tui.errors import SprigTuiError
 
 LOOK = 0.1
@@ -36,6 +37,7 @@ class ProgressScreen(Dialog[object]):
         self._progress = Progress()
         # not _task: that is Textual's own, which it waits for when the screen closes
         self._job: asyncio.Task[None] | None = None
+        self._ended: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         """What it says, and a way to stop it."""
@@ -44,6 +46,7 @@ class ProgressScreen(Dialog[object]):
             yield Static("", id="progress")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Stop", id="stop")
+            yield Static(hint(("escape stops it", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
         """Begin."""
@@ -62,7 +65,13 @@ class ProgressScreen(Dialog[object]):
             result: object = await self._work(self._progress)
         except SprigTuiError as error:
             result = error
-        if self.is_current:
+        self._ended = (result,)
+        self.on_screen_resume()
+
+    def on_screen_resume(self) -> None:
+        """It ended, perhaps while the palette was in front."""
+        if self._ended and self.is_current:
+            (result,), self._ended = self._ended, ()
             self.dismiss(result)
 
     def _show(self) -> None:

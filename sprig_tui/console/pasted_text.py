@@ -1,0 +1,51 @@
+"""Pasted text that is no file: what it looks like, and where it belongs. Nothing of it is repeated but a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sprig_tui.sprig.reading import SUFFIXES
+from sprig_tui.text import printable
+
+LONGEST_PATH = 4_096
+"""Characters."""
+_SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
+_PATH = re.compile(r"(?:file://|[~.]{0,2}/|[A-Za-z]:\\)")
+
+
+def advice(text: str) -> str:
+    """A sentence about a text that was pasted where no text is typed, and that names no file."""
+    text = text.strip()
+    if not text:
+        return "the paste is empty"
+    if text[0] in "{[":
+        return "pasted JSON is not read: save it as a file, and open that with o"
+    words = [line.strip().strip("'\"") for line in text.splitlines() if line.strip()]
+    if len(text) <= LONGEST_PATH and all(_is_path(word) for word in words):
+        return _missing(words)
+    # a key may come broken over two lines
+    if len(words) <= 2 and _SECRET.fullmatch("".join(words)):
+        return "that looks like a key: a asks for the write key of the selected environment, u for Sprig's API key"
+    return "a pasted text goes into a field: o opens a file, / filters the deliveries, a takes a write key"
+
+
+def _is_path(word: str) -> bool:
+    return bool(_PATH.match(word)) or Path(word.lower().removesuffix(".gz")).suffix in SUFFIXES
+
+
+def _missing(words: list[str]) -> str:
+    """Which file is not there, and what of its path is."""
+    for word in words:
+        try:
+            path = Path(word.removeprefix("file://")).expanduser().absolute()
+            if path.exists():
+                continue
+            there = path.parent
+            while not there.is_dir() and there != there.parent:
+                there = there.parent
+        except (OSError, RuntimeError, ValueError):  # no such home folder; a name that no file can have
+            return f"{printable(word, limit=200)} cannot be a path"
+        said, folder = printable(word, limit=200), printable(str(there), limit=200)
+        return f"there is no {said}\nthe folder {folder} is there: o opens it"
+    return "one of these cannot be opened: o opens them one by one"
