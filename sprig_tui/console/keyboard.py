@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from textual import events
 from textual.dom import DOMNode
@@ -89,6 +89,7 @@ class Keyboard:
         self._openings: set[Opening] = set()
         self._waited_for: WeakSet[Worker[object]] = WeakSet()
         self._owners: dict[Screen[Any], Opening] = {}
+        self._pushed_at: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
         self._held_since = 0.0
         self._newest = 0.0
         """When the newest event was made."""
@@ -103,6 +104,9 @@ class Keyboard:
         if self._drops(event) or self._freed_by(event):
             return
         self._newest = event.time
+        if (since := self._passes_by_since) and event.time > since:
+            await self._handle(event)
+            return
         if self._work is not None or self._holds:
             self._waiting.append((event, self._app.screen))
             self._tell_if_slow()
@@ -130,6 +134,10 @@ class Keyboard:
                 await self._settle()
                 if not self._waiting:
                     return
+                if self._passes_by_since:
+                    self._news.clear()
+                    await self._news.wait()
+                    continue
                 event, screen = self._waiting.popleft()
                 if self._drops(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
                     continue
@@ -202,6 +210,12 @@ class Keyboard:
                     await asyncio.wait((done,), timeout=1.0)
 
     @property
+    def _passes_by_since(self) -> float:
+        """When the screen in front was put there, where it is one that ends by itself; else 0."""
+        screen = self._app.screen if self._front() is not None else None
+        return self._pushed_at.get(screen, 0.0) if screen is not None and getattr(screen, "PASSES_BY", False) else 0.0
+
+    @property
     def _holds(self) -> bool:
         return any(one.holds for one in self._openings)
 
@@ -237,6 +251,7 @@ class Keyboard:
 
     def pushed(self, screen: Screen[Any]) -> None:
         """A screen goes in front."""
+        self._pushed_at[screen] = _now()
         one = _OPENING.get()
         if one is not None and not one.over:
             one.screens += 1

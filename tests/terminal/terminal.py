@@ -67,6 +67,7 @@ class _Screen(pyte.Screen):
         self._others = pyte.Stream(self)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
+        self._shells: tuple[dict[int, dict[int, Any]], int, int] | None = None
         self._colours: dict[tuple[Any, str], Any] = {}
         self._letters: dict[tuple[Any, str], Any] = {}
 
@@ -83,8 +84,24 @@ class _Screen(pyte.Screen):
                     self._colour(token["colours"])
                 case "column":
                     self.cursor_position(int(token["row"]), int(token["column"]))
+                case "other" if token["other"] in ("\x1b[?1049h", "\x1b[?1049l"):
+                    self._turn_over(token["other"][-1] == "h")
                 case "other":
                     self._others.feed(token["other"])
+
+    def _turn_over(self, alternate: bool) -> None:
+        """To the screen that programs get, and back to the one that the shell had."""
+        if alternate:
+            kept = {row: dict(line) for row, line in self.buffer.items()}
+            self._shells = kept, self.cursor.x, self.cursor.y
+            self.erase_in_display(2)
+        elif self._shells is not None:
+            kept, column, row = self._shells
+            self._shells = None
+            self.erase_in_display(2)
+            for at, line in kept.items():
+                self.buffer[at].update(line)
+            self.cursor_position(row + 1, column + 1)
 
     def _put(self, text: str) -> None:
         cursor = self.cursor
@@ -210,6 +227,27 @@ class Terminal:
         return tuple(
             tuple(self._screen.buffer[row][column] for column in range(size.columns)) for row in range(size.rows)
         )
+
+    def box(self, text: str) -> tuple[tuple[object, ...], ...]:
+        """The frame around a text, with its colours; what changes behind it is not in it."""
+        column, row = self.places(text)[0]
+        line = self._line(row)
+        left = max(at for at in range(column) if line[at] == "│")
+        right = min(at for at in range(column, self.size.columns) if line[at] == "│")
+        edges = [at for at in range(self.size.rows) if self._line(at)[left] in "╭╰"]
+        top, bottom = max(at for at in edges if at < row), min(at for at in edges if at > row)
+        cells = self._screen.buffer
+        return tuple(tuple(cells[at][one] for one in range(left, right + 1)) for at in range(top, bottom + 1))
+
+    def _line(self, row: int) -> list[str]:
+        return [self._screen.buffer[row][column].data for column in range(self.size.columns)]
+
+    def settle(self) -> None:
+        """Until nothing was written for a moment: only for comparing pictures, which may come in several frames."""
+        before = -1
+        while before != len(self.written):
+            before = len(self.written)
+            self.read(0.15)
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """(column, row) of each place where the text stands."""

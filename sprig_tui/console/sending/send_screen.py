@@ -31,6 +31,9 @@ class Progress:
 class ProgressScreen(Dialog[object]):
     """Runs some work and shows what it says. Result: the work's own, its SprigTuiError, or None when stopped."""
 
+    PASSES_BY = True
+    """It ends by itself: keys typed before it was there are for what comes after it, not for its Stop."""
+
     def __init__(self, title: str, work: Work) -> None:
         super().__init__(title)
         self._work = work

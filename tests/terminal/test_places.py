@@ -1,0 +1,84 @@
+"""Keys and pastes where they mean something and where they do not: never silence, never another command."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import KEY
+from .terminal import ENTER, FULL, NARROW, ctrl
+
+sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
+
+
+def said(one) -> str:
+    """The screen in one line: notices are broken where their box ends."""
+    return " ".join(" ".join(row.split("▌")[-1].strip(" │╯╮─") for row in one.rows if "▌" in row).split())
+
+
+@sizes
+def test_a_key_that_does_nothing_says_so(home, terminal, size):
+    home.key()
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("3", "c")
+    one.until(lambda: "c does nothing in Deliveries: ? lists the keys" in said(one))
+    one.press("2", "f")
+    one.until(lambda: "f does nothing in Payload; in Deliveries it is follow: 3 goes there" in said(one))
+    # what begins something works from every pane; a record is never sent out of sight
+    one.press("1", "s")
+    one.until(lambda: "this is the record that s sends: press it again" in said(one))
+    one.press("3", "S")
+    one.shows("Send all 4 records")
+    one.press("n")
+    one.shows("Deliveries", gone="Send all 4")
+    one.press("3", ENTER)
+    one.until(lambda: "no delivery is selected" in said(one))
+    one.press(ctrl("c"))
+    one.until(lambda: "q or ctrl+q quits" in said(one))
+    one.press("L")
+    one.shows("Live workers")
+    one.press(ctrl("c"))
+    one.until(lambda: "escape goes back; ctrl+q quits" in said(one))
+    one.press("q")
+    one.shows("Deliveries", gone="Live workers")
+    one.press("q")
+    assert one.leave() == 0
+    assert home.deliveries() == []
+
+
+@sizes
+def test_a_paste_says_where_it_belongs(home, terminal, size):
+    one = terminal(size=size)
+    one.shows("no deliveries yet")
+    for text, advice in (
+        ('{"userId": "a", "response": 5}', "pasted JSON is not read: save it as a file, and open that with o"),
+        (KEY, "that looks like a key: a asks for the write key"),
+        (f"{home.folder}/no/such.jsonl", f"there is no {home.folder}/no/such.jsonl"[:20]),
+        ("some words", "a pasted text goes into a field"),
+    ):
+        one.paste(text)
+        one.until(lambda advice=advice: advice in said(one), advice)
+        assert KEY not in one.text.replace("\n", "")
+    # a terminal without bracketed paste gives keys: none of them is a command
+    one.write(f'{{"userId": "tttt", "response": 5}}{ENTER}{KEY}{ENTER}')
+    one.until(lambda: "typed ahead: dropped" in said(one))
+    one.press("q")
+    assert one.leave() == 0
+    assert home.deliveries() == []
+    assert KEY.encode() not in bytes(one.written)
+
+
+def test_after_a_clash_all_tell_the_same_keys(home, terminal, shell):
+    home.write('[keys]\nreplay = "q"\nexport = "ctrl+e"\n')
+    one = terminal()
+    one.shows("no deliveries yet", "all keys are as they came")
+    one.press("3", "?")
+    one.shows("Help: Deliveries", "r           Queue the marked")
+    assert "^e" not in one.text
+    one.press("q")
+    one.shows("Deliveries", gone="Help: Deliveries")
+    one.press("q")
+    assert one.leave() == 0
+    two = shell()
+    two.write("sprig-tui doctor --offline\r")
+    two.shows("all keys are as they came")

@@ -1,0 +1,88 @@
+"""The terminal while others have it: a shell after ctrl+z, an editor; and after a fault of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from .terminal import ENTER, FULL, NARROW, ctrl
+
+
+@pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(shell, size):
+    one = shell(size)
+    one.write("sprig-tui demo\r")
+    one.shows("Environments", "no deliveries yet")
+    one.press(ctrl("z"))
+    one.shows("Stopped", "$", gone="Environments")
+    one.write("echo shell=$((40+2))\r")
+    one.shows("shell=42")
+    one.resize(NARROW if size == FULL else FULL)
+    one.write("fg\r")
+    one.shows("Environments", "no deliveries yet", "palette", gone="shell=42")
+    one.press("?")
+    one.shows("Help")
+    one.press("q")
+    one.shows("Environments", gone="Help")
+    one.press("q")
+    one.shows("$", gone="Environments")
+    one.write("exit\r")
+    one.leave()
+
+
+def test_without_a_shell_it_says_that_it_cannot(terminal):
+    one = terminal()
+    one.shows("Environments", "no deliveries yet")
+    one.press(ctrl("z"))
+    one.shows("cannot be", "suspended")
+    one.press("q")
+    assert one.leave() == 0
+
+
+def test_keys_typed_ahead_of_an_editor_are_no_commands(terminal, home, segment):
+    home.key(endpoint=segment.url)
+    editor = home.file("editor.sh", "#!/bin/sh\nsed -i 's/acct_88213/acct_1/' \"$1\"\n")
+    editor.chmod(0o700)
+    home.environ["EDITOR"] = str(editor)
+    one = terminal(home.sample("flat.jsonl", environment="development"))
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.write(f"2es{ENTER}tt:wq{ENTER}sy")
+    one.shows("acct_1 ", "edited", "typed ahead")
+    one.press("q")
+    assert one.leave() == 0
+    one.assert_as_it_was()
+    assert home.deliveries() == []
+    assert segment.events == ()
+
+
+BROKEN = {
+    "while it paints": """
+from sprig_tui.console.help_screen import HelpScreen
+def render(self): raise RecursionError("forced")
+HelpScreen.render = render
+""",
+    "while it handles a key": """
+from sprig_tui.console.app import SprigTui
+def action_help(self): raise ValueError("forced")
+SprigTui.action_help = action_help
+""",
+    "in the keyboard queue": """
+from sprig_tui.console.keyboard import Keyboard
+passed = Keyboard._passed
+async def broken(self, node):
+    if self._app.screen is not self._app.main: raise MemoryError
+    await passed(self, node)
+Keyboard._passed = broken
+""",
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN.values(), ids=list(BROKEN))
+def test_after_a_fault_the_terminal_is_whole(terminal, home, fault):
+    one = terminal(prepare=fault)
+    one.shows("Environments", "no deliveries yet")
+    one.press("?")
+    assert one.leave() == 1
+    one.assert_as_it_was()
+    assert "unexpected fault" in one.text
+    assert "Traceback" not in one.text
+    assert "forced" in home.paths.log_file.read_text() or "MemoryError" in home.paths.log_file.read_text()
