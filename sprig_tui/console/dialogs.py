@@ -107,7 +107,8 @@ class Confirm(Dialog[bool]):
             with Horizontal(classes="dialog-buttons"):
                 yield Button(plain(self._no), id="no", variant="primary")
                 yield Button(plain(self._yes), id="yes", variant="warning")
-            keys = ((f"y {self._yes}", "y"), (f"n or escape {self._no}", "n"), ("enter takes the lit one", "enter"))
+            yes, no = (printable(one, limit=200) for one in (self._yes, self._no))
+            keys = ((f"y {yes}", "y"), (f"n or escape {no}", "n"), ("enter takes the lit one", "enter"))
             yield Static(hint(*keys), classes="dialog-hint")
 
     def on_mount(self) -> None:

@@ -293,13 +293,14 @@ class Keyboard:
 
     def drop(self, *, until_now: bool = False) -> None:
         """Forget what waits, and what still belongs to it; with `until_now` all that was typed before."""
-        self._dropped += sum(isinstance(event, events.Key | events.Paste) for event, _ in self._waiting)
-        self._waiting.clear()
+        self._dropped += sum(isinstance(event, events.Key) for event, _ in self._waiting)
+        # a paste is no command, and says itself where it belongs
+        self._waiting = deque(one for one in self._waiting if isinstance(one[0], events.Paste))
         self._dropping_until = _now() if until_now else self._newest + BURST_GAP_S
         self._app.set_timer(SAY_AFTER_S, self._say_dropped)
 
     def _drops(self, event: events.Event) -> bool:
-        if event.time >= self._dropping_until or not isinstance(event, events.Key | events.Paste):
+        if event.time >= self._dropping_until or not isinstance(event, events.Key):
             return False
         self._dropping_until = max(self._dropping_until, event.time + BURST_GAP_S)
         self._dropped += 1

@@ -15,7 +15,7 @@ from .terminal import DOWN, ENTER, FULL, NARROW, TAB, ctrl
 from .terminal import ESCAPE_IN_BURST as ESCAPE
 
 ROUNDS = int(os.environ.get("SPRIG_TUI_TEST_ROUNDS", "1"))
-sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
+sizes = pytest.mark.parametrize("size", [FULL, NARROW] if ROUNDS > 1 else [NARROW], ids=str)
 pytestmark = pytest.mark.timeout(180 + 30 * ROUNDS)
 
 

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 import sprig_tui.console
 
-from .terminal import DOWN, ENTER, ESCAPE, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB, TAB, TINY, Terminal, ctrl
+from .terminal import DOWN, ENTER, ESCAPE, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB, TAB, TINY, UP, Terminal, ctrl
 
 sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 WALKED = {
@@ -84,21 +84,16 @@ def waiting(home, terminal):
 @sizes
 def test_confirmations(waiting, home, size):
     one = waiting(size)
-    for pane, key, question, yes in (
-        ("1\x1b[A", "t", "Send a test event to production?", "Send one"),
-        ("3", "R", "Queue 4 deliveries again", "Queue"),
-        ("3", "w", "Send 1 delivery as new", "Send"),
-        ("2", "S", "Send all 4 records", "Send 4"),
-    ):
+    for pane, key, yes in ((f"1{UP}", "t", "y Send one"), ("3", "R", "y Replay 4"), ("3", "w", "y "), ("2", "S", "y ")):
         one.write(pane)
         one.press(key)
-        one.shows(question.split(" ", 1)[0], f"y {yes}", "n or escape No", "enter takes the lit one")
-        walk(one, 2, f"y {yes}")
+        one.shows(yes, "n or escape No", "enter takes the lit one")
+        walk(one, 2, "n or escape No")
         for arrow in (RIGHT, LEFT):
             one.settle()
-            before = one.box(f"y {yes}")
+            before = one.box("n or escape No")
             one.press(arrow)
-            one.until(lambda before=before, yes=yes: one.box(f"y {yes}") != before)
+            one.until(lambda before=before: one.box("n or escape No") != before)
         for way in ("n", ESCAPE, ENTER):  # enter takes No, which is lit
             leave(one, way, "n or escape No")
             one.press(key)

@@ -54,6 +54,9 @@ def id_change(text: str, now: Environment) -> Changes:
 class EditForm(Dialog[Changes | None]):
     """Asks for the settings of one environment. Result: the keys that changed (None removes one), or None."""
 
+    # seven rows of one line each stay in sight together, title included, on 24 rows
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as Textual declares it
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(f"Environment {environment.name}")
         self._now = environment

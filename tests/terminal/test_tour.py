@@ -1,0 +1,131 @@
+"""The README's tour of the console, step by step as it is written there."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import KEY
+from .terminal import DOWN, ENTER, ESCAPE, FULL, NARROW, ctrl
+
+sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
+
+
+@sizes
+def test_add_a_key(home, segment, terminal, size):
+    home.write(f'[environments.development]\nendpoint = "{segment.url}"\n')
+    one = terminal(size=size)
+    one.shows("Environments", "no deliveries yet")
+    one.press("1", DOWN, "a")
+    one.shows("Write key of development")
+    one.paste(f"'{KEY[:-1]}'")
+    one.shows("quotes", "31")
+    one.press(ctrl("u"))
+    one.paste(KEY)
+    one.shows("looks like a write key")
+    one.press(ENTER)
+    one.shows("Deliveries", gone="Write key of")
+    one.press("t")
+    one.shows("Test event to development", "Look for")
+    one.press(ENTER)
+    one.shows("Deliveries ── 1 ", "delivered", gone="Test event to")
+    assert [event["event"] for event in segment.events] == ["sprig-tui test event"]
+    one.press("q")
+    assert one.leave() == 0
+
+
+@sizes
+def test_look_before_anything_leaves(home, terminal, size):
+    home.sample("trouble-anonymous.jsonl")
+    one = terminal(size=size)
+    one.shows("no deliveries yet")
+    one.press("o")
+    one.shows("Open a file or folder", "trouble-anonymous.jsonl")
+    one.write(f"trouble-anonymous.jsonl{ENTER}")
+    one.shows("trouble-anonymous.jsonl  1 of 5", "[Fields]")
+    for view in ("[JSON]", "[Raw]", "[curl]", "[Fields]"):
+        one.press("v")
+        one.shows(view)
+    one.press("n", "n")
+    one.shows("3 of 5")
+    one.press("p")
+    one.shows("2 of 5")
+    one.press("!")
+    one.shows("! 2 of 5")
+    one.press("q")
+    assert one.leave() == 0
+    assert home.deliveries() == []
+
+
+@sizes
+def test_send(home, segment, terminal, size):
+    home.key("production", endpoint=segment.url, protected=True)
+    home.key("development", endpoint=segment.url)
+    home.sample("flat.jsonl", environment="production")
+    one = terminal(home.sample("export.csv"), size=size)
+    one.shows("no deliveries yet", "export.csv  1 of")
+    one.press("1", DOWN, "2", "s")
+    segment.until(lambda events: len(events) == 1)
+    one.press("o")
+    one.shows("Open a file or folder")
+    one.write(f"{ctrl('u')}flat.jsonl{ENTER}")
+    one.shows("flat.jsonl  1 of 4")
+    one.write(f"1{ESCAPE}")
+    one.press("\x1b[A", "2", "S")
+    one.shows("Type production to go ahead")
+    one.write(f"production{ENTER}")
+    segment.until(lambda events: len(events) == 5)
+    one.shows("Deliveries ── 5 ", gone="Type production")
+    one.press("q")
+    assert one.leave() == 0
+    assert {delivery.state.value for delivery in home.deliveries()} == {"delivered"}
+
+
+@sizes
+def test_watch(home, segment, terminal, size):
+    segment.set_faults("400@1-100")
+    home.key("development", endpoint=segment.url)
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
+    one.shows("no deliveries yet")
+    one.press("1", DOWN, "S")
+    one.shows("y Send 4")
+    one.press("y")
+    one.shows("Deliveries ── 4 ", "failed 4")
+    segment.set_faults()
+    one.press("3")
+    one.write(f"/status:failed{ENTER}")
+    one.shows("/status:failed ── 4 of 4")
+    one.press(ENTER)
+    one.shows("attempt", "400", "message")
+    one.press("r")
+    one.shows("delivered")
+    one.press(ESCAPE)
+    one.shows("/status:failed ── 3 of 4", "failed 3")
+    one.press("R")
+    one.shows("y Replay 3")
+    one.press("y")
+    segment.until(lambda events: len(events) == 4)
+    one.shows("/status:failed ── 0 of 4", "failed 0")
+    one.press("?")
+    one.shows("Help: Deliveries")
+    one.press(ESCAPE)
+    one.shows("Deliveries", gone="Help: Deliveries")
+    one.press("z")
+    one.shows("Deliveries", gone="Payload")
+    one.press("z", ctrl("p"))
+    one.shows("Search for commands")
+    one.press(ESCAPE)
+    one.shows("Payload", gone="Search for commands")
+    one.press("q")
+    assert one.leave() == 0
+    assert len(segment.events) == 4
+
+
+def test_read_only_has_no_way_to_send(home, segment, terminal):
+    home.key("development", endpoint=segment.url)
+    one = terminal("--read-only", size=NARROW)
+    one.shows("no deliveries yet")
+    one.write(f"1{DOWN}ty{ENTER}")
+    one.shows("read-only", "typed ahead")
+    one.press("q")
+    assert one.leave() == 0
+    assert segment.events == ()
