@@ -9,8 +9,8 @@ from textual.binding import Binding
 from textual.reactive import Reactive
 from textual.theme import Theme
 
-from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.commands import Command
+from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.styles import first_sheets, later_sheets
 from sprig_tui.console.themes import DEFAULT, THEMES

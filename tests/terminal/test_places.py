@@ -81,4 +81,4 @@ def test_after_a_clash_all_tell_the_same_keys(home, terminal, shell):
     assert one.leave() == 0
     two = shell()
     two.write("sprig-tui doctor --offline\r")
-    two.shows("all keys are as they came")
+    two.shows("is to do both replay and leave", "all keys")
