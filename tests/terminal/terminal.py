@@ -210,6 +210,11 @@ class Terminal:
             self._rows = [self._row(row) for row in range(self.size.rows)]
         return self._rows
 
+    @property
+    def notices(self) -> str:
+        """What is said in the corner, in one line: a notice is broken where its box ends."""
+        return " ".join(" ".join(row.split("▌")[-1].strip(" │╯╮─") for row in self.rows if "▌" in row).split())
+
     def _row(self, row: int) -> str:
         line = self._screen.buffer[row]
         # the second half of a wide letter holds nothing

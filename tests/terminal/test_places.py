@@ -10,35 +10,30 @@ from .terminal import ENTER, FULL, NARROW, ctrl
 sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 
 
-def said(one) -> str:
-    """The screen in one line: notices are broken where their box ends."""
-    return " ".join(" ".join(row.split("▌")[-1].strip(" │╯╮─") for row in one.rows if "▌" in row).split())
-
-
 @sizes
 def test_a_key_that_does_nothing_says_so(home, terminal, size):
     home.key()
     one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
     one.shows("flat.jsonl  1 of 4", "no deliveries yet")
     one.press("3", "c")
-    one.until(lambda: "c does nothing in Deliveries: ? lists the keys" in said(one))
+    one.until(lambda: "c does nothing in Deliveries: ? lists the keys" in one.notices)
     one.press("2", "f")
-    one.until(lambda: "f does nothing in Payload; in Deliveries it is follow: 3 goes there" in said(one))
+    one.until(lambda: "f does nothing in Payload; in Deliveries it is follow: 3 goes there" in one.notices)
     # what begins something works from every pane; a record is never sent out of sight
     one.press("1", "s")
-    one.until(lambda: "this is the record that s sends: press it again" in said(one))
+    one.until(lambda: "this is the record that s sends: press it again" in one.notices)
     one.press("3", "S")
     one.shows("Send all 4 records")
     one.press("n")
     one.shows("Deliveries", gone="Send all 4")
     one.press("3", ENTER)
-    one.until(lambda: "no delivery is selected" in said(one))
+    one.until(lambda: "no delivery is selected" in one.notices)
     one.press(ctrl("c"))
-    one.until(lambda: "q or ctrl+q quits" in said(one))
+    one.until(lambda: "q or ctrl+q quits" in one.notices)
     one.press("L")
     one.shows("Live workers")
     one.press(ctrl("c"))
-    one.until(lambda: "escape goes back; ctrl+q quits" in said(one))
+    one.until(lambda: "escape goes back; ctrl+q quits" in one.notices)
     one.press("q")
     one.shows("Deliveries", gone="Live workers")
     one.press("q")
@@ -57,11 +52,11 @@ def test_a_paste_says_where_it_belongs(home, terminal, size):
         ("some words", "a pasted text goes into a field"),
     ):
         one.paste(text)
-        one.until(lambda advice=advice: advice in said(one), advice)
+        one.until(lambda advice=advice: advice in one.notices, advice)
         assert KEY not in one.text.replace("\n", "")
     # a terminal without bracketed paste gives keys: none of them is a command
     one.write(f'{{"userId": "tttt", "response": 5}}{ENTER}{KEY}{ENTER}')
-    one.until(lambda: "typed ahead: dropped" in said(one))
+    one.until(lambda: "typed ahead: dropped" in one.notices)
     one.press("q")
     assert one.leave() == 0
     assert home.deliveries() == []
