@@ -1,12 +1,14 @@
-"""By hand: a whole fleet on one PostgreSQL, killed at random for minutes; in the end the account must come out even.
+"""By hand: a whole fleet on one journal, killed at random for minutes; in the end the account must come out even.
 
-    python tests/faults/account.py [--minutes 10] [--every 4] [--seed 1] [--kill-server]
+    python tests/faults/account.py [--journal postgres|sqlite] [--minutes 10] [--every 4] [--seed 1]
+                                   [--kill-server] [--freeze-server] [--no-consoles]
 
 Three workers (`run`), two receivers (`listen`, which deliver too) and two consoles in pseudo-terminals (one delivers,
 one only looks on), each with settings of its own as on a machine of its own. Webhooks come in all the time, some of
-them twice; the look-alike of Segment misbehaves. Every few seconds one of the seven is killed with SIGKILL and started
-again; with --kill-server the server is, too, every minute or so. Then: accepted = delivered + failed + withheld, no
-answer is missing, none was delivered under two ids, and what the journal calls delivered is what the look-alike took.
+them twice, and files by `send`; the look-alike of Segment misbehaves. Every few seconds one of the seven is killed with
+SIGKILL and started again; with --kill-server the server is, too, every minute or so, and with --freeze-server it stands
+still for a while. Then: accepted = delivered + failed + withheld, no answer is missing, none was delivered under two
+ids, and what the journal calls delivered is what the look-alike took.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,10 @@ from fleet import Fleet, is_set
 from postgres_databases import create_database, run_apart
 from postgres_server import PostgresServer
 from programs import Programs
-from webhook_senders import Senders, anonymous, poison
+from webhook_senders import Senders, anonymous, body, poison
 
 from sprig_tui.config.journal import open_journal
+from sprig_tui.errors import ExitCode
 from sprig_tui.journal.postgres import migrate
 from sprig_tui.journal.records import State
 
@@ -54,17 +57,26 @@ MOST_EVENTS = 5_000_000
 CLIENTS = 12
 PAUSE_S = 0.04
 """Between two webhooks of a client: some 200 to 300 a second leave the two cores air for all the processes."""
+FIRST_SENT = 10_000_000
+"""Number of the first answer that comes by `send`."""
+SENT_AT_ONCE = 200
+SEND_EVERY_S = 5.0
 
 
-async def kill_server(server: PostgresServer, until: asyncio.Event, rng: random.Random) -> int:
-    """Kill PostgreSQL now and then; returns how often."""
-    kills = 0
+async def disturb_server(server: PostgresServer, until: asyncio.Event, rng: random.Random, ways: list[str]) -> int:
+    """Kill or freeze PostgreSQL now and then, and let it go on; returns how often."""
+    times = 0
     while not await is_set(until, rng.uniform(30, 90)):
-        server.kill()
-        await is_set(until, rng.uniform(0, 10))
-        await asyncio.to_thread(server.start)
-        kills += 1
-    return kills
+        if rng.choice(ways) == "kill":
+            server.kill()
+            await is_set(until, rng.uniform(0, 10))
+            await asyncio.to_thread(server.start)
+        else:
+            server.freeze()
+            await is_set(until, rng.uniform(1, 15))
+            server.thaw()
+        times += 1
+    return times
 
 
 def get(url: str) -> Any:
@@ -98,14 +110,14 @@ async def drained(place: str, told: Callable[[str], None], patience: float = 300
             await asyncio.sleep(1)
 
 
-def settle_accounts(found: dict[str, Any], senders: Senders, taken: list[dict[str, Any]]) -> list[str]:
+def settle_accounts(found: dict[str, Any], numbers: Iterable[int], taken: list[dict[str, Any]]) -> list[str]:
     """What does not come out even; nothing when all does."""
     wrong: list[str] = []
     states = {one.answer: one.state for one in found.values()}
     if len(states) != len(found):
         wrong.append(f"{len(found) - len(states)} answers stand in the journal under two ids")
     expected = {}
-    for number in range(1, senders.made + 1):
+    for number in numbers:
         if poison(number):
             expected[f"poison {number}"] = State.FAILED
         else:
@@ -130,11 +142,33 @@ def settle_accounts(found: dict[str, Any], senders: Senders, taken: list[dict[st
     return wrong
 
 
-async def run(arguments: argparse.Namespace, folder: Path, server: PostgresServer) -> int:
+async def send_files(place: str, url: str, folder: Path, until: asyncio.Event) -> int:
+    """Store a file of answers now and then with `send`, the last one again until it succeeds; returns how many."""
+    stored = 0
+    async with Programs(folder / "sender") as programs:
+        programs.configure(place, url, timeout="2s")
+        file = folder / "answers.jsonl"
+        while not await is_set(until, SEND_EVERY_S):
+            numbers = range(FIRST_SENT + stored, FIRST_SENT + stored + SENT_AT_ONCE)
+            file.write_bytes(b"".join(body(number, poisoned=poison(number)) + b"\n" for number in numbers))
+            code = int(ExitCode.UNREACHABLE)
+            while code == ExitCode.UNREACHABLE:
+                code, _, said = await programs.command("send", str(file), "--no-wait", "--yes")
+                if code not in (ExitCode.OK, ExitCode.REJECTED, ExitCode.UNREACHABLE):
+                    raise SystemExit(f"send ended with {code}: {said}")
+                await is_set(until, 1)
+            stored += SENT_AT_ONCE
+    return stored
+
+
+async def run(arguments: argparse.Namespace, folder: Path, server: PostgresServer | None) -> int:
     """The whole of it; returns the exit code."""
-    place = create_database(server.url())
-    run_apart(migrate(place))
-    fleet = Fleet(folder, arguments.seed)
+    if server is not None:
+        place = create_database(server.url())
+        run_apart(migrate(place))
+    else:
+        place = str(folder / "journal.db")
+    fleet = Fleet(folder, arguments.seed, consoles=not arguments.no_consoles)
     async with AsyncExitStack() as stack:
         sinks = await stack.enter_async_context(Programs(folder / "sink"))
         sink = await sinks.start(
@@ -154,8 +188,11 @@ async def run(arguments: argparse.Namespace, folder: Path, server: PostgresServe
         over = asyncio.Event()
         began = time.monotonic()
         disturbers: list[Awaitable[Any]] = [fleet.harass(over, arguments.every), fleet.look_around(over)]
-        if arguments.kill_server:
-            disturbers.append(kill_server(server, over, fleet.rng))
+        sending = asyncio.ensure_future(send_files(place, url, folder, over))
+        ways = [way for way in ("kill", "freeze") if getattr(arguments, f"{way}_server")]
+        if server is not None and ways:
+            disturbers.append(disturb_server(server, over, fleet.rng, ways))
+        disturbers.append(sending)
         working = [asyncio.ensure_future(one) for one in (senders.insist(over), *disturbers)]
         while (left := began + arguments.minutes * 60 - time.monotonic()) > 0:
             done, _ = await asyncio.wait(working, timeout=min(10.0, left), return_when=asyncio.FIRST_EXCEPTION)
@@ -174,7 +211,8 @@ async def run(arguments: argparse.Namespace, folder: Path, server: PostgresServe
         codes = {machine.name: await machine.end() for machine in fleet.machines}
         taken, stats = events(url), get(f"{url}/stats")
     found = await books.read(place)
-    return report(arguments, fleet, senders, seconds, codes, found, taken, stats, results)
+    disturbed = results[-2] if server is not None and ways else 0
+    return report(arguments, fleet, senders, seconds, codes, found, taken, stats, disturbed, sending.result())
 
 
 def report(  # noqa: PLR0917 - all that was seen
@@ -186,24 +224,26 @@ def report(  # noqa: PLR0917 - all that was seen
     found: dict[str, Any],
     taken: list[dict[str, Any]],
     stats: dict[str, Any],
-    results: list[Any],
+    disturbed: int,
+    sent: int,
 ) -> int:
     """Print the account; returns the exit code."""
     counted = Counter(one.state for one in found.values())
     kills = ", ".join(f"{machine.name} {machine.kills}" for machine in fleet.machines)
     print(f"{seconds:.0f} s, seed {arguments.seed}; killed: {kills}", end="")
-    print(f"; the server {results[-1]} times" if arguments.kill_server else "")
+    print(f"; the server disturbed {disturbed} times" if disturbed else "")
     print(
         f"webhooks: {sum(senders.statuses.values()):,} answered ({dict(senders.statuses)}), {senders.broken:,}"
         f" connections broke; {senders.made:,} different answers, {len(senders.acknowledged):,} acknowledged"
     )
+    print(f"send: {sent:,} different answers stored")
     print(
         f"look-alike: {stats['requests']:,} requests, {stats['accepted']:,} events taken, {stats['duplicates']:,}"
         f" repeats dropped; answers {stats['statuses']}"
     )
     print("journal: " + ", ".join(f"{state} {number:,}" for state, number in sorted(counted.items())), end="")
     print(f"; together {len(found):,}")
-    wrong = settle_accounts(found, senders, taken)
+    wrong = settle_accounts(found, (*range(1, senders.made + 1), *range(FIRST_SENT, FIRST_SENT + sent)), taken)
     wrong += [f"{name} ended with {code}" for name, code in codes.items() if code]
     wrong += [f"{machine.name}: {why}" for machine in fleet.machines for why in machine.died]
     if len(senders.acknowledged) != senders.made:
@@ -220,9 +260,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--every", type=float, default=4.0, help="Seconds between two kills, on average.")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--journal", choices=["postgres", "sqlite"], default="postgres")
     parser.add_argument("--kill-server", action="store_true", help="Kill PostgreSQL too, now and then.")
+    parser.add_argument("--freeze-server", action="store_true", help="Freeze PostgreSQL for a while, now and then.")
+    parser.add_argument("--no-consoles", action="store_true", help="Workers and receivers alone.")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, PostgresServer(durable=True) as server:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        server = stack.enter_context(PostgresServer(durable=True)) if arguments.journal == "postgres" else None
         return asyncio.run(run(arguments, Path(folder), server))
 
 

@@ -105,13 +105,13 @@ class Console(Machine):
 class Fleet:
     """The seven, and the one who kills them."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, *, consoles: bool = True) -> None:
         self.rng = random.Random(seed)
         self.receivers = [Receiver(f"receiver {number}", folder / f"receiver-{number}") for number in (1, 2)]
         self.consoles = [
             Console("console 1", folder / "console-1"),
             Console("console 2", folder / "console-2", "--no-engine", "--read-only"),
-        ]
+        ][: 2 if consoles else 0]
         workers = [Worker(f"worker {number}", folder / f"worker-{number}") for number in (1, 2, 3)]
         self.machines: list[Machine] = [*workers, *self.receivers, *self.consoles]
 

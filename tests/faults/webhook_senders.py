@@ -25,9 +25,9 @@ def poison(number: int) -> bool:
     return number % 97 == 13 and not anonymous(number)
 
 
-def request(number: int, *, poisoned: bool = False) -> bytes:
-    """One answer, as a whole HTTP request."""
-    raw = json.dumps(
+def body(number: int, *, poisoned: bool = False) -> bytes:
+    """One answer, as Sprig sends it."""
+    return json.dumps(
         {
             "environmentId": SPRIG_ENVIRONMENT,
             "eventType": "ANSWER_SUBMITTED",
@@ -41,6 +41,11 @@ def request(number: int, *, poisoned: bool = False) -> bytes:
             "userId": None if anonymous(number) else f"acct_{number}",
         }
     ).encode()
+
+
+def request(number: int, *, poisoned: bool = False) -> bytes:
+    """One answer, as a whole HTTP request."""
+    raw = body(number, poisoned=poisoned)
     path = "/webhooks" if number % 2 else "/webhooks/production"
     head = (
         f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer {TOKEN}\r\n"
