@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self.owner = owner_of(sender[0])
         self.deadline = FOREVER
         self.write_deadline = FOREVER
-        self.since = 0.0
+        self.since = time.monotonic()
         self.phase = Phase.OPENING
         self.handshake: asyncio.Task[None] | None = None
         """The task that connects it, until it is."""
@@ -308,7 +308,7 @@ class Connection(asyncio.Protocol):
         """Since when the sender or the reader keeps it waiting."""
         if self.write_deadline != FOREVER:
             return self.write_deadline - self._limits.write_seconds
-        return self._exchange.waiting_since if self._exchange is not None else 0.0
+        return self._exchange.slow_since() if self._exchange is not None else 0.0
 
     def drain(self) -> None:
         """End as soon as what was accepted is answered."""

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from sprig_tui.serving.limits import ConnectionLimits
@@ -54,7 +54,8 @@ class Connections:
     First those that brought no request yet or are idle, then senders and readers that keep us waiting, last idle ones
     that brought something before; of the address that holds the most, and never of one that holds less than the
     newcomer's. So a stranger who opens thousands crowds out himself alone, and a proxy has the whole limit while it
-    is alone.
+    is alone. Where the newcomer's own address has slow senders they go before those that came in the last second: else
+    slow bodies, which bring their headers at once, would crowd out whoever is about to bring his.
     """
 
     def __init__(self, limits: ConnectionLimits, *, dropped: Callable[[str], None] = lambda _: None) -> None:
@@ -127,25 +128,35 @@ class Connections:
         return True
 
     def _victim(self, owner: str) -> Member | None:
-        most, own = max(self._held.values(), default=0), self._held.get(owner, 0)
+        own, slow = self._held.get(owner, 0), time.monotonic() - SLOW_S
+        slowest = self._slowest(own, slow)
+        if slowest is not None and slowest.owner == owner:
+            # whoever only just came is about to bring its request: not it, but one that had its time
+            return self._silent(own, slow) or slowest
+        return self._silent(own) or slowest or next(self._resting(own, slow), None)
+
+    def _silent(self, own: int, before: float = float("inf")) -> Member | None:
+        """One that brought no request since before this time, of the address that holds the most."""
+        most = max(self._held.values(), default=0)
         second: Member | None = None
         for member in self._waiting:
+            if member.since >= before:
+                continue
             held = self._held[member.owner]
             if held == most:
                 return member
             if second is None and held >= own:
                 second = member
-        if second is not None:
-            return second
-        slow = time.monotonic() - SLOW_S
-        slowest = min(
-            (one for one in self.members - self._denied.keys() if self._held[one.owner] >= own and one.slow_since()),
-            key=lambda one: one.slow_since(),
-            default=None,
-        )
-        if slowest is not None and slowest.slow_since() < slow:
-            return slowest
-        return next((one for one in self._idle if self._held[one.owner] >= own and one.since < slow), None)
+        return second
+
+    def _slowest(self, own: int, before: float) -> Member | None:
+        """The one that keeps us waiting for the longest, if since before this time."""
+        asking = self.members - self._waiting.keys() - self._idle.keys() - self._denied.keys()
+        slow = ((one.slow_since(), one) for one in asking if self._held[one.owner] >= own)
+        return min((one for one in slow if 0 < one[0] < before), key=lambda one: one[0], default=(0.0, None))[1]
+
+    def _resting(self, own: int, before: float) -> Iterator[Member]:
+        return (one for one in self._idle if self._held[one.owner] >= own and one.since < before)
 
     # -- time -----------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,9 @@ from typing import Any
 from sprig_tui.serving.framing import Head
 from sprig_tui.serving.refusals import RefusedError
 
+SLOW_RATE = 10_000
+"""Bytes of a body a second; a sender that brings fewer gives way to others where all connections are taken."""
+
 
 class Exchange:
     """The application's side: `scope`, `receive`, `send`. The connection feeds it, and writes what it is told."""
@@ -36,6 +39,10 @@ class Exchange:
         """Bytes of the body that the application did not take yet."""
         self.waiting_since = 0.0
         """Since when the application waits for the sender (monotonic s); 0 while it does not."""
+        self.began = time.monotonic()
+        """When its headers were here."""
+        self._received = 0
+        """Bytes of the body."""
         self._write = write
         self._more = more
         self._chunks: list[bytes] = []
@@ -52,6 +59,7 @@ class Exchange:
         self._continue = False
         self._chunks.append(data)
         self.buffered += len(data)
+        self._received += len(data)
         self._news.set()
 
     def end(self) -> None:
@@ -59,6 +67,10 @@ class Exchange:
         self.complete = True
         self._continue = False
         self._news.set()
+
+    def slow_since(self) -> float:
+        """Since when its sender keeps us waiting, or has been sending less than `SLOW_RATE`; 0 where it does not."""
+        return min(self.waiting_since, self.began + self._received / SLOW_RATE)
 
     def disconnect(self) -> None:
         """Nobody waits for the response."""

@@ -132,6 +132,45 @@ async def test_the_slowest_body_gives_way_when_all_is_taken(serve):
         writer.close()
 
 
+async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Senders of bodies that began two seconds ago, by our clock."""
+    held = []
+    for _ in range(number):
+        held.append(await served.connect())
+        held[-1][1].write(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 9000\r\n\r\n{")
+    members = served.up.connections.members
+    await served.until(lambda: sum(member.slow_since() > 0 for member in members) == number)
+    for member in members:
+        member._exchange.waiting_since -= 2.0
+        member._exchange.began -= 2.0
+    return held
+
+
+async def test_who_has_just_come_is_not_crowded_out_while_slow_bodies_are_there(serve):
+    served = await serve(connections=4)
+    slow = await slow_bodies(served, 3)
+    reader, writer = await served.connect()
+    await served.until(lambda: len(served.up.connections) == 4)
+    assert (await served.ask()).startswith(b"HTTP/1.1 200 "), "in the place of a slow one"
+    writer.write(GET)
+    assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 "), "it came a moment ago"
+    for _, other in (*slow, (reader, writer)):
+        other.close()
+
+
+async def test_a_body_that_trickles_in_is_slow_and_gives_way(serve):
+    served = await serve(connections=2)
+    slow = await slow_bodies(served, 2)
+    exchanges = [member._exchange for member in served.up.connections.members]
+    waited = [exchange.waiting_since for exchange in exchanges]
+    for _, writer in slow:
+        writer.write(b" ")
+    await served.until(lambda: all(now.waiting_since > then for now, then in zip(exchanges, waited, strict=True)))
+    assert (await served.ask()).startswith(b"HTTP/1.1 200 ")
+    for _, writer in slow:
+        writer.close()
+
+
 async def test_a_request_that_is_being_answered_gives_way_to_nobody(serve):
     served = await serve(connections=1)
     asking = asyncio.create_task(served.ask(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\na"))
