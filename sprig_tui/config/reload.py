@@ -20,7 +20,7 @@ from sprig_tui.config.held import drop_held, note_held
 from sprig_tui.config.memory import ConfigMemory
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import Settings
-from sprig_tui.config.truncation import lacks_end
+from sprig_tui.config.truncation import lacks_digits, lacks_end
 from sprig_tui.errors import ConfigError
 
 SETTLE_S = 5.0
@@ -29,6 +29,7 @@ NAMED = 12
 """Of what was lost, named in one message."""
 
 _PUT_BACK = "put it back; to go on without it, start this process again"
+_END_IT = "if that is meant, end the line"
 _CONFIRM = "if that is meant, send SIGHUP, start it again, or write a comment on the file's last line"
 
 
@@ -105,11 +106,11 @@ class ConfigReload:
             return f"{now.file} is not there", _PUT_BACK
         if before.tables and not now.tables:
             return f"{now.file} is empty", _PUT_BACK
-        if not lost or confirmed:
+        if confirmed:
             return None
-        if lacks_end(_text(before), _text(now)):
-            return f"{now.file} breaks off, or its end was deleted: it lacks {listed(lost)}", _CONFIRM
-        if self._moves(now.digest):
+        if torn := _torn(before, now, lost):
+            return torn
+        if lost and self._moves(now.digest):
             return f"{now.file} lacks {listed(lost)}", f"it is taken up once it has not changed for {SETTLE_S:g} s"
         return None
 
@@ -150,6 +151,15 @@ def listed(names: tuple[str, ...]) -> str:
     """Names in one line, at most so many of them."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
+
+
+def _torn(before: Document, now: Document, lost: tuple[str, ...]) -> tuple[str, str] | None:
+    """What tells that its writer did not get to the end of it, and what to do where it did."""
+    if lacks_digits(_text(before), _text(now)):
+        return f"{now.file} breaks off in its last line: the number there lacks its end", _END_IT
+    if lost and lacks_end(_text(before), _text(now)):
+        return f"{now.file} breaks off, or its end was deleted: it lacks {listed(lost)}", _CONFIRM
+    return None
 
 
 def _text(document: Document) -> str:

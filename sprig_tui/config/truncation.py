@@ -17,15 +17,27 @@ def lacks_end(before: str, now: str) -> bool:
     if found and found[-1].kind == "comment" and now[found[-1].start : found[-1].end].strip() not in before:
         return False
     old, new = _values(before, statements(before)), _values(now, found)
-    if new and not now.endswith("\n"):
-        key, value = list(new.items())[-1]
-        if value != old.get(key, "") and old.get(key, "").startswith(value):
-            del new[key]  # a number that broke off is a number
+    if key := _broken_off(old, new, now):
+        del new[key]
     kept = [key for key in old if key in new]
     if len(kept) == len(old):
         return False
     # in the order of `before`: what it keeps stands before what it lost
     return kept == list(old)[: len(kept)] and list(new)[-1:] == kept[-1:]
+
+
+def lacks_digits(before: str, now: str) -> bool:
+    """Whether `now` ends in the beginning of a number that `before` has: what broke off of a number is a number."""
+    found = _values(now, statements(now))
+    return bool(_broken_off(_values(before, statements(before)), found, now))
+
+
+def _broken_off(old: dict[Key, str], new: dict[Key, str], now: str) -> Key:
+    """The last key, where its value is only the beginning of the old one; else none."""
+    if not new or now.endswith("\n"):
+        return ()
+    key, value = list(new.items())[-1]
+    return key if value != old.get(key, "") and old.get(key, "").startswith(value) else ()
 
 
 def _values(text: str, found: list[Statement]) -> dict[Key, str]:

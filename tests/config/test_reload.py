@@ -126,6 +126,16 @@ def test_a_person_may_confirm_what_lacks_its_end(followed):
     assert followed.look("", confirmed=True) == "held: it is empty", "nobody means that"
 
 
+def test_a_number_that_broke_off_at_the_end_waits_though_nothing_else_is_lost(followed):
+    followed.look(WHOLE + "[delivery]\nmax_retries = 40\n")
+    assert "breaks off in its last line" in followed.look(WHOLE + "[delivery]\nmax_retries = 4")
+    followed.now += 10 * SETTLE_S
+    assert followed.look() == ""
+    assert followed.reload.settings.delivery.max_retries == 40
+    assert followed.look(WHOLE + "[delivery]\nmax_retries = 4\n") == "changed: "
+    assert followed.reload.settings.delivery.max_retries == 4
+
+
 def test_what_our_own_commands_write_is_whole(followed):
     drop_environment(followed.paths, "staging")
     assert followed.look() == "changed: environments.staging"
