@@ -60,10 +60,9 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filter_text(words: Iterable[str], **options: str | None) -> str:
-    """The filter as one would type it in the console; a word with spaces is quoted."""
-    parts = [
-        _quoted(word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word) for word in map(_text, words)
-    ]
+    """The filter as one would type it in the console; a word with spaces is quoted, unless it is a filter of its own."""
+    typed = [word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word for word in map(_text, words)]
+    parts = [word if _is_filter(word) else _quoted(word) for word in typed]
     parts.extend(_quoted(f"{name}:{_text(value)}") for name, value in options.items() if value is not None)
     return " ".join(parts)
 
@@ -78,6 +77,19 @@ def _quoted(word: str) -> str:
         return word
     match = _WITH_FIELD.fullmatch(word)
     return f'{match[1]}"{match[2]}"' if match else f'"{word}"'
+
+
+def _is_filter(word: str) -> bool:
+    """Whether one argument holds a whole filter, as in `log "status:failed env:production"`."""
+    from sprig_tui.journal.filter import ALIASES, FIELDS
+
+    later = [part.removeprefix("-").partition(":") for part in word.split()[1:]]
+    return any(colon and ALIASES.get(name.lower(), name.lower()) in FIELDS for name, colon, _ in later)
+
+
+def names_some(query: Query) -> bool:
+    """Whether a filter tells some deliveries from others: a lone dash, or spaces in quotes, stand in nearly all."""
+    return any(term.field != "text" or term.value.strip().strip("-") for term in query.terms)
 
 
 def read_filter(words: Iterable[str], **options: str | None) -> Query:

@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
+from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ExitCode
@@ -51,7 +51,7 @@ def replay(  # noqa: PLR0913, PLR0917 - click passes each option by name
     query = read_filter(words, **options)
     if ids and query.terms:
         raise click.UsageError("name deliveries by --id or by a filter, not both")
-    if not ids and not query.terms and not everything:
+    if not ids and not names_some(query) and not everything:
         raise click.UsageError("name what to replay: a filter such as status:failed, --id N, or --all")
     settings = open_settings()
     work = _replay(

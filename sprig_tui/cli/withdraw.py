@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
+from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
 from sprig_tui.cli.opening import open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 
@@ -46,7 +46,7 @@ def withdraw(
     query = read_filter(words, **options)
     if ids and query.terms:
         raise click.UsageError("name deliveries by --id or by a filter, not both")
-    if not ids and not query.terms and not everything:
+    if not ids and not names_some(query) and not everything:
         raise click.UsageError("name what to withdraw: a filter such as env:production, --id N, or --all")
     return asyncio.run(_withdraw(query, ids, dry_run=dry_run, yes=yes, as_json=as_json))
 

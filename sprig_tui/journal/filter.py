@@ -112,10 +112,11 @@ def _terms(word: str, position: int, now_ms: int) -> list[Term]:
         )
     position += len(name) + 1
     value = value.replace('"', "")
-    if not value:
-        raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
     values = value.split(",") if field in ("status", "reason", "env") else [value]
-    return [Term(field, _value(field, one, position, now_ms), negated) for one in values if one]  # type: ignore[arg-type] # checked against FIELDS above
+    if not any(one.strip() for one in values):
+        # without its term the filter would match more than was meant
+        raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
+    return [Term(field, _value(field, one, position, now_ms), negated) for one in values if one.strip()]  # type: ignore[arg-type] # checked against FIELDS above
 
 
 _EXAMPLES = {

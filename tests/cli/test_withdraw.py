@@ -42,6 +42,23 @@ def test_nobody_there_to_confirm_or_nothing_named_changes_nothing(queued, cli):
     assert cli("status", "--json").json["environments"]["development"]["queued"] == 2
 
 
+@pytest.mark.parametrize("said", ["", " ", "-", '"" "', '-""', "\t"])
+@pytest.mark.parametrize("verb", ["withdraw", "replay"])
+def test_words_that_nearly_every_delivery_holds_name_nothing(queued, cli, sink, verb, said):
+    refused = cli(verb, said, "--yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert cli(verb, "env:development", "status:,", "--yes").code == 2, "a list of nothing is no wider filter"
+    assert [row["state"] for row in cli("log", "--json").rows] == ["queued", "queued", "withheld"]
+    assert not sink.sink.events
+
+
+def test_a_whole_filter_in_one_argument_is_read_as_the_console_reads_it(queued, cli):
+    rows = cli("log", "--json", "status:queued env:development").rows
+    assert [row["id"] for row in rows] == [1, 2]
+    refused = cli("withdraw", "--yes", "status:queued OR status:failed")
+    assert (refused.code, "there is no OR in filters" in refused.err) == (2, True)
+
+
 def test_what_is_on_the_wire_is_left_alone_and_said(queued, cli, sink, start):
     sink.set_faults("hang@1")
     start("run", "--status-every", "0")
