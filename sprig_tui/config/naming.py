@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from sprig_tui.segment.source_fit import stage_of
+from sprig_tui.segment.source_fit import stage_of, words_of
 
 CLOSE = 0.75
 """Likeness (difflib) from which two names, or two parts of names, are taken for a slip."""
@@ -18,7 +18,7 @@ ALWAYS_MEANT = ("production", "development")
 def near_environment(name: str, known: Iterable[str]) -> str:
     """The known environment that `name` was surely meant to be; empty where it may well be another.
 
-    `prod`, `live` and `prodution` are near `production`; `production-eu` and `staging-us` beside `staging-eu` are
+    `prod`, `prodd`, `live` and `prodution` are near `production`; `production-eu` and `staging-us` beside `staging-eu` are
     names of their own, and so is `team2` beside `team1`.
     """
     names, typed = list(known), name.casefold()
@@ -27,6 +27,9 @@ def near_environment(name: str, known: Iterable[str]) -> str:
     stage = stage_of(typed)
     if stage in ALWAYS_MEANT and stage in names:
         return stage
+    for stage in ALWAYS_MEANT:
+        if stage in names and any(_is_slip(typed, word) for word in words_of(stage) if word[:1] == typed[:1]):
+            return stage
     begun = [one for one in names if len(typed) >= SHORTEST_PREFIX and one.startswith(typed)]
     if len(begun) == 1:
         return begun[0]

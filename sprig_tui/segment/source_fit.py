@@ -48,6 +48,11 @@ def stage_of(word: str) -> str:
     return _STAGE_OF.get(word.casefold(), "")
 
 
+def words_of(stage: str) -> tuple[str, ...]:
+    """The words that stand for a stage, itself among them."""
+    return _STAGES.get(stage, ())
+
+
 def _texts(source: Source) -> Iterable[tuple[str, str]]:
     yield "name", source.name
     if source.slug and _words(source.slug) != _words(source.name):

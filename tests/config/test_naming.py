@@ -14,6 +14,10 @@ KNOWN = ("production", "development", "staging-eu", "team1")
     [
         ("prod", "production"),
         ("prd", "production"),
+        ("prodd", "production"),
+        ("pord", "production"),
+        ("produ", "production"),
+        ("livee", "production"),
         ("live", "production"),
         ("Production", "production"),
         ("prodution", "production"),
@@ -31,7 +35,9 @@ def test_a_slip_or_a_short_form_is_near(typed: str, meant: str) -> None:
     assert near_environment(typed, KNOWN) == meant
 
 
-@pytest.mark.parametrize("typed", ["staging-us", "production-eu", "qa", "test", "team2", "acme", "eu", "d", "local-1"])
+@pytest.mark.parametrize(
+    "typed", ["staging-us", "production-eu", "qa", "test", "team2", "acme", "eu", "d", "local-1", "olive", "preprod"]
+)
 def test_another_region_number_or_stage_is_a_name_of_its_own(typed: str) -> None:
     assert near_environment(typed, KNOWN) == ""
 
