@@ -18,8 +18,8 @@ ALWAYS_MEANT = ("production", "development")
 def near_environment(name: str, known: Iterable[str]) -> str:
     """The known environment that `name` was surely meant to be; empty where it may well be another.
 
-    `prod`, `prodd`, `live` and `prodution` are near `production`; `production-eu` and `staging-us` beside `staging-eu` are
-    names of their own, and so is `team2` beside `team1`.
+    `prod`, `prodd`, `live` and `prodution` are near `production`; `production-eu` and `staging-us` beside `staging-eu`
+    are names of their own, and so is `team2` beside `team1`.
     """
     names, typed = list(known), name.casefold()
     if typed in names:
