@@ -60,7 +60,7 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filter_text(words: Iterable[str], **options: str | None) -> str:
-    """The filter as one would type it in the console; a word with spaces is quoted, unless it is a filter of its own."""
+    """The filter as one would type it in the console; a word with spaces is quoted, unless it is a filter itself."""
     typed = [word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word for word in map(_text, words)]
     parts = [word if _is_filter(word) else _quoted(word) for word in typed]
     parts.extend(_quoted(f"{name}:{_text(value)}") for name, value in options.items() if value is not None)

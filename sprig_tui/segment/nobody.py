@@ -24,6 +24,8 @@ _NOTHING = frozenset(
         *("anonymous", "guest", "[object object]", "true", "false", "0", "-1", "?"),
         *("#ref!", "#n/a", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#error!", "#####"),
         *("00000000-0000-0000-0000-000000000000", "user_id", "userid", "externaluserid"),
+        # the Hangul fillers are letters that cannot be seen
+        *("\u115f", "\u1160", "\u3164", "\uffa0"),
     }
 )
 _LONGEST = 40
