@@ -146,7 +146,15 @@ def test_what_a_double_holds_is_sent(read: Read, webhook: dict[str, Any], value:
     "user_id",
     [
         *("null", "NULL", "undefined", "N/A", "#REF!", "1.23457E+17", "1,23457E+17", "\u200b", "NaN", "none", "-", "?"),
-        *("{{user.id}}", "${userId}", "[object Object]", "00000000-0000-0000-0000-000000000000", "\u200b\ufeff", "0", "\u3164"),
+        *(
+            "{{user.id}}",
+            "${userId}",
+            "[object Object]",
+            "00000000-0000-0000-0000-000000000000",
+            "\u200b\ufeff",
+            "0",
+            "\u3164",
+        ),
     ],
 )
 def test_an_id_of_nobody_is_noted_and_sent(read: Read, webhook: dict[str, Any], user_id: str) -> None:
