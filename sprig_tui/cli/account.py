@@ -58,12 +58,19 @@ class Account(Struct, frozen=True):
         known = self.known - self.repeats
         parts = [f"{self.records:,} {noun}"]
         if self.records and known == self.records:
-            return f"{self.records:,} {noun}, all known from before: nothing new{self._also()}"
+            return f"{self.records:,} {noun}, all known from before: nothing new{self._also()}{self._badly()}"
         if self.repeats:
             parts.append(f"{self.repeats:,} of them {'a repeat' if self.repeats == 1 else 'repeats'}")
         if known:
             parts.append(f"{known:,} {'' if self.repeats else 'of them '}known from before")
         return f"{', '.join(parts)}: {tally_text(self.tally)}{self._also()}"
+
+    def _badly(self) -> str:
+        """What is not all right among the known ones: it decides the exit code, so it is said."""
+        badly: Tally = Counter(
+            {key: number for key, number in self.standing.items() if key[0] in (State.FAILED, State.WITHHELD)}
+        )
+        return f"; among them {tally_text(badly)}" if badly.total() else ""
 
     def _also(self) -> str:
         total = self.queued_before.total()

@@ -274,7 +274,11 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_j
                 ],
             }
         )
-    skipped = f", {run.skipped:,} left as they are (withheld for good, or queued already)" if run.skipped else ""
+    skipped = (
+        f", {run.skipped:,} left as they are (withheld for good, queued already, or sent as another)"
+        if run.skipped
+        else ""
+    )
     done = "queued as new, under ids of their own" if run.as_new else "queued again"
     if tally or run.skipped or not run.chosen.total:
         diagnostics.note(f"{run.queued:,} {done}{skipped}; now: {tally_text(tally)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sprig_tui.journal.identity import Known
 from sprig_tui.journal.query import Query, named_environments
 from sprig_tui.journal.records import Entry, ReplayJob, State
 from sprig_tui.reasons import Reason
@@ -57,6 +58,15 @@ def is_copied(endpoint: str, target: str) -> bool:
     it there. One of a run with `--endpoint` goes to the new endpoint itself.
     """
     return not endpoint and bool(target)
+
+
+def is_stood_for(delivery_id: int, standing: Known | None, target: str) -> bool:
+    """Whether another delivery stands for the same answer where a delivery of a run with `--endpoint` would go now.
+
+    It would be sent there a second time. `standing` is what stands for its identity, `target` where it would go: empty
+    for the environment's own endpoint, which only the delivery that stands for the identity goes to.
+    """
+    return standing is not None and standing.id != delivery_id and (not target or standing.endpoint == target)
 
 
 def resent(row: Sequence[Any], message_id: str, raw: bytes, body: bytes, endpoint: str) -> Entry:

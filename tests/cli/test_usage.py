@@ -200,7 +200,7 @@ def test_a_replay_says_what_can_never_be_sent_and_what_is_new(
     counted = cli("replay", "status:withheld", "--dry-run")
     assert "3 are withheld (no User ID) and can never be sent" in counted.err
     done = cli("replay", "status:withheld", "--yes")
-    assert "0 queued again, 3 left as they are (withheld for good, or queued already)" in done.err
+    assert "0 queued again, 3 left as they are (withheld for good, queued already, or sent as another)" in done.err
     assert "can never be sent" not in cli("replay", "user:acct_9", "--dry-run").err
 
 

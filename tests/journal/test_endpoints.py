@@ -164,6 +164,24 @@ async def test_a_replay_of_a_trial_goes_to_the_environment(journal, entry, carry
     assert [one.outcome for one in await journal.add([answer])] == ["known"]
 
 
+async def test_a_trial_whose_answer_the_environment_got_is_not_sent_there_again(journal, entry, carry):
+    answer, other = entry(), entry()
+    await journal.add([replace(answer, endpoint=SINK), replace(other, endpoint=SINK)])
+    await journal.add([answer])
+    await carry()
+    assert await states(journal, 1, 3) == ["withheld", "delivered"], "it took the place of what waited for another run"
+    await carry(SINK)
+    await journal.add([replace(other, endpoint=OTHER)])
+    assert [one.outcome for one in await journal.requeue([1, 2, 4])] == ["known", "known", "known"]
+    assert await carry() == ()
+    await carry(OTHER)
+    assert [one.outcome for one in await journal.requeue([1, 2, 4])] == ["known", "known", "new"]
+    assert await carry() == (4,), "once, by that which stands for the answer"
+    [copy] = await journal.requeue([3], elsewhere={"production": SINK})
+    await carry(SINK)
+    assert [one.outcome for one in await journal.requeue([copy.id])] == ["known"]
+
+
 async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(journal, entry, carry):
     answer = entry()
     await journal.add([answer])

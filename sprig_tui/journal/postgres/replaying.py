@@ -20,7 +20,7 @@ from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.postgres.where import where
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, job_of, resent, sendable
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, is_stood_for, job_of, resent, sendable
 from sprig_tui.reasons import Reason
 
 _RESENT = (
@@ -42,11 +42,13 @@ async def requeue(
     if as_new:
         return await _as_another(connection, ids, now, priority, elsewhere, fresh=True)
     rows = await connection.fetch(
-        "SELECT d.id, d.state, d.reason, d.size, d.environment, e.name, e.endpoint FROM deliveries d"
+        "SELECT d.id, d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
         " JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id FOR UPDATE OF d",
         list(ids),
     )
     there = {row[0]: row for row in rows}
+    moved = {row[0]: key_of(row[5], row[7]) for row in rows if row[6] and row[6] != elsewhere.get(row[5], "")}
+    standing = await lookup(connection, set(moved.values())) if moved else {}
     again: list[asyncpg.Record] = []
     copied: list[int] = []
     added: dict[int, Added] = {}
@@ -54,9 +56,13 @@ async def requeue(
         row = there.get(delivery_id)
         if row is None:
             continue
-        if not sendable(STATES[row[1]], row[2], row[3]):
+        target = elsewhere.get(row[5], "")
+        known = standing.get(moved.get(delivery_id, -1))
+        if known is not None and known.message_id != row[7]:
+            known = None  # two identities met on one key
+        if not sendable(STATES[row[1]], row[2], row[3]) or is_stood_for(delivery_id, known, target):
             added[delivery_id] = Added(delivery_id, "known", STATES[row[1]], row[2])
-        elif is_copied(row[6], elsewhere.get(row[5], "")):
+        elif is_copied(row[6], target):
             copied.append(delivery_id)
         else:
             again.append(row)

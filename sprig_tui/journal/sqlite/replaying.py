@@ -15,7 +15,7 @@ from sprig_tui.journal.contract import NOWHERE_ELSE
 from sprig_tui.journal.identity import Known, resend_message_id
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, job_of, resent, sendable
+from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, is_stood_for, job_of, resent, sendable
 from sprig_tui.journal.sqlite.adding import Adding
 from sprig_tui.journal.sqlite.claims import give_back_expired
 from sprig_tui.journal.sqlite.identities import Identities
@@ -42,17 +42,19 @@ def requeue(
     added: dict[int, Added] = {}
     changed: list[int] = []
     copied: list[int] = []
+    identities = Identities(connection, [])
     for delivery_id in ids:
         row = connection.execute(
-            "SELECT d.state, d.reason, d.size, d.environment, e.name, e.endpoint FROM deliveries d"
+            "SELECT d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
             " JOIN environments e ON e.id = d.environment WHERE d.id = ?",
             (delivery_id,),
         ).fetchone()
         if row is None:
             continue
-        state, reason, size, environment, name, endpoint = row
+        state, reason, size, environment, name, endpoint, message_id = row
         target = elsewhere.get(name, "")
-        if not sendable(STATES[state], reason, size):
+        standing = identities.find(name, message_id) if endpoint and endpoint != target else None
+        if not sendable(STATES[state], reason, size) or is_stood_for(delivery_id, standing, target):
             added.setdefault(delivery_id, Added(delivery_id, "known", STATES[state], reason))
             continue
         if is_copied(endpoint, target):
