@@ -293,11 +293,14 @@ class SprigTui(QueuedInput, Appearance):
 
     def on_key(self, event: events.Key) -> None:
         """A key that nothing here takes says so."""
-        from sprig_tui.console.unbound import unbound_key
+        from sprig_tui.console.unbound import is_stray, unbound_key
 
         if event.key == "ctrl+c" and self.screen.is_modal:
             # Textual asks the app's own keys only where nothing is in front of the panes
             self.action_help_quit()
+        elif is_stray(self.screen, event.key):
+            # it was meant for something else, and so were those that came with it: a y or enter of them is no answer
+            self.keyboard.drop()
         elif (said := unbound_key(self, event.key)) and not self._said_lately(said):
             warn(self, said)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -114,6 +114,13 @@ class Confirm(Dialog[bool]):
     def on_mount(self) -> None:
         """Enter is No until the person moves."""
         self.query_one("#no").focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that is no answer: whoever types it may not see the question, so enter is No again."""
+        from sprig_tui.console.unbound import is_stray
+
+        if is_stray(self, event.key):
+            self.query_one("#no").focus()
 
     def action_yes(self) -> None:
         """Go ahead."""

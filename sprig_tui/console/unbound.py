@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 from textual.screen import ModalScreen
@@ -13,6 +13,8 @@ from sprig_tui.console.commands import PLACES, Command, Commanded
 from sprig_tui.console.deliveries.commands import CloseDetail
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from sprig_tui.console.app import SprigTui
 
 _QUIET = frozenset({"escape", "enter", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "backspace"})
@@ -22,6 +24,11 @@ _PANES: dict[str, type[Command]] = {
     "payload": console_commands.FocusPayload,
     "deliveries": console_commands.FocusDeliveries,
 }
+
+
+def is_stray(screen: Screen[Any], key: str) -> bool:
+    """Whether a key was pressed on a dialog that has no use for it, and no field that would take it."""
+    return isinstance(screen, ModalScreen) and key not in _QUIET and key not in screen.active_bindings
 
 
 def unbound_key(app: SprigTui, key: str) -> str:

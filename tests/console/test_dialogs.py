@@ -19,6 +19,8 @@ HOSTILE = "[/red] [bold]x[/] \x1b]0;owned\x07 \u202eabc"
         (["y"], True),
         (["right", "enter"], True),
         (["right", "left", "enter"], False),
+        (["right", "d", "enter"], False),  # of a text that was meant for something else
+        (["right", "tab", "right", "enter"], True),
     ],
 )
 async def test_confirm_defaults_to_no(host, keys, answer):

@@ -120,3 +120,30 @@ def test_payload(filled, home, segment, size):
     assert len(segment.events) == 4
     one.press("q")
     assert one.leave() == 0
+
+
+@sizes
+def test_text_that_meets_a_question_answers_nothing(filled, home, segment, size):
+    """A filter typed right after S: no letter of it moves to Yes for its enter."""
+    one = filled(size)
+    before = home.config()
+    for number in range(ROUNDS):
+        one.write(f"2S/status:failed{ENTER}")
+        one.shows("Send all 4 records", "14 keys typed ahead")
+        one.press("n")
+        one.shows("Deliveries ── 4 ", gone="Send all 4 records")
+        one.write(f"3R/survey:Checkout{ENTER}")
+        one.shows("Replay 4 deliveries", "16 keys typed ahead")
+        one.write(f"n/x-{number}{ENTER}")
+        one.shows(f"/x-{number} ── 0 of 4")
+        one.write(f"/{ctrl('u')}{ENTER}")
+        one.shows("Deliveries ── 4 ", gone=f"/x-{number}")
+        one.write(f"L/environments:all{ENTER}")
+        one.shows("Live workers", "17 keys typed ahead")
+        one.press(ESCAPE)
+        one.shows("Deliveries ── 4 ", gone="Live workers")
+    one.press("q")
+    assert one.leave() == 0
+    assert len(segment.events) == 4
+    assert home.config() == before
+    assert [one.attempts for one in home.deliveries()] == [1] * 4
