@@ -175,7 +175,8 @@ def _lines(key: str) -> str:
 def _oddities(key: str) -> list[KeyFault]:
     faults = []
     if len(key) < SHORTEST and not ("write" in key.lower() and "key" in key.lower()):
-        said = f"{len(key)} characters are too few for a write key, which has {KEY_LENGTH}"
+        few = "1 character is" if len(key) == 1 else f"{len(key)} characters are"
+        said = f"{few} too few for a write key, which has {KEY_LENGTH}"
         return [KeyFault("length", "warning", said, _COPY)]
     if ("write" in key.lower() and "key" in key.lower()) or len(set(key)) < 4:
         faults.append(KeyFault("placeholder", "warning", "this looks like a placeholder", _COPY))

@@ -163,7 +163,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         if not self._ready:
             return
         self._trouble.say(Content(printable(self.trouble or self.log_watch.trouble, limit=400)))
-        said = hints(standing, opened=search is not None, file=self.file_hint)
+        said = hints(standing, opened=search is not None, file=self.file_hint, sends=not self.refusal("replay"))
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing
             self.retitle(clickable(title(standing), standing))

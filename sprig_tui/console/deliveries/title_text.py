@@ -59,14 +59,19 @@ def amount(standing: Standing) -> str:
     return f"{standing.shown:,} of {max(standing.total, standing.shown):,}"
 
 
-def hints(standing: Standing, *, opened: bool, file: str = "") -> tuple[str, ...]:
-    """What to do while no delivery is shown; `file`: what a file is open for, such as `S sends all 117`."""
+def hints(standing: Standing, *, opened: bool, file: str = "", sends: bool = True) -> tuple[str, ...]:
+    """What to do while no delivery is shown; `file`: what a file is open for, such as `S sends all 117`.
+
+    `sends`: whether anything can be sent from here.
+    """
     if not opened:
         return ("opening the journal …",)
     if standing.filter:
         if standing.searched < 1:
             return (f"searching: {int(standing.searched * 100)} % of {standing.total:,} deliveries looked through",)
         return ("nothing matches this filter", "/ changes it, escape clears it")
+    if not sends:
+        return ("no deliveries yet", "this console is read-only: what others send shows here")
     if file:
         return ("no deliveries yet", file)
     return ("no deliveries yet", "o opens a file of answers, s sends what it shows")

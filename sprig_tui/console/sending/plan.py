@@ -94,9 +94,12 @@ def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] =
     if plan.anonymous:
         lines.append(never_sent(plan.anonymous))
     if unknown := plan.by_environment.get("", 0):
-        lines.append(f"{unknown:,} {_are(unknown)} withheld: their environment is unknown")
+        lines.append(
+            f"{unknown:,} {_are(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown"
+        )
     if plan.unsendable:
-        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: no answers, or they cannot be read")
+        what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
+        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: {what} cannot be read")
     if edited:
         was = "was" if edited == 1 else "were"
         lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")

@@ -42,3 +42,9 @@ def test_a_long_filter_leaves_room_for_the_rest():
 )
 def test_hints(standing, opened, begins):
     assert hints(standing, opened=opened)[0].startswith(begins)
+
+
+def test_a_console_that_sends_nothing_says_so_instead_of_how_to_send():
+    said = " ".join(hints(Standing(), opened=True, file="S sends all 4", sends=False))
+    assert "sends all" not in said
+    assert "read-only" in said

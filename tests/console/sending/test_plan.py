@@ -55,6 +55,12 @@ def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
     assert estimated(plan, bytes_read=1, bytes_total=9, counted=7_123).records == 7_123
 
 
+def test_one_record_is_spoken_of_as_one():
+    text = plan_text(Plan(2, {"": 1}, 1), [])
+    assert "1 is withheld: its environment is unknown" in text
+    assert "1 is withheld: no answer, or it cannot be read" in text
+
+
 def test_the_plan_names_environments_and_what_is_kept():
     plan = Plan(1_213, {"production": 1_200, "": 3}, 7, 3)
     text = plan_text(plan, ["production"], edited=1)
