@@ -48,7 +48,7 @@ async def test_killed_again_and_again(journal_place, answers, worker, rounds):
             await process.wait()
             await look(journal_place, acknowledged)
         process = await worker(source, sink.url)
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(240 + 4 * rounds):
             output = (await process.communicate())[0].decode().split("\n")
         assert output[-2] == "settled", output[-3:]
         received = Counter(event["messageId"] for event in sink.events)
@@ -76,8 +76,7 @@ async def look(place: str, acknowledged: int) -> None:
     """Whatever moment it died in: the journal opens, and what was acknowledged is there."""
     async with open_journal(place) as journal:
         stored = await journal.count(Query())
-    repeats = acknowledged // 53  # broken lines of the input, which are one record
-    assert stored >= acknowledged - repeats
+    assert stored >= acknowledged
 
 
 async def test_two_engines_never_send_one_delivery_twice(journal_place, answers, worker):
