@@ -1,4 +1,4 @@
-"""Consent before answers go to a protected environment in bulk."""
+"""Consent before answers go to a protected environment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Gate:
     """Lets answers through to environments that are not protected, or that were consented to.
 
     Naming a protected environment with `-e` is consent where nobody can be asked (a script); at a terminal its name
-    is asked for, unless `--yes` was given. A single record is not bulk.
+    is asked for, unless `--yes` was given. A single record is asked about in the same places, by yes or no.
     """
 
     def __init__(
@@ -32,17 +32,16 @@ class Gate:
     ) -> None:
         self._intake = intake
         self._declared = declared
+        self._single = False
         self._closed = set() if yes else {name for name, found in environments.items() if found.protected}
 
     def begin(self, head: Iterable[Record]) -> None:
         """Look at the first two records, so that a refusal comes before anything is stored."""
         first = list(islice(head, 2))
-        if len(first) < 2:
-            self._closed.clear()
-            return
+        self._single = len(first) < 2
         for record in first:
             self._ask(self._intake.route(record).environment)
-        if self._declared in self._closed:
+        if not self._single and self._declared in self._closed:
             self._ask_for(self._declared)
 
     @property
@@ -60,6 +59,11 @@ class Gate:
                 raise ConfigError(
                     f"{name} is protected, and nobody is there to ask", hint=f"name it with -e {name}, or add --yes"
                 )
-        elif not asking.confirm_name(f"{name} is protected: answers will be sent there", name):
+        elif not self._agreed(name):
             raise DeclinedError(f"not sent: {name} was not confirmed", hint="what was stored before stays queued")
         self._closed.discard(name)
+
+    def _agreed(self, name: str) -> bool:
+        if self._single:
+            return asking.confirm(f"{name} is protected: send this answer there?")
+        return asking.confirm_name(f"{name} is protected: answers will be sent there", name)

@@ -154,7 +154,10 @@ def test_a_protected_environment_needs_to_be_named(
     assert not (configured / "journal.db").exists()
     assert cli("send", named, "--yes").code == 0
     assert cli("send", write(answer(3), answer(4)), "-e", "production").code == 0
-    assert cli("send", write(answer(5, environment="production"))).code == 0  # one is not bulk
+    one = write(answer(5, environment="production"), name="one.jsonl")
+    assert cli("send", one).code == 2, "one answer is asked about too"
+    assert len(sink.sink.events) == 4
+    assert cli("send", one, "-e", "production").code == 0
     assert len(sink.sink.events) == 5
 
 
