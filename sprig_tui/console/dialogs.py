@@ -140,6 +140,17 @@ class Confirm(Dialog[bool]):
         self.dismiss(event.button.id == "yes")
 
 
+class WholePaste(Input):
+    """A masked line that takes a paste of several lines whole; a plain Input drops all but the first, unseen."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Lines are kept apart by a space, so that a check can name them."""
+        if len(event.text.strip().splitlines()) > 1:
+            event.stop()
+            event.prevent_default()
+            self.replace(" ".join(event.text.split()), *self.selection)
+
+
 class TextDialog(Dialog[Result]):
     """What dialogs with one line of text share; `accept` gets the text once `check` finds nothing wrong."""
 
@@ -151,17 +162,21 @@ class TextDialog(Dialog[Result]):
         value: str = "",
         placeholder: str = "",
         check: Check | None = None,
+        doubt: Check | None = None,
         masked: bool = False,
     ) -> None:
+        """`check` refuses a text, `doubt` asks for a second enter."""
         super().__init__(title, text)
         self._value, self._placeholder, self._masked = value, placeholder, masked
-        self._check = check
+        self._check, self._doubt = check, doubt
+        self._doubted: str | None = None
 
     def compose(self) -> ComposeResult:
         """Title, text, the line, and what is wrong with it."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
-            yield Input(self._value, printable(self._placeholder, limit=200), password=self._masked)
+            field = WholePaste if self._masked else Input
+            yield field(self._value, printable(self._placeholder, limit=200), password=self._masked)
             yield Static("", classes="dialog-fault")
             yield Static(hint(("enter to accept", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
@@ -180,6 +195,7 @@ class TextDialog(Dialog[Result]):
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
+        self._doubted = None
         self.show_fault("")
 
     @on(Input.Submitted)
@@ -187,6 +203,9 @@ class TextDialog(Dialog[Result]):
         event.stop()
         if fault := self._check(event.value) if self._check else "":
             self.show_fault(fault)
+        elif self._doubt and self._doubted != event.value and (doubt := self._doubt(event.value)):
+            self._doubted = event.value
+            self.show_fault(f"{doubt}\nenter again saves it all the same")
         else:
             self.accept(event.value)
 

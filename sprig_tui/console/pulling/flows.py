@@ -83,9 +83,23 @@ class PullFlows:
             errors = lint_api_key(text).errors
             return f"{errors[0].message}: {errors[0].hint}" if errors else ""
 
+        def doubt(text: str) -> str:
+            lint = lint_api_key(text)
+            known = (one.write_key for one in self._core.settings.environments.values() if one.write_key)
+            if any(key.reveal() == lint.key for key in known):
+                return "this is a write key of Segment, and Sprig would be sent it"
+            return "; ".join(f"{one.message}: {one.hint}" for one in lint.warnings)
+
         text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
         given = await self._app.push_screen_wait(
-            Prompt(f"Key of Sprig's API for {name}", text, placeholder="type or paste", check=check, masked=True)
+            Prompt(
+                f"Key of Sprig's API for {name}",
+                text,
+                placeholder="type or paste",
+                check=check,
+                doubt=doubt,
+                masked=True,
+            )
         )
         if given is None:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from textual import events
 
 from sprig_tui.journal.query import Query
 
@@ -111,6 +112,29 @@ async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sin
         assert configured.config()["environments"]["development"]["sprig_api_key"] == sprig_api_key
         await configured.press("y")
         await configured.until(lambda: sink.stats.accepted == 1)
+
+
+async def test_what_is_hardly_a_key_is_not_kept_at_the_first_enter(configured, sprig_api_key):
+    """A filter that was typed ahead, a write key of Segment, a paste of two lines."""
+    text = configured.paths.config_file.read_text()
+    configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
+    before = configured.config()
+    write_key = before["environments"]["development"]["write_key"]
+    async with configured.running() as pilot:
+        await configured.press("1", "j", *"u/status:failed", "enter")
+        await configured.until(shown(configured, "14 characters are few for an API key"))
+        assert shown(configured, "enter again saves it all the same")()
+        field = pilot.app.screen.query_one("Input")
+        field.value = write_key
+        await configured.press("enter")
+        await configured.until(shown(configured, "this is a write key of Segment"))
+        field.value = ""
+        field.post_message(events.Paste(f"{sprig_api_key[:9]}\n{sprig_api_key[9:]}\n"))
+        await configured.until(lambda: bool(field.value))
+        await configured.press("enter")
+        await configured.until(shown(configured, "there are spaces inside"))
+        assert configured.config() == before
+        await configured.press("escape")
 
 
 async def test_a_refused_key_is_said(configured, sprig_api):
