@@ -247,6 +247,6 @@ def json_option(function: Function) -> Function:
 
 
 force_option = click.option(
-    "--force", is_flag=True, help="Take a file that is none of answers all the same: each line is kept as withheld."
+    "--force", is_flag=True, help="Take a file even if it holds no answers: each line is kept as withheld."
 )
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -118,7 +118,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     stats = sink.stats
     diagnostics.note(account.text())
     diagnostics.note(
-        f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them, "
+        f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them on purpose, "
         f"and took {stats.accepted:,} events, none twice"
         if not stats.duplicates
         else f"the look-alike took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"

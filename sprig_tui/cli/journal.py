@@ -22,7 +22,7 @@ LOOK_S = 2.0
 
 @click.group("journal", cls=Group)
 def journal() -> None:
-    """The journal: info, prune, backup, damage, resuming what is paused; and moving to a shared one on PostgreSQL."""
+    """The journal: look at it, back it up, check it, prune it, resume what is paused, or move it to PostgreSQL."""
 
 
 journal.add_command(migrate)

@@ -46,7 +46,8 @@ async def _verify(*, as_json: bool) -> int:
             }
         )
     if not found.problems:
-        diagnostics.good(f"{settings.journal_name} is whole: {found.deliveries:,} deliveries, {found.packs:,} packs")
+        noun = "delivery" if found.deliveries == 1 else "deliveries"
+        diagnostics.good(f"{settings.journal_name} is whole: {found.deliveries:,} {noun}")
         return ExitCode.OK
     say_damage(settings.journal, found.problems)
     return ExitCode.REJECTED
@@ -114,7 +115,7 @@ def salvage(damaged: str, new: str, as_json: bool) -> int:
         output.write_json({"from": damaged, "to": new, "deliveries": done.deliveries, "lost": list(done.lost)})
     for text in done.lost[:_SHOWN]:
         diagnostics.warning(f"lost: {text}")
-    diagnostics.good(f"{new} holds {done.deliveries:,} deliveries")
+    diagnostics.good(f"{new} holds {done.deliveries:,} {'delivery' if done.deliveries == 1 else 'deliveries'}")
     if done.same:
         return ExitCode.OK
     diagnostics.note(f"check it with sprig-tui journal verify once it stands in the place of {damaged}")
@@ -123,4 +124,7 @@ def salvage(damaged: str, new: str, as_json: bool) -> int:
 
 def _must_exist(there: bool, name: str) -> None:
     if not there:
-        raise InputError(f"there is no journal {name}", hint="see sprig-tui paths")
+        raise InputError(
+            f"there is no journal {name}",
+            hint="the first send, listen or pull makes it; sprig-tui paths says where it lives",
+        )

@@ -203,7 +203,7 @@ def detail_lines(detail: Detail) -> Iterator[str]:
         said = one_line(f"{attempt.outcome}  {attempt.error}  {attempt.excerpt}").rstrip()
         yield (
             f"{number:>3}  {clock_time(attempt.started_at)}  {attempt.status or '-':>3}  "
-            f"{attempt.latency_ms:.0f} ms  {attempt.events} events{where}  {said}"
+            f"{attempt.latency_ms:.0f} ms  {attempt.events} event{'' if attempt.events == 1 else 's'}{where}  {said}"
         )
     if not detail.history:
         yield "     none"

@@ -41,7 +41,9 @@ COMMANDS = {
     "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
     "sink": Entry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
     "doctor": Entry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
-    "journal": Entry("sprig_tui.cli.journal:journal", "The journal: info, prune, resume; a shared one on PostgreSQL."),
+    "journal": Entry(
+        "sprig_tui.cli.journal:journal", "The journal: info, backup, verify, prune, resume, move to PostgreSQL."
+    ),
     "paths": Entry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
     "completion": Entry("sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
 }
@@ -107,7 +109,7 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     place to start.
 
     Exit codes: 0 all delivered or nothing to do; 1 some rejected, withheld or failed; 2 usage or config;
-    3 endpoint unreachable, still queued; 130 interrupted, nothing lost.
+    3 endpoint unreachable, still queued, or a journal that cannot be used now; 130 interrupted, nothing lost.
     """
     if ctx.invoked_subcommand is not None:
         return ExitCode.OK

@@ -114,7 +114,7 @@ def _show(request: RequestSeen, *, as_json: bool) -> None:
         status = output.paint(one_line(f"{request.status or request.fault or '-':<4}"), style)
         parts = [
             request.path,
-            f"{request.events} events  {request.body_bytes:,} bytes",
+            f"{request.events} event{'' if request.events == 1 else 's'}  {request.body_bytes:,} bytes",
             f"duplicates {request.duplicates}" if request.duplicates else "",
             f"rejected {request.rejected}" if request.rejected else "",
             request.reason,

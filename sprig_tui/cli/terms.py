@@ -64,7 +64,7 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--endpoint",
                 type=ENDPOINT,
-                help="Where to send, for this run: what goes there is not known for the environment.",
+                help="Where to send, in this run only; elsewhere than usual, it counts as delivered there alone.",
             ),
             click.option("--max-retries", type=click.IntRange(0, 1000), metavar="N", help="Retries of a delivery."),
             click.option("--retry-window", type=DURATION, help="How long a delivery is retried, such as 12h."),

@@ -107,7 +107,9 @@ def malformed(raw: bytes, error: DecodeError) -> str:
     if found is None:
         return "not valid JSON: it ends too early"
     at = int(found[2])
-    return f"not valid JSON: {_culprit(raw, at) or found[1]} at byte {at + 1}"
+    if culprit := _culprit(raw, at):
+        return f"not valid JSON at byte {at + 1}: {culprit.rstrip(',')}"
+    return f"not valid JSON: {found[1]} at byte {at + 1}"
 
 
 def _culprit(raw: bytes, at: int) -> str:

@@ -36,11 +36,11 @@ def with_response(webhook: dict[str, Any], response: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("response", "detail"),
     [
-        (b"NaN", "not valid JSON: NaN, which is no number in JSON"),
-        (b"Infinity", "not valid JSON: Infinity, which is no number in JSON"),
+        (b"NaN", "not valid JSON at byte 348: NaN, which is no number in JSON"),
+        (b"Infinity", "not valid JSON at byte 348: Infinity, which is no number in JSON"),
         (b"01", "not valid JSON: invalid number at byte "),
         (b"[1,]", "not valid JSON: trailing comma in array at byte "),
-        (b'"a\x00b"', "not valid JSON: a NUL character (U+0000), as padding"),
+        (b'"a\x00b"', "not valid JSON at byte 350: a NUL character (U+0000), as padding"),
         (b'"a\tb"', "not valid JSON: invalid character at byte "),
         (rb'"\x"', "not valid JSON: "),
         (b'"\xff"', "not valid UTF-8 at byte "),
@@ -91,7 +91,7 @@ def test_deep_nesting_in_a_field_that_is_not_sent(webhook: dict[str, Any]) -> No
         (b"hello", "not valid JSON: invalid character at byte 1"),
         (
             b"\0\0\0",
-            "not valid JSON: a NUL character (U+0000), as padding and a writer that was cut off leave, at byte 1",
+            "not valid JSON at byte 1: a NUL character (U+0000), as padding and a writer that was cut off leave",
         ),
         (b'{"eventType":5}', "expected text, got a number"),
         (

@@ -121,14 +121,24 @@ def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
     queued = sum(one.outcome == "new" for one in added)
     left = len(added) - queued
     if not queued:
-        return (
-            "nothing was queued: " + ("it is" if left == 1 else "they are") + " still queued, or nothing could be sent"
-        )
+        return f"nothing was queued: {_left(added)}"
     fresh = [one.id for one in added if one.outcome == "new"]
     named = f": delivery {fresh[0]}" if queued == 1 else f": deliveries {min(fresh)} to {max(fresh)}"
     return f"{queued:,} {_queued(as_new=as_new)}{named if as_new else ''}" + (
         f", {left:,} left as before (still queued, or nothing to send)" if left else ""
     )
+
+
+def _left(added: Sequence[Added]) -> str:
+    """Why none of a few was queued again: by their states, where all have the same."""
+    they_are = "it is" if len(added) == 1 else "they are"
+    states = {one.state for one in added}
+    if states == {State.QUEUED}:
+        return f"{they_are} queued already"
+    if states == {State.WITHHELD}:
+        because = f" ({', '.join(reasons)})" if (reasons := sorted({one.reason for one in added if one.reason})) else ""
+        return f"{they_are} withheld{because}, with nothing that can be sent"
+    return f"{they_are} queued already, or nothing can be sent"
 
 
 def job_line(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:

@@ -78,7 +78,8 @@ def explanation(found: Queued, named: str) -> str:
             f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in found.environments.items()
         )
     )
-    lines.append("not sent, but kept as withheld: withdrawn; a replay queues them again")
+    them = "it" if sum(found.environments.values()) == 1 else "them"
+    lines.append(f"not sent, but kept as withheld: withdrawn; a replay queues {them} again")
     lines.append("what a worker is sending at the moment is left alone")
     return "\n".join(lines)
 

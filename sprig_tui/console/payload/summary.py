@@ -24,6 +24,7 @@ _EXPLAINED = {
     Reason.NEWER_REVISION: "a newer revision of an answer already sent",
     Reason.INVALID: "invalid",
     Reason.TOO_LARGE: "too large",
+    Reason.WITHDRAWN: "withdrawn; r queues it again",
 }
 
 
@@ -110,7 +111,7 @@ def _fate(inspection: Inspection, environments: Mapping[str, Environment]) -> Sp
     name = environment_name(inspection.environment)
     if delivery is not None and not inspection.remapped:
         if delivery.state is State.WITHHELD:
-            return Span(f"withheld: {_explained(inspection.withheld)}", "warning")
+            return Span(f"withheld: {_explained(delivery.reason)}", "warning")
         said = {State.DELIVERED: "sent to", State.FAILED: "refused by", State.QUEUED: "queued for"}[delivery.state]
         role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
         status = f", {delivery.status}" if delivery.status else ""

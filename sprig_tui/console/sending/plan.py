@@ -95,11 +95,11 @@ def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] =
         lines.append(never_sent(plan.anonymous))
     if unknown := plan.by_environment.get("", 0):
         lines.append(
-            f"{unknown:,} {_are(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown"
+            f"{unknown:,} {_are(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown."
         )
     if plan.unsendable:
         what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
-        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: {what} cannot be read")
+        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: {what} cannot be read.")
     if edited:
         was = "was" if edited == 1 else "were"
         lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")

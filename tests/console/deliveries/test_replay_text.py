@@ -62,12 +62,27 @@ def test_a_filter_is_named():
     [
         (["new"], "1 queued again"),
         (["new", "known", "new"], "2 queued again, 1 left as before (still queued, or nothing to send)"),
-        (["known"], "nothing was queued: it is still queued, or nothing could be sent"),
-        (["known", "known"], "nothing was queued: they are still queued, or nothing could be sent"),
+        (["known"], "nothing was queued: it is queued already"),
+        (["known", "known"], "nothing was queued: they are queued already"),
     ],
 )
 def test_outcomes(outcomes, text):
     assert outcome([Added(1, one, State.QUEUED) for one in outcomes]) == text
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        ([(State.WITHHELD, "not-an-answer")], "it is withheld (not-an-answer), with nothing that can be sent"),
+        (
+            [(State.WITHHELD, "invalid"), (State.WITHHELD, "anonymous")],
+            "they are withheld (anonymous, invalid), with nothing that can be sent",
+        ),
+        ([(State.WITHHELD, "invalid"), (State.QUEUED, "")], "they are queued already, or nothing can be sent"),
+    ],
+)
+def test_why_nothing_was_queued_is_told_from_the_states(left, text):
+    assert outcome([Added(1, "known", state, reason) for state, reason in left]) == f"nothing was queued: {text}"
 
 
 def job(**fields):

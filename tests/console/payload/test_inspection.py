@@ -143,6 +143,12 @@ def test_each_state_of_a_delivery(intake, clock, state, status, end):
     assert said(found).endswith(end)
 
 
+def test_a_withdrawn_delivery_says_so_and_how_it_goes_on(intake, clock):
+    entry = intake.entry(read(flat()))
+    found = inspect_delivery(delivery(entry, State.WITHHELD, reason="withdrawn"), intake, clock.now())
+    assert said(found).endswith("withheld: withdrawn; r queues it again")
+
+
 def test_a_row_of_an_export_is_shown_as_sent_though_it_cannot_be_read_again(tmp_path, intake, clock):
     keys = "responseGroupUid,userId,surveyId,completedAt,Q1_Type,Q1_Response,Q1_Question_Text"
     (tmp_path / "export.csv").write_text(
