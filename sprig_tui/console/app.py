@@ -163,6 +163,7 @@ class SprigTui(QueuedInput, Appearance):
         await self.core.reload(settings)
         self._background.stir()
         self.main.use(settings)
+        self._background.show_now()
 
     def _apply(self, settings: Settings) -> None:
         self.doubts = (*doubts_of(settings), *self.dress(settings))

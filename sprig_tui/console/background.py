@@ -40,6 +40,7 @@ class Background:
         self._core = core
         self._look = look
         self._show, self._tell, self._warn = show, tell, warn
+        self._pulse = Pulse(core)
         self._stir = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._log_file: LogFile | None = None
@@ -65,6 +66,10 @@ class Background:
     def stir(self) -> None:
         """Something changed: look now."""
         self._stir.set()
+
+    def show_now(self) -> None:
+        """Show what is known at once: keys that follow a change of the settings are about what it left."""
+        self._show(self._pulse.picture())
 
     async def end(self) -> None:
         """Let what is on the wire finish, for a moment, then close the journal."""
@@ -95,12 +100,11 @@ class Background:
             self._warn(f"unexpected fault: {name}; what was journaled is safe, start again to go on with it")
 
     async def _beat(self) -> None:
-        pulse = Pulse(self._core)
         shown = None
         engine, jumps = None, 0
         while True:
             self._stir.clear()
-            vitals = await pulse.take()
+            vitals = await self._pulse.take()
             if self._core.engine is not engine:
                 engine, jumps = self._core.engine, 0
             if engine is not None:
