@@ -6,16 +6,21 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Coroutine
 from types import FrameType
 from typing import Any, Self, TypeVar
 
 from sprig_tui.cli import diagnostics
+from sprig_tui.errors import ExitCode
 
 Result = TypeVar("Result")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TOGETHER = 0.5
 """Seconds within which two signals are one: `timeout` and some supervisors signal a process and its group at once."""
+
+ENDS_WITHIN = 7.5
+"""Seconds from the first signal to the end of what is always on, whatever hangs: Docker kills after ten."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: what the person asked for
@@ -26,16 +31,21 @@ class Interrupts:
     """Listens to signals while it is entered, inside a running event loop.
 
     `reads_again`: on SIGHUP config and certificate are read again. Where it comes because the terminal is gone, it asks
-    to stop instead, as it does for programs that know nothing of it.
+    to stop instead, as it does for programs that know nothing of it. `ends_within`: so many seconds after the first
+    signal the process ends, whatever it still waits for. What was acknowledged is in the journal by then, and what it
+    held is taken over as from a process that was killed.
     """
 
-    def __init__(self, *, reads_again: bool = False) -> None:
+    def __init__(self, *, reads_again: bool = False, ends_within: float | None = None) -> None:
         self.asked = asyncio.Event()
         """After the first signal."""
         self.insisted = asyncio.Event()
         """After the second."""
         self._loop = asyncio.get_running_loop()
         self._first_at = 0.0
+        self._ends_within = ends_within
+        self._last_resort: threading.Timer | None = None
+        """A thread, since the loop may wait for one that hangs."""
         self._hears_hangup = reads_again and sys.platform != "win32"
         self._terminal = next((number for number in range(3) if _is_terminal(number)), None)
         self._readers: list[asyncio.Event] = []
@@ -53,6 +63,8 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._last_resort is not None:
+            self._last_resort.cancel()
         for number in SIGNALS:
             if number in self._before:
                 signal.signal(number, self._before[number])
@@ -80,6 +92,10 @@ class Interrupts:
         if not self.asked.is_set():
             self._first_at = self._loop.time()
             self.asked.set()
+            if self._ends_within is not None:
+                self._last_resort = threading.Timer(self._ends_within, _end)
+                self._last_resort.daemon = True
+                self._last_resort.start()
 
     def _note(self) -> None:
         if self.asked.is_set() and self._loop.time() - self._first_at > TOGETHER:
@@ -98,6 +114,11 @@ class Interrupts:
             await _first(work, self.insisted)
         except Stopped:
             diagnostics.note("stopped at once; what was on the wire is queued again under the same message ids")
+
+
+def _end() -> None:
+    diagnostics.warning("stopped without waiting for the journal, which does not answer; what it has is safe there")
+    os._exit(ExitCode.OK)
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -186,7 +186,7 @@ class _Listener:
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
-        from sprig_tui.cli.interrupts import Interrupts, Stopped
+        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
         from sprig_tui.cli.run import lost_code
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.receiver.capture import Capture
@@ -196,7 +196,7 @@ class _Listener:
         environments = self._terms.environments(self._settings)
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(logging.INFO if verbose else logging.WARNING))
-            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
             capture = stack.enter_context(Capture(self._capture)) if self._capture else None

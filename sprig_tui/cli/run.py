@@ -101,6 +101,10 @@ def run(
             bound.close()
 
 
+LAST_WORD_S = 1.0
+"""How long the journal is waited for, to say what stands in it."""
+
+
 class _Run:
     """One run of the command."""
 
@@ -121,14 +125,14 @@ class _Run:
 
     async def deliver(self, *, lifeline: Lifeline | None = None) -> int:
         """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
-        from sprig_tui.cli.interrupts import Interrupts, Stopped
+        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
         from sprig_tui.cli.sending import STOP_DRAIN
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.delivery.engine import Engine
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
             hear: Callable[[str, Answer], None] = _unheard
@@ -167,13 +171,13 @@ class _Run:
 
     async def supervise(self, number: int) -> int:
         """Let so many processes deliver until stopped; returns the worst of their exit codes."""
-        from sprig_tui.cli.interrupts import Interrupts
+        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts
         from sprig_tui.cli.supervisor import Supervisor
         from sprig_tui.cli.watching import engine_log
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             async with awaited_journal(self._settings):
                 pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
             supervisor, watchpost = Supervisor(number), None
@@ -253,11 +257,12 @@ async def status_text(engine: Engine, journal: Journal) -> str:
 async def lost_code(journal: Journal) -> ExitCode:
     """The exit code of whoever stops now: a journal that was lost on the way is said once more."""
     try:
-        await journal.identity()
+        async with asyncio.timeout(LAST_WORD_S):
+            await journal.identity()
     except JournalLostError as error:
         diagnostics.fault(error.message, error.hint)
         return error.exit_code
-    except JournalError:
+    except (JournalError, TimeoutError):
         return ExitCode.OK
     return ExitCode.OK
 
@@ -267,7 +272,10 @@ async def queued_text(journal: Journal) -> str:
     from sprig_tui.journal.records import State
 
     try:
-        counts = (await journal.counts()).by_environment
+        async with asyncio.timeout(LAST_WORD_S):
+            counts = (await journal.counts()).by_environment
     except JournalError as error:
         return f"unknown ({error.message})"
+    except TimeoutError:
+        return f"unknown (the journal did not answer within {LAST_WORD_S:g} s)"
     return f"{sum(states.get(State.QUEUED, 0) for states in counts.values()):,}"

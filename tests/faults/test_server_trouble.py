@@ -95,3 +95,25 @@ async def test_under_load(tmp_path, own_server, own_place, rounds, trouble):
         assert stored == {f"answer {n}": State.WITHHELD if anonymous(n) else State.DELIVERED for n in made}
         received = Counter(event["userId"] for event in sink.events)
     assert received == {f"acct_{n}": 1 for n in made if not anonymous(n)}, "under one message id each"
+
+
+async def test_a_frozen_server_keeps_nobody_from_stopping(tmp_path, own_server, own_place):
+    async with Sink() as sink, Programs(tmp_path / "home") as programs:
+        programs.configure(own_place, sink.url)
+        receiver, port = await programs.listen()
+        worker = await programs.run()
+        senders = Senders([port], clients=2)
+        enough = asyncio.Event()
+        load = asyncio.create_task(senders.insist(enough))
+        await senders.reaches(20)
+        own_server.freeze()
+        try:
+            await senders.hears(503, 1)
+            # what waits for the server by itself waits for a minute
+            async with asyncio.timeout(25):
+                assert await asyncio.gather(receiver.stop(), worker.stop()) == [0, 0]
+        finally:
+            enough.set()
+            own_server.thaw()
+            await load
+        assert senders.acknowledged <= {int(one.split()[1]) for one in await books.by_answer(own_place)}
