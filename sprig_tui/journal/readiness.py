@@ -73,7 +73,9 @@ class Readiness:
         """As it is now; comes back within `DEADLINE_S`, whatever the disk or the server does."""
         async with self._asking:
             good_for = EVERY_S if self._probed.ready else AGAIN_S
-            if time.monotonic() - self._probed_at >= good_for:
+            # a real write that was taken since then makes an answer that said no an old one
+            outdated = not self._probed.ready and self._journal.writes.taken_at > self._probed_at
+            if outdated or time.monotonic() - self._probed_at >= good_for:
                 self._probed = await self._ask()
                 self._probed_at = time.monotonic()
         writes = self._journal.writes

@@ -72,7 +72,7 @@ def test_what_hides_is_escaped_on_request(cli: Run, write: Run, answer: Run) -> 
 def test_a_record_that_is_no_utf_8_can_be_looked_at(cli: Run, configured: Path, tmp_path: Path, raw: bytes) -> None:
     file = tmp_path / "odd.jsonl"
     file.write_bytes(b'{"surveyId": 1}\n' + raw)
-    assert cli("send", file, "-e", "development", "--no-wait", "--json").code == 1
+    assert cli("send", file, "-e", "development", "--no-wait", "--json", "--force").code == 1
     ids = [row["id"] for row in cli("log", "-n", "0", "--json").rows]
     assert ids
     for number in ids:

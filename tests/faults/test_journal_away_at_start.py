@@ -70,7 +70,8 @@ async def starts_waits_and_goes_on(programs: Programs, sink: Sink, away) -> None
         await worker.says("delivering for production")
         posted = await client.post(f"{url}/webhooks/production", json=ANSWER)
         assert (posted.status_code, posted.json()["queued"]) == (200, 1)
-        assert (await client.get(f"{url}/readyz")).status_code == 200
+        ready = await client.get(f"{url}/readyz")
+        assert ready.status_code == 200, ready.text
     await sink.wait_until(lambda stats: stats.accepted == 1, 30)
     assert await asyncio.gather(worker.stop(), receiver.stop()) == [0, 0]
 

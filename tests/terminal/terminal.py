@@ -33,6 +33,10 @@ def ctrl(letter: str) -> str:
     return chr(ord(letter.upper()) - 64)
 
 
+PACE_S = 0.025
+"""Seconds between two keys of a person at least: what comes faster is a burst to the console."""
+
+
 class Size(NamedTuple):
     """Columns and rows; `str` is such as 120x40."""
 
@@ -157,8 +161,9 @@ class Terminal:
             data = data[os.write(self.master, data) :]
 
     def press(self, *keys: str) -> None:
-        """Keys one at a time, each in a write of its own."""
+        """Keys one at a time, each in a write of its own, at a pace that no burst has."""
         for key in keys:
+            time.sleep(PACE_S)
             self.write(key)
 
     def type(self, text: str) -> None:

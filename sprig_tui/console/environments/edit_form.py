@@ -66,7 +66,7 @@ class EditForm(Dialog[Changes | None]):
         now = self._now
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
-            yield Label("Where to send: us, eu, or an https:// address (http:// too on this machine)")
+            yield Label("Where to send: us, eu, or a URL (https, or http on this machine)")
             yield Input(now.endpoint, "us", id="endpoint", compact=True)
             yield Label("Requests per second (Segment asks partners for 50 at most)")
             yield Input(f"{now.requests_per_second:g}", "50", id="rate", compact=True)

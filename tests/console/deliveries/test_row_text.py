@@ -84,8 +84,8 @@ def test_a_row_as_in_the_picture(delivery):
         user_id="", question_type="OPEN", answer="Slow…", state=State.WITHHELD, reason="anonymous", status=0, attempts=0
     )
     assert shown(one, 117) == (
-        '  13:56:40.220  Production    Checkout effo…  —            OPEN     "Slow…"      withheld          '
-        "      anonymous   "
+        '  13:56:40 Production  Checkout effort  —            OPEN    "Slow…"      withheld             '
+        "anonymous             "
     )
     assert shown(one, 77, marked=True) == (
         '● 13:56:40 Production Checkout e… —        "Slow…"  withheld       anonymous '

@@ -38,7 +38,8 @@ def test_home_is_a_folder_too(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * LONGEST, "~nobody/x"]
+    "text",
+    ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * LONGEST, "~noone/x"],
 )
 def test_any_other_text_is_left_alone(text):
     assert dropped_paths(text) == ()

@@ -35,4 +35,4 @@ def test_a_disk_without_room_is_called_full(tmp_path: Path) -> None:
     )
     assert "3 records: 3 queued" in done.stderr
     assert "no room left for the journal" in done.stderr
-    assert done.returncode == 2
+    assert done.returncode == 3, "room can be made"
