@@ -35,7 +35,7 @@ from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
 
-from .looks import DARK, picture_of, text_of
+from .screen_snapshot import PICTURE_SIZE, PICTURES, THEME, picture_of, settle_cursors, text_of
 
 NOW = 1_790_000_000_000
 """2026-09-21T14:13:20Z."""
@@ -69,7 +69,7 @@ class Host(App[None]):
         self.permissions = permissions or Permissions()
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK
+        self.theme = THEME
 
     def compose(self) -> ComposeResult:
         yield from self._hosted
@@ -122,23 +122,29 @@ def screen_text() -> Callable[[App], str]:
 
 @pytest.fixture
 def snapshot() -> Callable[[Pilot, str], Awaitable[None]]:
-    """`await snapshot(pilot, "deliveries")` compares with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt, see `looks`.
+    """`await snapshot(pilot, "deliveries")` compares with tests/console/snapshots/NAME-WIDTHxHEIGHT.txt.
 
-    SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen instead; look at the difference before keeping it.
+    A scene of `PICTURES` is compared with NAME.html too, at one size. SPRIG_TUI_UPDATE_SNAPSHOTS=1 writes what is seen
+    instead; look at the difference before keeping it.
     """
 
     async def compare(pilot: Pilot, name: str) -> None:
+        await settle_cursors(pilot)
         size = pilot.app.size
-        file = SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt"
-        seen = await picture_of(pilot)
-        if os.environ.get(UPDATE):
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(seen, encoding="utf-8")
-            return
-        assert file.exists(), f"no snapshot {file.name}; {UPDATE}=1 makes it"
-        assert seen == file.read_text(encoding="utf-8"), f"{file.name} differs; {UPDATE}=1 takes the new one"
+        _compare(SNAPSHOTS / f"{name}-{size.width}x{size.height}.txt", text_of(pilot.app))
+        if name in PICTURES and size == PICTURE_SIZE:
+            _compare(SNAPSHOTS / f"{name}.html", picture_of(pilot.app))
 
     return compare
+
+
+def _compare(file: Path, seen: str) -> None:
+    if os.environ.get(UPDATE):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(seen, encoding="utf-8")
+        return
+    assert file.exists(), f"no snapshot {file.name}; {UPDATE}=1 makes it"
+    assert seen == file.read_text(encoding="utf-8"), f"{file.name} differs; {UPDATE}=1 takes the new one"
 
 
 class Bench:

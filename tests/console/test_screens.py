@@ -1,4 +1,4 @@
-"""Every screen and dialog at every size and in every look, on the real console with a journal that holds all states."""
+"""Every screen and dialog at every size, on the real console with a journal that holds all states."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from sprig_tui.console.sending.send_screen import ProgressScreen
 from sprig_tui.journal.records import Attempt, Entry, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sources import Source
+
+from .conftest import SNAPSHOTS
+from .screen_snapshot import PICTURES, colours_of, text_of
 
 ROOT = Path(__file__).parents[2]
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -64,7 +67,7 @@ def configure(console) -> None:
     """Two environments; production was selected when the console was closed last."""
     console.write(CONFIG)
     console.paths.config_file.chmod(0o600)
-    console.paths.state_dir.mkdir()
+    console.paths.state_dir.mkdir(exist_ok=True)
     (console.paths.state_dir / "environment").write_text("production\n")
 
 
@@ -283,24 +286,28 @@ async def test_a_console_that_cannot_send(console, clock, ids, snapshot):
         await snapshot(pilot, "read-only")
 
 
-async def test_without_colour_is_what_no_colour_of_the_environment_gives(console, clock, ids, snapshot, monkeypatch):
-    """The pictures turn colour off in the open console; here it is off from the start."""
-    from .looks import _styles, _without_colour, text_of
-
-    configure(console)
-    seen = []
-    for environ in ({}, {"NO_COLOR": "1"}):
+async def test_no_colour_and_a_light_theme_show_the_same_text(console, clock, ids, monkeypatch):
+    texts, colours = {}, {}
+    for look, environ, theme in (
+        ("dark", {}, "sprig"),
+        ("light", {}, "sprig-light"),
+        ("grey", {"NO_COLOR": "1"}, "sprig"),
+    ):
+        configure(console)
+        console.write(f'{CONFIG}[console]\ntheme = "{theme}"\n')
         with monkeypatch.context() as patched:
             for variable, value in environ.items():
                 patched.setenv(variable, value)
             async with console.running(clock=clock, engine=False) as pilot:
                 await Walk(console, pilot, ids).select("failed")
-                if not environ:
-                    await _without_colour(pilot)
-                seen.append((text_of(pilot.app), _styles(pilot.app)))
-    assert seen[0] == seen[1]
-    assert all(len({color[1:][i : i + 2] for i in (0, 2, 4)}) == 1 for line in seen[0][1][1] for color in _hex(line))
+                texts[look], colours[look] = text_of(pilot.app), colours_of(pilot.app)
+    assert texts["light"] == texts["grey"] == texts["dark"]
+    assert all(is_grey(color) for color in colours["grey"])
 
 
-def _hex(line: str) -> list[str]:
-    return [word for word in line.split() if word.startswith("#")]
+def is_grey(color: str) -> bool:
+    return len({color[1:3], color[3:5], color[5:7]}) == 1
+
+
+def test_every_picture_belongs_to_a_scene():
+    assert {file.stem for file in SNAPSHOTS.glob("*.html")} == PICTURES

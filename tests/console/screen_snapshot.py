@@ -1,0 +1,113 @@
+"""Snapshots of a screen: its text, which is the layout, and for some scenes a coloured picture that a browser opens.
+
+The text is compared at every size, the picture at one size in one theme: a picture shows which style stands where. The
+rules that hold for all themes (contrast, 256 and 16 colours, NO_COLOR) have tests of their own, see `test_themes`,
+`test_palette_colours` and `test_first_run`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from html import escape
+from itertools import groupby
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+THEME = "sprig"
+PICTURE_SIZE = (120, 40)
+PICTURES = {
+    "add-key",
+    "console",
+    "deliveries-wrong-filter",
+    "delivery-detail",
+    "help-deliveries",
+    "journal-lost",
+    "marked-and-filtered",
+    "palette",
+    "payload-fields",
+    "payload-json",
+    "remove-key",
+    "sources",
+}
+"""Scenes with a picture: together they hold every kind of widget, state and notice."""
+_CSS = {
+    "bold": "font-weight:bold",
+    "dim": "opacity:.6",
+    "italic": "font-style:italic",
+    "underline": "text-decoration:underline",
+    "strike": "text-decoration:line-through",
+}
+
+
+def text_of(app: App[Any]) -> str:
+    """The screen as plain text, one line per row, without trailing spaces."""
+    return "\n".join("".join(segment.text for segment in row).rstrip() for row in _rows(app)) + "\n"
+
+
+async def settle_cursors(pilot: Pilot[Any]) -> None:
+    """No cursor blinks any more."""
+    for field in pilot.app.screen.query(Input):
+        field.cursor_blink = False
+    await pilot.pause()
+
+
+def picture_of(app: App[Any]) -> str:
+    """The screen as HTML: one line per row, and a `span` names what differs from the colours that most cells have."""
+    rows = [
+        [(_css(run[0].style), "".join(segment.text for segment in run)) for run in _runs(row)] for row in _rows(app)
+    ]
+    cells = Counter[tuple[str, ...]]()
+    for css, text in (run for row in rows for run in row):
+        cells.update({css[:2]: len(text)})
+    ground = cells.most_common(1)[0][0]
+    lines = ["".join(_span(text, [part for part in css if part not in ground]) for css, text in row) for row in rows]
+    return f'<!doctype html><meta charset="utf-8"><pre style="{";".join(ground)}">\n' + "\n".join(lines) + "\n</pre>\n"
+
+
+def colours_of(app: App[Any]) -> set[str]:
+    """Every colour on the screen, as `#rrggbb`."""
+    return {color for row in _rows(app) for segment in row for color in _colours(segment.style)} - {"inherit"}
+
+
+def _span(text: str, css: list[str]) -> str:
+    return f'<span style="{";".join(css)}">{escape(text)}</span>' if css else escape(text)
+
+
+def _rows(app: App[Any]) -> list[list[Segment]]:
+    size = app.size
+    return [list(strip.crop(0, size.width)) for strip in app.screen._compositor.render_strips(size)]
+
+
+def _runs(row: list[Segment]) -> list[list[Segment]]:
+    """Neighbours in one style; a blank takes the foreground of what stands before it."""
+    runs: list[list[Segment]] = []
+    for _css_text, group in groupby(row, lambda segment: _css(segment.style)):
+        run = list(group)
+        if runs and _is_blank(run) and _colours(run[0].style)[1] == _colours(runs[-1][0].style)[1]:
+            runs[-1].extend(run)
+        else:
+            runs.append(run)
+    return runs
+
+
+def _is_blank(run: list[Segment]) -> bool:
+    style = run[0].style or Style()
+    return not (style.underline or style.strike) and all(segment.text.isspace() for segment in run)
+
+
+def _css(style: Style | None) -> tuple[str, ...]:
+    front, back = _colours(style)
+    attributes = [css for name, css in _CSS.items() if getattr(style, name, None)]
+    return (f"color:{front}", f"background:{back}", *attributes)
+
+
+def _colours(style: Style | None) -> tuple[str, str]:
+    """Foreground and background."""
+    style = style or Style()
+    front, back = (color.get_truecolor().hex if color else "inherit" for color in (style.color, style.bgcolor))
+    return (back, front) if style.reverse else (front, back)
