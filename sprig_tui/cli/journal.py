@@ -59,7 +59,14 @@ async def _info(*, as_json: bool) -> int:
                 "bytes": size,
                 "problems": list(look.problems),
                 "environments": counts.by_environment,
-                "lanes": {name: {"state": lane.state, "cause": lane.cause} for name, lane in lanes.items()},
+                "lanes": {
+                    name: {
+                        "state": lane.state,
+                        "cause": lane.cause,
+                        "reason": lane.reason or None,
+                    }
+                    for name, lane in lanes.items()
+                },
             }
         )
         if look.problems:

@@ -208,6 +208,7 @@ def _as_json(found: _Look) -> dict[str, Any]:
         environments[name] = {
             "lane": lane.state if name else None,
             "cause": lane.cause,
+            "reason": lane.reason or None,
             "until": iso_time(lane.until) if lane.state != "open" and lane.until > 1 else None,
             "failures": lane.failures,
             "last_status": lane.last_status or None,

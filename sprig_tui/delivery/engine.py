@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, elsewhere_of
-from sprig_tui.delivery import causes
+from sprig_tui.delivery import pauses
 from sprig_tui.delivery.attendance import Attendance
 from sprig_tui.delivery.clock_jumps import ClockJumps
 from sprig_tui.delivery.lane import LaneWorker
@@ -306,7 +306,7 @@ class Engine:
                 environment = keyed.get(name)
                 if environment is None or environment.elsewhere != endpoint:
                     continue
-                over = causes.no_longer_holds(lane, environment) or (name in changed and causes.is_ours(lane))
+                over = pauses.pause_is_outdated(lane, environment) or (name in changed and pauses.is_engine_pause(lane))
                 if over or (endpoint and lane.state != "open" and name in begun):
                     _log.info("lane %s resumes: its key or endpoint changed", name)
                     await self._means.journal.set_lane(name, "open", endpoint=endpoint)

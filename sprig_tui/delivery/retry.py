@@ -26,8 +26,10 @@ from msgspec import Struct
 
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery import causes
+from sprig_tui.delivery import pauses
 from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms, probe_after_ms
+from sprig_tui.delivery.pauses import Pause
+from sprig_tui.journal.pause_reason import pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
 
 if TYPE_CHECKING:
@@ -71,11 +73,11 @@ class Policy(Struct, frozen=True):
         if answer.kind == "retry":
             return self._again(answer, history, attempt, lane, now)
         if answer.kind == "key-refused":
-            cause = causes.key_refused(self.environment, answer.status)
-            return self._paused(answer, history, attempt, lane, cause, now)
+            pause = pauses.key_refused(self.environment, answer.status)
+            return self._paused(answer, history, attempt, lane, pause, now)
         if answer.endpoint_fault or not answer.bisect:
-            cause = causes.endpoint_fault(self.environment, answer.status, answer.error)
-            return self._paused(answer, history, attempt, lane, cause, now)
+            pause = pauses.wrong_endpoint(self.environment, answer.status, answer.error)
+            return self._paused(answer, history, attempt, lane, pause, now)
         if len(history.ids) == 1:
             failed = Settlement(ids=history.ids, state=State.FAILED, attempt=attempt, error=answer.error)
             return Decision((failed,), _opened(lane, answer))
@@ -107,22 +109,28 @@ class Policy(Struct, frozen=True):
             if ids
         )
         wait = asked or backoff_ms(lane.failures, self.draw)
-        plain = answer.error if answer.endpoint_fault else str(answer.status or answer.error)
-        cause = causes.asked_to_wait(answer.status, asked) if asked else plain
-        change = LaneChange(epoch=lane.epoch, state="waiting", until=now + wait, cause=cause, status=answer.status)
+        reason, detail = pauses.wait_reason(answer, asked)
+        change = LaneChange(
+            epoch=lane.epoch, state="waiting", until=now + wait, reason=reason, detail=detail, status=answer.status
+        )
         return Decision(settlements, change, halt=True)
 
-    def _paused(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, cause: str, now: int) -> Decision:
+    def _paused(
+        self, answer: Answer, history: History, attempt: Attempt, lane: Lane, pause: Pause, now: int
+    ) -> Decision:
+        reason, detail = pause
         settled = Settlement(
             ids=history.ids,
             state=State.FAILED if answer.final else State.QUEUED,
             attempt=attempt,
             counts=answer.final,
             starts_window=answer.final,
-            error=answer.error or cause,
+            error=answer.error or pause_text(reason, detail),
         )
         until = now + probe_after_ms(lane.pauses)
-        change = LaneChange(epoch=lane.epoch, state="paused", until=until, cause=cause, status=answer.status)
+        change = LaneChange(
+            epoch=lane.epoch, state="paused", until=until, reason=reason, detail=detail, status=answer.status
+        )
         return Decision((settled,), change, halt=True)
 
 

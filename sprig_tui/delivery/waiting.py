@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from sprig_tui.delivery import causes
+from sprig_tui.delivery import pauses
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.journal.contract import Journal
@@ -119,7 +119,7 @@ async def _standstills(
             found.append(Standstill(name, "journal", troubles[name]))
         elif lane.state == "open":
             return ()
-        elif now - failing_since.setdefault(name, now) >= patience and not causes.is_first_wish_to_wait(lane):
+        elif now - failing_since.setdefault(name, now) >= patience and not pauses.is_first_retry_after(lane):
             found.append(Standstill(name, "unreachable", lane.cause))
         else:
             return ()

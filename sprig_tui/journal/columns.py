@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sprig_tui.journal.lane_causes import stored_reason
 from sprig_tui.journal.records import Attempt, Counts, Delivery, Lane, State
 
 STATES = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
@@ -20,7 +21,10 @@ SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.s
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
 ATTEMPT = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
-LANE = "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at, l.pauses"
+LANE = (
+    "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at, l.pauses,"
+    " l.reason, l.detail, l.reason_epoch"
+)
 
 
 def delivery(row: Sequence[Any]) -> Delivery:
@@ -86,11 +90,13 @@ def counts_of(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> Counts:
 
 def lane(row: Sequence[Any]) -> Lane:
     """A row of LANE as a record."""
+    reason, detail = stored_reason(row[1], row[3], row[6], row[10], row[11], row[12])
     return Lane(
         environment=row[0],
         state=row[1],
         until=row[2],
-        cause=row[3],
+        reason=reason,
+        detail=detail,
         failures=row[4],
         since=row[5],
         epoch=row[6],

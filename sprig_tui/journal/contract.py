@@ -150,7 +150,7 @@ class Journal(Protocol):
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
     ) -> Lane:
-        """Pause or resume by hand, or resume because the key changed."""
+        """Pause or resume by hand, or resume because the key changed; `cause` is what a person gives as the reason."""
         ...
 
     async def withdraw(self, ids: Sequence[int]) -> Withdrawn:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason, pause_text
+
 
 class State(StrEnum):
     """A delivery's state; `queued` covers waiting, leased and waiting for a retry."""
@@ -186,8 +188,8 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
     state: LaneState = "open"
     until: int = 0
     """End of the wait or of the probe's lease, or when a paused lane is probed, ms; 0 for when somebody acts."""
-    cause: str = ""
-    """`503`, `429, Segment asked for 40 s`, `connection refused`, `key refused (401)`, `paused by hand` ..."""
+    reason: PauseReason = PauseReason.NONE
+    detail: PauseDetail = NO_DETAIL
     failures: int = 0
     """Failures in a row; sets the backoff."""
     since: int = 0
@@ -200,6 +202,11 @@ class Lane(Struct, frozen=True, kw_only=True, gc=False):
     pauses: int = 0
     """Pauses that ended with a failed probe, and the one that began it, in a row; sets when the next probe is due."""
 
+    @property
+    def cause(self) -> str:
+        """The reason in words, for people: `503`, `connection refused`, `by hand` ..."""
+        return pause_text(self.reason, self.detail)
+
 
 class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
     """A wish to change the lane, made under the epoch that the claim saw."""
@@ -207,7 +214,8 @@ class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
     epoch: int
     state: Literal["open", "waiting", "paused"]
     until: int = 0
-    cause: str = ""
+    reason: PauseReason = PauseReason.NONE
+    detail: PauseDetail = NO_DETAIL
     status: int = 0
 
 

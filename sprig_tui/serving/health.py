@@ -41,7 +41,13 @@ class JournalHealth:
         except TimeoutError:
             return False, {"journal": f"the journal could not be read within {LANES_S:g} s", "hint": "", "lanes": {}}
         told = {
-            name: {"state": lane.state, "cause": lane.cause, "until": lane.until, "last_status": lane.last_status}
+            name: {
+                "state": lane.state,
+                "cause": lane.cause,
+                "reason": lane.reason or None,
+                "until": lane.until,
+                "last_status": lane.last_status,
+            }
             for name, lane in lanes.items()
             if name
         }

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.delivery import causes
+from sprig_tui.delivery import pauses
 from sprig_tui.delivery.retry import Decision, History, Policy
+from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
 from sprig_tui.segment.client import Answer
 from sprig_tui.segment.outcome import classify
@@ -88,7 +89,8 @@ def test_a_wrong_endpoint_pauses_and_fails_nothing(status: int, events: int) -> 
     assert [state for _, state, counts in outcomes(decision) if not counts] == [State.QUEUED]
     assert decision.lane is not None
     assert decision.lane.state == "paused"
-    assert decision.lane.cause == f"check the endpoint https://api.segment.io: it answers {status}"
+    detail = PauseDetail(endpoint="https://api.segment.io", status=status)
+    assert (decision.lane.reason, decision.lane.detail) == (PauseReason.WRONG_ENDPOINT, detail)
     assert decision.halt
 
 
@@ -100,7 +102,8 @@ def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
         epoch=7,
         state="paused",
         until=NOW + 60_000,
-        cause=f"write key Zq8T…E1Rk refused ({status})",
+        reason=PauseReason.KEY_REFUSED,
+        detail=PauseDetail(key="Zq8T…E1Rk", status=status),
         status=status,
     )
     assert KEY not in repr(decision)
@@ -110,20 +113,33 @@ def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
 def test_a_passing_failure_goes_back_and_the_lane_waits(status: int) -> None:
     decision = decide(answer(status), attempts=(0, 3))
     assert outcomes(decision) == [((1, 2), State.QUEUED, True)]
-    assert decision.lane == LaneChange(epoch=7, state="waiting", until=NOW + 250, cause=str(status), status=status)
+    assert decision.lane == LaneChange(
+        epoch=7,
+        state="waiting",
+        until=NOW + 250,
+        reason=PauseReason.HTTP_ERROR,
+        detail=PauseDetail(status=status),
+        status=status,
+    )
     assert decision.halt
 
 
 def test_no_answer_is_named() -> None:
     decision = decide(answer(0, "connection refused"))
     assert decision.lane is not None
-    assert decision.lane.cause == "connection refused"
+    assert decision.lane.reason is PauseReason.NETWORK_ERROR
+    assert decision.lane.detail.error == "connection refused"
 
 
 def test_retry_after_outweighs_backoff() -> None:
     decision = decide(answer(429, retry_after_s=40), lane=PROBING)
     assert decision.lane == LaneChange(
-        epoch=9, state="waiting", until=NOW + 40_000, cause="429, Segment asked for 40 s", status=429
+        epoch=9,
+        state="waiting",
+        until=NOW + 40_000,
+        reason=PauseReason.RETRY_AFTER,
+        detail=PauseDetail(status=429, asked_ms=40_000),
+        status=429,
     )
 
 
@@ -198,29 +214,34 @@ def test_every_delivery_of_a_request_gets_exactly_one_outcome(history: list[tupl
         assert sorted(told) == list(range(1, len(history) + 1))
 
 
-def lane(cause: str, state: str = "paused") -> Lane:
-    return Lane(environment="production", state=state, cause=cause)  # type: ignore[arg-type] # parametrised
+def lane(pause: pauses.Pause, state: str = "paused") -> Lane:
+    reason, detail = pause
+    return Lane(environment="production", state=state, reason=reason, detail=detail)  # type: ignore[arg-type] # parametrised
 
 
 def test_a_pause_over_a_key_ends_with_that_key() -> None:
     environment = Environment(name="production", write_key=WriteKey(KEY))
     other = Environment(name="production", write_key=WriteKey("n" * 32))
-    paused = lane(causes.key_refused(environment, 401))
-    assert not causes.no_longer_holds(paused, environment)
-    assert causes.no_longer_holds(paused, other)
-    assert causes.is_ours(paused)
+    paused = lane(pauses.key_refused(environment, 401))
+    assert not pauses.pause_is_outdated(paused, environment)
+    assert pauses.pause_is_outdated(paused, other)
+    assert pauses.is_engine_pause(paused)
 
 
 def test_a_pause_over_an_endpoint_ends_with_that_endpoint() -> None:
     here = Environment(name="production", endpoint="https://proxy.example/segment")
-    paused = lane(causes.endpoint_fault(here, 404, "http 404"))
-    assert not causes.no_longer_holds(paused, here)
-    assert causes.no_longer_holds(paused, Environment(name="production", endpoint="https://proxy.example"))
-    assert causes.no_longer_holds(paused, Environment(name="production"))
+    paused = lane(pauses.wrong_endpoint(here, 404, "http 404"))
+    assert not pauses.pause_is_outdated(paused, here)
+    assert pauses.pause_is_outdated(paused, Environment(name="production", endpoint="https://proxy.example"))
+    assert pauses.pause_is_outdated(paused, Environment(name="production"))
 
 
 def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
     environment = Environment(name="production", write_key=WriteKey(KEY))
-    for known in (lane("paused by hand"), lane("503", "waiting"), lane("", "open")):
-        assert not causes.no_longer_holds(known, environment)
-        assert not causes.is_ours(known)
+    for known in (
+        lane((PauseReason.MANUAL, NO_DETAIL)),
+        lane((PauseReason.HTTP_ERROR, PauseDetail(status=503)), "waiting"),
+        lane((PauseReason.NONE, NO_DETAIL), "open"),
+    ):
+        assert not pauses.pause_is_outdated(known, environment)
+        assert not pauses.is_engine_pause(known)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
+
+UNAVAILABLE = PauseReason.HTTP_ERROR, PauseDetail(status=503)
+REFUSED = PauseReason.KEY_REFUSED, PauseDetail(key="Zq8T…e1Rk", status=401)
 
 
 @pytest.fixture
 def fail(journal, attempt):
     """Settle a claim as failed for now, and let its lane wait (or what `change` says)."""
 
-    async def run(taken, clock, *, seconds: float = 10.0, until=None, state="waiting", cause="503"):
+    async def run(taken, clock, *, seconds: float = 10.0, until=None, state="waiting", why=UNAVAILABLE):
         until = clock.now() + int(seconds * 1000) if until is None else until
         await journal.settle(
             taken,
             [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))],
-            LaneChange(epoch=taken.lane.epoch, state=state, until=until, cause=cause),
+            LaneChange(epoch=taken.lane.epoch, state=state, until=until, reason=why[0], detail=why[1]),
         )
 
     return run
@@ -37,7 +41,7 @@ async def test_while_it_waits_nothing_is_claimed_elsewhere_it_goes_on(journal, e
     await journal.add([entry(), entry(), entry("development")])
     await fail(await claim(events=1), clock)
     held = await claim()
-    assert (held.ids, held.retry_at, held.lane.cause) == ((), clock.now() + 10_000, "503")
+    assert (held.ids, held.retry_at, held.lane.reason) == ((), clock.now() + 10_000, "http_error")
     assert (await claim("development")).ids
 
 
@@ -130,24 +134,24 @@ async def test_no_probe_while_nothing_is_due(journal, entry, claim, fail, clock,
 
 async def test_a_pause_holds_until_somebody_resumes(journal, entry, claim, fail, clock):
     await journal.add([entry()])
-    await fail(await claim(), clock, until=0, state="paused", cause="key refused (401)")
+    await fail(await claim(), clock, until=0, state="paused", why=REFUSED)
     clock.advance(86_400)
     held = await claim()
-    assert (held.ids, held.retry_at, held.lane.cause) == ((), 0, "key refused (401)")
+    assert (held.ids, held.retry_at, (held.lane.reason, held.lane.detail)) == ((), 0, REFUSED)
     assert (await journal.set_lane("production", "open")).state == "open"
     assert (await claim()).ids
 
 
 async def test_a_pause_with_an_end_is_probed_with_one_delivery(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(5)])
-    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, cause="key refused (401)")
+    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, why=REFUSED)
     held = await claim()
     assert (held.ids, held.retry_at, held.lane.pauses) == ((), clock.now() + 60_000, 1)
     clock.advance(60)
     probe = await claim()
     assert (len(probe.ids), probe.probe, probe.lane.state) == (1, True, "probing")
     assert (await claim()).ids == (), "one probe and no other"
-    await fail(probe, clock, state="paused", until=clock.now() + 300_000, cause="key refused (401)")
+    await fail(probe, clock, state="paused", until=clock.now() + 300_000, why=REFUSED)
     assert (await lane_of(journal)).pauses == 2
     clock.advance(299)
     assert (await claim()).ids == ()
@@ -169,11 +173,11 @@ async def test_a_probe_of_a_paused_lane_that_opens_it_ends_the_pause(journal, en
 
 async def test_a_probe_of_a_paused_lane_without_a_verdict_leaves_it_paused(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(5)])
-    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, cause="key refused (401)")
+    await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, why=REFUSED)
     clock.advance(60)
     await journal.release(await claim())
     lane = await lane_of(journal)
-    assert (lane.state, lane.pauses, lane.cause) == ("paused", 1, "key refused (401)")
+    assert (lane.state, lane.pauses, (lane.reason, lane.detail)) == ("paused", 1, REFUSED)
     assert len((await claim()).ids) == 1, "the next probe may start at once"
 
 

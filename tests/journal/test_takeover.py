@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
 
 
@@ -73,7 +74,13 @@ async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, hel
     await journal.settle(
         first,
         [Settlement(ids=first.ids, state=State.QUEUED, attempt=attempt(503))],
-        LaneChange(epoch=first.lane.epoch, state="waiting", until=clock.now() + 1000, cause="503"),
+        LaneChange(
+            epoch=first.lane.epoch,
+            state="waiting",
+            until=clock.now() + 1000,
+            reason=PauseReason.HTTP_ERROR,
+            detail=PauseDetail(status=503),
+        ),
     )
     clock.advance(2)
     await journal.report(worker("a"))

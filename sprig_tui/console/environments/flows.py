@@ -141,7 +141,7 @@ class EnvironmentFlows:
         journal = self._core.journal
         if journal is None:
             raise SprigTuiError(f"the journal is not open: {self._core.trouble or 'in a moment'}")
-        await journal.set_lane(name, "paused" if paused else "open", "by hand" if paused else "")
+        await journal.set_lane(name, "paused" if paused else "open")
         if self._core.engine is not None:
             self._core.engine.wake(name)
         tell(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")

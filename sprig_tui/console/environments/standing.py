@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from sprig_tui.console.environments.spans import ago, left, moment
+from sprig_tui.journal.pause_reason import PauseReason
 from sprig_tui.journal.records import Lane
 
 Level = Literal["", "muted", "good", "warning", "bad"]
@@ -79,25 +80,24 @@ def _last(lane: Lane, now: int, *, busy: bool) -> str:
 
 def _paused(lane: Lane, now: int, last: str) -> Standing:
     again = f" now, or it is tried in {left(lane.until, now)}" if lane.until > now else ""
-    if lane.cause.startswith("write key "):
+    if lane.reason is PauseReason.KEY_REFUSED:
         return Standing(
             "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}", "bad", last
         )
-    if lane.cause.startswith("check the endpoint "):
+    if lane.reason is PauseReason.WRONG_ENDPOINT:
         return Standing("‖", f"paused, {lane.cause}; e changes it, p tries again{again}", "bad", last)
-    cause = f" ({lane.cause})" if lane.cause and lane.cause != "by hand" else " by hand"
-    return Standing("‖", f"paused{cause}; p resumes", "warning", last)
+    cause = lane.detail.text if lane.reason is PauseReason.MANUAL else lane.cause
+    return Standing("‖", f"paused ({cause}); p resumes" if cause else "paused by hand; p resumes", "warning", last)
 
 
 def _waiting(lane: Lane, now: int, last: str) -> Standing:
     if lane.state == "probing":
         return Standing("◌", f"trying one batch: {lane.cause}" if lane.cause else "trying one batch", "warning", last)
     wait = left(lane.until, now)
-    if "Segment asked" in lane.cause:
-        status = lane.cause.split(",", 1)[0]
-        return Standing("◷", f"waiting {wait} (Segment asked, {status})", "warning", last)
+    if lane.reason is PauseReason.RETRY_AFTER:
+        return Standing("◷", f"waiting {wait} (Segment asked, {lane.detail.status})", "warning", last)
     since = f" since {moment(lane.since, now)}" if lane.since else ""
-    if lane.cause[:1].isdigit():
+    if lane.reason is PauseReason.HTTP_ERROR:
         return Standing("◷", f"failing{since}: {lane.cause}; next try in {wait}", "warning", last)
     return Standing("◷", f"unreachable{since}: {lane.cause}; next try in {wait}", "bad", last)
 

@@ -69,7 +69,7 @@ def progress(delivery: Delivery, lane: Lane | None, environment: Environment, no
     if delivery.state is State.WITHHELD:
         return f"Withheld: {delivery.reason}. {delivery.detail}", True
     if lane is not None and lane.state == "paused":
-        return f"Queued, but sending to {environment.name} is paused: {lane.cause or 'by hand'}. p resumes.", True
+        return f"Queued, but sending to {environment.name} is paused: {lane.cause}. p resumes.", True
     if lane is not None and lane.state == "waiting" and lane.until > now:
         return f"Queued; the next try is in {left(lane.until, now)} ({lane.cause}).", False
     return "On its way ..." if delivery.leased else "Queued ...", False

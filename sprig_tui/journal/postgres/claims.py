@@ -8,6 +8,7 @@ from collections.abc import Collection
 import asyncpg
 
 from sprig_tui.journal.claiming import OFTEN, PATIENCE_MS, PROBE_EVENTS, Wanted, slot_ahead_ms
+from sprig_tui.journal.lane_causes import stored_reason
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Claim, Lane
 
@@ -60,11 +61,14 @@ async def take(connection: asyncpg.Connection, wanted: Wanted, environment: int,
 
 def lane_of(environment: str, row: asyncpg.Record) -> Lane:
     """A row of `lanes` as a record."""
+    told = (row[column] for column in ("state", "cause", "epoch", "reason", "detail", "reason_epoch"))
+    reason, detail = stored_reason(*told)
     return Lane(
         environment=environment,
         state=row["state"],
         until=row["until"],
-        cause=row["cause"],
+        reason=reason,
+        detail=detail,
         failures=row["failures"],
         since=row["since"],
         epoch=row["epoch"],

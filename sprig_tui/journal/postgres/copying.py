@@ -62,7 +62,7 @@ _ATTEMPT = (
 )
 _LANE = (
     *("environment", "state", "until", "cause", "failures", "since", "epoch", "last_status", "last_at"),
-    *("next_slot", "pauses"),
+    *("next_slot", "pauses", "reason", "detail", "reason_epoch"),
 )
 _REPLAY = (
     *("id", "filter", "query", "as_new", "state", "created_at", "cursor", "last_id", "total", "queued"),

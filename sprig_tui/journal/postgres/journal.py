@@ -17,7 +17,9 @@ from sprig_tui.errors import JournalLockedError
 from sprig_tui.journal.address import shown
 from sprig_tui.journal.claiming import Wanted, nothing
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, NOWHERE_ELSE
+from sprig_tui.journal.lane_causes import cause_of, detail_text
 from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError
+from sprig_tui.journal.pause_reason import manual
 from sprig_tui.journal.postgres import (
     adding,
     claims,
@@ -303,8 +305,15 @@ class PostgresJournal:
 
         async def work(connection: asyncpg.Connection) -> Lane:
             number = await self._number(connection, environment, endpoint)
+            reason, detail = manual(state, storable(cause))
             row = await connection.fetchrow(
-                "SELECT * FROM set_lane($1, $2, $3, $4)", number, state, cause, self.clock.now()
+                "SELECT * FROM set_lane($1, $2, $3, $4, $5, $6)",
+                number,
+                state,
+                cause_of(reason, detail),
+                self.clock.now(),
+                reason.value,
+                detail_text(detail),
             )
             return claims.lane_of(environment, row)
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from sprig_tui.errors import JournalError, JournalVersionError
 from sprig_tui.journal.address import session_attributes, shown
+from sprig_tui.journal.lane_causes import detail_text, reason_of
 from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 5
+VERSION = 6
 LEAST_SERVER = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
@@ -28,6 +29,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
     2: ("endpoints.sql",),
     3: ("pauses.sql",),
     4: (),  # what a worker held that is gone is taken over: functions alone
+    5: ("reasons.sql",),
 }
 """Scripts with tables, by the version they start from; each leads to the next."""
 _FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")
@@ -59,6 +61,7 @@ WHERE table_schema = $1 AND table_name = 'deliveries' AND privilege_type = 'INSE
   AND grantee NOT IN ('PUBLIC', current_user)
 """
 _FIRST_WITH_IDENTITY = 2
+_FIRST_WITH_REASONS = 6
 
 
 class Migrated(Struct, frozen=True):
@@ -114,9 +117,25 @@ async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
         for name in _FUNCTIONS:
             await connection.execute(_script(name))
         await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
+    if before < _FIRST_WITH_REASONS <= VERSION:
+        await _translate_causes(connection)
     if before < _FIRST_WITH_IDENTITY:
         await connection.execute(
             "INSERT INTO identity SELECT replace(gen_random_uuid()::text, '-', ''), $1", before or VERSION
+        )
+
+
+async def _translate_causes(connection: asyncpg.Connection) -> None:
+    """Give each lane the reason that its sentence stands for."""
+    for environment, state, cause in await connection.fetch(
+        "SELECT environment, state, cause FROM lanes WHERE state <> 'open'"
+    ):
+        reason, detail = reason_of(cause, state)
+        await connection.execute(
+            "UPDATE lanes SET reason = $2, detail = $3, reason_epoch = epoch WHERE environment = $1",
+            environment,
+            reason.value,
+            detail_text(detail),
         )
 
 

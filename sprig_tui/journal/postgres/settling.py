@@ -8,12 +8,13 @@ import asyncpg
 import msgspec
 
 from sprig_tui.journal.columns import NUMBERS
+from sprig_tui.journal.lane_causes import cause_of, detail_text
 from sprig_tui.journal.postgres.texts import storable
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement
 
 _CALL = (
     "SELECT settle_deliveries($1::bigint, $2::integer, $3::bigint, $4::jsonb, $5::jsonb, $6::bigint, $7::text,"
-    " $8::bigint, $9::text)"
+    " $8::bigint, $9::text, $10::text, $11::text)"
 )
 _LARGEST = (1 << 31) - 1
 
@@ -60,7 +61,9 @@ async def settle(
         change.epoch if change else None,
         change.state if change else None,
         change.until if change else 0,
-        storable(change.cause) if change else "",
+        storable(cause_of(change.reason, change.detail)) if change else "",
+        change.reason.value if change else "",
+        storable(detail_text(change.detail)) if change else "",
     )
     return done
 

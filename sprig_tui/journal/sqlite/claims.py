@@ -87,7 +87,7 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int, skip: Abstrac
     if probe:
         rows = rows[: max(1, probe_events(state) >> max(0, rows[0][2] - OFTEN + 1))]
         until = now + _probing_ms(wanted.lease_ms)
-        state = change_lane(connection, environment, "probing", until=until, cause=state.cause, now=now)
+        state = change_lane(connection, environment, "probing", until=until, why=(state.reason, state.detail), now=now)
     ids, sizes, retries_used, first_attempts, attempts = zip(*rows, strict=True)
     (lease,) = _leases(connection, environment, wanted, [ids], now, probe=probe)
     on_these(connection, "UPDATE deliveries SET lease = ? WHERE {among}", (lease,), ids)
@@ -322,7 +322,13 @@ def release(connection: sqlite3.Connection, claim: Claim) -> None:
         state = read_lane(connection, environment)
         if state.state == "probing" and state.epoch == claim.lane.epoch:
             change_lane(
-                connection, environment, resting_state(state), until=WHEN_DUE, cause=state.cause, now=0, failed=False
+                connection,
+                environment,
+                resting_state(state),
+                until=WHEN_DUE,
+                why=(state.reason, state.detail),
+                now=0,
+                failed=False,
             )
 
 

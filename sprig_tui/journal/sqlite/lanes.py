@@ -7,6 +7,8 @@ from collections import Counter
 
 from sprig_tui.journal.columns import LANE, lane
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
+from sprig_tui.journal.lane_causes import cause_of, detail_text
+from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason, manual
 from sprig_tui.journal.records import Lane, LaneState
 from sprig_tui.journal.sqlite.rows import count, environment_number
 
@@ -35,7 +37,8 @@ def held_until(state: Lane, now: int) -> int | None:
 
 def set_lane(connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, now: int) -> Lane:
     """Pause or open a lane by hand."""
-    return change_lane(connection, environment_number(connection, name, endpoint), state, cause=cause, now=now)
+    why = manual(state, cause)
+    return change_lane(connection, environment_number(connection, name, endpoint), state, why=why, now=now)
 
 
 def change_lane(
@@ -45,18 +48,21 @@ def change_lane(
     *,
     now: int,
     until: int = 0,
-    cause: str = "",
+    why: tuple[PauseReason, PauseDetail] = (PauseReason.NONE, NO_DETAIL),
     failed: bool = True,
 ) -> Lane:
     """Set the state and raise the epoch; a wait or a pause counts as one more in a row unless told otherwise."""
     before = read_lane(connection, environment)
+    reason, detail = (PauseReason.NONE, NO_DETAIL) if state == "open" else why
     connection.execute(
-        "UPDATE lanes SET state = ?, until = ?, cause = ?, failures = ?, pauses = ?, since = ?, epoch = epoch + 1"
-        " WHERE environment = ?",
+        "UPDATE lanes SET state = ?, until = ?, cause = ?, reason = ?, detail = ?, reason_epoch = epoch + 1,"
+        " failures = ?, pauses = ?, since = ?, epoch = epoch + 1 WHERE environment = ?",
         (
             state,
             until,
-            "" if state == "open" else cause,
+            cause_of(reason, detail),
+            reason.value,
+            detail_text(detail),
             0 if state == "open" else before.failures + (state == "waiting" and failed),
             0 if state == "open" else before.pauses + (state == "paused" and until > 0 and failed),
             0 if state == "open" else before.since or now,

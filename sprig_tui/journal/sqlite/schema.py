@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 
 from sprig_tui.errors import JournalCorruptError, JournalVersionError
+from sprig_tui.journal.lane_causes import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 5
+VERSION = 6
+_FIRST_WITH_REASONS = 6
 
 _WORKERS = """
 CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
@@ -91,7 +93,8 @@ CREATE TABLE lanes(environment INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 
   cause TEXT NOT NULL DEFAULT '', failures INTEGER NOT NULL DEFAULT 0,
   since INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0, last_status INTEGER NOT NULL DEFAULT 0,
   last_at INTEGER NOT NULL DEFAULT 0,
-  next_slot REAL NOT NULL DEFAULT 0, pauses INTEGER NOT NULL DEFAULT 0);
+  next_slot REAL NOT NULL DEFAULT 0, pauses INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', reason_epoch INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE changes(seq INTEGER PRIMARY KEY, ids TEXT NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL, query BLOB NOT NULL,
   as_new INTEGER NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, cursor INTEGER NOT NULL,
@@ -122,11 +125,19 @@ UPDATE lanes SET until = 1, pauses = 1
 """
 """Lanes that were paused over a key or an endpoint are probed from now on; those paused by hand are not."""
 
+_REASONS = """
+ALTER TABLE lanes ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+ALTER TABLE lanes ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+ALTER TABLE lanes ADD COLUMN reason_epoch INTEGER NOT NULL DEFAULT 0;
+"""
+"""Reasons of lanes as values; see `lane_causes` for what an older program that goes on beside ours makes of them."""
+
 _MIGRATIONS: dict[int, str] = {
     1: _WORKERS,
     2: _IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
     3: _ENDPOINTS,
     4: _PAUSES,
+    5: _REASONS,
 }
 """Script by the version it starts from; each leaves the file at the next version."""
 
@@ -198,6 +209,19 @@ def _upgrade(connection: sqlite3.Connection, path: str) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in range(version, VERSION):
         _run(connection, _MIGRATIONS[step])
+    if version < _FIRST_WITH_REASONS:
+        _translate_causes(connection)
+
+
+def _translate_causes(connection: sqlite3.Connection) -> None:
+    """Give each lane the reason that its sentence stands for."""
+    lanes = connection.execute("SELECT environment, state, cause FROM lanes WHERE state <> 'open'").fetchall()
+    for environment, state, cause in lanes:
+        reason, detail = reason_of(cause, state)
+        connection.execute(
+            "UPDATE lanes SET reason = ?, detail = ?, reason_epoch = epoch WHERE environment = ?",
+            (reason.value, detail_text(detail), environment),
+        )
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:

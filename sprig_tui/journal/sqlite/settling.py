@@ -56,7 +56,8 @@ def settle(
             (last.status, int(last.started_at + last.latency_ms), environment),
         )
     if change is not None and read_lane(connection, environment).epoch == change.epoch:
-        change_lane(connection, environment, change.state, until=change.until, cause=change.cause, now=now)
+        why = change.reason, change.detail
+        change_lane(connection, environment, change.state, until=change.until, why=why, now=now)
     return done
 
 

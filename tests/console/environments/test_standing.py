@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.console.environments.standing import Facts, standing_of
+from sprig_tui.journal.lane_causes import reason_of
 from sprig_tui.journal.records import Lane
 
 NOW = 1_790_000_000_000
@@ -15,12 +16,19 @@ def facts(lane: Lane | None = None, **fields) -> Facts:
     return Facts(lane=lane or Lane(environment="production"), **given)
 
 
+def paused(cause: str, state: str = "paused", **fields) -> Lane:
+    reason, detail = reason_of(cause, state)
+    return Lane(environment="p", state=state, reason=reason, detail=detail, **fields)
+
+
 def waiting(cause: str, **fields) -> Lane:
+    reason, detail = reason_of(cause, "waiting")
     return Lane(
         environment="production",
         state="waiting",
         until=NOW + 40_000,
-        cause=cause,
+        reason=reason,
+        detail=detail,
         failures=3,
         since=NOW - 600_000,
         **fields,
@@ -52,23 +60,23 @@ def waiting(cause: str, **fields) -> Lane:
             "bad",
         ),
         (
-            facts(Lane(environment="p", state="probing", until=NOW + 9_000, cause="503")),
+            facts(paused("503", "probing", until=NOW + 9_000)),
             "trying one batch: 503",
             "warning",
         ),
         (
-            facts(Lane(environment="p", state="paused", cause="write key Zq8T…e1Rk refused (401)")),
+            facts(paused("write key Zq8T…e1Rk refused (401)")),
             "paused, Segment refuses the key: write key Zq8T…e1Rk refused (401); a replaces it, p tries again",
             "bad",
         ),
         (
-            facts(Lane(environment="p", state="paused", cause="check the endpoint https://x: it answers 404")),
+            facts(paused("check the endpoint https://x: it answers 404")),
             "paused, check the endpoint https://x: it answers 404; e changes it, p tries again",
             "bad",
         ),
-        (facts(Lane(environment="p", state="paused", cause="by hand")), "paused by hand; p resumes", "warning"),
+        (facts(paused("by hand")), "paused by hand; p resumes", "warning"),
         (
-            facts(Lane(environment="p", state="paused", cause="maintenance")),
+            facts(paused("maintenance")),
             "paused (maintenance); p resumes",
             "warning",
         ),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, connecting, upkeep
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, Settlement, State
@@ -45,7 +46,13 @@ async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, at
         await one.settle(
             taken,
             [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429))],
-            LaneChange(epoch=taken.lane.epoch, state="waiting", until=one.clock.now() + 60_000, cause="429"),
+            LaneChange(
+                epoch=taken.lane.epoch,
+                state="waiting",
+                until=one.clock.now() + 60_000,
+                reason=PauseReason.HTTP_ERROR,
+                detail=PauseDetail(status=429),
+            ),
         )
         notice = await heard.get()
         assert (notice.environment, notice.lane_shut) == ("production", True)

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, copying
 from sprig_tui.journal.postgres.copying import copy_journal
 from sprig_tui.journal.query import Query
@@ -30,7 +31,13 @@ async def path(tmp_path, entry, attempt, clock):
                 Settlement(ids=(first,), state=State.FAILED, attempt=attempt(400, excerpt="bad\0"), error="bad"),
                 Settlement(ids=(second,), state=State.QUEUED, attempt=attempt(503), error="503"),
             ],
-            LaneChange(epoch=taken.lane.epoch, state="waiting", until=clock.now() + 5000, cause="503"),
+            LaneChange(
+                epoch=taken.lane.epoch,
+                state="waiting",
+                until=clock.now() + 5000,
+                reason=PauseReason.HTTP_ERROR,
+                detail=PauseDetail(status=503),
+            ),
         )
         await journal.requeue([added[5].id], as_new=True)
         await journal.start_replay(Query(text="status:failed"))

@@ -11,6 +11,7 @@ import pytest
 from cutting_proxy import CuttingProxy
 
 from sprig_tui.errors import JournalUnreachableError
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Entry, LaneChange, Settlement, State
@@ -60,7 +61,13 @@ async def test_a_probe_nobody_knows_of_does_not_hold_the_lane_up(journal, proxy,
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))
-    await journal.settle(taken, [back], LaneChange(epoch=taken.lane.epoch, state="waiting", cause="http 503"))
+    await journal.settle(
+        taken,
+        [back],
+        LaneChange(
+            epoch=taken.lane.epoch, state="waiting", reason=PauseReason.HTTP_ERROR, detail=PauseDetail(status=503)
+        ),
+    )
     proxy.cut_at_answer()
     with pytest.raises(JournalUnreachableError):
         await claim()

@@ -34,10 +34,10 @@ async def test_many_at_once_make_it_once(postgres_url):
 
 async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_journal_url, entry):
     connection = await asyncpg.connect(postgres_journal_url)
-    await connection.execute("UPDATE sprig_tui.versions SET version = 7, works_for = 1")
+    await connection.execute("UPDATE sprig_tui.versions SET version = 8, works_for = 1")
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
-    await connection.execute("UPDATE sprig_tui.versions SET works_for = 6")
+    await connection.execute("UPDATE sprig_tui.versions SET works_for = 7")
     with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):
         await PostgresJournal(postgres_journal_url).open()
     with pytest.raises(JournalVersionError, match="upgraded by a newer sprig-tui"):

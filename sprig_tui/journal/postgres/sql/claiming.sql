@@ -10,8 +10,14 @@ CREATE OR REPLACE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE 
 -- The longest time between two probes of a lane that is paused over a key or an endpoint.
 CREATE OR REPLACE FUNCTION longest_pause() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 3600000::bigint';
 
+-- The reason of a lane; empty where an older program has changed the lane since, and told `cause` alone.
+CREATE OR REPLACE FUNCTION reason_of(_lane lanes) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN CASE WHEN _lane.reason_epoch = _lane.epoch THEN _lane.reason ELSE '' END;
+END $$;
+
 CREATE OR REPLACE FUNCTION change_lane(
-  _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean
+  _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean, _reason text, _detail text
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   after lanes;
@@ -20,6 +26,9 @@ BEGIN
       state = _state,
       until = _until,
       cause = CASE WHEN _state = 'open' THEN '' ELSE _cause END,
+      reason = CASE WHEN _state = 'open' THEN '' ELSE _reason END,
+      detail = CASE WHEN _state = 'open' THEN '' ELSE _detail END,
+      reason_epoch = epoch + 1,
       failures = CASE WHEN _state = 'open' THEN 0
                       WHEN _state = 'waiting' AND _failed THEN failures + 1 ELSE failures END,
       pauses = CASE WHEN _state = 'open' THEN 0
@@ -177,7 +186,8 @@ BEGIN
   UPDATE deliveries d SET lease = claim_deliveries.lease WHERE d.id = ANY (claim_deliveries.ids);
   IF probe THEN
     -- no hold may look longer than the longest wait
-    PERFORM change_lane(_environment, 'probing', _now, _now + least(_lease_ms, longest_wait()), lane.cause, false);
+    PERFORM change_lane(_environment, 'probing', _now, _now + least(_lease_ms, longest_wait()), lane.cause, false,
+      reason_of(lane), lane.detail);
   END IF;
   IF _rate > 0 THEN
     -- a slot further ahead is the work of a clock that jumped
@@ -248,7 +258,7 @@ BEGIN
     IF was.state = 'probing' AND was.epoch = _epoch THEN
       -- 1 is a time gone by; 0 would keep a paused lane until somebody acts
       PERFORM change_lane(_environment, CASE WHEN was.pauses > 0 THEN 'paused' ELSE 'waiting' END, 0, 1, was.cause,
-        false);
+        false, reason_of(was), was.detail);
     END IF;
   END IF;
 END $$;
@@ -266,12 +276,25 @@ BEGIN
 END $$;
 
 -- Pause or open a lane by hand.
-CREATE OR REPLACE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
-LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION set_lane(
+  _environment integer, _state text, _cause text, _now bigint, _reason text, _detail text
+) RETURNS lanes LANGUAGE plpgsql AS $$
 DECLARE
   after lanes;
 BEGIN
-  PERFORM change_lane(_environment, _state, _now, 0, _cause, true);
+  PERFORM change_lane(_environment, _state, _now, 0, _cause, true, _reason, _detail);
   SELECT * INTO after FROM lanes WHERE environment = _environment;
   RETURN after;
 END $$;
+
+-- The same for programs up to schema version 5, which tell the cause in words alone.
+CREATE OR REPLACE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
+LANGUAGE sql AS $$
+  SELECT set_lane(_environment, _state, _cause, _now, '', '')
+$$;
+
+CREATE OR REPLACE FUNCTION change_lane(
+  _environment integer, _state text, _now bigint, _until bigint, _cause text, _failed boolean
+) RETURNS void LANGUAGE sql AS $$
+  SELECT change_lane(_environment, _state, _now, _until, _cause, _failed, '', '')
+$$;

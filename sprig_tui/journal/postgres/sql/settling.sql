@@ -4,7 +4,7 @@
 -- them), attempt a number into `_attempts` or null. Returns how many deliveries changed: those still held by the lease.
 CREATE OR REPLACE FUNCTION settle_deliveries(
   _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
-  _epoch bigint, _lane_state text, _until bigint, _cause text
+  _epoch bigint, _lane_state text, _until bigint, _cause text, _reason text, _detail text
 ) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   one jsonb;
@@ -86,8 +86,17 @@ BEGIN
   IF _lane_state IS NOT NULL THEN
     PERFORM 1 FROM lanes WHERE environment = _environment AND epoch = _epoch FOR UPDATE;
     IF FOUND THEN
-      PERFORM change_lane(_environment, _lane_state, _now, _until, _cause, true);
+      PERFORM change_lane(_environment, _lane_state, _now, _until, _cause, true, _reason, _detail);
     END IF;
   END IF;
   RETURN done;
 END $$;
+
+-- The same for programs up to schema version 5, which tell the cause in words alone.
+CREATE OR REPLACE FUNCTION settle_deliveries(
+  _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
+  _epoch bigint, _lane_state text, _until bigint, _cause text
+) RETURNS integer LANGUAGE sql AS $$
+  SELECT settle_deliveries(_lease, _environment, _now, _settlements, _attempts, _epoch, _lane_state, _until, _cause,
+    '', '')
+$$;

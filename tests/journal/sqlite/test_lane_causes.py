@@ -1,0 +1,76 @@
+"""Sentences that a file of schema 5 holds for reasons, and an older program that goes on beside ours."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.journal.records import LaneChange, Settlement, State
+from sprig_tui.journal.sqlite import SQLiteJournal, schema
+
+CAUSE = "write key Zq8T…e1Rk refused (401)"
+REFUSED = PauseReason.KEY_REFUSED, PauseDetail(key="Zq8T…e1Rk", status=401)
+
+
+@pytest.fixture
+async def path(tmp_path, entry):
+    path = str(tmp_path / "j.db")
+    async with SQLiteJournal(path) as journal:
+        await journal.add([entry()])
+    return path
+
+
+def run(path, *statements):
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement, {"cause": CAUSE})
+        connection.commit()
+
+
+async def lane_of(journal):
+    return (await journal.lanes())["production"]
+
+
+async def test_an_older_file_is_translated(path):
+    run(
+        path,
+        *(f"ALTER TABLE lanes DROP COLUMN {column}" for column in ("reason", "detail", "reason_epoch")),
+        "UPDATE lanes SET state = 'paused', until = 1, pauses = 1, epoch = 3, cause = :cause",
+        "PRAGMA user_version = 5",
+    )
+    async with SQLiteJournal(path) as journal:
+        lane = await lane_of(journal)
+        assert (lane.reason, lane.detail) == REFUSED
+        probe = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        assert (probe.probe, (probe.lane.reason, probe.lane.detail)) == (True, REFUSED)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
+        assert connection.execute("SELECT reason, cause FROM lanes").fetchone() == ("key_refused", CAUSE)
+
+
+async def test_an_older_program_that_goes_on_is_understood_and_understands(path, attempt):
+    """Such a one had the file open when it was upgraded; these are the statements of schema 5."""
+    async with SQLiteJournal(path) as journal:
+        taken = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))
+        change = LaneChange(
+            epoch=taken.lane.epoch,
+            state="waiting",
+            until=1,
+            reason=PauseReason.HTTP_ERROR,
+            detail=PauseDetail(status=503),
+        )
+        await journal.settle(taken, [back], change)
+        with contextlib.closing(sqlite3.connect(path)) as older:
+            assert older.execute("SELECT cause FROM lanes").fetchone() == ("503",)
+            older.execute("UPDATE lanes SET state = 'paused', until = 9, cause = ?, epoch = epoch + 1", (CAUSE,))
+            older.commit()
+            lane = await lane_of(journal)
+            assert (lane.reason, lane.detail) == REFUSED
+            older.execute("UPDATE lanes SET state = 'open', until = 0, cause = '', epoch = epoch + 1")
+            older.commit()
+        lane = await lane_of(journal)
+        assert (lane.reason, lane.cause) == (PauseReason.NONE, "")
