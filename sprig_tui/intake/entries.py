@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -38,8 +38,6 @@ _REMEMBERED = 1_024
 
 _MET = 100_000
 """Records without an identity that are remembered in one input, some 10 MB; equal ones after that count as one."""
-
-_REASON = attrgetter("reason")
 
 _text = msgspec.json.Decoder(str).decode
 
@@ -78,7 +76,10 @@ class Intake:
         self.mapper = Mapper(rules)
         self.nobodies = 0
         """Entries to be sent, so far, whose User ID stands for nobody, such as `null`."""
+        self._queued = 0
+        """Entries to be sent, so far."""
         self._reasons: Counter[str] = Counter()
+        """Entries withheld, so far."""
         self._environments = environments
         self._elsewhere = elsewhere_of(environments)
         self._surveys = rules.surveys
@@ -92,14 +93,21 @@ class Intake:
     def entry(self, record: Record, *, edited: bool = False) -> Entry:
         """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
         entry = self._unsendable(record) if isinstance(record, Unsendable) else self._response(record, edited)
-        self._reasons[entry.reason] += 1
-        self.nobodies += not entry.reason and stands_for_nobody(entry.user_id)
+        if reason := entry.reason:
+            self._reasons[reason] += 1
+        else:
+            self._queued += 1
+            if stands_for_nobody(entry.user_id):
+                self.nobodies += 1
         return entry
 
     @property
     def stats(self) -> Counter[tuple[State, str]]:
         """Entries made so far by (state, reason), before the journal finds repeats among them."""
-        return Counter({(State.WITHHELD if reason else State.QUEUED, reason): n for reason, n in self._reasons.items()})
+        made = Counter({(State.WITHHELD, reason): number for reason, number in self._reasons.items()})
+        if self._queued:
+            made[State.QUEUED, ""] = self._queued
+        return made
 
     def entries(self, records: Iterable[Record]) -> Iterator[Entry]:
         """One entry per record, in order, as they are asked for; large files are read in a process of their own.
@@ -139,8 +147,11 @@ class Intake:
     def count(self, entries: Iterable[Entry]) -> None:
         """Take entries that were made elsewhere into `stats` and `nobodies`."""
         entries = list(entries)
-        self._reasons.update(map(_REASON, entries))
-        self.nobodies += sum(not entry.reason and stands_for_nobody(entry.user_id) for entry in entries)
+        sendable = [entry.user_id for entry in entries if not entry.reason]
+        if len(sendable) < len(entries):
+            self._reasons.update([entry.reason for entry in entries if entry.reason])
+        self._queued += len(sendable)
+        self.nobodies += sum(map(stands_for_nobody, sendable))
 
     # -- where it goes --------------------------------------------------------------------------------------------
 
@@ -231,10 +242,10 @@ class Intake:
             user_id,
             question_type,
             question_id,
-            preview(response.response),
+            preview(mapping.answer),
             mapping.answered_ms,
             mapping.updated_ms,
-            _fit(record.origin.name),
+            _fit_name(record.origin.name),
             record.origin.line,
             edited,
             record.raw,
@@ -273,7 +284,7 @@ class Intake:
         return entry if number == 1 else renamed(entry, repeated_message_id(entry.message_id, number))
 
 
-def preview(answer: Raw) -> str:
+def preview(answer: Raw | bytes) -> str:
     """An answer for people: a text as it is, other JSON as it is written; at most 120 characters."""
     json = bytes(answer)
     if json[:1] != b'"':
@@ -293,3 +304,7 @@ def _fit(text: str) -> str:
     """A text as lists keep it: bounded, and valid Unicode whatever the record held."""
     text = text[:_LIST_TEXT]
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+_fit_name = lru_cache(maxsize=16)(_fit)
+"""For the names of inputs, each of which stands in many records."""

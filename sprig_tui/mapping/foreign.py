@@ -19,7 +19,6 @@ from sprig_tui.sprig.records import StudyResponse
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
 _LIST: Final = msgspec.json.Decoder(list[Raw])
-_SKIM: Final = msgspec.json.Decoder(Raw)
 _ROOM = 50
 """Levels of nesting kept free around foreign JSON, for the call itself and for who reads it again."""
 
@@ -28,8 +27,9 @@ NOT_JSON = "not_json"
 
 NUMBER_TOO_LARGE = "number_too_large"
 _TOO_LARGE = " is more than JSON readers hold (a double, up to 1.8e308)"
-EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}").search
-"""Finds what may be a number beyond a double; it may as well stand in a text."""
+_SMALL_EXPONENT = re.compile(rb"e[+0-9][0-9]{2}").search
+_CAPITAL_EXPONENT = re.compile(rb"E[+0-9][0-9]{2}").search
+"""Two searches for one letter each take a third of the time of one for both: the letter is looked for by memchr."""
 _DIGITS = re.compile(rb"[0-9]{309}").search
 MANY_BYTES = 309
 """From which a number beyond a double may have no exponent."""
@@ -105,9 +105,13 @@ def edited(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
     return raw
 
 
-def skim(raw: Raw | bytes) -> None:
-    """Raise ValueError or RecursionError unless this is one JSON value; its strings may yet be no UTF-8."""
-    _SKIM.decode(raw)
+skim: Final = msgspec.json.Decoder(Raw).decode
+"""Raises ValueError or RecursionError unless this is one JSON value; its strings may yet be no UTF-8."""
+
+
+def has_exponent(json: Raw | bytes) -> bool:
+    """Whether there may be a number in it that is beyond a double for its exponent; it may as well stand in a text."""
+    return _SMALL_EXPONENT(json) is not None or _CAPITAL_EXPONENT(json) is not None
 
 
 def huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
@@ -121,7 +125,7 @@ def huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
         if isinstance(value, int) and _DOUBLE_BITS < value.bit_length() <= _MAX_BITS
     ]
     for path, raw in (("properties.response", response.response), ("properties.attributes", response.attributes)):
-        if isinstance(raw, Raw) and (EXPONENT(raw) is not None or _DIGITS(raw) is not None):
+        if isinstance(raw, Raw) and (has_exponent(raw) or _DIGITS(raw) is not None):
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(bytes(raw), parse_float=_number, parse_int=_number)
                 faults += [Lint(NUMBER_TOO_LARGE, path + place, said + _TOO_LARGE) for place, said in _huge(value, "")]

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.foreign import EXPONENT, MANY_BYTES, Value, edited, fit_for_json, hashed, huge_numbers, skim
+from sprig_tui.mapping.foreign import MANY_BYTES, Value, edited, fit_for_json, has_exponent, hashed, huge_numbers, skim
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
 from sprig_tui.mapping.rows import PATHS, Properties, property_maker, property_rows
 from sprig_tui.mapping.rules import below, check_rules
@@ -24,6 +24,8 @@ from sprig_tui.sprig.records import StudyResponse
 
 _SHORT_BYTES = 4
 """No number beyond a double is so short."""
+_QUOTE = ord('"')
+"""Begins a text, in which there is no number."""
 _LONG_ID = 1 << 63
 """Ids up to it are no long numbers."""
 
@@ -99,13 +101,18 @@ class Mapper:
         attributes = response.attributes
         if isinstance(attributes, Raw):
             skim(attributes)
-            long = len(attributes) >= MANY_BYTES or EXPONENT(attributes) is not None
+            long = len(attributes) >= MANY_BYTES or has_exponent(attributes)
         else:
             long = False
+        survey_id = response.survey_id
         if (
             long
-            or (len(answer) > _SHORT_BYTES and (len(answer) >= MANY_BYTES or EXPONENT(answer) is not None))
-            or (isinstance(response.survey_id, int) and response.survey_id > _LONG_ID)
+            or (
+                len(answer) > _SHORT_BYTES
+                and answer[0] != _QUOTE
+                and (len(answer) >= MANY_BYTES or has_exponent(answer))
+            )
+            or (isinstance(survey_id, int) and survey_id > _LONG_ID)
         ):
             faults = (*faults, *huge_numbers(response))
         if not body.isascii():
@@ -137,6 +144,7 @@ class Mapper:
             ms or 0,
             updated_ms,
             faults,
+            answer,
         )
 
 

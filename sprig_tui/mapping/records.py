@@ -86,6 +86,8 @@ class Mapping(Struct, frozen=True):
     updated_ms: int = 0
     faults: tuple[Lint, ...] = ()
     """What was off with the response itself, beyond what lints of the call can see."""
+    answer: bytes = b""
+    """The JSON of the answer."""
 
     @property
     def fields(self) -> tuple[FieldTrace, ...]:

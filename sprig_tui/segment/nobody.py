@@ -28,6 +28,7 @@ _NOTHING = frozenset(
         *("\u115f", "\u1160", "\u3164", "\uffa0"),
     }
 )
+_LENGTHS = frozenset(map(len, _NOTHING))
 _LONGEST = 40
 _ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}").fullmatch
 """A long number as spreadsheets show it: the digits that told people apart are gone."""
@@ -41,10 +42,13 @@ def stands_for_nobody(user_id: str) -> bool:
 
     It is a person's word whether that is so: such an id is sent all the same, with a note.
     """
-    if len(user_id) > _LONGEST:
+    length = len(user_id)
+    if length > _LONGEST:
         return False
     if user_id[:1].isalnum():  # nearly all of them: little may be done
-        return user_id.lower() in _NOTHING or ("+" in user_id and _ROUNDED(user_id) is not None)
+        if length in _LENGTHS and user_id.lower() in _NOTHING:
+            return True
+        return "+" in user_id and _ROUNDED(user_id) is not None
     if _SOMETHING(user_id) is None:
         return True
     return user_id.lower() in _NOTHING or _TEMPLATE(user_id) is not None

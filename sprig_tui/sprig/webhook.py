@@ -69,6 +69,7 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     visitor, old_visitor, notes = visitor_ids(body.visitor_id)
     user = user_id_of(body.user_id)
     email = text_or_none(body.email)
+    answered_at = body.created_at or body.timestamp
     return StudyResponse(
         origin,
         raw,
@@ -84,9 +85,9 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
         question_id_of(body.question_id),
         user,
         "" if user or not body.external_user_id else f"externalUserId = {body.external_user_id}",
-        time_of(body.created_at or body.timestamp),
-        time_of(body.updated_at),
-        time_of(body.deleted_at),
+        answered_at if isinstance(answered_at, str) else time_of(answered_at),
+        None if body.updated_at is None else time_of(body.updated_at),
+        None if body.deleted_at is None else time_of(body.deleted_at),
         body.survey_uuid or body.survey_id,
         body.survey_name,
         None,  # when the survey was created: only the catalogue knows
