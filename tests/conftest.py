@@ -1,68 +1,41 @@
-"""What tests of several parts share: hypothesis without a deadline, the look-alikes of two APIs, and a PostgreSQL."""
+"""What tests of several parts share: hypothesis without a deadline, the fakes of two APIs, and a PostgreSQL."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
-from postgres_databases import create_database, drop_database, empty_journal, run_apart
-from postgres_server import PostgresServer
+from support import fake_sprig_api
+from support.fake_segment_api import FakeSegmentApi
+from support.fake_sprig_api import FakeSprigApi
+from support.postgres_databases import create_database, drop_database, empty_journal, run_apart
+from support.postgres_server import PostgresServer
 
 # A busy machine is no fault of the code under test.
 settings.register_profile("sprig-tui", deadline=None)
 settings.load_profile("sprig-tui")
 
-API = Path(__file__).parent / "sprig" / "api"
-WORKSPACE_API = Path(__file__).parent / "segment" / "public_api"
-
-
-def _load(name: str, folder: Path = API) -> Any:
-    """A module of the look-alike by its file, since tests are no package; it runs by hand too."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-@pytest.fixture(scope="session")
-def sprig_samples() -> Any:
-    """Makes surveys and answers as Sprig's API has them."""
-    return _load("sprig_samples")
-
 
 @pytest.fixture
-def sprig_api(sprig_samples: Any) -> Iterator[Any]:
-    """A look-alike of Sprig's REST API on a real socket."""
-    with _load("lookalike").LookAlike() as api:
+def sprig_api() -> Iterator[FakeSprigApi]:
+    """A fake of Sprig's REST API on a real socket."""
+    with FakeSprigApi() as api:
         yield api
 
 
-@pytest.fixture(scope="session")
-def sprig_api_key(sprig_samples: Any) -> str:
-    """The key that the look-alike takes."""
-    key: str = _load("lookalike").KEY
-    return key
-
-
-@pytest.fixture(scope="session")
-def workspaces() -> Any:
-    """The look-alike's module of Segment's Public API: its tokens, its troubles, and what makes sources."""
-    return _load("workspace_lookalike", WORKSPACE_API)
+@pytest.fixture
+def sprig_api_key() -> str:
+    """The key that the fake of Sprig's API takes."""
+    return fake_sprig_api.KEY
 
 
 @pytest.fixture
-def workspace_api(workspaces: Any) -> Iterator[Any]:
-    """A look-alike of Segment's Public API on a real socket."""
-    with workspaces.LookAlike() as api:
+def workspace_api() -> Iterator[FakeSegmentApi]:
+    """A fake of Segment's Public API on a real socket."""
+    with FakeSegmentApi() as api:
         yield api
 
 

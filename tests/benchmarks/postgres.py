@@ -20,15 +20,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "postgres"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import asyncpg
 import psutil
 import shared_jobs
 from latencies import Latencies, measure_latencies, write_history
-from postgres_databases import create_database, database_name, drop_database
-from postgres_server import PostgresServer
 from shared_jobs import Delivered
+from support.postgres_databases import create_database, database_name, drop_database
+from support.postgres_server import PostgresServer
 from throughput import sink_process
 
 from sprig_tui.journal.postgres import migrate

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import fake_segment_api
 
 Run = Callable[..., Any]
 PASTED = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -17,11 +18,11 @@ STRANGE = "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 
 
 @pytest.fixture
-def workspace(home: Path, workspace_api: Any, workspaces: Any) -> Any:
+def workspace(home: Path, workspace_api: Any) -> Any:
     """A config that knows the workspace's token."""
     home.mkdir()
     config = home / "config.toml"
-    config.write_text(f'[segment]\npublic_api_token = "{workspaces.TOKEN}"\nregion = "{workspace_api.url}"\n')
+    config.write_text(f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n')
     config.chmod(0o600)
     return workspace_api
 
@@ -33,14 +34,14 @@ def stored(home: Path) -> dict[str, Any]:
 # -- the token --------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_is_tried_then_stored_and_never_shown(
-    process: Run, home: Path, workspace_api: Any, workspaces: Any
-) -> None:
-    done = process("keys", "workspace", "--region", workspace_api.url, stdin=f" Bearer {workspaces.TOKEN}\n".encode())
+def test_a_token_is_tried_then_stored_and_never_shown(process: Run, home: Path, workspace_api: Any) -> None:
+    done = process(
+        "keys", "workspace", "--region", workspace_api.url, stdin=f" Bearer {fake_segment_api.TOKEN}\n".encode()
+    )
     assert done.code == 0, done.err
     assert "it is a token of the workspace Acme, which has 3 sources" in done.err
-    assert workspaces.TOKEN not in done.out + done.err
-    assert stored(home)["segment"] == {"public_api_token": workspaces.TOKEN, "region": workspace_api.url}
+    assert fake_segment_api.TOKEN not in done.out + done.err
+    assert stored(home)["segment"] == {"public_api_token": fake_segment_api.TOKEN, "region": workspace_api.url}
     assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o600
 
 
@@ -53,22 +54,24 @@ def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, works
     assert process(*argv, "--force", stdin=b"sgp_anInventedTokenThatIsNotKnown").code == 0
 
 
-def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path, workspaces: Any) -> None:
-    done = process("keys", "workspace", "--region", "http://127.0.0.1:9", stdin=workspaces.TOKEN.encode(), TZ="UTC")
+def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path) -> None:
+    done = process(
+        "keys", "workspace", "--region", "http://127.0.0.1:9", stdin=fake_segment_api.TOKEN.encode(), TZ="UTC"
+    )
     assert done.code == 0, done.err
     assert "could not be tried" in done.err
-    assert stored(home)["segment"]["public_api_token"] == workspaces.TOKEN
+    assert stored(home)["segment"]["public_api_token"] == fake_segment_api.TOKEN
 
 
-def test_a_token_without_the_role_is_told(process: Run, home: Path, workspace_api: Any, workspaces: Any) -> None:
-    done = process("keys", "workspace", "--region", workspace_api.url, stdin=workspaces.MEMBER_TOKEN.encode())
+def test_a_token_without_the_role_is_told(process: Run, home: Path, workspace_api: Any) -> None:
+    done = process("keys", "workspace", "--region", workspace_api.url, stdin=fake_segment_api.MEMBER_TOKEN.encode())
     assert "the token sees no write keys" in done.err
 
 
-def test_a_token_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: Path, workspaces: Any) -> None:
-    done = cli("keys", "workspace", workspaces.TOKEN)
+def test_a_token_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: Path) -> None:
+    done = cli("keys", "workspace", fake_segment_api.TOKEN)
     assert done.code == 2
-    assert workspaces.TOKEN not in done.err
+    assert fake_segment_api.TOKEN not in done.err
     assert not home.exists()
 
 
@@ -85,12 +88,12 @@ def test_removing_it_leaves_the_keys(cli: Run, workspace: Any, home: Path, monke
 
 
 @pytest.mark.parametrize("name", ["Acme production", "acme-production", "ACME PRODUCTION"])
-def test_a_script_names_the_source(cli: Run, workspace: Any, workspaces: Any, home: Path, name: str) -> None:
+def test_a_script_names_the_source(cli: Run, workspace: Any, home: Path, name: str) -> None:
     done = cli("keys", "set", "production", "--source", name)
     assert done.code == 0, done.err
-    assert stored(home)["environments"]["production"]["write_key"] == workspaces.PRODUCTION_KEY
+    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
     assert "from source Acme production (HTTP API, environment: prod), enabled" in done.err
-    assert workspaces.PRODUCTION_KEY not in done.out + done.err
+    assert fake_segment_api.PRODUCTION_KEY not in done.out + done.err
 
 
 @pytest.mark.parametrize(
@@ -109,36 +112,36 @@ def test_a_source_that_does_not_fit_is_not_taken(cli: Run, workspace: Any, home:
     assert "environments" not in stored(home)
 
 
-def test_force_takes_it_all_the_same(cli: Run, workspace: Any, workspaces: Any, home: Path) -> None:
+def test_force_takes_it_all_the_same(cli: Run, workspace: Any, home: Path) -> None:
     assert cli("keys", "set", "production", "--source", "Acme dev", "--force").code == 0
-    assert stored(home)["environments"]["production"]["write_key"] == workspaces.DEVELOPMENT_KEY
+    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.DEVELOPMENT_KEY
 
 
-def test_a_source_of_a_token_without_the_role(cli: Run, workspace: Any, workspaces: Any, home: Path) -> None:
+def test_a_source_of_a_token_without_the_role(cli: Run, workspace: Any, home: Path) -> None:
     config = home / "config.toml"
-    config.write_text(config.read_text().replace(workspaces.TOKEN, workspaces.MEMBER_TOKEN))
+    config.write_text(config.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
     done = cli("keys", "set", "production", "--source", "Acme production")
     assert done.code == 2
     assert "the token sees no write key of Acme production" in done.err
 
 
-def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: Any, workspaces: Any) -> None:
+def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: Any) -> None:
     done = cli("keys", "set", "production", "--source", "Acme production")
     assert done.code == 2
     assert "there is no token" in done.err
     home.mkdir()
     workspace_api.down()
     (home / "config.toml").write_text(
-        f'[segment]\npublic_api_token = "{workspaces.TOKEN}"\nregion = "{workspace_api.url}"\n'
+        f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n'
     )
     assert cli("keys", "set", "production", "--source", "Acme production").code == 3
 
 
-def test_a_piped_key_is_looked_up(process: Run, workspace: Any, workspaces: Any, home: Path) -> None:
-    done = process("keys", "set", "development", stdin=workspaces.PRODUCTION_KEY.encode())
+def test_a_piped_key_is_looked_up(process: Run, workspace: Any, home: Path) -> None:
+    done = process("keys", "set", "development", stdin=fake_segment_api.PRODUCTION_KEY.encode())
     assert done.code == 2
     assert "its name says 'production'" in done.err
-    done = process("keys", "set", "development", stdin=workspaces.DEVELOPMENT_KEY.encode())
+    done = process("keys", "set", "development", stdin=fake_segment_api.DEVELOPMENT_KEY.encode())
     assert done.code == 0
     assert "this key belongs to source Acme dev" in done.err
     done = process("keys", "set", "staging", stdin=STRANGE.encode())
@@ -154,7 +157,7 @@ def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace
     assert stored(home)["environments"]["production"]["write_key"] == PASTED
 
 
-def test_a_person_chooses_by_number(terminal: Run, workspace: Any, workspaces: Any, home: Path) -> None:
+def test_a_person_chooses_by_number(terminal: Run, workspace: Any, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     assert "1  Acme production  HTTP API" in at.seen
@@ -162,11 +165,11 @@ def test_a_person_chooses_by_number(terminal: Run, workspace: Any, workspaces: A
     assert "! its name says 'dev'" in at.seen
     at.types("1\n")
     assert at.ends() == 0
-    assert stored(home)["environments"]["production"]["write_key"] == workspaces.PRODUCTION_KEY
-    assert workspaces.PRODUCTION_KEY not in at.seen
+    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
+    assert fake_segment_api.PRODUCTION_KEY not in at.seen
 
 
-def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: Any, workspaces: Any, home: Path) -> None:
+def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: Any, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types("Acme div\n")
@@ -178,21 +181,21 @@ def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: Any, works
     assert "environments" not in stored(home)
 
 
-def test_a_person_pastes_all_the_same(terminal: Run, workspace: Any, workspaces: Any, home: Path) -> None:
+def test_a_person_pastes_all_the_same(terminal: Run, workspace: Any, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types(f"{STRANGE}\n")
     at.says("that is a key, and now on the screen")
     at.types("\n")
     at.says("(not shown):")
-    at.types(f"{workspaces.PRODUCTION_KEY}\n")
+    at.types(f"{fake_segment_api.PRODUCTION_KEY}\n")
     assert at.ends() == 0
-    assert stored(home)["environments"]["production"]["write_key"] == workspaces.PRODUCTION_KEY
-    assert workspaces.PRODUCTION_KEY not in at.seen
+    assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
+    assert fake_segment_api.PRODUCTION_KEY not in at.seen
 
 
-def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: Any, workspaces: Any) -> None:
-    workspace.sources = [workspaces.source(n, f"\x1b[2J\u202eAcme {n}", f"key{n:029d}") for n in range(60)]
+def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: Any) -> None:
+    workspace.sources = [fake_segment_api.source(n, f"\x1b[2J\u202eAcme {n}", f"key{n:029d}") for n in range(60)]
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     assert "\x1b[2J" not in at.seen
@@ -203,13 +206,13 @@ def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: An
 
 
 @pytest.fixture
-def keyed(workspace: Any, workspaces: Any, home: Path, sink: Any) -> Path:
+def keyed(workspace: Any, home: Path, sink: Any) -> Path:
     """Production and development with the keys of their sources."""
     config = home / "config.toml"
     config.write_text(
         config.read_text()
-        + f'[environments.production]\nwrite_key = "{workspaces.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
-        + f'[environments.development]\nwrite_key = "{workspaces.DEVELOPMENT_KEY}"\nendpoint = "{sink.url}"\n'
+        + f'[environments.production]\nwrite_key = "{fake_segment_api.PRODUCTION_KEY}"\nendpoint = "{sink.url}"\n'
+        + f'[environments.development]\nwrite_key = "{fake_segment_api.DEVELOPMENT_KEY}"\nendpoint = "{sink.url}"\n'
     )
     return config
 
@@ -223,7 +226,7 @@ def doctored(done: Any) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_check_says_which_source_and_what_is_connected(cli: Run, keyed: Path, workspaces: Any) -> None:
+def test_check_says_which_source_and_what_is_connected(cli: Run, keyed: Path) -> None:
     done = cli("keys", "check")
     assert done.code == 0, done.err
     assert "source Acme production (HTTP API, environment: prod), enabled" in done.out
@@ -233,14 +236,14 @@ def test_check_says_which_source_and_what_is_connected(cli: Run, keyed: Path, wo
     found = rows.json["environments"][0]["segment_source"]
     assert (found["workspace"], found["name"], found["enabled"]) == ("Acme", "Acme production", True)
     assert [one["name"] for one in found["destinations"]] == ["Amplitude", "Customer.io"]
-    assert workspaces.PRODUCTION_KEY not in rows.out
+    assert fake_segment_api.PRODUCTION_KEY not in rows.out
 
 
-def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: Any, workspaces: Any) -> None:
+def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: Any) -> None:
     keyed.write_text(
         keyed.read_text()
-        .replace(workspaces.PRODUCTION_KEY, STRANGE)
-        .replace(workspaces.DEVELOPMENT_KEY, workspaces.PRODUCTION_KEY)
+        .replace(fake_segment_api.PRODUCTION_KEY, STRANGE)
+        .replace(fake_segment_api.DEVELOPMENT_KEY, fake_segment_api.PRODUCTION_KEY)
     )
     workspace.sources[0]["enabled"] = False
     done = cli("keys", "check")
@@ -268,16 +271,16 @@ def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: Any) -> None
     assert cli("keys", "check").code == 3
 
 
-def test_a_refused_token_is_a_fault(cli: Run, keyed: Path, workspaces: Any) -> None:
-    keyed.write_text(keyed.read_text().replace(workspaces.TOKEN, "sgp_anInventedTokenThatIsNotKnown"))
+def test_a_refused_token_is_a_fault(cli: Run, keyed: Path) -> None:
+    keyed.write_text(keyed.read_text().replace(fake_segment_api.TOKEN, "sgp_anInventedTokenThatIsNotKnown"))
     assert cli("doctor").code == 1
     done = cli("keys", "check")
     assert done.code == 1
     assert "refuses the token (401)" in done.err
 
 
-def test_a_token_without_the_role_tells_nothing_of_keys(cli: Run, keyed: Path, workspaces: Any) -> None:
-    keyed.write_text(keyed.read_text().replace(workspaces.TOKEN, workspaces.MEMBER_TOKEN))
+def test_a_token_without_the_role_tells_nothing_of_keys(cli: Run, keyed: Path) -> None:
+    keyed.write_text(keyed.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
     done = cli("keys", "check")
     assert done.code == 0
     assert "the token sees no write keys" in done.err

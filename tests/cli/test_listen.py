@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from certificates import self_signed
+from support.certificates import self_signed
 
 TOKEN = "production-token-0123456789"
 Run = Callable[..., Any]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import sprig_samples
 
 Run = Callable[..., Any]
 START = 1_772_355_600_000
@@ -19,7 +20,7 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-def response(sprig_samples: Any) -> Any:
+def response() -> Any:
     return sprig_samples.response
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from postgres_databases import database_name, run_apart
+from support.postgres_databases import database_name, run_apart
 
 from sprig_tui.journal.postgres import schema
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from postgres_databases import create_database, run_apart
-from postgres_server import PostgresServer
+from support.postgres_databases import create_database, run_apart
+from support.postgres_server import PostgresServer
 
 from sprig_tui.journal.records import Entry
 from sprig_tui.segment.message_id import message_id

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from programs import SPRIG_ENVIRONMENT, TOKEN, Program, Programs
+from support.programs import SPRIG_ENVIRONMENT, TOKEN, Program, Programs
 
 from sprig_tui.segment.sink import Sink
 

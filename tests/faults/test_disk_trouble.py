@@ -16,10 +16,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import books
 import pytest
-from programs import TOKEN, Program, Programs
-from webhook_senders import anonymous, request
+from support import reconcile
+from support.programs import TOKEN, Program, Programs
+from support.webhook_senders import anonymous, request
 
 from sprig_tui.journal.records import State
 
@@ -128,7 +128,7 @@ async def in_trouble_and_after(
             while await send(number) != 200:
                 pass
         assert await receiver.stop() == 0
-    stored = await books.by_answer(place)
+    stored = await reconcile.by_answer(place)
     assert {f"answer {number}" for number in acknowledged} <= set(stored)
     assert {state for number in acknowledged if not anonymous(number) for state in [stored[f"answer {number}"]]} == {
         State.QUEUED

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from postgres_server import PostgresServer
-from programs import TOKEN, Program, Programs
+from support.postgres_server import PostgresServer
+from support.programs import TOKEN, Program, Programs
 
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 
-import books
+from support import reconcile
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
@@ -30,7 +30,7 @@ MISBEHAVIOUR = (
 
 async def account(place: str) -> tuple[Counter[State], dict[str, State]]:
     """What the journal says in the end: counts, and the state of each message id."""
-    states = {identity: one.state for identity, one in (await books.read(place)).items()}
+    states = {identity: one.state for identity, one in (await reconcile.read(place)).items()}
     return Counter(states.values()), states
 
 

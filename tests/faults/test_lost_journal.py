@@ -11,10 +11,10 @@ import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import books
 import pytest
-from programs import TOKEN, Program, Programs
-from webhook_senders import Senders
+from support import reconcile
+from support.programs import TOKEN, Program, Programs
+from support.webhook_senders import Senders
 
 from sprig_tui.segment.sink import Sink
 
@@ -81,9 +81,9 @@ async def test_moved_away_and_put_back_under_load(tmp_path, programs):
     async with asyncio.timeout(60):
         while (await readiness(port))[0] != 200:  # noqa: ASYNC110 - asked from outside
             await asyncio.sleep(0.1)
-        await books.until_nothing_queued(str(path))
+        await reconcile.until_nothing_queued(str(path))
         assert (await receiver.stop(), await worker.stop()) == (0, 0)
-    stored = await books.by_answer(str(path))
+    stored = await reconcile.by_answer(str(path))
     assert set(stored) == {f"answer {number}" for number in senders.acknowledged}
 
 
@@ -110,5 +110,5 @@ async def test_a_backup_moved_over_it(tmp_path, programs):
     await senders.finish()
     assert len(senders.acknowledged) > len(before)
     await receiver.stop()
-    stored = await books.by_answer(str(path))
+    stored = await reconcile.by_answer(str(path))
     assert set(stored) == {f"answer {number}" for number in senders.acknowledged - before}

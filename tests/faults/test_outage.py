@@ -7,10 +7,10 @@ import urllib.error
 import urllib.request
 from urllib.parse import urlsplit
 
-import books
-from programs import Programs
-from pty_console import PtyConsole
-from webhook_senders import Senders
+from support import reconcile
+from support.programs import Programs
+from support.pty_console import PtyConsole
+from support.webhook_senders import Senders
 
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
@@ -79,13 +79,13 @@ async def test_everybody_says_so_and_goes_on(tmp_path, own_server, own_place, ro
         await load
         await senders.finish()
         async with asyncio.timeout(100):
-            await books.until_nothing_queued(own_place)
+            await reconcile.until_nothing_queued(own_place)
             await console.shows(f"acct_{max(number for number in senders.acknowledged if number % 7)}")
             assert await worker.stop() == 0
             assert await receiver.stop() == 0
         said = [*worker.lines, *receiver.lines, told.err, told.out, console.written()]
         assert console.running
         assert not [line for line in said if password in line or "Traceback" in line]
-        states = await books.by_answer(own_place)
+        states = await reconcile.by_answer(own_place)
     assert len(states) == senders.made == len(senders.acknowledged)
     assert set(states.values()) == {State.DELIVERED, State.WITHHELD}

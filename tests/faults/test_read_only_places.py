@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from programs import Programs, Told
+from support.programs import Programs, Told
 
 from sprig_tui.journal.sqlite import SQLiteJournal
 

@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import books
 import pytest
-from postgres_server import PostgresServer
-from programs import Programs
-from webhook_senders import request
+from support import reconcile
+from support.postgres_server import PostgresServer
+from support.programs import Programs
+from support.webhook_senders import request
 
 PATIENCE_S = 5.0
 """After which Sprig would not listen any more; the receiver's own bound is lower."""
@@ -111,7 +111,7 @@ async def try_it(programs: Programs, place: str, trouble: Callable[[], object]) 
         while not await ready(port):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
     assert await receiver.stop() == 0
-    stored = await books.by_answer(place)
+    stored = await reconcile.by_answer(place)
     assert {f"answer {number}" for number in acknowledged} <= set(stored)
 
 

@@ -7,11 +7,11 @@ import random
 from collections import Counter
 
 import asyncpg
-import books
 import pytest
-from postgres_server import PostgresServer
-from programs import Programs
-from webhook_senders import Senders, anonymous
+from support import reconcile
+from support.postgres_server import PostgresServer
+from support.programs import Programs
+from support.webhook_senders import Senders, anonymous
 
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
@@ -86,10 +86,10 @@ async def test_under_load(tmp_path, own_server, own_place, rounds, trouble):
         await load
         await senders.finish()
         async with asyncio.timeout(100):
-            await books.until_nothing_queued(own_place)
+            await reconcile.until_nothing_queued(own_place)
             for program in (receiver, *workers):
                 assert await program.stop() == 0
-        stored = await books.by_answer(own_place)
+        stored = await reconcile.by_answer(own_place)
         made = range(1, senders.made + 1)
         assert senders.acknowledged == set(made)
         assert stored == {f"answer {n}": State.WITHHELD if anonymous(n) else State.DELIVERED for n in made}
@@ -116,4 +116,4 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(tmp_path, own_server, 
             enough.set()
             own_server.thaw()
             await load
-        assert senders.acknowledged <= {int(one.split()[1]) for one in await books.by_answer(own_place)}
+        assert senders.acknowledged <= {int(one.split()[1]) for one in await reconcile.by_answer(own_place)}

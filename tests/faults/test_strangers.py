@@ -7,11 +7,11 @@ import os
 import ssl
 from contextlib import suppress
 
-import books
 import pytest
-from certificates import self_signed
-from programs import TOKEN, Programs
-from webhook_senders import request
+from support import reconcile
+from support.certificates import self_signed
+from support.programs import TOKEN, Programs
+from support.webhook_senders import request
 
 resource = pytest.importorskip("resource")
 
@@ -106,4 +106,4 @@ async def test_webhooks_go_on(tmp_path, secure):
         said = "\n".join(receiver.lines)
         assert "Traceback" not in said
         assert len(receiver.lines) < 20, said
-    assert len(await books.by_answer(place)) == WEBHOOKS
+    assert len(await reconcile.by_answer(place)) == WEBHOOKS

@@ -8,7 +8,7 @@ import sqlite3
 
 import asyncpg
 import pytest
-from programs import Programs
+from support.programs import Programs
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.records import State

@@ -6,9 +6,9 @@ import asyncio
 import random
 from collections import Counter
 
-import books
-from programs import Programs
-from webhook_senders import Senders, anonymous
+from support import reconcile
+from support.programs import Programs
+from support.webhook_senders import Senders, anonymous
 
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
@@ -30,14 +30,14 @@ async def test_killed_under_load(tmp_path, journal_place, rounds):
             await asyncio.wait((hammering,), timeout=rng.uniform(0.05, 0.9))
             await receiver.kill()
             await hammering
-            stored = await books.by_answer(journal_place)
+            stored = await reconcile.by_answer(journal_place)
             assert {f"answer {number}" for number in senders.acknowledged} <= set(stored)
             receiver, port = await programs.listen(port)
         await senders.finish()
         assert len(senders.acknowledged) == senders.made > rounds
         async with asyncio.timeout(60):
             assert await receiver.stop() == 0
-        stored = await books.by_answer(journal_place)
+        stored = await reconcile.by_answer(journal_place)
         made = range(1, senders.made + 1)
         assert set(stored) == {f"answer {number}" for number in made}
         withheld = {f"answer {number}" for number in made if anonymous(number)}

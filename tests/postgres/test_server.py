@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import asyncpg
-import postgres_binaries
-import postgres_server
 import pytest
-from postgres_binaries import find_binaries
-from postgres_databases import create_database, drop_database
+from support import postgres_binaries, postgres_server
+from support.postgres_binaries import find_binaries
+from support.postgres_databases import create_database, drop_database
 
 
 async def numbers(url: str) -> list[int]:
@@ -76,7 +75,7 @@ async def test_it_runs_from_a_folder_that_others_may_not_read(monkeypatch, tmp_p
 
 _OWNER = """
 import sys
-from postgres_server import PostgresServer
+from support.postgres_server import PostgresServer
 with PostgresServer() as server:
     print(server._folder, server.port, flush=True)
     sys.stdin.read()
@@ -86,7 +85,7 @@ with PostgresServer() as server:
 def test_it_goes_with_its_owner_however_that_went():
     with subprocess.Popen(
         [sys.executable, "-c", _OWNER],
-        env={**os.environ, "PYTHONPATH": str(Path(postgres_server.__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(postgres_server.__file__).parents[1])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

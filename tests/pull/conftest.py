@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support import sprig_samples
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
@@ -121,6 +122,6 @@ def trial(tmp_path: Path, sprig_api: Any, sprig_api_key: str) -> Trial:
 
 
 @pytest.fixture
-def response(sprig_samples: Any) -> Any:
+def response() -> Any:
     """Makes records of `GET /v1/responses`."""
     return sprig_samples.response

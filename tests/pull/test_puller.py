@@ -9,6 +9,7 @@ import sqlite3
 from typing import Any
 
 import pytest
+from support import sprig_samples
 
 from sprig_tui.config.catalogue import catalogue_file, read_catalogue
 from sprig_tui.config.environment import Environment
@@ -207,9 +208,7 @@ async def test_without_a_trace_nothing_is_written(trial: Any, sprig_api: Any, re
 # -- surveys ----------------------------------------------------------------------------------------------------------
 
 
-async def test_surveys_become_the_catalogue_that_all_settings_have(
-    trial: Any, sprig_api: Any, sprig_samples: Any
-) -> None:
+async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Any, sprig_api: Any) -> None:
     sprig_api.hold([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
     state = await trial.pull()
     assert state.surveys == 2_100
@@ -218,7 +217,7 @@ async def test_surveys_become_the_catalogue_that_all_settings_have(
     assert found == Survey(name="Study 7", created_at=sprig_samples.survey(7)["createdAt"])
 
 
-async def test_a_survey_that_is_listed_no_more_stays_known(trial: Any, sprig_api: Any, sprig_samples: Any) -> None:
+async def test_a_survey_that_is_listed_no_more_stays_known(trial: Any, sprig_api: Any) -> None:
     sprig_api.hold([], [sprig_samples.survey(1), sprig_samples.survey(2)])
     await trial.pull()
     sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
@@ -256,9 +255,7 @@ async def test_a_new_key_of_the_same_product_goes_on(trial: Any, sprig_api: Any,
     assert state.warnings == ()
 
 
-async def test_a_key_of_another_product_starts_over(
-    trial: Any, sprig_api: Any, response: Any, sprig_samples: Any
-) -> None:
+async def test_a_key_of_another_product_starts_over(trial: Any, sprig_api: Any, response: Any) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     other = type(sprig_api.product)([sprig_samples.survey(9_000)], [response(5, START - HOUR, surveyId=9_000)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from certificates import self_signed
+from support.certificates import self_signed
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from certificates import self_signed
+from support.certificates import self_signed
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from reading_steps import STEPS, Counted, CountedWindow, counting
+from support.reading_steps import STEPS, Counted, CountedWindow, counting
 
 from sprig_tui.sprig import byte_source, window
 from sprig_tui.sprig.api_pages import read_answers
@@ -117,7 +117,7 @@ def test_twice_as_much_takes_twice_the_steps(
 
 
 def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
-    from reading_steps import _Re
+    from support.reading_steps import _Re
 
     found = _Re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
     once, twice = (counting(lambda n=n: list(found.finditer(b'"' + b'\\"' * n))) for n in (60, 120))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support import fake_segment_api
 from textual.widgets import Input
 
 from sprig_tui.cli.console import _list_sources
@@ -12,9 +13,9 @@ from sprig_tui.segment.sources import Source
 
 
 @pytest.fixture
-def workspace(console, workspace_api, workspaces):
+def workspace(console, workspace_api):
     """The console knows the workspace's token."""
-    console.write(f'[segment]\npublic_api_token = "{workspaces.TOKEN}"\nregion = "{workspace_api.url}"\n')
+    console.write(f'[segment]\npublic_api_token = "{fake_segment_api.TOKEN}"\nregion = "{workspace_api.url}"\n')
     console.list_sources = _list_sources
     return workspace_api
 
@@ -27,7 +28,7 @@ async def listed(console, text="Acme dev"):
     await console.until(lambda: text in console.text())
 
 
-async def test_a_source_is_taken_by_enter(console, workspace, workspaces):
+async def test_a_source_is_taken_by_enter(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         assert isinstance(pilot.app.screen, SourceForm)
@@ -38,11 +39,11 @@ async def test_a_source_is_taken_by_enter(console, workspace, workspaces):
         assert "! Acme dev" in shown
         await console.press("enter")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": workspaces.PRODUCTION_KEY}
-    assert workspaces.PRODUCTION_KEY not in shown
+    assert keys_in(console) == {"production": fake_segment_api.PRODUCTION_KEY}
+    assert fake_segment_api.PRODUCTION_KEY not in shown
 
 
-async def test_a_flagged_source_is_confirmed_or_left(console, workspace, workspaces):
+async def test_a_flagged_source_is_confirmed_or_left(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         await listed(console)
@@ -54,7 +55,7 @@ async def test_a_flagged_source_is_confirmed_or_left(console, workspace, workspa
         await listed(console)
         await console.press(*"dev", "enter", "y")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": workspaces.DEVELOPMENT_KEY}
+    assert keys_in(console) == {"production": fake_segment_api.DEVELOPMENT_KEY}
 
 
 async def test_down_goes_to_the_list_and_through_it(console, workspace):
@@ -73,32 +74,32 @@ async def test_down_goes_to_the_list_and_through_it(console, workspace):
         await console.press("escape")
 
 
-async def test_the_key_of_another_environment_is_flagged(console, workspace, workspaces):
-    workspace.sources = [workspaces.source(1, "Checkout", workspaces.PRODUCTION_KEY)]
-    console.keys(development=workspaces.PRODUCTION_KEY)
+async def test_the_key_of_another_environment_is_flagged(console, workspace):
+    workspace.sources = [fake_segment_api.source(1, "Checkout", fake_segment_api.PRODUCTION_KEY)]
+    console.keys(development=fake_segment_api.PRODUCTION_KEY)
     async with console.running():
         await console.press("1", "g", "a")
         await listed(console, "Checkout")
         await console.press("enter")
         assert "- development has the same key" in console.text()
         await console.press("n", "escape")
-    assert keys_in(console) == {"development": workspaces.PRODUCTION_KEY}
+    assert keys_in(console) == {"development": fake_segment_api.PRODUCTION_KEY}
 
 
-async def test_a_key_can_be_pasted_all_the_same(console, workspace, workspaces):
+async def test_a_key_can_be_pasted_all_the_same(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         await listed(console)
-        pilot.app.screen.query_one(Input).value = workspaces.PRODUCTION_KEY
+        pilot.app.screen.query_one(Input).value = fake_segment_api.PRODUCTION_KEY
         await pilot.pause()
         assert "that is a key" in console.text()
-        assert workspaces.PRODUCTION_KEY not in console.text()
+        assert fake_segment_api.PRODUCTION_KEY not in console.text()
         await console.press("down", "end", "enter")
         assert "32 letters and digits; type or paste" in console.text()
-        pilot.app.screen.query_one(Input).value = workspaces.PRODUCTION_KEY
+        pilot.app.screen.query_one(Input).value = fake_segment_api.PRODUCTION_KEY
         await console.press("enter")
         await console.until(lambda: keys_in(console))
-    assert keys_in(console) == {"production": workspaces.PRODUCTION_KEY}
+    assert keys_in(console) == {"production": fake_segment_api.PRODUCTION_KEY}
 
 
 async def test_a_workspace_that_does_not_answer_leaves_the_paste(console, workspace):
@@ -112,8 +113,8 @@ async def test_a_workspace_that_does_not_answer_leaves_the_paste(console, worksp
     assert keys_in(console) == {}
 
 
-async def test_a_token_without_the_role(console, workspace, workspaces):
-    console.write(f'[segment]\npublic_api_token = "{workspaces.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
+async def test_a_token_without_the_role(console, workspace):
+    console.write(f'[segment]\npublic_api_token = "{fake_segment_api.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
     async with console.running() as pilot:
         await console.press("a")
         await listed(console, "not visible")
@@ -124,8 +125,8 @@ async def test_a_token_without_the_role(console, workspace, workspaces):
     assert keys_in(console) == {}
 
 
-async def test_names_steer_no_screen_and_many_are_filtered(console, workspace, workspaces):
-    workspace.sources = [workspaces.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
+async def test_names_steer_no_screen_and_many_are_filtered(console, workspace):
+    workspace.sources = [fake_segment_api.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
     async with console.running(size=(80, 24)):
         await console.press("a")
         await listed(console, "[red]␛[2JCheckout 0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support import sprig_samples
 from textual import events
 
 from sprig_tui.journal.query import Query
@@ -35,7 +36,7 @@ async def rows(pilot) -> list:
     return list((await pilot.app.core.journal.page(Query(), limit=1_000)).deliveries)
 
 
-async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink, sprig_samples):
+async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink):
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     async with configured.running() as pilot:
         await configured.press("1", "j", "u")
@@ -55,7 +56,7 @@ async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_
         await configured.until(said(configured, "nothing new in 30 records"))
 
 
-async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink, sprig_samples):
+async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink):
     sprig_api.hold([sprig_samples.response(1)])
     async with configured.running():
         await configured.press("1", "g", "u")
@@ -66,7 +67,7 @@ async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, 
         await configured.until(lambda: sink.stats.accepted == 1)
 
 
-async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_api, sink, sprig_samples):
+async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_api, sink):
     sprig_api.hold(sprig_samples.response(n) for n in range(1_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
     async with configured.running():
@@ -83,7 +84,7 @@ async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_
         await configured.until(lambda: sink.stats.accepted == 1_500)
 
 
-async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, sink, sprig_samples):
+async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, sink):
     sprig_api.hold([sprig_samples.response(1)])
     sprig_api.trouble(status=503, headers={"retry-after": "1"})
     async with configured.running():
@@ -94,7 +95,7 @@ async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, si
         await configured.until(said(configured, "1 records on 1 page"))
 
 
-async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sink, sprig_samples, sprig_api_key):
+async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sink, sprig_api_key):
     sprig_api.hold([sprig_samples.response(1)])
     text = configured.paths.config_file.read_text()
     configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
@@ -147,7 +148,7 @@ async def test_a_refused_key_is_said(configured, sprig_api):
         assert await rows(pilot) == []
 
 
-async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, sprig_samples, monkeypatch):
+async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, monkeypatch):
     monkeypatch.setattr("sprig_tui.delivery.backoff.FIRST_MS", 1)
     sprig_api.trouble(
         body=json.dumps({"data": "none"}).encode(), times=3, where=lambda asked: asked.path == "/v1/responses"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
-from cutting_proxy import CuttingProxy
+from support.cutting_proxy import CuttingProxy
 
 from sprig_tui.errors import JournalUnreachableError
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
+from support import fake_segment_api
 
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.errors import ConfigError, ExitCode, WorkspaceError, WorkspaceUnreachableError
@@ -36,28 +37,28 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-async def api(workspaces: Any, workspace_api: Any, waits: Waits) -> AsyncIterator[PublicApi]:
-    token = PublicApiToken(workspaces.TOKEN)
+async def api(workspace_api: Any, waits: Waits) -> AsyncIterator[PublicApi]:
+    token = PublicApiToken(fake_segment_api.TOKEN)
     async with PublicApi(workspace_api.url, token, clock=Hands(), timeout=5.0, wait=waits) as opened:
         yield opened
 
 
-async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: Any) -> None:
     first, second, third = await api.sources()
     assert (first.name, first.slug, first.kind) == ("Acme production", "acme-production", "HTTP API")
     assert first.labels == ("environment: prod",)
-    assert first.write_keys == (workspaces.PRODUCTION_KEY,)
+    assert first.write_keys == (fake_segment_api.PRODUCTION_KEY,)
     assert (first.enabled, third.enabled) == (True, False)
     assert second.id == workspace_api.sources[1]["id"]
-    assert workspaces.PRODUCTION_KEY not in repr((first, second, third))
+    assert fake_segment_api.PRODUCTION_KEY not in repr((first, second, third))
     headers = workspace_api.headers[0]
-    assert headers["Authorization"] == f"Bearer {workspaces.TOKEN}"
+    assert headers["Authorization"] == f"Bearer {fake_segment_api.TOKEN}"
     assert headers["Accept"].startswith("application/vnd.segment.v1+json")
     assert workspace_api.asked == ["/sources?pagination.count=200"]
 
 
-async def test_pages_to_the_end(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
-    workspace_api.sources = [workspaces.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
+async def test_pages_to_the_end(api: PublicApi, workspace_api: Any) -> None:
+    workspace_api.sources = [fake_segment_api.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
     assert [one.name for one in await api.sources()] == [f"Source {n}" for n in range(451)]
     assert len(workspace_api.asked) == 3
 
@@ -82,8 +83,8 @@ async def test_one_source_its_destinations_and_the_workspace(api: PublicApi, wor
     assert await api.workspace() == "Acme"
 
 
-async def test_a_token_without_the_role_sees_no_keys(workspaces: Any, workspace_api: Any) -> None:
-    async with PublicApi(workspace_api.url, PublicApiToken(workspaces.MEMBER_TOKEN), clock=Hands()) as api:
+async def test_a_token_without_the_role_sees_no_keys(workspace_api: Any) -> None:
+    async with PublicApi(workspace_api.url, PublicApiToken(fake_segment_api.MEMBER_TOKEN), clock=Hands()) as api:
         assert [one.write_keys for one in await api.sources()] == [(), (), ()]
 
 
@@ -106,37 +107,33 @@ async def test_a_refused_token_says_what_to_look_at(workspace_api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 400, 422, 302, 204])
-async def test_what_no_retry_helps_is_not_tried_again(
-    api: PublicApi, workspace_api: Any, workspaces: Any, status: int
-) -> None:
+async def test_what_no_retry_helps_is_not_tried_again(api: PublicApi, workspace_api: Any, status: int) -> None:
     workspace_api.troubles = [
-        workspaces.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
+        fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
     with pytest.raises(WorkspaceError, match=str(status)):
         await api.sources()
     assert len(workspace_api.asked) == 1
 
 
-async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
-    error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {workspaces.TOKEN}"}]}
-    workspace_api.troubles = [workspaces.answers(403, error)]
+async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: Any) -> None:
+    error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
+    workspace_api.troubles = [fake_segment_api.answers(403, error)]
     with pytest.raises(WorkspaceError) as caught:
         await api.sources()
-    assert workspaces.TOKEN not in caught.value.message
+    assert fake_segment_api.TOKEN not in caught.value.message
     assert "\x1b" not in caught.value.message
 
 
-async def test_what_passes_is_tried_again(api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits) -> None:
-    workspace_api.troubles = [workspaces.answers(503), workspaces.hangs_up]
+async def test_what_passes_is_tried_again(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+    workspace_api.troubles = [fake_segment_api.answers(503), fake_segment_api.hangs_up]
     assert len(await api.sources()) == 3
     assert waits == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("trouble", ["hangs_up", "breaks_off"])
-async def test_no_answer_is_named_after_three_tries(
-    api: PublicApi, workspace_api: Any, workspaces: Any, trouble: str
-) -> None:
-    workspace_api.troubles = [getattr(workspaces, trouble)] * 3
+async def test_no_answer_is_named_after_three_tries(api: PublicApi, workspace_api: Any, trouble: str) -> None:
+    workspace_api.troubles = [getattr(fake_segment_api, trouble)] * 3
     with pytest.raises(WorkspaceUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
         await api.sources()
     assert caught.value.exit_code == ExitCode.UNREACHABLE
@@ -148,11 +145,9 @@ async def test_an_api_that_is_down(api: PublicApi, workspace_api: Any) -> None:
         await api.sources()
 
 
-async def test_an_endless_body_is_left(
-    api: PublicApi, workspace_api: Any, workspaces: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_endless_body_is_left(api: PublicApi, workspace_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
-    workspace_api.troubles = [workspaces.endless]
+    workspace_api.troubles = [fake_segment_api.endless]
     with pytest.raises(WorkspaceError, match="larger than 3 MB"):
         await api.sources()
 
@@ -165,31 +160,30 @@ async def test_an_endless_body_is_left(
     ],
 )
 async def test_a_limit_is_waited_for_as_documented(
-    workspaces: Any, workspace_api: Any, waits: Waits, headers: dict[str, str], wait: float
+    workspace_api: Any, waits: Waits, headers: dict[str, str], wait: float
 ) -> None:
     told: list[float] = []
-    workspace_api.troubles = [workspaces.limited(57_647, **headers)]
-    token = PublicApiToken(workspaces.TOKEN)
+    workspace_api.troubles = [fake_segment_api.limited(57_647, **headers)]
+    token = PublicApiToken(fake_segment_api.TOKEN)
     async with PublicApi(workspace_api.url, token, clock=Hands(), wait=waits, waiting=told.append) as api:
         assert len(await api.sources()) == 3
     assert waits == [wait]
     assert told == waits
 
 
-async def test_a_limit_that_names_only_its_reset(
-    api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits
-) -> None:
-    reset = workspaces.reset_at(NOW + timedelta(seconds=20))
+async def test_a_limit_that_names_only_its_reset(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+    reset = fake_segment_api.reset_at(NOW + timedelta(seconds=20))
     assert parsedate_to_datetime(reset)
-    workspace_api.troubles = [workspaces.answers(429, b"", X_RateLimit_Reset=reset), workspaces.answers(429)]
+    workspace_api.troubles = [
+        fake_segment_api.answers(429, b"", X_RateLimit_Reset=reset),
+        fake_segment_api.answers(429),
+    ]
     assert len(await api.sources()) == 3
     assert waits == [20.0, 5.0]
 
 
-async def test_a_limit_that_would_take_too_long_is_named(
-    api: PublicApi, workspace_api: Any, workspaces: Any, waits: Waits
-) -> None:
-    workspace_api.troubles = [workspaces.limited(100_000), workspaces.limited(100_000)]
+async def test_a_limit_that_would_take_too_long_is_named(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+    workspace_api.troubles = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
     with pytest.raises(WorkspaceUnreachableError, match="asks to wait 100 s"):
         await api.sources()
     assert waits == [100.0]
@@ -210,29 +204,27 @@ async def test_a_limit_that_would_take_too_long_is_named(
         b"\xff\xfe",
     ],
 )
-async def test_what_is_no_list_of_sources_is_named(
-    api: PublicApi, workspace_api: Any, workspaces: Any, body: bytes
-) -> None:
-    workspace_api.troubles = [workspaces.answers(200, body)]
+async def test_what_is_no_list_of_sources_is_named(api: PublicApi, workspace_api: Any, body: bytes) -> None:
+    workspace_api.troubles = [fake_segment_api.answers(200, body)]
     with pytest.raises(WorkspaceError, match="not what its documentation says") as caught:
         await api.sources()
     assert "a key can be pasted as before" in caught.value.hint
 
 
-async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: Any) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
-    workspace_api.troubles = [workspaces.answers(200, page)] * 3
+    workspace_api.troubles = [fake_segment_api.answers(200, page)] * 3
     with pytest.raises(WorkspaceError, match="do not come to an end"):
         await api.sources()
     assert len(workspace_api.asked) == 2
 
 
-async def test_a_compressed_answer(api: PublicApi, workspace_api: Any, workspaces: Any) -> None:
+async def test_a_compressed_answer(api: PublicApi, workspace_api: Any) -> None:
     body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
-    workspace_api.troubles = [workspaces.answers(200, body, Content_Encoding="gzip")]
+    workspace_api.troubles = [fake_segment_api.answers(200, body, Content_Encoding="gzip")]
     assert [one.id for one in await api.sources()] == ["a"]
 
 
-async def test_an_address_that_cannot_be_used(workspaces: Any) -> None:
+async def test_an_address_that_cannot_be_used() -> None:
     with pytest.raises(ConfigError, match="cannot be used"):
-        PublicApi("https://[::1", PublicApiToken(workspaces.TOKEN), clock=Hands())
+        PublicApi("https://[::1", PublicApiToken(fake_segment_api.TOKEN), clock=Hands())

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from support import sprig_samples
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import SprigApiKey
@@ -20,7 +21,7 @@ async def ask(api: Any, key: str, **settings: Any) -> ApiAnswer:
         return await client.get(RESPONSES, {"limit": "10"})
 
 
-async def test_a_page_comes_back_whole(sprig_api: Any, sprig_api_key: str, sprig_samples: Any) -> None:
+async def test_a_page_comes_back_whole(sprig_api: Any, sprig_api_key: str) -> None:
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("ok", 200, "")

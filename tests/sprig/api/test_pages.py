@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import sprig_samples
 
 from sprig_tui.sprig.api_pages import Listed, read_answers, read_surveys
 from sprig_tui.sprig.records import StudyResponse, Unsendable
@@ -17,7 +18,7 @@ def page(*records: Any, **changed: Any) -> bytes:
     return json.dumps({"cursor": None, "data": list(records), **changed}).encode()
 
 
-def test_records_keep_their_bytes_and_their_place(sprig_samples: Any) -> None:
+def test_records_keep_their_bytes_and_their_place() -> None:
     raw = b'{"data":[{"a":1}, {"surveyId":12345678901234567890,"questionText":"Q","questionType":"OPEN","response":'
     raw += b'1.50,"responseGroupUid":"g","externalUserId":"u"} ],"total":2,"cursor":"YQ=="}'
     found = read_answers(raw)
@@ -32,13 +33,13 @@ def test_records_keep_their_bytes_and_their_place(sprig_samples: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_every_question_type_of_the_examples_is_an_answer(sprig_samples: Any, number: int) -> None:
+def test_every_question_type_of_the_examples_is_an_answer(number: int) -> None:
     (record,) = read_answers(page(sprig_samples.response(number))).records
     assert isinstance(record, StudyResponse)
     assert json.loads(bytes(record.response)) == sprig_samples.response(number)["response"]
 
 
-def test_bad_text_in_one_record_leaves_the_others_alone(sprig_samples: Any) -> None:
+def test_bad_text_in_one_record_leaves_the_others_alone() -> None:
     whole = page(sprig_samples.response(1), sprig_samples.response(2, questionText="PLACE"), sprig_samples.response(3))
     found = read_answers(whole.replace(b"PLACE", b"\xff\xfe"))
     assert [type(record) for record in found.records] == [StudyResponse, Unsendable, StudyResponse]
@@ -46,7 +47,7 @@ def test_bad_text_in_one_record_leaves_the_others_alone(sprig_samples: Any) -> N
     assert found.fault == ""
 
 
-def test_a_record_larger_than_any_may_be_is_named(sprig_samples: Any) -> None:
+def test_a_record_larger_than_any_may_be_is_named() -> None:
     found = read_answers(page(sprig_samples.response(1, response="x" * 10_500_000), sprig_samples.response(2)))
     large, good = found.records
     assert isinstance(large, Unsendable)

@@ -1,6 +1,6 @@
 """By hand: a whole fleet on one journal, killed at random for minutes; in the end the account must come out even.
 
-    python tests/faults/account.py [--journal postgres|sqlite] [--minutes 10] [--every 4] [--seed 1]
+    python tests/faults/soak.py [--journal postgres|sqlite] [--minutes 10] [--every 4] [--seed 1]
                                    [--kill-server] [--freeze-server] [--no-consoles]
 
 Three workers (`run`), two receivers (`listen`, which deliver too) and two consoles in pseudo-terminals (one delivers,
@@ -27,14 +27,14 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "postgres"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import books
-from fleet import Fleet, is_set
-from postgres_databases import create_database, run_apart
-from postgres_server import PostgresServer
-from programs import Programs
-from webhook_senders import Senders, anonymous, body, poison
+from support import reconcile
+from support.fleet import Fleet, is_set
+from support.postgres_databases import create_database, run_apart
+from support.postgres_server import PostgresServer
+from support.programs import Programs
+from support.webhook_senders import Senders, anonymous, body, poison
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.errors import ExitCode
@@ -210,7 +210,7 @@ async def run(arguments: argparse.Namespace, folder: Path, server: PostgresServe
         await drained(place, lambda text: print(text, file=sys.stderr))
         codes = {machine.name: await machine.end() for machine in fleet.machines}
         taken, stats = events(url), get(f"{url}/stats")
-    found = await books.read(place)
+    found = await reconcile.read(place)
     disturbed = results[-2] if server is not None and ways else 0
     return report(arguments, fleet, senders, seconds, codes, found, taken, stats, disturbed, sending.result())
 

@@ -7,8 +7,8 @@ import random
 import signal
 from pathlib import Path
 
-from programs import Program, Programs
-from pty_console import PtyConsole
+from support.programs import Program, Programs
+from support.pty_console import PtyConsole
 
 LOOKING_KEYS = ("3", "j", "k", "G", "g", "1", "2", "]", "[")
 """Looking around; nothing that sends, whatever has the focus."""

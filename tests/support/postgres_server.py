@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from postgres_binaries import find_binaries
+from support.postgres_binaries import find_binaries
 
 PATIENCE = 60.0
 """Seconds that a start may take, recovery after a kill included, and that a stop may take."""

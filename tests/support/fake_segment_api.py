@@ -1,8 +1,8 @@
-"""A look-alike of Segment's Public API, written from docs.segmentapis.com; it imports nothing of ours.
+"""A fake of Segment's Public API, written from docs.segmentapis.com; it imports nothing of ours.
 
 By hand, for trying things out:
 
-    python tests/segment/public_api/workspace_lookalike.py --port 8124
+    python tests/support/fake_segment_api.py --port 8124
 
 It knows `GET /`, `/sources`, `/sources/{id}` and `/sources/{id}/connected-destinations` with pagination as documented
 (`pagination.count` 1 to 200, opaque cursors), the envelope of data and errors, rate limits, and trouble on demand.
@@ -158,14 +158,14 @@ class Handler(BaseHTTPRequestHandler):
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    api: LookAlike
+    api: FakeSegmentApi
 
     def handle_error(self, *_: object) -> None:
         """A client that goes away in the middle is its own affair."""
 
 
-class LookAlike:
-    """The API of one workspace, on 127.0.0.1: `with LookAlike() as api: api.url`."""
+class FakeSegmentApi:
+    """The API of one workspace, on 127.0.0.1: `with FakeSegmentApi() as api: api.url`."""
 
     def __init__(self, port: int = 0) -> None:
         self.sources: list[dict[str, Any]] = [
@@ -257,7 +257,7 @@ def goes_on(_: Handler) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8124)
-    with LookAlike(parser.parse_args().port) as api:
+    with FakeSegmentApi(parser.parse_args().port) as api:
         print(f"{api.url}  token {TOKEN}")
         while True:
             time.sleep(60)

@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 
-from programs import SPRIG_ENVIRONMENT, TOKEN
+from support.programs import SPRIG_ENVIRONMENT, TOKEN
 
 REFUSED_FOR_NOW = 0.05
 """Seconds a connection pauses after a 503: a sender that came back at once would only burn the processor."""

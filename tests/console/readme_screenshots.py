@@ -1,6 +1,6 @@
 """Take the README's pictures from the running console on the sample payloads, and write its key table.
 
-    python tests/console/pictures.py        # .github/*.svg, and the table in README.md
+    python tests/console/readme_screenshots.py        # .github/*.svg, and the table in README.md
 
 `tests/console/test_readme.py` says when the table is older than the commands.
 """
@@ -19,7 +19,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 os.environ["COLORTERM"] = "truecolor"
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / ".github"
-START, END = "<!-- keys: made by tests/console/pictures.py -->", "<!-- keys end -->"
+START, END = "<!-- keys: made by tests/console/readme_screenshots.py -->", "<!-- keys end -->"
 
 
 def with_table(readme: str) -> str:

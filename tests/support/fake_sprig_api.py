@@ -1,8 +1,8 @@
-"""A look-alike of Sprig's export API, written from its published fields and examples (facts/sprig.md 2 and 3).
+"""A fake of Sprig's export API, written from its published fields and examples (facts/sprig.md 2 and 3).
 
 It imports nothing of ours. By hand, for trying things out:
 
-    python tests/sprig/api/lookalike.py --port 8123 --answers 5000
+    python tests/support/fake_sprig_api.py --port 8123 --answers 5000
 
 It knows `GET /v1/responses` and `GET /v1/surveys` with the parameters of API v2.2.1, cursors that are base64 of
 `createdAt:<ms>`, 403 with an empty body for a wrong key, the rate limit, and every kind of trouble on demand.
@@ -24,7 +24,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
-from sprig_samples import START, response, snapshot, survey
+
+from support.sprig_samples import START, response, snapshot, survey
 
 KEY = "spk_lookalike_production_0001"
 
@@ -60,8 +61,8 @@ class Product:
     responses: list[dict[str, Any]] = field(default_factory=list)
 
 
-class LookAlike:
-    """The server, on a thread of its own, so that what is tested may block: `with LookAlike() as api`."""
+class FakeSprigApi:
+    """The server, on a thread of its own, so that what is tested may block: `with FakeSprigApi() as api`."""
 
     def __init__(self, *, port: int = 0, order: str = "asc", ties: str = "repeat", limit: tuple[int, float] = (0, 0)):
         self.products = {KEY: Product()}
@@ -329,7 +330,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--rate", type=int, default=1_000, help="requests in five minutes")
     given = parser.parse_args()
-    with LookAlike(port=given.port, limit=(given.rate, 300.0)) as api:
+    with FakeSprigApi(port=given.port, limit=(given.rate, 300.0)) as api:
         api.delay = given.delay
         api.hold(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
         print(f"Sprig's look-alike at {api.url}, key {KEY}", flush=True)
