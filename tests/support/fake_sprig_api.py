@@ -16,14 +16,19 @@ import base64
 import contextlib
 import gzip
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
+
+if not __package__:  # run by hand
+    sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.sprig_samples import START, response, snapshot, survey
 
