@@ -8,6 +8,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pages import damage, pages_of
+
 
 def spoil(path: Path) -> None:
     """Flip a bit of each stored call, and break a page of the file."""
@@ -44,6 +47,22 @@ def test_a_damaged_one(configured: Path, cli: Any, write: Any, answer: Any) -> N
     os.replace(configured / "new.db", path)  # noqa: PTH105 - over it, as the advice says
     told = cli("journal", "info")
     assert (told.code, "2 deliveries failed because their stored payload is damaged" in told.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["due", "counts", "environments", "recent_ids"])
+def test_a_command_that_delivers_makes_anew_what_can_be(
+    configured: Path, cli: Any, write: Any, answer: Any, sink: Any, name: str
+) -> None:
+    assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
+    path = configured / "journal.db"
+    damage(path, *pages_of(path, name))
+    told = cli("send", write(answer(2), answer(3)), "-e", "development")
+    assert (told.code, "1 of them known from before" in told.err) == (0, True)
+    assert f"{name}. Stop what uses it, then run: sprig-tui journal salvage {path} NEW" in told.err
+    ids = [event["messageId"] for event in sink.sink.events]
+    assert (len(ids), len(set(ids))) == (3, 3)
+    told = cli("journal", "salvage", str(path), str(configured / "new.db"), "--json")
+    assert (told.code, told.json["deliveries"], told.json["lost"]) == (0, 3, [])
 
 
 def test_what_is_not_there(configured: Path, cli: Any) -> None:

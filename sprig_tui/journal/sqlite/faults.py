@@ -124,7 +124,7 @@ _MEANINGS = (
         (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
         JournalCorruptError,
         "the journal {path} is damaged or no SQLite file ({error})",
-        "sprig-tui journal verify says where; sprig-tui journal salvage FILE NEW brings over what can be read",
+        "sprig-tui journal verify says where; sprig-tui journal salvage {path} NEW brings over what can be read",
     ),
 )
 _ELSE = _Meaning((), JournalError, "the journal {path} failed: {error}", "run: sprig-tui doctor")
@@ -137,4 +137,4 @@ def journal_error(error: sqlite3.Error, path: str) -> JournalError:
     # the memory that processes share beside the file needs room to be opened at all: SQLite calls that an I/O error
     if code == sqlite3.SQLITE_IOERR and _no_room(path):
         meaning = _FULL
-    return meaning.kind(meaning.message.format(path=path, error=error), hint=meaning.hint)
+    return meaning.kind(meaning.message.format(path=path, error=error), hint=meaning.hint.format(path=path))

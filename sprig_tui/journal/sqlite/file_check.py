@@ -22,7 +22,8 @@ LOOK_EVERY_S = 0.2
 SET_ASIDE = ".replaced"
 """Ends the names of a log and its index whose file was replaced: the new file must not be opened with them."""
 
-_TABLES = ("identity", "sequence", "deliveries", "packs")
+_TABLES = ("identity", "deliveries", "packs")
+"""Those that a repair never makes anew."""
 
 _log = logging.getLogger(__name__)
 

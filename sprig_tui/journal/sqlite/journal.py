@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Literal, Self, TypeVar
 
 from msgspec.structs import replace
@@ -67,6 +68,7 @@ from sprig_tui.journal.sqlite.backup import back_up
 from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.faults import is_busy, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
+from sprig_tui.journal.sqlite.repair import repair
 from sprig_tui.journal.sqlite.rows import Connection
 from sprig_tui.journal.sqlite.writer import Writer
 from sprig_tui.journal.verifying import Verified
@@ -75,6 +77,9 @@ T = TypeVar("T")
 
 _MOST_UNWRITABLE = 1_000
 """Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
+
+_REPAIR_EVERY_S = 60.0
+"""Seconds between two attempts at a repair: each looks through everything that can be made anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +98,11 @@ class SQLiteJournal:
         """Whether damage was met in the file."""
         self._unreadable: frozenset[int] = frozenset()
         self._busy_timeout = busy_timeout
+        self._writes = False
+        """Whether this process writes, rather than looks only."""
+        self._repairs = 0
+        self._repair_from = float("-inf")
+        self._repairing = asyncio.Lock()
         self._check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._check.check)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
@@ -149,7 +159,53 @@ class SQLiteJournal:
                 return False
             raise journal_error(error, self.path) from error
 
+    async def _write(
+        self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, if_awaited: bool = False
+    ) -> T:
+        """As Writer.run; where damage is in the way, what can be made anew is, and the work is done again."""
+        self._writes = True
+        repairs = self._repairs
+        try:
+            return await self._writer.run(work, durable=durable, if_awaited=if_awaited)
+        except JournalCorruptError:
+            if not await self._repaired(repairs):
+                raise
+            return await self._writer.run(work, durable=durable, if_awaited=if_awaited)
+
+    async def _repaired(self, before: int) -> bool:
+        """Whether something was made anew that could not be read; `before`: `_repairs` when the work began."""
+        async with self._repairing:
+            if self._repairs == before and monotonic() >= self._repair_from:
+                self._repair_from = monotonic() + _REPAIR_EVERY_S
+                try:
+                    made = await self._in_reader(lambda: repair(self.path, self._busy_timeout, self.clock.now()))
+                except sqlite3.Error as error:
+                    _log.warning("the journal %s is damaged, and was not repaired: %s", self.path, error)
+                    made = []
+                if made:
+                    self._repairs += 1
+                    _log.error(
+                        "the journal %s is damaged; made anew from what is whole, since it could not be read: %s. Stop"
+                        " what uses it, then run: sprig-tui journal salvage %s NEW",
+                        self.path,
+                        ", ".join(made),
+                        self.path,
+                    )
+            return self._repairs != before
+
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a reading; whoever also writes has repaired what is in its way, one who only looks has not."""
+        repairs = self._repairs
+        try:
+            return await self._read_once(work)
+        except DamagedPayloadError:
+            raise
+        except JournalCorruptError:
+            if not self._writes or not await self._repaired(repairs):
+                raise
+            return await self._read_once(work)
+
+    async def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def run() -> T:
             try:
                 connection = self._reader()
@@ -200,7 +256,7 @@ class SQLiteJournal:
     ) -> tuple[list[Added], tuple[Claim, ...]]:
         if not entries:
             return [], ()
-        return await self._writer.run(
+        return await self._write(
             lambda c: adding.Adding(c, self.clock.now()).add(entries, wanted), if_awaited=if_awaited
         )
 
@@ -248,7 +304,7 @@ class SQLiteJournal:
         return replace(claim, payload=payload)
 
     async def _claim(self, wanted: Wanted) -> Claim:
-        return await self._writer.run(
+        return await self._write(
             lambda c: claims.take(self._marked(c), wanted, self.clock.now(), self._unreadable),
             durable=False,
             if_awaited=True,
@@ -309,7 +365,7 @@ class SQLiteJournal:
             settling.settle(self._marked(connection), claim, (failed,), None, self.clock.now())
             claims.release(connection, claim)
 
-        await self._writer.run(work)
+        await self._write(work)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
         """See the contract."""
@@ -319,17 +375,15 @@ class SQLiteJournal:
             return await self._settle_carefully(claim, settlements, lane)
 
     async def _settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
-        return await self._writer.run(
-            lambda c: settling.settle(self._marked(c), claim, settlements, lane, self.clock.now())
-        )
+        return await self._write(lambda c: settling.settle(self._marked(c), claim, settlements, lane, self.clock.now()))
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
-        return await self._writer.run(lambda c: claims.extend(c, claim, lease_ms, self.clock.now()), durable=False)
+        return await self._write(lambda c: claims.extend(c, claim, lease_ms, self.clock.now()), durable=False)
 
     async def release(self, claim: Claim) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: claims.release(c, claim), durable=False)
+        await self._write(lambda c: claims.release(c, claim), durable=False)
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
@@ -339,19 +393,18 @@ class SQLiteJournal:
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
     ) -> Lane:
         """See the contract."""
-        return await self._writer.run(
-            lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now())
-        )
+        return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now()))
 
     async def make_own(self, environment: str, endpoint: str) -> int:
         """See the contract."""
+        self._writes = True  # whoever is about to deliver asks this first
         if not await self._read(lambda c: lanes.bound_for(c, environment, endpoint)):
             return 0
-        return await self._writer.run(lambda c: lanes.make_own(c, environment, endpoint))
+        return await self._write(lambda c: lanes.make_own(c, environment, endpoint))
 
     async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.withdraw(c, ids, self.clock.now()))
+        return await self._write(lambda c: replaying.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -421,7 +474,7 @@ class SQLiteJournal:
         self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
     ) -> list[Added]:
         """See the contract."""
-        return await self._writer.run(
+        return await self._write(
             lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, elsewhere=elsewhere)
         )
 
@@ -430,7 +483,7 @@ class SQLiteJournal:
     ) -> ReplayJob:
         """See the contract."""
         last_id, total = await self._read(lambda c: replaying.extent(c, query))
-        return await self._writer.run(
+        return await self._write(
             lambda c: replaying.start(
                 c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total, elsewhere=elsewhere
             )
@@ -438,11 +491,11 @@ class SQLiteJournal:
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.step(c, job_id, limit, self.clock.now()))
+        return await self._write(lambda c: replaying.step(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
         """See the contract."""
-        return await self._writer.run(lambda c: replaying.set_state(c, job_id, state))
+        return await self._write(lambda c: replaying.set_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
         """See the contract."""
@@ -452,7 +505,7 @@ class SQLiteJournal:
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._writer.run(health.write_probe)
+        await self._write(health.write_probe)
 
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
@@ -470,7 +523,7 @@ class SQLiteJournal:
 
     async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: positions.keep(c, kind, kept, forgotten))
+        await self._write(lambda c: positions.keep(c, kind, kept, forgotten))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
@@ -486,17 +539,17 @@ class SQLiteJournal:
         A backup has the identity of the journal. Raises SprigTuiError where it cannot be written, JournalCorruptError
         where the journal is damaged: then there is no copy.
         """
-        return await self._read(lambda c: back_up(c, target))
+        return await self._read_once(lambda c: back_up(c, target))
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def report(self, worker: Worker) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: workers.report(c, worker, self.clock.now()), durable=False)
+        await self._write(lambda c: workers.report(c, worker, self.clock.now()), durable=False)
 
     async def sign_off(self, worker_id: str) -> None:
         """See the contract."""
-        await self._writer.run(lambda c: workers.sign_off(c, worker_id), durable=False)
+        await self._write(lambda c: workers.sign_off(c, worker_id), durable=False)
 
     async def workers(self) -> tuple[Worker, ...]:
         """See the contract."""
@@ -515,17 +568,20 @@ class SQLiteJournal:
         total: Counter[State] = Counter()
         size = after = 0
         while True:
-            pruned, after = await self._writer.run(partial(upkeep.prune_stretch, before=before, after_id=after))
+            pruned, after = await self._write(partial(upkeep.prune_stretch, before=before, after_id=after))
             total.update(pruned.by_state)
             size += pruned.bytes
             if not after:
                 break
         unused = await self._read(lambda c: upkeep.unused_attempts(c, before))
         for start in range(0, len(unused), upkeep.STRETCH):
-            await self._writer.run(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
+            await self._write(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
         more = bool(total)
-        while more:
-            more = await self._writer.run(upkeep.give_back_room)
+        try:
+            while more:
+                more = await self._writer.run(upkeep.give_back_room)
+        except JournalError as error:  # damaged pages, and the old ones of what was made anew, cannot be moved
+            _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
         return Pruned(dict(total), size)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 
 from sprig_tui.journal.packing import DAMAGED
 from sprig_tui.journal.sqlite.faults import is_damage
+from sprig_tui.journal.sqlite.repair import damaged
 from sprig_tui.journal.verifying import MOST_PROBLEMS, Verified, pack_problems
 
 
@@ -39,6 +40,8 @@ def quick(connection: sqlite3.Connection, seconds: float) -> Verified:
 def verify(connection: sqlite3.Connection) -> Verified:
     """Everything."""
     problems = _structure(connection, f"integrity_check({MOST_PROBLEMS})")
+    if problems:
+        problems += _unreadable(connection)
     deliveries = packs = 0
     at = 0
     while len(problems) < MOST_PROBLEMS:
@@ -83,6 +86,14 @@ def _structure(connection: sqlite3.Connection, check: str) -> list[str]:
         _only_damage(error)
         found = [str(error)]
     return [] if found == ["ok"] else [" ".join(one.split()) for one in found]
+
+
+def _unreadable(connection: sqlite3.Connection) -> list[str]:
+    try:
+        return [f"{name} cannot be read; send, run and listen make it anew" for name in damaged(connection)]
+    except sqlite3.DatabaseError as error:
+        _only_damage(error)
+        return [f"the list of the tables cannot be read: {error}"]
 
 
 def _counts(connection: sqlite3.Connection) -> list[str]:

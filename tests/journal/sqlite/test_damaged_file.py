@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
 from sprig_tui.journal.query import Query
@@ -19,7 +18,6 @@ from sprig_tui.journal.records import Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.journal.sqlite.salvage import salvage
 
-PAGE = 4096
 QUEUED = 1_500
 
 
@@ -31,24 +29,6 @@ async def path(tmp_path, entry, clock) -> Path:
             await journal.add([entry(raw=os.urandom(60), answer=os.urandom(40).hex()) for _ in range(50)])
         await journal.keep_positions("pull", {"production": b"1"})
     return tmp_path / "j.db"
-
-
-def pages_of(path: Path, table: str) -> list[int]:
-    """Leaf pages of a table or an index, from 0."""
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        try:
-            rows = connection.execute(
-                "SELECT pageno FROM dbstat WHERE name = ? AND pagetype IN ('leaf', 'overflow')", (table,)
-            ).fetchall()
-        except sqlite3.OperationalError:
-            pytest.skip("this SQLite does not tell its pages")
-    return [row[0] - 1 for row in rows]
-
-
-def damage(path: Path, page: int, *, seed: int = 0) -> None:
-    with path.open("r+b") as file:
-        file.seek(page * PAGE)
-        file.write(random.Random(seed).randbytes(PAGE))
 
 
 async def deliver_all(path: Path, clock) -> tuple[int, Counter[State]]:
@@ -68,7 +48,7 @@ async def deliver_all(path: Path, clock) -> tuple[int, Counter[State]]:
 
 @pytest.mark.parametrize("table", ["packs", "deliveries"])
 async def test_a_bad_page_does_not_stop_the_rest(path, clock, table):
-    pages = pages_of(path, table)
+    pages = pages_of(path, table, ("leaf", "overflow"))
     damage(path, pages[len(pages) // 2])
     sent, states = await deliver_all(path, clock)
     assert 1_200 < sent < QUEUED
@@ -82,7 +62,7 @@ async def test_a_bad_page_does_not_stop_the_rest(path, clock, table):
 
 
 async def test_adding_goes_on_beside_a_bad_page(path, entry):
-    damage(path, pages_of(path, "deliveries")[5])
+    damage(path, pages_of(path, "deliveries", ("leaf",))[5])
     async with SQLiteJournal(path) as journal:
         results = await asyncio.gather(
             *(journal.add([entry()]) for _ in range(5)),
@@ -128,7 +108,7 @@ async def test_salvage_of_a_whole_journal_is_the_same_journal(path, tmp_path, en
 async def test_salvage_brings_over_what_can_be_read_wherever_the_damage_is(path, tmp_path, clock):
     content = path.read_bytes()
     rng = random.Random(16)
-    pages = rng.sample(range(1, len(content) // PAGE), int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6")))
+    pages = rng.sample(range(1, len(content) // PAGE_BYTES), int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6")))
     brought = []
     for page in pages:
         path.write_bytes(content)
@@ -189,7 +169,7 @@ async def test_a_backup_while_others_write_is_one_moment_of_it(path, tmp_path, e
 
 
 async def test_a_damaged_journal_makes_no_backup(path, tmp_path):
-    damage(path, pages_of(path, "deliveries")[3])
+    damage(path, pages_of(path, "deliveries", ("leaf",))[3])
     async with SQLiteJournal(path) as journal:
         with pytest.raises(JournalCorruptError, match="damaged"):
             await journal.back_up(tmp_path / "backup")

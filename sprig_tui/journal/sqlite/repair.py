@@ -1,0 +1,270 @@
+"""Repair of the tables and indexes that can be made anew, in a file some pages of which are damaged.
+
+Only the deliveries, their payloads and the identity of the journal stand nowhere else. Whatever else cannot be read is
+taken out of the schema and made again: from the deliveries where it follows from them, else from its rows that can be
+read. The old pages stay in the file, unused, until `journal salvage` writes a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sprig_tui.journal.identity import key_of
+from sprig_tui.journal.sqlite.connecting import open_existing
+from sprig_tui.journal.sqlite.faults import is_damage
+from sprig_tui.journal.sqlite.rows import insert, numbers_text
+
+_IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
+_INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}
+"""The indexes of the deliveries, by what they are limited to."""
+_TOGETHER = (
+    # one that counts up for others is made with the first of them
+    frozenset(("sqlite_sequence", "leases", "replays")),
+    # each identity stands in one of the two
+    frozenset(("ids", "recent_ids")),
+)
+_FIRST = ("environments", "leases")
+"""What others are made from."""
+_WHOLE_LEASE_MS = 120_000
+"""How long a lease stands whose end is lost: whoever holds it renews it earlier, or is gone by then."""
+_LEASES_AHEAD = 1_000_000
+"""Numbers left out where the last one is lost, so that no lease gets the number of one that is still held."""
+_STRETCH_ROWS = 1_000
+LANE_LOST = "whether it was paused is lost in a damaged page of the journal"
+"""The cause of a lane whose state cannot be read: what a person may have paused is not sent unasked."""
+ATTEMPT_LOST = "the record of this request is lost in a damaged page of the journal"
+
+
+def repair(path: str, busy_timeout_s: float, now: int) -> list[str]:
+    """Make anew what cannot be read and can be made; the names of those tables and indexes. Raises sqlite3.Error.
+
+    Holds the write lock meanwhile: some seconds for the identities of a million deliveries.
+    """
+    mended: list[str] = []
+    with (
+        contextlib.closing(open_existing(path, "rw", busy_timeout_s)) as source,
+        contextlib.closing(open_existing(path, "rw", busy_timeout_s)) as target,
+    ):
+        for names in _groups(damaged(source)):
+            try:
+                target.execute("BEGIN IMMEDIATE")
+                # another process may have done it meanwhile
+                if any(not _is_whole(source, name) for name in names):
+                    _Renewal(source, target, now).run(names)
+                    mended += sorted(names)
+                target.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                if target.in_transaction:
+                    target.execute("ROLLBACK")
+                if not is_damage(error):
+                    raise
+                # it cannot be made while the deliveries themselves cannot be read; what else is damaged may be
+                mended = [name for name in mended if name not in names]
+    return mended
+
+
+def damaged(source: sqlite3.Connection) -> list[str]:
+    """Tables and indexes that cannot be read and could be made anew."""
+    tables = [row[0] for row in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return [name for name in (*tables, *_INDEXES) if name not in _IRREPLACEABLE and not _is_whole(source, name)]
+
+
+def _groups(names: Sequence[str]) -> list[frozenset[str]]:
+    """Names with those that have to be made together with them, in the order in which they are made."""
+    groups = {next((group for group in _TOGETHER if name in group), frozenset((name,))) for name in names}
+    return sorted(groups, key=lambda group: (not any(name in group for name in _FIRST), sorted(group)))
+
+
+def _is_whole(source: sqlite3.Connection, name: str) -> bool:
+    try:
+        if name in _INDEXES:
+            source.execute(
+                f"SELECT total(id), total(state) FROM deliveries INDEXED BY {name} WHERE {_INDEXES[name]}"
+            ).fetchone()
+            return True
+        found = source.execute(f"PRAGMA integrity_check({name})").fetchall()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return False
+    return [row[0] for row in found] == ["ok"]
+
+
+class _Renewal:
+    """A table or an index that is made anew in the open transaction of `target`.
+
+    What is damaged is read through `source` alone: a transaction that meets damage can write no more.
+    """
+
+    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, now: int) -> None:
+        self._source = source
+        self._target = target
+        self._now = now
+        self._special: dict[str, Callable[[Sequence[Sequence[Any]]], None]] = {
+            "attempts": self._attempts,
+            "changes": self._changes,
+            "counts": self._counts,
+            "environments": self._environments,
+            "ids": self._identities,
+            "lanes": self._lanes,
+            "leases": self._leases,
+            "probe": lambda _: None,
+            "recent_ids": lambda _: None,
+            "sequence": self._sequence,
+            "workers": self._workers,
+        }
+
+    def run(self, names: frozenset[str]) -> None:
+        """Make all of these anew."""
+        marks = ", ".join("?" * len(names))
+        where = f"name IN ({marks}) OR tbl_name IN ({marks})"
+        made = self._source.execute(
+            f"SELECT sql FROM sqlite_master WHERE ({where}) AND sql IS NOT NULL AND name <> 'sqlite_sequence'"
+            " ORDER BY type = 'index'",
+            (*names, *names),
+        ).fetchall()
+        rows = {name: self._readable(name) for name in sorted(names) if name not in _INDEXES}
+        self._target.execute("PRAGMA writable_schema = ON")
+        self._target.execute(f"DELETE FROM sqlite_master WHERE {where}", (*names, *names))
+        self._target.execute("PRAGMA writable_schema = RESET")
+        for (statement,) in made:
+            self._target.execute(statement)
+        for name, found in rows.items():
+            self._special.get(name, lambda found, name=name: self._copy(name, found))(found)
+
+    def _readable(self, table: str) -> list[Sequence[Any]]:
+        """Its rows before the first damage and after the last, in the order of its columns."""
+        if table in ("ids", "recent_ids", "counts"):
+            return []
+        described = self._source.execute(f"PRAGMA table_info({table})").fetchall()
+        columns = ", ".join(row[1] for row in described)
+        key = [row[1] for row in sorted(described, key=lambda row: row[5]) if row[5]] or ["rowid"]
+        statements = [
+            f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {', '.join(f'{one} {order}' for one in key)}"
+            for order in ("ASC", "DESC")
+        ]
+        if table == "environments":  # its index has all of it once more
+            statements.append(f"SELECT {columns} FROM environments INDEXED BY sqlite_autoindex_environments_1")
+        found: dict[Sequence[Any], None] = {}
+        for statement in statements:
+            if self._read_until_damage(statement, found) and table != "environments":
+                break
+        return list(found)
+
+    def _read_until_damage(self, statement: str, found: dict[Sequence[Any], None]) -> bool:
+        try:
+            for row in self._source.execute(statement):
+                found[tuple(row)] = None
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error) and "UTF-8" not in str(error):
+                raise
+            return False
+        return True
+
+    def _copy(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        for row in rows:
+            self._target.execute(f"INSERT OR IGNORE INTO {table} VALUES({', '.join('?' * len(row))})", row)
+
+    def _walk(self, columns: str, tail: str = "") -> Iterator[Sequence[Any]]:
+        """Columns of the deliveries that can be read, in the order of their ids; `tail` is the end of each WHERE."""
+        last = self._source.execute("SELECT max(id) FROM deliveries").fetchone()[0] or 0
+        for start in range(1, last + 1, _STRETCH_ROWS):
+            waiting = [(start, start + _STRETCH_ROWS - 1)]
+            while waiting:
+                low, high = waiting.pop()
+                try:
+                    rows = self._source.execute(
+                        f"SELECT {columns} FROM deliveries d NOT INDEXED WHERE d.id BETWEEN ? AND ? {tail}", (low, high)
+                    ).fetchall()
+                except sqlite3.DatabaseError as error:
+                    if not is_damage(error):
+                        raise
+                    middle = (low + high) // 2
+                    waiting += [(middle + 1, high), (low, middle)] if low < high else []
+                else:
+                    yield from rows
+
+    def _attempts(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._copy("attempts", rows)
+        last = max((row[0] or 0 for row in self._walk("max(d.attempt)")), default=0)
+        # no new request may get the number of one that deliveries still refer to
+        self._target.execute(
+            "INSERT OR IGNORE INTO attempts(id, environment, started_at, status, error, outcome, latency_ms, events,"
+            " body_bytes, excerpt) VALUES(?, 0, ?, 0, ?, '', 0, 0, 0, '')",
+            (max(last, 1), self._now, ATTEMPT_LOST),
+        )
+
+    def _changes(self, _: Sequence[Sequence[Any]]) -> None:
+        # later than any note there was: followers then look at everything again
+        self._target.execute("INSERT INTO changes(seq, ids, n) VALUES(?, '[]', 0)", (self._now,))
+
+    def _counts(self, _: Sequence[Sequence[Any]]) -> None:
+        counts: Counter[tuple[int, int]] = Counter()
+        for environment, state, number in self._walk("environment, state, count(*)", "GROUP BY environment, state"):
+            counts[environment, state] += number
+        self._copy("counts", [(*key, number) for key, number in counts.items()])
+
+    def _environments(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._copy("environments", rows)
+        for number in sorted({row[0] for row in self._walk("DISTINCT environment")}):
+            self._target.execute(
+                "INSERT OR IGNORE INTO environments(id, name) VALUES(?, ?)", (number, f"lost-{number}")
+            )
+
+    def _identities(self, _: Sequence[Sequence[Any]]) -> None:
+        names = dict(self._source.execute("SELECT id, name FROM environments").fetchall())
+        # a later one under the same identity took it over
+        keys = {
+            key_of(names.get(number, ""), message_id): delivery_id
+            for delivery_id, number, message_id in self._walk("id, environment, message_id")
+        }
+        values = [value for key in sorted(keys) for value in (key, keys[key])]
+        insert(self._target, "ids", "(?, ?)", values)
+
+    def _lanes(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._copy("lanes", rows)
+        self._target.execute(
+            "INSERT OR IGNORE INTO lanes(environment, state, cause, since, epoch)"
+            " SELECT id, 'paused', ?, ?, ? FROM environments",
+            (LANE_LOST, self._now, self._now),
+        )
+
+    def _leases(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Those that can be read, and one under its old number for each that cannot: no claim is lost or doubled."""
+        self._copy("leases", rows)
+        known = {row[0] for row in rows}
+        lost: dict[tuple[int, int], list[int]] = {}
+        for delivery_id, lease, environment in self._walk("id, lease, environment", "AND lease IS NOT NULL"):
+            if lease not in known:
+                lost.setdefault((lease, environment), []).append(delivery_id)
+        until = self._now + _WHOLE_LEASE_MS
+        for (lease, environment), ids in lost.items():
+            self._target.execute(
+                "INSERT OR IGNORE INTO leases(id, environment, owner, until, length, probe, ids, n)"
+                " VALUES(?, ?, '', ?, ?, 0, ?, ?)",
+                (lease, environment, until, _WHOLE_LEASE_MS, numbers_text(ids), len(ids)),
+            )
+        last = max([0, *known, *(lease for lease, _ in lost)])
+        self._target.execute("DELETE FROM sqlite_sequence WHERE name = 'leases'")
+        self._target.execute("INSERT INTO sqlite_sequence(name, seq) VALUES('leases', ?)", (last + _LEASES_AHEAD,))
+
+    def _sequence(self, rows: Sequence[Sequence[Any]]) -> None:
+        questions = (
+            "SELECT max(id) FROM deliveries",
+            "SELECT max(delivery) FROM history",
+            "SELECT max(delivery) FROM recent_ids",
+            "SELECT max(delivery) FROM ids",
+            "SELECT max(last_id) FROM replays",
+            "SELECT max(first) FROM packs",
+        )
+        newest = [0, *(int(row[0]) - 1 for row in rows)]
+        newest += [self._source.execute(question).fetchone()[0] or 0 for question in questions]
+        self._target.execute("INSERT INTO sequence VALUES(?)", (max(newest) + 1,))
+
+    def _workers(self, _: Sequence[Sequence[Any]]) -> None:
+        # who was at work is known again in a moment; until then nothing is taken from those who are
+        self._target.execute("UPDATE leases SET owner = ''")
