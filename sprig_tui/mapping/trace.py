@@ -10,12 +10,19 @@ from sprig_tui.mapping.foreign import Value
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
 from sprig_tui.mapping.rows import Row
 from sprig_tui.mapping.rules import below
-from sprig_tui.mapping.verdict import hint
+from sprig_tui.mapping.verdict import other_id
 from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.timestamps import read_instant
+from sprig_tui.sprig.notes import Note, note_text
 from sprig_tui.sprig.records import StudyResponse
 
 _DEFAULTS = Rules()
+_NOTED_FIELDS = {
+    Note.TYPE_INFERRED: "properties.questionType",
+    Note.TYPE_NOT_NAMED: "properties.questionType",
+    Note.ODD_VISITOR: "properties.visitorId",
+}
+"""Field that a note bears on; the others bear on the record as a whole."""
 
 
 def trace(
@@ -52,7 +59,7 @@ def _chosen(value: object, default: object) -> str:
 
 def _user_id(response: StudyResponse) -> FieldTrace:
     value = (response.user_id or "").strip()
-    note = "" if value else hint(response).removeprefix("; ")
+    note = "" if value else other_id(response)
     return FieldTrace("userId", value or UNSET, response.paths.get("user_id", ""), note)
 
 
@@ -60,12 +67,7 @@ def _reading_notes(response: StudyResponse) -> dict[str, list[str]]:
     """What was noted while reading, by the field it bears on; `type` takes what bears on the record as a whole."""
     notes: dict[str, list[str]] = {"type": [], "properties.questionType": [], "properties.visitorId": []}
     for note in response.notes:
-        if "question type" in note:
-            notes["properties.questionType"].append(note)
-        elif note.startswith("visitorId"):
-            notes["properties.visitorId"].append(note)
-        else:
-            notes["type"].append(note)
+        notes[_NOTED_FIELDS.get(note, "type")].append(note_text(note))
     return notes
 
 

@@ -30,11 +30,11 @@ def verdict(
     if response.deleted_at:
         return Reason.DELETED, f"deleted in Sprig at {_shown(response.deleted_at, 40)}"
     if not (response.user_id or "").strip():
-        return Reason.ANONYMOUS, f"userId: no User ID in the record{hint(response)}"
+        return Reason.ANONYMOUS, f"userId: no User ID in the record{_added(other_id(response))}"
     errors = [one for one in (*faults, *lint(body, now_ms)) if one.level == "error"]
     for one in errors:
         if one.code != EVENT_TOO_LARGE:
-            also = misnamed(response, "respondedAt") if one.code == TIMESTAMP_MISSING else ""
+            also = _added(misnamed(response, "respondedAt")) if one.code == TIMESTAMP_MISSING else ""
             return Reason.INVALID, f"{one.path}: {one.message}{also}" if one.path else one.message
     if errors:
         return Reason.TOO_LARGE, errors[0].message
@@ -43,21 +43,26 @@ def verdict(
     return None, ""
 
 
-def hint(response: StudyResponse) -> str:
-    """Another id that could be meant, as an addition to a sentence; it is never sent in place of the User ID."""
+def other_id(response: StudyResponse) -> str:
+    """Another id that could be meant, in words; empty for none. It is never sent in place of the User ID."""
     if not response.user_id_hint:
         return misnamed(response, "userId")
-    return f"; {_shown(response.user_id_hint, 200)} is another id, and not used" if response.user_id_hint else ""
+    return f"{_shown(response.user_id_hint, 200)} is another id, and not used"
 
 
 def misnamed(response: StudyResponse, name: str) -> str:
-    """A field that is probably meant to be this one, as an addition to a sentence; empty where none is."""
+    """A field that is probably meant to be this one, in words; empty where none is."""
     try:
         given = _MEMBERS.decode(response.raw)
     except (ValueError, RecursionError):
         return ""
     found = "" if name in given else near_miss(name, (key for key in given if key not in _READ))
-    return f"; the record has {_shown(found, 80)}, which is not read: call it {name}" if found else ""
+    return f"the record has {_shown(found, 80)}, which is not read: call it {name}" if found else ""
+
+
+def _added(clause: str) -> str:
+    """A clause as an addition to a sentence."""
+    return f"; {clause}" if clause else ""
 
 
 def _unknown(response: StudyResponse) -> str:

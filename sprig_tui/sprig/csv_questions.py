@@ -7,6 +7,8 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
+from sprig_tui.sprig.notes import Note
+
 SKIPPED = "[skipped by user]"
 UNKNOWN = "UNKNOWN"
 
@@ -15,8 +17,6 @@ _COLUMN_KINDS = ("Question_Text", "Response", "Value", "Response_Other", "Respon
 _numbered = re.compile(r"(choice|theme)_(\d+)").fullmatch
 _choice = re.compile(r"Choice_\d+").fullmatch
 _number = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?").fullmatch
-_UNTYPED = "the export does not name question types: sent as UNKNOWN"
-_INFERRED = "question type inferred from the export's columns"
 
 
 class Answer(Struct, frozen=True):
@@ -59,9 +59,9 @@ class Question(Struct):
         return f"{self.name}_Choice_n" if self.choices else ""
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """That the type was inferred, or could not be."""
-        return (_UNTYPED if self.type == UNKNOWN else _INFERRED,)
+        return (Note.TYPE_NOT_NAMED if self.type == UNKNOWN else Note.TYPE_INFERRED,)
 
     def text(self, cells: list[str]) -> str:
         """The question as the row words it, else as the labels row does."""

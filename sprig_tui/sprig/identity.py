@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
+from sprig_tui.sprig.notes import Note
 
-ODD_VISITOR = "visitorId is neither a UUID nor a number"
+_uuid = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
 
 
 def is_uuid(text: str) -> bool:
@@ -28,7 +28,7 @@ def user_id_of(value: int | str | None) -> str | None:
 
 def visitor_ids(
     visitor: int | str | None, old: int | str | None = None
-) -> tuple[str | None, int | str | None, tuple[str, ...]]:
+) -> tuple[str | None, int | str | None, tuple[Note, ...]]:
     """Visitor id, old visitor id and notes: told apart by value, because both arrive under the name `visitorId`.
 
     A UUID is a visitor id, a number or digits an old one; 0 stands for none.
@@ -37,7 +37,7 @@ def visitor_ids(
         if _uuid(visitor) or _uuid(visitor := visitor.strip()):
             return visitor, real_old_id(old) if old else None, ()
         if visitor and not is_number(visitor):
-            return visitor, real_old_id(old), (ODD_VISITOR,)
+            return visitor, real_old_id(old), (Note.ODD_VISITOR,)
     return None, real_old_id(old) or real_old_id(visitor), ()
 
 

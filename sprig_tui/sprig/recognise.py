@@ -12,6 +12,7 @@ from sprig_tui.sprig import flat, rest, webhook
 from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, Piece, split_document
 from sprig_tui.sprig.faults import field_fault, invalid, join, malformed, quoted, unreadable, unsendable
 from sprig_tui.sprig.missing import missing_fields
+from sprig_tui.sprig.notes import Note
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, kind_of, members, text_of
 
@@ -49,20 +50,20 @@ def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAUL
 
 _MARKED = frozenset({b"\xef", b"\x1e"})
 _MARKS = {
-    b"\xef\xbb\xbf": "a byte-order mark (U+FEFF) before it was passed over: were files joined?",
-    b"\x1e": "a record separator (U+001E) before it was passed over (JSON text sequence, RFC 7464)",
+    b"\xef\xbb\xbf": Note.BYTE_ORDER_MARK,
+    b"\x1e": Note.RECORD_SEPARATOR,
 }
 
 
-def _unmarked(raw: bytes) -> tuple[bytes, str]:
-    """The document without what may stand before one without changing it, and what that was; empty for nothing."""
+def _unmarked(raw: bytes) -> tuple[bytes, Note | None]:
+    """The document without what may stand before one without changing it, and what that was."""
     for mark, note in _MARKS.items():
         if raw.startswith(mark):
             return raw.lstrip(mark) if len(mark) == 1 else raw.removeprefix(mark), note
-    return raw, ""
+    return raw, None
 
 
-def _noted(record: Record, note: str) -> Record:
+def _noted(record: Record, note: Note) -> Record:
     return msgspec.structs.replace(record, notes=(*record.notes, note)) if isinstance(record, StudyResponse) else record
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from sprig_tui.reasons import Reason
+from sprig_tui.sprig.notes import Note
 
 
 class Origin(Struct, frozen=True, gc=False):
@@ -62,7 +63,7 @@ class StudyResponse(Struct, frozen=True, gc=False):
     """Environment name that the record itself names (canonical flat records only)."""
     environment_id: str | None = None
     """Sprig's opaque environment id (webhooks)."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     """Oddities met while reading, such as a question type inferred from CSV columns."""
 
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from sprig_tui.sprig.identity import question_id_of, text_or_none, time_of, user_id_of, visitor_ids
+from sprig_tui.sprig.notes import Note
 from sprig_tui.sprig.records import Origin, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
 
@@ -22,8 +23,6 @@ OTHER_EVENTS = {
     "studystatuschanged": "study status changed",
 }
 """Documented events that are no answers, by their normalised spelling."""
-
-UNKNOWN_EVENT = "eventType is not known; read as an answer by its fields"
 
 
 class _Answer(Struct, rename="camel", kw_only=True, gc=False):
@@ -98,7 +97,7 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
         body.triggering_event,
         None,  # the environment by name: webhooks have its id
         body.environment_id,
-        notes if kind == "answer" or body.event_type is None else (*notes, UNKNOWN_EVENT),
+        notes if kind == "answer" or body.event_type is None else (*notes, Note.UNKNOWN_EVENT),
     )
 
 

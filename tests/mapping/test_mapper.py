@@ -12,6 +12,7 @@ from sprig_tui.mapping.mapper import Mapper, map_response
 from sprig_tui.mapping.records import Mapping, Rules, Survey
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.message_id import message_id, with_message_id, withheld_message_id
+from sprig_tui.sprig.notes import Note
 from sprig_tui.sprig.records import StudyResponse
 
 NOW = 1_800_000_000_000
@@ -124,7 +125,7 @@ def test_nothing_beyond_the_table_is_sent(make: Any) -> None:
         environment="production",
         updated_at="2025-03-04T16:30:00.000Z",
         user_id_hint="partnerAnonymousId = anon_1",
-        notes=("eventType is not known; read as an answer by its fields",),
+        notes=(Note.UNKNOWN_EVENT,),
     )
     assert mapped(response).body == mapped(make()).body
 

@@ -14,6 +14,7 @@ from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import lint
+from sprig_tui.sprig.notes import Note
 
 NOW = 1_800_000_000_000
 
@@ -62,7 +63,7 @@ CHANGES = st.fixed_dictionaries(
         "triggering_event": st.just(UNSET) | st.none() | ANY_TEXT,
         "environment": st.none() | ANY_TEXT,
         "environment_id": st.none() | ANY_TEXT,
-        "notes": st.lists(ANY_TEXT, max_size=2).map(tuple),
+        "notes": st.lists(st.sampled_from(Note), max_size=2).map(tuple),
     },
 )
 MAPPERS = st.sampled_from(

@@ -11,6 +11,7 @@ from msgspec import UNSET, Raw
 
 from sprig_tui.mapping.mapper import map_response
 from sprig_tui.mapping.records import FieldTrace, Rules, Survey
+from sprig_tui.sprig.notes import Note
 
 NOW = 1_800_000_000_000
 
@@ -135,12 +136,12 @@ def test_a_good_answer(make: Any) -> None:
             ("questionType", "warning", "the record does not name the type"),
         ),
         (
-            {"notes": ("question type inferred from the export's columns",)},
+            {"notes": (Note.TYPE_INFERRED,)},
             "properties.questionType",
             ("questionType", "warning", "question type inferred from the export's columns"),
         ),
         (
-            {"notes": ("eventType is not known; read as an answer by its fields",)},
+            {"notes": (Note.UNKNOWN_EVENT,)},
             "type",
             ("default", "warning", "eventType is not known; read as an answer by its fields"),
         ),

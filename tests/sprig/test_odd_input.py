@@ -14,6 +14,7 @@ from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.nobody import stands_for_nobody
+from sprig_tui.sprig.notes import note_text
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
@@ -39,7 +40,7 @@ def test_a_mark_before_a_record_is_passed_over_with_a_note(
     assert mapped(plain).message_id == mapped(marked).message_id
     assert isinstance(marked, StudyResponse)
     assert (marked.origin.line, marked.raw[:1]) == (2, b"{")
-    assert named in marked.notes[-1]
+    assert named in note_text(marked.notes[-1])
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from msgspec import UNSET, Raw
 
 from sprig_tui.reasons import Reason
+from sprig_tui.sprig.notes import Note
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
-from sprig_tui.sprig.webhook import UNKNOWN_EVENT
 
 VISITOR = "b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77"
 
@@ -67,7 +67,7 @@ def test_the_spelling_of_the_event_does_not_matter(webhook: dict[str, Any], lite
 
 
 def test_an_unknown_event_with_the_shape_of_an_answer(webhook: dict[str, Any]) -> None:
-    assert answer(webhook | {"eventType": "RESPONSE_CREATED"}).notes == (UNKNOWN_EVENT,)
+    assert answer(webhook | {"eventType": "RESPONSE_CREATED"}).notes == (Note.UNKNOWN_EVENT,)
 
 
 def test_no_event_with_the_shape_of_an_answer(webhook: dict[str, Any]) -> None:
