@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from sprig_tui.cli.opening import journal_to_look_at
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.document import dotted, nearest
 from sprig_tui.config.durations import format_duration
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 QUICK_CHECK = 10.0
 """Seconds that looking through the journal file may take."""
+NOT_YET = "is not there yet: the first send makes it"
 FAR_APART_MS = 5_000
 LITTLE_SPACE = 500_000_000
 """Bytes free below which a full disk is near: 20,000 answers take about 40 MB."""
@@ -141,17 +143,17 @@ async def journal_checks(settings: Settings) -> list[Check]:
     disk = _disk(place)
     found = _file(place)
     if found is None:
-        return [Check("journal", "ok", f"{place} is not there yet: the first send makes it"), *disk]
+        return [Check("journal", "ok", f"{place} {NOT_YET}"), *disk]
     if any(one.level == "fault" for one in found):
         return [*found, *disk]
     return [*await _contents(settings, found), *disk]
 
 
 async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
-    from sprig_tui.config.journal import open_journal
-
     try:
-        async with open_journal(settings.journal) as journal:
+        async with journal_to_look_at(settings) as journal:
+            if journal is None:
+                return [*found, Check("journal", "ok", f"{settings.journal_name} {NOT_YET}")]
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
             # a real write, to the disk: what can be read may be full, or on a disk that fails

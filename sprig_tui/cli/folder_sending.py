@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.file_reports import FileReports
-from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
 from sprig_tui.cli.opening import awaited_journal
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.sending import STOP_DRAIN
@@ -89,7 +89,7 @@ class FolderSending:
     async def run(self, *, as_json: bool) -> int:
         """Until a signal comes; what is on the wire then finishes. Returns the exit code."""
         async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             try:
                 await interrupts.guard(awaited.opened())

@@ -20,7 +20,7 @@ TOGETHER = 0.5
 """Seconds within which two signals are one: `timeout` and some supervisors signal a process and its group at once."""
 
 ENDS_WITHIN = 7.5
-"""Seconds from the first signal to the end of what is always on, whatever hangs: Docker kills after ten."""
+"""Seconds from the first signal to the end, whatever hangs: Docker kills after ten."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error: what the person asked for
@@ -32,11 +32,13 @@ class Interrupts:
 
     `reads_again`: on SIGHUP config and certificate are read again. Where it comes because the terminal is gone, it asks
     to stop instead, as it does for programs that know nothing of it. `ends_within`: so many seconds after the first
-    signal the process ends, whatever it still waits for. What was acknowledged is in the journal by then, and what it
-    held is taken over as from a process that was killed.
+    signal the process ends, whatever it still waits for, with the exit code `last_code`. What was acknowledged is in
+    the journal by then, and what it held is taken over as from a process that was killed.
     """
 
-    def __init__(self, *, reads_again: bool = False, ends_within: float | None = None) -> None:
+    def __init__(
+        self, *, reads_again: bool = False, ends_within: float | None = None, last_code: ExitCode = ExitCode.OK
+    ) -> None:
         self.asked = asyncio.Event()
         """After the first signal."""
         self.insisted = asyncio.Event()
@@ -44,6 +46,7 @@ class Interrupts:
         self._loop = asyncio.get_running_loop()
         self._first_at = 0.0
         self._ends_within = ends_within
+        self._last_code = last_code
         self._last_resort: threading.Timer | None = None
         """A thread, since the loop may wait for one that hangs."""
         self._hears_hangup = reads_again and sys.platform != "win32"
@@ -93,7 +96,7 @@ class Interrupts:
             self._first_at = self._loop.time()
             self.asked.set()
             if self._ends_within is not None:
-                self._last_resort = threading.Timer(self._ends_within, _end)
+                self._last_resort = threading.Timer(self._ends_within, _end, (self._last_code,))
                 self._last_resort.daemon = True
                 self._last_resort.start()
 
@@ -116,9 +119,9 @@ class Interrupts:
             diagnostics.note("stopped at once; what was on the wire is queued again under the same message ids")
 
 
-def _end() -> None:
+def _end(code: ExitCode) -> None:
     diagnostics.warning("stopped without waiting for the journal, which does not answer; what it has is safe there")
-    os._exit(ExitCode.OK)
+    os._exit(code)
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -11,7 +11,7 @@ from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, Group, json_option, yes_option
 from sprig_tui.cli.journal_care import backup, salvage, say_damage, verify
 from sprig_tui.cli.journal_moving import copy, migrate
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings, opened_journal
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.address import is_address
 from sprig_tui.text import printable
@@ -44,7 +44,9 @@ def info(as_json: bool) -> int:
 
 async def _info(*, as_json: bool) -> int:
     settings = open_settings(quiet=True)
-    async with opened_journal(settings) as opened:
+    async with journal_to_look_at(settings) as opened:
+        if opened is None:
+            return _say_none(settings.journal_name, as_json=as_json)
         counts = await opened.counts()
         lanes = await opened.lanes()
         identity = await opened.identity()
@@ -83,6 +85,15 @@ async def _info(*, as_json: bool) -> int:
     return code
 
 
+def _say_none(place: str, *, as_json: bool) -> int:
+    """There is no journal, which is no fault; the exit code."""
+    if as_json:
+        nothing: dict[str, object] = {"identity": None, "bytes": 0, "problems": [], "environments": {}, "lanes": {}}
+        output.write_json({"journal": place, **nothing})
+    diagnostics.note(f"there is no journal {printable(place)} yet: the first send makes it")
+    return ExitCode.OK
+
+
 @journal.command("prune", cls=Command, short_help="Remove deliveries that ended long ago.")
 @click.option("--older-than", type=DURATION, required=True, help="Ended longer ago than this, such as 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
@@ -101,7 +112,13 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
     from sprig_tui.config.durations import format_duration
 
     before = SystemClock().now() - round(older_than * 1000)
-    async with opened_journal(open_settings(quiet=True)) as opened:
+    settings = open_settings(quiet=True)
+    if not journal_exists(settings):
+        if as_json:
+            output.write_json({"removed": False, "by_state": {}, "bytes": 0})
+        diagnostics.note("nothing to remove: there is no journal yet")
+        return ExitCode.OK
+    async with opened_journal(settings) as opened:
         found = await opened.prune(before, dry_run=True)
         total = sum(found.by_state.values())
         parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
@@ -137,6 +154,9 @@ def resume(environment: str) -> int:
 async def _resume(environment: str) -> int:
     settings = open_settings(quiet=True)
     settings.environment(environment)
+    if not journal_exists(settings):
+        diagnostics.note(f"{environment} is not paused: there is no journal yet")
+        return ExitCode.OK
     async with opened_journal(settings) as opened:
         lane = (await opened.lanes()).get(environment)
         if lane is None or lane.state != "paused":

@@ -10,7 +10,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import json_option
 from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -55,16 +55,21 @@ def log(
 
 
 async def _log(query: Query, number: int, detail: int | None, *, follow: bool, form: Form) -> int:
-    from sprig_tui.cli.log_follow import Follower
+    from sprig_tui.cli.log_follow import LOOK_EVERY, Follower
 
-    async with opened_journal(open_settings(quiet=True)) as journal:
+    settings = open_settings(quiet=True)
+    if follow and not journal_exists(settings):
+        diagnostics.note("there is no journal yet; it is followed as soon as there is one")
+        while not journal_exists(settings):  # noqa: ASYNC110 - another program makes it
+            await asyncio.sleep(LOOK_EVERY)
+    async with journal_to_look_at(settings) as journal:
+        if journal is None:
+            return _none(detail, form)
         if detail is not None:
             return await _detail(journal, detail, as_json=form == "json")
         follower = await Follower.begin(journal, query, form) if follow else None
         if form == "csv":
-            from sprig_tui.journal.export_format import FIELDS, csv_lines
-
-            output.write_line(csv_lines([FIELDS]).rstrip("\r\n"))
+            _write_heading()
         shown = await _shown(journal, query, number, form)
         if follower is None:
             if number and shown == number and (total := await journal.count(query)) > shown:
@@ -75,6 +80,23 @@ async def _log(query: Query, number: int, detail: int | None, *, follow: bool, f
         output.flush()
         await follower.run()
     return ExitCode.OK
+
+
+def _none(detail: int | None, form: Form) -> int:
+    """Where there is no journal; the exit code."""
+    if detail is not None:
+        diagnostics.fault(f"there is no delivery {detail}", "there is no journal yet: the first send makes it")
+        return ExitCode.USAGE
+    if form == "csv":
+        _write_heading()
+    diagnostics.note("there is no journal yet: the first send makes it")
+    return ExitCode.OK
+
+
+def _write_heading() -> None:
+    from sprig_tui.journal.export_format import FIELDS, csv_lines
+
+    output.write_line(csv_lines([FIELDS]).rstrip("\r\n"))
 
 
 async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:

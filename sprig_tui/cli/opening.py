@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sprig_tui.cli import diagnostics
+from sprig_tui.errors import JournalUnreachableError
 
 if TYPE_CHECKING:
     from sprig_tui.config.awaited_journal import AwaitedJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.errors import JournalError
     from sprig_tui.journal.contract import Journal
+
+T = TypeVar("T")
+
+LOOK_S = 5.0
+"""Seconds that a shared journal gets to be opened, and to answer one look, where somebody waits at a terminal."""
 
 
 def open_settings(*, quiet: bool = False) -> Settings:
@@ -74,3 +81,36 @@ async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
 
     async with open_journal(settings.journal) as journal:
         yield journal
+
+
+@asynccontextmanager
+async def journal_to_look_at(settings: Settings) -> AsyncIterator[Journal | None]:
+    """The journal of the settings for a command that only looks, open; None where there is none, and none is made.
+
+    Raises JournalError, of a shared one after `LOOK_S` at the latest.
+    """
+    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.address import is_address
+
+    if not journal_exists(settings):
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        opening = stack.enter_async_context(open_journal(settings.journal))
+        yield await within_look(opening, settings) if is_address(settings.journal) else await opening
+
+
+async def within_look(work: Coroutine[Any, Any, T], settings: Settings) -> T:
+    """The result of work on the journal; raises JournalUnreachableError after `LOOK_S`, whatever it waits for."""
+    from sprig_tui.journal.address import is_address
+
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait((task,), timeout=LOOK_S)
+    if done:
+        return task.result()
+    task.cancel()
+    shared = is_address(settings.journal)
+    raise JournalUnreachableError(
+        f"the journal {settings.journal_name} did not answer within {LOOK_S:g} s",
+        hint="check that its server runs and is not overloaded" if shared else "see what holds it, or its disk",
+    )

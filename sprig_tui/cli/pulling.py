@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.account import account_of
 from sprig_tui.cli.dry_run import DryRun
-from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
 from sprig_tui.cli.opening import awaited_journal, journal_exists, opened_journal
 from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
 from sprig_tui.cli.reloading import keep_current
-from sprig_tui.cli.sending import DRAIN, STOP_DRAIN
+from sprig_tui.cli.sending import STOP_DRAIN
 from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import engine_log
@@ -68,7 +68,7 @@ class Pulling:
         """Pull, wait for what was queued, report; returns the exit code."""
         async with AsyncExitStack() as stack:
             journal = self._journal = await stack.enter_async_context(opened_journal(self._settings))
-            interrupts = stack.enter_context(Interrupts())
+            interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
             engine = await self._engine(stack, journal)
             pulled: list[Pulled] = []
             waited, stopped = Waited(), False
@@ -79,13 +79,13 @@ class Pulling:
             except Stopped:
                 stopped = True
             if engine is not None:
-                await interrupts.drain(engine.drain(DRAIN))
+                await interrupts.drain(engine.drain(STOP_DRAIN))
             return await self._report(journal, pulled, waited, stopped=stopped, as_json=as_json)
 
     async def repeat(self, every: float, *, as_json: bool) -> int:
         """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
         async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts(reads_again=True))
+            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             try:
                 await interrupts.guard(awaited.opened())
@@ -107,10 +107,11 @@ class Pulling:
         found = DryRun()
         pulled: list[Pulled] = []
         async with AsyncExitStack() as stack:
-            if journal_exists(self._settings):
-                self._journal = await stack.enter_async_context(opened_journal(self._settings))
-            interrupts = stack.enter_context(Interrupts())
+            interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
             try:
+                if journal_exists(self._settings):
+                    opening = stack.enter_async_context(opened_journal(self._settings))
+                    self._journal = await interrupts.guard(opening)
                 with PullWatch(None) as watch:
                     await interrupts.guard(self._round(pulled, into_counts(found.add), watch, trace=False))
             except Stopped:

@@ -10,9 +10,9 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
 from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
 from sprig_tui.cli.terms import Terms, terms_options
-from sprig_tui.errors import ExitCode
+from sprig_tui.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from sprig_tui.cli.replaying import Chosen
@@ -73,6 +73,13 @@ async def _replay(
 ) -> int:
     from sprig_tui.cli.replaying import choose, deliver
 
+    if not journal_exists(settings):
+        if ids:
+            raise InputError(f"there is no delivery {min(ids)}: there is no journal yet")
+        diagnostics.note("0 match: there is no journal yet")
+        if how["as_json"]:
+            output.write_json({"dry_run": dry_run, "matched": 0})
+        return ExitCode.OK
     async with opened_journal(settings) as journal:
         chosen = await choose(journal, query, ids, terms.environments(settings))
         if chosen is None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.interrupts import Interrupts, Stopped
-from sprig_tui.cli.sending import DRAIN
+from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
+from sprig_tui.cli.sending import STOP_DRAIN
 from sprig_tui.cli.tally import Tally, say_standstills, tally_json, tally_text, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
@@ -156,7 +156,7 @@ async def deliver(
             run, await run.tally() if chosen.by_id else Counter(), Waited(), terms, as_json=as_json, stopped=False
         )
     async with AsyncExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts())
+        interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
         stack.enter_context(engine_log())
         engine = await stack.enter_async_context(Engine(journal, environments, terms.delivery(settings), role="replay"))
 
@@ -178,7 +178,7 @@ async def deliver(
             waited = await interrupts.guard(work())
         except Stopped:
             stopped = True
-        await interrupts.drain(engine.drain(DRAIN))
+        await interrupts.drain(engine.drain(STOP_DRAIN))
         return _report(run, await run.tally(), waited, terms, as_json=as_json, stopped=stopped)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.account import account_of
-from sprig_tui.cli.interrupts import Interrupts, Stopped
+from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
 from sprig_tui.cli.opening import opened_journal
 from sprig_tui.cli.tally import by_state, say_doubtful, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.reading import Progress
     from sprig_tui.sprig.records import Record
 
-DRAIN = 60.0
-"""Seconds that requests on the wire get to finish after Ctrl-C; a second one breaks them off."""
 STOP_DRAIN = 4.0
-"""The same for what is always on: it stops within 8 s, whoever hangs, since Docker kills after 10."""
+"""Seconds that requests on the wire get to finish after the first signal; a second one breaks them off.
+
+A stop takes 8 s at most, whoever hangs, since Docker kills after 10.
+"""
 
 
 class Sending:
@@ -65,7 +66,7 @@ class Sending:
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(opened_journal(self._settings))
             await take_home(journal, self._environments)
-            interrupts = stack.enter_context(Interrupts())
+            interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
             engine = None
             if deliver:
                 stack.enter_context(engine_log())
@@ -80,7 +81,7 @@ class Sending:
             except Stopped:
                 stopped = True
             if engine is not None:
-                await interrupts.drain(engine.drain(DRAIN))
+                await interrupts.drain(engine.drain(STOP_DRAIN))
             return await self._report(journal, waited.standstills, stopped=stopped, deliver=deliver, as_json=as_json)
 
     async def _work(

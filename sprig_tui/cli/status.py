@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command, json_option
-from sprig_tui.cli.opening import open_settings, opened_journal
+from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings, within_look
 from sprig_tui.errors import ExitCode, JournalError
 
 if TYPE_CHECKING:
@@ -50,33 +50,37 @@ def status(as_json: bool, watch: float | None) -> int:
 
 async def _status(*, as_json: bool, watch: float | None) -> int:
     settings = open_settings(quiet=True)
-    async with opened_journal(settings) as journal:
-        if watch is None:
-            found = await _look(journal, settings)
-            _write(found, as_json=as_json)
-            return ExitCode.REJECTED if any(found.is_paused(name) for name in found.names) else ExitCode.OK
-        await _go_on(journal, settings, max(watch, LEAST), as_json=as_json)
-    return ExitCode.OK
+    if watch is not None:
+        await _go_on(settings, max(watch, LEAST), as_json=as_json)
+        return ExitCode.OK
+    async with journal_to_look_at(settings) as journal:
+        found = await _look(journal, settings)
+    _write(found, as_json=as_json)
+    return ExitCode.REJECTED if any(found.is_paused(name) for name in found.names) else ExitCode.OK
 
 
-async def _go_on(journal: Journal, settings: Settings, every: float, *, as_json: bool) -> None:
-    """Look until cancelled; a journal that cannot be read for a while is said once."""
+async def _go_on(settings: Settings, every: float, *, as_json: bool) -> None:
+    """Look until cancelled; a journal that cannot be read for a while is said once, one that is made is taken up."""
     told, looks = "", 0
     while True:
-        try:
-            found = await _look(journal, settings)
-        except JournalError as error:
-            if error.message != told:
-                diagnostics.warning(f"trying again: {error.message}", error.hint)
-            told = error.message
-        else:
-            told = ""
-            looks += 1
-            if not as_json and not output.clear() and looks > 1:
-                output.write_line()
-            _write(found, as_json=as_json)
-            output.flush()
-        await asyncio.sleep(every)
+        async with journal_to_look_at(settings) as journal:
+            while True:
+                try:
+                    found = await _look(journal, settings)
+                except JournalError as error:
+                    if error.message != told:
+                        diagnostics.warning(f"trying again: {error.message}", error.hint)
+                    told = error.message
+                else:
+                    told = ""
+                    looks += 1
+                    if not as_json and not output.clear() and looks > 1:
+                        output.write_line()
+                    _write(found, as_json=as_json)
+                    output.flush()
+                await asyncio.sleep(every)
+                if journal is None and journal_exists(settings):
+                    break
 
 
 class _Look:
@@ -132,7 +136,16 @@ class _Look:
         return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
 
 
-async def _look(journal: Journal, settings: Settings) -> _Look:
+async def _look(journal: Journal | None, settings: Settings) -> _Look:
+    """Raises JournalError."""
+    if journal is None:
+        from sprig_tui.journal.records import Counts
+
+        return _Look(settings, Counts(by_environment={}), {}, {}, (), ())
+    return await within_look(_looked(journal, settings), settings)
+
+
+async def _looked(journal: Journal, settings: Settings) -> _Look:
     from sprig_tui.delivery.orphans import orphaned
 
     return _Look(

@@ -10,8 +10,8 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
 from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
-from sprig_tui.cli.opening import open_settings, opened_journal
-from sprig_tui.errors import ExitCode
+from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
+from sprig_tui.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from array import array
@@ -54,7 +54,15 @@ def withdraw(
 async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
     from sprig_tui.delivery.withdrawal import queued_matching, queued_of
 
-    async with opened_journal(open_settings(quiet=True)) as journal:
+    settings = open_settings(quiet=True)
+    if not journal_exists(settings):
+        if ids:
+            raise InputError(f"there is no delivery {min(ids)}: there is no journal yet")
+        diagnostics.note("0 queued: there is no journal yet")
+        if as_json:
+            output.write_json({"dry_run": dry_run, "matched": 0, "environments": {}})
+        return ExitCode.OK
+    async with opened_journal(settings) as journal:
         if ids:
             rows = await journal.rows(sorted(set(ids)))
             if missing := set(ids) - {row.id for row in rows}:

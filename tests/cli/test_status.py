@@ -123,6 +123,7 @@ def test_a_journal_that_cannot_be_used_is_two_and_one_that_is_not_reached_three(
 
 
 def test_watching_goes_on_over_a_journal_that_is_away_for_a_while(configured):
+    in_journal(configured, lambda journal: journal.counts())
     with subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "status", "--watch", "0.2", "--json"],
         stdout=subprocess.PIPE,
@@ -142,6 +143,23 @@ def test_watching_goes_on_over_a_journal_that_is_away_for_a_while(configured):
         watching.send_signal(signal.SIGINT)
         watching.communicate()
         assert watching.returncode == 130
+
+
+def test_watching_takes_up_a_journal_that_is_made_later(configured):
+    with subprocess.Popen(
+        [sys.executable, "-m", "sprig_tui", "status", "--watch", "0.2", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["workers"] == []
+        assert not (configured / "journal.db").exists()
+        in_journal(configured, lambda journal: journal.report(THEIRS))
+        while not json.loads(watching.stdout.readline())["workers"]:
+            pass
+        watching.send_signal(signal.SIGINT)
+        watching.communicate()
 
 
 def test_watching_a_terminal_redraws_it(configured, terminal):

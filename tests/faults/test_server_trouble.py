@@ -13,6 +13,7 @@ from support.postgres_server import PostgresServer
 from support.programs import Programs
 from support.webhook_senders import Senders, anonymous
 
+from sprig_tui.errors import ExitCode
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
 
@@ -109,6 +110,13 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(tmp_path, own_server, 
         own_server.freeze()
         try:
             await senders.hears(503, 1)
+            looks = (("status",), ("status", "--json"), ("log",), ("journal", "info"))
+            for told in await asyncio.gather(*(programs.command(*argv) for argv in looks)):
+                assert (told.code, told.out) == (ExitCode.UNREACHABLE, "")
+                assert "did not answer within 5 s" in told.err
+            told = await programs.command("doctor", "--offline")
+            assert told.code == ExitCode.REJECTED
+            assert "did not answer within 5 s" in " ".join(told.out.split())
             # what waits for the server by itself waits for a minute
             async with asyncio.timeout(25):
                 assert await asyncio.gather(receiver.stop(), worker.stop()) == [0, 0]
@@ -117,3 +125,33 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(tmp_path, own_server, 
             own_server.thaw()
             await load
         assert senders.acknowledged <= {int(one.split()[1]) for one in await reconcile.by_answer(own_place)}
+
+
+async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
+    tmp_path, own_server, own_place, answers, sprig_api, sprig_api_key, sprig_samples
+):
+    source, _ = answers(3000)
+    sprig_api.hold([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    async with Sink() as sink, Programs(tmp_path / "home") as programs:
+        programs.configure(own_place, sink.url)
+        config = programs.home / "config.toml"
+        production, delivery, rest = config.read_text().partition("[delivery]")
+        api = f'sprig_api_key = "{sprig_api_key}"\n[sprig]\napi_url = "{sprig_api.url}"\n'
+        config.write_text(production + api + delivery + rest)
+        watcher = await programs.start("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
+        puller = await programs.start("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
+        asked = ("send", str(source), "-e", "production", "--yes")
+        once = await programs.begin(*asked)
+        await sink.wait_until(lambda stats: stats.accepted >= 150, 60)  # more than what was pulled
+        (inbox / "more.jsonl").write_bytes(source.read_bytes())
+        own_server.freeze()
+        try:
+            # what waits for the server by itself waits for a minute
+            async with asyncio.timeout(25):
+                codes = await asyncio.gather(watcher.stop(), puller.stop(), once.stop())
+        finally:
+            own_server.thaw()
+        assert codes[:2] == [0, 0]
+        assert codes[2] == ExitCode.INTERRUPTED

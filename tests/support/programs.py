@@ -112,6 +112,12 @@ class Programs:
 
     async def start(self, *argv: str, ready: str) -> Program:
         """Start a command that goes on; returns when it says that it is ready."""
+        program = await self.begin(*argv)
+        await program.says(ready)
+        return program
+
+    async def begin(self, *argv: str) -> Program:
+        """Start a command, and wait for nothing."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sprig_tui", *argv),
             env=self.environ,
@@ -121,7 +127,6 @@ class Programs:
         )
         program = Program(process)
         self._started.append(program)
-        await program.says(ready)
         return program
 
     async def listen(self, port: int = 0, *options: str) -> tuple[Program, int]:
