@@ -90,9 +90,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
             f"{document.file}: the {kind} {dotted(name)[:60]} is none of ours, and is left alone",
             nearest(name, KNOWN),
         )
-    for text in settings.warnings:
-        hint = "set that variable where sprig-tui runs" if "write_key_env names" in text else ""
-        yield Check("config", "warning", text, hint)
+    yield from (Check("config", "warning", one.message, one.hint) for one in settings.warnings)
     yield from _preference_checks(settings)
     findings = key_findings(settings)
     yield from (Check("keys", finding.level, finding.message, finding.hint) for finding in findings)

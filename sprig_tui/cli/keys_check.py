@@ -68,7 +68,7 @@ def _checked(settings: Settings, found: Environment) -> dict[str, Any]:
 
     key = found.write_key
     faults = [fault.message for fault in lint_key(key.reveal()).faults] if key else []
-    faults.extend(text.partition(": ")[2] for text in settings.warnings if text.startswith(f"{found.name}: "))
+    faults.extend(warning.text for warning in settings.warnings if warning.environment == found.name)
     for name, other in settings.environments.items():
         if key is not None and name != found.name and other.write_key == key:
             faults.append(f"{name} has the same key")

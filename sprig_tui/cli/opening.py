@@ -33,8 +33,8 @@ def open_settings(*, quiet: bool = False) -> Settings:
     if not quiet:
         for text, hint in missing_since(paths, settings):
             diagnostics.warning(text, hint)
-        for text in settings.warnings:
-            diagnostics.warning(text)
+        for warning in settings.warnings:
+            diagnostics.warning(warning.message)
         for name, meant in misspelt(settings):
             diagnostics.warning(f"{settings.document.file}: {name} is none of ours", f"did you mean {meant}?")
     return settings

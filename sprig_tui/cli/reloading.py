@@ -85,9 +85,9 @@ async def _take(
     except (ConfigError, JournalError) as error:
         return reload.hold(error.message, error.hint)
     reload.take(found)
-    for text in found.warnings:
-        if text not in before.warnings:
-            diagnostics.warning(text)
+    for warning in found.warnings:
+        if warning not in before.warnings:
+            diagnostics.warning(warning.message)
     if found.journal != before.journal:
         diagnostics.warning(
             "the config names another journal", "this process goes on with the one it has; start it again to change it"

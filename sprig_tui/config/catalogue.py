@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.config.paths import Paths
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Survey
 
@@ -77,8 +78,8 @@ class Known(NamedTuple):
     """What all catalogues say together."""
 
     surveys: dict[str, Survey]
-    troubles: tuple[str, ...] = ()
-    """Which catalogues cannot be used, in words."""
+    troubles: tuple[ConfigWarning, ...] = ()
+    """Which catalogues cannot be used."""
     digest: str = ""
     """Tells whether any of them changed; empty where there are none."""
 
@@ -86,12 +87,13 @@ class Known(NamedTuple):
 def known_surveys(paths: Paths) -> Known:
     """The surveys of every environment."""
     surveys: dict[str, Survey] = {}
-    troubles: list[str] = []
+    troubles: list[ConfigWarning] = []
     digest = hashlib.blake2b(digest_size=8)
     try:
         files = sorted((paths.state_dir / FOLDER).glob("*.json"))
     except OSError as error:
-        return Known(surveys, (f"cannot read {paths.state_dir / FOLDER}: {error.strerror}",))
+        said = f"cannot read {paths.state_dir / FOLDER}: {error.strerror}"
+        return Known(surveys, (ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, said),))
     for file in files:
         try:
             data = _bytes(file)
@@ -99,7 +101,7 @@ def known_surveys(paths: Paths) -> Known:
                 digest.update(data)
                 surveys.update(_parsed(file, data).surveys)
         except ConfigError as error:
-            troubles.append(f"{error.message} ({error.hint})")
+            troubles.append(ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, f"{error.message} ({error.hint})"))
     return Known(surveys, tuple(troubles), digest.hexdigest() if files else "")
 
 

@@ -10,6 +10,7 @@ from sprig_tui.config.environment import SprigApiKey, WebhookToken, WriteKey
 from sprig_tui.config.keylint import KeyLint, lint_key
 from sprig_tui.config.publicapilint import lint_public_api_token
 from sprig_tui.config.tokenlint import lint_token
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 
 
 class SecretKind(NamedTuple):
@@ -45,16 +46,16 @@ def named_variables() -> frozenset[str]:
 
 def find_key(
     environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
-) -> tuple[WriteKey | None, list[str]]:
-    """The Write Key to use, and what is off with it in words."""
+) -> tuple[WriteKey | None, list[ConfigWarning]]:
+    """The Write Key to use, and what is off with it."""
     found, notes = find_secret(WRITE_KEY, environment, stored, named, environ)
     return (WriteKey(*found) if found else None), notes
 
 
 def find_token(
     environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
-) -> tuple[WebhookToken | None, list[str]]:
-    """The webhook token to ask for, and what is off with it in words.
+) -> tuple[WebhookToken | None, list[ConfigWarning]]:
+    """The webhook token to ask for, and what is off with it.
 
     One that was meant but cannot be used is empty, which no webhook matches: its lack must not open the door.
     """
@@ -66,36 +67,42 @@ def find_token(
 
 def find_api_key(
     environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
-) -> tuple[SprigApiKey | None, list[str]]:
-    """The key of Sprig's REST API to use, and what is off with it in words."""
+) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
+    """The key of Sprig's REST API to use, and what is off with it."""
     found, notes = find_secret(SPRIG_API_KEY, environment, stored, named, environ)
     return (SprigApiKey(*found) if found else None), notes
 
 
 def find_secret(
     kind: SecretKind, environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
-) -> tuple[tuple[str, str] | None, list[str]]:
-    """The secret to use and its source (`config` or a variable), and what is off with it in words.
+) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
+    """The secret to use and its source (`config` or a variable), and what is off with it.
 
     The first source that is not blank counts, also when what it holds cannot be used: falling back to another without
     a word would use a key that nobody meant.
     """
-    notes: list[str] = []
+    notes: list[ConfigWarning] = []
     if named:
         _named.add(named)
     for variable in (kind.variable_of(environment), named):
         if variable and environ.get(variable, "").strip():
-            return _checked(kind, environ[variable], variable, notes)
+            return _checked(kind, environment, environ[variable], variable)
     if named:
-        notes.append(f"{kind.key}_env names {named[:80]!r}, which is not set")
+        text = f"{kind.key}_env names {named[:80]!r}, which is not set"
+        notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
     if stored is not None and stored.strip():
-        return _checked(kind, stored, "config", notes)
+        found, faults = _checked(kind, environment, stored, "config")
+        return found, [*notes, *faults]
     return None, notes
 
 
-def _checked(kind: SecretKind, text: str, source: str, notes: list[str]) -> tuple[tuple[str, str] | None, list[str]]:
+def _checked(
+    kind: SecretKind, environment: str, text: str, source: str
+) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
     place = "in the config" if source == "config" else f"in {source}"
     lint = kind.lint(text)
-    notes.extend(f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors)
-    notes.extend(f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped")
+    unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
+    trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
+    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, said, environment) for said in unusable]
+    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, said, environment) for said in trimmed]
     return ((lint.key, source) if lint.key else None), notes

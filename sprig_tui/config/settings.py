@@ -33,6 +33,7 @@ from sprig_tui.config.sections import (
     SurveyTable,
     convert,
 )
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.address import is_address, password_fault, shown
@@ -77,8 +78,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """(environment, key) of every secret that stands in the config file itself, Write Keys included."""
     unknown_tables: tuple[str, ...]
     """Top-level tables that are not ours; they are left alone."""
-    warnings: tuple[str, ...]
-    """What was put right or could not be used, in words, without values."""
+    warnings: tuple[ConfigWarning, ...]
+    """What was put right or could not be used, without values."""
     catalogue_digest: str = ""
 
     @property
@@ -129,7 +130,7 @@ def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Sett
 def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) -> Settings:
     """The settings that a document stands for; raises ConfigError with file, key path and nearest valid key."""
     file, tables = str(document.file), document.tables
-    warnings: list[str] = []
+    warnings: list[ConfigWarning] = []
     listed = _table(file, tables, "environments")
     if len(listed) > MOST_ENVIRONMENTS:
         raise ConfigError(f"{file}: more than {MOST_ENVIRONMENTS} environments", hint="each is one source in Segment")
@@ -180,18 +181,18 @@ def _table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _environment(
-    file: str, name: str, table: EnvironmentTable, environ: Mapping[str, str], warnings: list[str]
+    file: str, name: str, table: EnvironmentTable, environ: Mapping[str, str], warnings: list[ConfigWarning]
 ) -> Environment:
     where = f"{file}: environments.{dotted(name)}"
     endpoint, note = parse_endpoint(table.endpoint, f"{where}.endpoint") if table.endpoint is not None else ("us", "")
     if note:
-        warnings.append(f"{name}: {note}")
+        warnings.append(ConfigWarning(WarningCode.ENDPOINT_CHANGED, note, name))
     key, faults = find_key(name, table.write_key, table.write_key_env, environ)
-    warnings.extend(f"{name}: {fault}" for fault in faults)
+    warnings.extend(faults)
     token, faults = find_token(name, table.webhook_token, table.webhook_token_env, environ)
-    warnings.extend(f"{name}: {fault}" for fault in faults)
+    warnings.extend(faults)
     api_key, faults = find_api_key(name, table.sprig_api_key, table.sprig_api_key_env, environ)
-    warnings.extend(f"{name}: {fault}" for fault in faults)
+    warnings.extend(faults)
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
         extra["requests_per_second"] = table.requests_per_second
@@ -207,10 +208,12 @@ def _environment(
     )
 
 
-def _workspace(file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[str]) -> Workspace:
+def _workspace(
+    file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
+) -> Workspace:
     table = convert(file, ("segment",), tables.get("segment", {}), SegmentTable)
     workspace, notes = make_workspace(table, f"{file}: segment.region", environ)
-    warnings.extend(f"segment: {note}" for note in notes)
+    warnings.extend(notes)
     return workspace
 
 
@@ -247,13 +250,13 @@ def _survey(file: str, key: str, value: Any) -> Survey:
     return Survey(name=table.name, created_at=table.created_at)
 
 
-def _api_url(file: str, tables: dict[str, Any], warnings: list[str]) -> str:
+def _api_url(file: str, tables: dict[str, Any], warnings: list[ConfigWarning]) -> str:
     table = convert(file, ("sprig",), tables.get("sprig", {}), SprigTable)
     if table.api_url is None:
         return SPRIG_API
     url, note = parse_api_url(table.api_url, f"{file}: sprig.api_url")
     if note:
-        warnings.append(note)
+        warnings.append(ConfigWarning(WarningCode.API_URL_CHANGED, note))
     return url
 
 

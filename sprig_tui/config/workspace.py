@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from sprig_tui.config.endpoint import parse_region
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.config.keysource import PUBLIC_API_TOKEN, find_secret
 from sprig_tui.config.sections import SegmentTable
+from sprig_tui.config.warnings import ConfigWarning
 from sprig_tui.segment.limits import PUBLIC_APIS
 
 
@@ -28,9 +29,10 @@ class Workspace(Struct, frozen=True):
         return PUBLIC_APIS.get(self.region, self.region).rstrip("/")
 
 
-def make_workspace(table: SegmentTable, what: str, environ: Mapping[str, str]) -> tuple[Workspace, list[str]]:
-    """The workspace of `[segment]`, and what is off with it in words; raises ConfigError, which names `what`."""
+def make_workspace(table: SegmentTable, what: str, environ: Mapping[str, str]) -> tuple[Workspace, list[ConfigWarning]]:
+    """The workspace of `[segment]`, and what is off with it; raises ConfigError, which names `what`."""
     region = "us" if table.region is None else parse_region(table.region, what)
     found, notes = find_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
     token = PublicApiToken(*found) if found else None
-    return Workspace(token, region, bool(table.public_api_token)), notes
+    warnings = [structs.replace(note, table="segment") for note in notes]
+    return Workspace(token, region, bool(table.public_api_token)), warnings

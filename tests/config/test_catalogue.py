@@ -56,7 +56,7 @@ def test_one_that_cannot_be_used_is_a_warning_and_the_others_count(paths: Paths,
     settings = load_settings(paths, {})
     assert settings.rules.surveys == {"5120": CHECKOUT}
     assert len(settings.warnings) == 1
-    assert str(bad) in settings.warnings[0]
+    assert str(bad) in settings.warnings[0].message
     with pytest.raises(ConfigError):
         read_catalogue(bad)
 

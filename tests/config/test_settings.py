@@ -88,7 +88,7 @@ def test_everything_can_be_set(paths: Paths) -> None:
     assert settings.keys == {"send": "ctrl+s"}
     assert settings.unknown_tables == ("tool",)
     assert len(settings.warnings) == 1
-    assert "staging-eu: http://127.0.0.1:8080/v1/ was taken as http://127.0.0.1:8080" in settings.warnings[0]
+    assert "staging-eu: http://127.0.0.1:8080/v1/ was taken as http://127.0.0.1:8080" in settings.warnings[0].message
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,9 @@ def test_keys_come_from_variable_then_named_variable_then_config(paths: Paths) -
 def test_a_named_variable_that_is_not_set_is_said(paths: Paths) -> None:
     settings = load(paths, "[environments.production]\nwrite_key_env = 'SEG'")
     assert settings.environments["production"].write_key is None
-    assert settings.warnings == ("production: write_key_env names 'SEG', which is not set",)
+    [warning] = settings.warnings
+    assert (warning.code, warning.environment) == ("variable_not_set", "production")
+    assert warning.message == "production: write_key_env names 'SEG', which is not set"
 
 
 def test_a_key_that_cannot_be_used_is_no_key_and_said(paths: Paths) -> None:
@@ -171,7 +173,7 @@ def test_a_key_that_cannot_be_used_is_no_key_and_said(paths: Paths) -> None:
         paths, f"[environments.production]\nwrite_key = '{KEY}'", SPRIG_TUI_WRITE_KEY_PRODUCTION="two words"
     )
     assert settings.environments["production"].write_key is None
-    assert "cannot be used: there are spaces inside" in settings.warnings[0]
+    assert "cannot be used: there are spaces inside" in settings.warnings[0].message
 
 
 def test_a_key_with_stray_spaces_is_used_without_them(paths: Paths) -> None:
@@ -179,7 +181,7 @@ def test_a_key_with_stray_spaces_is_used_without_them(paths: Paths) -> None:
     key = settings.environments["production"].write_key
     assert key is not None
     assert key.reveal() == KEY
-    assert "spaces around" in settings.warnings[0]
+    assert "spaces around" in settings.warnings[0].message
 
 
 def test_settings_never_print_a_key(paths: Paths) -> None:

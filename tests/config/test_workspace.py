@@ -68,7 +68,9 @@ def test_it_is_never_shown_whole(paths: Paths) -> None:
 def test_one_that_cannot_be_used_is_named(paths: Paths) -> None:
     settings = loaded(paths, '[segment]\npublic_api_token = "two words"\n')
     assert settings.workspace.token is None
-    assert settings.warnings == ("segment: the public api token in the config cannot be used: there are spaces inside",)
+    [warning] = settings.warnings
+    assert (warning.code, warning.environment) == ("secret_unusable", "")
+    assert warning.message == "segment: the public api token in the config cannot be used: there are spaces inside"
 
 
 @pytest.mark.parametrize(

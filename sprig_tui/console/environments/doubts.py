@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.warnings import messages_of
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -39,7 +40,8 @@ def shared_ids(environments: Mapping[str, Environment]) -> list[str]:
 
 def doubts_of(settings: Settings) -> tuple[str, ...]:
     """Everything worth a warning, worst first."""
-    found = [*shared_keys(settings.environments), *shared_ids(settings.environments), *settings.warnings]
+    shared = (*shared_keys(settings.environments), *shared_ids(settings.environments))
+    found = [*shared, *messages_of(settings.warnings)]
     if settings.document.readable_by_others and settings.stored_keys:
         found.append(f"others on this machine can read the keys: chmod 600 {settings.document.file}")
     return tuple(found)
