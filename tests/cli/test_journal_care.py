@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import damage, pages_of
+from support.pages import damage, pages_of
 
 
 def spoil(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from pages import PAGE_BYTES, damage, pages_of
+from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
 from sprig_tui.journal.query import Query

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from pages import PAGE_BYTES, damage, pages_of
+from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.query import Query
