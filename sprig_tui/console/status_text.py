@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -68,8 +67,6 @@ def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list
     return _spread(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
 
 
-_CUT = re.compile(r"[:;,] | since | \(")
-"""Where the first words of a standing end; the Environments pane has the rest."""
 _JOURNAL = {"lost": "$text-error", "opening": "$text-warning"}
 
 
@@ -82,7 +79,8 @@ def _environment(view: EnvironmentView, *, history: bool = True) -> list[Piece]:
             Piece(sparkline(view.history) if history else "", "$text-accent"),
         ]
     else:
-        word = _CUT.split(standing.text, maxsplit=1)[0]
+        # the Environments pane has the rest
+        word = standing.brief or standing.text
         style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
         pieces.append(Piece(printable(word, limit=40), style or MUTED))
     return [*pieces, Piece("   ")]

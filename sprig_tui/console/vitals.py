@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.console.core import Core
 from sprig_tui.console.environments.view import EnvironmentView, view_of
-from sprig_tui.delivery.orphans import orphaned, orphaned_text
+from sprig_tui.delivery.orphans import orphaned, orphaned_parts
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
@@ -80,7 +80,7 @@ class Pulse:
                 now=now,
                 permissions=core.permissions,
                 opened=self._opened,
-                held=orphaned_text(self._orphans.get(name, ())),
+                held=orphaned_parts(self._orphans.get(name, ())),
             )
             for name, environment in core.settings.environments.items()
         )

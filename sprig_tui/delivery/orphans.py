@@ -44,12 +44,17 @@ def process_runs(pid: int) -> bool:
 
 def orphaned_text(holds: Sequence[Hold]) -> str:
     """Such as `12 held by a worker that is gone, until 12:04`; empty for none."""
+    return ", ".join(part for part in orphaned_parts(holds) if part)
+
+
+def orphaned_parts(holds: Sequence[Hold]) -> tuple[str, str]:
+    """Such as `12 held by a worker that is gone` and `until 12:04`; empty for none."""
     if not holds:
-        return ""
+        return "", ""
     owners = {hold.owner for hold in holds}
     who = "a worker that is gone" if len(owners) == 1 else f"{len(owners)} workers that are gone"
     until = max(hold.until for hold in holds)
-    return f"{sum(hold.deliveries for hold in holds):,} held by {who}, until {_minute(until)}"
+    return f"{sum(hold.deliveries for hold in holds):,} held by {who}", f"until {_minute(until)}"
 
 
 def _minute(milliseconds: int) -> str:

@@ -78,13 +78,11 @@ def test_sparkline(history, bars):
 @pytest.mark.parametrize(
     ("standing", "word"),
     [
-        ("unreachable since 18:29: connection refused; next try in 1 s", "unreachable"),
-        ("waiting 40 s (Segment asked, 429)", "waiting 40 s"),
-        ("paused, Segment refuses the key: write key …", "paused"),
-        ("no key: press a to add one", "no key"),
-        ("1,204 queued", "1,204 queued"),
+        (Standing("·", "unreachable since 18:29: connection refused", brief="unreachable"), "unreachable"),
+        (Standing("·", "no key: press a to add one", brief="no key"), "no key"),
+        (Standing("·", "1,204 queued"), "1,204 queued"),
     ],
 )
 def test_the_first_words_of_a_standing(standing, word):
-    vitals = Vitals(environments=(EnvironmentView(name="production", standing=Standing("·", standing)),))
+    vitals = Vitals(environments=(EnvironmentView(name="production", standing=standing),))
     assert f"● Production   {word}   queued" in text(vitals, 120)

@@ -21,6 +21,8 @@ class Standing(Struct, frozen=True, gc=False):
     level: Level = ""
     last: str = ""
     """Such as `last answer 200, 2 s ago` or `never used`."""
+    brief: str = ""
+    """How the sentence begins, for where there is no room for all of it; empty where it is short."""
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Deliveries on the wire, by any process."""
     rate: int
     """Deliveries per second."""
-    held: str = ""
+    held: tuple[str, str] = ("", "")
     """What workers that are gone still hold, and until when; empty for nothing."""
     engine: bool
     """Whether this console delivers."""
@@ -54,11 +56,11 @@ def standing_of(facts: Facts, now: int) -> Standing:
     if lane.state == "paused":
         return _paused(lane, now, last)
     if lane.state == "probing" and lane.pauses and lane.until > now:
-        return Standing("◌", f"trying one answer: {lane.cause}", "warning", last)
+        return _begun("◌", "trying one answer", f": {lane.cause}", "warning", last)
     if lane.state in ("waiting", "probing") and lane.until > now:
         return _waiting(lane, now, last)
     if lane.state in ("waiting", "probing") and facts.queued:
-        return Standing("◌", f"next try is due: {lane.cause}", "warning", last)
+        return _begun("◌", "next try is due", f": {lane.cause}", "warning", last)
     return _open(facts, last)
 
 
@@ -68,7 +70,7 @@ def _unready(facts: Facts, last: str) -> Standing | None:
         return Standing("✗", facts.trouble, "bad", last)
     if not facts.has_key:
         waiting = f", {facts.queued:,} queued" if facts.queued else ""
-        return Standing("·", f"no key{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
+        return _begun("·", "no key", f"{waiting}: press a to add one", "warning" if facts.queued else "muted", last)
     return None if facts.opened else Standing("·", "opening the journal", "muted")
 
 
@@ -81,35 +83,41 @@ def _last(lane: Lane, now: int, *, busy: bool) -> str:
 def _paused(lane: Lane, now: int, last: str) -> Standing:
     again = f" now, or it is tried in {left(lane.until, now)}" if lane.until > now else ""
     if lane.reason is PauseReason.KEY_REFUSED:
-        return Standing(
-            "‖", f"paused, Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}", "bad", last
-        )
+        rest = f", Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}"
+        return _begun("‖", "paused", rest, "bad", last)
     if lane.reason is PauseReason.WRONG_ENDPOINT:
-        return Standing("‖", f"paused, {lane.cause}; e changes it, p tries again{again}", "bad", last)
+        return _begun("‖", "paused", f", {lane.cause}; e changes it, p tries again{again}", "bad", last)
     cause = lane.detail.text if lane.reason is PauseReason.MANUAL else lane.cause
-    return Standing("‖", f"paused ({cause}); p resumes" if cause else "paused by hand; p resumes", "warning", last)
+    if cause:
+        return _begun("‖", "paused", f" ({cause}); p resumes", "warning", last)
+    return _begun("‖", "paused by hand", "; p resumes", "warning", last)
 
 
 def _waiting(lane: Lane, now: int, last: str) -> Standing:
     if lane.state == "probing":
-        return Standing("◌", f"trying one batch: {lane.cause}" if lane.cause else "trying one batch", "warning", last)
+        return _begun("◌", "trying one batch", f": {lane.cause}" if lane.cause else "", "warning", last)
     wait = left(lane.until, now)
     if lane.reason is PauseReason.RETRY_AFTER:
-        return Standing("◷", f"waiting {wait} (Segment asked, {lane.detail.status})", "warning", last)
+        return _begun("◷", f"waiting {wait}", f" (Segment asked, {lane.detail.status})", "warning", last)
     since = f" since {moment(lane.since, now)}" if lane.since else ""
     if lane.reason is PauseReason.HTTP_ERROR:
-        return Standing("◷", f"failing{since}: {lane.cause}; next try in {wait}", "warning", last)
-    return Standing("◷", f"unreachable{since}: {lane.cause}; next try in {wait}", "bad", last)
+        return _begun("◷", "failing", f"{since}: {lane.cause}; next try in {wait}", "warning", last)
+    return _begun("◷", "unreachable", f"{since}: {lane.cause}; next try in {wait}", "bad", last)
+
+
+def _begun(mark: str, brief: str, rest: str, level: Level, last: str) -> Standing:
+    return Standing(mark, brief + rest, level, last, brief)
 
 
 def _open(facts: Facts, last: str) -> Standing:
-    if facts.held and not facts.rate:
-        return Standing("◷", facts.held, "warning", last)
+    held, until = facts.held
+    if held and not facts.rate:
+        return _begun("◷", held, f", {until}", "warning", last)
     if facts.rate or facts.in_flight:
         return Standing("▲", f"delivering {facts.rate:,}/s", "good", last)
     if facts.queued and not facts.engine:
         why = "read-only" if facts.read_only else "--no-engine"
-        return Standing("○", f"{facts.queued:,} queued, not delivered from here ({why})", "warning", last)
+        return _begun("○", f"{facts.queued:,} queued", f", not delivered from here ({why})", "warning", last)
     if facts.queued:
         return Standing("△", f"{facts.queued:,} queued", "", last)
     return Standing("△", "nothing queued", "muted", last)

@@ -62,7 +62,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     now: int,
     permissions: Permissions,
     opened: bool = True,
-    held: str = "",
+    held: tuple[str, str] = ("", ""),
 ) -> EnvironmentView:
     """The picture of one environment.
 
@@ -76,7 +76,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         now: ms since 1970.
         permissions: what this console may do, so whether it delivers.
         opened: whether the journal has told anything yet.
-        held: what workers that are gone still hold, in words.
+        held: what workers that are gone still hold, and until when.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
     queued = counts.get(State.QUEUED, 0)

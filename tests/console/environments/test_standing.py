@@ -45,11 +45,11 @@ def waiting(cause: str, **fields) -> Lane:
         (facts(queued=12, rate=212), "delivering 212/s", "good"),
         (facts(queued=12, in_flight=3), "delivering 0/s", "good"),
         (
-            facts(queued=12, in_flight=3, held="3 held by a worker that is gone, until 14:15"),
+            facts(queued=12, in_flight=3, held=("3 held by a worker that is gone", "until 14:15")),
             "3 held by a worker that is gone, until 14:15",
             "warning",
         ),
-        (facts(queued=12, rate=9, held="3 held by a worker that is gone, until 14:15"), "delivering 9/s", "good"),
+        (facts(queued=12, rate=9, held=("3 held by a worker that is gone", "until 14:15")), "delivering 9/s", "good"),
         (facts(queued=12, engine=False), "12 queued, not delivered from here (--no-engine)", "warning"),
         (facts(queued=12, engine=False, read_only=True), "12 queued, not delivered from here (read-only)", "warning"),
         (facts(waiting("429, Segment asked for 40 s")), "waiting 40 s (Segment asked, 429)", "warning"),
@@ -90,6 +90,25 @@ def waiting(cause: str, **fields) -> Lane:
 def test_each_state_has_its_sentence(given, text, level):
     standing = standing_of(given, NOW)
     assert (standing.text, standing.level) == (text, level)
+
+
+@pytest.mark.parametrize(
+    ("given", "brief"),
+    [
+        (facts(waiting("connection refused")), "unreachable"),
+        (facts(waiting("503")), "failing"),
+        (facts(waiting("429, Segment asked for 40 s")), "waiting 40 s"),
+        (facts(paused("write key Zq8T…e1Rk refused (401)")), "paused"),
+        (facts(paused("by hand")), "paused by hand"),
+        (facts(has_key=False, queued=1_204), "no key"),
+        (facts(queued=1_204, engine=False), "1,204 queued"),
+        (facts(queued=3, held=("3 held by a worker that is gone", "until 14:15")), "3 held by a worker that is gone"),
+    ],
+)
+def test_how_the_sentence_begins(given, brief):
+    standing = standing_of(given, NOW)
+    assert standing.brief == brief
+    assert standing.text.startswith(brief)
 
 
 def test_a_wait_that_is_over_does_not_count_down_below_zero():
