@@ -6,7 +6,7 @@ import threading
 import zlib
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import msgspec
 import zstandard
@@ -77,7 +77,8 @@ def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
 def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int] | None]:
     """The items at these positions of a blob made by `pack`, and their tags; None for those of a version without.
 
-    Only they are copied out of it. Raises ValueError, or what decompressing raises, for a blob that is not what it was.
+    A range of positions (by ones, from 0 on) is cut out at once. Only they are copied out of it. Raises ValueError, or
+    what decompressing raises, for a blob that is not what it was.
     """
     codec = blob[0]
     if codec in (_OLD_PLAIN, _OLD_ZSTD):
@@ -95,6 +96,8 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
     if not tagged:
         return found, None
     tags = array("I", plain[8 + 4 * count : 8 + 4 * count + 4 * tagged])
+    if isinstance(positions, range) and positions.stop <= tagged:
+        return found, tags[positions.start : positions.stop].tolist()
     return found, [tags[at] for at in positions]
 
 
@@ -109,6 +112,8 @@ def _cut(plain: bytes, head: int, count: int, positions: Sequence[int], between:
     if len(sizes) != count or starts[-1] != len(plain):
         msg = "its sizes do not add up"
         raise ValueError(msg)
+    if isinstance(positions, range) and positions.stop <= count:
+        return [plain[start:end] for start, end in pairwise(starts[positions.start : positions.stop + 1])]
     return [plain[starts[at] : starts[at + 1]] for at in positions]
 
 
@@ -176,18 +181,19 @@ def items(
 
 
 def tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
-    """As `items`, by the tags that these deliveries have, in their order; None for a pack of a version without tags."""
+    """As `items`, for ascending ids and by the tags that they have.
+
+    None where these are not the tags of the pack, or it is of a version without: `items` says what is damaged.
+    """
     if ids[0] < first:
         raise DamagedPayloadError(ids)
+    start, end = ids[0] - first, ids[-1] - first + 1
+    positions = range(start, end) if end - start == len(ids) else [delivery_id - first for delivery_id in ids]
     try:
-        found, there = unpack(blob, [delivery_id - first for delivery_id in ids])
+        found, there = unpack(blob, positions)
     except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
         raise DamagedPayloadError(ids) from error
-    if there is None:
-        return None
-    if there != tags:
-        raise DamagedPayloadError([one for one, is_, should in zip(ids, there, tags, strict=True) if is_ != should])
-    return dict(zip(ids, found, strict=True))
+    return dict(zip(ids, found, strict=True)) if there == tags else None
 
 
 def tags_from(environment: str, message_ids: Sequence[bytes]) -> list[int]:

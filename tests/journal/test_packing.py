@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.packing import DamagedPayloadError, items, pack, tag_of, tags_of, unpack
+from sprig_tui.journal.packing import DamagedPayloadError, items, pack, tag_of, tagged_items, tags_of, unpack
 from sprig_tui.journal.records import Entry
 
 OWNERS = {10 + at: ("production", f"sprig-{at}") for at in range(6)}
@@ -28,6 +28,16 @@ def test_what_was_put_in_comes_out(given):
     blob = pack(given, [tag_of(*owner) for owner in owners.values()])
     assert list(items(blob, list(owners), 1, owners).values()) == given
     assert unpack(pack(given), range(len(given))) == (given, None)
+
+
+@given(st.sets(st.integers(min_value=10, max_value=15), min_size=1))
+def test_some_by_their_tags_are_what_they_are_by_their_owners(some):
+    blob, ids = pack(LARGE, TAGS), sorted(some)
+    tags = [TAGS[one - 10] for one in ids]
+    assert tagged_items(blob, ids, 10, tags) == items(blob, ids, 10, OWNERS)
+    assert tagged_items(blob, ids, 10, [*tags[:-1], tags[-1] ^ 1]) is None
+    with pytest.raises(DamagedPayloadError):
+        tagged_items(blob, [*ids, 16], 10, [*tags, 0])
 
 
 @pytest.mark.parametrize("given", [SMALL, LARGE])

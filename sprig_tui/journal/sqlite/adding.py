@@ -165,11 +165,12 @@ class Adding:
         What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
         """
         now, priority, leases = self._now, self._priority, self._leases
+        only = next(iter(numbers.values())) if len(numbers) == 1 else 0
         values: list[Any] = []
         for delivery_id, entry in enumerate(self._entries, self._first):
             own = astuple(entry)
             state, reason = (_WITHHELD, str(own[3])) if own[3] else (_QUEUED, "")
-            values += (delivery_id, numbers[own[0], own[18]], state, priority, now, len(own[17]))
+            values += (delivery_id, only or numbers[own[0], own[18]], state, priority, now, len(own[17]))
             values += (own[1], bytearray(own[2]), reason)
             values += own[4:15]
             values += (int(own[15]), leases.get(delivery_id, 0))

@@ -88,7 +88,7 @@ def take(connection: sqlite3.Connection, wanted: Wanted, now: int, skip: Abstrac
         rows = rows[: max(1, probe_events(state) >> max(0, rows[0][2] - OFTEN + 1))]
         until = now + _probing_ms(wanted.lease_ms)
         state = change_lane(connection, environment, "probing", until=until, why=(state.reason, state.detail), now=now)
-    ids, sizes, retries_used, first_attempts, attempts = zip(*rows, strict=True)
+    ids, sizes, retries_used, first_attempts, _, attempts = zip(*rows, strict=True)
     (lease,) = _leases(connection, environment, wanted, [ids], now, probe=probe)
     on_these(connection, "UPDATE deliveries SET lease = ? WHERE {among}", (lease,), ids)
     return Claim(
@@ -193,9 +193,10 @@ def _leases(
 
 def _due(
     connection: sqlite3.Connection, environment: int, wanted: Wanted, limit: int, now: int, skip: AbstractSet[int]
-) -> list[tuple[int, int, int, int, int]]:
-    """(id, size, tries, first try, attempts) of what fits: live traffic before replays; each line in its parts."""
-    fitting: list[tuple[int, int, int, int, int]] = []
+) -> list[tuple[int, int, int, int, int, int]]:
+    """The rows of what fits: live traffic before replays; each line in its parts."""
+    fitting: list[tuple[int, int, int, int, int, int]] = []
+    often = False
     total = -1
     patient = now - PATIENCE_MS
     for priority, (since, until) in product(
@@ -211,11 +212,13 @@ def _due(
         while len(fitting) < limit:
             number = min(_LOOK_AHEAD, limit - len(fitting))
             rows = _stretch(connection, (environment, priority, until, *place), number, skip)
-            for delivery_id, size, tries, first_try, _, attempts in rows:
-                total += size + 1
-                if fitting and (total > wanted.payload_bytes or (tries >= OFTEN) != (fitting[0][2] >= OFTEN)):
+            if rows and not fitting:
+                often = rows[0][2] >= OFTEN
+            for row in rows:
+                total += row[1] + 1
+                if (total > wanted.payload_bytes and fitting) or (row[2] >= OFTEN) != often:
                     return fitting
-                fitting.append((delivery_id, size, tries, first_try, attempts))
+                fitting.append(row)
             if len(rows) < number:
                 break
             place = (rows[-1][4], rows[-1][0])
@@ -225,7 +228,10 @@ def _due(
 def _stretch(
     connection: sqlite3.Connection, where: tuple[int, int, int, int, int], number: int, skip: AbstractSet[int]
 ) -> list[tuple[int, int, int, int, int, int]]:
-    """The next due rows; of a damaged file, those that are not to be skipped, each by itself."""
+    """The next due rows (id, size, tries, first try, due at, attempts).
+
+    Of a damaged file, those that are not to be skipped, each by itself.
+    """
     if not is_careful(connection):
         return _rows.decode(connection.execute(_DUE, (*where, number)).fetchone()[0])
     rows: list[tuple[int, int, int, int, int, int]] = []

@@ -22,12 +22,15 @@ def bodies(connection: sqlite3.Connection, ids: Sequence[int], environment: str)
     tags = _tags(connection, ids, environment)
     found: dict[int, bytes] = {}
     damaged: list[int] = []
+    seen = 0
     for there, pack in _packs(connection, ids, "bodies", "NULL"):
+        due = tags[seen : seen + len(there)]
+        seen += len(there)
         if pack is None:
             damaged += there
             continue
         try:
-            some = tagged_items(pack[1], there, pack[0], [tags[one] for one in there]) if tags else None
+            some = tagged_items(pack[1], there, pack[0], due) if due else None
             found |= items(pack[1], there, pack[0], _owners(connection, there)) if some is None else some
         except DamagedPayloadError as error:
             damaged += error.ids
@@ -36,25 +39,29 @@ def bodies(connection: sqlite3.Connection, ids: Sequence[int], environment: str)
     return [found[delivery_id] for delivery_id in ids]
 
 
-def _tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> dict[int, int]:
-    """The tag of each; empty where they have to be found one by one."""
+def _tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[int]:
+    """The tag of each, by id; empty where they have to be found one by one.
+
+    Without an index rows come by id. Were it ever otherwise, the tags would not fit, and be found one by one: a sorted
+    subquery takes half as long again.
+    """
     try:
         told = on_these(
             connection,
-            "SELECT group_concat(message_id, char(10)), min(environment), max(environment) FROM (SELECT d.message_id,"
-            " d.environment FROM deliveries d WHERE d.{among} ORDER BY d.id)",
+            "SELECT group_concat(message_id, '\n'), min(environment), max(environment) FROM deliveries NOT INDEXED"
+            " WHERE {among}",
             (),
             ids,
         ).fetchone()
         name = connection.execute("SELECT name FROM environments WHERE id = ?", (told[1],)).fetchone()
         message_ids = told[0].encode().split(b"\n")
     except (sqlite3.DatabaseError, UnicodeError, AttributeError):
-        return {}
+        return []
     if name is not None and name[0] != environment:
         raise DamagedPayloadError(ids)  # whatever is wrong, they would go where they were not to go
     if name is None or told[1] != told[2] or len(message_ids) != len(ids):
-        return {}
-    return dict(zip(sorted(ids), tags_from(environment, message_ids), strict=True))
+        return []
+    return tags_from(environment, message_ids)
 
 
 def payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
