@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.live_sink import LiveSink
 
 from sprig_tui.cli import log_follow as log
 from sprig_tui.cli.interrupts import TOGETHER, Interrupts
@@ -111,7 +112,7 @@ def test_what_preview_writes_for_programs_is_for_programs(cli: Run, home: Path, 
 
 
 def test_a_key_refused_by_mistake_is_resumed_by_hand(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     sink.set_faults("401@1")
     file = write(answer(1))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.live_sink import LiveSink
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]
@@ -86,7 +87,7 @@ def test_a_variable_goes_before_the_config_and_is_told(process: Run, cli: Run, m
     assert "still has a key, from SPRIG_TUI_WRITE_KEY_PRODUCTION" in cli("keys", "remove", "production", "--yes").err
 
 
-def test_a_test_event_says_what_to_look_for(cli: Run, configured: Path, sink: Any) -> None:
+def test_a_test_event_says_what_to_look_for(cli: Run, configured: Path, sink: LiveSink) -> None:
     done = cli("keys", "check", "development", "--send-test-event", "--json")
     assert done.code == 0, done.err
     assert "does not prove the key" in done.err
@@ -106,7 +107,9 @@ def levels(done: Any) -> set[tuple[str, str]]:
     return {(check["name"], check["level"]) for check in done.json["checks"]}
 
 
-def test_doctor_is_content_with_a_good_set_up(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_doctor_is_content_with_a_good_set_up(
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
+) -> None:
     assert cli("send", write(answer(1)), "-e", "development").code == 0
     done = cli("doctor", "--json")
     assert done.code == 0, done.out
@@ -115,7 +118,7 @@ def test_doctor_is_content_with_a_good_set_up(cli: Run, configured: Path, sink: 
     assert "a key cannot be verified" in done.out
 
 
-def test_doctor_names_an_endpoint_that_is_down(cli: Run, configured: Path, sink: Any) -> None:
+def test_doctor_names_an_endpoint_that_is_down(cli: Run, configured: Path, sink: LiveSink) -> None:
     sink.down()
     done = cli("doctor", "--json")
     assert done.code == 3
@@ -164,7 +167,7 @@ def test_doctor_names_a_damaged_journal(cli: Run, configured: Path, write: Run, 
     assert cli("log").code == 2
 
 
-def test_doctor_names_a_paused_lane(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_doctor_names_a_paused_lane(cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
     sink.set_faults("401")
     assert cli("send", write(answer(1)), "-e", "development").code == 1
     done = cli("doctor", "--offline")

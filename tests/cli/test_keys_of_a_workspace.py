@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from support import fake_segment_api
+from support.fake_segment_api import FakeSegmentApi
+from support.live_sink import LiveSink
 
 Run = Callable[..., Any]
 PASTED = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -18,7 +20,7 @@ STRANGE = "Xq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 
 
 @pytest.fixture
-def workspace(home: Path, workspace_api: Any) -> Any:
+def workspace(home: Path, workspace_api: FakeSegmentApi) -> Any:
     """A config that knows the workspace's token."""
     home.mkdir()
     config = home / "config.toml"
@@ -34,7 +36,7 @@ def stored(home: Path) -> dict[str, Any]:
 # -- the token --------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_is_tried_then_stored_and_never_shown(process: Run, home: Path, workspace_api: Any) -> None:
+def test_a_token_is_tried_then_stored_and_never_shown(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
     done = process(
         "keys", "workspace", "--region", workspace_api.url, stdin=f" Bearer {fake_segment_api.TOKEN}\n".encode()
     )
@@ -45,7 +47,7 @@ def test_a_token_is_tried_then_stored_and_never_shown(process: Run, home: Path, 
     assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o600
 
 
-def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, workspace_api: Any) -> None:
+def test_a_refused_token_is_stored_only_by_force(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
     argv = ("keys", "workspace", "--region", workspace_api.url)
     done = process(*argv, stdin=b"sgp_anInventedTokenThatIsNotKnown")
     assert done.code == 2
@@ -63,7 +65,7 @@ def test_a_token_that_cannot_be_tried_is_stored(process: Run, home: Path) -> Non
     assert stored(home)["segment"]["public_api_token"] == fake_segment_api.TOKEN
 
 
-def test_a_token_without_the_role_is_told(process: Run, home: Path, workspace_api: Any) -> None:
+def test_a_token_without_the_role_is_told(process: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
     done = process("keys", "workspace", "--region", workspace_api.url, stdin=fake_segment_api.MEMBER_TOKEN.encode())
     assert "the token sees no write keys" in done.err
 
@@ -75,7 +77,9 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(cli: Run, home:
     assert not home.exists()
 
 
-def test_removing_it_leaves_the_keys(cli: Run, workspace: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removing_it_leaves_the_keys(
+    cli: Run, workspace: FakeSegmentApi, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SPRIG_TUI_SEGMENT_TOKEN", "sgp_anotherTokenFromTheShell")
     done = cli("keys", "workspace", "--remove")
     assert done.code == 0
@@ -88,7 +92,7 @@ def test_removing_it_leaves_the_keys(cli: Run, workspace: Any, home: Path, monke
 
 
 @pytest.mark.parametrize("name", ["Acme production", "acme-production", "ACME PRODUCTION"])
-def test_a_script_names_the_source(cli: Run, workspace: Any, home: Path, name: str) -> None:
+def test_a_script_names_the_source(cli: Run, workspace: FakeSegmentApi, home: Path, name: str) -> None:
     done = cli("keys", "set", "production", "--source", name)
     assert done.code == 0, done.err
     assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.PRODUCTION_KEY
@@ -105,19 +109,21 @@ def test_a_script_names_the_source(cli: Run, workspace: Any, home: Path, name: s
         ("", "no source is named"),
     ],
 )
-def test_a_source_that_does_not_fit_is_not_taken(cli: Run, workspace: Any, home: Path, name: str, said: str) -> None:
+def test_a_source_that_does_not_fit_is_not_taken(
+    cli: Run, workspace: FakeSegmentApi, home: Path, name: str, said: str
+) -> None:
     done = cli("keys", "set", "production", "--source", name)
     assert done.code == 2
     assert said in done.err
     assert "environments" not in stored(home)
 
 
-def test_force_takes_it_all_the_same(cli: Run, workspace: Any, home: Path) -> None:
+def test_force_takes_it_all_the_same(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
     assert cli("keys", "set", "production", "--source", "Acme dev", "--force").code == 0
     assert stored(home)["environments"]["production"]["write_key"] == fake_segment_api.DEVELOPMENT_KEY
 
 
-def test_a_source_of_a_token_without_the_role(cli: Run, workspace: Any, home: Path) -> None:
+def test_a_source_of_a_token_without_the_role(cli: Run, workspace: FakeSegmentApi, home: Path) -> None:
     config = home / "config.toml"
     config.write_text(config.read_text().replace(fake_segment_api.TOKEN, fake_segment_api.MEMBER_TOKEN))
     done = cli("keys", "set", "production", "--source", "Acme production")
@@ -125,7 +131,7 @@ def test_a_source_of_a_token_without_the_role(cli: Run, workspace: Any, home: Pa
     assert "the token sees no write key of Acme production" in done.err
 
 
-def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: Any) -> None:
+def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_api: FakeSegmentApi) -> None:
     done = cli("keys", "set", "production", "--source", "Acme production")
     assert done.code == 2
     assert "there is no token" in done.err
@@ -137,7 +143,7 @@ def test_a_source_needs_a_token_and_an_answer(cli: Run, home: Path, workspace_ap
     assert cli("keys", "set", "production", "--source", "Acme production").code == 3
 
 
-def test_a_piped_key_is_looked_up(process: Run, workspace: Any, home: Path) -> None:
+def test_a_piped_key_is_looked_up(process: Run, workspace: FakeSegmentApi, home: Path) -> None:
     done = process("keys", "set", "development", stdin=fake_segment_api.PRODUCTION_KEY.encode())
     assert done.code == 2
     assert "its name says 'production'" in done.err
@@ -149,7 +155,7 @@ def test_a_piped_key_is_looked_up(process: Run, workspace: Any, home: Path) -> N
     assert "belongs to no source of the workspace" in done.err
 
 
-def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace: Any, home: Path) -> None:
+def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace: FakeSegmentApi, home: Path) -> None:
     workspace.down()
     done = process("keys", "set", "production", stdin=PASTED.encode())
     assert done.code == 0, done.err
@@ -157,7 +163,7 @@ def test_a_workspace_that_does_not_answer_stops_no_paste(process: Run, workspace
     assert stored(home)["environments"]["production"]["write_key"] == PASTED
 
 
-def test_a_person_chooses_by_number(terminal: Run, workspace: Any, home: Path) -> None:
+def test_a_person_chooses_by_number(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     assert "1  Acme production  HTTP API" in at.seen
@@ -169,7 +175,7 @@ def test_a_person_chooses_by_number(terminal: Run, workspace: Any, home: Path) -
     assert fake_segment_api.PRODUCTION_KEY not in at.seen
 
 
-def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: Any, home: Path) -> None:
+def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types("Acme div\n")
@@ -181,7 +187,7 @@ def test_a_person_confirms_a_flagged_source(terminal: Run, workspace: Any, home:
     assert "environments" not in stored(home)
 
 
-def test_a_person_pastes_all_the_same(terminal: Run, workspace: Any, home: Path) -> None:
+def test_a_person_pastes_all_the_same(terminal: Run, workspace: FakeSegmentApi, home: Path) -> None:
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
     at.types(f"{STRANGE}\n")
@@ -194,7 +200,7 @@ def test_a_person_pastes_all_the_same(terminal: Run, workspace: Any, home: Path)
     assert fake_segment_api.PRODUCTION_KEY not in at.seen
 
 
-def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: Any) -> None:
+def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: FakeSegmentApi) -> None:
     workspace.sources = [fake_segment_api.source(n, f"\x1b[2J\u202eAcme {n}", f"key{n:029d}") for n in range(60)]
     at = terminal("keys", "set", "production")
     at.says("enter to paste a key:")
@@ -206,7 +212,7 @@ def test_names_from_the_workspace_steer_no_terminal(terminal: Run, workspace: An
 
 
 @pytest.fixture
-def keyed(workspace: Any, home: Path, sink: Any) -> Path:
+def keyed(workspace: FakeSegmentApi, home: Path, sink: LiveSink) -> Path:
     """Production and development with the keys of their sources."""
     config = home / "config.toml"
     config.write_text(
@@ -239,7 +245,7 @@ def test_check_says_which_source_and_what_is_connected(cli: Run, keyed: Path) ->
     assert fake_segment_api.PRODUCTION_KEY not in rows.out
 
 
-def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: Any) -> None:
+def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
     keyed.write_text(
         keyed.read_text()
         .replace(fake_segment_api.PRODUCTION_KEY, STRANGE)
@@ -256,7 +262,7 @@ def test_check_finds_what_a_200_hides(cli: Run, keyed: Path, workspace: Any) -> 
     assert checks["development"][0] == "fault"
 
 
-def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: Any) -> None:
+def test_doctor_looks_the_keys_up(cli: Run, keyed: Path, workspace: FakeSegmentApi) -> None:
     done = cli("doctor", "--json")
     assert done.code == 0, done.out
     assert doctored(done)["production"][0] == "ok"

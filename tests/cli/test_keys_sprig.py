@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_sprig_api import FakeSprigApi
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
-def pulling(configured: Path, sprig_api: Any, sprig_api_key: str) -> Path:
+def pulling(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Path:
     """Both environments with keys of both sides; only development's is known to the look-alike."""
     config = configured / "config.toml"
     text = config.read_text().replace(
@@ -26,7 +27,7 @@ def keys_sprig(process: Run, text: str, *argv: str) -> Any:
     return process("keys", "sprig", *argv, stdin=text.encode())
 
 
-def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: Any, sprig_api_key: str) -> None:
+def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.products["spk_of_production_0001"] = type(sprig_api.product)()
     done = keys_sprig(process, "Bearer spk_of_production_0001\n", "production")
     assert done.code == 0, done.err

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.live_sink import LiveSink
 
 from sprig_tui.cli.filters import filter_text, matches, words
 from sprig_tui.config.journal import open_journal
@@ -26,7 +27,7 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def failed(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> Path:
+def failed(cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run) -> Path:
     """Five answers of which one was refused, and one that is anonymous."""
     sink.set_faults("400~acct_2")
     file = write(*(answer(number) for number in range(5)), answer(9, userId=None))
@@ -90,7 +91,7 @@ def test_follow_shows_what_is_added_and_what_changes(configured: Path, cli: Run,
     assert b"Traceback" not in err
 
 
-def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path, sink: Any) -> None:
+def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path, sink: LiveSink) -> None:
     done = cli("replay", "status:failed", "--dry-run", "--json")
     assert (done.code, done.json["matched"], done.json["failed"]) == (0, 1, 1)
     refused = cli("replay", "status:failed")
@@ -104,7 +105,7 @@ def test_replay_counts_first_and_sends_only_what_matches(cli: Run, failed: Path,
     assert cli("replay", "status:failed", "--yes").code == 0  # nothing left to do
 
 
-def test_replay_by_id_and_as_new(cli: Run, failed: Path, sink: Any) -> None:
+def test_replay_by_id_and_as_new(cli: Run, failed: Path, sink: LiveSink) -> None:
     done = cli("replay", "--id", 1, "--yes", "--json")
     assert (done.code, done.json["delivered"]) == (0, 1)
     assert "Segment ignores repeats" in done.err
@@ -115,7 +116,7 @@ def test_replay_by_id_and_as_new(cli: Run, failed: Path, sink: Any) -> None:
     assert sink.sink.stats.duplicates == 1
 
 
-def test_bulk_replay_as_new_sends_each_once_more(cli: Run, failed: Path, sink: Any) -> None:
+def test_bulk_replay_as_new_sends_each_once_more(cli: Run, failed: Path, sink: LiveSink) -> None:
     done = cli("replay", "status:delivered", "--as-new", "--yes", "--json")
     assert (done.code, done.json["requeued"], done.json["delivered"]) == (0, 4, 4)
     assert len(sink.sink.events) == 8
@@ -128,7 +129,7 @@ def test_what_has_nothing_to_send_is_skipped(cli: Run, failed: Path) -> None:
     assert "Traceback" not in done.err
 
 
-def test_replay_without_waiting_is_done_by_run(cli: Run, failed: Path, sink: Any) -> None:
+def test_replay_without_waiting_is_done_by_run(cli: Run, failed: Path, sink: LiveSink) -> None:
     assert cli("replay", "status:failed", "--yes", "--no-wait").code == 0
     running = subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "run", "--status-every", "0.2s"],
@@ -144,7 +145,7 @@ def test_replay_without_waiting_is_done_by_run(cli: Run, failed: Path, sink: Any
     assert cli("log", "status:failed", "--json").out == ""
 
 
-def test_run_takes_up_a_changed_config(configured: Path, cli: Run, sink: Any, write: Run, answer: Run) -> None:
+def test_run_takes_up_a_changed_config(configured: Path, cli: Run, sink: LiveSink, write: Run, answer: Run) -> None:
     config = configured / "config.toml"
     text = config.read_text()
     config.write_text(text.replace("[environments.development]", "[environments.elsewhere]"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import sprig_samples
+from support.fake_sprig_api import FakeSprigApi
+from support.live_sink import LiveSink
+from support.sprig_samples import response
 
 Run = Callable[..., Any]
 START = 1_772_355_600_000
@@ -20,12 +22,7 @@ HOUR = 3_600_000
 
 
 @pytest.fixture
-def response() -> Any:
-    return sprig_samples.response
-
-
-@pytest.fixture
-def pulling(configured: Path, sprig_api: Any, sprig_api_key: str) -> Path:
+def pulling(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Path:
     """Both environments with keys of both sides; only development's is known to the look-alike."""
     config = configured / "config.toml"
     text = config.read_text().replace(
@@ -36,7 +33,7 @@ def pulling(configured: Path, sprig_api: Any, sprig_api_key: str) -> Path:
 
 
 def test_new_answers_arrive_with_the_names_of_their_surveys(
-    cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink
 ) -> None:
     sprig_api.hold(response(n) for n in range(1_200))
     done = cli("pull", "--json")
@@ -55,7 +52,7 @@ def test_new_answers_arrive_with_the_names_of_their_surveys(
     assert (row["source"], row["survey_name"]) == ("api", "Study 5121")
 
 
-def test_what_was_read_before_is_no_news(cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any) -> None:
+def test_what_was_read_before_is_no_news(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([*(response(n) for n in range(5)), response(5, externalUserId=None)])
     assert cli("pull").code == 1
     requests = sink.sink.stats.requests
@@ -69,7 +66,7 @@ def test_what_was_read_before_is_no_news(cli: Run, pulling: Path, sprig_api: Any
 
 
 def test_a_webhook_and_a_pull_of_the_same_answer_meet(
-    cli: Run, pulling: Path, sprig_api: Any, sink: Any, write: Run, response: Any
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, write: Run
 ) -> None:
     record = response(1)
     webhook = {
@@ -88,7 +85,7 @@ def test_a_webhook_and_a_pull_of_the_same_answer_meet(
     assert len(sink.sink.events) == 1
 
 
-def test_the_config_knows_surveys_better(cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any) -> None:
+def test_the_config_knows_surveys_better(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     with (pulling / "config.toml").open("a") as config:
         config.write('[surveys.5121]\nname = "Ours"\n')
     sprig_api.hold([response(1)])
@@ -99,7 +96,7 @@ def test_the_config_knows_surveys_better(cli: Run, pulling: Path, sprig_api: Any
 
 
 def test_the_catalogue_serves_send_and_preview_too(
-    cli: Run, pulling: Path, sprig_api: Any, write: Run, answer: Run, response: Any
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, write: Run, answer: Run
 ) -> None:
     sprig_api.hold([response(1)])
     assert cli("pull").code == 0
@@ -109,7 +106,7 @@ def test_the_catalogue_serves_send_and_preview_too(
     assert "catalogue" in shown
 
 
-def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any) -> None:
+def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([*(response(n) for n in range(5)), response(5, externalUserId="")])
     before = sorted(str(file) for file in pulling.rglob("*"))
     done = cli("pull", "--dry-run", "--json")
@@ -121,7 +118,7 @@ def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: Any, sink
     assert "nothing was stored or sent" in done.err
 
 
-def test_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any) -> None:
+def test_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([response(1)])
     done = cli("pull", "--no-wait", "--json")
     assert (done.code, done.json["queued"]) == (0, 1)
@@ -129,7 +126,7 @@ def test_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: Any, sink: Any,
 
 
 def test_a_new_version_is_found_by_since_and_withheld(
-    cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink
 ) -> None:
     sprig_api.hold([response(10)])
     assert cli("pull").code == 0
@@ -138,14 +135,14 @@ def test_a_new_version_is_found_by_since_and_withheld(
     assert len(sink.sink.events) == 1
 
 
-def test_deleted_ones_are_withheld(cli: Run, pulling: Path, sprig_api: Any, response: Any) -> None:
+def test_deleted_ones_are_withheld(cli: Run, pulling: Path, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1, deletedAt="2026-03-02T09:00:00.000Z")])
     assert cli("pull", "--json").json["records"] == 0
     assert cli("pull", "--with-deleted", "--json").json["reasons"] == {"deleted-in-sprig": 1}
 
 
 def test_a_page_that_is_none_is_withheld_and_exit_one(
-    cli: Run, pulling: Path, sprig_api: Any, response: Any, monkeypatch: pytest.MonkeyPatch
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sprig_tui.delivery.backoff.FIRST_MS", 1)
     sprig_api.hold([response(1)])
@@ -174,7 +171,7 @@ def test_no_answer_is_three_and_nothing_is_lost(cli: Run, pulling: Path) -> None
 
 
 def test_trouble_of_one_environment_does_not_keep_the_other_waiting(
-    cli: Run, pulling: Path, sprig_api: Any, sink: Any, response: Any, monkeypatch: pytest.MonkeyPatch
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPRIG_TUI_SPRIG_API_KEY_PRODUCTION", "spk_of_nobody_00000001")
     sprig_api.hold([response(1)])
@@ -204,7 +201,7 @@ def test_what_cannot_be_meant_is_two(cli: Run, pulling: Path, argv: tuple[str, .
 
 
 def test_a_protected_environment_is_named_in_scripts(
-    cli: Run, pulling: Path, sprig_api: Any, response: Any, monkeypatch: pytest.MonkeyPatch, sprig_api_key: str
+    cli: Run, pulling: Path, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch, sprig_api_key: str
 ) -> None:
     monkeypatch.setenv("SPRIG_TUI_SPRIG_API_KEY_PRODUCTION", sprig_api_key)
     done = cli("pull")
@@ -215,9 +212,7 @@ def test_a_protected_environment_is_named_in_scripts(
     assert cli("pull", "-e", "production").code == 0
 
 
-def test_windows_of_the_command_line_are_epoch_milliseconds(
-    cli: Run, pulling: Path, sprig_api: Any, response: Any
-) -> None:
+def test_windows_of_the_command_line_are_epoch_milliseconds(cli: Run, pulling: Path, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(20))
     argv = ("--since", "2026-03-01T10:00+00:00", "--until", "2026-03-01T12:00+00:00", "--survey", "5121")
     assert cli("pull", *argv, "--without-snapshots", "--json").json["records"] == 1
@@ -225,7 +220,7 @@ def test_windows_of_the_command_line_are_epoch_milliseconds(
     assert query == {"limit": "1000", "sid": "5121", "start": str(START + HOUR), "end": str(START + 3 * HOUR)}
 
 
-def test_every_so_often_until_stopped(pulling: Path, sprig_api: Any, sink: Any, response: Any) -> None:
+def test_every_so_often_until_stopped(pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([response(1)])
     process = subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "pull", "--every", "10s", "--json"],
@@ -248,7 +243,7 @@ def test_every_so_often_until_stopped(pulling: Path, sprig_api: Any, sink: Any, 
 
 
 def test_ctrl_c_in_the_middle_keeps_the_position(
-    pulling: Path, sprig_api: Any, sink: Any, cli: Run, response: Any
+    pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, cli: Run
 ) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)

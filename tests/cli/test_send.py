@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.live_sink import LiveSink
 
 Run = Callable[..., Any]
 
 
 def test_all_delivered_is_zero_and_stdout_is_one_object(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     file = write(*(answer(number) for number in range(30)))
     done = cli("send", file, "-e", "development", "--json")
@@ -40,7 +41,7 @@ def test_all_delivered_is_zero_and_stdout_is_one_object(
     assert "30 records: 30 delivered" in done.err
 
 
-def test_the_same_file_again_sends_nothing(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_the_same_file_again_sends_nothing(cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
     file = write(answer(1), answer(2))
     assert cli("send", file, "-e", "development").code == 0
     requests = sink.sink.stats.requests
@@ -60,7 +61,7 @@ def test_withheld_ones_are_named_with_file_and_line(cli: Run, configured: Path, 
 
 
 def test_what_segment_refuses_is_failed_and_named(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     sink.set_faults("400~acct_2")
     done = cli("send", write(*(answer(n) for n in range(5))), "-e", "development", "--json")
@@ -70,7 +71,7 @@ def test_what_segment_refuses_is_failed_and_named(
 
 
 def test_an_endpoint_that_is_not_there_is_three_and_all_stays_queued(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     file = write(answer(1))
     sink.down()
@@ -83,7 +84,7 @@ def test_an_endpoint_that_is_not_there_is_three_and_all_stays_queued(
     assert cli("send", file, "-e", "development").code == 0
 
 
-def test_a_refused_key_pauses_and_says_so(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_a_refused_key_pauses_and_says_so(cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
     sink.set_faults("401")
     done = cli("send", write(answer(1)), "-e", "development", "--json")
     assert done.code == 1
@@ -92,7 +93,9 @@ def test_a_refused_key_pauses_and_says_so(cli: Run, configured: Path, sink: Any,
     assert "k2bbbbbbCCCC" not in done.err
 
 
-def test_terms_of_the_run_go_before_the_config(cli: Run, configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_terms_of_the_run_go_before_the_config(
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
+) -> None:
     config = configured / "config.toml"
     config.write_text(config.read_text().replace(sink.url, "http://127.0.0.1:9"))
     sink.set_faults("500@1-3")
@@ -105,7 +108,7 @@ def test_terms_of_the_run_go_before_the_config(cli: Run, configured: Path, sink:
 
 
 def test_what_waits_for_another_environment_stays_where_it_is(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     assert cli("send", write(answer(1)), "-e", "production", "--no-wait").code == 0
     assert cli("send", write(answer(2)), "-e", "development").code == 0
@@ -113,7 +116,7 @@ def test_what_waits_for_another_environment_stays_where_it_is(
 
 
 def test_records_that_name_their_environment_find_it(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     done = cli("send", write(answer(1, environment="development"), answer(2, environment="development")))
     assert done.code == 0, done.err
@@ -145,7 +148,7 @@ def test_dry_run_touches_nothing(cli: Run, home: Path, write: Run, answer: Run) 
 
 
 def test_a_protected_environment_needs_to_be_named(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     named = write(answer(1, environment="production"), answer(2, environment="production"))
     done = cli("send", named)
@@ -161,7 +164,7 @@ def test_a_protected_environment_needs_to_be_named(
     assert len(sink.sink.events) == 5
 
 
-def test_standard_input(process: Run, configured: Path, sink: Any) -> None:
+def test_standard_input(process: Run, configured: Path, sink: LiveSink) -> None:
     done = process("send", "-", "-e", "development", "--json", "--force", stdin=b'{"broken')
     assert (done.code, done.json["withheld"]) == (1, 1)
     done = process("send", "-", "-e", "development", "--json", stdin=b"")
@@ -169,7 +172,7 @@ def test_standard_input(process: Run, configured: Path, sink: Any) -> None:
 
 
 def test_a_key_from_a_variable_never_reaches_the_journal_or_the_output(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = "s3cr3ts3cr3ts3cr3ts3cr3ts3cr3t32"
     monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_DEVELOPMENT", secret)
@@ -182,7 +185,7 @@ def test_a_key_from_a_variable_never_reaches_the_journal_or_the_output(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_in_good_order_and_nothing_is_lost(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run, number: signal.Signals
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run, number: signal.Signals
 ) -> None:
     sink.set_faults("503@2-")
     file = write(*(answer(n) for n in range(50)))
@@ -205,7 +208,7 @@ def test_a_signal_stops_in_good_order_and_nothing_is_lost(
     assert len(sink.sink.events) == 51
 
 
-def test_a_second_signal_stops_at_once(configured: Path, sink: Any, write: Run, answer: Run) -> None:
+def test_a_second_signal_stops_at_once(configured: Path, sink: LiveSink, write: Run, answer: Run) -> None:
     sink.set_faults("hang")
     sending = subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "send", str(write(answer(1))), "-e", "development"],
@@ -246,7 +249,7 @@ def test_preview_as_json_is_the_call_itself(cli: Run, home: Path, write: Run, an
 
 
 def test_curl_really_sends_it_and_the_key_is_the_shells(
-    cli: Run, home: Path, sink: Any, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch
+    cli: Run, home: Path, sink: LiveSink, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.mkdir()
     (home / "config.toml").write_text(f'[environments.development]\nendpoint = "{sink.url}"\n')
@@ -276,7 +279,7 @@ def test_hostile_text_never_reaches_the_terminal_raw(cli: Run, home: Path, write
 
 
 def test_the_numbers_of_a_file_with_repeats_add_up(
-    cli: Run, configured: Path, sink: Any, write: Run, answer: Run
+    cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     first = cli("send", write(answer(1), answer(2), answer(1)), "-e", "development")
     assert "3 records, 1 of them a repeat: 2 delivered\n" in first.err

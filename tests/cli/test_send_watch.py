@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.live_sink import LiveSink
 
 Run = Callable[..., Any]
 
@@ -112,7 +113,7 @@ DEVELOPMENT = ("inbox", "-e", "development")
 
 
 def test_files_there_first_then_new_ones_and_nothing_twice_after_a_restart(
-    configured: Path, sink: Any, drop: Run
+    configured: Path, sink: LiveSink, drop: Run
 ) -> None:
     drop("first.jsonl", 1, 2)
     with watching(*DEVELOPMENT) as watcher:
@@ -141,7 +142,7 @@ def test_files_there_first_then_new_ones_and_nothing_twice_after_a_restart(
     assert sink.sink.stats.events == 4
 
 
-def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, sink: Any, drop: Run) -> None:
+def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, sink: LiveSink, drop: Run) -> None:
     drop("first.jsonl", 1, 2)
     with watching(*DEVELOPMENT) as watcher:
         watcher.next()
@@ -156,7 +157,9 @@ def test_a_killed_watch_sends_nothing_twice_even_if_it_forgot(configured: Path, 
     assert (sink.sink.stats.events, sink.sink.stats.duplicates) == (2, 0)
 
 
-def test_a_file_that_grows_is_read_again_for_what_is_new(configured: Path, sink: Any, drop: Run, answer: Run) -> None:
+def test_a_file_that_grows_is_read_again_for_what_is_new(
+    configured: Path, sink: LiveSink, drop: Run, answer: Run
+) -> None:
     file = drop("answers.jsonl", 1)
     with watching(*DEVELOPMENT) as watcher:
         watcher.next()
@@ -169,7 +172,7 @@ def test_a_file_that_grows_is_read_again_for_what_is_new(configured: Path, sink:
 
 
 def test_what_is_off_in_one_file_does_not_stop_the_others(
-    configured: Path, sink: Any, inbox: Path, drop: Run, tmp_path: Path
+    configured: Path, sink: LiveSink, inbox: Path, drop: Run, tmp_path: Path
 ) -> None:
     with watching("inbox") as watcher:
         drop("nowhere.jsonl", 1)
@@ -190,7 +193,7 @@ def test_what_is_off_in_one_file_does_not_stop_the_others(
     assert [event["userId"] for event in sink.sink.events] == ["acct_2"]
 
 
-def test_a_writer_that_pauses_in_the_middle_of_a_line(configured: Path, sink: Any, inbox: Path, drop: Run) -> None:
+def test_a_writer_that_pauses_in_the_middle_of_a_line(configured: Path, sink: LiveSink, inbox: Path, drop: Run) -> None:
     with watching("inbox") as watcher:
         drop("whole.jsonl", 1, 2, environment="development")
         assert watcher.next()["delivered"] == 2
@@ -204,7 +207,9 @@ def test_a_writer_that_pauses_in_the_middle_of_a_line(configured: Path, sink: An
         assert watcher.stop() == 0
 
 
-def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(configured: Path, sink: Any, drop: Run) -> None:
+def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(
+    configured: Path, sink: LiveSink, drop: Run
+) -> None:
     with watching("inbox") as watcher:
         drop("nowhere.jsonl", 1, 2, userId="")
         row = watcher.next()
@@ -215,7 +220,7 @@ def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(configure
         assert watcher.stop() == 0
 
 
-def test_a_config_that_changes_gives_refused_files_another_chance(configured: Path, sink: Any, drop: Run) -> None:
+def test_a_config_that_changes_gives_refused_files_another_chance(configured: Path, sink: LiveSink, drop: Run) -> None:
     config = configured / "config.toml"
     whole = config.read_text()
     config.write_text(whole.partition("[environments.development]")[0])
@@ -227,7 +232,7 @@ def test_a_config_that_changes_gives_refused_files_another_chance(configured: Pa
         assert watcher.stop() == 0
 
 
-def test_the_folder_may_go_and_come_back(configured: Path, sink: Any, inbox: Path, drop: Run) -> None:
+def test_the_folder_may_go_and_come_back(configured: Path, sink: LiveSink, inbox: Path, drop: Run) -> None:
     with watching(*DEVELOPMENT) as watcher:
         inbox.rmdir()
         watcher.hears("there is no folder inbox now")
@@ -239,7 +244,7 @@ def test_the_folder_may_go_and_come_back(configured: Path, sink: Any, inbox: Pat
 
 
 def test_an_endpoint_that_is_down_is_said_and_the_rest_is_delivered_later(
-    configured: Path, sink: Any, drop: Run
+    configured: Path, sink: LiveSink, drop: Run
 ) -> None:
     sink.down()
     drop("answers.jsonl", 1)
@@ -253,14 +258,14 @@ def test_an_endpoint_that_is_down_is_said_and_the_rest_is_delivered_later(
         assert watcher.stop() == 0
 
 
-def test_a_declared_protected_environment_is_consent(configured: Path, sink: Any, drop: Run) -> None:
+def test_a_declared_protected_environment_is_consent(configured: Path, sink: LiveSink, drop: Run) -> None:
     drop("answers.jsonl", 1, 2)
     with watching("inbox", "-e", "production") as watcher:
         assert watcher.next()["delivered"] == 2
         assert watcher.stop() == 0
 
 
-def test_without_waiting_it_stores_only(configured: Path, sink: Any, drop: Run) -> None:
+def test_without_waiting_it_stores_only(configured: Path, sink: LiveSink, drop: Run) -> None:
     drop("answers.jsonl", 1)
     with watching(*DEVELOPMENT, "--no-wait") as watcher:
         assert watcher.next()["queued"] == 1

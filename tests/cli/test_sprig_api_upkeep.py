@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_sprig_api import FakeSprigApi
 
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reloading import keep_current
@@ -21,7 +22,7 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def with_key(configured: Path, sprig_api: Any, sprig_api_key: str) -> Path:
+def with_key(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Path:
     config = configured / "config.toml"
     text = config.read_text().replace(
         "[environments.development]\n", f'[environments.development]\nsprig_api_key = "{sprig_api_key}"\n'
@@ -35,7 +36,7 @@ def sprig_check(cli: Run) -> dict[str, str]:
     return found
 
 
-def test_doctor_tries_the_key(cli: Run, with_key: Path, sprig_api: Any, sprig_api_key: str) -> None:
+def test_doctor_tries_the_key(cli: Run, with_key: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     found = sprig_check(cli)
     assert found["level"] == "ok"
     assert sprig_api_key not in found["message"]
@@ -47,7 +48,7 @@ def test_doctor_tries_the_key(cli: Run, with_key: Path, sprig_api: Any, sprig_ap
     assert cli("doctor").code == 1
 
 
-def test_doctor_offline_asks_nobody(cli: Run, with_key: Path, sprig_api: Any) -> None:
+def test_doctor_offline_asks_nobody(cli: Run, with_key: Path, sprig_api: FakeSprigApi) -> None:
     cli("doctor", "--offline")
     assert sprig_api.requests == []
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.live_sink import LiveSink
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]
 
 
 def test_a_protected_environment_asks_for_its_name(
-    terminal: Run, configured: Path, sink: Any, write: Run, answer: Run
+    terminal: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     file = write(answer(1), answer(2))
     for typed in ("yes", "", "productio"):
@@ -50,7 +51,7 @@ def test_a_key_is_typed_unseen_and_an_odd_one_is_asked_about(terminal: Run, home
 
 
 def test_removing_and_replaying_ask_with_no_as_default(
-    terminal: Run, configured: Path, sink: Any, cli: Run, write: Run, answer: Run
+    terminal: Run, configured: Path, sink: LiveSink, cli: Run, write: Run, answer: Run
 ) -> None:
     assert cli("send", write(answer(1), answer(2)), "-e", "development").code == 0
     at = terminal("replay", "status:delivered")

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from support.clocks import ManualClock
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
@@ -37,23 +38,8 @@ from sprig_tui.segment.sink import Sink
 
 from .screen_snapshot import PICTURE_SIZE, PICTURES, THEME, picture_of, settle_cursors, text_of
 
-NOW = 1_790_000_000_000
-"""2026-09-21T14:13:20Z."""
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "SPRIG_TUI_UPDATE_SNAPSHOTS"
-
-
-class Hands:
-    """A clock whose hands the test turns."""
-
-    def __init__(self) -> None:
-        self.ms = NOW
-
-    def now(self) -> int:
-        return self.ms
-
-    def advance(self, seconds: float) -> None:
-        self.ms += int(seconds * 1000)
 
 
 class Host(App[None]):
@@ -83,8 +69,8 @@ def utc(monkeypatch) -> None:
 
 
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture

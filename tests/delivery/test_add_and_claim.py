@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from support.engine_bench import Bench
 
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.delivery.lane import AHEAD, AT_ONCE
@@ -44,11 +45,11 @@ class Told:
 
 
 @pytest.fixture
-def told(bench: Any) -> Told:
+def told(bench: Bench) -> Told:
     return Told(bench.journal)
 
 
-async def test_it_is_on_its_way_before_anybody_looks(bench: Any, told: Told) -> None:
+async def test_it_is_on_its_way_before_anybody_looks(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         there = bench.environment(sink.url)
         async with bench.engine(there, journal=told) as engine:
@@ -59,7 +60,7 @@ async def test_it_is_on_its_way_before_anybody_looks(bench: Any, told: Told) -> 
         assert sink.stats.requests == 1
 
 
-async def test_a_lane_that_is_full_asks_for_no_more(bench: Any, told: Told) -> None:
+async def test_a_lane_that_is_full_asks_for_no_more(bench: Bench, told: Told) -> None:
     async with (
         Sink(clock=bench.time, faults=["hang"]) as sink,
         bench.engine(bench.environment(sink.url), journal=told, connections=1) as engine,
@@ -75,7 +76,7 @@ async def test_a_lane_that_is_full_asks_for_no_more(bench: Any, told: Told) -> N
 
 
 @pytest.mark.parametrize(("rate", "claims"), [(2.0, 6), (9.0, 9), (50.0, 12), (0.0, 12)])
-async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Any, told: Told, rate: float, claims: int) -> None:
+async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Bench, told: Told, rate: float, claims: int) -> None:
     async with (
         Sink(clock=bench.time) as sink,
         bench.engine(bench.environment(sink.url, rate=rate), journal=told, connections=4) as engine,
@@ -85,7 +86,7 @@ async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Any, told: Told, rat
         await bench.settled(engine)
 
 
-async def test_two_who_store_at_once_share_the_room(bench: Any, told: Told) -> None:
+async def test_two_who_store_at_once_share_the_room(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.go_on.clear()
         first, second = (asyncio.ensure_future(engine.add(bench.entries([number]))) for number in range(2))
@@ -97,13 +98,13 @@ async def test_two_who_store_at_once_share_the_room(bench: Any, told: Told) -> N
         await bench.settled(engine)
 
 
-async def test_an_environment_without_a_lane_is_stored_all_the_same(bench: Any, told: Told) -> None:
+async def test_an_environment_without_a_lane_is_stored_all_the_same(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         (added,) = await engine.add(bench.entries([1], "development"))
         assert (added.state, told.wanted) == (State.QUEUED, [()])
 
 
-async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Any, told: Told) -> None:
+async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.go_on.clear()
         storing = asyncio.ensure_future(engine.add(bench.entries([1])))
@@ -116,7 +117,7 @@ async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Any, told: Tol
         assert sink.stats.accepted == 1
 
 
-async def test_what_is_stored_while_it_ends_is_given_back(bench: Any, told: Told) -> None:
+async def test_what_is_stored_while_it_ends_is_given_back(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url), journal=told) as engine:
             told.go_on.clear()
@@ -132,7 +133,7 @@ async def test_what_is_stored_while_it_ends_is_given_back(bench: Any, told: Told
         assert claim.ids == told.claimed[0].ids == (1,)
 
 
-async def test_what_is_stored_after_the_last_moment_of_its_lane_is_given_back(bench: Any, told: Told) -> None:
+async def test_what_is_stored_after_the_last_moment_of_its_lane_is_given_back(bench: Bench, told: Told) -> None:
     # no two of them fit a claim
     apart = [replace(one, body=one.body + b" " * 300_000) for one in bench.entries(range(3))]
     async with Sink(clock=bench.time) as sink:
@@ -152,7 +153,7 @@ async def test_what_is_stored_after_the_last_moment_of_its_lane_is_given_back(be
         assert claim.ids == (1, 2, 3)
 
 
-async def test_it_is_ours_for_as_long_as_was_asked_for_and_no_longer(bench: Any, told: Told) -> None:
+async def test_it_is_ours_for_as_long_as_was_asked_for_and_no_longer(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         there = {"production": bench.environment(sink.url)}
         async with bench.engine(*there.values(), journal=told, lease=10.0) as engine:
@@ -173,7 +174,7 @@ async def test_it_is_ours_for_as_long_as_was_asked_for_and_no_longer(bench: Any,
         assert (sink.stats.accepted, sink.stats.duplicates) == (1, 0)
 
 
-async def test_what_could_not_be_stored_keeps_no_room(bench: Any, told: Told) -> None:
+async def test_what_could_not_be_stored_keeps_no_room(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.full = True
         for _ in range(3):
@@ -182,7 +183,7 @@ async def test_what_could_not_be_stored_keeps_no_room(bench: Any, told: Told) ->
         assert len({wanted[0].claims for wanted in told.wanted}) == 1
 
 
-async def test_a_failure_of_the_endpoint_holds_it_as_any_other(bench: Any, told: Told) -> None:
+async def test_a_failure_of_the_endpoint_holds_it_as_any_other(bench: Bench, told: Told) -> None:
     async with (
         Sink(clock=bench.time, faults=["503@1"]) as sink,
         bench.engine(bench.environment(sink.url), journal=told) as engine,

@@ -4,12 +4,14 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
+from support.faulty_journal import FaultyJournal
 
 import sprig_tui
 from sprig_tui.delivery.attendance import REPORT_EVERY, Attendance
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.errors import JournalError, JournalFullError
 from sprig_tui.journal.contract import WORKER_TTL_MS
 from sprig_tui.journal.records import Worker
@@ -18,48 +20,23 @@ from sprig_tui.segment.sink import Sink
 FULL = JournalFullError("the disk that holds journal.sqlite is full")
 
 
-class Ailing:
-    """The real journal, with faults in front of the methods named in `ills`, and locks before those in `held`."""
-
-    def __init__(self, journal: Any) -> None:
-        self._journal = journal
-        self.ills: dict[str, Exception] = {}
-        self.held: set[str] = set()
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._journal, name)
-        if name in ("clock", "subscribe"):  # these are no calls of the store
-            return method
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            if name in self.held:
-                await asyncio.Event().wait()
-            if name in self.ills:
-                raise self.ills[name]
-            return await method(*args, **kwargs)
-
-        return call
-
-
-async def alive(bench: Any, engine: Any, number: int = 1) -> tuple[Worker, ...]:
+async def alive(bench: Bench, engine: Engine, number: int = 1) -> tuple[Worker, ...]:
     """The live workers, once there are so many."""
     async with asyncio.timeout(20):
         while len(found := await bench.journal.workers()) != number:
             await bench.tick(engine)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-async def until(bench: Any, holds: Callable[[tuple[Worker, ...]], bool]) -> tuple[Worker, ...]:
+async def until(bench: Bench, holds: Callable[[tuple[Worker, ...]], bool]) -> tuple[Worker, ...]:
     """The live workers, once this holds for them; time stands still meanwhile."""
     async with asyncio.timeout(20):
         while not holds(found := await bench.journal.workers()):
             await bench.tick()
-    return found  # type: ignore[no-any-return]
+    return found
 
 
-async def test_an_engine_is_there_from_start_to_drain(bench: Any) -> None:
+async def test_an_engine_is_there_from_start_to_drain(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink:
         production, development = bench.environment(sink.url), bench.environment(sink.url, "development", key=None)
         async with bench.engine(production, development) as engine:
@@ -73,7 +50,7 @@ async def test_an_engine_is_there_from_start_to_drain(bench: Any) -> None:
     assert await bench.journal.workers() == ()
 
 
-async def test_it_goes_on_being_there(bench: Any) -> None:
+async def test_it_goes_on_being_there(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         [first] = await alive(bench, engine)
         await bench.until(lambda: bench.time.seconds > 2 * WORKER_TTL_MS / 1000, engine)
@@ -82,7 +59,7 @@ async def test_it_goes_on_being_there(bench: Any) -> None:
         assert later.seen_at > first.seen_at + WORKER_TTL_MS
 
 
-async def test_it_tells_its_rate(bench: Any) -> None:
+async def test_it_tells_its_rate(bench: Bench) -> None:
     await bench.queue(range(40))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -91,7 +68,7 @@ async def test_it_tells_its_rate(bench: Any) -> None:
         await until(bench, lambda found: [worker.rate for worker in found] == [40.0])
 
 
-async def test_it_holds_what_is_on_the_wire(bench: Any) -> None:
+async def test_it_holds_what_is_on_the_wire(bench: Bench) -> None:
     await bench.queue(range(30))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -102,7 +79,7 @@ async def test_it_holds_what_is_on_the_wire(bench: Any) -> None:
         assert await bench.journal.workers() == ()
 
 
-async def test_two_engines_are_two_workers(bench: Any, other_bench: Any) -> None:
+async def test_two_engines_are_two_workers(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, other_bench.journal:
         one = bench.engine(bench.environment(sink.url))
         two = other_bench.engine(bench.environment(sink.url, "development"))
@@ -113,7 +90,7 @@ async def test_two_engines_are_two_workers(bench: Any, other_bench: Any) -> None
             assert [worker.environments for worker in await bench.journal.workers()] == [("production",)]
 
 
-async def test_other_environments_are_told_at_once(bench: Any) -> None:
+async def test_other_environments_are_told_at_once(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await alive(bench, engine)
         await engine.reload({name: bench.environment(sink.url, name) for name in ("staging", "production")})
@@ -122,23 +99,23 @@ async def test_other_environments_are_told_at_once(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
-async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Any, ill: Exception) -> None:
+async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Bench, ill: Exception) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
-    journal.ills = {"report": ill}
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {"report": ill}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
         assert sink.stats.accepted == 10
         snapshot = engine.snapshot()
         assert (snapshot.trouble, snapshot.environments["production"].trouble) == ("", "")
         await bench.until(lambda: journal.calls.count("report") > 2, engine)
-        journal.ills = {}
+        journal.faults = {}
         assert len(await alive(bench, engine)) == 1
 
 
-async def test_a_report_that_hangs_holds_nothing_up(bench: Any) -> None:
+async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
+    journal = FaultyJournal(bench.journal)
     journal.held = {"report"}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
@@ -148,9 +125,9 @@ async def test_a_report_that_hangs_holds_nothing_up(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["ill", "held"])
-async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Any, how: str) -> None:
-    journal = Ailing(bench.journal)
-    journal.ills = {"sign_off": JournalError("gone")} if how == "ill" else {}
+async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Bench, how: str) -> None:
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {"sign_off": JournalError("gone")} if how == "ill" else {}
     journal.held = {"sign_off"} if how == "held" else set()
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await alive(bench, engine)
@@ -160,14 +137,14 @@ async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Any, 
     assert await bench.journal.workers() == (), "it is forgotten by itself"
 
 
-async def test_one_that_never_started_signs_nobody_off(bench: Any) -> None:
-    journal = Ailing(bench.journal)
+async def test_one_that_never_started_signs_nobody_off(bench: Bench) -> None:
+    journal = FaultyJournal(bench.journal)
     engine = bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal)
     await engine.drain(0)
     assert "sign_off" not in journal.calls
 
 
-async def test_a_process_without_an_engine_can_attend_too(bench: Any) -> None:
+async def test_a_process_without_an_engine_can_attend_too(bench: Bench) -> None:
     async with Attendance(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
         [worker] = await until(bench, lambda found: len(found) == 1)
         assert (worker.id, worker.role, worker.environments) == (attendance.owner, "listen", ())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.engine_bench import Bench
 
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
@@ -15,7 +16,7 @@ from sprig_tui.segment.sink import Rule, Sink
 POISON = (Rule(do="status", status=400, contains="POISON"),)
 
 
-async def test_one_poison_among_many(bench: Any) -> None:
+async def test_one_poison_among_many(bench: Bench) -> None:
     ids = await bench.queue(range(1_500), poison={777})
     async with Sink(clock=bench.time, faults=POISON) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
@@ -38,7 +39,7 @@ async def test_one_poison_among_many(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-async def test_a_poison_alone_needs_no_split(bench: Any, status: int) -> None:
+async def test_a_poison_alone_needs_no_split(bench: Bench, status: int) -> None:
     ids = await bench.queue([1])
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
@@ -51,11 +52,11 @@ async def test_a_poison_alone_needs_no_split(bench: Any, status: int) -> None:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_every_poison_set_is_found(tmp_path_factory: Any, bench_class: Any, case: tuple[int, set[int]]) -> None:
+def test_every_poison_set_is_found(tmp_path_factory: Any, case: tuple[int, set[int]]) -> None:
     size, poison = case
 
     async def run(path: Path) -> None:
-        bench = bench_class(path / "journal.sqlite")
+        bench = Bench(path / "journal.sqlite")
         async with bench.journal, Sink(clock=bench.time, faults=POISON) as sink:
             ids = await bench.queue(range(size), poison=poison)
             async with bench.engine(bench.environment(sink.url)) as engine:
@@ -68,7 +69,7 @@ def test_every_poison_set_is_found(tmp_path_factory: Any, bench_class: Any, case
     asyncio.run(run(tmp_path_factory.mktemp("poison")))
 
 
-async def test_the_extra_requests_keep_the_pace(bench: Any) -> None:
+async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
     await bench.queue(range(16), poison=range(16))
     there = Sink(clock=bench.time, faults=POISON)
     async with there as sink, bench.engine(bench.environment(sink.url, rate=10.0)) as engine:
@@ -78,7 +79,7 @@ async def test_the_extra_requests_keep_the_pace(bench: Any) -> None:
     assert times[-1] - times[0] >= (31 - 1 - 3) * 100
 
 
-async def test_an_outage_in_the_middle_of_a_split_loses_nothing(bench: Any) -> None:
+async def test_an_outage_in_the_middle_of_a_split_loses_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(300), poison={7, 250})
     faults = [Rule(do="status", status=503, first=4, last=6), *POISON]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:

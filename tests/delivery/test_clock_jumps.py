@@ -4,20 +4,22 @@ import logging
 from typing import Any
 
 import pytest
+from support.engine_bench import Bench
 
 from sprig_tui.delivery.clock_jumps import ClockJumps, told
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
 DAY = 86_400_000
 
 
-async def waiting(bench: Any, engine: Any) -> None:
+async def waiting(bench: Bench, engine: Engine) -> None:
     await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
 
 
 @pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
-async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Any, jump: int) -> None:
+async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Bench, jump: int) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="status", status=429, retry_after="30", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -31,7 +33,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_400_days_forward_use_up_no_window(bench: Any) -> None:
+async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="status", status=429, retry_after="2", last=3)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -43,7 +45,7 @@ async def test_400_days_forward_use_up_no_window(bench: Any) -> None:
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_a_window_ends_after_its_real_length_when_the_clock_was_set_back(bench: Any) -> None:
+async def test_a_window_ends_after_its_real_length_when_the_clock_was_set_back(bench: Bench) -> None:
     ids = await bench.queue([1])
     async with Sink(clock=bench.time, faults=["429+retry-after=300"]) as sink:
         async with bench.engine(bench.environment(sink.url), retry_window=600.0) as engine:
@@ -55,7 +57,7 @@ async def test_a_window_ends_after_its_real_length_when_the_clock_was_set_back(b
     assert await bench.states(ids) == [State.FAILED]
 
 
-async def test_a_jump_is_said(bench: Any, caplog: Any) -> None:
+async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         await bench.until(engine.quiet.is_set)
         bench.time.jump = 2 * DAY
@@ -71,7 +73,7 @@ async def test_a_jump_is_said(bench: Any, caplog: Any) -> None:
     )
 
 
-def test_small_steps_are_no_jumps(bench: Any) -> None:
+def test_small_steps_are_no_jumps(bench: Bench) -> None:
     jumps = ClockJumps(bench.time, bench.time)
     for _ in range(100):
         bench.time.jump += 4_000
@@ -79,7 +81,7 @@ def test_small_steps_are_no_jumps(bench: Any) -> None:
         assert jumps.look() is None
 
 
-def test_moments_are_told_by_the_clock_of_now(bench: Any) -> None:
+def test_moments_are_told_by_the_clock_of_now(bench: Bench) -> None:
     jumps = ClockJumps(bench.time, bench.time)
     bench.time.seconds = 10
     before = bench.time.now()

@@ -1,20 +1,20 @@
 """How an engine ends: drained, broken off, cancelled; and what it holds goes back."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
 
-async def held(bench: Any) -> int:
+async def held(bench: Bench) -> int:
     return sum((await bench.journal.counts()).leased.values())
 
 
-async def test_drain_lets_what_is_on_the_wire_finish(bench: Any) -> None:
+async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
     await bench.queue(range(10))
     faults = [Rule(do="slow", seconds=0.2)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -30,7 +30,7 @@ async def test_drain_lets_what_is_on_the_wire_finish(bench: Any) -> None:
     assert await held(bench) == 0
 
 
-async def test_drain_breaks_off_what_does_not_finish(bench: Any) -> None:
+async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
     ids = await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -47,7 +47,7 @@ async def test_drain_breaks_off_what_does_not_finish(bench: Any) -> None:
         assert sink.stats.accepted == 10
 
 
-async def test_what_was_claimed_and_not_sent_goes_back_unused(bench: Any) -> None:
+async def test_what_was_claimed_and_not_sent_goes_back_unused(bench: Bench) -> None:
     ids = await bench.queue(range(9_000))
     async with Sink(clock=bench.time, faults=["hang"]) as sink:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:
@@ -60,7 +60,7 @@ async def test_what_was_claimed_and_not_sent_goes_back_unused(bench: Any) -> Non
 
 
 @pytest.mark.parametrize("turns", range(0, 40, 3))
-async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Any, turns: int) -> None:
+async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, turns: int) -> None:
     await bench.queue(range(6_000), poison={5, 3_000})
     faults = [Rule(do="status", status=400, contains="POISON"), Rule(do="status", status=503, rate=0.2)]
 
@@ -85,7 +85,7 @@ async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Any, turn
     assert (await bench.journal.counts()).by_environment["production"][State.FAILED] == 2
 
 
-async def test_a_long_request_keeps_its_lease(bench: Any, other_bench: Any) -> None:
+async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) -> None:
     await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink, other_bench.journal:
         there = bench.environment(sink.url)
@@ -103,7 +103,9 @@ async def test_a_long_request_keeps_its_lease(bench: Any, other_bench: Any) -> N
             assert sink.stats.requests == 1
 
 
-async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm(bench: Any, other_bench: Any) -> None:
+async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm(
+    bench: Bench, other_bench: Bench
+) -> None:
     ids = await bench.queue(range(10))
     faults = [Rule(do="slow", seconds=0.4, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:
@@ -121,7 +123,7 @@ async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm
     assert set(await bench.states(ids)) == {State.DELIVERED}
 
 
-async def test_the_totals_outlive_the_end(bench: Any) -> None:
+async def test_the_totals_outlive_the_end(bench: Bench) -> None:
     await bench.queue(range(10), poison={3})
     async with Sink(clock=bench.time, faults=["400~POISON"]) as sink:
         async with bench.engine(bench.environment(sink.url), bench.environment(sink.url, "other", key=None)) as engine:
@@ -134,7 +136,7 @@ async def test_the_totals_outlive_the_end(bench: Any) -> None:
         assert engine.served() == frozenset()
 
 
-async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Any) -> None:
+async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Bench) -> None:
     await bench.queue(range(10))
     before = asyncio.all_tasks()
     async with Sink(clock=bench.time) as sink:

@@ -1,16 +1,16 @@
 """The engine over a real journal and a real socket: outcomes, lanes, retries, keys."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
 
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
 
-async def test_everything_arrives_once_in_few_requests(bench: Any) -> None:
+async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
     ids = await bench.queue(range(6_000))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
@@ -25,14 +25,14 @@ async def test_everything_arrives_once_in_few_requests(bench: Any) -> None:
     assert [attempt.outcome for attempt in detail.history] == ["delivered"]
 
 
-async def test_what_another_process_adds_is_found_without_a_wake(bench: Any, other_bench: Any) -> None:
+async def test_what_another_process_adds_is_found_without_a_wake(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine, other_bench.journal:
         await bench.until(engine.quiet.is_set)
         await other_bench.queue([1])
         await bench.until(lambda: sink.stats.accepted == 1, engine)
 
 
-async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Any) -> None:
+async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Bench) -> None:
     await bench.queue([1])
     faults = ["503@1-2"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -42,7 +42,7 @@ async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "500", "408", "reset", "close"])
-async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Any, fault: str) -> None:
+async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Bench, fault: str) -> None:
     ids = await bench.queue(range(7_000))
     faults = [f"{fault}@1-6"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -57,7 +57,7 @@ async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Any, fau
     assert {attempt.outcome for attempt in history[:-1]} == {"retry"}
 
 
-async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: Any) -> None:
+async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: Bench) -> None:
     await bench.queue(range(20))
     async with (
         Sink(clock=bench.time) as healthy,
@@ -80,7 +80,7 @@ async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: 
             assert sink.stats.accepted == 30
 
 
-async def test_siblings_that_fail_together_are_one_failure(bench: Any) -> None:
+async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None:
     await bench.queue(range(9_000))
     faults = ["503@1-4"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -92,7 +92,7 @@ async def test_siblings_that_fail_together_are_one_failure(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_pauses_until_the_key_changes(bench: Any, status: int) -> None:
+async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: int) -> None:
     ids = await bench.queue(range(3))
     faults = [Rule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -110,7 +110,7 @@ async def test_a_refused_key_pauses_until_the_key_changes(bench: Any, status: in
         assert sink.stats.accepted == 3
 
 
-async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Any) -> None:
+async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench) -> None:
     await bench.queue([1])
     faults = [Rule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink:
@@ -125,7 +125,7 @@ async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Any) 
 
 
 @pytest.mark.parametrize("status", [404, 405, 415, 501])
-async def test_a_wrong_address_fails_nothing(bench: Any, status: int) -> None:
+async def test_a_wrong_address_fails_nothing(bench: Bench, status: int) -> None:
     ids = await bench.queue(range(50))
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
@@ -141,7 +141,7 @@ async def test_a_wrong_address_fails_nothing(bench: Any, status: int) -> None:
         assert sink.stats.accepted == 50
 
 
-async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench: Any) -> None:
+async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench: Bench) -> None:
     await bench.queue([1])
     async with Sink(clock=bench.time) as sink:
         await bench.journal.set_lane("production", "paused", "paused by hand")
@@ -152,7 +152,7 @@ async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench
             assert sink.stats.requests == 0
 
 
-async def test_given_up_after_retries_and_window(bench: Any) -> None:
+async def test_given_up_after_retries_and_window(bench: Bench) -> None:
     ids = await bench.queue([1])
     settings = {"max_retries": 3, "retry_window": 90.0}
     there = Sink(clock=bench.time, faults=["503"])
@@ -166,7 +166,7 @@ async def test_given_up_after_retries_and_window(bench: Any) -> None:
     assert [seen.retry_count for seen in sink.requests] == ["", *map(str, range(1, len(sink.requests)))]
 
 
-async def test_nothing_listens_there(bench: Any) -> None:
+async def test_nothing_listens_there(bench: Bench) -> None:
     ids = await bench.queue([1])
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
@@ -176,7 +176,7 @@ async def test_nothing_listens_there(bench: Any) -> None:
     assert await bench.states(ids) == [State.QUEUED]
 
 
-async def test_an_environment_without_a_key_is_known_and_not_served(bench: Any) -> None:
+async def test_an_environment_without_a_key_is_known_and_not_served(bench: Bench) -> None:
     await bench.queue([1], "development")
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url, "development", key=None)) as engine:
@@ -189,7 +189,7 @@ async def test_an_environment_without_a_key_is_known_and_not_served(bench: Any) 
         assert sink.stats.accepted == 1
 
 
-async def test_two_engines_on_one_journal_send_nothing_twice(bench: Any, other_bench: Any) -> None:
+async def test_two_engines_on_one_journal_send_nothing_twice(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, other_bench.journal:
         there = bench.environment(sink.url)
         async with bench.engine(there) as engine, other_bench.engine(there, journal=other_bench.journal) as other:
@@ -201,7 +201,7 @@ async def test_two_engines_on_one_journal_send_nothing_twice(bench: Any, other_b
         assert (sink.stats.accepted, sink.stats.duplicates) == (8_000, 0)
 
 
-async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Any) -> None:
+async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Bench) -> None:
     await bench.queue([1])
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -210,7 +210,7 @@ async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Any) -> None:
     assert b"inventedKey" not in bench.path.read_bytes()
 
 
-async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Any) -> None:
+async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Bench) -> None:
     ids = await bench.queue(range(3_000), poison={700})
     async with (
         Sink(clock=bench.time, faults=["503~POISON"]) as sink,
@@ -229,7 +229,7 @@ async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: An
     assert sink.stats.duplicates == 0
 
 
-async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Any) -> None:
+async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Bench) -> None:
     await bench.queue(range(10))
 
     def hear(*_: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from support.engine_bench import Bench
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.feeding import Fed, feed
@@ -41,7 +42,7 @@ def intake_for(*environments: Environment) -> Intake:
     return Intake(Rules(), {one.name: one for one in environments}, environments[0].name)
 
 
-async def test_all_that_a_send_does(bench: Any) -> None:
+async def test_all_that_a_send_does(bench: Bench) -> None:
     async with Sink(clock=bench.time, keep=0) as sink:
         there = bench.environment(sink.url)
         async with bench.engine(there) as engine:
@@ -61,7 +62,7 @@ async def test_all_that_a_send_does(bench: Any) -> None:
         assert sink.stats.accepted == 9_000
 
 
-async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Any) -> None:
+async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench) -> None:
     there = bench.environment("http://127.0.0.1:9")
     first = await feed(map(response, range(50)), intake_for(there), bench.journal)
     again = await feed(map(response, range(50)), intake_for(there), bench.journal)
@@ -71,13 +72,13 @@ async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Any) 
     assert list(again.ids) == [(1, 50)]
 
 
-async def test_nothing_to_read(bench: Any) -> None:
+async def test_nothing_to_read(bench: Bench) -> None:
     fed = await feed([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert (fed.records, len(fed.ids)) == (0, 0)
     assert (await until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
 
 
-async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: Any) -> None:
+async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: Bench) -> None:
     def records() -> Iterator[Record]:
         yield from map(response, range(3_000))
         raise InputError("answers.jsonl went away")
@@ -87,7 +88,7 @@ async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: A
     assert await bench.queued() == 3_000
 
 
-async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Any) -> None:
+async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench) -> None:
     read, write = os.pipe()
     line = (
         b'{"question":"Q","questionType":"OPEN","response":"r","responseGroupId":"g%d","userId":"u",'
@@ -113,7 +114,7 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Any) 
         assert sink.stats.accepted == fed.records == 4_000
 
 
-async def test_entries_that_do_not_end_well_are_heard_of(bench: Any) -> None:
+async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
     def made() -> Iterator[Entry]:
         try:
             yield from bench.entries([1, 2])
@@ -130,7 +131,7 @@ async def test_entries_that_do_not_end_well_are_heard_of(bench: Any) -> None:
             await pump.take()
 
 
-async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Any) -> None:
+async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Bench) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class HeldJournal:
@@ -150,7 +151,7 @@ async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Any) 
     assert fed.records == len(fed.ids) == await bench.queued() == 50
 
 
-async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Any) -> None:
+async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> None:
     taken = 0
     stored = asyncio.Event()
 

@@ -1,9 +1,10 @@
 """A journal that does not take writes for a while: the lane says so, waits, and loses nothing."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
+from support.faulty_journal import FaultyJournal
 
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import until_settled
@@ -12,69 +13,46 @@ from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.segment.sink import Sink
 
-
-class Ailing:
-    """The real journal, with faults in front of it: the methods named in `ills` raise."""
-
-    def __init__(self, journal: Any) -> None:
-        self._journal = journal
-        self.ills: dict[str, JournalError] = {}
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._journal, name)
-        if name in ("clock", "subscribe"):  # these are no calls of the store
-            return method
-
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            if name in self.ills:
-                raise self.ills[name]
-            return await method(*args, **kwargs)
-
-        return call
-
-
 FULL = JournalFullError("the disk that holds journal.sqlite is full")
 LOCKED = JournalLockedError("journal.sqlite is locked by another process")
 
 
 @pytest.mark.parametrize("ill", [FULL, LOCKED])
-async def test_claims_that_fail_are_tried_again(bench: Any, ill: JournalError) -> None:
+async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
-    journal.ills = {"claim": ill, "replays": ill}
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {"claim": ill, "replays": ill}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.until(lambda: journal.calls.count("claim") > 4, engine)
         snapshot = engine.snapshot()
         assert ill.message in snapshot.environments["production"].trouble
         assert ill.message in snapshot.trouble
-        journal.ills = {}
+        journal.faults = {}
         await bench.settled(engine)
         await bench.until(lambda: not engine.snapshot().trouble, engine)
         assert engine.snapshot().environments["production"].trouble == ""
         assert sink.stats.accepted == 10
 
 
-async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Any) -> None:
+async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Bench) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
-    journal.ills = {"settle": FULL}
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {"settle": FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
         await bench.until(lambda: journal.calls.count("settle") > 5, engine)
         assert "cannot note answers" in engine.snapshot().environments["production"].trouble
         assert sink.stats.requests == 1
-        journal.ills = {}
+        journal.faults = {}
         await bench.settled(engine)
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 0)
 
 
 @pytest.mark.parametrize("ailing", ["claim", "settle"])
-async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Any, ailing: str) -> None:
+async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Bench, ailing: str) -> None:
     ids = await bench.queue(range(10))
-    journal = Ailing(bench.journal)
-    journal.ills = {ailing: FULL}
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {ailing: FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
         wait = until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time)
@@ -87,12 +65,12 @@ async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: An
         assert FULL.message in standstill.cause
 
 
-async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Any) -> None:
+async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Bench) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
+    journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url), journal=journal) as engine:
-            journal.ills = {"settle": FULL, "release": FULL}
+            journal.faults = {"settle": FULL, "release": FULL}
             engine.wake()
             await bench.until(lambda: "settle" in journal.calls)
         bench.time.advance(121)
@@ -102,16 +80,16 @@ async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Any) -> Non
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 10)
 
 
-async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Any) -> None:
-    journal = Ailing(bench.journal)
-    journal.ills = {"lanes": LOCKED}
+async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Bench) -> None:
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {"lanes": LOCKED}
     with pytest.raises(JournalLockedError):
         async with bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal):
             pass
 
 
 @pytest.mark.parametrize("jump", [-86_400_000, 86_400_000])
-async def test_the_wall_clock_jumps(bench: Any, jump: int) -> None:
+async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
     await bench.queue(range(20))
     faults = ["503@1"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -125,12 +103,12 @@ async def test_the_wall_clock_jumps(bench: Any, jump: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["claim", "replays", "step_replay", "extend"])
-async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Any, method: str) -> None:
+async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench, method: str) -> None:
     ids = await bench.queue(range(10))
     claim = await bench.journal.claim("production", events=4, payload_bytes=10**6, lease_ms=60_000)
     await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED)])
-    journal = Ailing(bench.journal)
-    journal.ills = {method: ZeroDivisionError("a fault of ours")}  # type: ignore[dict-item] # that is the point
+    journal = FaultyJournal(bench.journal)
+    journal.faults = {method: ZeroDivisionError("a fault of ours")}
     await bench.journal.start_replay(Query((Term("status", "failed"),)))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         if method != "extend":
@@ -138,7 +116,7 @@ async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Any, 
             snapshot = engine.snapshot()
             told = snapshot.environments["production"].trouble if method == "claim" else snapshot.trouble
             assert "ZeroDivisionError" in told
-        journal.ills = {}
+        journal.faults = {}
         while (await bench.journal.replays())[0].state != "done":
             await bench.tick(engine)
         await bench.settled(engine)
@@ -146,11 +124,11 @@ async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Any, 
     assert await bench.states(ids) == [State.DELIVERED] * 10
 
 
-async def test_a_lane_that_was_given_up_does_not_hold_up_the_end(bench: Any) -> None:
+async def test_a_lane_that_was_given_up_does_not_hold_up_the_end(bench: Bench) -> None:
     await bench.queue(range(10))
-    journal = Ailing(bench.journal)
+    journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
-        journal.ills = {"settle": FULL}
+        journal.faults = {"settle": FULL}
         engine.wake()
         await bench.until(lambda: "settle" in journal.calls)
         await engine.reload({})

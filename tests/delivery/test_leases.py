@@ -1,9 +1,9 @@
 """Leases by monotonic time: kept in good time, not trusted once they ran out, and deaf to a wall clock that jumps."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
 
 from sprig_tui.delivery.leases import Leases
 from sprig_tui.delivery.ledger import Ledger
@@ -12,18 +12,18 @@ from sprig_tui.segment.sink import Sink
 
 
 @pytest.fixture
-def leases(bench: Any) -> Leases:
+def leases(bench: Bench) -> Leases:
     bench.reported_at = float("-inf")
     return Leases(Ledger(bench.journal, bench.time, lambda _: None), bench.time, lambda: bench.reported_at)
 
 
-async def claimed(bench: Any, seconds: float, rate: float = 0.0) -> Claim:
+async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
     return await bench.journal.claim(
         "production", events=1, payload_bytes=10**6, lease_ms=int(seconds * 1000), rate=rate
     )
 
 
-async def test_one_that_ran_out_is_not_trusted(bench: Any, leases: Leases) -> None:
+async def test_one_that_ran_out_is_not_trusted(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
     assert not leases.holds(claim)
@@ -34,7 +34,7 @@ async def test_one_that_ran_out_is_not_trusted(bench: Any, leases: Leases) -> No
     assert not leases.holds(claim)
 
 
-async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(bench: Any, leases: Leases) -> None:
+async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 120)
     leases.hold(claim, 120, bench.time.now(), bench.time.monotonic())
@@ -48,7 +48,7 @@ async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(
     assert not leases.holds(claim), "others may have taken over what it holds"
 
 
-async def test_they_are_kept_until_they_are_taken_away(bench: Any, leases: Leases) -> None:
+async def test_they_are_kept_until_they_are_taken_away(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
     leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
@@ -68,7 +68,7 @@ async def test_they_are_kept_until_they_are_taken_away(bench: Any, leases: Lease
 
 
 @pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
-async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Any, leases: Leases, jump: int) -> None:
+async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Bench, leases: Leases, jump: int) -> None:
     await bench.queue([1, 2])
     await claimed(bench, 10, rate=1)
     claim = await claimed(bench, 10, rate=1)
@@ -78,7 +78,7 @@ async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Any, 
     assert leases.holds(claim)
 
 
-async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Any, other_bench: Any) -> None:
+async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Bench, other_bench: Bench) -> None:
     await bench.queue(range(5_000))
     async with Sink(clock=bench.time, faults=["slow=2@1"]) as sink, other_bench.journal:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:

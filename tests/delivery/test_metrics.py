@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
+from support.clocks import ManualClock
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
@@ -53,13 +54,7 @@ async def test_deliveries_attempts_and_lanes(tmp_path):
 
 
 async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
-    class Hands:
-        ms = 1_790_000_000_000
-
-        def now(self) -> int:
-            return self.ms
-
-    clock = Hands()
+    clock = ManualClock()
     async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
         metrics = DeliveryMetrics(journal, clock=clock)
         await journal.add([Entry(environment="production", message_id="m1", body=b"{}")])

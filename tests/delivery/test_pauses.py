@@ -1,22 +1,22 @@
 """Lanes that are paused over a key or an endpoint, and what gets them going again."""
 
-from typing import Any
-
 import pytest
+from support.engine_bench import Bench
 
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
 
 MINUTE = 60
 
 
-async def paused(bench: Any, engine: Any, pauses: int) -> None:
+async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
     await bench.until(
         lambda: (lane := engine.snapshot().environments["production"].lane).state == "paused" and lane.pauses == pauses
     )
 
 
-async def later(bench: Any, engine: Any, seconds: float) -> None:
+async def later(bench: Bench, engine: Engine, seconds: float) -> None:
     """Let so much time pass, and the lane look once more."""
     bench.time.advance(seconds)
     engine.quiet.clear()
@@ -25,7 +25,7 @@ async def later(bench: Any, engine: Any, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("fault", ["403", "404", "511"])
-async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Any, fault: str) -> None:
+async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Bench, fault: str) -> None:
     ids = await bench.queue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{fault}@1-3"]) as sink,
@@ -53,7 +53,7 @@ async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Any, fa
         assert sink.stats.accepted == 40
 
 
-async def test_a_pause_by_hand_is_never_probed(bench: Any) -> None:
+async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
     await bench.queue(range(3))
     await bench.journal.set_lane("production", "paused", "by hand")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -63,7 +63,7 @@ async def test_a_pause_by_hand_is_never_probed(bench: Any) -> None:
         assert (await bench.lane()).state == "paused"
 
 
-async def test_the_retry_count_tells_of_every_request_before(bench: Any) -> None:
+async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> None:
     await bench.queue([1])
     faults = [
         Rule(do="status", status=403, last=1),
@@ -80,7 +80,7 @@ async def test_the_retry_count_tells_of_every_request_before(bench: Any) -> None
         assert [seen.retry_count for seen in sink.requests] == ["", "1", "2", "3", "4"]
 
 
-async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Any) -> None:
+async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="html", last=2, accept=False)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -93,7 +93,7 @@ async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Any) -> None:
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_success_false_is_kept_and_counted(bench: Any) -> None:
+async def test_success_false_is_kept_and_counted(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with (
         Sink(clock=bench.time, faults=["unsuccess"]) as sink,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from support.engine_bench import Bench
+
 from sprig_tui.delivery import replay
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.query import Query, Term
@@ -11,7 +13,7 @@ from sprig_tui.segment.sink import Sink
 FAILED = Query((Term("status", "failed"),), "status:failed")
 
 
-async def with_failed(bench: Any, number: int) -> list[int]:
+async def with_failed(bench: Bench, number: int) -> list[int]:
     """That many failed deliveries, and no engine running."""
     ids = await bench.queue(range(number))
     claim = await bench.journal.claim("production", events=number, payload_bytes=10**9, lease_ms=60_000)
@@ -21,11 +23,11 @@ async def with_failed(bench: Any, number: int) -> list[int]:
     return ids
 
 
-async def job(bench: Any, number: int = 1) -> ReplayJob:
+async def job(bench: Bench, number: int = 1) -> ReplayJob:
     return next(one for one in await bench.journal.replays() if one.id == number)
 
 
-async def test_everything_that_failed_and_only_that_is_sent_again(bench: Any) -> None:
+async def test_everything_that_failed_and_only_that_is_sent_again(bench: Bench) -> None:
     ids = await with_failed(bench, 2_500)
     async with Sink(clock=bench.time, keep=0, count=True) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -42,7 +44,7 @@ async def test_everything_that_failed_and_only_that_is_sent_again(bench: Any) ->
     assert set(await bench.states(ids[:3])) == {State.DELIVERED}
 
 
-async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Any) -> None:
+async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Bench) -> None:
     await with_failed(bench, 300)
     started = await bench.journal.start_replay(FAILED)
     await bench.journal.step_replay(started.id, 100)
@@ -50,7 +52,7 @@ async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Any
         await bench.until(lambda: sink.stats.accepted == 300, engine)
 
 
-async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(bench: Any, monkeypatch: Any) -> None:
+async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(bench: Bench, monkeypatch: Any) -> None:
     monkeypatch.setattr(replay, "BACKLOG", 100)
     monkeypatch.setattr(replay, "STRETCH", 60)
     await with_failed(bench, 1_000)
@@ -75,7 +77,7 @@ async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(bench
         assert sink.stats.accepted == (await job(bench, started.id)).queued < 1_000
 
 
-async def test_two_engines_drive_one_job_without_sending_twice(bench: Any, other_bench: Any) -> None:
+async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, other_bench: Bench) -> None:
     await with_failed(bench, 3_000)
     async with Sink(clock=bench.time, keep=0, count=True) as sink, other_bench.journal:
         there = bench.environment(sink.url)
@@ -87,7 +89,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Any, other
         assert sink.stats.duplicates == 0
 
 
-async def test_a_failing_environment_holds_up_no_other(bench: Any, monkeypatch: Any) -> None:
+async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: Any) -> None:
     monkeypatch.setattr(replay, "BACKLOG", 50)
     await bench.queue(range(200), "development")
     await with_failed(bench, 30)
@@ -106,7 +108,7 @@ async def test_a_failing_environment_holds_up_no_other(bench: Any, monkeypatch: 
                 await bench.tick(engine)
 
 
-async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Any) -> None:
+async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Bench) -> None:
     await with_failed(bench, 30)
     await bench.journal.start_replay(FAILED)
     broken = await bench.journal.start_replay(FAILED)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import pytest
+from support.engine_bench import Bench
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.feeding import feed
@@ -36,7 +36,7 @@ def test_what_is_shorter_already_stays() -> None:
         sys.setswitchinterval(before)
 
 
-async def test_feeding_takes_short_turns(bench: Any) -> None:
+async def test_feeding_takes_short_turns(bench: Bench) -> None:
 
     before = sys.getswitchinterval()
     seen: list[float] = []

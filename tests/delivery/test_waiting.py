@@ -3,18 +3,21 @@
 import asyncio
 from typing import Any
 
+from support.engine_bench import Bench
+
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import Standstill, until_settled
 from sprig_tui.segment.sink import Rule, Sink
 
 
-async def flying(bench: Any, waiting: Any, engine: Any) -> Any:
+async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
     task = asyncio.ensure_future(waiting)
     await bench.until(task.done, engine)
     return await task
 
 
-async def test_done_when_everything_has_an_end_state(bench: Any) -> None:
+async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
     ids = await bench.queue(range(500), poison={3})
     faults = [Rule(do="status", status=400, contains="POISON")]
     told: list[int] = []
@@ -31,7 +34,7 @@ async def test_done_when_everything_has_an_end_state(bench: Any) -> None:
     assert told[-1] == 0
 
 
-async def test_a_refused_key_is_told_at_once(bench: Any) -> None:
+async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -42,7 +45,7 @@ async def test_a_refused_key_is_told_at_once(bench: Any) -> None:
     assert waited.standstills == (Standstill("production", "paused", "write key Zq8T…E1Rk refused (401)"),)
 
 
-async def test_no_key_is_told_at_once(bench: Any) -> None:
+async def test_no_key_is_told_at_once(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9", key=None)) as engine:
         waited = await flying(
@@ -51,7 +54,7 @@ async def test_no_key_is_told_at_once(bench: Any) -> None:
     assert waited.standstills == (Standstill("production", "no-key"),)
 
 
-async def test_patience_with_an_unreachable_endpoint_ends(bench: Any) -> None:
+async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
@@ -64,7 +67,7 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Any) -> None:
     assert waited.standstills == (Standstill("production", "unreachable", "connection refused"),)
 
 
-async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Any) -> None:
+async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="status", status=429, retry_after="7")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -79,7 +82,7 @@ async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: An
     assert waited.queued == 5
 
 
-async def test_segments_own_wish_to_wait_is_no_standstill(bench: Any) -> None:
+async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [Rule(do="status", status=429, retry_after="290", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -93,7 +96,7 @@ async def test_segments_own_wish_to_wait_is_no_standstill(bench: Any) -> None:
     assert waited.queued == 0
 
 
-async def test_one_environment_that_stands_still_does_not_end_the_wait_for_another(bench: Any) -> None:
+async def test_one_environment_that_stands_still_does_not_end_the_wait_for_another(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     ids += await bench.queue(range(5), "development")
     await bench.journal.set_lane("production", "paused", "paused by hand")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from support import sprig_samples
+from support.fake_sprig_api import FakeSprigApi
 
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -18,7 +19,9 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 PAGES = 16
 
 
-async def test_killed_pulls_miss_nothing(tmp_path: Path, rounds: int, sprig_api: Any, sprig_api_key: str) -> None:
+async def test_killed_pulls_miss_nothing(
+    tmp_path: Path, rounds: int, sprig_api: FakeSprigApi, sprig_api_key: str
+) -> None:
     total = PAGES * 1_000 - 500
     # ties at every edge of a page, and a few that are withheld
     records = [

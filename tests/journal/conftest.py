@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 from msgspec.structs import replace
+from support.clocks import ManualClock
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.contract import Journal
@@ -16,22 +17,9 @@ from sprig_tui.journal.records import Attempt, Entry, Settlement, State
 from sprig_tui.segment.message_id import message_id
 
 
-class Hands:
-    """A clock whose hands the test turns."""
-
-    def __init__(self) -> None:
-        self.ms = 1_790_000_000_000
-
-    def now(self) -> int:
-        return self.ms
-
-    def advance(self, seconds: float) -> None:
-        self.ms += int(seconds * 1000)
-
-
 @pytest.fixture
-def clock() -> Hands:
-    return Hands()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture

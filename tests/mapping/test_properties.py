@@ -16,6 +16,8 @@ from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import lint
 from sprig_tui.sprig.notes import Note
 
+from .conftest import Make
+
 NOW = 1_800_000_000_000
 
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, exclude_categories=()), max_size=30)
@@ -85,7 +87,7 @@ MAPPERS = st.sampled_from(
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
 @given(CHANGES, MAPPERS, st.sampled_from(["production", ""]))
-def test_any_response(make: Any, changes: dict[str, Any], mapper: Mapper, environment: str) -> None:
+def test_any_response(make: Make, changes: dict[str, Any], mapper: Mapper, environment: str) -> None:
     mapping = mapper.map(make(**changes), environment=environment, now_ms=NOW)
     text = mapping.body.decode("utf-8")
     track = json.loads(text, parse_int=float)

@@ -15,6 +15,8 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.mapping.rows import PATHS
 from sprig_tui.mapping.rules import check_rules
 
+from .conftest import Make
+
 NOW = 1_800_000_000_000
 
 
@@ -32,7 +34,7 @@ def properties(response: Any, *, omit: Iterable[str] = (), hash_: Iterable[str] 
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_property_can_be_left_out(make: Any, path: str) -> None:
+def test_every_property_can_be_left_out(make: Make, path: str) -> None:
     full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
     name = path.removeprefix("properties.")
     expected = {key: value for key, value in properties(full).items() if key != name}
@@ -41,7 +43,7 @@ def test_every_property_can_be_left_out(make: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_property_can_be_hashed(make: Any, path: str) -> None:
+def test_every_property_can_be_hashed(make: Make, path: str) -> None:
     full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z", email="  Mira@Example.com ")
     name = path.removeprefix("properties.")
     plain = properties(full)[name]
@@ -49,19 +51,19 @@ def test_every_property_can_be_hashed(make: Any, path: str) -> None:
     assert properties(full, hash_={path})[name] == sha(text.strip().lower())
 
 
-def test_the_hash_of_an_address_is_of_its_trimmed_lower_case_text(make: Any) -> None:
+def test_the_hash_of_an_address_is_of_its_trimmed_lower_case_text(make: Make) -> None:
     found = properties(make(email=" Mira@Example.COM\n"), hash_={"properties.email"})["email"]
     assert found == sha("mira@example.com")
 
 
-def test_null_and_absent_stay_as_they_are(make: Any) -> None:
+def test_null_and_absent_stay_as_they_are(make: Make) -> None:
     hash_ = {"properties.email", "properties.triggeringEvent", "properties.response", "properties.attributes"}
     found = properties(make(email=None, triggering_event=None, response=b"null", attributes=None), hash_=hash_)
     assert "email" not in found
     assert (found["triggeringEvent"], found["response"], found["attributes"]) == (None, None, None)
 
 
-def attributes(make: Any, raw: bytes, **rules: set[str]) -> bytes:
+def attributes(make: Make, raw: bytes, **rules: set[str]) -> bytes:
     from msgspec import Raw
 
     response = make(attributes=Raw(raw))
@@ -89,11 +91,11 @@ def attributes(make: Any, raw: bytes, **rules: set[str]) -> bytes:
         (b'{"plan":1,"plan":2,"x":3}', {"plan"}, b'{"x":3}'),
     ],
 )
-def test_leaving_out_inside_attributes(make: Any, raw: bytes, omit: set[str], expected: bytes) -> None:
+def test_leaving_out_inside_attributes(make: Make, raw: bytes, omit: set[str], expected: bytes) -> None:
     assert attributes(make, raw, omit=omit) == expected
 
 
-def test_hashing_inside_attributes(make: Any) -> None:
+def test_hashing_inside_attributes(make: Make) -> None:
     raw = b'{"Phone":" +46 70 ","n":12345678901234567890,"t":true,"o":{"k":"\\u00c9"},"z":null,"rest":1}'
     found = json.loads(attributes(make, raw, hash={"Phone", "n", "t", "o.k", "z"}))
     assert found == {
@@ -106,7 +108,7 @@ def test_hashing_inside_attributes(make: Any) -> None:
     }
 
 
-def test_inside_an_answer(make: Any) -> None:
+def test_inside_an_answer(make: Make) -> None:
     video = make(
         question_type="VIDEOVOICE",
         response=b'{"mediaType":"video","videoUrl":"https://video.example/1","transcription":"Hello"}',

@@ -13,6 +13,8 @@ from sprig_tui.mapping.mapper import map_response
 from sprig_tui.mapping.records import FieldTrace, Rules, Survey
 from sprig_tui.sprig.notes import Note
 
+from .conftest import Make
+
 NOW = 1_800_000_000_000
 
 TABLE = [
@@ -50,7 +52,7 @@ def said(field: FieldTrace) -> tuple[str, str, str]:
     return field.origin, field.level, field.note
 
 
-def test_values_are_those_of_the_body(make: Any) -> None:
+def test_values_are_those_of_the_body(make: Make) -> None:
     response = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
     rules = Rules(
         integrations={"All": True},
@@ -70,7 +72,7 @@ def test_values_are_those_of_the_body(make: Any) -> None:
     assert shown == json.loads(mapping.body)
 
 
-def test_a_good_answer(make: Any) -> None:
+def test_a_good_answer(make: Make) -> None:
     found = rows(make())
     assert found["userId"] == FieldTrace("userId", "acct_88213", "userId")
     assert found["event"] == FieldTrace("event", "SDK - Submitted - Survey Response", "default")
@@ -205,11 +207,13 @@ def test_a_good_answer(make: Any) -> None:
         ),
     ],
 )
-def test_what_is_said_of_a_field(make: Any, changes: dict[str, Any], path: str, expected: tuple[str, str, str]) -> None:
+def test_what_is_said_of_a_field(
+    make: Make, changes: dict[str, Any], path: str, expected: tuple[str, str, str]
+) -> None:
     assert said(rows(make(**changes))[path]) == expected
 
 
-def test_what_the_rules_did_is_said(make: Any) -> None:
+def test_what_the_rules_did_is_said(make: Make) -> None:
     rules = Rules(
         event="Survey answered",
         integration_version="1.1.0",
@@ -239,13 +243,13 @@ def test_what_the_rules_did_is_said(make: Any) -> None:
     )
 
 
-def test_the_answers_time_as_created_at_is_said(make: Any) -> None:
+def test_the_answers_time_as_created_at_is_said(make: Make) -> None:
     field = rows(make(), Rules(created_at="response"))["properties.createdAt"]
     assert field.origin == "createdAt"
     assert field.note.startswith("the answer's time, as the rules ask")
 
 
-def test_withheld_answers_are_traced_in_full(make: Any) -> None:
+def test_withheld_answers_are_traced_in_full(make: Make) -> None:
     for response in (make(user_id=None), make(deleted_at="2025-04-01T00:00:00Z"), make(question="x" * 40_000)):
         rows(response)
     rows(make(), environment="")

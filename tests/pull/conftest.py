@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from support import sprig_samples
+from support.clocks import ManualClock
+from support.fake_sprig_api import FakeSprigApi
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
@@ -25,16 +26,6 @@ from sprig_tui.sprig.records import Record, StudyResponse
 
 START = 1_772_355_600_000
 DAY = 86_400_000
-
-
-class StubbornClock:
-    """A wall clock that stands where it is put."""
-
-    def __init__(self, ms: int) -> None:
-        self.ms = ms
-
-    def now(self) -> int:
-        return self.ms
 
 
 class QuickTiming:
@@ -61,7 +52,7 @@ class Trial:
         self.url = url
         self.journal = "journal.db"
         self.environment = Environment(name="production", sprig_api_key=SprigApiKey(key))
-        self.clock = StubbornClock(START + 30 * DAY)
+        self.clock = ManualClock(START + 30 * DAY)
         self.timing: Timing = QuickTiming()
         self.stored: list[Record] = []
         self.states: list[PullState] = []
@@ -117,11 +108,5 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, sprig_api: Any, sprig_api_key: str) -> Trial:
+def trial(tmp_path: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Trial:
     return Trial(in_folder(str(tmp_path)), sprig_api.url, sprig_api_key)
-
-
-@pytest.fixture
-def response() -> Any:
-    """Makes records of `GET /v1/responses`."""
-    return sprig_samples.response

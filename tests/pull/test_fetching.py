@@ -12,6 +12,8 @@ from sprig_tui.pull.fetching import PERIOD, REQUESTS, Fetcher
 from sprig_tui.sprig.api import ApiAnswer
 from sprig_tui.sprig.api_pages import read_answers
 
+from .conftest import QuickTiming, Trial
+
 OK = ApiAnswer(kind="ok", status=200, body=b'{"data": []}')
 HTML = ApiAnswer(kind="ok", status=200, body=b"<html>")
 DOWN = ApiAnswer(kind="retry", status=503, error="http 503")
@@ -31,23 +33,23 @@ class Script:
 
 
 @pytest.fixture
-def timing(trial: Any) -> Any:
+def timing(trial: Trial) -> Any:
     return trial.timing
 
 
-def fetcher(timing: Any, *answers: ApiAnswer, patience: float = 60.0) -> tuple[Fetcher, Script]:
+def fetcher(timing: QuickTiming, *answers: ApiAnswer, patience: float = 60.0) -> tuple[Fetcher, Script]:
     script = Script(*answers)
     return Fetcher(script, patience=patience, timing=timing, draw=lambda: 1.0), script
 
 
-async def test_waits_double(timing: Any) -> None:
+async def test_waits_double(timing: QuickTiming) -> None:
     found, script = fetcher(timing, DOWN, DOWN, DOWN, OK)
     assert (await found.get("/", {}, read_answers)).answer is OK
     assert timing.waits == [0.5, 1.0, 2.0]
     assert found.requests == script.asked == 4
 
 
-async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: Any) -> None:
+async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN)
     with pytest.raises(SourceUnreachableError) as raised:
         await found.get("/", {}, read_answers)
@@ -56,20 +58,20 @@ async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: Any) -
     assert 60 <= sum(timing.waits) <= 60 + 60
 
 
-async def test_an_answer_in_between_starts_the_count_again(timing: Any) -> None:
+async def test_an_answer_in_between_starts_the_count_again(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, DOWN, DOWN, OK, DOWN, OK)
     await found.get("/", {}, read_answers)
     await found.get("/", {}, read_answers)
     assert timing.waits == [0.5, 1.0, 2.0, 0.5]
 
 
-async def test_the_rate_limit_is_outwaited(timing: Any) -> None:
+async def test_the_rate_limit_is_outwaited(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, *[LIMITED] * 11, OK)
     assert (await found.get("/", {}, read_answers)).answer is OK
     assert 180 < sum(timing.waits) < 360
 
 
-async def test_what_is_asked_for_is_waited_for(timing: Any) -> None:
+async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
     asked = ApiAnswer(kind="retry", status=503, error="http 503", retry_after_s=120.0)
     found, _ = fetcher(timing, asked, asked, OK)
     assert (await found.get("/", {}, read_answers)).answer is OK
@@ -80,7 +82,7 @@ async def test_what_is_asked_for_is_waited_for(timing: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["key-refused", "refused"])
-async def test_what_no_repeating_helps_is_not_repeated(timing: Any, kind: Any) -> None:
+async def test_what_no_repeating_helps_is_not_repeated(timing: QuickTiming, kind: Any) -> None:
     found, script = fetcher(timing, ApiAnswer(kind=kind, status=403, error="http 403"))
     with pytest.raises(SourceError) as raised:
         await found.get("/", {}, read_answers)
@@ -89,13 +91,13 @@ async def test_what_no_repeating_helps_is_not_repeated(timing: Any, kind: Any) -
 
 
 @pytest.mark.parametrize("kind", ["none", "too-large"])
-async def test_what_the_puller_decides_comes_back_without_a_page(timing: Any, kind: Any) -> None:
+async def test_what_the_puller_decides_comes_back_without_a_page(timing: QuickTiming, kind: Any) -> None:
     found, _ = fetcher(timing, ApiAnswer(kind=kind, status=404))
     answer, page = await found.get("/", {}, read_answers)
     assert (answer.kind, page) == (kind, None)
 
 
-async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: Any) -> None:
+async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: QuickTiming) -> None:
     found, script = fetcher(timing, HTML)
     _, page = await found.get("/", {}, read_answers)
     assert page is not None
@@ -103,7 +105,7 @@ async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: Any) 
     assert script.asked == 3
 
 
-async def test_no_more_requests_than_sprig_takes(timing: Any) -> None:
+async def test_no_more_requests_than_sprig_takes(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, OK)
     heard: list[str] = []
     found.heard = heard.append
@@ -113,7 +115,7 @@ async def test_no_more_requests_than_sprig_takes(timing: Any) -> None:
     assert "rate limit: 5 m" in heard
 
 
-async def test_what_is_waited_for_is_told_and_taken_back(timing: Any) -> None:
+async def test_what_is_waited_for_is_told_and_taken_back(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, OK)
     heard: list[str] = []
     found.heard = heard.append

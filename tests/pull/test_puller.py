@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from support import sprig_samples
+from support.fake_sprig_api import FakeSprigApi
+from support.sprig_samples import response
 
 from sprig_tui.config.catalogue import catalogue_file, read_catalogue
 from sprig_tui.config.environment import Environment
@@ -23,11 +25,13 @@ from sprig_tui.pull.puller import Puller
 from sprig_tui.pull.request import Asked
 from sprig_tui.sprig.records import StudyResponse, Unsendable
 
+from .conftest import Trial
+
 START = 1_772_355_600_000
 HOUR = 3_600_000
 
 
-async def test_every_page_is_read_with_snapshots(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_345))
     state = await trial.pull()
     assert state.finished
@@ -44,9 +48,7 @@ async def test_every_page_is_read_with_snapshots(trial: Any, sprig_api: Any, res
     assert {one.headers["authorization"] for one in asked} == {"Bearer spk_lookalike_production_0001"}
 
 
-async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(
-    trial: Any, sprig_api: Any, response: Any
-) -> None:
+async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(48))
     state = await trial.pull()
     assert state.mark == START + 47 * HOUR
@@ -58,7 +60,7 @@ async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(
     assert state.mark == START + 48 * HOUR
 
 
-async def test_ties_at_one_millisecond_are_all_read(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_ties_at_one_millisecond_are_all_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n // 700) for n in range(3_000))
     await trial.pull()
     assert len(set(trial.groups)) == 3_000
@@ -66,7 +68,7 @@ async def test_ties_at_one_millisecond_are_all_read(trial: Any, sprig_api: Any, 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 async def test_ties_at_the_edge_of_pages_are_not_missed_where_pages_begin_after_it(
-    trial: Any, sprig_api: Any, response: Any, order: str
+    trial: Trial, sprig_api: FakeSprigApi, order: str
 ) -> None:
     sprig_api.ties, sprig_api.order = "skip", order
     sprig_api.hold(response(n, START + n // 7) for n in range(4_000))
@@ -78,7 +80,7 @@ async def test_ties_at_the_edge_of_pages_are_not_missed_where_pages_begin_after_
     assert all(int(one.query["end"]) == int(one.query["start"]) + 1 for one in extra)
 
 
-async def test_the_edge_is_remembered_over_a_break(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_the_edge_is_remembered_over_a_break(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.ties = "skip"
     sprig_api.hold(response(n, START + n // 7) for n in range(2_500))
     trial.fail_after = 1
@@ -88,7 +90,7 @@ async def test_the_edge_is_remembered_over_a_break(trial: Any, sprig_api: Any, r
     assert len(set(trial.groups)) == 2_500
 
 
-async def test_newest_first_is_read_all_the_same(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_newest_first_is_read_all_the_same(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
     sprig_api.hold(response(n) for n in range(2_500))
     state = await trial.pull()
@@ -96,7 +98,7 @@ async def test_newest_first_is_read_all_the_same(trial: Any, sprig_api: Any, res
     assert state.mark == START + 2_499_000
 
 
-async def test_an_interrupted_pull_goes_on_at_its_page(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_an_interrupted_pull_goes_on_at_its_page(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(5_500))
     trial.fail_after = 2
     with pytest.raises(OSError, match="full"):
@@ -112,7 +114,7 @@ async def test_an_interrupted_pull_goes_on_at_its_page(trial: Any, sprig_api: An
     assert not (await trial.pull()).resumed
 
 
-async def test_the_mark_stays_until_the_window_is_read(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_the_mark_stays_until_the_window_is_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
@@ -121,7 +123,7 @@ async def test_the_mark_stays_until_the_window_is_read(trial: Any, sprig_api: An
     assert (await trial.pull(restart=True)).window.since is None
 
 
-async def test_another_request_does_not_disturb_an_interrupted_one(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_another_request_does_not_disturb_an_interrupted_one(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(3_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -132,7 +134,7 @@ async def test_another_request_does_not_disturb_an_interrupted_one(trial: Any, s
     assert (await trial.pull()).resumed
 
 
-async def test_an_old_position_is_not_gone_on_with(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_an_old_position_is_not_gone_on_with(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -141,7 +143,7 @@ async def test_an_old_position_is_not_gone_on_with(trial: Any, sprig_api: Any, r
     assert not (await trial.pull()).resumed
 
 
-async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
@@ -154,7 +156,7 @@ async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Any, 
 
 
 async def test_since_and_until_are_epoch_milliseconds_and_move_the_mark_only_without_a_gap(
-    trial: Any, sprig_api: Any, response: Any
+    trial: Trial, sprig_api: FakeSprigApi
 ) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(100))
     state = await trial.pull(since=START + 10 * HOUR, until=START + 19 * HOUR, words="a")
@@ -168,7 +170,7 @@ async def test_since_and_until_are_epoch_milliseconds_and_move_the_mark_only_wit
     assert (await trial.pull(since=START, until=START + 5 * HOUR, words="e")).mark == START + 99 * HOUR
 
 
-async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(30))
     state = await trial.pull(survey=5121)
     assert state.mark == START + 28 * HOUR
@@ -177,12 +179,12 @@ async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Any, sprig_api:
     assert (await trial.pull(survey=5121)).window.since == START + 28 * HOUR
 
 
-async def test_a_record_from_the_future_does_not_move_the_mark_there(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_record_from_the_future_does_not_move_the_mark_there(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1), response(2, START + 5_000 * 24 * HOUR)])
     assert (await trial.pull()).mark == trial.clock.ms
 
 
-async def test_deleted_ones_come_when_asked_for(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_deleted_ones_come_when_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1), response(2, deletedAt="2026-03-02T09:00:00.000Z")])
     await trial.pull()
     assert len(trial.stored) == 1
@@ -190,14 +192,14 @@ async def test_deleted_ones_come_when_asked_for(trial: Any, sprig_api: Any, resp
     assert [record.deleted_at for record in trial.answers[1:]] == [None, "2026-03-02T09:00:00.000Z"]
 
 
-async def test_without_snapshots_less_is_asked_for(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_without_snapshots_less_is_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     await trial.pull(snapshots=False)
     assert "with_snapshots" not in sprig_api.asked()[0].query
     assert trial.answers[0].email is None
 
 
-async def test_without_a_trace_nothing_is_written(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     await trial.pull(keep=False)
     assert {file.name for file in trial.paths.state_dir.rglob("*")} == {"journal.db", "pull", ".production.json.lock"}
@@ -208,7 +210,7 @@ async def test_without_a_trace_nothing_is_written(trial: Any, sprig_api: Any, re
 # -- surveys ----------------------------------------------------------------------------------------------------------
 
 
-async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Any, sprig_api: Any) -> None:
+async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
     state = await trial.pull()
     assert state.surveys == 2_100
@@ -217,7 +219,7 @@ async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Any, s
     assert found == Survey(name="Study 7", created_at=sprig_samples.survey(7)["createdAt"])
 
 
-async def test_a_survey_that_is_listed_no_more_stays_known(trial: Any, sprig_api: Any) -> None:
+async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([], [sprig_samples.survey(1), sprig_samples.survey(2)])
     await trial.pull()
     sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
@@ -236,7 +238,7 @@ async def test_a_survey_that_is_listed_no_more_stays_known(trial: Any, sprig_api
     ],
 )
 async def test_a_list_of_surveys_that_is_off_is_a_warning(
-    trial: Any, sprig_api: Any, response: Any, trouble: dict[str, Any], said: str
+    trial: Trial, sprig_api: FakeSprigApi, trouble: dict[str, Any], said: str
 ) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(**trouble, where=lambda asked: asked.path == "/v1/surveys")
@@ -245,7 +247,7 @@ async def test_a_list_of_surveys_that_is_off_is_a_warning(
     assert len(trial.answers) == 1
 
 
-async def test_a_new_key_of_the_same_product_goes_on(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     sprig_api.products["spk_rotated_00000001"] = sprig_api.product
@@ -255,7 +257,7 @@ async def test_a_new_key_of_the_same_product_goes_on(trial: Any, sprig_api: Any,
     assert state.warnings == ()
 
 
-async def test_a_key_of_another_product_starts_over(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     other = type(sprig_api.product)([sprig_samples.survey(9_000)], [response(5, START - HOUR, surveyId=9_000)])
@@ -268,14 +270,14 @@ async def test_a_key_of_another_product_starts_over(trial: Any, sprig_api: Any, 
     assert list(read_catalogue(catalogue_file(trial.paths, "production")).surveys) == ["9000"]
 
 
-async def test_what_another_address_gave_says_nothing_here(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_what_another_address_gave_says_nothing_here(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.url = trial.url.replace("127.0.0.1", "localhost")
     assert (await trial.pull()).window.since is None
 
 
-async def test_what_one_journal_has_another_lacks(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_what_one_journal_has_another_lacks(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.journal = "other.db"
@@ -285,7 +287,7 @@ async def test_what_one_journal_has_another_lacks(trial: Any, sprig_api: Any, re
 
 
 async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
-    trial: Any, sprig_api: Any, response: Any
+    trial: Trial, sprig_api: FakeSprigApi
 ) -> None:
     sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
@@ -294,7 +296,7 @@ async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
     assert len(trial.stored) == 20
 
 
-async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     file = trial.paths.state_dir / "journal.db"
     before = (await trial.pull()).mark
@@ -307,7 +309,7 @@ async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Any,
     assert len({one.response_group_id for one in trial.answers}) >= 10
 
 
-def older(trial: Any, places: dict[str, Any]) -> Any:
+def older(trial: Trial, places: dict[str, Any]) -> Any:
     """A journal and a position as they were left by a version that kept positions in a file."""
     file = trial.paths.state_dir / "pull" / "production.json"
     file.parent.mkdir(parents=True)
@@ -316,7 +318,7 @@ def older(trial: Any, places: dict[str, Any]) -> Any:
 
 
 async def test_the_position_of_an_older_version_is_taken_over_by_its_journal_alone(
-    trial: Any, sprig_api: Any, response: Any
+    trial: Trial, sprig_api: FakeSprigApi
 ) -> None:
     sprig_api.hold(response(n) for n in range(10))
     place = {"key": fingerprint(trial.environment.sprig_api_key.reveal()), "marks": {"": START}}
@@ -336,7 +338,7 @@ async def test_the_position_of_an_older_version_is_taken_over_by_its_journal_alo
 # -- trouble ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_refused_key_is_said_at_once(trial: Any, sprig_api: Any) -> None:
+async def test_a_refused_key_is_said_at_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
     trial.with_key("spk_wrong_0000000001")
     with pytest.raises(SourceError) as raised:
         await trial.pull()
@@ -346,7 +348,7 @@ async def test_a_refused_key_is_said_at_once(trial: Any, sprig_api: Any) -> None
     assert len(sprig_api.requests) == 1
 
 
-async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(status=404, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
@@ -357,7 +359,7 @@ async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Any, sprig_api:
     assert (await trial.pull()).records == 1
 
 
-async def test_404_in_the_middle_is_not_the_end(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     sprig_api.trouble(status=404, where=lambda asked: "cursor" in asked.query)
     with pytest.raises(BadPageError):
@@ -383,7 +385,7 @@ async def test_404_in_the_middle_is_not_the_end(trial: Any, sprig_api: Any, resp
     ],
 )
 async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
-    trial: Any, sprig_api: Any, response: Any, body: bytes, detail: str
+    trial: Trial, sprig_api: FakeSprigApi, body: bytes, detail: str
 ) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(body=body, times=3, where=lambda asked: asked.path == "/v1/responses")
@@ -399,7 +401,7 @@ async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
     assert len(trial.answers) == 1
 
 
-async def test_a_bad_page_that_passes_is_no_trouble(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(body=b"<html>", times=2, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
@@ -409,7 +411,7 @@ async def test_a_bad_page_that_passes_is_no_trouble(trial: Any, sprig_api: Any, 
     assert state.waiting == ""
 
 
-async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Trial, sprig_api: FakeSprigApi) -> None:
     whole = json.dumps({"cursor": None, "data": [response(n) for n in range(5)]}).encode()
     sprig_api.trouble(body=whole[: whole.index(b"acct_3")], times=3, where=lambda asked: asked.path == "/v1/responses")
     with pytest.raises(BadPageError):
@@ -418,9 +420,7 @@ async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Any, spr
     assert isinstance(trial.stored[-1], Unsendable)
 
 
-async def test_bad_records_in_a_good_page_are_withheld_by_their_place(
-    trial: Any, sprig_api: Any, response: Any
-) -> None:
+async def test_bad_records_in_a_good_page_are_withheld_by_their_place(trial: Trial, sprig_api: FakeSprigApi) -> None:
     no_answer = response(2)
     del no_answer["response"]
     records = [response(1), no_answer, 7, response(3, responseGroupUid=""), response(4, questionType=5), response(5)]
@@ -438,19 +438,21 @@ async def test_bad_records_in_a_good_page_are_withheld_by_their_place(
 
 
 @pytest.mark.parametrize("cursor", ["", None])
-async def test_an_empty_cursor_is_the_end(trial: Any, sprig_api: Any, response: Any, cursor: str | None) -> None:
+async def test_an_empty_cursor_is_the_end(trial: Trial, sprig_api: FakeSprigApi, cursor: str | None) -> None:
     page = {"data": [response(1)], **({} if cursor is None else {"cursor": cursor})}
     sprig_api.trouble(body=json.dumps(page).encode(), where=lambda asked: asked.path == "/v1/responses")
     assert (await trial.pull()).pages == 1
 
 
-async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START) for n in range(1_500))
     with pytest.raises(BadPageError, match="leads back"):
         await trial.pull()
 
 
-async def test_empty_pages_do_not_go_on_for_ever(trial: Any, sprig_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_empty_pages_do_not_go_on_for_ever(
+    trial: Trial, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sprig_tui.pull.puller.MAX_EMPTY_PAGES", 5)
     for number in range(9):
         page = json.dumps({"data": [], "cursor": f"c{number}"}).encode()
@@ -459,7 +461,7 @@ async def test_empty_pages_do_not_go_on_for_ever(trial: Any, sprig_api: Any, mon
         await trial.pull()
 
 
-async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_000))
     trial.max_body = 200_000
     state = await trial.pull()
@@ -469,7 +471,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Any, sprig
     assert len(set(trial.groups)) == 1_000
 
 
-async def test_a_record_that_is_too_large_alone_is_named(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1, response="x" * 500_000)])
     trial.max_body = 200_000
     with pytest.raises(BadPageError, match="too large"):
@@ -479,7 +481,7 @@ async def test_a_record_that_is_too_large_alone_is_named(trial: Any, sprig_api: 
 # -- the state folder -------------------------------------------------------------------------------------------------
 
 
-async def test_the_position_holds_no_key(trial: Any, sprig_api: Any, response: Any) -> None:
+async def test_the_position_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1)])
     await trial.pull()
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
@@ -489,7 +491,7 @@ async def test_the_position_holds_no_key(trial: Any, sprig_api: Any, response: A
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"place": 5}', b'{"version": 2}', b"\xff"])
 async def test_a_position_that_cannot_be_used_is_for_a_person(
-    trial: Any, sprig_api: Any, response: Any, content: bytes
+    trial: Trial, sprig_api: FakeSprigApi, content: bytes
 ) -> None:
     sprig_api.hold([response(1)])
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
@@ -500,7 +502,7 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
-async def test_neither_is_one_of_an_older_version(trial: Any, sprig_api: Any, response: Any, content: bytes) -> None:
+async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeSprigApi, content: bytes) -> None:
     sprig_api.hold([response(1)])
     file = older(trial, {})
     file.write_bytes(content)
@@ -516,7 +518,7 @@ async def test_neither_is_one_of_an_older_version(trial: Any, sprig_api: Any, re
     assert sprig_api.requests == []
 
 
-async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, sprig_api: Any) -> None:
+async def test_two_pulls_of_one_environment_do_not_run_together(trial: Trial, sprig_api: FakeSprigApi) -> None:
     with PullPosition(trial.paths, "production", trial.url, None).held():
         with pytest.raises(ConfigError, match="another pull for production is at work"):
             await trial.pull()
@@ -524,7 +526,7 @@ async def test_two_pulls_of_one_environment_do_not_run_together(trial: Any, spri
             pass
 
 
-async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Any) -> None:
+async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Trial) -> None:
     with pytest.raises(ConfigError) as raised:
         Puller(
             Environment(name="production"), PullPosition(trial.paths, "production", "", None), Asked(), Fetcher(None)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from support.clocks import ManualClock
 
 KEY = "Zq8TinventedWriteKey0000000e1Rk1"
 
@@ -21,16 +22,6 @@ class Key:
 
     def reveal(self) -> str:
         return self._text
-
-
-class FixedClock:
-    """A clock whose hands only the test moves."""
-
-    def __init__(self, ms: int = 1_793_620_800_000) -> None:
-        self.ms = ms
-
-    def now(self) -> int:
-        return self.ms
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +37,8 @@ def key() -> Key:
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
+def clock() -> ManualClock:
+    return ManualClock(1_793_620_800_000)
 
 
 @pytest.fixture

@@ -11,16 +11,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.clocks import ManualClock
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.client import EXCERPT_BYTES, Answer, TrackingClient
 from sprig_tui.segment.sink import Rule, Sink
 
+from .conftest import Key
+
 Payload = Callable[..., bytes]
 TOKEN = "WnE4VGludmVudGVkV3JpdGVLZXkwMDAwMDAwZTFSazE6"
 
 
-async def send(fault: Rule | str, key: Any, clock: Any, payload: bytes, **options: Any) -> tuple[Answer, Sink]:
+async def send(fault: Rule | str, key: Key, clock: ManualClock, payload: bytes, **options: Any) -> tuple[Answer, Sink]:
     async with (
         Sink(faults=[fault] if fault else [], clock=clock) as sink,
         TrackingClient(sink.url, key, clock=clock, **options) as client,
@@ -28,7 +31,7 @@ async def send(fault: Rule | str, key: Any, clock: Any, payload: bytes, **option
         return await client.send_batch(payload), sink
 
 
-async def test_a_batch_arrives_as_it_was_given(key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_batch_arrives_as_it_was_given(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("", key, clock, payload("sprig-1", "sprig-2"))
     assert (answer.kind, answer.status, answer.error, answer.excerpt) == ("delivered", 200, "", '{"success":true}')
     assert answer.latency_ms > 0
@@ -40,7 +43,7 @@ async def test_a_batch_arrives_as_it_was_given(key: Any, clock: Any, payload: Pa
 
 
 async def test_sent_at_is_fresh_and_the_retry_count_starts_with_the_second_attempt(
-    key: Any, clock: Any, payload: Payload
+    key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     async with Sink(clock=clock) as sink, TrackingClient(sink.url, key, clock=clock) as client:
         await client.send_batch(payload("sprig-1"))
@@ -56,14 +59,14 @@ async def test_sent_at_is_fresh_and_the_retry_count_starts_with_the_second_attem
     assert sink.stats.connections == 1, "the connection is kept alive"
 
 
-async def test_gzip(key: Any, clock: Any, payload: Payload) -> None:
+async def test_gzip(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("", key, clock, payload(*(f"sprig-{n}" for n in range(100))), gzip=True)
     assert answer.kind == "delivered"
     assert sink.stats.accepted == 100
     assert answer.body_bytes == sink.stats.wire_bytes < sink.stats.body_bytes / 5
 
 
-async def test_no_more_connections_than_allowed(key: Any, clock: Any, payload: Payload) -> None:
+async def test_no_more_connections_than_allowed(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with Sink(clock=clock) as sink, TrackingClient(sink.url, key, clock=clock, connections=2) as client:
         answers = await asyncio.gather(*(client.send_batch(payload(f"sprig-{n}")) for n in range(12)))
     assert {answer.kind for answer in answers} == {"delivered"}
@@ -71,7 +74,7 @@ async def test_no_more_connections_than_allowed(key: Any, clock: Any, payload: P
     assert sink.stats.accepted == 12
 
 
-async def test_what_goes_over_the_wire(key: Any, clock: Any, payload: Payload) -> None:
+async def test_what_goes_over_the_wire(key: Key, clock: ManualClock, payload: Payload) -> None:
     got = asyncio.Queue[bytes]()
 
     async def record(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +126,7 @@ async def test_what_goes_over_the_wire(key: Any, clock: Any, payload: Payload) -
     ],
 )
 async def test_each_fault(
-    fault: str, kind: str, status: int, error: str, key: Any, clock: Any, payload: Payload
+    fault: str, kind: str, status: int, error: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     answer, _ = await send(fault, key, clock, payload())
     assert (answer.kind, answer.status, answer.error) == (kind, status, error)
@@ -133,7 +136,7 @@ async def test_each_fault(
     assert answer.bisect == (status in (400, 413))
 
 
-async def test_a_hanging_server_is_given_up(key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_hanging_server_is_given_up(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("hang", key, clock, payload(), timeout=0.05)
     assert (answer.kind, answer.status, answer.error) == ("retry", 0, "no answer within 0.05 s")
     assert sink.stats.statuses == {"hang": 1}
@@ -141,7 +144,7 @@ async def test_a_hanging_server_is_given_up(key: Any, clock: Any, payload: Paylo
 
 @pytest.mark.parametrize(("status", "kind"), [(200, "delivered"), (503, "retry")])
 async def test_a_trickled_answer_ends_at_the_deadline_and_its_status_counts(
-    status: int, kind: str, key: Any, clock: Any, payload: Payload
+    status: int, kind: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     if status == 200:
         fault = Rule(do="trickle", seconds=0.03)
@@ -154,13 +157,13 @@ async def test_a_trickled_answer_ends_at_the_deadline_and_its_status_counts(
     assert (answer.kind, answer.status) == (kind, status)
 
 
-async def test_a_slow_answer_trips_the_deadline_not_the_event(key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_slow_answer_trips_the_deadline_not_the_event(key: Key, clock: ManualClock, payload: Payload) -> None:
     answer, sink = await send("slow=30", key, clock, payload(), timeout=60, deadline=0.05)
     assert (answer.kind, answer.error) == ("retry", "no answer within 0.05 s")
     assert sink.stats.accepted == 1, "it was taken in: the message id makes repeating it harmless"
 
 
-async def test_a_huge_answer_is_not_read_to_its_end(key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_huge_answer_is_not_read_to_its_end(key: Key, clock: ManualClock, payload: Payload) -> None:
     async with (
         Sink(faults=["huge=200@1"], clock=clock) as sink,
         TrackingClient(sink.url, key, clock=clock, timeout=5) as client,
@@ -187,7 +190,7 @@ async def test_a_huge_answer_is_not_read_to_its_end(key: Any, clock: Any, payloa
     ],
 )
 async def test_the_wait_segment_asks_for(
-    fault: str, seconds: float | None, key: Any, clock: Any, payload: Payload
+    fault: str, seconds: float | None, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     answer, _ = await send(fault, key, clock, payload())
     assert answer.retry_after_s == seconds
@@ -207,14 +210,16 @@ async def test_the_wait_segment_asks_for(
         ('{"message":"' + "x" * 500 + '"}', "x" * 120),
     ],
 )
-async def test_the_error_of_an_error_body(body: str, error: str, key: Any, clock: Any, payload: Payload) -> None:
+async def test_the_error_of_an_error_body(
+    body: str, error: str, key: Key, clock: ManualClock, payload: Payload
+) -> None:
     answer, _ = await send(Rule(do="status", status=400, body=body), key, clock, payload())
     assert answer.error == error
     assert len(answer.excerpt.encode()) <= EXCERPT_BYTES
 
 
 async def test_an_echoed_write_key_is_blotted_out(
-    key: Any, clock: Any, payload: Payload, caplog: pytest.LogCaptureFixture
+    key: Key, clock: ManualClock, payload: Payload, caplog: pytest.LogCaptureFixture
 ) -> None:
     echo = json.dumps({"message": f"bad key {key.reveal()} from Basic {TOKEN}", "code": key.reveal() + "!"})
     with caplog.at_level(logging.DEBUG):
@@ -224,7 +229,7 @@ async def test_an_echoed_write_key_is_blotted_out(
         assert TOKEN not in text
 
 
-async def test_an_answer_that_is_not_utf8(key: Any, clock: Any, payload: Payload) -> None:
+async def test_an_answer_that_is_not_utf8(key: Key, clock: ManualClock, payload: Payload) -> None:
     async def latin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b'Z"}')
         writer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 5\r\nConnection: close\r\n\r\nn\xe9in\xff")
@@ -237,7 +242,7 @@ async def test_an_answer_that_is_not_utf8(key: Any, clock: Any, payload: Payload
     assert answer.excerpt == "n\ufffdin\ufffd"
 
 
-async def test_a_server_that_speaks_no_http(key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_server_that_speaks_no_http(key: Key, clock: ManualClock, payload: Payload) -> None:
     async def banner(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
@@ -251,7 +256,7 @@ async def test_a_server_that_speaks_no_http(key: Any, clock: Any, payload: Paylo
     assert (answer.kind, answer.error) == ("retry", "answer is not http")
 
 
-async def test_nobody_listens(key: Any, clock: Any, payload: Payload) -> None:
+async def test_nobody_listens(key: Key, clock: ManualClock, payload: Payload) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         async with TrackingClient(f"http://127.0.0.1:{unused.getsockname()[1]}", key, clock=clock) as client:
@@ -261,13 +266,13 @@ async def test_nobody_listens(key: Any, clock: Any, payload: Payload) -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".invalid"])
-async def test_a_host_that_is_not_there(host: str, key: Any, clock: Any, payload: Payload) -> None:
+async def test_a_host_that_is_not_there(host: str, key: Key, clock: ManualClock, payload: Payload) -> None:
     async with TrackingClient(f"https://{host}", key, clock=clock, timeout=5) as client:
         answer = await client.send_batch(payload())
     assert (answer.kind, answer.error) == ("retry", f"host not found: {host}")
 
 
-async def test_an_outage_and_its_end(key: Any, clock: Any, payload: Payload) -> None:
+async def test_an_outage_and_its_end(key: Key, clock: ManualClock, payload: Payload) -> None:
     sink = Sink(clock=clock)
     await sink.start()
     async with TrackingClient(sink.url, key, clock=clock) as client:
@@ -283,7 +288,7 @@ async def test_an_outage_and_its_end(key: Any, clock: Any, payload: Payload) -> 
 
 
 async def test_cancelling_drops_the_request_and_leaves_the_client_usable(
-    key: Any, clock: Any, payload: Payload
+    key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     async with Sink(faults=["hang@1"], clock=clock) as sink, TrackingClient(sink.url, key, clock=clock) as client:
         task = asyncio.create_task(client.send_batch(payload()))
@@ -297,13 +302,15 @@ async def test_cancelling_drops_the_request_and_leaves_the_client_usable(
 @pytest.mark.parametrize(
     "url", ["ftp://127.0.0.1", "127.0.0.1:80", "https://", "https://user:secret@api.segment.io", "http://[", ""]
 )
-def test_an_address_that_cannot_be_used(url: str, key: Any, clock: Any) -> None:
+def test_an_address_that_cannot_be_used(url: str, key: Key, clock: ManualClock) -> None:
     with pytest.raises(ConfigError) as caught:
         TrackingClient(url, key, clock=clock)
     assert "secret" not in str(caught.value)
 
 
-def test_only_https_reads_the_list_of_authorities(monkeypatch: pytest.MonkeyPatch, key: Any, clock: Any) -> None:
+def test_only_https_reads_the_list_of_authorities(
+    monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock
+) -> None:
     read: list[ssl.SSLContext] = []
     load = ssl.SSLContext.load_verify_locations
 
@@ -320,7 +327,7 @@ def test_only_https_reads_the_list_of_authorities(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_proxy_setting_that_cannot_be_used_is_named_without_its_password(
-    key: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+    key: Key, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "gopher://user:secret@127.0.0.1:1")
     with pytest.raises(ConfigError, match="HTTPS_PROXY names a proxy of the kind") as caught:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
+from support.clocks import ManualClock
 
 from sprig_tui.segment.client import TrackingClient
 from sprig_tui.segment.sink import Sink
+
+from .conftest import Key
 
 
 class Proxy:
@@ -40,7 +42,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 
 async def test_plain_http_goes_through_the_proxy(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Any, clock: Any, payload: Callable[..., bytes]
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     async with TrackingClient("http://segment.invalid", key, clock=clock) as client:
@@ -50,7 +52,7 @@ async def test_plain_http_goes_through_the_proxy(
 
 
 async def test_a_proxy_that_refuses_the_tunnel(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Any, clock: Any, payload: Callable[..., bytes]
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     async with TrackingClient("https://segment.invalid", key, clock=clock) as client:
@@ -62,7 +64,7 @@ async def test_a_proxy_that_refuses_the_tunnel(
 
 
 async def test_no_proxy_is_heeded(
-    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Any, clock: Any, payload: Callable[..., bytes]
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -7,16 +7,18 @@ import ssl
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from support.clocks import ManualClock
 
 from sprig_tui.segment.client import TrackingClient
 from sprig_tui.segment.sink import Sink
+
+from .conftest import Key
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def context(certificate: Path) -> ssl.SSLContext:
 
 
 async def test_a_certificate_nobody_vouches_for_is_refused(
-    context: ssl.SSLContext, key: Any, clock: Any, payload: Callable[..., bytes]
+    context: ssl.SSLContext, key: Key, clock: ManualClock, payload: Callable[..., bytes]
 ) -> None:
     async with Sink(tls=context) as sink, TrackingClient(sink.url, key, clock=clock) as client:
         answer = await client.send_batch(payload())
@@ -66,8 +68,8 @@ async def test_a_certificate_file_from_the_environment_is_trusted(
     context: ssl.SSLContext,
     certificate: Path,
     monkeypatch: pytest.MonkeyPatch,
-    key: Any,
-    clock: Any,
+    key: Key,
+    clock: ManualClock,
     payload: Callable[..., bytes],
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -77,7 +79,7 @@ async def test_a_certificate_file_from_the_environment_is_trusted(
     assert sink.stats.connections == 1
 
 
-async def test_tls_to_a_server_without_it(key: Any, clock: Any, payload: Callable[..., bytes]) -> None:
+async def test_tls_to_a_server_without_it(key: Key, clock: ManualClock, payload: Callable[..., bytes]) -> None:
     async with (
         Sink() as sink,
         TrackingClient(sink.url.replace("http:", "https:"), key, clock=clock, timeout=5) as client,

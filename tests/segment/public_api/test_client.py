@@ -6,22 +6,18 @@ import gzip
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import pytest
 from support import fake_segment_api
+from support.clocks import NOW_MS, ManualClock
+from support.fake_segment_api import FakeSegmentApi
 
 from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.errors import ConfigError, ExitCode, WorkspaceError, WorkspaceUnreachableError
 from sprig_tui.segment import public_api
 from sprig_tui.segment.public_api import PublicApi
 
-NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
-
-
-class Hands:
-    def now(self) -> int:
-        return int(NOW.timestamp() * 1000)
+NOW = datetime.fromtimestamp(NOW_MS / 1000, tz=UTC)
 
 
 class Waits(list[float]):
@@ -37,13 +33,13 @@ def waits() -> Waits:
 
 
 @pytest.fixture
-async def api(workspace_api: Any, waits: Waits) -> AsyncIterator[PublicApi]:
+async def api(workspace_api: FakeSegmentApi, waits: Waits) -> AsyncIterator[PublicApi]:
     token = PublicApiToken(fake_segment_api.TOKEN)
-    async with PublicApi(workspace_api.url, token, clock=Hands(), timeout=5.0, wait=waits) as opened:
+    async with PublicApi(workspace_api.url, token, clock=ManualClock(), timeout=5.0, wait=waits) as opened:
         yield opened
 
 
-async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: Any) -> None:
+async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     first, second, third = await api.sources()
     assert (first.name, first.slug, first.kind) == ("Acme production", "acme-production", "HTTP API")
     assert first.labels == ("environment: prod",)
@@ -57,18 +53,18 @@ async def test_sources_with_all_that_matters(api: PublicApi, workspace_api: Any)
     assert workspace_api.asked == ["/sources?pagination.count=200"]
 
 
-async def test_pages_to_the_end(api: PublicApi, workspace_api: Any) -> None:
+async def test_pages_to_the_end(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = [fake_segment_api.source(n, f"Source {n}", f"key{n:029d}") for n in range(451)]
     assert [one.name for one in await api.sources()] == [f"Source {n}" for n in range(451)]
     assert len(workspace_api.asked) == 3
 
 
-async def test_no_sources_at_all(api: PublicApi, workspace_api: Any) -> None:
+async def test_no_sources_at_all(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = []
     assert await api.sources() == ()
 
 
-async def test_one_source_its_destinations_and_the_workspace(api: PublicApi, workspace_api: Any) -> None:
+async def test_one_source_its_destinations_and_the_workspace(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     source_id = workspace_api.sources[0]["id"]
     found = await api.source(source_id)
     assert found is not None
@@ -83,12 +79,12 @@ async def test_one_source_its_destinations_and_the_workspace(api: PublicApi, wor
     assert await api.workspace() == "Acme"
 
 
-async def test_a_token_without_the_role_sees_no_keys(workspace_api: Any) -> None:
-    async with PublicApi(workspace_api.url, PublicApiToken(fake_segment_api.MEMBER_TOKEN), clock=Hands()) as api:
+async def test_a_token_without_the_role_sees_no_keys(workspace_api: FakeSegmentApi) -> None:
+    async with PublicApi(workspace_api.url, PublicApiToken(fake_segment_api.MEMBER_TOKEN), clock=ManualClock()) as api:
         assert [one.write_keys for one in await api.sources()] == [(), (), ()]
 
 
-async def test_what_may_be_missing_or_null_is(api: PublicApi, workspace_api: Any) -> None:
+async def test_what_may_be_missing_or_null_is(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     workspace_api.sources = [
         {"id": "a", "enabled": True},
         {"id": "b", "enabled": True, "slug": "web", "name": None, "labels": None, "writeKeys": None, "metadata": None},
@@ -96,9 +92,9 @@ async def test_what_may_be_missing_or_null_is(api: PublicApi, workspace_api: Any
     assert [(one.name, one.write_keys) for one in await api.sources()] == [("a", ()), ("web", ())]
 
 
-async def test_a_refused_token_says_what_to_look_at(workspace_api: Any) -> None:
+async def test_a_refused_token_says_what_to_look_at(workspace_api: FakeSegmentApi) -> None:
     wrong = PublicApiToken("sgp_anInventedTokenThatIsNotKnown")
-    async with PublicApi(workspace_api.url, wrong, clock=Hands()) as api:
+    async with PublicApi(workspace_api.url, wrong, clock=ManualClock()) as api:
         with pytest.raises(WorkspaceError, match=r"refuses the token \(401\): The token is missing") as caught:
             await api.sources()
     assert "other region" in caught.value.hint
@@ -107,7 +103,9 @@ async def test_a_refused_token_says_what_to_look_at(workspace_api: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 400, 422, 302, 204])
-async def test_what_no_retry_helps_is_not_tried_again(api: PublicApi, workspace_api: Any, status: int) -> None:
+async def test_what_no_retry_helps_is_not_tried_again(
+    api: PublicApi, workspace_api: FakeSegmentApi, status: int
+) -> None:
     workspace_api.troubles = [
         fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
@@ -116,7 +114,7 @@ async def test_what_no_retry_helps_is_not_tried_again(api: PublicApi, workspace_
     assert len(workspace_api.asked) == 1
 
 
-async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: Any) -> None:
+async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
     workspace_api.troubles = [fake_segment_api.answers(403, error)]
     with pytest.raises(WorkspaceError) as caught:
@@ -125,27 +123,31 @@ async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: Any
     assert "\x1b" not in caught.value.message
 
 
-async def test_what_passes_is_tried_again(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+async def test_what_passes_is_tried_again(api: PublicApi, workspace_api: FakeSegmentApi, waits: Waits) -> None:
     workspace_api.troubles = [fake_segment_api.answers(503), fake_segment_api.hangs_up]
     assert len(await api.sources()) == 3
     assert waits == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("trouble", ["hangs_up", "breaks_off"])
-async def test_no_answer_is_named_after_three_tries(api: PublicApi, workspace_api: Any, trouble: str) -> None:
+async def test_no_answer_is_named_after_three_tries(
+    api: PublicApi, workspace_api: FakeSegmentApi, trouble: str
+) -> None:
     workspace_api.troubles = [getattr(fake_segment_api, trouble)] * 3
     with pytest.raises(WorkspaceUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
         await api.sources()
     assert caught.value.exit_code == ExitCode.UNREACHABLE
 
 
-async def test_an_api_that_is_down(api: PublicApi, workspace_api: Any) -> None:
+async def test_an_api_that_is_down(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     workspace_api.down()
     with pytest.raises(WorkspaceUnreachableError, match="connection refused"):
         await api.sources()
 
 
-async def test_an_endless_body_is_left(api: PublicApi, workspace_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_endless_body_is_left(
+    api: PublicApi, workspace_api: FakeSegmentApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
     workspace_api.troubles = [fake_segment_api.endless]
     with pytest.raises(WorkspaceError, match="larger than 3 MB"):
@@ -160,18 +162,18 @@ async def test_an_endless_body_is_left(api: PublicApi, workspace_api: Any, monke
     ],
 )
 async def test_a_limit_is_waited_for_as_documented(
-    workspace_api: Any, waits: Waits, headers: dict[str, str], wait: float
+    workspace_api: FakeSegmentApi, waits: Waits, headers: dict[str, str], wait: float
 ) -> None:
     told: list[float] = []
     workspace_api.troubles = [fake_segment_api.limited(57_647, **headers)]
     token = PublicApiToken(fake_segment_api.TOKEN)
-    async with PublicApi(workspace_api.url, token, clock=Hands(), wait=waits, waiting=told.append) as api:
+    async with PublicApi(workspace_api.url, token, clock=ManualClock(), wait=waits, waiting=told.append) as api:
         assert len(await api.sources()) == 3
     assert waits == [wait]
     assert told == waits
 
 
-async def test_a_limit_that_names_only_its_reset(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+async def test_a_limit_that_names_only_its_reset(api: PublicApi, workspace_api: FakeSegmentApi, waits: Waits) -> None:
     reset = fake_segment_api.reset_at(NOW + timedelta(seconds=20))
     assert parsedate_to_datetime(reset)
     workspace_api.troubles = [
@@ -182,7 +184,9 @@ async def test_a_limit_that_names_only_its_reset(api: PublicApi, workspace_api: 
     assert waits == [20.0, 5.0]
 
 
-async def test_a_limit_that_would_take_too_long_is_named(api: PublicApi, workspace_api: Any, waits: Waits) -> None:
+async def test_a_limit_that_would_take_too_long_is_named(
+    api: PublicApi, workspace_api: FakeSegmentApi, waits: Waits
+) -> None:
     workspace_api.troubles = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
     with pytest.raises(WorkspaceUnreachableError, match="asks to wait 100 s"):
         await api.sources()
@@ -204,14 +208,14 @@ async def test_a_limit_that_would_take_too_long_is_named(api: PublicApi, workspa
         b"\xff\xfe",
     ],
 )
-async def test_what_is_no_list_of_sources_is_named(api: PublicApi, workspace_api: Any, body: bytes) -> None:
+async def test_what_is_no_list_of_sources_is_named(api: PublicApi, workspace_api: FakeSegmentApi, body: bytes) -> None:
     workspace_api.troubles = [fake_segment_api.answers(200, body)]
     with pytest.raises(WorkspaceError, match="not what its documentation says") as caught:
         await api.sources()
     assert "a key can be pasted as before" in caught.value.hint
 
 
-async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: Any) -> None:
+async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
     workspace_api.troubles = [fake_segment_api.answers(200, page)] * 3
     with pytest.raises(WorkspaceError, match="do not come to an end"):
@@ -219,7 +223,7 @@ async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: An
     assert len(workspace_api.asked) == 2
 
 
-async def test_a_compressed_answer(api: PublicApi, workspace_api: Any) -> None:
+async def test_a_compressed_answer(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
     workspace_api.troubles = [fake_segment_api.answers(200, body, Content_Encoding="gzip")]
     assert [one.id for one in await api.sources()] == ["a"]
@@ -227,4 +231,4 @@ async def test_a_compressed_answer(api: PublicApi, workspace_api: Any) -> None:
 
 async def test_an_address_that_cannot_be_used() -> None:
     with pytest.raises(ConfigError, match="cannot be used"):
-        PublicApi("https://[::1", PublicApiToken(fake_segment_api.TOKEN), clock=Hands())
+        PublicApi("https://[::1", PublicApiToken(fake_segment_api.TOKEN), clock=ManualClock())

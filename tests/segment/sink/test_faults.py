@@ -11,6 +11,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.clocks import ManualClock
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.sink import FaultScript, Rule, Sink, parse_rules
@@ -133,7 +134,7 @@ async def test_a_reset_after_acceptance_leaves_a_duplicate_behind(track: Make, p
     assert [seen.status for seen in sink.requests] == [0, 200]
 
 
-async def test_what_faulty_answers_look_like(track: Make, post: Post, clock: Any) -> None:
+async def test_what_faulty_answers_look_like(track: Make, post: Post, clock: ManualClock) -> None:
     async def answer(fault: str) -> httpx.Response:
         async with Sink(faults=[fault], clock=clock) as sink:
             found = await post(sink, {"batch": [track("a")]})

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from support.clocks import ManualClock
 
 from sprig_tui.segment.sink import Sink
 
@@ -46,7 +47,7 @@ async def test_a_filter_that_is_wrong_is_named(query: str, http: httpx.AsyncClie
     assert "limit" in answer.json()["message"]
 
 
-async def test_stats(track: Make, post: Call, get: Call, clock: Any) -> None:
+async def test_stats(track: Make, post: Call, get: Call, clock: ManualClock) -> None:
     async with Sink(keys=KEYS, faults=["503@2"], clock=clock) as sink:
         body = {"batch": [track("a"), track("a"), track("b", userId=7)]}
         for retry in ({}, {}, {"X-Retry-Count": "1"}):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.clocks import ManualClock
 
 from sprig_tui.segment.limits import MAX_BODY_BYTES, MAX_EVENT_BYTES
 from sprig_tui.segment.sink import Sink
@@ -17,7 +18,7 @@ Post = Callable[..., Any]
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/b", "/v1/import"])
-async def test_batch_routes(path: str, track: Make, post: Post, clock: Any) -> None:
+async def test_batch_routes(path: str, track: Make, post: Post, clock: ManualClock) -> None:
     async with Sink(clock=clock) as sink:
         answer = await post(sink, {"batch": [track("a"), track("b")], "sentAt": "2026-11-02T12:00:00Z"}, path)
     assert (answer.status_code, answer.content) == (200, b'{"success":true}')
@@ -26,7 +27,7 @@ async def test_batch_routes(path: str, track: Make, post: Post, clock: Any) -> N
 
 
 @pytest.mark.parametrize("path", ["/v1/track", "/v1/t"])
-async def test_single_routes(path: str, track: Make, post: Post, clock: Any) -> None:
+async def test_single_routes(path: str, track: Make, post: Post, clock: ManualClock) -> None:
     async with Sink(clock=clock) as sink:
         answer = await post(sink, track("a", type=...), path)
     assert answer.status_code == 200

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support import sprig_samples
+from support.fake_sprig_api import FakeSprigApi
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import SprigApiKey
@@ -21,7 +22,7 @@ async def ask(api: Any, key: str, **settings: Any) -> ApiAnswer:
         return await client.get(RESPONSES, {"limit": "10"})
 
 
-async def test_a_page_comes_back_whole(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_a_page_comes_back_whole(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("ok", 200, "")
@@ -30,7 +31,7 @@ async def test_a_page_comes_back_whole(sprig_api: Any, sprig_api_key: str) -> No
     assert answer.latency_ms > 0
 
 
-async def test_the_key_goes_as_a_bearer_and_comes_back_nowhere(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_the_key_goes_as_a_bearer_and_comes_back_nowhere(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(status=400, body=json.dumps({"error": f"no key {sprig_api_key} here"}).encode())
     answer = await ask(sprig_api, sprig_api_key)
     assert sprig_api.requests[0].headers["authorization"] == f"Bearer {sprig_api_key}"
@@ -53,7 +54,9 @@ async def test_the_key_goes_as_a_bearer_and_comes_back_nowhere(sprig_api: Any, s
         (301, b"", "refused", "redirected to 127.0.0.1"),
     ],
 )
-async def test_statuses(sprig_api: Any, sprig_api_key: str, status: int, body: bytes, kind: str, error: str) -> None:
+async def test_statuses(
+    sprig_api: FakeSprigApi, sprig_api_key: str, status: int, body: bytes, kind: str, error: str
+) -> None:
     sprig_api.trouble(status=status, body=body)
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status) == (kind, status)
@@ -62,7 +65,7 @@ async def test_statuses(sprig_api: Any, sprig_api_key: str, status: int, body: b
     assert len(answer.error) < 300
 
 
-async def test_redirects_are_not_followed(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_redirects_are_not_followed(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(status=302, headers={"location": "https://login.example/?next=x"})
     answer = await ask(sprig_api, sprig_api_key)
     assert answer.error == "redirected to login.example"
@@ -70,7 +73,9 @@ async def test_redirects_are_not_followed(sprig_api: Any, sprig_api_key: str) ->
 
 
 @pytest.mark.parametrize(("status", "seconds"), [(429, 12.0), (503, 12.0), (403, None)])
-async def test_a_wait_that_is_asked_for(sprig_api: Any, sprig_api_key: str, status: int, seconds: float | None) -> None:
+async def test_a_wait_that_is_asked_for(
+    sprig_api: FakeSprigApi, sprig_api_key: str, status: int, seconds: float | None
+) -> None:
     sprig_api.trouble(status=status, headers={"retry-after": "12"})
     assert (await ask(sprig_api, sprig_api_key)).retry_after_s == seconds
 
@@ -84,7 +89,7 @@ async def test_a_wait_that_is_asked_for(sprig_api: Any, sprig_api_key: str, stat
         ("hang", "no answer within 0.2 s"),
     ],
 )
-async def test_network_trouble_is_an_answer(sprig_api: Any, sprig_api_key: str, how: str, error: str) -> None:
+async def test_network_trouble_is_an_answer(sprig_api: FakeSprigApi, sprig_api_key: str, how: str, error: str) -> None:
     sprig_api.trouble(how=how, body=b'{"data": []}' * 50)
     answer = await ask(sprig_api, sprig_api_key, timeout=0.2)
     assert answer.kind == "retry"
@@ -92,25 +97,27 @@ async def test_network_trouble_is_an_answer(sprig_api: Any, sprig_api_key: str, 
     assert answer.body == b""
 
 
-async def test_a_body_that_trickles_ends_at_the_deadline(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_a_body_that_trickles_ends_at_the_deadline(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(how="slow", body=b'{"data": []}' * 50)
     answer = await ask(sprig_api, sprig_api_key, timeout=5.0, deadline=0.3)
     assert (answer.kind, answer.error) == ("retry", "no whole answer within 0.3 s")
 
 
-async def test_nobody_there(sprig_api_key: str, sprig_api: Any) -> None:
+async def test_nobody_there(sprig_api_key: str, sprig_api: FakeSprigApi) -> None:
     sprig_api.url = "http://127.0.0.1:9"
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("retry", 0, "connection refused")
 
 
-async def test_a_body_is_read_up_to_a_limit(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_a_body_is_read_up_to_a_limit(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(body=b"x" * 3_000_000)
     answer = await ask(sprig_api, sprig_api_key, max_body=1_000_000)
     assert (answer.kind, answer.error) == ("too-large", "more than 1,000,000 bytes")
 
 
-async def test_a_body_that_unfolds_without_end_is_read_up_to_a_limit(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_a_body_that_unfolds_without_end_is_read_up_to_a_limit(
+    sprig_api: FakeSprigApi, sprig_api_key: str
+) -> None:
     bomb = gzip.compress(b"\0" * 200_000_000, 9)
     sprig_api.trouble(body=bomb, headers={"content-encoding": "gzip"})
     assert (await ask(sprig_api, sprig_api_key, max_body=1_000_000)).kind == "too-large"
@@ -118,7 +125,7 @@ async def test_a_body_that_unfolds_without_end_is_read_up_to_a_limit(sprig_api: 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip"])
 async def test_compression_that_was_not_asked_for_is_not_undone(
-    sprig_api: Any, sprig_api_key: str, encoding: str
+    sprig_api: FakeSprigApi, sprig_api_key: str, encoding: str
 ) -> None:
     sprig_api.trouble(body=b"anything", headers={"content-encoding": encoding})
     answer = await ask(sprig_api, sprig_api_key)
@@ -126,7 +133,7 @@ async def test_compression_that_was_not_asked_for_is_not_undone(
     assert "compressed" in answer.error
 
 
-async def test_broken_gzip_is_tried_again(sprig_api: Any, sprig_api_key: str) -> None:
+async def test_broken_gzip_is_tried_again(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
     sprig_api.trouble(body=b"not gzip at all", headers={"content-encoding": "gzip"})
     assert (await ask(sprig_api, sprig_api_key)).kind == "retry"
 

@@ -1,0 +1,19 @@
+"""Clock that stands still until the test moves it."""
+
+from __future__ import annotations
+
+NOW_MS = 1_790_000_000_000
+"""2026-09-21T14:13:20Z."""
+
+
+class ManualClock:
+    """Wall clock in milliseconds since 1970."""
+
+    def __init__(self, ms: int = NOW_MS) -> None:
+        self.ms = ms
+
+    def now(self) -> int:
+        return self.ms
+
+    def advance(self, seconds: float) -> None:
+        self.ms += int(seconds * 1000)
