@@ -12,6 +12,8 @@ import click
 from sprig_tui.cli.commands import ENVIRONMENT, FILTER, Command, environment_names
 
 if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.query import Query, Term
     from sprig_tui.journal.records import Delivery
 
@@ -98,6 +100,19 @@ def read_filter(words: Iterable[str], **options: str | None) -> Query:
     from sprig_tui.journal.filter import parse_filter
 
     return parse_filter(filter_text(words, **options), now_ms=SystemClock().now())
+
+
+async def check_environments(query: Query, settings: Settings, journal: Journal | None) -> None:
+    """Raise ConfigError, with the nearest, for an environment that neither the config nor the journal has."""
+    from sprig_tui.journal.query import named_environments
+
+    unknown = [name for name in named_environments(query) if name not in settings.environments]
+    if not unknown:
+        return
+    stored = (await journal.counts()).by_environment if journal is not None else {}
+    for name in unknown:
+        if name not in stored:
+            settings.environment(name)
 
 
 def words(incomplete: str) -> list[str]:

@@ -13,7 +13,7 @@ import click
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.opening import awaited_journal, open_settings
-from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
+from sprig_tui.cli.terms import Terms, say_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
@@ -57,7 +57,7 @@ CERTIFICATE_EVERY = 2.0
 )
 @click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
-@terms_options
+@standing_terms_options
 def listen(  # noqa: PLR0913 - one parameter per option
     *,
     terms: Terms,

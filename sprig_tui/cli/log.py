@@ -9,7 +9,7 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import json_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, read_filter
+from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, check_environments, filter_arguments, read_filter
 from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings
 from sprig_tui.errors import ExitCode
 
@@ -63,6 +63,7 @@ async def _log(query: Query, number: int, detail: int | None, *, follow: bool, f
         while not journal_exists(settings):  # noqa: ASYNC110 - another program makes it
             await asyncio.sleep(LOOK_EVERY)
     async with journal_to_look_at(settings) as journal:
+        await check_environments(query, settings, journal)
         if journal is None:
             return _none(detail, form)
         if detail is not None:

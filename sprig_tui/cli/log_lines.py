@@ -27,6 +27,8 @@ ID, STATE, GAP, TIME, SHORT_TIME = 6, 9, 2, 14, 12
 """Columns of the parts that are what they are, and between two; an id may be longer."""
 OUTCOME, SHORT_OUTCOME = 24, 10
 """Columns that are kept for why a delivery stands where it stands."""
+LABELS = {"endpoint": "was sent to", "bound_for": "would go to"}
+"""Fields whose names do not say to people which way they point."""
 TIMES = ("answered_at", "added_at", "due_at", "settled_at")
 
 
@@ -195,7 +197,10 @@ def detail_lines(detail: Detail) -> Iterator[str]:
     """Everything that is known of a delivery, for people."""
     delivery = detail.delivery
     shown = {name: value for name, value in delivery_json(delivery).items() if value not in ("", None, 0, False)}
-    yield from (f"{name:<14}{one_line(str(value))}" for name, value in shown.items())
+    for name, value in shown.items():
+        if name == "bound_for" and delivery.state is State.DELIVERED:
+            continue  # it went there
+        yield f"{LABELS.get(name, name):<14}{one_line(str(value))}"
     yield ""
     yield output.paint("attempts", "strong")
     for number, attempt in enumerate(detail.history, 1):

@@ -30,7 +30,9 @@ def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
         if not asking.can_ask():
             raise ConfigError(
                 f"there is no environment {name[:60]!r}; did you mean {near}?",
-                hint="for a new environment of that name add --new",
+                hint="for a new environment of that name add --new"
+                if _is_name(name)
+                else f"name it as {near} is spelt",
             )
         check_name(near)
         if asking.confirm(f"there is no environment {name[:60]}. did you mean {near}?"):

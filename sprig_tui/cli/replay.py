@@ -9,7 +9,14 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
+from sprig_tui.cli.filters import (
+    DELIVERY_ID,
+    FilterCommand,
+    check_environments,
+    filter_arguments,
+    names_some,
+    read_filter,
+)
 from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
 from sprig_tui.cli.terms import Terms, terms_options
 from sprig_tui.errors import ExitCode, InputError
@@ -74,6 +81,7 @@ async def _replay(
     from sprig_tui.cli.replaying import choose, deliver
 
     if not journal_exists(settings):
+        await check_environments(query, settings, None)
         if ids:
             raise InputError(f"there is no delivery {min(ids)}: there is no journal yet")
         diagnostics.note("0 match: there is no journal yet")
@@ -81,6 +89,7 @@ async def _replay(
             output.write_json({"dry_run": dry_run, "matched": 0})
         return ExitCode.OK
     async with opened_journal(settings) as journal:
+        await check_environments(query, settings, journal)
         chosen = await choose(journal, query, ids, terms.environments(settings))
         if chosen is None:
             return ExitCode.USAGE

@@ -16,7 +16,7 @@ from sprig_tui.cli.commands import DURATION, command
 from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
 from sprig_tui.cli.opening import awaited_journal, open_settings
 from sprig_tui.cli.reloading import keep_current, nobody
-from sprig_tui.cli.terms import Terms, say_elsewhere, terms_options
+from sprig_tui.cli.terms import Terms, say_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MOST_WORKERS = 64
 
 
 @command("run")
-@terms_options
+@standing_terms_options
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),

@@ -22,6 +22,8 @@ def read_secret(what: str) -> str:
     text = sys.stdin.buffer.read(LONGEST_INPUT + 1)
     if b"\0" in text[:4]:
         raise ConfigError("standard input is not UTF-8 text", hint="pipe the key alone, as UTF-8")
+    if not text.strip():
+        raise ConfigError(f"standard input is empty: the {what} is expected there", hint="pipe it alone, as UTF-8")
     return text.decode("utf-8", "replace")
 
 

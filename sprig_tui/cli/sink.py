@@ -84,8 +84,16 @@ async def _serve(made: object, *, tells_repeats: bool) -> int:
         await serve(made, stop=interrupts.asked, on_ready=ready)
     stats = made.stats
     rejected = sum(stats.rejected.values())
-    repeats = f"{stats.duplicates:,} duplicates" if tells_repeats else "duplicates not told apart (--count does)"
-    diagnostics.note(f"{stats.requests:,} requests: {stats.accepted:,} events taken, {repeats}, {rejected:,} rejected")
+    repeats = (
+        f"{stats.duplicates:,} {'duplicate' if stats.duplicates == 1 else 'duplicates'}"
+        if tells_repeats
+        else "duplicates not told apart (--count does)"
+    )
+    requests = "request" if stats.requests == 1 else "requests"
+    events = "event" if stats.accepted == 1 else "events"
+    diagnostics.note(
+        f"{stats.requests:,} {requests}: {stats.accepted:,} {events} taken, {repeats}, {rejected:,} rejected"
+    )
     return ExitCode.OK
 
 

@@ -52,6 +52,15 @@ class Terms(Struct, frozen=True, kw_only=True):
 
 def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options; the command gets them as one `terms`."""
+    return _with_options(function, waits=True)
+
+
+def standing_terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for what is always on: it gives up nothing, and takes `--give-up-after` so as not to break old units."""
+    return _with_options(function, waits=False)
+
+
+def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[..., Any]:
 
     def wrapped(**options: Any) -> Any:
         given = {name: options.pop(name) for name in Terms.__struct_fields__}
@@ -85,6 +94,7 @@ def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 type=DURATION,
                 default=PATIENCE,
                 show_default="60s",
+                hidden=not waits,
                 help="Stop waiting (exit 3) when an endpoint or the journal fails for so long; all stays queued.",
             ),
         )

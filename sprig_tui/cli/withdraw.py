@@ -9,7 +9,14 @@ import click
 
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, filter_arguments, names_some, read_filter
+from sprig_tui.cli.filters import (
+    DELIVERY_ID,
+    FilterCommand,
+    check_environments,
+    filter_arguments,
+    names_some,
+    read_filter,
+)
 from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
 from sprig_tui.errors import ExitCode, InputError
 
@@ -56,6 +63,7 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
 
     settings = open_settings(quiet=True)
     if not journal_exists(settings):
+        await check_environments(query, settings, None)
         if ids:
             raise InputError(f"there is no delivery {min(ids)}: there is no journal yet")
         diagnostics.note("0 queued: there is no journal yet")
@@ -63,6 +71,7 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
             output.write_json({"dry_run": dry_run, "matched": 0, "environments": {}})
         return ExitCode.OK
     async with opened_journal(settings) as journal:
+        await check_environments(query, settings, journal)
         if ids:
             rows = await journal.rows(sorted(set(ids)))
             if missing := set(ids) - {row.id for row in rows}:

@@ -13,6 +13,8 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _READ = frozenset({"visitorId", "visitorUuid", "oldVisitorId", "externalUserId", "surveyId", "environmentId"})
 """Fields that are read as what they are called."""
 
+_ROLES = {"respondedAt": " as the time of the answer"}
+"""What a field is for, where one that is taken for it may be read as something else."""
 GROUP_MISSING = Lint(
     "group_missing", "properties.responseGroupId", "empty: answers of different people could not be told apart"
 )
@@ -57,7 +59,8 @@ def misnamed(response: StudyResponse, name: str) -> str:
     except (ValueError, RecursionError):
         return ""
     found = "" if name in given else near_miss(name, (key for key in given if key not in _READ))
-    return f"the record has {_shown(found, 80)}, which is not read: call it {name}" if found else ""
+    role = _ROLES.get(name, "")
+    return f"the record has {_shown(found, 80)}, which is not read{role}: call it {name}" if found else ""
 
 
 def _added(clause: str) -> str:

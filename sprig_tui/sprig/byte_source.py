@@ -28,6 +28,11 @@ _ARCHIVES = (
     (b"BZh", "a bzip2 file"),
     (b"\xfd7zXZ", "an xz file"),
 )
+_WORKBOOKS = (b"[Content_Types].xml", b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+"""What the first entry of a zip archive that is a spreadsheet begins with: Excel's by either name, LibreOffice's."""
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENTRY_NAME_AT = 30
+"""Offset of the name of a zip archive's first entry."""
 
 
 class Progress:
@@ -43,6 +48,13 @@ class Progress:
         """The file being read."""
 
 
+def _is_workbook(head: bytes) -> bool:
+    """Whether a file that begins so is one of Excel's (old or new) or LibreOffice's; none of them holds text."""
+    if head.startswith(_OLD_WORKBOOK):
+        return True
+    return head.startswith(b"PK\x03\x04") and head[_ENTRY_NAME_AT:].startswith(_WORKBOOKS)
+
+
 def utf8_chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
     """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB or what a pipe has.
 
@@ -51,6 +63,8 @@ def utf8_chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
     head, rest = _headed(_read(stream, progress))
     if head.startswith(_GZIP_MAGIC):
         head, rest = _headed(_gunzip(head, rest))
+    if _is_workbook(head):
+        raise BrokenSourceError("this is a spreadsheet: save it as CSV, and give that file")
     for magic, name in _ARCHIVES:
         if head.startswith(magic):
             raise BrokenSourceError(f"this is {name}: unpack it first")

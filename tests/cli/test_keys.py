@@ -39,7 +39,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (b"", "there is no key"),
+        (b"", "standard input is empty: the write key of production is expected there"),
         (b"https://app.segment.com/x", "this is an address"),
         (b"abc", "3 characters"),
         (b"\xff\xfe\x00a", "not UTF-8"),

@@ -49,8 +49,20 @@ def test_a_name_near_a_known_one_makes_nothing_in_a_script(
     done = piped(*verb, name, stdin=KEY.encode())
     assert (done.code, done.out) == (2, "")
     assert f"there is no environment '{name}'; did you mean " in done.err
-    assert "add --new" in done.err
+    assert ("add --new" in done.err) == name.islower(), "which is only said of what can be a name"
+    assert ("name it as production is spelt" in done.err) == (name == "Production")
     assert stored(home) == {}
+
+
+@pytest.mark.parametrize(
+    "what", [("keys", "set"), ("keys", "sprig"), ("keys", "token"), ("keys", "workspace")], ids=" ".join
+)
+def test_an_empty_standard_input_says_what_belongs_there(piped: Run, home: Path, what: tuple[str, ...]) -> None:
+    done = piped(*what, *(() if what[1] == "workspace" else ("production",)), stdin=b" \n")
+    assert done.code == 2
+    expected = {"set": "write key of production", "sprig": "key of Sprig's API", "token": "webhook token of production"}
+    assert "standard input is empty: the " in done.err
+    assert expected.get(what[1], "token of Segment's Public API") in done.err
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

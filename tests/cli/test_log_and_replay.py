@@ -48,6 +48,38 @@ def test_the_log_filters_by_words_and_by_options(cli: Run, failed: Path) -> None
     assert "nothing matches" in nothing.err
 
 
+@pytest.mark.parametrize("verb", [("log",), ("withdraw", "--yes"), ("replay", "--yes")], ids=lambda verb: verb[0])
+def test_an_environment_that_nobody_knows_is_named(cli: Run, failed: Path, verb: tuple[str, ...]) -> None:
+    for way in (("-e", "prod"), ("env:prod",)):
+        done = cli(*verb, *way)
+        assert (done.code, done.out) == (2, "")
+        assert "no environment is called 'prod'" in done.err
+        assert "did you mean production?" in done.err
+    assert cli("log", "-env:prod", "--json").rows
+
+
+def test_an_environment_that_only_the_journal_has_is_a_filter(cli: Run, failed: Path) -> None:
+    config = failed.parent / "home" / "config.toml"
+    config = config if config.exists() else next(failed.parent.rglob("config.toml"))
+    config.write_text(config.read_text().replace("environments.development", "environments.staging"))
+    assert len(cli("log", "-e", "development", "--json").rows) == 6
+
+
+def test_a_detail_says_where_it_went(cli: Run, failed: Path, sink: Any) -> None:
+    told = cli("log", "--detail", "1").out
+    assert f"was sent to   {sink.url}" in told
+    assert "would go to" not in told
+    assert cli("log", "--detail", "1", "--json").json["endpoint"] == sink.url
+
+
+def test_a_detail_says_where_it_would_go(cli: Run, configured: Path, write: Run, answer: Run) -> None:
+    url = "http://127.0.0.1:9"
+    assert cli("send", write(answer(1)), "-e", "development", "--no-wait", "--endpoint", url).code == 0
+    told = cli("log", "--detail", "1").out
+    assert f"would go to   {url}" in told
+    assert "was sent to" not in told
+
+
 @pytest.mark.parametrize("words", [("log", "--detail"), ("replay", "--yes", "--id"), ("log", "-n")])
 def test_a_number_that_no_journal_can_hold_is_no_bug(cli: Run, failed: Path, words: tuple[str, ...]) -> None:
     done = cli(*words, "9" * 25)

@@ -212,3 +212,10 @@ def test_errors_of_segment_are_told_in_sentences() -> None:
         "invalid",
         "of-tomorrow",
     ]
+
+
+@pytest.mark.parametrize("verb", ["listen", "run"])
+def test_what_gives_up_nothing_does_not_offer_it_and_takes_it_all_the_same(cli, configured, verb):
+    assert "--give-up-after" not in cli(verb, "--help").out
+    assert cli(verb, "--give-up-after", "5s", "--print-unit").code == 0
+    assert "--give-up-after" in cli("send", "--help").out

@@ -8,7 +8,7 @@ from collections import Counter
 
 import asyncpg
 import pytest
-from support import reconcile
+from support import reconcile, sprig_samples
 from support.postgres_server import PostgresServer
 from support.programs import Programs
 from support.webhook_senders import Senders, anonymous
@@ -128,7 +128,7 @@ async def test_a_frozen_server_keeps_nobody_from_stopping(tmp_path, own_server, 
 
 
 async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
-    tmp_path, own_server, own_place, answers, sprig_api, sprig_api_key, sprig_samples
+    tmp_path, own_server, own_place, answers, sprig_api, sprig_api_key
 ):
     source, _ = answers(3000)
     sprig_api.hold([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])

@@ -90,7 +90,11 @@ def test_all_that_is_missing_or_misnamed_stands_in_one_sentence(
     ("missing", "own", "said"),
     [
         ("userId", "user_id", "userId: no User ID in the record; the record has user_id, which is not read: call it"),
-        ("respondedAt", "answered_at", "time of arrival; the record has answered_at, which is not read: call it"),
+        (
+            "respondedAt",
+            "answered_at",
+            "answered_at, which is not read as the time of the answer: call it",
+        ),
     ],
 )
 def test_a_near_miss_of_what_only_sending_needs_is_named(
