@@ -229,3 +229,18 @@ async def test_a_list_that_fits_grows_without_laying_out_the_screen():
         await pilot.pause()
         assert laid_out
         assert view.vertical_scrollbar.display
+
+
+async def test_scrollbar_thumb_goes_from_the_top_to_the_bottom():
+    async with Host(Numbers(60)).run_test() as pilot:
+
+        def thumb() -> list[bool]:
+            strips = pilot.app.screen._compositor.render_strips()[:10]
+            cells = [next(iter(strip.crop(39, 40))).style for strip in strips]
+            return [style.bgcolor == min(cells, key=lambda one: one.bgcolor.triplet).bgcolor for style in cells]
+
+        await pilot.pause()
+        top = thumb()
+        await pilot.press("G")
+        await pilot.pause()
+        assert thumb() == top[::-1] != top

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from support.engine_bench import Bench
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.delivery.pump import CHUNK_ENTRIES, FIRST_CHUNK, Pump
+from sprig_tui.delivery.turns import TURN
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.intake import Intake
@@ -180,3 +182,16 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
         await feeding
     await bench.until(lambda: not any(thread.name == "intake" for thread in threading.enumerate()))
     assert taken <= 2 * CHUNK_ENTRIES + 1
+
+
+async def test_other_threads_get_the_interpreter_soon_while_records_are_fed(bench: Bench) -> None:
+    before = sys.getswitchinterval()
+    seen: list[float] = []
+    await feed(
+        [response(1)],
+        intake_for(bench.environment("https://127.0.0.1:9")),
+        bench.journal,
+        progress=lambda _: seen.append(sys.getswitchinterval()),
+    )
+    assert seen == pytest.approx([TURN])
+    assert sys.getswitchinterval() == before > TURN
