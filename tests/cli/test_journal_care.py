@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from support.pages import damage, pages_of
 
@@ -75,3 +77,32 @@ def test_a_server_has_tools_of_its_own(configured: Path, cli: Any, monkeypatch: 
     monkeypatch.setenv("SPRIG_TUI_JOURNAL_URL", "postgresql://nobody@127.0.0.1:1/x")
     told = cli("journal", "backup", "x.db")
     assert (told.code, "pg_dump" in told.err) == (2, True)
+
+
+def test_rot_on_a_server_is_told_and_never_sent(
+    configured: Path,
+    cli: Any,
+    write: Any,
+    answer: Any,
+    sink: Any,
+    monkeypatch: Any,
+    emptied_postgres_journal_url: str,
+) -> None:
+    monkeypatch.setenv("SPRIG_TUI_JOURNAL_URL", emptied_postgres_journal_url)
+    assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
+    assert cli("journal", "verify").code == 0
+
+    async def rot() -> None:
+        connection = await asyncpg.connect(emptied_postgres_journal_url)
+        await connection.execute("UPDATE sprig_tui.packs SET bodies = set_byte(bodies, 40, get_byte(bodies, 40) # 4)")
+        await connection.close()
+
+    asyncio.run(rot())
+    told = cli("journal", "verify")
+    assert (told.code, "the stored call of deliveries 1 to 2 is damaged" in told.err) == (1, True)
+    assert "restore the database from a backup" in told.err
+    cli("send", write(answer(3)), "-e", "development")
+    assert len(sink.sink.events) == 1
+    rows = cli("log", "--status", "failed", "--json").rows
+    assert {(one["state"], one["error"][:7]) for one in rows} == {("failed", "damaged")}
+    assert len(rows) == 2

@@ -125,3 +125,30 @@ async def test_a_payload_that_is_not_there(journal, entry, claim, tamper):
     assert await sent(journal, claim) == [other.body]
     (lost,) = await journal.rows([added.id])
     assert (lost.state, lost.error[:7]) == (State.FAILED, "damaged")
+
+
+async def test_one_rotten_pack_fails_and_verify_names_it(journal, entry, claim, tamper):
+    groups = [[entry() for _ in range(3)] for _ in range(3)]
+    added = [await journal.add(group) for group in groups]
+    assert (await journal.verify()).problems == ()
+    bad = [one.id for one in added[1]]
+    await tamper("UPDATE packs SET bodies = ? WHERE first = ?", b"\x5b rotten", bad[0])
+    found = await journal.verify()
+    assert found.problems == (f"the stored call of deliveries {bad[0]} to {bad[-1]} is damaged",)
+    assert (found.deliveries, found.packs) == (9, 3)
+    sent_together = b",".join(await sent(journal, claim))
+    assert all((one.body in sent_together) == (one not in groups[1]) for group in groups for one in group)
+    rows = (await journal.page(Query())).deliveries
+    assert [one.id for one in rows if one.state is State.FAILED] == bad
+    (told,) = (await journal.verify(1.0)).problems
+    assert told == "3 deliveries failed because their stored payload is damaged"
+
+
+async def test_verify_tells_of_rotten_records_and_wrong_counts_too(journal, entry, tamper):
+    (added,) = await journal.add([entry()])
+    await tamper("UPDATE packs SET raws = ? WHERE first = ?", b"\xa6rotten", added.id)
+    await tamper("UPDATE counts SET n = n + 1")
+    assert (await journal.verify()).problems == (
+        f"the stored record of delivery {added.id} is damaged",
+        "the kept counts are not what the deliveries come to",
+    )

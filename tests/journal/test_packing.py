@@ -90,10 +90,23 @@ def old(given: list[bytes], *, compressed: bool) -> bytes:
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_older_packs_are_read_and_calls_in_them_are_checked_as_far_as_can_be(compressed):
-    calls = [b'{"messageId":"sprig-%d","event":"x"}' % at for at in range(6)]
+    calls = [
+        b'{"messageId":"sprig-%d","userId":"a","event":"x","type":"track","properties":{"a":1},"context":{}}' % at
+        for at in range(6)
+    ]
     assert items(old(SMALL, compressed=compressed), list(OWNERS), 10) == dict(zip(OWNERS, SMALL, strict=True))
     assert list(items(old(calls, compressed=compressed), list(OWNERS), 10, OWNERS).values()) == calls
-    for bad in (b'{"messageId":"sprig-2","event":x}', b'{"messageId":"sprig-3","event":"x"}', b"\xff"):
+    whole = calls[2]
+    for bad in (
+        b"\xff",
+        whole.replace(b'"x"', b"x"),
+        whole.replace(b"sprig-2", b"sprig-3"),
+        whole.replace(b"messageId", b"mestageId"),
+        whole.replace(b"userId", b"uaerId"),
+        whole.replace(b"track", b"trabk"),
+        whole.replace(b'"a":1', b'"\xe1":1'),
+        whole.replace(b'"x"', b'"\xf8"'),
+    ):
         with pytest.raises(DamagedPayloadError) as raised:
             items(old([*calls[:2], bad, *calls[3:]], compressed=compressed), list(OWNERS), 10, OWNERS)
         assert raised.value.ids == (12,)
