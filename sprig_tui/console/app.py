@@ -352,7 +352,7 @@ class SprigTui(QueuedInput, Appearance):
         if not done:
             tell(self, "finishing what is on the wire; q again breaks it off, nothing is lost")
             await closing
-        self.exit(0)
+        self.exit(0, message=self.core.left_behind())
 
     # -- screenshots ---------------------------------------------------------------------------------------------------
 

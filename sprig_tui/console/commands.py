@@ -52,6 +52,8 @@ class Command:
     """For the palette and for lists, such as `Add or replace a write key`."""
     scope: ClassVar[Scope]
     needs: ClassVar[Need] = ""
+    acts_unasked: ClassVar[bool] = False
+    """Whether it sends, stores or removes something without a question; in a burst of keys it asks all the same."""
     in_bar: ClassVar[bool] = True
     """Whether the key bar shows it."""
     everywhere: ClassVar[bool] = False
@@ -141,6 +143,11 @@ class Commanded(_Node):
     def offered_commands(self) -> Sequence[type[Command]]:
         """What the palette shows while this is the screen."""
         return self.VERBS
+
+    def unasked_command(self, action: str) -> type[Command] | None:
+        """The command behind this action, where it can be used now and acts without a question."""
+        command = self._by_action.get(action)
+        return command if command is not None and command.acts_unasked and not self.refusal(action) else None
 
     async def run_command(self, command: type[Command]) -> None:
         """Do a command that the palette offered, or say why not."""

@@ -68,6 +68,7 @@ class BeginJournal(Command):
     label = "new journal"
     title = "Begin a new journal after the old one was lost"
     scope = "console"
+    acts_unasked = True
     in_bar = False
 
 

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.commands import Permissions
-from sprig_tui.errors import SprigTuiError
+from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.journal.records import State
 
 if TYPE_CHECKING:
     from sprig_tui.config.paths import Paths
@@ -72,6 +73,8 @@ class Core:
         self.journal: Journal | None = None
         self.engine: Engine | None = None
         self.trouble = ""
+        self.left_queued = 0
+        """Deliveries that were queued when the journal was closed."""
         self.changed = changed
         self._stir = asyncio.Event()
         self._closing = False
@@ -114,12 +117,27 @@ class Core:
                         self._tell("")
                         await self._until_over(place)
                         await engine.drain(DRAIN)
+                        await self._count_left(journal)
                 else:
                     self._tell("")
                     await self._until_over(place)
+                    await self._count_left(journal)
             finally:
                 self.journal = self.engine = None
                 self._file = None
+
+    async def _count_left(self, journal: Journal) -> None:
+        with suppress(JournalError):
+            counts = await journal.counts()
+            self.left_queued = sum(states.get(State.QUEUED, 0) for states in counts.by_environment.values())
+
+    def left_behind(self) -> str:
+        """What the shell shows of what stays queued; the demo's journal goes with it."""
+        if not self.left_queued or not self.permissions.config:
+            return ""
+        number = self.left_queued
+        deliveries = "1 delivery stays" if number == 1 else f"{number:,} deliveries stay"
+        return f"sprig-tui: {deliveries} queued; the next sprig-tui, or sprig-tui run, goes on with what is queued"
 
     async def _until_over(self, place: str) -> None:
         while not self._closing and not self._gone and place == self.settings.journal:

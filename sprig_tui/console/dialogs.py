@@ -19,6 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Static
 
 from sprig_tui.console.hints import hint
+from sprig_tui.console.keyboard import came_alone
 from sprig_tui.text import printable
 
 Result = TypeVar("Result")
@@ -81,14 +82,30 @@ class Dialog(ModalScreen[Result]):
         for scroll in self.query(".dialog-scroll"):
             scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
 
+    def typed_ahead(self) -> bool:
+        """Whether the enter that is being handled came with the key that opened this, as the end of a pasted line does.
+
+        What else came with it is dropped.
+        """
+        keyboard = getattr(self.app, "keyboard", None)
+        if keyboard is None or not keyboard.bursts.came_with_opening(self):
+            return False
+        keyboard.drop()
+        return True
+
     def action_leave(self) -> None:
         """Close without doing anything."""
         self.dismiss(None)
 
 
+TYPED_AHEAD = "typed together with the key that opened this: enter again saves it"
+
+
 class Confirm(Dialog[bool]):
     """A question; the answer is True only for a deliberate Yes. Result: bool."""
 
+    YES_IN: ClassVar[int] = 2
+    """Keys that a yes may come together with, itself included: a command and its answer are no text yet."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes"),
         Binding("n", "leave", "no"),
@@ -122,9 +139,12 @@ class Confirm(Dialog[bool]):
         if is_stray(self, event.key):
             self.query_one("#no").focus()
 
-    def action_yes(self) -> None:
-        """Go ahead."""
-        self.dismiss(True)
+    async def action_yes(self) -> None:
+        """Go ahead, unless the yes is a letter of a text."""
+        if await came_alone(self.app, together=self.YES_IN):
+            self.dismiss(True)
+        else:
+            self.query_one("#no").focus()
 
     def action_leave(self) -> None:
         """Do nothing."""
@@ -135,9 +155,23 @@ class Confirm(Dialog[bool]):
         self.focus_next("Button")
 
     @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
+    async def _pressed(self, event: Button.Pressed) -> None:
         event.stop()
-        self.dismiss(event.button.id == "yes")
+        if event.button.id == "yes":
+            await self.action_yes()
+        else:
+            self.dismiss(False)
+
+
+class ConfirmBurst(Confirm):
+    """Asked before a command whose key came together with others, as those of a pasted text do. Result: bool."""
+
+    YES_IN = 1
+
+    def __init__(self, title: str, label: str) -> None:
+        """`title` says what the command does, `label` is the one of the key bar."""
+        text = "Its key came together with others, as in a text that is pasted: they are left out."
+        super().__init__(f"{title}?", text, yes=label.capitalize())
 
 
 class WholePaste(Input):
@@ -164,12 +198,17 @@ class TextDialog(Dialog[Result]):
         check: Check | None = None,
         doubt: Check | None = None,
         masked: bool = False,
+        saves: bool = False,
     ) -> None:
-        """`check` refuses a text, `doubt` asks for a second enter."""
+        """`check` refuses a text, `doubt` asks for a second enter.
+
+        What `saves` the text asks for an enter of its own where everything was typed in one burst.
+        """
         super().__init__(title, text)
         self._value, self._placeholder, self._masked = value, placeholder, masked
         self._check, self._doubt = check, doubt
         self._doubted: str | None = None
+        self._saves = saves
 
     def compose(self) -> ComposeResult:
         """Title, text, the line, and what is wrong with it."""
@@ -203,6 +242,8 @@ class TextDialog(Dialog[Result]):
         event.stop()
         if fault := self._check(event.value) if self._check else "":
             self.show_fault(fault)
+        elif self._saves and self.typed_ahead():
+            self.show_fault(TYPED_AHEAD)
         elif self._doubt and self._doubted != event.value and (doubt := self._doubt(event.value)):
             self._doubted = event.value
             self.show_fault(f"{doubt}\nenter again saves it all the same")

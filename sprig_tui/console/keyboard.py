@@ -9,6 +9,9 @@ that screen), and again when that screen was answered, until the flow ends or sa
 
 Keys that were typed together with a command that came to nothing (`came_to_nothing`) were meant for what it would have
 opened: they are dropped, never run as commands.
+
+Keys that come faster than a hand types are a burst: type-ahead, a macro, or a text pasted without brackets. What a
+person has to mean, such as a command that sends, asks whether its key `came_alone`.
 """
 
 from __future__ import annotations
@@ -27,14 +30,14 @@ from textual.message import Message
 from textual.screen import ModalScreen, SystemModalScreen
 from textual.worker import Worker, WorkerError
 
+from sprig_tui.console.bursts import BURST_GAP_S, Burst, Bursts
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.screen import Screen
 
 Result = TypeVar("Result")
 
-BURST_GAP_S = 0.02
-"""Seconds between two keys of one burst at most: no hand is so fast, and what one write brings is faster."""
 SAY_AFTER_S = 0.2
 """Seconds from the first dropped key until their number is told."""
 SLOW_AFTER_S = 1.0
@@ -81,8 +84,9 @@ class Keyboard:
         self._app = app
         self._handle = handle
         self._say = say
-        self._waiting: deque[tuple[events.Event, object]] = deque()
+        self._waiting: deque[tuple[events.Event, object, Burst | None]] = deque()
         """With the screen that was in front: a click is for what was seen when it was made."""
+        self.bursts = Bursts(app)
         self._work: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._touched: dict[DOMNode, None] = {}
@@ -101,20 +105,23 @@ class Keyboard:
 
     async def take(self, event: events.Event) -> None:
         """Handle an event now, or once all before it are handled."""
+        burst = self.bursts.counted(event)
         if self._drops(event) or self._freed_by(event):
             return
         self._newest = event.time
         if (since := self._passes_by_since) and event.time > since:
+            self.bursts.current = burst
             await self._handle(event)
             return
         if self._work is not None or self._holds:
-            self._waiting.append((event, self._app.screen))
+            self._waiting.append((event, self._app.screen, burst))
             self._tell_if_slow()
             self._begin()
         elif isinstance(event, events.MouseMove):
             await self._handle(event)
         else:
             self._touch_target(event)
+            self.bursts.current = burst
             await self._handle(event)
             self._begin()
 
@@ -138,10 +145,11 @@ class Keyboard:
                     self._news.clear()
                     await self._news.wait()
                     continue
-                event, screen = self._waiting.popleft()
+                event, screen, burst = self._waiting.popleft()
                 if self._drops(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
                     continue
                 self._touch_target(event)
+                self.bursts.current = burst
                 await self._handle(event)
         except Exception as error:  # noqa: BLE001 - what a handler of Textual would do with it
             self._app._handle_exception(error)  # noqa: SLF001
@@ -252,6 +260,7 @@ class Keyboard:
     def pushed(self, screen: Screen[Any]) -> None:
         """A screen goes in front."""
         self._pushed_at[screen] = _now()
+        self.bursts.opened(screen)
         one = _OPENING.get()
         if one is not None and not one.over:
             one.screens += 1
@@ -293,11 +302,16 @@ class Keyboard:
 
     def drop(self, *, until_now: bool = False) -> None:
         """Forget what waits, and what still belongs to it; with `until_now` all that was typed before."""
-        self._dropped += sum(isinstance(event, events.Key) for event, _ in self._waiting)
+        self._dropped += sum(isinstance(event, events.Key) for event, *_ in self._waiting)
         # a paste is no command, and says itself where it belongs
         self._waiting = deque(one for one in self._waiting if isinstance(one[0], events.Paste))
         self._dropping_until = _now() if until_now else self._newest + BURST_GAP_S
         self._app.set_timer(SAY_AFTER_S, self._say_dropped)
+
+    def refuse(self) -> None:
+        """Forget the key that is being handled, and those that came with it."""
+        self._dropped += 1
+        self.drop()
 
     def _drops(self, event: events.Event) -> bool:
         if event.time >= self._dropping_until or not isinstance(event, events.Key):
@@ -310,7 +324,9 @@ class Keyboard:
         if self._dropped:
             keys = "1 key" if self._dropped == 1 else f"{self._dropped} keys"
             self._dropped = 0
-            self._say(f"{keys} typed ahead: dropped, since nothing opened for them")
+            opened = self._front() is not None and isinstance(self._app.screen, ModalScreen)
+            why = "what is open has no use for them" if opened else "nothing opened for them"
+            self._say(f"{keys} typed ahead: dropped, since {why}")
 
     # -- flows that take long ------------------------------------------------------------------------------------------
 
@@ -345,6 +361,15 @@ def nothing_more_opens(app: App[Any]) -> None:
     one = _OPENING.get()
     if keyboard is not None and one is not None:
         keyboard._end(one)  # noqa: SLF001 - of this module
+
+
+async def came_alone(app: App[Any], *, together: int = 1) -> bool:
+    """Whether the key that is being handled came by hand, not as one of more than `together`; else they are dropped."""
+    keyboard: Keyboard | None = getattr(app, "keyboard", None)
+    if keyboard is None or await keyboard.bursts.came_alone(together=together):
+        return True
+    keyboard.refuse()
+    return False
 
 
 async def _ended(worker: Worker[object]) -> None:

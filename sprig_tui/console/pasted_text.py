@@ -10,6 +10,10 @@ from sprig_tui.text import printable
 
 LONGEST_PATH = 4_096
 """Characters."""
+LONGEST_KEY = 200
+"""Characters of what is taken for a key; write keys have 32, keys of Sprig's API and tokens fewer than 100."""
+FEWEST_LETTERS = 8
+"""Different characters that a key has at least."""
 _SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
 _PATH = re.compile(r"(?:file://|[~.]{0,2}/|[A-Za-z]:\\)")
 
@@ -25,9 +29,13 @@ def advice(text: str) -> str:
     if len(text) <= LONGEST_PATH and all(_is_path(word) for word in words):
         return _missing(words)
     # a key may come broken over two lines
-    if len(words) <= 2 and _SECRET.fullmatch("".join(words)):
+    if len(words) <= 2 and _is_secret("".join(words)):
         return "that looks like a key: a asks for the write key of the selected environment, u for Sprig's API key"
     return "a pasted text goes into a field: o opens a file, / filters the deliveries, a takes a write key"
+
+
+def _is_secret(text: str) -> bool:
+    return len(text) <= LONGEST_KEY and len(set(text)) >= FEWEST_LETTERS and bool(_SECRET.fullmatch(text))
 
 
 def _is_path(word: str) -> bool:

@@ -11,6 +11,7 @@ from textual.actions import ActionParseResult
 from textual.app import App
 from textual.dom import DOMNode
 
+from sprig_tui.console.commands import Command, Commanded
 from sprig_tui.console.keyboard import Keyboard
 from sprig_tui.console.notices import tell
 
@@ -38,10 +39,28 @@ class QueuedInput(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """As Textual; the queue waits for what the action posts."""
+        """As Textual; the queue waits for what the action posts.
+
+        A command that acts unasked asks where its key is one of a burst: a text that was pasted sends nothing.
+        """
         if default_namespace is not None:
             self.keyboard.touch(default_namespace)
+        if isinstance(default_namespace, Commanded) and isinstance(action, str) and self.keyboard.bursts.in_doubt:
+            command = default_namespace.unasked_command(action)
+            if command is not None:
+                work = self.keyboard.opening(self._run_if_meant(command, default_namespace))
+                self.run_worker(work, exit_on_error=False, group="flow")
+                return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def _run_if_meant(self, command: type[Command], node: DOMNode) -> None:
+        from sprig_tui.console.dialogs import ConfirmBurst
+
+        if not await self.keyboard.bursts.came_alone():
+            self.keyboard.drop()
+            if not await self.push_screen_wait(ConfirmBurst(command.title, command.label)):
+                return
+        await super().run_action(command.action(), node)
 
     def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
         """As Textual."""

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import sys
+import termios
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -45,7 +46,10 @@ class Terminal(LinuxDriver):
         os.killpg(os.getpgrp(), signal.SIGSTOP)
 
     def start_application_mode(self) -> None:
-        """As Textual, and from then on watched."""
+        """As Textual, and from then on watched; what was typed while another program had the terminal is dropped."""
+        if self._watch is not None:
+            with suppress(termios.error):  # the terminal is gone, which is told elsewhere
+                termios.tcflush(self.fileno, termios.TCIFLUSH)
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._watch is None:
             self._watch = threading.Thread(target=self._watch_for_end, name="terminal-watch", daemon=True)

@@ -76,6 +76,7 @@ class Pulse:
                 live=snapshot.environments.get(name) if snapshot else None,
                 counts=self._counts.by_environment.get(name, {}),
                 leased=self._counts.leased.get(name, 0),
+                elsewhere=self._counts.elsewhere.get(name, 0),
                 history=tuple(self._history.get(name, ())),
                 now=now,
                 permissions=core.permissions,
@@ -87,7 +88,7 @@ class Pulse:
         replays = snapshot.replays if snapshot else ()
         return Vitals(
             environments=views,
-            queued=self._total(State.QUEUED),
+            queued=max(0, self._total(State.QUEUED) - sum(self._counts.elsewhere.values())),
             failed=self._total(State.FAILED),
             withheld=self._total(State.WITHHELD),
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),

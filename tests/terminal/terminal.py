@@ -146,6 +146,7 @@ class Terminal:
         self.process: Process
         self._screen = _Screen(size)
         self._rows: list[str] | None = None
+        self._written_at = 0.0
 
     def run(self, process: Process) -> Self:
         """From now on it is this process that is looked at."""
@@ -156,14 +157,16 @@ class Terminal:
 
     def write(self, keys: str) -> None:
         """All of these keys in one write, as type-ahead, a slow line or a macro gives them."""
+        # each write is a burst of its own to the console
+        time.sleep(max(0.0, self._written_at + PACE_S - time.monotonic()))
         data = keys.encode()
         while data:
             data = data[os.write(self.master, data) :]
+        self._written_at = time.monotonic()
 
     def press(self, *keys: str) -> None:
         """Keys one at a time, each in a write of its own, at a pace that no burst has."""
         for key in keys:
-            time.sleep(PACE_S)
             self.write(key)
 
     def type(self, text: str) -> None:

@@ -14,7 +14,8 @@ from .terminal import DOWN, ENTER, ESCAPE, FULL, LEFT, NARROW, RIGHT, SHIFT_TAB,
 
 sizes = pytest.mark.parametrize("size", [FULL, NARROW], ids=str)
 WALKED = {
-    "Confirm": "t, R, w and S below",
+    "Confirm": "t, B, b and S below",
+    "ConfirmBurst": "test_pasted_keys",
     "ConfirmName": "x",
     "DetailScreen": "enter",
     "EditForm": "e",
@@ -72,7 +73,8 @@ def waiting(home, terminal):
         home.key("production", protected=True)
         one = terminal(home.sample("flat.jsonl", environment="development"), size=size)
         one.shows("flat.jsonl  1 of 4", "no deliveries yet")
-        one.write(f"1{DOWN}2Sy")
+        one.write(f"1{DOWN}2")
+        one.write("Sy")
         one.shows("Deliveries ── 4 ", "4 records, 4 queued")
         # the notice is gone when the pictures are compared
         one.shows("Deliveries ── 4 ", gone="4 records")
@@ -84,7 +86,12 @@ def waiting(home, terminal):
 @sizes
 def test_confirmations(waiting, home, size):
     one = waiting(size)
-    for pane, key, yes in ((f"1{UP}", "t", "y Send one"), ("3", "R", "y Replay 4"), ("3", "w", "y "), ("2", "S", "y ")):
+    for pane, key, yes in (
+        (f"1{UP}", "t", "y Send one"),
+        ("3", "B", "y Withdraw 4"),
+        ("3", "b", "y Withdraw 1"),
+        ("2", "S", "y "),
+    ):
         one.write(pane)
         one.press(key)
         one.shows(yes, "n or escape No", "enter takes the lit one")

@@ -54,6 +54,7 @@ class Replay(Command):
     title = "Replay the selected or marked deliveries"
     scope = "deliveries"
     needs = "sending"
+    acts_unasked = True
 
 
 class ReplayMatching(Command):
@@ -109,7 +110,6 @@ class Withdraw(Command):
     title = "Withdraw the selected or marked deliveries"
     scope = "deliveries"
     needs = "sending"
-    in_bar = False
 
 
 class WithdrawMatching(Command):
@@ -133,6 +133,7 @@ class PauseReplay(Command):
     title = "Pause or resume the bulk replay"
     scope = "deliveries"
     needs = "sending"
+    acts_unasked = True
     in_bar = False
 
 
@@ -144,6 +145,7 @@ class Cancel(Command):
     label = "cancel job"
     title = "Cancel the export or the bulk replay"
     scope = "deliveries"
+    acts_unasked = True
     in_bar = False
 
 
@@ -253,6 +255,7 @@ class ReplayThis(Command):
     title = "Replay this delivery"
     scope = "detail"
     needs = "sending"
+    acts_unasked = True
 
 
 class SendThisAsNew(Command):

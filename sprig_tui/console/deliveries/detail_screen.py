@@ -52,6 +52,7 @@ class _Seen(NamedTuple):
     delivery: Delivery
     made: tuple[Delivery, ...]
     more_made: bool
+    origin: Delivery | None
 
 
 class DetailScreen(Commanded, Screen[int]):
@@ -109,7 +110,8 @@ class DetailScreen(Commanded, Screen[int]):
         if not rows:
             return None
         made = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MADE)
-        return _Seen(rows[0], made.deliveries, made.more)
+        origin = await self._journal.rows([rows[0].origin_id]) if rows[0].origin_id else ()
+        return _Seen(rows[0], made.deliveries, made.more, origin[0] if origin else None)
 
     async def _show(self, seen: _Seen) -> None:
         detail = await self._journal.get(seen.delivery.id)
@@ -119,7 +121,7 @@ class DetailScreen(Commanded, Screen[int]):
         self._seen = seen
         self.delivery_id = seen.delivery.id
         self.detail = detail
-        self.view = DetailView(detail, self._clock.now(), seen.made, more=seen.more_made)
+        self.view = DetailView(detail, self._clock.now(), seen.made, more=seen.more_made, origin=seen.origin)
         self.lines.show(self.view, cursor=self.lines.cursor if same else 0)
         self._frame.border_title = Content(heading(detail.delivery))
         self._frame.border_subtitle = None

@@ -38,8 +38,20 @@ class Fact(NamedTuple):
 class DetailView(View):
     """Everything about a delivery; JSON opens and closes in place."""
 
-    def __init__(self, detail: Detail, now: int, made: Sequence[Delivery] = (), *, more: bool = False) -> None:
-        """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these."""
+    def __init__(
+        self,
+        detail: Detail,
+        now: int,
+        made: Sequence[Delivery] = (),
+        *,
+        more: bool = False,
+        origin: Delivery | None = None,
+    ) -> None:
+        """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these.
+
+        `origin` is what it was made of, where that is known.
+        """
+        self._origin = origin
         self._detail = detail
         self._now = now
         self._made = tuple(made)
@@ -107,7 +119,7 @@ class DetailView(View):
     def _lay_out(self) -> None:
         self._facts = [
             *_facts(self._detail.delivery, self._now, self.width),
-            *_relatives(self._detail.delivery, self._made, self.width, more=self._more_made),
+            *_relatives(self._detail.delivery, self._origin, self._made, self.width, more=self._more_made),
             *map(Fact, _attempts(self._detail, self._now, self.width)),
         ]
 
@@ -120,20 +132,29 @@ def _heading(text: str, width: int) -> Spans:
     return (Span(f"{text} ", "strong"), Span("─" * max(0, width - len(text) - 1), "muted"))
 
 
-def relation(delivery: Delivery) -> str:
-    """How it came from another delivery."""
+def relation(delivery: Delivery, origin: Delivery | None = None) -> str:
+    """How it came from another delivery, which is `origin` where that is known."""
     if delivery.reason == Reason.NEWER_REVISION:
         return "a newer revision of"
-    return (
-        "another answer under the id of" if delivery.reason == Reason.POSSIBLE_DUPLICATE else "sent again as new from"
-    )
+    if delivery.reason == Reason.POSSIBLE_DUPLICATE:
+        return "another answer under the id of"
+    if origin is not None and _readdressed(origin, delivery):
+        return "went to another address before, as"
+    return "sent again as new from"
 
 
-def descent(made: Delivery) -> str:
+def descent(made: Delivery, origin: Delivery) -> str:
     """The same from the other side."""
     if made.reason == Reason.NEWER_REVISION:
         return "a newer revision"
-    return "another answer under its id" if made.reason == Reason.POSSIBLE_DUPLICATE else "sent again as new"
+    if made.reason == Reason.POSSIBLE_DUPLICATE:
+        return "another answer under its id"
+    return "the same for another address" if _readdressed(origin, made) else "sent again as new"
+
+
+def _readdressed(origin: Delivery, made: Delivery) -> bool:
+    """Whether one of the two alone is bound for the endpoint of a run with `--endpoint`, or each for one of its own."""
+    return origin.bound_for != made.bound_for
 
 
 def full_time(milliseconds: int) -> str:
@@ -173,15 +194,17 @@ def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
     yield from _fact("size", f"{one.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if one.size else "", "", width)
 
 
-def _relatives(one: Delivery, made: Sequence[Delivery], width: int, *, more: bool) -> Iterator[Fact]:
+def _relatives(
+    one: Delivery, origin: Delivery | None, made: Sequence[Delivery], width: int, *, more: bool
+) -> Iterator[Fact]:
     """What it was made of, and what was made of it; each line leads there."""
     if one.origin_id:
-        said = f"{relation(one)} delivery {one.origin_id}: o shows it"
+        said = f"{relation(one, origin)} delivery {one.origin_id}: o shows it"
         yield from _fact("origin", said, "accent", width, leads_to=one.origin_id)
     name = "made of it"
     key = "O" if len(made) == 1 else "enter"
     for other in made:
-        said = f"delivery {other.id}, {descent(other)}, {state_word(other)}: {key} shows it"
+        said = f"delivery {other.id}, {descent(other, one)}, {state_word(other)}: {key} shows it"
         yield from _fact(name, said, "accent", width, leads_to=other.id)
         name = ""
     if more:

@@ -53,6 +53,7 @@ class ExportDesk:
                 f"{what}: .jsonl for programs, .csv for spreadsheets",
                 value=f"deliveries-{day}.jsonl",
                 check=_fault,
+                saves=True,
             )
         )
         if typed is None:

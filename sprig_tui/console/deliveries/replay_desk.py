@@ -15,6 +15,7 @@ from sprig_tui.console.deliveries.replay_text import (
     outcome,
     question,
     redirected,
+    unsendable,
     wish_for,
 )
 from sprig_tui.console.dialogs import Confirm, ConfirmName
@@ -64,6 +65,9 @@ class ReplayDesk:
             if not rows:
                 warn(self._app, "nothing to replay: the journal has these deliveries no longer")
                 return []
+            if why := unsendable(rows):
+                warn(self._app, why)
+                return []
             wish = wish_for(rows, self._clock.now(), as_new=as_new, endpoints=self._endpoints)
             if wish.asks and not await self._agreed(wish):
                 return []
@@ -92,6 +96,9 @@ class ReplayDesk:
             self._progress("")
             if not wish.total:
                 warn(self._app, "nothing matches the filter: nothing to replay")
+                return None
+            if why := await self._none_sendable(query):
+                warn(self._app, why)
                 return None
             if not await self._agreed(wish):
                 return None
@@ -122,6 +129,11 @@ class ReplayDesk:
             filter=query.text or EVERYTHING_THERE_IS,
             redirected=await self._redirected(query, by_environment),
         )
+
+    async def _none_sendable(self, query: Query) -> str:
+        """Why nothing of what matches can be queued again, where all of it was looked at; else empty."""
+        page = await self._journal.page(query, limit=LOOKED_AT, budget_ms=LOOKED_MS)
+        return "" if page.more or page.reached else unsendable(page.deliveries)
 
     async def _redirected(self, query: Query, names: Collection[str]) -> dict[tuple[str, str], int]:
         """How many of the first that match went to another URL than where they would go now, by both."""

@@ -129,7 +129,14 @@ def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
     )
 
 
-def _left(added: Sequence[Added]) -> str:
+def unsendable(rows: Sequence[Delivery]) -> str:
+    """Why none of these can be queued again; empty where one can."""
+    if any(sendable(row.state, row.reason, row.size) for row in rows):
+        return ""
+    return f"nothing can be queued again: {_left(rows)}"
+
+
+def _left(added: Sequence[Added] | Sequence[Delivery]) -> str:
     """Why none of a few was queued again: by their states, where all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
     states = {one.state for one in added}

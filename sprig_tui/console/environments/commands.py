@@ -36,6 +36,7 @@ class TestEvent(Command):
     title = "Send a test event"
     scope = "environments"
     needs = "sending"
+    acts_unasked = True
     everywhere = True
 
 
@@ -52,6 +53,7 @@ class PauseOrResume(Command):
     title = "Pause or resume sending"
     scope = "environments"
     needs = "sending"
+    acts_unasked = True
 
 
 class RevealKey(Command):

@@ -10,7 +10,7 @@ from textual.widgets import Button, Input, Label, Static
 from sprig_tui.config.editing import Value
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.dialogs import Dialog, Tick, plain
+from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog, Tick, plain
 from sprig_tui.console.hints import hint
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
@@ -99,6 +99,9 @@ class EditForm(Dialog[Changes | None]):
         except ConfigError as error:
             self.query_one(".dialog-fault", Static).update(plain(f"{error.message}; {error.hint}"))
         else:
+            if changes and self.typed_ahead():
+                self.query_one(".dialog-fault", Static).update(plain(TYPED_AHEAD))
+                return
             self.dismiss(changes)
 
     def _changes(self) -> Changes:

@@ -114,7 +114,9 @@ class EnvironmentFlows:
             return ""
 
         text = "Lower-case letters, digits and dashes. It becomes part of every message id, so it cannot change later."
-        name = await self._app.push_screen_wait(Prompt("New environment", text, placeholder="staging-eu", check=check))
+        name = await self._app.push_screen_wait(
+            Prompt("New environment", text, placeholder="staging-eu", check=check, saves=True)
+        )
         if name is None:
             return ""
         name = name.strip()

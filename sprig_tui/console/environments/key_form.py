@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import KEY_LENGTH, KeyLint, lint_key
-from sprig_tui.console.dialogs import Dialog
+from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog
 from sprig_tui.console.hints import hint
 from sprig_tui.console.themes import MUTED
 
@@ -102,6 +102,8 @@ class KeyForm(Dialog[str | None]):
         lint = lint_key(event.value)
         if not lint.key:
             self._show(findings(lint))
+        elif self.typed_ahead():
+            self._show([*self._findings(event.value), (TYPED_AHEAD, "bold $text-warning")])
         elif (lint.warnings or self._reused(lint.key)) and self._warned != lint.key:
             self._warned = lint.key
             self._show([*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")])

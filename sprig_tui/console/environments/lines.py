@@ -72,6 +72,8 @@ def _full(view: EnvironmentView, selected: bool, width: int, revealed: str) -> l
     lines += [line(*parts) for parts in _standing(view.standing, width)]
     if view.failed or (view.queued and view.rate):
         lines.append(line(Part("    "), *_numbers(view)))
+    if view.elsewhere:
+        lines.append(line(Part("    "), Part(f"{view.elsewhere:,} queued for another --endpoint", "muted")))
     return lines
 
 

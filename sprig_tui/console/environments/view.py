@@ -31,6 +31,9 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     halted: bool = False
     """Whether the lane is paused or waits, so that there is something to resume."""
     queued: int = 0
+    """For its own endpoint."""
+    elsewhere: int = 0
+    """Queued for the endpoint of a run with `--endpoint` alone."""
     failed: int = 0
     withheld: int = 0
     delivered: int = 0
@@ -58,6 +61,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     live: LaneSnapshot | None,
     counts: Mapping[State, int],
     leased: int,
+    elsewhere: int = 0,
     history: tuple[int, ...],
     now: int,
     permissions: Permissions,
@@ -72,6 +76,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         live: the engine's own lane, None without an engine here.
         counts: deliveries by state.
         leased: of the queued ones, those in the hands of any process.
+        elsewhere: of the queued ones, those bound for the endpoint of a run with `--endpoint`.
         history: deliveries per second in the last seconds, oldest first.
         now: ms since 1970.
         permissions: what this console may do, so whether it delivers.
@@ -79,7 +84,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         held: what workers that are gone still hold, and until when.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
-    queued = counts.get(State.QUEUED, 0)
+    queued = max(0, counts.get(State.QUEUED, 0) - elsewhere)
     rate = round(live.rate) if live else (history[-1] if history else 0)
     in_flight = max(leased, live.in_flight if live else 0)
     facts = Facts(
@@ -106,6 +111,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         standing=standing_of(facts, now),
         halted=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),
         queued=queued,
+        elsewhere=elsewhere,
         failed=counts.get(State.FAILED, 0),
         withheld=counts.get(State.WITHHELD, 0),
         delivered=counts.get(State.DELIVERED, 0),

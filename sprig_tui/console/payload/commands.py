@@ -28,6 +28,7 @@ class SendRecord(Command):
     title = "Send this record"
     scope = "payload"
     needs = "sending"
+    acts_unasked = True
     everywhere = True
 
 

@@ -99,6 +99,7 @@ class PullFlows:
                 check=check,
                 doubt=doubt,
                 masked=True,
+                saves=True,
             )
         )
         if given is None:

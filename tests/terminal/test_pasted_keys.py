@@ -1,0 +1,99 @@
+"""Text pasted into a terminal without bracketed paste: a burst of keys, of which each may be a command.
+
+Whatever the text is, and whichever pane has the focus: nothing is sent, stored or changed.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import KEY
+from .terminal import DOWN, ENTER, NARROW
+from .terminal import ESCAPE_IN_BURST as ESCAPE
+
+TEXTS = (
+    "sprig",
+    "System",
+    "test",
+    "ty",
+    "stand by",
+    "the survey is done, please send it to production",
+    "Rhythm",
+    "by the way, they pay",
+    "xylophone",
+    f"null{ENTER}",
+    f"note{ENTER}staging{ENTER}yes{ENTER}",
+    f"export{ENTER}yes{ENTER}",
+    f"a{KEY}{ENTER}{ENTER}",
+    f"sk_live_51H8xyzTsy{ENTER}",
+    "https://app.sprig.com/surveys/4711?tab=responses&sort=yes",
+    "SELECT * FROM deliveries WHERE state = 'failed' AND sent = 'y';" + ENTER,  # noqa: S608
+    f"DELETE y;{ENTER}y{ENTER}",
+    f"2026-11-23T09:14:02Z WARN sender: retry 3, status 503, try again{ENTER}y{ENTER}",
+    f'{{"userId": "tsy", "response": 5}}{ENTER}',
+    f'{{{ENTER}  "surveyName": "Sy",{ENTER}  "t": "y"{ENTER}}}{ENTER}',
+    f"export SEGMENT_WRITE_KEY=s{KEY}{ENTER}",
+    f"SyRy{ENTER}y",
+)
+"""None of them comes to a q while the panes have the keys: that leaves the console."""
+
+
+@pytest.mark.parametrize("pane", ["1", "2", "3"], ids=["environments", "payload", "deliveries"])
+@pytest.mark.timeout(240)
+def test_a_pasted_text_sends_and_changes_nothing(home, segment, terminal, pane):
+    home.key(endpoint=segment.url)
+    home.environ["EDITOR"] = "true"
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=NARROW)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("1", DOWN)
+    one.shows("t test")
+    one.press("2")
+    one.shows("S send all")
+    one.press("S")
+    one.shows("Send all 4 records")
+    one.press("y")
+    segment.until(lambda events: len(events) == 4)
+    one.shows("Deliveries ── 4 ", "4 records, 4 queued")
+    before, files = home.config(), sorted(home.folder.iterdir())
+    for text in TEXTS:
+        one.press(pane)
+        one.write(text)
+        # keys that are pressed while the text is at work are dropped with it
+        while "escape closes" not in one.text:
+            one.settle()
+            one.press(ESCAPE)
+            one.settle()
+            one.press("?")
+            one.settle()
+        one.press(ESCAPE)
+        one.shows("Deliveries ── ", gone="escape closes")
+        assert len(segment.events) == 4, text
+        assert home.config() == before, text
+        assert sorted(home.folder.iterdir()) == files, text
+    one.press("q")
+    assert one.leave() == 0
+    kept = home.deliveries()
+    assert [delivery.attempts for delivery in kept] == [1] * 4
+    assert {delivery.reason for delivery in kept} == {""}
+
+
+def test_a_command_pressed_by_hand_does_not_ask(home, segment, terminal):
+    home.key(endpoint=segment.url)
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=NARROW)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("1", DOWN)
+    one.shows("t test")
+    one.press("t")
+    one.shows("Segment answered 200")
+    one.press(ESCAPE)
+    one.shows("Deliveries ── 1 ", gone="Segment answered")
+    one.press("2")
+    one.shows("S send all")
+    one.press("s")
+    segment.until(lambda events: len(events) == 2)
+    one.write("sn")
+    one.shows("Send this record?", "came together", "1 key typed ahead")
+    one.press("y")
+    one.shows("known: it is delivery 2", gone="came together")
+    one.press("q")
+    assert one.leave() == 0
