@@ -49,6 +49,11 @@ class SprigTuiError(Exception):
         self.hint = hint
 
 
+def place_of(what: str) -> str:
+    """The beginning of a message that names what it is about; empty where whoever shows it names that already."""
+    return f"{what}: " if what else ""
+
+
 class ConfigError(SprigTuiError):
     """The config cannot be read, understood or changed."""
 

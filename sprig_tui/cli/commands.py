@@ -154,9 +154,9 @@ class DurationType(ParamType):
         from sprig_tui.config.durations import parse_duration
 
         try:
-            return parse_duration(value)
+            return parse_duration(value, "")
         except SprigTuiError as error:
-            self.fail(f"{error.message.removeprefix('duration: ')}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
 class EndpointType(ParamType):
@@ -169,9 +169,9 @@ class EndpointType(ParamType):
         from sprig_tui.config.endpoint import parse_endpoint
 
         try:
-            return parse_endpoint(value, "endpoint")[0]
+            return parse_endpoint(value, "")[0]
         except SprigTuiError as error:
-            self.fail(f"{error.message.removeprefix('endpoint: ')}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The regions."""

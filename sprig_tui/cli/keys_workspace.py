@@ -28,9 +28,9 @@ class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
         from sprig_tui.config.endpoint import parse_region
 
         try:
-            return parse_region(value)
+            return parse_region(value, "")
         except SprigTuiError as error:
-            self.fail(f"{error.message.removeprefix('region: ')}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
 @click.command("workspace", cls=Command, short_help="Store a token of Segment's Public API: choose sources by name.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sprig_tui.cli import output
 from sprig_tui.journal.answer_text import answer_text
 from sprig_tui.journal.records import State
+from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def outcome_text(delivery: Delivery) -> str:
     parts = []
     if delivery.status:
         parts.append(str(delivery.status))
-    if delivery.error and delivery.error != f"http {delivery.status}":
+    if delivery.error and delivery.error != plain_error(delivery.status):
         parts.append(one_line(delivery.error))
     if delivery.attempts > 1:
         parts.append(f"{delivery.attempts} requests")

@@ -30,16 +30,16 @@ class MomentType(ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
         """The words and what they mean in epoch milliseconds, or a usage error."""
         from sprig_tui.clock import SystemClock
-        from sprig_tui.journal.filter import parse_filter
+        from sprig_tui.journal.filter import parse_moment
 
         if isinstance(value, Moment):
             return value
         words = value.strip().replace('"', "")
         try:
-            terms = parse_filter(f'since:"{words}"', now_ms=SystemClock().now()).terms
+            ms = parse_moment(words, SystemClock().now())
         except FilterError as error:
-            self.fail(f"{error.message.removeprefix('since: ')}; {error.hint}", param, ctx)
-        return Moment(words, max(0, int(terms[0].value)))
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
+        return Moment(words, max(0, ms))
 
 
 class AddressType(ParamType):
@@ -52,9 +52,9 @@ class AddressType(ParamType):
         from sprig_tui.config.endpoint import parse_api_url
 
         try:
-            return parse_api_url(value, "api url")[0]
+            return parse_api_url(value, "")[0]
         except ConfigError as error:
-            self.fail(f"{error.message.removeprefix('api url: ')}; {error.hint}", param, ctx)
+            self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
 class Reading(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from sprig_tui.errors import ConfigError
+from sprig_tui.errors import ConfigError, place_of
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 LONGEST = 10 * 366 * 86_400.0
@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def parse_duration(value: str | float, what: str = "duration") -> float:
-    """Seconds, 0 or more; raises ConfigError, which names `what`."""
+    """Seconds, 0 or more; raises ConfigError, which names `what` (empty for nothing)."""
     if isinstance(value, str):
         text = value.strip().lower()
         if _PLAIN.fullmatch(text):
@@ -26,14 +26,15 @@ def parse_duration(value: str | float, what: str = "duration") -> float:
             seconds = sum(float(number) * UNITS[unit] for number, unit in _PART.findall(text))
         else:
             raise ConfigError(
-                f"{what}: {value[:40]!r} is not a duration", hint="write it as 90s, 12h, 1h30m, 2d or plain seconds"
+                f"{place_of(what)}{value[:40]!r} is not a duration",
+                hint="write it as 90s, 12h, 1h30m, 2d or plain seconds",
             )
     else:
         seconds = float(value)
     if not math.isfinite(seconds) or seconds < 0:
-        raise ConfigError(f"{what}: a duration is 0 or more", hint="write it as 90s, 12h, 2d or plain seconds")
+        raise ConfigError(f"{place_of(what)}a duration is 0 or more", hint="write it as 90s, 12h, 2d or plain seconds")
     if seconds > LONGEST:
-        raise ConfigError(f"{what}: more than ten years", hint="write it as 90s, 12h, 2d or plain seconds")
+        raise ConfigError(f"{place_of(what)}more than ten years", hint="write it as 90s, 12h, 2d or plain seconds")
     return seconds
 
 

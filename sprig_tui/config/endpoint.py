@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
-from sprig_tui.errors import ConfigError
+from sprig_tui.errors import ConfigError, place_of
 from sprig_tui.http.address import is_loopback
 from sprig_tui.segment.limits import ENDPOINTS, PUBLIC_APIS
 
@@ -26,7 +26,7 @@ def parse_endpoint(text: str, what: str = "endpoint") -> tuple[str, str]:
     except _NoSchemeError:
         known = ", ".join(ENDPOINTS)
         raise ConfigError(
-            f"{what}: {given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
+            f"{place_of(what)}{given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
         ) from None
     return _without_route(given, parts, ("/v1/batch", "/v1/track", "/v1/import", "/v1/b", "/v1/t", "/v1"))
 
@@ -37,7 +37,7 @@ def parse_api_url(text: str, what: str = "api url") -> tuple[str, str]:
     try:
         parts = _parts(given, what, "api key", _API_HINT)
     except _NoSchemeError:
-        raise ConfigError(f"{what}: {given[:80]!r} is no https:// address", hint=_API_HINT) from None
+        raise ConfigError(f"{place_of(what)}{given[:80]!r} is no https:// address", hint=_API_HINT) from None
     return _without_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
 
 
@@ -48,13 +48,13 @@ def parse_region(text: str, what: str = "region") -> str:
         return given.lower()
     if any(given.rstrip("/") == address for address in ENDPOINTS.values()):
         # the token would go where write keys go, and be answered 404
-        raise ConfigError(f"{what}: {given} takes events; the Public API is elsewhere", hint="use us or eu")
+        raise ConfigError(f"{place_of(what)}{given} takes events; the Public API is elsewhere", hint="use us or eu")
     try:
         parts = _parts(given, what, "token", _HINT)
     except _NoSchemeError:
         known = ", ".join(PUBLIC_APIS)
         raise ConfigError(
-            f"{what}: {given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
+            f"{place_of(what)}{given[:80]!r} is neither a region ({known}) nor an https:// address", hint=_HINT
         ) from None
     return _without_route(given, parts, ("/sources",))[0]
 
@@ -66,16 +66,20 @@ class _NoSchemeError(Exception):
 def _parts(given: str, what: str, secret: str, hint: str) -> SplitResult:
     """The parts of an address that a secret may be sent to."""
     if not given.isascii() or not given.isprintable() or " " in given:
-        raise ConfigError(f"{what}: an address holds no spaces, control or other than ASCII characters", hint=hint)
+        raise ConfigError(
+            f"{place_of(what)}an address holds no spaces, control or other than ASCII characters", hint=hint
+        )
     parts = _split(given, what, hint)
     if "@" in parts.netloc:
-        raise ConfigError(f"{what}: the address holds a user or password", hint="leave out the part before the @")
+        raise ConfigError(
+            f"{place_of(what)}the address holds a user or password", hint="leave out the part before the @"
+        )
     if parts.query or parts.fragment or given.endswith(("?", "#")):
-        raise ConfigError(f"{what}: the address holds a query or fragment", hint=hint)
+        raise ConfigError(f"{place_of(what)}the address holds a query or fragment", hint=hint)
     host = parts.hostname or ""
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(
-            f"{what}: http:// to {host} would send the {secret} readable by anyone on the way",
+            f"{place_of(what)}http:// to {host} would send the {secret} readable by anyone on the way",
             hint="use https://; plain http is for this machine (127.0.0.1) only",
         )
     return parts
@@ -86,11 +90,11 @@ def _split(given: str, what: str, hint: str) -> SplitResult:
         parts = urlsplit(given)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"{what}: {given[:80]!r} is no address: {error}", hint=hint) from error
+        raise ConfigError(f"{place_of(what)}{given[:80]!r} is no address: {error}", hint=hint) from error
     if parts.scheme not in ("http", "https"):
         raise _NoSchemeError
     if not parts.hostname or port == 0:
-        raise ConfigError(f"{what}: {given[:80]!r} names no host", hint=hint)
+        raise ConfigError(f"{place_of(what)}{given[:80]!r} names no host", hint=hint)
     return parts
 
 

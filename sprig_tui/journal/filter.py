@@ -164,6 +164,15 @@ def _number(field: str, value: str, position: int) -> str:
 
 
 def _time(field: str, value: str, position: int, now_ms: int) -> int:
+    try:
+        return parse_moment(value, now_ms)
+    except FilterError as error:
+        raise FilterError(f"{field}: {error.message}", position=position, hint=error.hint) from error
+
+
+def parse_moment(text: str, now_ms: int) -> int:
+    """Milliseconds since 1970 that an age, a date, a time, `today` or `yesterday` stands for; raises FilterError."""
+    value = text.lower()
     age = _AGE.fullmatch(value)
     try:
         now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone()
@@ -176,7 +185,7 @@ def _time(field: str, value: str, position: int, now_ms: int) -> int:
         return int(then.timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as error:
         raise FilterError(
-            f"{field}: cannot read {value!r} as a time",
-            position=position,
+            f"cannot read {value!r} as a time",
+            position=0,
             hint="write an age (90s 15m 2h 7d 4w), a date (2026-11-23), a time (2026-11-23T14:05) or today",
         ) from error

@@ -20,7 +20,7 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
 from sprig_tui.serving.refusals import RefusedError
-from sprig_tui.sprig.faults import invalid, malformed
+from sprig_tui.sprig.faults import invalid, json_fault
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
@@ -155,7 +155,8 @@ def _not_json(raw: bytes) -> str:
     except UnicodeDecodeError as error:
         return f"byte {error.start + 1} is not UTF-8"
     except msgspec.DecodeError as error:
-        return malformed(raw, error).removeprefix("not valid JSON: ")
+        place, fault = json_fault(raw, error)
+        return f"not valid JSON{place}: {fault}" if place else fault
     except RecursionError:
         return "nested too deeply"
     return ""

@@ -21,7 +21,7 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.http.client import http_client
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import PROXY_LOCKED, describe
-from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify
+from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify, plain_error
 from sprig_tui.text import redact
 
 MAX_ANSWER_BYTES = 65_536
@@ -189,7 +189,7 @@ class TrackingClient:
             return PROXY_LOCKED
         if 200 <= status < 300:
             return f"http {status} with a web page: check the endpoint"
-        return _code_in(text) or f"http {status}"
+        return _code_in(text) or plain_error(status)
 
     def _redirect_host(self, response: httpx.Response) -> str:
         try:

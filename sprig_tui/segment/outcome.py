@@ -23,6 +23,11 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """Whether the events of this request are done with although the endpoint is at fault: no repeat would help."""
 
 
+def plain_error(status: int) -> str:
+    """The error of an answer that says nothing beyond its status."""
+    return f"http {status}"
+
+
 DELIVERED: Final = Outcome(kind="delivered")
 KEY_REFUSED: Final = Outcome(kind="key-refused")
 RETRY: Final = Outcome(kind="retry")

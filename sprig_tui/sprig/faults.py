@@ -101,15 +101,21 @@ def unreadable(raw: bytes) -> str:
 
 def malformed(raw: bytes, error: DecodeError) -> str:
     """Why a reader found `raw` not to be JSON; a character that is known to cause this is named, and what makes it."""
+    place, fault = json_fault(raw, error)
+    return f"not valid JSON{place}: {fault}"
+
+
+def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
+    """Where a known character stands (` at byte 7`, else empty), and what is wrong, with its place where it has one."""
     if lone_surrogate(raw):
-        return "not valid JSON: half of a surrogate pair stands alone in an escape"
+        return "", "half of a surrogate pair stands alone in an escape"
     found = _malformed(str(error))
     if found is None:
-        return "not valid JSON: it ends too early"
+        return "", "it ends too early"
     at = int(found[2])
     if culprit := _culprit(raw, at):
-        return f"not valid JSON at byte {at + 1}: {culprit.rstrip(',')}"
-    return f"not valid JSON: {found[1]} at byte {at + 1}"
+        return f" at byte {at + 1}", culprit.rstrip(",")
+    return "", f"{found[1]} at byte {at + 1}"
 
 
 def _culprit(raw: bytes, at: int) -> str:

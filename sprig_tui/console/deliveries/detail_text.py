@@ -20,6 +20,7 @@ from sprig_tui.journal.records import Attempt, Delivery, Detail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.error_codes import error_sentence
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
 LABEL = 14
@@ -247,7 +248,7 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
     )
     to = f" to {attempt.endpoint}" if attempt.endpoint else ""
     carried = f"{many} in {attempt.body_bytes:,} bytes{to}"
-    error = "" if attempt.error == f"http {attempt.status}" else attempt.error
+    error = "" if attempt.error == plain_error(attempt.status) else attempt.error
     for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
         if text:
             label = f"     {name:<{LABEL - 5}}"
