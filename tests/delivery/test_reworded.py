@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from support.engine_bench import Bench
 
 from sprig_tui.cli.checks import config_checks
 from sprig_tui.cli.keys_check import _checked
@@ -18,6 +19,7 @@ from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.console.environments.standing import Facts, standing_of
+from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.errors import SprigTuiError
@@ -69,7 +71,7 @@ def worded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return request.param
 
 
-async def paused(bench: Any, engine: Any, pauses: int) -> None:
+async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
     await bench.until(
         lambda: (lane := engine.snapshot().environments["production"].lane).state == "paused" and lane.pauses == pauses
     )
@@ -77,7 +79,7 @@ async def paused(bench: Any, engine: Any, pauses: int) -> None:
 
 @pytest.mark.parametrize("status", [401, 404])
 async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
-    bench: Any, worded: str, status: int
+    bench: Bench, worded: str, status: int
 ) -> None:
     await bench.queue(range(20))
     async with (
@@ -105,7 +107,7 @@ async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
 
 
 @pytest.mark.parametrize("changed", [True, False])
-async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Any, worded: str, changed: bool) -> None:
+async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench, worded: str, changed: bool) -> None:
     await bench.queue([1])
     faults = [Rule(do="status", status=401, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink:
@@ -122,7 +124,7 @@ async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Any, w
         assert sink.stats.accepted == changed
 
 
-async def test_a_pause_by_hand_outlives_every_change(bench: Any, worded: str) -> None:
+async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) -> None:
     await bench.queue([1])
     await bench.journal.set_lane("production", "paused", "write key none refused (401)")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -142,7 +144,7 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Any, worded: str) ->
     ],
 )
 async def test_waiting_ends_when_it_did(
-    bench: Any, worded: str, fault: Rule, ends: list[str], least_seconds: float
+    bench: Bench, worded: str, fault: Rule, ends: list[str], least_seconds: float
 ) -> None:
     ids = IdRanges(await bench.queue(range(5)))
     async with Sink(clock=bench.time, faults=[fault]) as sink, bench.engine(bench.environment(sink.url)) as engine:
