@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import asyncpg
 
-from sprig_tui.journal.packing import DamagedPayloadError, items
+from sprig_tui.journal.packing import DamagedPayloadError, items, tagged_items, tags_from
 
 # The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
 # id up by itself cost as much as the claim.
@@ -17,29 +18,51 @@ _OF = (
     " CROSS JOIN LATERAL (SELECT first FROM packs WHERE first > low AND first <= high ORDER BY first) p)"
 )
 
-# Whose they are comes in a row without a pack, as lists: in one round trip, and a row for each would cost more.
+# Whose they are comes in a row without a pack, as one text by id: in the same round trip, and rows or lists would cost
+# as much as the rest of the claim. There is no name where they are of several environments.
 _BODIES_AND_OWNERS = (
-    "SELECT first, bodies, NULL::bigint[], NULL::text[], NULL::text[]"
-    + _OF
-    + " UNION ALL SELECT NULL, NULL, array_agg(d.id), array_agg(e.name), array_agg(d.message_id)"
-    " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($3::bigint[])"
+    "SELECT first, bodies, NULL::text, NULL::text" + _OF + " UNION ALL SELECT NULL, NULL, e.name, d.told"
+    " FROM (SELECT string_agg(message_id, E'\\n' ORDER BY id) AS told, min(environment) AS low,"
+    " max(environment) AS high FROM deliveries WHERE id = ANY ($3::bigint[])) d"
+    " LEFT JOIN environments e ON e.id = d.low AND e.id = d.high"
 )
 
 
 async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
     """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
+    found = None
     try:
         rows = await connection.fetch(_BODIES_AND_OWNERS, *_runs(ids), list(ids))
     except asyncpg.InternalServerError:
         # a page of the server's is damaged: what lies elsewhere is read one by one
-        owners = await _owners(connection, ids)
         packs = await _readable(connection, ids)
     else:
-        packs = [(row[0], row[1]) for row in rows if row[0] is not None]
-        (owned,) = [row for row in rows if row[0] is None]
-        owners = dict(zip(owned[2] or (), zip(owned[3] or (), owned[4] or (), strict=True), strict=True))
-    found = _unpacked(packs, ids, owners)
+        packs = sorted((row[0], row[1]) for row in rows if row[0] is not None)
+        name, told = next((row[2], row[3]) for row in rows if row[0] is None)
+        if name is not None:
+            found = _tagged(packs, sorted(ids), tags_from(name, told.encode().split(b"\n")))
+    if found is None:
+        found = _unpacked(packs, ids, await _owners(connection, ids))
     return [found[delivery_id] for delivery_id in ids]
+
+
+def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> dict[int, bytes] | None:
+    """The bodies of these deliveries, all ascending, by their tags; None where they have to be looked at one by one."""
+    starts = [bisect_left(ids, first) for first, _ in packs]
+    if len(tags) != len(ids) or not starts or starts[0]:
+        return None
+    found: dict[int, bytes] = {}
+    for (first, blob), (start, end) in zip(packs, pairwise([*starts, len(ids)]), strict=True):
+        if start == end:
+            continue
+        try:
+            some = tagged_items(blob, ids[start:end], first, tags[start:end])
+        except DamagedPayloadError:
+            return None
+        if some is None:
+            return None
+        found |= some
+    return found
 
 
 async def _readable(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
@@ -76,9 +99,12 @@ async def _owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[in
 
 def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
     """First and last of each run of ids that follow each other."""
+    ordered = sorted(ids)
+    if ordered and ordered[-1] - ordered[0] + 1 == len(ordered):
+        return [ordered[0]], [ordered[-1]]
     lows: list[int] = []
     highs: list[int] = []
-    for delivery_id in sorted(ids):
+    for delivery_id in ordered:
         if not highs or delivery_id > highs[-1] + 1:
             lows.append(delivery_id)
             highs.append(delivery_id)
