@@ -18,8 +18,8 @@ from sprig_tui.journal.readiness import WriteHistory
 if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
 
-FIRST_S = 5.0
-"""Seconds that the first try gets before the program goes on without."""
+FIRST_S = 1.0
+"""Seconds that the first try gets before the program goes on without: a webhook is rather refused than not answered."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 """Seconds between two tries, doubled each time."""
@@ -30,7 +30,7 @@ Open = Callable[[], AbstractAsyncContextManager["Journal"]]
 
 
 class AwaitedJournal:
-    """Opened by `async with`, which returns after `FIRST_S` at the latest; then it goes on trying.
+    """Opened by `async with`, which returns once a try has failed, after `FIRST_S` at the latest; then it goes on.
 
     Raises, there or from `opened`, what does not pass: damage, a lack of rights, a newer version. `waits` hears of each
     reason to wait once.
@@ -43,13 +43,17 @@ class AwaitedJournal:
         self._inner: Journal | None = None
         self._trouble = JournalUnavailableError("the journal is not open yet", hint="it is tried again and again")
         self._told = ""
+        self._failed = asyncio.Event()
+        """After a first try that failed."""
         self._none = WriteHistory()
         self._opening: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._opening = asyncio.create_task(self._keep_trying())
-        done, _ = await asyncio.wait((self._opening,), timeout=FIRST_S)
-        if done:
+        failing = asyncio.create_task(self._failed.wait())
+        await asyncio.wait((self._opening, failing), timeout=FIRST_S, return_when=asyncio.FIRST_COMPLETED)
+        failing.cancel()
+        if self._opening.done():
             try:
                 await self._opening
             except SprigTuiError:
@@ -103,6 +107,7 @@ class AwaitedJournal:
 
     def _tell(self, error: JournalUnavailableError) -> None:
         self._trouble = error
+        self._failed.set()
         if error.message != self._told:
             self._told = error.message
             self._waits(error)
