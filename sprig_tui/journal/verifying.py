@@ -37,6 +37,11 @@ def pack_problems(first: int, raws: bytes, bodies: bytes, owners: Mapping[int, t
 
 def ranges_text(ids: Sequence[int]) -> str:
     """Such as `deliveries 3, 7 to 12 and 4 more`."""
+    return f"{'delivery' if len(ids) == 1 else 'deliveries'} {numbers_in_words(ids)}"
+
+
+def numbers_in_words(ids: Sequence[int]) -> str:
+    """Such as `3, 7 to 12 and 4 more`."""
     runs: list[list[int]] = []
     for one in sorted(ids):
         if runs and one == runs[-1][1] + 1:
@@ -46,4 +51,4 @@ def ranges_text(ids: Sequence[int]) -> str:
     told = [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in runs[:20]]
     more = sum(high - low + 1 for low, high in runs[20:])
     tail = f" and {more:,} more" if more else ""
-    return f"{'delivery' if len(ids) == 1 else 'deliveries'} {', '.join(told)}{tail}"
+    return ", ".join(told) + tail

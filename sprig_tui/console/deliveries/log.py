@@ -21,7 +21,7 @@ from sprig_tui.console.deliveries.job_line import JobLine
 from sprig_tui.console.deliveries.log_jobs import NO_JOURNAL, LogJobs
 from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.log_watch import LogWatch
-from sprig_tui.console.deliveries.title_text import Standing, clickable, hints, title
+from sprig_tui.console.deliveries.title_text import Standing, clickable, hints
 from sprig_tui.console.framed import Caption, Framed
 from sprig_tui.console.keyboard import opening
 from sprig_tui.console.line import fit
@@ -166,7 +166,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         said = hints(standing, opened=search is not None, file=self.file_hint, sends=not self.refusal("replay"))
         if standing != self._standing or said != self.lines.hints:
             self._standing = standing
-            self.retitle(clickable(title(standing), standing))
+            self.retitle(clickable(standing))
             self.lines.hints = said
             if not standing.shown:
                 self.lines.refresh()

@@ -28,6 +28,10 @@ class Standing(Struct, frozen=True, kw_only=True):
 
 def title(standing: Standing) -> str:
     """Such as `Deliveries ── /status:failed ── 3 of 1,000,412 ── following`."""
+    return BETWEEN.join(_parts(standing))
+
+
+def _parts(standing: Standing) -> list[str]:
     parts = ["Deliveries"]
     if standing.filter:
         parts.append("/" + one_line(standing.filter, limit=FILTER_CHARACTERS))
@@ -38,16 +42,16 @@ def title(standing: Standing) -> str:
         parts.append("following")
     elif standing.new:
         parts.append(f"+{standing.new:,} new")
-    return BETWEEN.join(parts)
+    return parts
 
 
-def clickable(text: str, standing: Standing) -> Content:
+def clickable(standing: Standing) -> Content:
     """The title with its last words doing what `f` does, where they are about following."""
     if not (standing.following or standing.new):
-        return Content(text)
-    before, between, last = text.rpartition(BETWEEN)
+        return Content(title(standing))
+    *before, last = _parts(standing)
     # the markup is our own; the text is put in as it is
-    return Content.assemble(before, between, Content.from_markup('[@click="follow"]$text[/]', text=last))
+    return Content.assemble(BETWEEN.join(before), BETWEEN, Content.from_markup('[@click="follow"]$text[/]', text=last))
 
 
 def amount(standing: Standing) -> str:

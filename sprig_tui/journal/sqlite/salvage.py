@@ -19,7 +19,7 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.faults import is_damage, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
-from sprig_tui.journal.verifying import ranges_text
+from sprig_tui.journal.verifying import numbers_in_words, ranges_text
 
 _BUSY_S = 5.0
 _STRETCH = 1_000
@@ -120,7 +120,7 @@ class _Salvage:
             copied += len(rows)
         if missing:
             what = "deliveries" if table == "deliveries" else f"{table} by their number"
-            self._lost.append(f"{what}: {ranges_text(missing).partition(' ')[2]}")
+            self._lost.append(f"{what}: {numbers_in_words(missing)}")
         self._told(f"{table}: {copied:,} rows" + (f", up to {len(missing):,} cannot be read" if missing else ""))
 
     def _rows(self, table: str, key: str, listed: str, last: int, missing: list[int]) -> Iterator[list[Any]]:
