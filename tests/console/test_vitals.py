@@ -79,3 +79,18 @@ async def test_the_status_line_is_painted_only_when_it_says_something_else(host)
         line.vitals = replace(line.vitals, queued=1)
         await pilot.pause()
         assert painted
+
+
+async def test_what_waits_for_another_endpoint_is_counted_apart(tmp_path, clock, journal):
+    paths = in_folder(str(tmp_path / "home"))
+    settings = load_settings(paths)
+    core = Core(
+        Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
+    )
+    own = Entry(environment="production", message_id="sprig-a", body=b"{}")
+    trial = Entry(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
+    await journal.add([own, trial])
+    core.journal = journal
+    vitals = await Pulse(core).take()
+    (view,) = (one for one in vitals.environments if one.name == "production")
+    assert (vitals.queued, view.queued, view.elsewhere) == (1, 1, 1)

@@ -97,3 +97,49 @@ def test_a_command_pressed_by_hand_does_not_ask(home, segment, terminal):
     one.shows("known: it is delivery 2", gone="came together")
     one.press("q")
     assert one.leave() == 0
+
+
+def test_keys_typed_while_an_editor_is_open_are_no_commands(home, segment, terminal):
+    home.key(endpoint=segment.url)
+    editor = home.file("editor.sh", "#!/bin/sh\ntouch opened\nuntil [ -e typed ]; do sleep 0.05; done\n")
+    editor.chmod(0o700)
+    home.environ["EDITOR"] = str(editor)
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=NARROW)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("1", DOWN)
+    one.shows("t test")
+    one.press("2")
+    one.shows("S send all")
+    one.press("e")
+    one.until((home.folder / "opened").exists)
+    for key in ("s", f"t{ENTER}", "s"):
+        one.press(key)
+    home.file("typed", "")
+    one.settle()
+    while "escape closes" not in one.text:
+        one.press("?")
+        one.settle()
+    one.press(ESCAPE)
+    one.shows("no deliveries yet", gone="escape closes")
+    one.press("q")
+    assert one.leave() == 0
+    assert home.deliveries() == []
+    assert segment.events == ()
+
+
+def test_what_stays_queued_is_said_on_the_way_out(home, terminal):
+    home.key("production", protected=True)
+    one = terminal(home.sample("flat.jsonl", environment="development"), size=NARROW)
+    one.shows("flat.jsonl  1 of 4", "no deliveries yet")
+    one.press("1", DOWN)
+    one.shows("a add key")
+    one.press("2")
+    one.shows("S send all")
+    one.press("S")
+    one.shows("Send all 4 records")
+    one.press("y")
+    one.shows("4 records, 4 queued")
+    one.press("q")
+    assert one.leave() == 0
+    one.assert_as_it_was()
+    assert "sprig-tui: 4 deliveries stay queued; the next sprig-tui, or" in one.text

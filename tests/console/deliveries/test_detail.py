@@ -3,7 +3,7 @@
 import pytest
 
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
-from sprig_tui.console.deliveries.detail_text import DetailView, full_time, heading, relation
+from sprig_tui.console.deliveries.detail_text import DetailView, descent, full_time, heading, relation
 from sprig_tui.console.dialogs import Confirm, ConfirmName
 from sprig_tui.journal.records import Attempt, Detail, State
 
@@ -107,6 +107,14 @@ def test_whatever_came_in_can_be_shown(delivery, data):
 )
 def test_relations(delivery, reason, text):
     assert relation(delivery(reason=reason)) == text
+
+
+def test_the_same_for_another_address_is_no_new_sending(delivery):
+    trial, own = delivery(bound_for="http://127.0.0.1:8080"), delivery()
+    assert relation(own, trial) == "went to another address before, as"
+    assert descent(own, trial) == "the same for another address"
+    assert relation(own, own) == "sent again as new from"
+    assert descent(own, own) == "sent again as new"
 
 
 def test_titles_and_times(delivery):

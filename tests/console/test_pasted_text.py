@@ -1,0 +1,19 @@
+"""Pasted text that is no file: what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sprig_tui.console.pasted_text import LONGEST_KEY, advice
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+
+
+@pytest.mark.parametrize("text", [KEY, f"{KEY[:16]}\n{KEY[16:]}", (KEY * 7)[:LONGEST_KEY]])
+def test_what_looks_like_a_key(text):
+    assert advice(text).startswith("that looks like a key")
+
+
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "ab" * 30, (KEY * 7)[: LONGEST_KEY + 1], KEY[:15]])
+def test_what_does_not(text):
+    assert advice(text).startswith("a pasted text goes into a field")
