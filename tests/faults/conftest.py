@@ -1,4 +1,17 @@
-"""Answers of every fate, and workers in processes of their own."""
+"""Answers of every fate, and workers in processes of their own.
+
+How the long tests scale. SPRIG_TUI_FAULT_ROUNDS, 6 by default, is the fixture `rounds`; the time that each may take
+(`timeout`) grows with it by itself, see `pytest_collection_modifyitems`:
+
+- test_kills, on each journal: so many kills, 150 answers each; 4 s for a round beside 240 s for the end.
+- test_webhook_kills, on each journal, and test_pull_kills: so many kills.
+- test_server_trouble: a third as many troubles of each kind, and one more.
+- test_config_rewritten: a sixth as many rounds, at least one, of every way to rewrite a config.
+- test_outage: from 20 on the outage is a long one as well.
+
+SPRIG_TUI_FAULT_STRANGERS, 400 by default: the connections that test_strangers opens. Elsewhere, by the same rule:
+SPRIG_TUI_TEST_ROUNDS (tests/terminal/test_bursts) and SPRIG_TUI_LINEAR_EXAMPLES (tests/sprig/test_linear).
+"""
 
 from __future__ import annotations
 
@@ -22,10 +35,23 @@ from sprig_tui.segment.message_id import message_id
 WORKER = Path(__file__).with_name("worker.py")
 
 
+ROUNDS = int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6"))
+LIMIT_S, ROUND_S = 300, 30
+"""Seconds that a test which scales by rounds may take, and for each round beside: many times what it needs."""
+
+
 @pytest.fixture
 def rounds() -> int:
     """How often a worker is killed: few in CI, many by hand (SPRIG_TUI_FAULT_ROUNDS=200)."""
-    return int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6"))
+    return ROUNDS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give what scales by rounds the time for them; a limit of the test's own goes before."""
+    for item in items:
+        scales = "rounds" in getattr(item, "fixturenames", ()) and Path(__file__).parent in item.path.parents
+        if scales and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LIMIT_S + ROUND_S * ROUNDS))
 
 
 @pytest.fixture

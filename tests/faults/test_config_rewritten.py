@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 from support.programs import SPRIG_ENVIRONMENT, TOKEN, Program, Programs
 
 from sprig_tui.segment.sink import Sink
@@ -133,7 +132,6 @@ async def goes_through(
             flow.file()
 
 
-@pytest.mark.timeout(300)
 async def test_no_mail_in_the_clear(tmp_path, rounds, monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, "F" * 32)
     folder = tmp_path / "folder"
