@@ -35,9 +35,7 @@ def test_fifty_copies_of_one_answer(configured, sink, cli, write, answer):
     assert "delivered" not in again.err
 
 
-def test_known_ones_that_are_withheld_or_failed_are_said_where_they_make_the_exit_code(
-    configured, sink, cli, write, answer
-):
+def test_send_report_names_known_failures_behind_the_exit_code(configured, sink, cli, write, answer):
     file = write(answer(1), answer(2), answer(3, userId=None))
     cli("send", file, "-e", "development", "--no-wait")
     assert cli("withdraw", "--all", "--yes").code == 0
@@ -46,7 +44,7 @@ def test_known_ones_that_are_withheld_or_failed_are_said_where_they_make_the_exi
     assert "nothing new; among them 3 withheld (withdrawn 2, anonymous 1)\n" in again.err
 
 
-def test_what_was_queued_before_is_told_apart(configured, sink, cli, write, answer):
+def test_send_report_separates_earlier_queued_answers(configured, sink, cli, write, answer):
     stored = cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait", "--json")
     assert (stored.json["new"], stored.json["queued"]) == (2, 2)
     same = cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 
-def test_a_trial_is_not_known_for_the_environment_and_a_replay_says_where_it_goes(configured, sink, cli, write, answer):
+def test_trial_delivery_is_unknown_to_its_environment_and_replayable(configured, sink, cli, write, answer):
     """`send --endpoint` into the person's own journal, then the real `send`, then replays each way."""
     trial = type(sink)()
     try:
@@ -38,7 +38,7 @@ def test_a_trial_is_not_known_for_the_environment_and_a_replay_says_where_it_goe
         trial.close()
 
 
-def test_what_a_trial_left_queued_waits_for_that_address_alone(configured, sink, cli, write, answer):
+def test_queued_trial_waits_for_its_endpoint_alone(configured, sink, cli, write, answer):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     nobody = f"http://127.0.0.1:{port}"
@@ -52,9 +52,7 @@ def test_what_a_trial_left_queued_waits_for_that_address_alone(configured, sink,
     assert [row["reason"] for row in cli("log", "--json", f"endpoint:{nobody}").rows] == ["withdrawn"] * 3
 
 
-def test_run_with_an_endpoint_delivers_what_is_queued_and_says_what_that_means(
-    configured, sink, start, cli, write, answer
-):
+def test_run_with_endpoint_delivers_the_queue_and_warns(configured, sink, start, cli, write, answer):
     trial = type(sink)()
     try:
         file = write(answer(1), answer(2))
@@ -75,7 +73,7 @@ def test_run_with_an_endpoint_delivers_what_is_queued_and_says_what_that_means(
         trial.close()
 
 
-def test_an_endpoint_set_in_the_config_afterwards_makes_nothing_old_new(configured, sink, cli, write, answer):
+def test_endpoint_set_in_the_config_later_resends_nothing(configured, sink, cli, write, answer):
     trial = type(sink)()
     try:
         file = write(answer(1), answer(2))

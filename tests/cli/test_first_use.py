@@ -94,7 +94,7 @@ def test_csv_is_for_spreadsheets(cli: Run, configured: Path, write: Run, answer:
     assert cli("log", "--csv", "status:failed").out.startswith("id,environment,")
 
 
-def test_what_preview_writes_for_programs_is_for_programs(cli: Run, home: Path, write: Run, answer: Run) -> None:
+def test_preview_json_is_machine_readable(cli: Run, home: Path, write: Run, answer: Run) -> None:
     file = write("{broken", answer(1), answer(2, userId=None))
     as_json = cli("preview", file, "-e", "development", "--as", "json")
     calls, rest = [], as_json.out

@@ -67,7 +67,7 @@ def test_a_command_that_delivers_makes_anew_what_can_be(
     assert (told.code, told.json["deliveries"], told.json["lost"]) == (0, 3, [])
 
 
-def test_what_is_not_there(configured: Path, cli: Any) -> None:
+def test_journal_command_without_a_journal(configured: Path, cli: Any) -> None:
     for argv in (["verify"], ["backup", "x.db"], ["salvage", "none.db", "x.db"]):
         assert cli("journal", *argv).code == 2
     assert not (configured / "journal.db").exists()

@@ -58,7 +58,7 @@ def test_bytes_that_are_no_utf_8_are_written_out_and_all_others_stay(data: bytes
     assert readable(surrogates(data)) == data.decode("utf-8", "backslashreplace")
 
 
-def test_what_hides_is_escaped_on_request(cli: Run, write: Run, answer: Run) -> None:
+def test_ascii_option_escapes_invisible_characters(cli: Run, write: Run, answer: Run) -> None:
     file = write(json.dumps(answer(1, response=HIDING), ensure_ascii=False))
     plain = cli("preview", file, "-e", "development", "--json")
     ascii_only = cli("preview", file, "-e", "development", "--json", "--ascii")

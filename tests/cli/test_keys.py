@@ -47,7 +47,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(cli: Run, home: P
         (b"a" * 100_000, "no write key"),
     ],
 )
-def test_what_is_no_key_is_not_stored(process: Run, home: Path, text: bytes, said: str) -> None:
+def test_keys_set_refuses_an_invalid_write_key(process: Run, home: Path, text: bytes, said: str) -> None:
     done = process("keys", "set", "production", stdin=text)
     assert done.code == 2
     assert said in done.err

@@ -115,7 +115,7 @@ def test_a_key_that_is_anothers_is_called_so_before_it_is_stored(piped: Run, con
     assert stored(configured)["development"]["write_key"] == KEY
 
 
-def test_it_asks_at_a_terminal_before_it_is_stored(terminal: Run, configured: Path) -> None:
+def test_reused_write_key_is_confirmed_at_a_terminal(terminal: Run, configured: Path) -> None:
     before = (configured / "config.toml").read_bytes()
     at = terminal("keys", "set", "development")
     at.says("(not shown): ")
@@ -128,7 +128,7 @@ def test_it_asks_at_a_terminal_before_it_is_stored(terminal: Run, configured: Pa
     assert (configured / "config.toml").read_bytes() == before
 
 
-def test_one_kind_of_secret_is_not_taken_for_another(piped: Run, configured: Path) -> None:
+def test_secret_of_another_kind_is_refused(piped: Run, configured: Path) -> None:
     assert piped("keys", "token", "production", stdin=TOKEN.encode()).code == 0
     as_key = piped("keys", "set", "development", stdin=TOKEN.encode())
     assert "this is the webhook token of production, not a write key" in as_key.err
@@ -154,7 +154,7 @@ def test_a_key_broken_over_two_lines_is_put_together(piped: Run, home: Path, bro
     assert stored(home)["development"]["write_key"] == KEY
 
 
-def test_what_is_no_key_when_put_together_is_named(piped: Run, home: Path) -> None:
+def test_pasted_parts_that_make_no_write_key_are_refused(piped: Run, home: Path) -> None:
     done = piped("keys", "set", "development", stdin=f"{KEY}\n{OTHER}\n".encode())
     assert done.code == 2
     assert "there are 2 lines, 64 characters together; a write key has 32 on one line" in done.err

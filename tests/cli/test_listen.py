@@ -123,7 +123,7 @@ def test_hangup_of_the_terminal_stops_it(guarded, terminal):
     assert listener.hangs_up() == 0
 
 
-def test_it_stops_though_segment_hangs(guarded, sink, start):
+def test_listen_stops_while_segment_hangs(guarded, sink, start):
     sink.set_faults("hang")
     listener = start("listen", "--port", "0")
     assert post(listener.url(), webhook()).status_code == 200
@@ -131,7 +131,7 @@ def test_it_stops_though_segment_hangs(guarded, sink, start):
     assert listener.stop() == 0, "long before the 15 s after which a request is given up"
 
 
-def test_what_can_be_said_before_it_listens_is_two(guarded, cli, start, tmp_path):
+def test_listen_exits_2_for_errors_before_it_listens(guarded, cli, start, tmp_path):
     assert "cannot use" in cli("listen", "--certfile", tmp_path / "none.pem").err
     assert "--keyfile needs --certfile" in cli("listen", "--keyfile", "x").err
     port = start("listen", "--port", "0").url().rpartition(":")[2]
@@ -198,7 +198,7 @@ def test_a_token_comes_from_standard_input(home, process):
 @pytest.mark.parametrize(
     ("stdin", "said"), [(b"", "no token"), (b"two words", "spaces"), (b"x" * 70_000, "no token"), (b"\0\0", "UTF-8")]
 )
-def test_what_is_no_token_is_not_stored(home, process, stdin, said):
+def test_keys_token_refuses_an_invalid_webhook_token(home, process, stdin, said):
     done = process("keys", "token", "production", stdin=stdin)
     assert done.code == 2
     assert said in done.err
@@ -212,7 +212,7 @@ def test_a_token_on_the_command_line_is_refused(cli):
     assert os.environ.get("SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION") is None
 
 
-def test_a_token_that_can_be_guessed_and_a_key_that_others_read_are_warned_of(configured, start, tmp_path):
+def test_listen_warns_of_weak_tokens_and_readable_keys(configured, start, tmp_path):
     config = configured / "config.toml"
     config.write_text(
         config.read_text().replace("[environments.development]", 'webhook_token = "x"\n[environments.development]')

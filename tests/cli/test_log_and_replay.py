@@ -154,7 +154,7 @@ def test_bulk_replay_as_new_sends_each_once_more(cli: Run, failed: Path, sink: L
     assert len(sink.sink.events) == 8
 
 
-def test_what_has_nothing_to_send_is_skipped(cli: Run, failed: Path) -> None:
+def test_replay_skips_deliveries_without_a_call(cli: Run, failed: Path) -> None:
     done = cli("replay", "reason:anonymous", "--yes", "--json")
     assert done.json["matched"] == 1
     assert done.code in (0, 1)

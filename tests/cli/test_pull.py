@@ -52,7 +52,7 @@ def test_new_answers_arrive_with_the_names_of_their_surveys(
     assert (row["source"], row["survey_name"]) == ("api", "Study 5121")
 
 
-def test_what_was_read_before_is_no_news(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
+def test_pull_skips_responses_already_read(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([*(response(n) for n in range(5)), response(5, externalUserId=None)])
     assert cli("pull").code == 1
     requests = sink.sink.stats.requests
@@ -118,7 +118,7 @@ def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: FakeSprig
     assert "nothing was stored or sent" in done.err
 
 
-def test_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
+def test_pull_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     sprig_api.hold([response(1)])
     done = cli("pull", "--no-wait", "--json")
     assert (done.code, done.json["queued"]) == (0, 1)
@@ -163,7 +163,7 @@ def test_a_refused_key_is_two_and_never_shown(cli: Run, pulling: Path, monkeypat
     assert "spk_wrong_but_long_enough" not in done.err
 
 
-def test_no_answer_is_three_and_nothing_is_lost(cli: Run, pulling: Path) -> None:
+def test_pull_of_an_unreachable_api_exits_3(cli: Run, pulling: Path) -> None:
     done = cli("pull", "--api-url", "http://127.0.0.1:9", "--give-up-after", "0.2s")
     assert done.code == 3
     assert "gives no answer: connection refused" in done.err
@@ -194,7 +194,7 @@ def test_trouble_of_one_environment_does_not_keep_the_other_waiting(
         (("--api-url", "http://sprig.example"), "would send the api key readable"),
     ],
 )
-def test_what_cannot_be_meant_is_two(cli: Run, pulling: Path, argv: tuple[str, ...], said: str) -> None:
+def test_pull_with_contradictory_options_exits_2(cli: Run, pulling: Path, argv: tuple[str, ...], said: str) -> None:
     done = cli("pull", *argv)
     assert done.code == 2
     assert said in done.err

@@ -14,7 +14,7 @@ def ask(url: str, **headers: str) -> httpx.Response:
     return httpx.get(url, headers=headers, trust_env=False)
 
 
-def test_one_process_tells_what_it_did_and_what_the_journal_holds(configured, sink, start, cli, write, answer):
+def test_run_metrics_cover_the_process_and_the_journal(configured, sink, start, cli, write, answer):
     running = start("run", "--metrics", "0", "--status-every", "0")
     url = running.until("monitors ask").split("monitors ask ")[1].split("/healthz")[0]
     assert url.startswith("http://127.0.0.1:")
@@ -54,7 +54,7 @@ def test_an_address_that_others_reach_asks_for_a_token(configured, start, cli):
 
 
 @pytest.mark.parametrize("address", ["", "metrics", "127.0.0.1:", "127.0.0.1:65536", ":-1", "127.0.0.1:9_1"])
-def test_what_is_no_address(configured, cli, address):
+def test_run_metrics_address_that_is_invalid(configured, cli, address):
     done = cli("run", "--metrics", address)
     assert done.code == 2
     assert "is no address" in done.err

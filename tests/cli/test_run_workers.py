@@ -45,7 +45,7 @@ def standing(cli: Callable[..., Any]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_all_deliver_and_all_stop(shared, sink, start, cli, write, answer, alive, number):
+def test_run_workers_all_deliver_and_stop(shared, sink, start, cli, write, answer, alive, number):
     supervisor = start("run", "--workers", "3", *QUIET)
     for _ in range(3):
         assert supervisor.until("delivering for").startswith("[")
@@ -60,7 +60,7 @@ def test_all_deliver_and_all_stop(shared, sink, start, cli, write, answer, alive
     assert standing(cli) == {"queued": 0, "delivered": 50, "leased": 0}
 
 
-def test_one_that_is_killed_is_replaced_and_nothing_is_lost(shared, sink, start, cli, write, answer, alive):
+def test_killed_worker_is_restarted_and_nothing_is_lost(shared, sink, start, cli, write, answer, alive):
     sink.set_faults("hang@1")
     cli("send", write(*[answer(number) for number in range(20)]), "-e", "development", "--no-wait")
     supervisor = start("run", "--workers", "2", *QUIET)
@@ -77,7 +77,7 @@ def test_one_that_is_killed_is_replaced_and_nothing_is_lost(shared, sink, start,
     assert supervisor.stop() == 0
 
 
-def test_one_that_dies_again_and_again_is_waited_for_longer(configured, start, alive, cli):
+def test_crashing_worker_is_restarted_with_backoff(configured, start, alive, cli):
     supervisor = start("run", "--workers", "2", *QUIET)
     known = set(alive(2))
     os.kill(min(known), signal.SIGKILL)
@@ -116,7 +116,7 @@ def test_told_twice_they_stop_at_once_and_give_back_what_they_held(configured, s
     assert standing(cli) == {"queued": 5, "delivered": 0, "leased": 0}
 
 
-def test_what_is_wrong_from_the_start_is_said_once_and_starts_nothing(home, cli, configured):
+def test_run_workers_reports_a_start_error_once(home, cli, configured):
     (configured / "journal.db").write_text("this is no database at all, " * 100)
     done = cli("run", "--workers", "2")
     assert done.code == 2

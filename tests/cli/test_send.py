@@ -17,7 +17,7 @@ from support.live_sink import LiveSink
 Run = Callable[..., Any]
 
 
-def test_all_delivered_is_zero_and_stdout_is_one_object(
+def test_send_of_delivered_answers_exits_0_with_one_json_object(
     cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     file = write(*(answer(number) for number in range(30)))
@@ -60,7 +60,7 @@ def test_withheld_ones_are_named_with_file_and_line(cli: Run, configured: Path, 
     assert "1 delivered, 9 withheld (anonymous 8, invalid 1)" in done.err
 
 
-def test_what_segment_refuses_is_failed_and_named(
+def test_send_names_answers_that_segment_refuses(
     cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     sink.set_faults("400~acct_2")
@@ -107,7 +107,7 @@ def test_terms_of_the_run_go_before_the_config(
     assert sink.sink.stats.requests == 2
 
 
-def test_what_waits_for_another_environment_stays_where_it_is(
+def test_send_leaves_the_queue_of_other_environments(
     cli: Run, configured: Path, sink: LiveSink, write: Run, answer: Run
 ) -> None:
     assert cli("send", write(answer(1)), "-e", "production", "--no-wait").code == 0
@@ -123,16 +123,14 @@ def test_records_that_name_their_environment_find_it(
     assert len(sink.sink.events) == 2
 
 
-def test_no_environment_anywhere_is_refused_before_anything_is_stored(
-    cli: Run, configured: Path, write: Run, answer: Run
-) -> None:
+def test_send_without_an_environment_stores_nothing(cli: Run, configured: Path, write: Run, answer: Run) -> None:
     done = cli("send", write("{not json", answer(1), answer(2)))
     assert done.code == 2
     assert "-e development" in done.err
     assert not (configured / "journal.db").exists()
 
 
-def test_no_key_is_refused_before_anything_is_stored(cli: Run, home: Path, write: Run, answer: Run) -> None:
+def test_send_without_a_write_key_stores_nothing(cli: Run, home: Path, write: Run, answer: Run) -> None:
     done = cli("send", write(answer(1)), "-e", "development")
     assert done.code == 2
     assert "sprig-tui keys set development" in done.err

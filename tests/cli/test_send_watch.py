@@ -112,9 +112,7 @@ def drop(inbox: Path, answer: Run) -> Run:
 DEVELOPMENT = ("inbox", "-e", "development")
 
 
-def test_files_there_first_then_new_ones_and_nothing_twice_after_a_restart(
-    configured: Path, sink: LiveSink, drop: Run
-) -> None:
+def test_watch_sends_each_file_once_across_a_restart(configured: Path, sink: LiveSink, drop: Run) -> None:
     drop("first.jsonl", 1, 2)
     with watching(*DEVELOPMENT) as watcher:
         assert watcher.next() == {
@@ -171,7 +169,7 @@ def test_a_file_that_grows_is_read_again_for_what_is_new(
     assert (sink.sink.stats.events, sink.sink.stats.duplicates) == (2, 0)
 
 
-def test_what_is_off_in_one_file_does_not_stop_the_others(
+def test_watch_goes_on_after_a_faulty_file(
     configured: Path, sink: LiveSink, inbox: Path, drop: Run, tmp_path: Path
 ) -> None:
     with watching("inbox") as watcher:
@@ -207,9 +205,7 @@ def test_a_writer_that_pauses_in_the_middle_of_a_line(configured: Path, sink: Li
         assert watcher.stop() == 0
 
 
-def test_an_anonymous_answer_also_shows_that_a_file_cannot_be_meant_so(
-    configured: Path, sink: LiveSink, drop: Run
-) -> None:
+def test_watch_needs_an_environment_for_anonymous_answers_too(configured: Path, sink: LiveSink, drop: Run) -> None:
     with watching("inbox") as watcher:
         drop("nowhere.jsonl", 1, 2, userId="")
         row = watcher.next()
@@ -243,9 +239,7 @@ def test_the_folder_may_go_and_come_back(configured: Path, sink: LiveSink, inbox
         assert watcher.stop() == 0
 
 
-def test_an_endpoint_that_is_down_is_said_and_the_rest_is_delivered_later(
-    configured: Path, sink: LiveSink, drop: Run
-) -> None:
+def test_watch_names_an_endpoint_that_is_down_and_delivers_later(configured: Path, sink: LiveSink, drop: Run) -> None:
     sink.down()
     drop("answers.jsonl", 1)
     with watching(*DEVELOPMENT, "--give-up-after", "1s") as watcher:
@@ -284,7 +278,7 @@ def test_without_waiting_it_stores_only(configured: Path, sink: LiveSink, drop: 
         ((), "name the files to send, or a folder"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_at_once(
+def test_watch_refuses_contradictory_options(
     cli: Run, configured: Path, inbox: Path, argv: tuple[str, ...], said: str
 ) -> None:
     done = cli("send", *argv)

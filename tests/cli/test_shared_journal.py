@@ -76,7 +76,7 @@ def test_a_server_that_is_away_is_unreachable(configured, cli, samples, monkeypa
         assert "geheim" not in told.err
 
 
-def test_what_is_no_address_is_said_without_its_password(configured, cli, monkeypatch):
+def test_invalid_journal_address_is_named_without_password(configured, cli, monkeypatch):
     monkeypatch.setenv(URL_VARIABLE, "mysql://sprig:geheim@db/journal")
     told = cli("log")
     assert (told.code, f"{URL_VARIABLE} is no address of a PostgreSQL database" in told.err) == (2, True)

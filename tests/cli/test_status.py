@@ -91,7 +91,7 @@ def test_workers_are_those_that_run_and_only_as_long_as_they_do(configured, sink
     assert cli("status", "--json").json["workers"] == []
 
 
-def test_what_a_worker_holds_on_the_wire(configured, sink, start, cli, write, answer):
+def test_status_shows_leased_deliveries_of_a_worker(configured, sink, start, cli, write, answer):
     sink.set_faults("hang@1")
     cli("send", write(*[answer(number) for number in range(5)]), "-e", "development", "--no-wait")
     running = start("run", "--status-every", "0")
@@ -109,7 +109,7 @@ def test_a_host_cannot_steer_the_terminal(configured, cli):
     assert "mill-␛[31m2" in out
 
 
-def test_a_journal_that_cannot_be_used_is_two_and_one_that_is_not_reached_three(configured, cli):
+def test_status_exits_2_for_unusable_and_3_for_unreachable_journal(configured, cli):
     (configured / "journal.db").write_text("this is no database at all, " * 100)
     done = cli("status", "--json")
     assert (done.code, done.out) == (2, "")
@@ -170,7 +170,7 @@ def test_watching_a_terminal_redraws_it(configured, terminal):
     assert watching.ends() == 130
 
 
-def test_what_a_killed_worker_holds_and_until_when(configured, sink, start, cli, write, answer):
+def test_status_shows_leases_of_a_killed_worker_and_their_end(configured, sink, start, cli, write, answer):
     sink.set_faults("hang@1")
     cli("send", write(*[answer(number) for number in range(5)]), "-e", "development", "--no-wait")
     running = start("run", "--status-every", "0")

@@ -62,14 +62,14 @@ def _one_edit(name: str) -> set[str]:
     return {f"--{made}" for made in (left_out | swapped | other | added) if made}
 
 
-def test_the_flags_that_may_be_proposed_and_those_that_may_not_are_told_apart() -> None:
+def test_harmless_and_dangerous_options_are_disjoint() -> None:
     known = {name for command in ALL.values() for name in _options(command)}
     assert not HARMLESS_FLAGS & DANGEROUS
     assert known >= HARMLESS_FLAGS
     assert known > {"--yes", "--force", "--all", "--as-new"}
 
 
-def test_no_misspelling_of_any_option_is_answered_with_one_that_sends_deletes_or_consents() -> None:
+def test_misspelt_option_never_suggests_a_dangerous_one() -> None:
     proposed = set()
     for command in ALL.values():
         options = _options(command)
@@ -215,7 +215,7 @@ def test_errors_of_segment_are_told_in_sentences() -> None:
 
 
 @pytest.mark.parametrize("verb", ["listen", "run"])
-def test_what_gives_up_nothing_does_not_offer_it_and_takes_it_all_the_same(cli, configured, verb):
+def test_give_up_after_is_hidden_but_accepted_by_endless_commands(cli, configured, verb):
     assert "--give-up-after" not in cli(verb, "--help").out
     assert cli(verb, "--give-up-after", "5s", "--print-unit").code == 0
     assert "--give-up-after" in cli("send", "--help").out

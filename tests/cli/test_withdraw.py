@@ -52,14 +52,14 @@ def test_words_that_nearly_every_delivery_holds_name_nothing(queued, cli, sink, 
     assert not sink.sink.events
 
 
-def test_a_whole_filter_in_one_argument_is_read_as_the_console_reads_it(queued, cli):
+def test_filter_in_one_argument_is_parsed_as_in_the_console(queued, cli):
     rows = cli("log", "--json", "status:queued env:development").rows
     assert [row["id"] for row in rows] == [1, 2]
     refused = cli("withdraw", "--yes", "status:queued OR status:failed")
     assert (refused.code, "there is no OR in filters" in refused.err) == (2, True)
 
 
-def test_what_is_on_the_wire_is_left_alone_and_said(queued, cli, sink, start):
+def test_withdraw_skips_and_names_leased_deliveries(queued, cli, sink, start):
     sink.set_faults("hang@1")
     start("run", "--status-every", "0")
     sink.wait_until(lambda stats: stats.requests == 1)

@@ -35,7 +35,7 @@ def test_the_variable_goes_before_the_named_one_and_the_config(tmp_path: Path) -
     assert found.webhook_token is None
 
 
-def test_it_prints_itself_masked(tmp_path: Path) -> None:
+def test_sprig_api_key_prints_masked(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, f'[environments.production]\nsprig_api_key = "{KEY}"\n')
     assert KEY not in repr(settings)
     assert KEY not in str(settings.environments["production"])
@@ -80,7 +80,7 @@ def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path)
         ("short", "short", ["short"]),
     ],
 )
-def test_what_can_be_told_of_a_key(text: str, key: str, faults: list[str]) -> None:
+def test_sprig_api_key_lint(text: str, key: str, faults: list[str]) -> None:
     lint = lint_api_key(text)
     assert lint.key == key
     assert [fault.name for fault in lint.faults] == faults

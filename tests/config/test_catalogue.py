@@ -21,7 +21,7 @@ def paths(tmp_path: Path) -> Paths:
     return in_folder(str(tmp_path))
 
 
-def test_what_is_written_is_read_and_only_the_owner_may(paths: Paths) -> None:
+def test_survey_catalogue_round_trip_has_mode_0600(paths: Paths) -> None:
     file = catalogue_file(paths, "production")
     written = Catalogue(source="https://api.sprig.com", fetched_at=5, surveys={"5120": CHECKOUT})
     write_catalogue(file, written)
@@ -49,7 +49,7 @@ def test_the_config_goes_first_field_by_field(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"surveys": {"5": 7}}', b"\xff\xfe", b'{"version": 99}'])
-def test_one_that_cannot_be_used_is_a_warning_and_the_others_count(paths: Paths, content: bytes) -> None:
+def test_unusable_survey_catalogue_is_a_warning(paths: Paths, content: bytes) -> None:
     write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
     bad = catalogue_file(paths, "development")
     bad.write_bytes(content)

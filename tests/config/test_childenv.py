@@ -37,7 +37,7 @@ def configured(folder: Path) -> Paths:
     return in_folder(str(folder))
 
 
-def test_what_holds_a_secret_is_left_out_and_the_rest_stays(tmp_path: Path) -> None:
+def test_child_environment_leaves_out_secrets_only(tmp_path: Path) -> None:
     given = {**SECRETS, "PATH": "/bin", "SPRIG_TUI_HOME": "/somewhere", "EDITOR": "vi"}
     load_settings(configured(tmp_path), given)
     assert child_environ(given) == {"PATH": "/bin", "SPRIG_TUI_HOME": "/somewhere", "EDITOR": "vi"}

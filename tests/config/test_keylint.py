@@ -40,7 +40,7 @@ def test_a_key_as_segment_shows_it_has_no_fault() -> None:
         (f'"writeKey": "{KEY}"', "assignment"),
     ],
 )
-def test_what_is_safe_is_stripped_and_said(text: str, name: str) -> None:
+def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) -> None:
     lint = lint_key(text)
     assert lint.key == KEY
     assert name in {fault.name for fault in lint.faults}
@@ -69,7 +69,7 @@ def test_what_is_safe_is_stripped_and_said(text: str, name: str) -> None:
         ("a" * 10_000_000, "too-long"),
     ],
 )
-def test_what_is_no_key_is_refused_with_the_next_step(text: str, name: str) -> None:
+def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None:
     lint = lint_key(text)
     assert lint.key == ""
     assert [fault.name for fault in lint.errors] == [name]
@@ -87,7 +87,7 @@ def test_what_is_no_key_is_refused_with_the_next_step(text: str, name: str) -> N
         (KEY[:31] + "-", "characters"),
     ],
 )
-def test_what_is_odd_is_a_warning_that_can_be_forced(text: str, name: str) -> None:
+def test_write_key_lint_warning_can_be_forced(text: str, name: str) -> None:
     lint = lint_key(text)
     assert lint.key == text
     assert name in {fault.name for fault in lint.warnings}

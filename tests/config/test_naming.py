@@ -38,7 +38,7 @@ def test_a_slip_or_a_short_form_is_near(typed: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "typed", ["staging-us", "production-eu", "qa", "test", "team2", "acme", "eu", "d", "local-1", "olive", "preprod"]
 )
-def test_another_region_number_or_stage_is_a_name_of_its_own(typed: str) -> None:
+def test_no_suggestion_across_regions_numbers_or_stages(typed: str) -> None:
     assert near_environment(typed, KNOWN) == ""
 
 

@@ -75,7 +75,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("why", BROKEN)
-def test_what_is_not_whole_is_never_taken_up(followed, why):
+def test_reload_ignores_an_incomplete_config(followed, why):
     BROKEN[why](followed.file)
     said = followed.look()
     assert said.startswith("held: it")
@@ -92,7 +92,7 @@ def test_what_is_not_whole_is_never_taken_up(followed, why):
     assert all_held(followed.paths) == ()
 
 
-def test_what_loses_nothing_is_taken_up_at_once(followed):
+def test_reload_that_loses_nothing_is_immediate(followed):
     assert followed.look(WHOLE.replace("eu", "us")) == "changed: "
     assert followed.look(WHOLE + "[delivery]\ngzip = true\n") == "changed: "
     assert followed.look(WHOLE + '[delivery]\ngzip = true\n[console]\ntheme = "nord"\n') == "changed: "
@@ -100,7 +100,7 @@ def test_what_loses_nothing_is_taken_up_at_once(followed):
     assert followed.reload.settings.delivery.gzip
 
 
-def test_what_loses_something_is_taken_up_when_it_has_stood_still_and_named(followed):
+def test_reload_that_removes_waits_for_a_stable_file_and_names_it(followed):
     less = WHOLE.replace("hash", "# hash").replace('webhook_token = "production-token', 'webhook_token = ""\n#')
     lost = "environments.production.webhook_token, mapping.hash"
     assert followed.look(less) == f"held: it lacks {lost}"
@@ -113,7 +113,7 @@ def test_what_loses_something_is_taken_up_when_it_has_stood_still_and_named(foll
     assert followed.reload.settings.environments["production"].webhook_token is None
 
 
-def test_one_rule_of_a_list_is_named_by_itself(followed):
+def test_reload_names_each_removed_rule(followed):
     followed.look(WHOLE.replace('"properties.email"', '"properties.response"'))
     followed.now += SETTLE_S
     assert followed.look() == "changed: mapping.hash properties.email"
@@ -126,7 +126,7 @@ def test_a_person_may_confirm_what_lacks_its_end(followed):
     assert followed.look("", confirmed=True) == "held: it is empty", "nobody means that"
 
 
-def test_a_number_that_broke_off_at_the_end_waits_though_nothing_else_is_lost(followed):
+def test_reload_waits_when_the_last_number_may_be_cut_off(followed):
     followed.look(WHOLE + "[delivery]\nmax_retries = 40\n")
     assert "breaks off in its last line" in followed.look(WHOLE + "[delivery]\nmax_retries = 4")
     followed.now += 10 * SETTLE_S
@@ -136,7 +136,7 @@ def test_a_number_that_broke_off_at_the_end_waits_though_nothing_else_is_lost(fo
     assert followed.reload.settings.delivery.max_retries == 4
 
 
-def test_what_our_own_commands_write_is_whole(followed):
+def test_reload_trusts_files_written_by_our_commands(followed):
     drop_environment(followed.paths, "staging")
     assert followed.look() == "changed: environments.staging"
     save_environment(followed.paths, "production", {"webhook_token": None})
@@ -151,7 +151,7 @@ def test_our_own_command_does_not_make_half_a_config_whole(followed):
     assert followed.reload.settings.rules.hash
 
 
-def test_a_file_that_was_never_there_may_come_and_its_absence_holds_nothing_up(tmp_path):
+def test_config_file_that_appears_is_loaded_at_once(tmp_path):
     followed = Followed(tmp_path / "home", None)
     assert followed.look() == ""
     assert followed.look(WHOLE) == "changed: "

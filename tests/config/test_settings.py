@@ -257,7 +257,7 @@ ABSURD = {
 
 
 @pytest.mark.parametrize("what", ABSURD)
-def test_what_is_absurd_is_a_config_error_in_a_few_words(tmp_path, what):
+def test_absurd_setting_is_a_short_config_error(tmp_path, what):
     paths = in_folder(str(tmp_path))
     paths.config_file.write_text(ABSURD[what])
     with pytest.raises(ConfigError) as caught:

@@ -38,7 +38,7 @@ def valid_prefixes(text: str) -> list[str]:
     return found
 
 
-def test_each_valid_beginning_of_it_lacks_its_end():
+def test_truncated_config_is_recognised_at_every_valid_prefix():
     found = valid_prefixes(WHOLE)
     assert len(found) > 20
     # without any statement it is empty, which is told by itself
@@ -65,7 +65,7 @@ def test_so_does_the_beginning_of_a_changed_one():
         pytest.param("[environments.staging]\nendpoint = 'eu'\n", id="another one"),
     ],
 )
-def test_what_somebody_wrote_to_its_end_is_whole(now):
+def test_complete_config_is_not_taken_for_truncated(now):
     assert not lacks_end(WHOLE, now)
 
 

@@ -22,7 +22,7 @@ def settings_with(folder: Path, text: str, **environ: str) -> Settings:
     return load_settings(in_folder(str(folder)), environ)
 
 
-def test_the_variable_of_the_environment_goes_before_the_named_one_and_the_config(tmp_path: Path) -> None:
+def test_webhook_token_precedence_variable_named_config(tmp_path: Path) -> None:
     text = '[environments.production]\nwebhook_token = "in-the-config-itself"\nwebhook_token_env = "HOOK"\n'
 
     def token(**environ: str) -> WebhookToken | None:
@@ -56,14 +56,16 @@ def test_without_one_nothing_is_asked() -> None:
         ("t\u00f6ken-0123456789", None, {}),
     ],
 )
-def test_one_that_cannot_be_used_lets_nobody_in(stored: str | None, named: str | None, environ: dict[str, str]) -> None:
+def test_unusable_webhook_token_refuses_everybody(
+    stored: str | None, named: str | None, environ: dict[str, str]
+) -> None:
     token, notes = find_token("production", stored, named, environ)
     assert token is not None
     assert token.reveal() == ""
     assert notes
 
 
-def test_it_prints_itself_nowhere(tmp_path: Path) -> None:
+def test_webhook_token_never_prints(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, f'[environments.production]\nwebhook_token = "{TOKEN}"\n')
     assert TOKEN not in repr(settings)
     assert TOKEN not in f"{settings.environments['production'].webhook_token}"
@@ -75,7 +77,7 @@ def test_a_token_is_no_key_though_the_text_be_the_same() -> None:
     assert WebhookToken(TOKEN) != WriteKey(TOKEN)
 
 
-def test_it_is_written_as_a_key_is_and_hidden_where_the_file_cannot_be_changed(tmp_path: Path) -> None:
+def test_webhook_token_is_stored_0600_and_never_in_an_error(tmp_path: Path) -> None:
     paths = in_folder(str(tmp_path))
     save_environment(paths, "production", {"webhook_token": TOKEN})
     found = load_settings(paths, {}).environments["production"].webhook_token

@@ -38,13 +38,13 @@ def test_every_secret_is_among_those_that_no_log_may_have(paths: Paths) -> None:
     assert sorted(settings.secrets()) == sorted((*environment.values(), TOKEN))
 
 
-def test_nothing_is_asked_of_a_workspace_without_a_token(paths: Paths) -> None:
+def test_workspace_settings_without_a_token(paths: Paths) -> None:
     workspace = loaded(paths).workspace
     assert workspace.token is None
     assert workspace.base_url == "https://api.segmentapis.com"
 
 
-def test_the_variable_goes_before_the_named_one_and_that_before_the_config(paths: Paths) -> None:
+def test_workspace_token_precedence_variable_named_config(paths: Paths) -> None:
     text = f'[segment]\npublic_api_token = "{TOKEN}"\npublic_api_token_env = "MINE"\nregion = "EU"\n'
     for environ, source in (
         ({"SPRIG_TUI_SEGMENT_TOKEN": TOKEN, "MINE": "sgp_otherTokenOfAnotherWorkspace"}, "SPRIG_TUI_SEGMENT_TOKEN"),
@@ -58,14 +58,14 @@ def test_the_variable_goes_before_the_named_one_and_that_before_the_config(paths
         assert workspace.stored
 
 
-def test_it_is_never_shown_whole(paths: Paths) -> None:
+def test_workspace_token_prints_masked(paths: Paths) -> None:
     settings = loaded(paths, f'[segment]\npublic_api_token = "{TOKEN}"\n')
     assert TOKEN not in repr(settings) + str(settings.workspace) + repr(settings.document)
     assert settings.workspace.token is not None
     assert settings.workspace.token.masked() == "sgp_…hijk"
 
 
-def test_one_that_cannot_be_used_is_named(paths: Paths) -> None:
+def test_unusable_workspace_token_is_named(paths: Paths) -> None:
     settings = loaded(paths, '[segment]\npublic_api_token = "two words"\n')
     assert settings.workspace.token is None
     [warning] = settings.warnings
@@ -119,7 +119,7 @@ def test_removing_what_is_not_there_writes_nothing(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("text", ["segment = {}\n", "segment.region = 'eu'\n", "segment = 3\n"])
-def test_what_cannot_be_changed_in_place_is_left_and_never_quoted(paths: Paths, text: str) -> None:
+def test_workspace_config_that_cannot_be_edited_is_left_unquoted(paths: Paths, text: str) -> None:
     paths.config_file.write_text(text)
     with pytest.raises(ConfigError) as caught:
         save_workspace(paths, {"public_api_token": TOKEN})
@@ -147,7 +147,7 @@ def test_what_cannot_be_changed_in_place_is_left_and_never_quoted(paths: Paths, 
         ("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", ["write-key"]),
     ],
 )
-def test_what_is_off_with_a_token(text: str, token: str, names: list[str]) -> None:
+def test_workspace_token_lint(text: str, token: str, names: list[str]) -> None:
     lint = lint_public_api_token(text)
     assert lint.key == token
     assert [fault.name for fault in lint.faults] == names

@@ -112,7 +112,7 @@ def test_a_header_at_the_very_end_without_newline() -> None:
         "[[environments]]\nx = 1\n",
     ],
 )
-def test_where_it_cannot_be_changed_safely_the_lines_are_told(text: str) -> None:
+def test_config_that_cannot_be_edited_safely_prints_the_lines_to_add(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         edit_environment(text, "production", {"write_key": KEY, "protected": True})
     assert "[environments.production]" in caught.value.hint
@@ -237,7 +237,7 @@ def test_a_file_that_came_up_since_is_a_change_too(paths: Paths) -> None:
         drop_environment(paths, "production", digest=digest)
 
 
-def test_what_could_not_be_read_back_is_not_written(paths: Paths) -> None:
+def test_save_environment_refuses_what_would_not_load(paths: Paths) -> None:
     with pytest.raises(ConfigError, match="neither a region"):
         save_environment(paths, "production", {"endpoint": "ftp://nowhere"})
     with pytest.raises(ConfigError, match="cannot name an environment"):

@@ -49,7 +49,7 @@ def told(bench: Bench) -> Told:
     return Told(bench.journal)
 
 
-async def test_it_is_on_its_way_before_anybody_looks(bench: Bench, told: Told) -> None:
+async def test_added_entries_are_sent_without_a_claim_query(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         there = bench.environment(sink.url)
         async with bench.engine(there, journal=told) as engine:
@@ -117,7 +117,7 @@ async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Bench, told: T
         assert sink.stats.accepted == 1
 
 
-async def test_what_is_stored_while_it_ends_is_given_back(bench: Bench, told: Told) -> None:
+async def test_entries_added_while_the_engine_stops_are_released(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url), journal=told) as engine:
             told.go_on.clear()
@@ -133,7 +133,7 @@ async def test_what_is_stored_while_it_ends_is_given_back(bench: Bench, told: To
         assert claim.ids == told.claimed[0].ids == (1,)
 
 
-async def test_what_is_stored_after_the_last_moment_of_its_lane_is_given_back(bench: Bench, told: Told) -> None:
+async def test_entries_added_after_their_lane_ended_are_released(bench: Bench, told: Told) -> None:
     # no two of them fit a claim
     apart = [replace(one, body=one.body + b" " * 300_000) for one in bench.entries(range(3))]
     async with Sink(clock=bench.time) as sink:
@@ -153,7 +153,7 @@ async def test_what_is_stored_after_the_last_moment_of_its_lane_is_given_back(be
         assert claim.ids == (1, 2, 3)
 
 
-async def test_it_is_ours_for_as_long_as_was_asked_for_and_no_longer(bench: Bench, told: Told) -> None:
+async def test_claim_made_while_adding_lasts_as_long_as_its_lease(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink:
         there = {"production": bench.environment(sink.url)}
         async with bench.engine(*there.values(), journal=told, lease=10.0) as engine:
@@ -174,7 +174,7 @@ async def test_it_is_ours_for_as_long_as_was_asked_for_and_no_longer(bench: Benc
         assert (sink.stats.accepted, sink.stats.duplicates) == (1, 0)
 
 
-async def test_what_could_not_be_stored_keeps_no_room(bench: Bench, told: Told) -> None:
+async def test_failed_add_frees_the_reserved_room(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.full = True
         for _ in range(3):

@@ -50,7 +50,7 @@ async def test_an_engine_is_there_from_start_to_drain(bench: Bench) -> None:
     assert await bench.journal.workers() == ()
 
 
-async def test_it_goes_on_being_there(bench: Bench) -> None:
+async def test_heartbeat_is_refreshed(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         [first] = await alive(bench, engine)
         await bench.until(lambda: bench.time.seconds > 2 * WORKER_TTL_MS / 1000, engine)
@@ -59,7 +59,7 @@ async def test_it_goes_on_being_there(bench: Bench) -> None:
         assert later.seen_at > first.seen_at + WORKER_TTL_MS
 
 
-async def test_it_tells_its_rate(bench: Bench) -> None:
+async def test_heartbeat_reports_rate(bench: Bench) -> None:
     await bench.queue(range(40))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -68,7 +68,7 @@ async def test_it_tells_its_rate(bench: Bench) -> None:
         await until(bench, lambda found: [worker.rate for worker in found] == [40.0])
 
 
-async def test_it_holds_what_is_on_the_wire(bench: Bench) -> None:
+async def test_heartbeat_reports_leased_deliveries(bench: Bench) -> None:
     await bench.queue(range(30))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -137,7 +137,7 @@ async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Bench
     assert await bench.journal.workers() == (), "it is forgotten by itself"
 
 
-async def test_one_that_never_started_signs_nobody_off(bench: Bench) -> None:
+async def test_engine_that_never_started_unregisters_no_worker(bench: Bench) -> None:
     journal = FaultyJournal(bench.journal)
     engine = bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal)
     await engine.drain(0)

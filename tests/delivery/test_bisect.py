@@ -36,11 +36,11 @@ def test_finds_every_poison_set(case: tuple[int, set[int]]) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1249, 1250, 2499])
-def test_one_poison_among_2500_costs_two_requests_a_level(position: int) -> None:
+def test_bisection_of_2500_costs_two_requests_a_level(position: int) -> None:
     assert bisected(2_500, {position})[2] <= 2 * ceil(log2(2_500)) + 1
 
 
-def test_all_poison_is_bounded() -> None:
+def test_bisection_of_all_poison_has_a_bounded_cost() -> None:
     assert bisected(2_500, set(range(2_500)))[2] == 4_999
 
 

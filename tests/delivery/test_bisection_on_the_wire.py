@@ -16,7 +16,7 @@ from sprig_tui.segment.sink import Rule, Sink
 POISON = (Rule(do="status", status=400, contains="POISON"),)
 
 
-async def test_one_poison_among_many(bench: Bench) -> None:
+async def test_bisection_finds_one_poison_event_among_many(bench: Bench) -> None:
     ids = await bench.queue(range(1_500), poison={777})
     async with Sink(clock=bench.time, faults=POISON) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)

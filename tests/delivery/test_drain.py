@@ -47,7 +47,7 @@ async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
         assert sink.stats.accepted == 10
 
 
-async def test_what_was_claimed_and_not_sent_goes_back_unused(bench: Bench) -> None:
+async def test_unsent_claims_are_released_without_an_attempt(bench: Bench) -> None:
     ids = await bench.queue(range(9_000))
     async with Sink(clock=bench.time, faults=["hang"]) as sink:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:
@@ -103,9 +103,7 @@ async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) 
             assert sink.stats.requests == 1
 
 
-async def test_a_lease_that_ran_out_is_sent_again_and_a_late_answer_does_no_harm(
-    bench: Bench, other_bench: Bench
-) -> None:
+async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: Bench, other_bench: Bench) -> None:
     ids = await bench.queue(range(10))
     faults = [Rule(do="slow", seconds=0.4, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:

@@ -25,7 +25,7 @@ async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
     assert [attempt.outcome for attempt in detail.history] == ["delivered"]
 
 
-async def test_what_another_process_adds_is_found_without_a_wake(bench: Bench, other_bench: Bench) -> None:
+async def test_engine_finds_deliveries_of_another_process_without_a_wake(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine, other_bench.journal:
         await bench.until(engine.quiet.is_set)
         await other_bench.queue([1])
@@ -166,7 +166,7 @@ async def test_given_up_after_retries_and_window(bench: Bench) -> None:
     assert [seen.retry_count for seen in sink.requests] == ["", *map(str, range(1, len(sink.requests)))]
 
 
-async def test_nothing_listens_there(bench: Bench) -> None:
+async def test_refused_connection_is_retried_and_shown(bench: Bench) -> None:
     ids = await bench.queue([1])
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()

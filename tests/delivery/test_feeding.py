@@ -44,7 +44,7 @@ def intake_for(*environments: Environment) -> Intake:
     return Intake(Rules(), {one.name: one for one in environments}, environments[0].name)
 
 
-async def test_all_that_a_send_does(bench: Bench) -> None:
+async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> None:
     async with Sink(clock=bench.time, keep=0) as sink:
         there = bench.environment(sink.url)
         async with bench.engine(there) as engine:
@@ -74,7 +74,7 @@ async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench
     assert list(again.ids) == [(1, 50)]
 
 
-async def test_nothing_to_read(bench: Bench) -> None:
+async def test_feed_of_no_records(bench: Bench) -> None:
     fed = await feed([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert (fed.records, len(fed.ids)) == (0, 0)
     assert (await until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
@@ -133,7 +133,7 @@ async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
             await pump.take()
 
 
-async def test_what_is_being_stored_when_it_is_cancelled_is_counted(bench: Bench) -> None:
+async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class HeldJournal:

@@ -23,7 +23,7 @@ async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
     )
 
 
-async def test_one_that_ran_out_is_not_trusted(bench: Bench, leases: Leases) -> None:
+async def test_expired_lease_is_not_trusted(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
     assert not leases.holds(claim)
@@ -34,7 +34,7 @@ async def test_one_that_ran_out_is_not_trusted(bench: Bench, leases: Leases) -> 
     assert not leases.holds(claim)
 
 
-async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(bench: Bench, leases: Leases) -> None:
+async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 120)
     leases.hold(claim, 120, bench.time.now(), bench.time.monotonic())
@@ -48,7 +48,7 @@ async def test_a_worker_that_is_not_heard_of_any_more_does_not_trust_its_leases(
     assert not leases.holds(claim), "others may have taken over what it holds"
 
 
-async def test_they_are_kept_until_they_are_taken_away(bench: Bench, leases: Leases) -> None:
+async def test_leases_are_renewed_while_tracked(bench: Bench, leases: Leases) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
     leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())

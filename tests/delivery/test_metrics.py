@@ -84,7 +84,7 @@ async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
         assert ("sprig_tui_workers", "listen") not in await samples(metrics)
 
 
-async def test_what_others_were_answered_is_counted_beside(tmp_path):
+async def test_metrics_count_attempts_by_status(tmp_path):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         metrics = DeliveryMetrics(journal)
         metrics.count("production", "retry", 503, 250.0)

@@ -23,7 +23,7 @@ def test_a_worker_that_reports_holds_what_it_holds():
     assert without_worker([HOLD], []) == (HOLD,)
 
 
-def test_a_process_of_this_machine_that_was_killed_is_gone_before_its_report_is_old():
+def test_killed_local_process_is_an_orphan_before_its_heartbeat_expires():
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
         killed = replace(WORKER, pid=ended.pid)

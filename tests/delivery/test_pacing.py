@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sprig_tui.delivery.pacing import Pacer
 
 
-def test_no_rate_no_wait() -> None:
+def test_pacer_without_a_rate_never_waits() -> None:
     pacer = Pacer(0)
     assert [pacer.reserve(5.0) for _ in range(3)] == [0.0, 0.0, 0.0]
 

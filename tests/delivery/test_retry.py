@@ -124,7 +124,7 @@ def test_a_passing_failure_goes_back_and_the_lane_waits(status: int) -> None:
     assert decision.halt
 
 
-def test_no_answer_is_named() -> None:
+def test_failure_without_a_response_names_the_network_error() -> None:
     decision = decide(answer(0, "connection refused"))
     assert decision.lane is not None
     assert decision.lane.reason is PauseReason.NETWORK_ERROR
@@ -197,7 +197,7 @@ def test_given_up_only_when_retries_and_window_are_both_spent(attempts: int, age
     assert states == ({(2,): State.QUEUED, (1,): State.FAILED} if over else {(1, 2): State.QUEUED})
 
 
-def test_no_retries_and_no_window_fail_at_the_first_answer() -> None:
+def test_without_retries_or_window_the_first_error_is_final() -> None:
     decision = decide(answer(503), rules=policy(max_retries=0, retry_window=0))
     assert outcomes(decision) == [((1,), State.FAILED, True)]
     assert decision.lane is not None

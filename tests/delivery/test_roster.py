@@ -36,7 +36,7 @@ def test_a_clock_that_is_off_breaks_nothing(started_at):
     assert "mill-1" in roster([replace(ONE, started_at=started_at)], NOW)[1]
 
 
-def test_what_others_say_of_themselves_stays_on_its_line_and_in_its_column():
+def test_worker_table_escapes_and_cuts_hostile_worker_names():
     hostile = replace(ONE, host="x\n\x1b[2J" + "y" * 500, role="\u202erun", version="", environments=("a\nb",))
     lines = roster([hostile], NOW)
     assert len(lines) == 2

@@ -3,7 +3,7 @@
 from sprig_tui.delivery.snapshot import RATE_SECONDS, Meter
 
 
-def test_nothing_yet() -> None:
+def test_rate_is_zero_before_the_first_batch() -> None:
     assert Meter().rate(123.4) == 0.0
 
 

@@ -45,7 +45,7 @@ async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
     assert waited.standstills == (Standstill("production", "paused", "write key Zq8T…E1Rk refused (401)"),)
 
 
-async def test_no_key_is_told_at_once(bench: Bench) -> None:
+async def test_wait_ends_at_once_without_a_write_key(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9", key=None)) as engine:
         waited = await flying(
@@ -96,7 +96,7 @@ async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
     assert waited.queued == 0
 
 
-async def test_one_environment_that_stands_still_does_not_end_the_wait_for_another(bench: Bench) -> None:
+async def test_stalled_environment_does_not_end_the_wait_for_another(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     ids += await bench.queue(range(5), "development")
     await bench.journal.set_lane("production", "paused", "paused by hand")

@@ -11,7 +11,7 @@ from sprig_tui.journal.records import Settlement, State
 from sprig_tui.reasons import Reason
 
 
-async def test_nothing_added_is_nothing(journal):
+async def test_add_of_no_entries(journal):
     assert await journal.add([]) == []
     assert await journal.count(Query()) == 0
 
@@ -101,7 +101,7 @@ async def test_two_questions_with_one_text_are_told_apart_by_id(journal, entry):
     assert [one.id for one in again] == [first.id, second.id]
 
 
-async def test_what_was_withheld_for_a_lack_is_taken_over_once_complete(journal, entry):
+async def test_withheld_delivery_is_replaced_once_complete(journal, entry):
     lacking = entry(reason=Reason.ANONYMOUS.value, user_id="")
     (withheld,) = await journal.add([lacking])
     complete = replace(lacking, reason="", user_id="acct_1")
@@ -144,7 +144,7 @@ async def test_the_same_content_that_must_not_be_sent_is_known(journal, entry):
     assert (again.id, again.outcome, again.state) == (first.id, "known", State.QUEUED)
 
 
-async def test_other_content_is_a_revision_that_can_be_sent_once_nothing_is_lacking(journal, entry):
+async def test_revision_is_sendable_once_complete(journal, entry):
     given = entry(updated_at=1000)
     (first,) = await journal.add([given])
     complete = replace(given, digest=b"4" * 8, updated_at=2000)

@@ -9,7 +9,7 @@ from sprig_tui.journal.records import LaneChange, Settlement, State
 TERMS = Wanted("production", 3, 475_000, 60_000, 0.0, "a worker", 2)
 
 
-async def test_all_is_stored_as_by_add_and_nothing_goes_out_twice(journal, entry, claim, attempt):
+async def test_add_and_claim_stores_like_add_and_claims_once(journal, entry, claim, attempt):
     entries = [entry(), entry(reason="anonymous"), *(entry() for _ in range(8)), entry("development")]
     added, claims = await journal.add_and_claim([*entries, entries[0]], (TERMS,))
     assert [(one.outcome, one.state) for one in added] == [
@@ -40,7 +40,7 @@ async def test_all_is_stored_as_by_add_and_nothing_goes_out_twice(journal, entry
     assert counts == {State.QUEUED: 0, State.DELIVERED: 9, State.WITHHELD: 1}
 
 
-async def test_nothing_to_add_is_nothing(journal):
+async def test_add_and_claim_of_no_entries(journal):
     assert await journal.add_and_claim([], (TERMS,)) == ([], ())
 
 
@@ -58,20 +58,20 @@ async def test_a_lane_that_is_shut_is_sent_nothing(journal, clock, entry, claim,
     assert claims == ()
 
 
-async def test_what_is_older_goes_first(journal, entry, claim):
+async def test_older_deliveries_are_claimed_first(journal, entry, claim):
     (older,) = await journal.add([entry()])
     added, claims = await journal.add_and_claim([entry(), entry()], (TERMS,))
     assert claims == ()
     assert (await claim()).ids == (older.id, *(one.id for one in added))
 
 
-async def test_it_falls_back_when_its_worker_is_not_heard_of(journal, clock, entry, claim):
+async def test_claim_made_while_adding_expires_with_its_worker(journal, clock, entry, claim):
     added, _ = await journal.add_and_claim([entry(), entry()], (replace(TERMS, lease_ms=5_000),))
     clock.advance(6)
     assert (await claim()).ids == tuple(one.id for one in added)
 
 
-async def test_what_another_left_behind_is_older_too(journal, clock, entry, claim):
+async def test_expired_claims_of_another_worker_are_older(journal, clock, entry, claim):
     await journal.add([entry()])
     left = await claim(lease_ms=5_000)
     clock.advance(6)

@@ -25,7 +25,7 @@ from sprig_tui.journal.address import has_password, password_fault, scrubbed, sh
         ("/var/lib/journal.db", "/var/lib/journal.db"),
     ],
 )
-def test_what_is_shown(url: str, seen: str) -> None:
+def test_journal_address_as_shown(url: str, seen: str) -> None:
     assert shown(url) == seen
 
 
@@ -33,7 +33,7 @@ secrets = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=1
 
 
 @given(secrets, st.sampled_from(["", "?sslmode=require", "?password=abc"]))
-def test_no_password_is_ever_shown(password: str, options: str) -> None:
+def test_journal_address_never_shows_its_password(password: str, options: str) -> None:
     url = f"postgresql://sprig:SEC{password}RET@db.example:5432/journal{options}"
     assert "SEC" not in shown(url)
     assert "RET" not in shown(url)
@@ -51,7 +51,7 @@ def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> N
 
 
 @pytest.mark.parametrize("character", "/?#")
-def test_what_to_write_instead(character: str) -> None:
+def test_password_fault_names_the_character_and_its_escape(character: str) -> None:
     assert password_fault(f"postgresql://sprig:ge{character}heim@db.example/journal") == (
         f"its password is cut off at the first {character}: write {character} as %{ord(character):02X}"
     )

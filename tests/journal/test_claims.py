@@ -10,7 +10,7 @@ from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 
 
-async def test_nothing_due_claims_nothing(journal, claim):
+async def test_claim_is_empty_while_nothing_is_due(journal, claim):
     taken = await claim()
     assert (taken.lease, taken.ids, taken.payload, taken.retry_at) == (0, (), b"", 0)
 
@@ -111,7 +111,7 @@ async def test_a_retry_window_that_begins_in_the_future_begins_anew(journal, ent
     assert (await claim()).first_attempts == (clock.now() - 61_000,)
 
 
-async def test_what_a_clock_far_ahead_wrote_is_not_stuck(journal, entry, claim, clock):
+async def test_lease_of_a_clock_far_ahead_does_not_block(journal, entry, claim, clock):
     clock.advance(86_400)
     await journal.add([entry(), entry()])
     taken = await claim(events=1, lease_ms=1000)
@@ -230,7 +230,7 @@ async def test_claims_never_overlap(journal, entry, claim):
     assert len(ids) == len(set(ids)) == 200
 
 
-async def test_what_is_given_back_is_never_out_of_sight(journal, entry, claim):
+async def test_released_delivery_is_always_visible(journal, entry, claim):
     (added,) = await journal.add([entry()])
 
     async def take_and_give_back() -> None:
@@ -312,7 +312,7 @@ async def test_the_payload_of_scattered_deliveries_is_theirs(journal, entry, cla
     assert taken.payload == b",".join(given[chunk][number].body for chunk, number in picked)
 
 
-async def test_what_was_tried_often_goes_apart(journal, entry, claim, attempt):
+async def test_often_tried_delivery_is_claimed_alone(journal, entry, claim, attempt):
     await journal.add([entry() for _ in range(6)])
     for _ in range(4):
         taken = await claim(events=2)
@@ -320,7 +320,7 @@ async def test_what_was_tried_often_goes_apart(journal, entry, claim, attempt):
     assert [(await claim()).ids for _ in range(3)] == [(1, 2), (3, 4, 5, 6), ()]
 
 
-async def test_what_failed_goes_behind_the_untried(journal, entry, claim, attempt, clock):
+async def test_untried_deliveries_are_claimed_before_retries(journal, entry, claim, attempt, clock):
     await journal.add([entry() for _ in range(4)])
     taken = await claim(events=2)
     back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now())
@@ -337,7 +337,7 @@ async def test_a_wait_by_a_clock_far_ahead_is_over(journal, entry, claim, attemp
     assert (await claim()).ids == (2, 1)
 
 
-async def test_what_failed_long_ago_is_not_held_up_for_ever_by_what_keeps_coming(journal, entry, claim, attempt, clock):
+async def test_old_retries_are_not_starved_by_new_deliveries(journal, entry, claim, attempt, clock):
     (failed,) = await journal.add([entry()])
     taken = await claim()
     back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now(), error="503")

@@ -85,7 +85,7 @@ async def test_flipped_bits_are_not_sent(journal, entry, claim, tamper, stored_b
     assert await sent(journal, claim) == [b",".join(one.body for one in given)]
 
 
-async def test_a_delivery_that_came_under_another_environment_is_not_sent_there(journal, entry, claim, tamper):
+async def test_payload_of_another_environment_is_not_sent(journal, entry, claim, tamper):
     first, second = entry(), entry()
     added = await journal.add([first, second, entry("development")])
     await tamper(

@@ -42,7 +42,7 @@ async def states(journal, *ids):
     return [(await journal.get(one)).delivery.state.value for one in ids]
 
 
-async def test_each_attempt_keeps_the_endpoint_it_was_made_to(journal, entry, carry):
+async def test_attempt_stores_its_endpoint(journal, entry, carry):
     await journal.add([entry()])
     await carry(state=State.QUEUED, url="https://old.example")
     assert await carry() == (1,)
@@ -53,7 +53,7 @@ async def test_each_attempt_keeps_the_endpoint_it_was_made_to(journal, entry, ca
     assert row.endpoint == "https://api.segment.io"
 
 
-async def test_what_went_elsewhere_is_not_known_and_sent_under_the_same_id(journal, entry, carry):
+async def test_delivery_to_another_endpoint_is_sent_again_with_the_same_id(journal, entry, carry):
     answer = entry()
     assert [one.outcome for one in await journal.add([replace(answer, endpoint=SINK)])] == ["new"]
     assert await carry() == (), "an engine to the environment's own endpoint leaves it alone"
@@ -78,7 +78,7 @@ async def test_a_changed_answer_after_a_trial_is_no_revision(journal, entry, car
     assert (real.outcome, real.state) == ("new", State.QUEUED)
 
 
-async def test_another_foreign_endpoint_does_not_know_it_either(journal, entry, carry):
+async def test_delivery_to_one_trial_endpoint_is_new_to_another(journal, entry, carry):
     answer = entry()
     await journal.add([replace(answer, endpoint=SINK)])
     await carry(SINK)
@@ -86,7 +86,7 @@ async def test_another_foreign_endpoint_does_not_know_it_either(journal, entry, 
     assert await carry(OTHER) == (2,)
 
 
-async def test_what_still_waits_for_a_trial_is_withdrawn_when_the_answer_comes_again(journal, entry, carry):
+async def test_queued_trial_is_withdrawn_when_the_answer_is_added_again(journal, entry, carry):
     answer, left = entry(), entry()
     await journal.add([replace(answer, endpoint=SINK), replace(left, endpoint=SINK)])
     assert [one.outcome for one in await journal.add([answer])] == ["new"]
@@ -99,7 +99,7 @@ async def test_what_still_waits_for_a_trial_is_withdrawn_when_the_answer_comes_a
     assert await carry(SINK) == (2,)
 
 
-async def test_one_on_the_wire_is_left_to_the_trial(journal, entry, take, carry, attempt):
+async def test_leased_trial_is_not_withdrawn(journal, entry, take, carry, attempt):
     answer = entry()
     await journal.add([replace(answer, endpoint=SINK)])
     claim = await take(SINK)
@@ -164,7 +164,7 @@ async def test_a_replay_of_a_trial_goes_to_the_environment(journal, entry, carry
     assert [one.outcome for one in await journal.add([answer])] == ["known"]
 
 
-async def test_a_trial_whose_answer_the_environment_got_is_not_sent_there_again(journal, entry, carry):
+async def test_trial_of_a_delivered_answer_is_not_replayed(journal, entry, carry):
     answer, other = entry(), entry()
     await journal.add([replace(answer, endpoint=SINK), replace(other, endpoint=SINK)])
     await journal.add([answer])
@@ -241,7 +241,7 @@ async def test_pruned_trials_are_forgotten_without_a_trace(journal, entry, carry
     assert [one.outcome for one in await journal.add([answer])] == ["new"]
 
 
-async def test_an_endpoint_that_becomes_the_environments_own_makes_nothing_old_new(journal, entry, carry, take):
+async def test_trial_endpoint_that_becomes_the_default_resends_nothing(journal, entry, carry, take):
     sent, left = entry(), entry()
     await journal.add([replace(sent, endpoint=SINK)])
     await carry(SINK)

@@ -40,7 +40,7 @@ async def test_writes_what_matches_oldest_first(journal, stored, tmp_path, small
     assert list(tmp_path.glob(".*")) == []
 
 
-async def test_what_arrives_meanwhile_is_not_part_of_it(journal, stored, entry, tmp_path, small_pages):
+async def test_export_excludes_later_deliveries(journal, stored, entry, tmp_path, small_pages):
     adding = []
 
     def told(_):

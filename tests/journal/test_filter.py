@@ -39,7 +39,7 @@ NOW = 1_790_000_000_000
         ("日本語 🙂", [("text", "日本語"), ("text", "🙂")]),
     ],
 )
-def test_what_a_filter_says(text, terms):
+def test_parse_filter(text, terms):
     assert parse_filter(text, now_ms=NOW).terms == tuple(Term(*term) for term in terms)
 
 
@@ -62,7 +62,7 @@ def test_what_a_filter_says(text, terms):
         ("origin:12345678901234567890", 7, "cannot be", "number"),
     ],
 )
-def test_what_is_wrong_and_where(text, position, message, hint):
+def test_filter_error_names_the_term_and_its_place(text, position, message, hint):
     with pytest.raises(FilterError) as caught:
         parse_filter(text, now_ms=NOW)
     assert caught.value.position == position
@@ -92,7 +92,7 @@ def test_any_text_is_a_filter_or_a_filter_error(text):
         ("(status:failed user:x)", 0, "-word"),
     ],
 )
-def test_what_other_languages_have_is_refused_not_searched_as_text(text, at, hint):
+def test_syntax_of_other_query_languages_is_refused(text, at, hint):
     with pytest.raises(FilterError) as raised:
         parse_filter(text, now_ms=NOW)
     assert raised.value.position == at

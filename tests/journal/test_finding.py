@@ -57,7 +57,7 @@ async def test_rows_that_are_there_and_match(journal, stored):
     assert await journal.rows([]) == ()
 
 
-async def test_what_was_made_of_a_delivery_is_found_by_its_number(journal, entry, deliver):
+async def test_origin_filter_finds_the_copies_of_a_delivery(journal, entry, deliver):
     given = entry(digest=b"1" * 8)
     other, origin = await journal.add([entry(), given])
     await deliver()

@@ -33,7 +33,7 @@ async def test_the_oldest_that_waits_is_told_by_environment(journal, entry, cloc
     assert await journal.oldest_queued() == {"production": first, "staging": first + 60_000}
 
 
-async def test_one_that_waits_for_a_retry_is_seen_and_one_that_ended_is_not(journal, entry, clock, claim, attempt):
+async def test_health_counts_retries_and_not_settled_deliveries(journal, entry, clock, claim, attempt):
     first = clock.now()
     await journal.add([entry()])
     taken = await claim()

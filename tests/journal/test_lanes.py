@@ -116,7 +116,7 @@ async def test_a_released_probe_leaves_the_lane_to_the_next(journal, entry, clai
     assert again.lane.failures == 1
 
 
-async def test_no_probe_while_nothing_is_due(journal, entry, claim, fail, clock, attempt):
+async def test_paused_lane_without_due_deliveries_is_not_probed(journal, entry, claim, fail, clock, attempt):
     await journal.add([entry()])
     await fail(await claim(), clock, seconds=1)
     clock.advance(1)

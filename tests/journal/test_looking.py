@@ -143,7 +143,7 @@ async def test_changes_say_when_they_could_not_tell_all(journal, entry):
     assert not (await journal.changes(told.cursor)).overflow
 
 
-async def test_nothing_there(journal):
+async def test_page_of_an_empty_journal(journal):
     assert await journal.get(1) is None
     assert (await journal.page(Query())).deliveries == ()
     assert await journal.replays() == []

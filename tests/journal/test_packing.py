@@ -23,7 +23,7 @@ LARGE = [
 
 
 @given(st.lists(st.binary(max_size=400), min_size=1, max_size=20))
-def test_what_was_put_in_comes_out(given):
+def test_packed_calls_are_unpacked_unchanged(given):
     owners = {1 + at: ("production", str(at)) for at in range(len(given))}
     blob = pack(given, [tag_of(*owner) for owner in owners.values()])
     assert list(items(blob, list(owners), 1, owners).values()) == given
@@ -41,7 +41,7 @@ def test_some_by_their_tags_are_what_they_are_by_their_owners(some):
 
 
 @pytest.mark.parametrize("given", [SMALL, LARGE])
-def test_no_flipped_bit_alters_what_comes_out(given):
+def test_flipped_bit_in_a_pack_is_detected(given):
     blob, unnoticed = pack(given, TAGS), 0
     for at in range(len(blob)):
         for bit in range(8):
@@ -66,7 +66,7 @@ def test_any_lost_end_is_noticed(given):
         items(blob + b"\x00", list(OWNERS), 10, OWNERS)
 
 
-def test_what_is_anothers_is_noticed():
+def test_pack_of_another_delivery_is_detected():
     blob = pack(LARGE, TAGS)
     for other in (("development", "sprig-2"), ("production", "sprig-3"), ("production", "")):
         with pytest.raises(DamagedPayloadError) as raised:
@@ -76,7 +76,7 @@ def test_what_is_anothers_is_noticed():
         items(blob, [10, 11], 11, OWNERS)
 
 
-def test_odd_names_have_the_tag_that_every_journal_gives_them_back_with():
+def test_pack_tag_of_an_odd_message_id_is_that_of_its_stored_form():
     assert tag_of("a", "x\0\udc80") == tag_of("a", "x\u2400?")
     entry = Entry(environment="a", message_id="x\0")
     assert tags_of([entry]) == [tag_of("a", "x\u2400")]
@@ -89,7 +89,7 @@ def old(given: list[bytes], *, compressed: bool) -> bytes:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_older_packs_are_read_and_calls_in_them_are_checked_as_far_as_can_be(compressed):
+def test_older_packs_are_read_and_checked(compressed):
     calls = [
         b'{"messageId":"sprig-%d","userId":"a","event":"x","type":"track","properties":{"a":1},"context":{}}' % at
         for at in range(6)

@@ -50,7 +50,7 @@ async def test_a_journal_that_takes_writes_is_ready(journal):
     assert (await Readiness(journal).standing()).said == "writable"
 
 
-async def test_one_that_another_program_holds_is_not(journal, locked):
+async def test_locked_journal_is_not_ready(journal, locked):
     asked = Readiness(journal)
     async with locked():
         standing = await asked.standing()

@@ -58,7 +58,7 @@ async def test_as_new_has_an_id_of_its_own_each_time(journal, entry, deliver, cl
 
 
 @pytest.mark.parametrize("as_new", [False, True])
-async def test_what_cannot_be_sent_is_left_alone(journal, entry, as_new):
+async def test_replay_skips_deliveries_that_cannot_be_sent(journal, entry, as_new):
     queued, anonymous = await journal.add([entry(), entry(reason="anonymous")])
     answers = await journal.requeue([queued.id, anonymous.id, 999], as_new=as_new)
     assert [(one.id, one.outcome) for one in answers] == [(queued.id, "known"), (anonymous.id, "known")]

@@ -47,7 +47,7 @@ async def test_a_worker_that_reports_keeps_what_it_has(journal, entry, held_by, 
     assert await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)]) == 1
 
 
-async def test_one_that_never_reported_has_as_long(journal, entry, held_by, clock):
+async def test_lease_of_a_worker_without_heartbeat_lasts_as_long(journal, entry, held_by, clock):
     await journal.add([entry()])
     taken = await held_by("a")
     clock.advance(29)

@@ -10,7 +10,7 @@ from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State, Withdrawn
 
 
-async def test_what_is_queued_becomes_withheld_and_nobody_claims_it(journal, entry, claim):
+async def test_withdrawn_delivery_is_withheld_and_never_claimed(journal, entry, claim):
     await journal.add([entry() for _ in range(3)])
     assert await journal.withdraw([1, 3]) == Withdrawn(withdrawn=2, on_the_wire=0, not_queued=0)
     one = (await journal.get(1)).delivery
@@ -37,7 +37,7 @@ async def test_none_that_is_leased_ended_or_not_there(journal, entry, claim, del
     assert await journal.withdraw([]) == Withdrawn(0, 0, 0)
 
 
-async def test_one_whose_lease_ran_out_can_be(journal, entry, claim, clock):
+async def test_delivery_with_an_expired_lease_can_be_withdrawn(journal, entry, claim, clock):
     await journal.add([entry()])
     held = await claim(lease_ms=1_000)
     clock.advance(2)
@@ -61,7 +61,7 @@ async def test_the_same_answer_again_does_not_bring_it_back(journal, entry):
     assert (again.outcome, again.state, again.reason) == ("known", State.WITHHELD, "withdrawn")
 
 
-async def test_each_is_either_withdrawn_or_sent_never_both(journal, journal_place, entry, attempt, clock):
+async def test_delivery_is_withdrawn_or_sent_never_both(journal, journal_place, entry, attempt, clock):
     """Workers claim and settle while others withdraw the same: every delivery ends once."""
     number, rounds = 120, random.Random(7)
     await journal.add([entry() for _ in range(number)])

@@ -49,7 +49,7 @@ async def test_oldest_start_first_however_they_report(journal):
     assert [worker.id for worker in await journal.workers()] == [FIRST.id, third.id, SECOND.id]
 
 
-async def test_who_is_not_heard_of_is_not_alive(journal, clock):
+async def test_worker_without_heartbeat_is_not_listed(journal, clock):
     await journal.report(FIRST)
     clock.advance(WORKER_TTL_MS / 1000 - 1)
     await journal.report(SECOND)
@@ -86,7 +86,7 @@ async def test_signing_off_forgets_one_alone_and_is_never_wrong(journal):
     assert [worker.id for worker in await journal.workers()] == [SECOND.id]
 
 
-async def test_what_each_holds_is_counted_until_it_settles(journal, entry, attempt):
+async def test_leased_deliveries_are_counted_until_settled(journal, entry, attempt):
     async def take(environment, events, owner):
         return await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
 
@@ -134,7 +134,7 @@ async def test_a_closed_journal_takes_no_reports(journal):
         await journal.workers()
 
 
-async def test_what_is_leased_is_told_by_environment_and_worker_also_of_one_that_is_gone(journal, clock, entry):
+async def test_leases_are_listed_by_environment_and_worker(journal, clock, entry):
     await journal.add([entry() for _ in range(5)] + [entry("staging")])
     for environment, events, owner in (
         ("production", 2, FIRST.id),

@@ -192,7 +192,7 @@ def test_a_cell_larger_than_the_csv_module_takes_by_default(read: Read) -> None:
     assert len(found.response) == 300_002
 
 
-def test_another_csv_is_refused_as_a_whole(read: Read) -> None:
+def test_csv_with_other_columns_is_refused(read: Read) -> None:
     (found,) = read(b"user_id,email\nacct_1,mira@example.com\nacct_2,\n", "people.csv", force=True)
     assert isinstance(found, Unsendable)
     assert "responseGroupUid" in found.detail
@@ -204,7 +204,7 @@ def test_keys_and_labels_alone(read: Read) -> None:
     assert read(lines[0] + lines[1], "export.csv") == []
 
 
-def test_what_is_kept_of_a_row_grows_with_the_row(read: Read) -> None:
+def test_csv_row_memory_grows_with_the_row(read: Read) -> None:
     """Not with its questions times the row: half a megabyte of answers once made four hundred."""
     numbers = range(1, 301)
     keys = ",".join(["responseGroupUid", "userId", *(f"Q{n}_Question_Text,Q{n}_Response" for n in numbers)])

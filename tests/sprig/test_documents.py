@@ -63,7 +63,7 @@ def test_documents_in_a_row(records: list[Any], between: str, size: int) -> None
 
 
 @given(st.binary(max_size=300), st.integers(1, 50))
-def test_no_bytes_stop_it(data: bytes, size: int) -> None:
+def test_document_reader_never_raises_for_any_bytes(data: bytes, size: int) -> None:
     split(data, size, 50)
     list(split_lines(Window(chunked(data, size)), 50))
 
@@ -130,7 +130,7 @@ def test_scalars_within_a_list_have_their_place() -> None:
         (b"[", ["the list does not end: the file may be cut off"]),
     ],
 )
-def test_what_is_cut_off_is_told_once(data: bytes, faults: list[str]) -> None:
+def test_truncated_document_is_reported_once(data: bytes, faults: list[str]) -> None:
     assert [piece.fault for piece in split(data, 2)] == faults
 
 

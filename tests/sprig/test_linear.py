@@ -177,7 +177,7 @@ def test_brackets_are_remembered_to_a_depth_and_counted_beyond() -> None:
     assert structure.scan(b"]" * 100_000 + b"x", 0) == (Found.END, 100_000)
 
 
-def test_what_is_counted_is_what_is_read(counting: Count) -> None:
+def test_step_counter_counts_the_bytes_read(counting: Count) -> None:
     data = json.dumps([json.loads(ANSWER)] * 3).encode()
     counting(lambda: as_file(data))
     assert STEPS.taken > len(data)

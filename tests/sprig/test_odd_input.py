@@ -62,7 +62,9 @@ def test_a_mark_before_a_record_is_passed_over_with_a_note(
         ('{"response": 1}\x1a', "a control-Z (U+001A)"),
     ],
 )
-def test_what_is_no_json_is_named_with_what_made_it(read: Read, flat: dict[str, Any], line: str, said: str) -> None:
+def test_other_formats_are_named_with_the_program_that_wrote_them(
+    read: Read, flat: dict[str, Any], line: str, said: str
+) -> None:
     *_, found = read((json.dumps(flat) + "\n" + line + "\n").encode())
     assert isinstance(found, Unsendable)
     assert (found.reason, found.origin.line) == (Reason.INVALID, 2)
@@ -134,7 +136,7 @@ def test_a_number_beyond_a_double_is_withheld_with_its_path(
 
 
 @pytest.mark.parametrize("value", ['"1e999"', "1e308", "1e-999", "0.0000001e0100", '{"1e999": "12e999"}', "9" * 308])
-def test_what_a_double_holds_is_sent(read: Read, webhook: dict[str, Any], value: str) -> None:
+def test_numbers_a_double_can_hold_are_sent(read: Read, webhook: dict[str, Any], value: str) -> None:
     line = json.dumps(webhook | {"response": "VALUE"}).replace('"VALUE"', value)
     (found,) = read(line.encode() + b"\n")
     assert mapped(found).withheld is None

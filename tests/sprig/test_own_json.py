@@ -78,7 +78,7 @@ def test_the_minimal_record_is_sent() -> None:
         ),
     ],
 )
-def test_all_that_is_missing_or_misnamed_stands_in_one_sentence(
+def test_missing_and_misnamed_fields_are_one_sentence(
     read: Read, flat: dict[str, Any], record: dict[str, Any], path: str, said: str
 ) -> None:
     _, found = read([flat, record])
@@ -129,7 +129,7 @@ def test_a_file_of_anything_else_is_refused_before_a_record_is_read(read: Read, 
     assert all(isinstance(one, Unsendable) for one in forced)
 
 
-def test_standard_input_and_pipes_are_refused_when_their_first_records_were_read(tmp_path: Path) -> None:
+def test_standard_input_is_refused_after_its_first_records(tmp_path: Path) -> None:
     responses = read_responses(["-"], stdin=io.BytesIO(README))
     with pytest.raises(NotAnswersError, match="stdin is not a file of answers: none of its first 20 records"):
         next(responses)
@@ -141,7 +141,7 @@ def test_standard_input_and_pipes_are_refused_when_their_first_records_were_read
     os.close(reading)
 
 
-def test_one_answer_among_the_first_is_enough(read: Read, flat: dict[str, Any]) -> None:
+def test_one_answer_in_the_first_twenty_records_accepts_the_file(read: Read, flat: dict[str, Any]) -> None:
     line = json.dumps(flat).encode() + b"\n"
     assert len(read(b"x\n" * 19 + line)) == 20
     with pytest.raises(NotAnswersError):
@@ -189,7 +189,7 @@ def shown(records: list[Record]) -> list[tuple[Any, ...]]:
         "\ufeff" + EXPORT,
     ],
 )
-def test_an_export_that_passed_through_a_spreadsheet_is_read_as_it_was(read: Read, changed: str) -> None:
+def test_export_saved_by_a_spreadsheet_is_read_unchanged(read: Read, changed: str) -> None:
     plain = shown(read(EXPORT.encode(), "plain.csv"))
     assert len(plain) == 2
     assert shown(read(changed.encode(), "changed.csv")) == plain

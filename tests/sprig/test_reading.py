@@ -286,7 +286,7 @@ def test_the_sample_payloads_hold_every_format_and_trouble() -> None:
     assert any(record.user_id is None for record in answers)
 
 
-def test_what_was_looked_at_comes_once_however_it_is_read(tmp_path: Path, webhook: dict[str, Any]) -> None:
+def test_peeked_bytes_are_read_once(tmp_path: Path, webhook: dict[str, Any]) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_bytes(b"".join(line(webhook, userId=f"acct_{number}") for number in range(6)))
     responses = read_responses([path])

@@ -100,7 +100,7 @@ def test_deep_nesting_in_a_field_that_is_not_sent(webhook: dict[str, Any]) -> No
         ),
     ],
 )
-def test_what_is_no_record(raw: bytes, detail: str) -> None:
+def test_recognise_refuses_values_that_are_no_record(raw: bytes, detail: str) -> None:
     assert fault(raw).detail == detail
 
 
@@ -151,7 +151,7 @@ names = st.sampled_from(
 
 
 @given(st.dictionaries(names, json_values))
-def test_no_object_raises_and_each_is_one_record(fields: dict[str, Any]) -> None:
+def test_recognise_makes_one_record_of_any_object(fields: dict[str, Any]) -> None:
     raw = json.dumps(fields).encode()
     if isinstance(fields.get("data"), list) and next(iter(fields)) == "data":
         return
@@ -160,7 +160,7 @@ def test_no_object_raises_and_each_is_one_record(fields: dict[str, Any]) -> None
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_raise(raw: bytes) -> None:
+def test_recognise_never_raises_for_any_bytes(raw: bytes) -> None:
     for record in parse(raw):
         assert isinstance(record, Unsendable)
 

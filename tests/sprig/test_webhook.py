@@ -70,7 +70,7 @@ def test_an_unknown_event_with_the_shape_of_an_answer(webhook: dict[str, Any]) -
     assert answer(webhook | {"eventType": "RESPONSE_CREATED"}).notes == (Note.UNKNOWN_EVENT,)
 
 
-def test_no_event_with_the_shape_of_an_answer(webhook: dict[str, Any]) -> None:
+def test_webhook_answer_without_an_event_type_is_read(webhook: dict[str, Any]) -> None:
     del webhook["eventType"]
     found = answer(webhook)
     assert (found.origin.format, found.notes) == ("webhook", ())

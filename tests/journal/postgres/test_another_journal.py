@@ -20,7 +20,7 @@ async def until_it_says_so(journal: PostgresJournal, entry) -> None:
             pass
 
 
-async def test_another_journal_at_the_same_address(postgres_journal_url, entry):
+async def test_replaced_journal_at_the_same_url_is_noticed(postgres_journal_url, entry):
     connection = await asyncpg.connect(postgres_journal_url)
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])

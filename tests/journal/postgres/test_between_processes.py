@@ -81,7 +81,7 @@ async def test_listening_goes_on_after_the_connection_is_lost(both, entry, monke
         await heard.get()
 
 
-async def test_who_has_seen_an_id_has_seen_all_before_it(both, entry):
+async def test_ids_become_visible_in_order(both, entry):
     """Ids are given out in one order and transactions end in another, unless somebody sees to it."""
     seen: list[int] = []
     done = asyncio.Event()
@@ -107,7 +107,7 @@ async def test_who_has_seen_an_id_has_seen_all_before_it(both, entry):
     assert sorted(set(seen)) == [one.id for one in (await both[1].page(Query(), limit=10_000)).deliveries]
 
 
-async def test_no_change_is_passed_over_while_many_settle(both, entry):
+async def test_changes_are_complete_while_many_workers_settle(both, entry):
     one, other = both
     added = await one.add([entry() for _ in range(200)])
     cursor = (await one.changes()).cursor

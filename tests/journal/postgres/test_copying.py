@@ -78,7 +78,7 @@ async def test_everything_is_there(path, postgres_journal_url, clock, entry, mon
         assert probe.payload.count(b"messageId") == len(probe.ids)
 
 
-async def test_what_was_stopped_half_way_goes_on(path, postgres_journal_url, clock, monkeypatch):
+async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monkeypatch):
     monkeypatch.setattr(copying, "_TABLES", tuple(replace(one, stretch=5) for one in copying._TABLES))
 
     class StopHereError(Exception):

@@ -43,7 +43,7 @@ async def test_an_add_is_kept_whole_or_not_at_all(postgres_journal_url, entry, t
 
 
 @pytest.mark.parametrize("table", ["deliveries", "attempts", "counts"])
-async def test_what_was_sent_is_noted_once_there_is_room(postgres_journal_url, entry, attempt, table):
+async def test_settlement_is_written_once_the_server_has_room(postgres_journal_url, entry, attempt, table):
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
         taken = await journal.claim("production", events=10, payload_bytes=475_000, lease_ms=60_000)

@@ -138,7 +138,7 @@ async def test_a_settle_is_noted_once_whatever_answer_was_lost(journal, proxy, e
     assert proxy.cuts >= 1
 
 
-async def test_nothing_stays_leased_whatever_answer_of_a_claim_was_lost(journal, proxy, entry, claim, look):
+async def test_claim_with_a_lost_response_leaves_nothing_leased(journal, proxy, entry, claim, look):
     added = [one.id for one in await journal.add([entry() for _ in range(40)])]
     held: list[int] = []
 
@@ -152,7 +152,7 @@ async def test_nothing_stays_leased_whatever_answer_of_a_claim_was_lost(journal,
     assert sorted(held) == added
 
 
-async def test_a_claim_that_the_server_makes_only_after_it_was_given_back_is_given_back_again(
+async def test_claim_committed_after_its_release_is_released_again(
     journal, proxy, entry, claim, emptied_postgres_journal_url
 ):
     """The connection went while the statement was still on its way through the server."""

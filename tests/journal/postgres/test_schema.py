@@ -20,7 +20,7 @@ async def test_a_database_without_a_journal_says_what_to_do(postgres_url):
     assert told.value.hint == "run: sprig-tui journal migrate"
 
 
-async def test_it_is_made_once(postgres_url):
+async def test_schema_is_created_once(postgres_url):
     assert (await migrate(postgres_url)).before == 0
     assert (await migrate(postgres_url)).before == schema.VERSION
     async with PostgresJournal(postgres_url) as journal:
@@ -131,7 +131,7 @@ async def test_a_password_is_in_no_message(plain_url):
         assert "gehe" not in text
 
 
-async def test_no_such_server_is_unreachable():
+async def test_missing_server_is_reported_as_unreachable():
     with pytest.raises(JournalUnreachableError, match=r"does not answer.*\(postgresql://sprig@127.0.0.1:9/journal\)"):
         await PostgresJournal("postgresql://sprig:geheim@127.0.0.1:9/journal").open()
 

@@ -9,7 +9,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
-async def test_it_stops_after_each_window_and_finds_all(tmp_path, entry, search, direction, monkeypatch):
+async def test_search_stops_after_each_window_and_finds_all(tmp_path, entry, search, direction, monkeypatch):
     monkeypatch.setattr("sprig_tui.journal.sqlite.looking._WINDOW", 10)
     monkeypatch.setattr("sprig_tui.journal.sqlite.looking.monotonic", iter(range(10_000)).__next__)
     async with SQLiteJournal(tmp_path / "journal.db") as journal:
@@ -20,9 +20,7 @@ async def test_it_stops_after_each_window_and_finds_all(tmp_path, entry, search,
 
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
-async def test_it_looks_at_the_clock_early_and_takes_longer_steps_while_there_is_time(
-    tmp_path, entry, direction, monkeypatch
-):
+async def test_search_checks_the_clock_early_and_then_less_often(tmp_path, entry, direction, monkeypatch):
     monkeypatch.setattr("sprig_tui.journal.sqlite.finding._FIRST_WINDOW", 100)
     nothing = Query((Term("text", "nothing has this"),))
     async with SQLiteJournal(tmp_path / "journal.db") as journal:

@@ -11,7 +11,7 @@ from sprig_tui.journal.sqlite.claims import parts
 TERMS = Wanted("production", 2500, 475_000, 60_000, 0.0, "a worker", 4)
 
 
-async def test_it_goes_in_claims_that_fit_and_the_rest_waits(tmp_path, clock, entry):
+async def test_claims_made_while_adding_fit_their_limits(tmp_path, clock, entry):
     async with SQLiteJournal(tmp_path / "journal.db", clock=clock) as journal:
         entries = [entry(body=b"x" * 100) for _ in range(10)]
         _, claims = await journal.add_and_claim(entries, (replace(TERMS, payload_bytes=302, rate=10.0, claims=2),))
@@ -24,7 +24,7 @@ async def test_it_goes_in_claims_that_fit_and_the_rest_waits(tmp_path, clock, en
         assert rest.send_at - clock.now() == 200
 
 
-async def test_each_environment_by_itself(tmp_path, clock, entry):
+async def test_claims_made_while_adding_are_per_environment(tmp_path, clock, entry):
     async with SQLiteJournal(tmp_path / "journal.db", clock=clock) as journal:
         entries = [entry(name) for name in ("production", "development", "production", "staging")]
         wanted = (TERMS, replace(TERMS, environment="development"), replace(TERMS, environment="nobody's"))

@@ -27,7 +27,7 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
 
 
-async def test_it_is_for_its_owner_alone(tmp_path, entry):
+async def test_journal_file_has_mode_0600(tmp_path, entry):
     path = tmp_path / "made" / "journal.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
@@ -35,7 +35,7 @@ async def test_it_is_for_its_owner_alone(tmp_path, entry):
         assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-async def test_it_is_found_again(tmp_path, entry):
+async def test_journal_file_is_reopened(tmp_path, entry):
     given = entry()
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         (added,) = await journal.add([given])
@@ -243,7 +243,7 @@ async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
         assert (await journal.find("production", given[0].message_id)).id == 1
 
 
-async def test_one_bad_job_in_a_group_does_not_harm_the_others(tmp_path, entry):
+async def test_failed_job_of_a_group_commit_spares_the_others(tmp_path, entry):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         results = await asyncio.gather(
             journal.add([entry()]), journal.step_replay(99), journal.add([entry()]), return_exceptions=True

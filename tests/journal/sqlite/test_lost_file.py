@@ -141,7 +141,7 @@ async def test_whoever_shares_the_file_writes_into_it_and_nobody_minds(path, ent
         assert await journal.count(Query()) == 34
 
 
-async def test_what_is_committed_while_the_file_goes_is_not_acknowledged(path, entry, monkeypatch):
+async def test_commit_to_a_deleted_file_is_not_acknowledged(path, entry, monkeypatch):
     """Between the look before a commit and the commit itself."""
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])

@@ -95,7 +95,7 @@ async def deliver_all(journal, clock, attempt) -> list[str]:
 
 
 @pytest.mark.parametrize("name", RENEWABLE)
-async def test_what_stands_elsewhere_too_is_made_anew(path, clock, attempt, entry, entries, name):
+async def test_repair_rebuilds_derived_tables(path, clock, attempt, entry, entries, name):
     damage(path, *pages_of(path, name))
     added = entry()
     async with SQLiteJournal(path, clock=clock) as journal:
@@ -159,7 +159,7 @@ async def test_a_claim_whose_holder_is_gone_is_given_back(path, clock, attempt):
         assert len(await deliver_all(journal, clock, attempt)) == 20
 
 
-async def test_others_who_use_the_file_go_on(path, clock, attempt, entry):
+async def test_repair_leaves_other_processes_working(path, clock, attempt, entry):
     async with SQLiteJournal(path, clock=clock) as other:
         assert await other.count(Query()) == COUNT
         damage(path, *pages_of(path, "counts"), *pages_of(path, "sequence"))
@@ -170,7 +170,7 @@ async def test_others_who_use_the_file_go_on(path, clock, attempt, entry):
         assert len(await deliver_all(other, clock, attempt)) == COUNT - 10 + 2
 
 
-async def test_who_only_looks_changes_nothing(path, clock):
+async def test_reading_a_damaged_journal_changes_no_byte(path, clock):
     damage(path, *pages_of(path, "counts"))
     before = path.read_bytes()
     async with SQLiteJournal(path, clock=clock) as journal:
@@ -180,7 +180,7 @@ async def test_who_only_looks_changes_nothing(path, clock):
     assert path.read_bytes() == before
 
 
-async def test_no_call_goes_out_altered_or_twice_wherever_the_damage_is(path, clock, attempt, entry, entries):
+async def test_damaged_page_never_alters_or_repeats_a_call(path, clock, attempt, entry, entries):
     bodies = {one.body for one in entries}
     content = path.read_bytes()
     rng = random.Random(10)

@@ -55,7 +55,7 @@ async def test_a_fault_of_any_kind_ends_one_group_and_not_the_thread(tmp_path, e
             await journal.open()
 
 
-async def test_what_one_asks_for_wrongly_does_not_harm_the_others(tmp_path, entry):
+async def test_failed_write_does_not_fail_its_group(tmp_path, entry):
     def wrong(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO environments VALUES(1, 'a'), (1, 'b')")
 

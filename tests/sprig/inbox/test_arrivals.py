@@ -138,7 +138,7 @@ def test_sub_folders_are_read_hidden_ones_are_not(folder: Path) -> None:
     assert look.remarks == []
 
 
-def test_what_is_left_alone_is_named_once_and_partial_names_never(folder: Path) -> None:
+def test_ignored_file_is_named_once_and_partial_names_never(folder: Path) -> None:
     arrivals = Arrivals(str(folder))
     (folder / "notes.txt").write_text("x")
     (folder / "a.json.part").write_text("{}")

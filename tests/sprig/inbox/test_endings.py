@@ -35,7 +35,7 @@ KEYS = "surveyId,responseGroupUid,userId"
         ("words\nmore", False),
     ],
 )
-def test_what_stops_short(tmp_path: Path, text: str, short: bool) -> None:
+def test_stops_short_of_whole_and_cut_files(tmp_path: Path, text: str, short: bool) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text(text, encoding="utf-8")
     assert stops_short(str(file)) is short

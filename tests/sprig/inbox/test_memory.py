@@ -47,7 +47,7 @@ async def test_a_restart_knows_what_was_read(journal: SQLiteJournal, answers: st
     assert (await opened(journal)).knows(digest)
 
 
-async def test_another_journal_knows_nothing(tmp_path: Path, journal: SQLiteJournal, answers: str) -> None:
+async def test_inbox_memory_is_per_journal(tmp_path: Path, journal: SQLiteJournal, answers: str) -> None:
     before = await opened(journal)
     await before.remember(before.digest_of(answers), "a")
     async with SQLiteJournal(tmp_path / "other.db") as other:
@@ -76,7 +76,7 @@ async def test_two_at_once_keep_each_others(journal: SQLiteJournal, answers: str
     assert after.knows(second)
 
 
-async def test_it_does_not_grow_for_ever(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "KEPT", 10)
     digests = [f"{number:032x}" for number in range(25, 0, -1)]
     for number, digest in enumerate(digests):
@@ -86,7 +86,7 @@ async def test_it_does_not_grow_for_ever(journal: SQLiteJournal, monkeypatch: py
     assert len(await journal.positions(KIND)) == 10
 
 
-async def test_what_an_older_version_kept_in_a_file(journal: SQLiteJournal, tmp_path: Path) -> None:
+async def test_inbox_memory_reads_the_file_of_an_older_version(journal: SQLiteJournal, tmp_path: Path) -> None:
     file = tmp_path / "sent-files"
     known = "0123456789abcdef" * 2
     file.write_bytes(
@@ -98,13 +98,13 @@ async def test_what_an_older_version_kept_in_a_file(journal: SQLiteJournal, tmp_
     assert not (await opened(journal)).knows(known)
 
 
-async def test_what_cannot_be_read_is_named(journal: SQLiteJournal, tmp_path: Path) -> None:
+async def test_unreadable_inbox_memory_is_named(journal: SQLiteJournal, tmp_path: Path) -> None:
     (tmp_path / "sent-files").mkdir()
     with pytest.raises(InputError, match=r"cannot read .*sent-files"):
         await opened(journal, older=tmp_path / "sent-files")
 
 
-async def test_what_cannot_be_written_is_known_until_the_end_of_the_run(answers: str) -> None:
+async def test_unwritable_inbox_memory_lasts_for_the_run(answers: str) -> None:
     closed = SQLiteJournal("journal.db")
     found = SentFiles(closed, ())
     with pytest.raises(JournalError):
