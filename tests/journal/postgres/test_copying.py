@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import asyncpg
 import pytest
 from msgspec.structs import replace
@@ -145,3 +148,32 @@ async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_jour
     async with PostgresJournal(postgres_journal_url) as journal:
         (added,) = await journal.add([entry()])
         assert added.id == 45
+
+
+async def test_a_file_of_schema_5_brings_its_pause_reasons(path, postgres_journal_url):
+    """Its sentence is translated; that of an older program which went on beside a newer one counts, too."""
+    cause = "write key Zq8T…e1Rk refused (401)"
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        for column in ("reason", "detail", "reason_epoch"):
+            file.execute(f"ALTER TABLE lanes DROP COLUMN {column}")
+        file.execute("UPDATE lanes SET state = 'paused', until = 1, pauses = 1, cause = ?", (cause,))
+        file.execute("PRAGMA user_version = 5")
+        file.commit()
+    async with SQLiteJournal(path):
+        pass
+    stale = "check the endpoint https://x: it answers 404"
+    with contextlib.closing(sqlite3.connect(path)) as older:
+        older.execute(
+            "UPDATE lanes SET epoch = epoch + 1, cause = ? WHERE environment ="
+            " (SELECT id FROM environments WHERE name = 'development')",
+            (stale,),
+        )
+        older.commit()
+    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    async with PostgresJournal(postgres_journal_url) as new:
+        lanes = await new.lanes()
+        production, development = lanes["production"], lanes["development"]
+        assert (production.reason, production.detail.key) == (PauseReason.KEY_REFUSED, "Zq8T…e1Rk")
+        assert (development.reason, development.detail.status) == (PauseReason.WRONG_ENDPOINT, 404)
+        probe = await new.claim("development", events=1, payload_bytes=9_999, lease_ms=1000)
+        assert (probe.probe, probe.lane.reason) == (True, PauseReason.WRONG_ENDPOINT)
