@@ -68,15 +68,15 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     attributes, reserved, _ = lift_attributes(record.attributes, "attributes")
     email = text_or_none(record.email)
     visitor, old_visitor, notes = visitor_ids(record.visitor_id, _id(record.old_visitor_id))
-    survey_created_at = _time(record.survey_created_at) or time_of(record.created_at)
+    responded_at, survey_created_at = _time(record.responded_at), _time(record.survey_created_at)
     return StudyResponse(
         origin,
         raw,
         _paths(
             "responseGroupUid" if by_uid else "responseGroupId",
             "externalUserId" if external and not user else "userId",
-            "respondedAt" if _time(record.responded_at) or not record.timestamp else "timestamp",
-            "surveyCreatedAt" if _time(record.survey_created_at) or not record.created_at else "createdAt",
+            "respondedAt" if responded_at or not record.timestamp else "timestamp",
+            "surveyCreatedAt" if survey_created_at or not record.created_at else "createdAt",
             "email" if email or not reserved else 'attributes["!email"]',
             "oldVisitorId" if _id(record.old_visitor_id) or old_visitor is None else "visitorId",
             "surveyUuid" if record.survey_uuid else "surveyId",
@@ -88,12 +88,12 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
         question_id_of(record.question_id),
         user or external,
         f"externalUserId = {external}" if user and external and external != user else "",
-        _time(record.responded_at) or time_of(record.timestamp),
+        responded_at or time_of(record.timestamp),
         time_of(record.updated_at),
         time_of(record.deleted_at),
         record.survey_uuid or record.survey_id,
         record.survey_name,
-        survey_created_at,
+        survey_created_at or time_of(record.created_at),
         visitor,
         old_visitor,
         email or reserved or None,
