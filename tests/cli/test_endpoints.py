@@ -22,7 +22,7 @@ def test_trial_delivery_is_unknown_to_its_environment_and_replayable(configured,
         [attempt] = cli("log", "--detail", 1, "--json").json["history"]
         assert attempt["endpoint"] == trial.url
         assert f"to {trial.url}" in cli("log", "--detail", 1).out
-        assert f"endpoint      {trial.url}" in cli("log", "--detail", 1).out
+        assert f"was sent to   {trial.url}" in cli("log", "--detail", 1).out
 
         counted = cli("replay", "--id", 1, "--dry-run", "--json")
         assert f"1 went to {trial.url}; a replay goes to {sink.url}" in counted.err
