@@ -29,7 +29,7 @@ TIME = Column("time", "time", 8, 12, 1)
 COLUMNS = (
     Column("id", "id", 6, 9, 12, share=1),
     TIME,
-    Column("environment", "env", 10, 14, 8, share=1),
+    Column("environment", "env", 11, 14, 8, share=1),
     Column("survey", "survey", 10, 32, 4, share=5),
     Column("user", "user", 8, 24, 5, share=3),
     Column("type", "type", 6, 14, 11, share=1),

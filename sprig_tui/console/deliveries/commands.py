@@ -110,7 +110,6 @@ class Withdraw(Command):
     title = "Withdraw the selected or marked deliveries"
     scope = "deliveries"
     needs = "sending"
-    in_bar = False
 
 
 class WithdrawMatching(Command):
