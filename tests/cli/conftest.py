@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support.live_sink import LiveSink
+from support.records import make_flat_record
 
 from sprig_tui.cli import style
 from sprig_tui.cli.program import run
@@ -104,21 +105,7 @@ def configured(home: Path, sink: LiveSink) -> Path:
 @pytest.fixture
 def answer() -> Callable[..., dict[str, Any]]:
     """Makes canonical flat records."""
-    return _answer
-
-
-def _answer(number: int, **changed: Any) -> dict[str, Any]:
-    return {
-        "userId": f"acct_{number}",
-        "surveyId": 5120,
-        "surveyName": "Checkout effort",
-        "responseGroupId": f"0f4c1c7e-5f0b-4f0e-9a35-{number:012d}",
-        "question": "How easy was checkout?",
-        "questionType": "LIKERT",
-        "response": 4,
-        "timestamp": "2025-03-04T16:21:09.114Z",
-        **changed,
-    }
+    return make_flat_record
 
 
 @pytest.fixture

@@ -15,19 +15,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sprig_tui.journal.records import Worker
+from support.records import make_worker
+
 from sprig_tui.journal.sqlite import SQLiteJournal
 
-THEIRS = Worker(
-    id="f" * 32,
-    role="run",
-    host="mill-\x1b[31m2",
-    pid=4211,
-    version="0.1.0",
-    environments=("production",),
-    started_at=1_790_000_000_000,
-    rate=212.4,
-)
+THEIRS = make_worker(id="f" * 32, host="mill-\x1b[31m2", rate=212.4)
 
 
 def in_journal(home: Path, work: Callable[[SQLiteJournal], Any]) -> Any:

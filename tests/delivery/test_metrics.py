@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 from support.clocks import ManualClock
+from support.records import make_worker
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
@@ -67,9 +68,7 @@ async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
 
 async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
     def worker(number: int, role: str, rate: float) -> Worker:
-        return Worker(
-            id=f"{number:032}", role=role, host="h", pid=number, version="1", environments=(), started_at=0, rate=rate
-        )
+        return make_worker(id=f"{number:032}", role=role, pid=number, environments=(), rate=rate)
 
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         metrics = DeliveryMetrics(journal)

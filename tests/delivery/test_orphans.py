@@ -8,14 +8,13 @@ import subprocess
 import sys
 
 from msgspec.structs import replace
+from support.records import make_worker
 
 from sprig_tui.delivery.orphans import orphaned_text, process_runs, without_worker
-from sprig_tui.journal.records import Hold, Worker
+from sprig_tui.journal.records import Hold
 
 HOLD = Hold(environment="production", owner="a", deliveries=12, until=1_790_000_000_001)
-WORKER = Worker(
-    id="a", role="run", host=socket.gethostname(), pid=os.getpid(), version="0", environments=(), started_at=0
-)
+WORKER = make_worker(id="a", host=socket.gethostname(), pid=os.getpid(), environments=(), started_at=0)
 
 
 def test_a_worker_that_reports_holds_what_it_holds():

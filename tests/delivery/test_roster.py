@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from support.records import make_worker
 
 from sprig_tui.delivery.roster import aligned, headcount, roster
-from sprig_tui.journal.records import Worker
 
 NOW = 1_790_000_000_000
-ONE = Worker(
-    id="a" * 32,
-    role="run",
-    host="mill-1",
-    pid=4211,
-    version="0.1.0",
-    environments=("development", "production"),
-    started_at=NOW - 3_600_000 - 61_000,
-    rate=212.4,
-    leased=1475,
+ONE = make_worker(
+    environments=("development", "production"), started_at=NOW - 3_600_000 - 61_000, rate=212.4, leased=1475
 )
 
 

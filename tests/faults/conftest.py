@@ -25,12 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from support.postgres_databases import create_database, run_apart
 from support.postgres_server import PostgresServer
+from support.records import make_entry
 
 from sprig_tui.journal.records import Entry
-from sprig_tui.segment.message_id import message_id
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -141,21 +140,7 @@ def entry_of() -> Callable[[int], Entry]:
     """A delivery to store, by its number."""
 
     def make(number: int, **fields: Any) -> Entry:
-        identity = message_id("production", f"group-{number}", "How easy?", "LIKERT")
-        default = Entry(
-            environment="production",
-            message_id=identity,
-            survey_id="5120",
-            survey_name="Checkout effort",
-            user_id=f"acct_{number}",
-            question_type="LIKERT",
-            answer=f"answer {number}",
-            digest=number.to_bytes(8),
-            source="responses.jsonl",
-            line=number,
-            raw=b'{"response":"raw %d"}' % number,
-            body=b'{"messageId":"%s","type":"track","userId":"acct_%d","event":"x"}' % (identity.encode(), number),
-        )
-        return replace(default, **fields)
+        own = {"answer": f"answer {number}", "digest": number.to_bytes(8), "raw": b'{"response":"raw %d"}' % number}
+        return make_entry(number, **own | fields)
 
     return make

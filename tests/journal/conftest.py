@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
 import pytest
-from msgspec.structs import replace
 from support.clocks import ManualClock
+from support.records import make_entry
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, Entry, Settlement, State
-from sprig_tui.segment.message_id import message_id
 
 
 @pytest.fixture
@@ -37,24 +36,7 @@ def entry() -> Callable[..., Entry]:
     """Make an entry; each is another answer unless told otherwise."""
 
     def make(environment: str = "production", **fields) -> Entry:
-        number = next(_numbers)
-        identity = fields.pop("message_id", message_id(environment, f"group-{number}", "How easy?", "LIKERT"))
-        default = Entry(
-            environment=environment,
-            message_id=identity,
-            survey_id="5120",
-            survey_name="Checkout effort",
-            user_id=f"acct_{number}",
-            question_type="LIKERT",
-            answer="4",
-            answered_at=1_741_105_269_114,
-            digest=b"\x00" * 8,
-            source="responses.jsonl",
-            line=number,
-            raw=b'{"response":4}',
-            body=b'{"messageId":"' + identity.encode() + b'","event":"x"}',
-        )
-        return replace(default, **fields)
+        return make_entry(next(_numbers), environment, **fields)
 
     return make
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from support.records import make_worker
 
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
 
 
 def worker(name: str) -> Worker:
-    return Worker(id=name, role="run", host="h", pid=1, version="1", environments=("production",), started_at=0)
+    return make_worker(id=name)
 
 
 @pytest.fixture

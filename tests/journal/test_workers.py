@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from support.records import make_worker
 
 from sprig_tui.delivery.orphans import without_worker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Hold, Settlement, State, Worker
+from sprig_tui.journal.records import Hold, Settlement, State
 
-FIRST = Worker(
-    id="a" * 32,
-    role="run",
-    host="mill-1",
-    pid=4211,
-    version="0.1.0",
-    environments=("production", "staging"),
-    started_at=1_789_999_000_000,
-    rate=212.5,
-)
+FIRST = make_worker(environments=("production", "staging"), started_at=1_789_999_000_000, rate=212.5)
 SECOND = replace(
     FIRST, id="b" * 32, role="listen", host="mill-2", pid=17, environments=(), started_at=1_789_999_500_000
 )

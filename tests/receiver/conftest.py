@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from support.records import make_webhook_answer
 
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.journal.contract import Journal
@@ -88,22 +89,4 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
 @pytest.fixture
 def answer() -> Callable[..., dict[str, Any]]:
     """Makes Answer Submitted bodies."""
-    return _answer
-
-
-def _answer(number: int = 1, **changed: Any) -> dict[str, Any]:
-    return {
-        "id": 41_207 + number,
-        "environmentId": "QmK7x2dTfa",
-        "eventType": "ANSWER_SUBMITTED",
-        "createdAt": "2026-03-04T16:21:09.114Z",
-        "surveyId": 5120,
-        "surveyName": "Checkout effort",
-        "responseGroupUid": f"0f4c1c7e-5f0b-4f0e-9a35-{number:012d}",
-        "question": "How easy was checkout?",
-        "questionType": "LIKERT",
-        "response": 4,
-        "visitorId": "b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77",
-        "userId": f"acct_{number}",
-        **changed,
-    }
+    return make_webhook_answer

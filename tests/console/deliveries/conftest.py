@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
+from support.records import make_entry
 
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.journal.records import Attempt, Delivery, Entry, Settlement, State
-from sprig_tui.segment.message_id import message_id
 
 
 @pytest.fixture
@@ -60,23 +60,9 @@ def entry() -> Callable[..., Entry]:
 
     def make(environment: str = "production", **fields) -> Entry:
         number = next(numbers)
-        identity = message_id(environment, f"group-{number}", "How easy?", "LIKERT")
-        default = Entry(
-            environment=environment,
-            message_id=identity,
-            survey_id="5120",
-            survey_name="Checkout effort",
-            user_id="acct_88213",
-            question_type="LIKERT",
-            answer="4",
-            answered_at=1_789_990_000_000,
-            digest=b"\x00" * 8,
-            source="answers.jsonl",
-            line=1,
-            raw=b'{"response":4}',
-            body=b'{"messageId":"' + identity.encode() + b'","event":"SDK - Submitted","properties":{"response":4}}',
-        )
-        return replace(default, **fields)
+        made = make_entry(number, environment, answered_at=1_789_990_000_000, source="answers.jsonl", line=1)
+        call = b'{"messageId":"%s","event":"SDK - Submitted","properties":{"response":4}}' % made.message_id.encode()
+        return replace(made, **{"user_id": "acct_88213", "body": call} | fields)
 
     return make
 

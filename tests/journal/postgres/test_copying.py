@@ -8,13 +8,14 @@ import sqlite3
 import asyncpg
 import pytest
 from msgspec.structs import replace
+from support.records import make_worker
 
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, copying
 from sprig_tui.journal.postgres.copying import copy_journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
+from sprig_tui.journal.records import LaneChange, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 
@@ -128,8 +129,8 @@ async def test_a_target_that_holds_something_is_refused(path, postgres_journal_u
 async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, side):
     opened = SQLiteJournal(path) if side == "file" else PostgresJournal(postgres_journal_url)
     async with opened as journal:
-        await journal.report(Worker(id="w", role="run", host="mill", pid=7, version="1", environments=(), started_at=1))
-        with pytest.raises(JournalError, match="is in use: run 7 on mill"):
+        await journal.report(make_worker())
+        with pytest.raises(JournalError, match="is in use: run 4211 on mill-1"):
             await copy_journal(path, postgres_journal_url, told=lambda _: None)
 
 

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from support.records import make_worker
 
 from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnreachableError, JournalVersionError
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Settlement, State, Worker
+from sprig_tui.journal.records import Settlement, State
 
 
 async def test_a_database_without_a_journal_says_what_to_do(postgres_url):
@@ -99,8 +100,8 @@ async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, p
         await journal.requeue([added[1].id], as_new=True)
         await journal.step_replay((await journal.start_replay(Query())).id)
         await journal.check_writable()
-        await journal.report(Worker(id="w", role="run", host="h", pid=1, version="1", environments=(), started_at=1))
-        await journal.sign_off("w")
+        await journal.report(make_worker())
+        await journal.sign_off(make_worker().id)
         await journal.set_lane("production", "paused", "by hand")
         await journal.prune(1 << 60)
     connection = await asyncpg.connect(url)
