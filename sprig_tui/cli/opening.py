@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -102,6 +101,8 @@ async def journal_to_look_at(settings: Settings) -> AsyncIterator[Journal | None
 
 async def within_look(work: Coroutine[Any, Any, T], settings: Settings) -> T:
     """The result of work on the journal; raises JournalUnreachableError after `LOOK_S`, whatever it waits for."""
+    import asyncio  # preview and its like wait for nothing
+
     from sprig_tui.journal.address import is_address
 
     task = asyncio.ensure_future(work)
