@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from support.live_sink import LiveSink
 from support.pages import damage, pages_of
+
+Run = Callable[..., Any]
 
 
 def spoil(path: Path) -> None:
@@ -23,7 +27,7 @@ def spoil(path: Path) -> None:
         connection.execute("UPDATE packs SET bodies = ? WHERE first = ?", (bytes(bad), first))
 
 
-def test_a_whole_journal(configured: Path, cli: Any, write: Any, answer: Any) -> None:
+def test_a_whole_journal(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
     told = cli("journal", "verify")
     assert (told.code, "is whole: 2 deliveries" in told.err) == (0, True)
@@ -36,7 +40,7 @@ def test_a_whole_journal(configured: Path, cli: Any, write: Any, answer: Any) ->
     assert (told.code, told.json["deliveries"], told.json["lost"]) == (0, 2, [])
 
 
-def test_a_damaged_one(configured: Path, cli: Any, write: Any, answer: Any) -> None:
+def test_a_damaged_one(configured: Path, cli: Run, write: Run, answer: Run) -> None:
     assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
     path = configured / "journal.db"
     spoil(path)
@@ -53,7 +57,7 @@ def test_a_damaged_one(configured: Path, cli: Any, write: Any, answer: Any) -> N
 
 @pytest.mark.parametrize("name", ["due", "counts", "environments", "recent_ids"])
 def test_a_command_that_delivers_makes_anew_what_can_be(
-    configured: Path, cli: Any, write: Any, answer: Any, sink: Any, name: str
+    configured: Path, cli: Run, write: Run, answer: Run, sink: LiveSink, name: str
 ) -> None:
     assert cli("send", write(answer(1), answer(2)), "-e", "development", "--no-wait").code == 0
     path = configured / "journal.db"
@@ -67,13 +71,13 @@ def test_a_command_that_delivers_makes_anew_what_can_be(
     assert (told.code, told.json["deliveries"], told.json["lost"]) == (0, 3, [])
 
 
-def test_journal_command_without_a_journal(configured: Path, cli: Any) -> None:
+def test_journal_command_without_a_journal(configured: Path, cli: Run) -> None:
     for argv in (["verify"], ["backup", "x.db"], ["salvage", "none.db", "x.db"]):
         assert cli("journal", *argv).code == 2
     assert not (configured / "journal.db").exists()
 
 
-def test_a_server_has_tools_of_its_own(configured: Path, cli: Any, monkeypatch: Any) -> None:
+def test_a_server_has_tools_of_its_own(configured: Path, cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPRIG_TUI_JOURNAL_URL", "postgresql://nobody@127.0.0.1:1/x")
     told = cli("journal", "backup", "x.db")
     assert (told.code, "pg_dump" in told.err) == (2, True)
@@ -81,11 +85,11 @@ def test_a_server_has_tools_of_its_own(configured: Path, cli: Any, monkeypatch: 
 
 def test_rot_on_a_server_is_told_and_never_sent(
     configured: Path,
-    cli: Any,
-    write: Any,
-    answer: Any,
-    sink: Any,
-    monkeypatch: Any,
+    cli: Run,
+    write: Run,
+    answer: Run,
+    sink: LiveSink,
+    monkeypatch: pytest.MonkeyPatch,
     emptied_postgres_journal_url: str,
 ) -> None:
     monkeypatch.setenv("SPRIG_TUI_JOURNAL_URL", emptied_postgres_journal_url)

@@ -65,7 +65,7 @@ def test_an_environment_that_only_the_journal_has_is_a_filter(cli: Run, failed: 
     assert len(cli("log", "-e", "development", "--json").rows) == 6
 
 
-def test_a_detail_says_where_it_went(cli: Run, failed: Path, sink: Any) -> None:
+def test_a_detail_says_where_it_went(cli: Run, failed: Path, sink: LiveSink) -> None:
     told = cli("log", "--detail", "1").out
     assert f"was sent to   {sink.url}" in told
     assert "would go to" not in told

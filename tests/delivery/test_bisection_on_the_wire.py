@@ -3,7 +3,6 @@
 import asyncio
 from math import ceil, log2
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,7 +51,7 @@ async def test_a_poison_alone_needs_no_split(bench: Bench, status: int) -> None:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_every_poison_set_is_found(tmp_path_factory: Any, case: tuple[int, set[int]]) -> None:
+def test_every_poison_set_is_found(tmp_path_factory: pytest.TempPathFactory, case: tuple[int, set[int]]) -> None:
     size, poison = case
 
     async def run(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from support.engine_bench import Bench
 
 from sprig_tui.delivery import replay
@@ -52,7 +53,9 @@ async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Ben
         await bench.until(lambda: sink.stats.accepted == 300, engine)
 
 
-async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(bench: Bench, monkeypatch: Any) -> None:
+async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replay, "BACKLOG", 100)
     monkeypatch.setattr(replay, "STRETCH", 60)
     await with_failed(bench, 1_000)
@@ -89,7 +92,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, oth
         assert sink.stats.duplicates == 0
 
 
-async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: Any) -> None:
+async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "BACKLOG", 50)
     await bench.queue(range(200), "development")
     await with_failed(bench, 30)

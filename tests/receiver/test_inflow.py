@@ -13,7 +13,7 @@ from sprig_tui.journal.records import Added, Entry, State
 from sprig_tui.receiver.inflow import MOST_ENTRIES, Inflow
 
 
-class Ledger:
+class RecordingJournal:
     """Remembers what each call stored; a call that holds an entry named `bad` fails as a whole."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -36,33 +36,33 @@ def entries(*names: str) -> list[Entry]:
 
 
 async def test_those_that_wait_together_are_stored_together():
-    ledger = Ledger()
-    inflow = Inflow(ledger)
+    journal = RecordingJournal()
+    inflow = Inflow(journal)
     await asyncio.gather(*(inflow.store(entries(f"m{number}")) for number in range(40)))
-    assert len(ledger.calls) < 4
-    assert sorted(name for names in ledger.calls for name in names) == sorted(f"m{number}" for number in range(40))
+    assert len(journal.calls) < 4
+    assert sorted(name for names in journal.calls for name in names) == sorted(f"m{number}" for number in range(40))
 
 
 @given(st.lists(st.lists(st.text(max_size=3), max_size=4), max_size=30))
 @settings(max_examples=40, deadline=None)
 async def test_each_hears_its_own(parcels):
-    inflow = Inflow(Ledger())
+    inflow = Inflow(RecordingJournal())
     told = await asyncio.gather(*(inflow.store(entries(*names)) for names in parcels))
     assert [[one.outcome for one in added] for added in told] == parcels
 
 
 async def test_a_large_parcel_goes_alone_and_order_holds():
-    ledger = Ledger()
-    inflow = Inflow(ledger)
+    journal = RecordingJournal()
+    inflow = Inflow(journal)
     large = [f"l{number}" for number in range(MOST_ENTRIES + 1)]
     await asyncio.gather(inflow.store(entries("a")), inflow.store(entries(*large)), inflow.store(entries("b")))
-    assert ledger.calls == [["a"], large, ["b"]]
+    assert journal.calls == [["a"], large, ["b"]]
 
 
 @pytest.mark.parametrize("error", [JournalError("the journal failed"), ValueError("of no parcel")])
 async def test_a_bad_one_spoils_no_other(error):
-    ledger = Ledger(error)
-    inflow = Inflow(ledger)
+    journal = RecordingJournal(error)
+    inflow = Inflow(journal)
     told = await asyncio.gather(
         *(inflow.store(entries(name)) for name in ("a", "bad", "b", "c")), return_exceptions=True
     )
@@ -71,27 +71,27 @@ async def test_a_bad_one_spoils_no_other(error):
 
 @pytest.mark.parametrize("kind", [JournalFullError, JournalUnreachableError])
 async def test_a_store_at_fault_is_asked_once_for_all(kind):
-    ledger = Ledger(kind("no room left", hint="free disk space"))
-    inflow = Inflow(ledger)
+    journal = RecordingJournal(kind("no room left", hint="free disk space"))
+    inflow = Inflow(journal)
     told = await asyncio.gather(*(inflow.store(entries("bad")) for _ in range(20)), return_exceptions=True)
     assert all(isinstance(one, kind) for one in told)
     assert len({id(one) for one in told}) == 20, "each waiter has an error of its own"
-    assert len(ledger.calls) <= 2
+    assert len(journal.calls) <= 2
     assert (await inflow.store(entries("later")))[0].outcome == "later"
 
 
 async def test_one_that_left_does_not_hold_up_the_rest():
-    ledger = Ledger()
-    inflow = Inflow(ledger)
+    journal = RecordingJournal()
+    inflow = Inflow(journal)
     leaving = asyncio.create_task(inflow.store(entries("leaves")))
     staying = asyncio.create_task(inflow.store(entries("stays")))
     await asyncio.sleep(0)
     leaving.cancel()
     assert (await staying)[0].outcome == "stays"
-    assert ledger.number == 2, "it is stored all the same"
+    assert journal.number == 2, "it is stored all the same"
 
 
-class Hanging(Ledger):
+class Hanging(RecordingJournal):
     """Answers nothing until it is let go."""
 
     def __init__(self) -> None:
@@ -104,29 +104,29 @@ class Hanging(Ledger):
 
 
 async def test_a_store_that_hangs_is_waited_for_only_so_long_and_then_for_nobody():
-    ledger = Hanging()
-    inflow = Inflow(ledger, seconds=0.05)
+    journal = Hanging()
+    inflow = Inflow(journal, seconds=0.05)
     told = await asyncio.gather(*(inflow.store(entries(name)) for name in "abc"), return_exceptions=True)
     assert [type(one) for one in told] == [JournalUnavailableError] * 3
     assert "did not store" in inflow.trouble()
     with pytest.raises(JournalUnavailableError):
         async with asyncio.timeout(0):  # at once, without a turn of the loop
             await inflow.store(entries("d"))
-    ledger.go.set()
+    journal.go.set()
     async with asyncio.timeout(20):
         while inflow.trouble():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
     assert (await inflow.store(entries("e")))[0].outcome == "e"
-    stored = [name for names in ledger.calls for name in names]
+    stored = [name for names in journal.calls for name in names]
     assert "d" not in stored
     assert stored[-1] == "e"
 
 
 async def test_what_went_wrong_last_is_told_until_something_is_stored():
-    inflow = Inflow(ledger := Ledger(JournalFullError("no room left", hint="free disk space")))
+    inflow = Inflow(journal := RecordingJournal(JournalFullError("no room left", hint="free disk space")))
     with pytest.raises(JournalFullError):
         await inflow.store(entries("bad"))
     assert inflow.trouble() == "no room left"
     await inflow.store(entries("good"))
     assert inflow.trouble() == ""
-    assert ledger.number == 1
+    assert journal.number == 1
