@@ -37,7 +37,7 @@ def test_parts_stand_beside_each_other_while_there_is_room(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
-def test_on_a_terminal_no_line_is_wider_and_no_word_of_a_note_is_broken(
+def test_preview_wraps_notes_at_words_within_the_terminal_width(
     cli: Run, write: Run, answer: Run, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     file = write(

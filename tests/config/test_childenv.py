@@ -82,7 +82,7 @@ def test_without_a_home_there_is_a_sentence() -> None:
     assert "SPRIG_TUI_HOME" in said
 
 
-async def test_folders_of_a_killed_console_are_cleared_and_those_in_use_are_not(tmp_path: Path) -> None:
+async def test_folders_of_a_killed_console_are_removed(tmp_path: Path) -> None:
     left = tmp_path / "edit-left"
     left.mkdir()
     (left / "payload.json").write_text("{}")

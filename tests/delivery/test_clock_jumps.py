@@ -45,7 +45,7 @@ async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_a_window_ends_after_its_real_length_when_the_clock_was_set_back(bench: Bench) -> None:
+async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: Bench) -> None:
     ids = await bench.queue([1])
     async with Sink(clock=bench.time, faults=["429+retry-after=300"]) as sink:
         async with bench.engine(bench.environment(sink.url), retry_window=600.0) as engine:

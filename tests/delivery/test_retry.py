@@ -167,7 +167,7 @@ def test_a_demand_for_a_token_ends_what_it_was_said_to_and_pauses_the_rest() -> 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
 @pytest.mark.parametrize("used", [0, 10, 99])
-def test_an_answer_that_says_when_to_come_back_uses_up_the_window_alone(status: int, used: int) -> None:
+def test_retry_after_spends_the_retry_window_and_no_retries(status: int, used: int) -> None:
     asked = answer(status, retry_after_s=40)
     decision = decide(asked, attempts=(used, used), first=(NOW - 12 * HOUR + 1, NOW - 12 * HOUR))
     assert outcomes(decision) == [((1,), State.QUEUED, False), ((2,), State.FAILED, False)]

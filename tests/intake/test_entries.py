@@ -120,7 +120,7 @@ def test_what_no_environment_would_heal_is_said_first() -> None:
     assert "userId" in entry.detail
 
 
-def test_the_same_answer_has_another_id_in_each_environment_and_one_in_none() -> None:
+def test_message_id_differs_by_environment() -> None:
     ids = {intake(name).entry(response()).message_id for name in (None, "production", "development")}
     assert len(ids) == 3
     assert intake().entry(response()).message_id == intake().entry(response()).message_id

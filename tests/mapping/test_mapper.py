@@ -234,7 +234,7 @@ def test_the_time_of_the_last_change(make: Make, updated_at: str | None, ms: int
     assert mapped(make(updated_at=updated_at)).updated_ms == ms
 
 
-def test_without_a_response_group_it_is_invalid_under_an_id_of_its_bytes(make: Make) -> None:
+def test_answer_without_a_response_group_is_invalid_with_a_hash_id(make: Make) -> None:
     mapping = mapped(make(response_group_id=" "))
     assert mapping.withheld is Reason.INVALID
     assert mapping.detail.startswith("properties.responseGroupId: ")

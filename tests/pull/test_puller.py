@@ -67,7 +67,7 @@ async def test_ties_at_one_millisecond_are_all_read(trial: Trial, sprig_api: Fak
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_ties_at_the_edge_of_pages_are_not_missed_where_pages_begin_after_it(
+async def test_ties_at_a_page_edge_are_read_with_exclusive_cursors(
     trial: Trial, sprig_api: FakeSprigApi, order: str
 ) -> None:
     sprig_api.ties, sprig_api.order = "skip", order
@@ -155,9 +155,7 @@ async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial
     assert len(set(trial.groups)) == 2_500
 
 
-async def test_since_and_until_are_epoch_milliseconds_and_move_the_mark_only_without_a_gap(
-    trial: Trial, sprig_api: FakeSprigApi
-) -> None:
+async def test_since_and_until_move_the_position_only_without_a_gap(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START + n * HOUR) for n in range(100))
     state = await trial.pull(since=START + 10 * HOUR, until=START + 19 * HOUR, words="a")
     assert sprig_api.asked()[-1].query["start"] == str(START + 10 * HOUR)
@@ -317,9 +315,7 @@ def older(trial: Trial, places: dict[str, Any]) -> Any:
     return file
 
 
-async def test_the_position_of_an_older_version_is_taken_over_by_its_journal_alone(
-    trial: Trial, sprig_api: FakeSprigApi
-) -> None:
+async def test_position_file_of_an_older_version_moves_into_its_journal(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(10))
     place = {"key": fingerprint(trial.environment.sprig_api_key.reveal()), "marks": {"": START}}
     file = older(trial, {f"{trial.url} {fingerprint('journal.db')}": place})

@@ -103,7 +103,7 @@ class Hanging(RecordingJournal):
         return await super().add(entries, deadline=deadline)
 
 
-async def test_a_store_that_hangs_is_waited_for_only_so_long_and_then_for_nobody():
+async def test_hanging_journal_is_waited_for_once_then_refused_at_once():
     journal = Hanging()
     inflow = Inflow(journal, seconds=0.05)
     told = await asyncio.gather(*(inflow.store(entries(name)) for name in "abc"), return_exceptions=True)

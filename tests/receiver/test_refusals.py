@@ -353,7 +353,7 @@ async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path
         assert served.station._receiver.hand.held == 0
 
 
-async def test_a_journal_held_by_another_process_is_waited_for_and_then_given_up(serve, answer, tmp_path):
+async def test_locked_journal_is_waited_for_then_refused(serve, answer, tmp_path):
     async with SQLiteJournal(tmp_path / "held.db", busy_timeout=0.2) as journal:
         served = await serve(journal=journal)
         holder = sqlite3.connect(tmp_path / "held.db", isolation_level=None)

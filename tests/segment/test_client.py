@@ -42,7 +42,7 @@ async def test_a_batch_arrives_as_it_was_given(key: Key, clock: ManualClock, pay
     assert "writeKey" not in sink.events[0]
 
 
-async def test_sent_at_is_fresh_and_the_retry_count_starts_with_the_second_attempt(
+async def test_each_attempt_has_a_fresh_sent_at_and_its_retry_count(
     key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     async with Sink(clock=clock) as sink, TrackingClient(sink.url, key, clock=clock) as client:
@@ -326,7 +326,7 @@ def test_only_https_reads_the_list_of_authorities(
     assert all(context.verify_mode is ssl.CERT_REQUIRED and context.check_hostname for context in read)
 
 
-def test_a_proxy_setting_that_cannot_be_used_is_named_without_its_password(
+def test_invalid_proxy_setting_is_named_without_its_password(
     key: Key, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "gopher://user:secret@127.0.0.1:1")

@@ -146,7 +146,7 @@ async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamR
     return held
 
 
-async def test_who_has_just_come_is_not_crowded_out_while_slow_bodies_are_there(serve):
+async def test_new_connection_is_kept_while_slow_bodies_are_dropped(serve):
     served = await serve(connections=4)
     slow = await slow_bodies(served, 3)
     reader, writer = await served.connect()

@@ -116,7 +116,7 @@ def test_however_the_bytes_come(cuts):
     assert read(*(raw[start:end] for start, end in pairwise(places))) == READ
 
 
-def test_what_follows_chunks_in_the_same_bytes_is_not_taken_for_a_request():
+def test_bytes_after_a_chunked_body_are_no_request():
     framing = Framing(ConnectionLimits())
     framing.receive(CHUNKED + LAST + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
     events = [framing.next_event() for _ in range(4)]

@@ -51,7 +51,7 @@ def test_a_single_call_brings_its_own_sent_at() -> None:
     assert event["timestamp"] == "2026-11-02T11:55:00.000Z"
 
 
-def test_context_and_integrations_of_the_envelope_give_way_to_the_events_own() -> None:
+def test_context_of_the_event_wins_over_that_of_the_batch() -> None:
     envelope = {"context": {"ip": "0.0.0.0", "app": "a"}, "integrations": {"All": False}}  # noqa: S104 - sample data
     arrival = Arrival(envelope, RECEIVED_MS)
     assert arrival.enrich({"context": {"app": "b"}})["context"] == {"ip": "0.0.0.0", "app": "b"}  # noqa: S104 - sample
