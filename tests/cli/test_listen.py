@@ -196,7 +196,7 @@ def test_a_token_comes_from_standard_input(home, process):
 
 
 @pytest.mark.parametrize(
-    ("stdin", "said"), [(b"", "no token"), (b"two words", "spaces"), (b"x" * 70_000, "no token"), (b"\0\0", "UTF-8")]
+    ("stdin", "said"), [(b"", "is empty"), (b"two words", "spaces"), (b"x" * 70_000, "no token"), (b"\0\0", "UTF-8")]
 )
 def test_keys_token_refuses_an_invalid_webhook_token(home, process, stdin, said):
     done = process("keys", "token", "production", stdin=stdin)
