@@ -4,11 +4,11 @@ SprigTuiError
 ├── ConfigError               the config cannot be read, understood or changed           exit 2
 │   └── KeymapError           two commands on one key, or a key for no command
 ├── InputError                a file to read is not there or cannot be opened            exit 2
-├── SourceError               Sprig's API refused the key or the request               exit 2
-│   ├── BadPageError          a page is not what the specification says                exit 1
-│   └── SourceUnreachableError  no answer, or none but those that pass                 exit 3
-├── WorkspaceError            Segment's Public API refused the token or the request      exit 2
-│   └── WorkspaceUnreachableError  it gave no answer, or none but those that pass        exit 3
+├── SprigApiError               Sprig's API refused the key or the request               exit 2
+│   ├── SprigApiPageError          a page is not what the specification says                exit 1
+│   └── SprigApiUnreachableError  no answer, or none but those that pass                 exit 3
+├── SegmentApiError            Segment's Public API refused the token or the request      exit 2
+│   └── SegmentApiUnreachableError  it gave no answer, or none but those that pass        exit 3
 ├── FilterError               a filter cannot be understood; says where                  exit 2
 └── JournalError              the journal cannot be opened or written                    exit 2
     ├── JournalUnavailableError  not now: the same again may succeed                     exit 3
@@ -66,11 +66,11 @@ class InputError(SprigTuiError):
     """A file to read is not there or cannot be opened."""
 
 
-class NotAnswersError(InputError):
+class UnknownFormatError(InputError):
     """A file whose first records are of no form that is known."""
 
 
-class SourceError(SprigTuiError):
+class SprigApiError(SprigTuiError):
     """Sprig's API refused the key or the request; `status` is its HTTP status, 0 where none came."""
 
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
@@ -78,23 +78,23 @@ class SourceError(SprigTuiError):
         self.status = status
 
 
-class BadPageError(SourceError):
+class SprigApiPageError(SprigApiError):
     """A page of Sprig's API is not what its specification says, so that no next one can be asked for."""
 
     exit_code = ExitCode.REJECTED
 
 
-class SourceUnreachableError(SourceError):
+class SprigApiUnreachableError(SprigApiError):
     """Sprig's API gave no answer, or none but those that pass, for longer than we wait."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
-class WorkspaceError(SprigTuiError):
+class SegmentApiError(SprigTuiError):
     """Segment's Public API refused the token or the request, or answered what it should not."""
 
 
-class WorkspaceUnreachableError(WorkspaceError):
+class SegmentApiUnreachableError(SegmentApiError):
     """Segment's Public API gave no answer, or none but those that pass, for longer than we wait."""
 
     exit_code = ExitCode.UNREACHABLE

@@ -22,7 +22,7 @@ class Reason(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-_WORDS = {
+_LABELS = {
     Reason.ANONYMOUS: "no User ID",
     Reason.TEST_WEBHOOK: "Sprig's test webhook",
     Reason.NOT_AN_ANSWER: "not an answer",
@@ -34,6 +34,6 @@ _WORDS = {
 }
 
 
-def reason_words(reason: str) -> str:
+def reason_label(reason: str) -> str:
     """The reason as one would say it; one of another version as it is."""
-    return _WORDS.get(Reason(reason), reason) if reason in set(Reason) else reason
+    return _LABELS.get(Reason(reason), reason) if reason in set(Reason) else reason

@@ -24,34 +24,36 @@ from typing import Final
 
 ELLIPSIS: Final = "…"
 REDACTED: Final = "[redacted]"
-_SHORTEST_BEGINNING = 8
+_MIN_PREFIX_CHARS = 8
 """Characters of a secret at the end of a text that are taken for its beginning."""
-_SHORTEST_CODED = 12
+_MIN_BASE64_CHARS = 12
 """Characters of base64 that are looked for; fewer turn up by chance."""
 
 _ZWJ = 0x200D
-_SELECTORS = frozenset({0xFE0E, 0xFE0F})
+_VARIATION_SELECTORS = frozenset({0xFE0E, 0xFE0F})
 _IDEOGRAPH_SELECTORS = range(0xE0100, 0xE01F0)
 _IDEOGRAPHS = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x3FFFE))
 _NEW_EMOJI = range(0x1F000, 0x1FB00)
 """Reserved for pictographs as a whole: emoji newer than our Unicode tables stay emoji."""
 _NEW_IDEOGRAPHS = range(0x2EBF0, 0x323B0)
-_BLANK = frozenset({0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0})
+_BLANK_LETTERS = frozenset(
+    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0}
+)
 """Printable by their category, but nothing is seen of them."""
-_KEPT_SPACES = frozenset({0x20, 0x3000})
+_PLAIN_SPACES = frozenset({0x20, 0x3000})
 
-_CONTEXTUAL = re.compile("[\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_UNSEEN = re.compile(
+_JOINERS_AND_SELECTORS = re.compile("[\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-_MOST_MARKS = 4
+_MAX_COMBINING_MARKS = 4
 """On one letter; Vietnamese, Hebrew and Arabic need up to three, and Tibetan stacks four."""
-_MANY_MARKS = re.compile(
+_MARK_RUN = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u1aff\u1b00-\u1fff\u20d0-\u20ff\u2c00-\u2fff\ua000-\uabff\ufb1e\ufe20-\ufe2f"
-    f"\U00010000-\U0001efff]{{{_MOST_MARKS + 1}}}"
+    f"\U00010000-\U0001efff]{{{_MAX_COMBINING_MARKS + 1}}}"
 )
 """A quick first look: so many characters in a row from blocks that hold marks."""
-_WHITE = re.compile(r"\s+")
+_WHITESPACE = re.compile(r"\s+")
 _TOKEN_START = re.compile(r"⟨(?:U(?:\+[0-9A-F]{0,6})?|\+\d*(?: (?:m(?:a(?:r(?:ks?)?)?)?)?)?)?\Z")
 
 
@@ -63,23 +65,24 @@ def printable(text: str, *, limit: int = 0) -> str:
     cut = 0 < limit < len(text)
     if cut:
         text = text[: limit + 1]
-    if not (text.isprintable() and (text.isascii() or _UNSEEN.search(text) is None)):
-        text = _visible(text)
-    if not text.isascii() and _MANY_MARKS.search(text) is not None:
-        text = _stacks().sub(_counted, text)
-    return _shortened(text, limit) if cut or 0 < limit < len(text) else text
+    if not (text.isprintable() and (text.isascii() or _INVISIBLE.search(text) is None)):
+        text = _make_visible(text)
+    if not text.isascii() and _MARK_RUN.search(text) is not None:
+        text = _stacked_marks_pattern().sub(_count_marks, text)
+    return _shorten(text, limit) if cut or 0 < limit < len(text) else text
 
 
 @cache
-def _stacks() -> re.Pattern[str]:
+def _stacked_marks_pattern() -> re.Pattern[str]:
     """More marks on one letter than are shown; made from the Unicode tables at the first text beyond Latin."""
     marks = "".join(
-        f"{chr(run[0])}-{chr(run[-1])}" for run in _runs(code for code in range(0x300, 0x1F000) if _is_mark(code))
+        f"{chr(run[0])}-{chr(run[-1])}"
+        for run in _code_point_runs(code for code in range(0x300, 0x1F000) if _is_mark(code))
     )
-    return re.compile(f"([{marks}]{{{_MOST_MARKS}}})([{marks}]+)")
+    return re.compile(f"([{marks}]{{{_MAX_COMBINING_MARKS}}})([{marks}]+)")
 
 
-def _runs(codes: Iterable[int]) -> list[list[int]]:
+def _code_point_runs(codes: Iterable[int]) -> list[list[int]]:
     found: list[list[int]] = []
     for code in codes:
         if found and found[-1][-1] == code - 1:
@@ -90,10 +93,10 @@ def _runs(codes: Iterable[int]) -> list[list[int]]:
 
 
 def _is_mark(code: int) -> bool:
-    return unicodedata.category(chr(code)) in {"Mn", "Me"} and not _is_selector(code) and code not in _BLANK
+    return unicodedata.category(chr(code)) in {"Mn", "Me"} and not _is_selector(code) and code not in _BLANK_LETTERS
 
 
-def _counted(found: re.Match[str]) -> str:
+def _count_marks(found: re.Match[str]) -> str:
     return f"{found[1]}⟨+{len(found[2]):,} marks⟩"
 
 
@@ -103,7 +106,7 @@ def one_line(text: str, *, limit: int = 0) -> str:
     if cut:
         # Enough to fill the limit, unless it is nearly all white space: then the cut has to be shown here.
         text = text[: 4 * limit + 64]
-    folded = _WHITE.sub(" ", text).strip()
+    folded = _WHITESPACE.sub(" ", text).strip()
     if cut and len(folded) <= limit:
         folded = folded[: limit - 1] + ELLIPSIS
     return printable(folded, limit=limit)
@@ -117,7 +120,7 @@ def excerpt(data: bytes | str, limit: int) -> str:
     return printable(data, limit=limit)
 
 
-def redact(text: str, secrets: Iterable[str], *, instead: str = REDACTED) -> str:
+def redact(text: str, secrets: Iterable[str], *, replacement: str = REDACTED) -> str:
     """The text without the secrets, in whatever form they came back: call it before the text is cut.
 
     Forms: as they are; with characters percent-encoded or escaped as JSON, Python or HTML do; in base64, as in Basic
@@ -125,14 +128,14 @@ def redact(text: str, secrets: Iterable[str], *, instead: str = REDACTED) -> str
     """
     held = sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True)
     for secret in held:
-        text = _forms(secret).sub(instead, text)
+        text = _secret_pattern(secret).sub(replacement, text)
     for secret in held:
-        text = _without_beginning(text, secret, instead)
+        text = _redact_prefix(text, secret, replacement)
     return text
 
 
 @lru_cache(64)
-def _forms(secret: str) -> re.Pattern[str]:
+def _secret_pattern(secret: str) -> re.Pattern[str]:
     import base64
 
     raw = secret.encode("utf-8", "surrogatepass")
@@ -142,11 +145,11 @@ def _forms(secret: str) -> re.Pattern[str]:
         whole = base64.b64encode(bytes(before) + raw).decode("ascii")
         coded.add(whole[-(-8 * before // 6) : 8 * (before + len(raw)) // 6])
     coded |= {form.replace("+", "-").replace("/", "_") for form in coded}
-    ordered = sorted((form for form in coded if len(form) >= _SHORTEST_CODED), key=len, reverse=True)
-    return re.compile("|".join(["".join(map(_written, secret)), *map(re.escape, ordered)]))
+    ordered = sorted((form for form in coded if len(form) >= _MIN_BASE64_CHARS), key=len, reverse=True)
+    return re.compile("|".join(["".join(map(_letter_pattern, secret)), *map(re.escape, ordered)]))
 
 
-def _written(letter: str) -> str:
+def _letter_pattern(letter: str) -> str:
     """A pattern for all ways to write a character."""
     code = ord(letter)
     escaped = [re.escape(letter)]
@@ -160,12 +163,12 @@ def _written(letter: str) -> str:
     return f"(?:{'|'.join(escaped)})"
 
 
-def _without_beginning(text: str, secret: str, instead: str) -> str:
+def _redact_prefix(text: str, secret: str, instead: str) -> str:
     """The text without a secret that its end was cut through."""
-    if len(secret) <= _SHORTEST_BEGINNING or secret[:_SHORTEST_BEGINNING] not in text[-len(secret) - 1 :]:
+    if len(secret) <= _MIN_PREFIX_CHARS or secret[:_MIN_PREFIX_CHARS] not in text[-len(secret) - 1 :]:
         return text
     bare = text.removesuffix(ELLIPSIS)
-    for length in range(len(secret) - 1, _SHORTEST_BEGINNING - 1, -1):
+    for length in range(len(secret) - 1, _MIN_PREFIX_CHARS - 1, -1):
         if bare.endswith(secret[:length]):
             return bare[: len(bare) - length] + instead
     return text
@@ -189,15 +192,15 @@ def _glyph(code: int) -> str:
         return chr(0x2400 + code)
     category = unicodedata.category(chr(code))
     if category == "Zs":
-        return chr(code) if code in _KEPT_SPACES else " "
+        return chr(code) if code in _PLAIN_SPACES else " "
     if category == "Cn" and (code in _NEW_EMOJI or code in _NEW_IDEOGRAPHS):
         return chr(code)
-    if category[0] == "C" or category in {"Zl", "Zp"} or code in _BLANK or _is_selector(code):
-        return _named(code)
+    if category[0] == "C" or category in {"Zl", "Zp"} or code in _BLANK_LETTERS or _is_selector(code):
+        return _code_point_token(code)
     return chr(code)
 
 
-def _named(code: int) -> str:
+def _code_point_token(code: int) -> str:
     return f"⟨U+{code:04X}⟩"
 
 
@@ -205,41 +208,43 @@ def _is_selector(code: int) -> bool:
     return 0xFE00 <= code <= 0xFE0F or code in _IDEOGRAPH_SELECTORS
 
 
-def _visible(text: str) -> str:
+def _make_visible(text: str) -> str:
     text = text.replace("\r\n", "\n")
-    if _CONTEXTUAL.search(text) is None:
+    if _JOINERS_AND_SELECTORS.search(text) is None:
         return text.translate(_GLYPHS)
     kept: list[str] = []
     at = 0
-    for found in _CONTEXTUAL.finditer(text):
+    for found in _JOINERS_AND_SELECTORS.finditer(text):
         start = found.start()
         kept.append(text[at:start].translate(_GLYPHS))
-        kept.append(_in_context(text, start))
+        kept.append(_render_contextual(text, start))
         at = start + 1
     kept.append(text[at:].translate(_GLYPHS))
     return "".join(kept)
 
 
-def _in_context(text: str, at: int) -> str:
+def _render_contextual(text: str, at: int) -> str:
     """What stands for a joiner or a selector, by its neighbours."""
     code = ord(text[at])
     before = text[at - 1] if at else ""
     if code == _ZWJ:
         after = text[at + 1 : at + 2]
-        if before and ord(before) in _SELECTORS and at > 1:
+        if before and ord(before) in _VARIATION_SELECTORS and at > 1:
             before = text[at - 2]
-        return "" if _is_emoji(before) and _is_emoji(after) else _named(code)
+        return "" if _is_emoji(before) and _is_emoji(after) else _code_point_token(code)
     if not before:
-        return _named(code)
+        return _code_point_token(code)
     if code in _IDEOGRAPH_SELECTORS:
         fits = any(ord(before) in block for block in _IDEOGRAPHS)
     else:
-        fits = code in _SELECTORS and before.isprintable() and not before.isspace() and not _is_unseen(before)
-    return text[at] if fits else _named(code)
+        fits = (
+            code in _VARIATION_SELECTORS and before.isprintable() and not before.isspace() and not _is_invisible(before)
+        )
+    return text[at] if fits else _code_point_token(code)
 
 
-def _is_unseen(character: str) -> bool:
-    return _UNSEEN.match(character) is not None
+def _is_invisible(character: str) -> bool:
+    return _INVISIBLE.match(character) is not None
 
 
 def _is_emoji(character: str) -> bool:
@@ -251,7 +256,7 @@ def _is_emoji(character: str) -> bool:
     )
 
 
-def _shortened(text: str, limit: int) -> str:
+def _shorten(text: str, limit: int) -> str:
     head = text[: limit - 1]
     # A ⟨U+…⟩ that the cut goes through is left out whole.
     if (broken := _TOKEN_START.search(head)) is not None:

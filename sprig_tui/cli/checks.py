@@ -17,14 +17,14 @@ from msgspec import Struct
 
 from sprig_tui.cli.opening import journal_to_look_at
 from sprig_tui.clock import SystemClock
-from sprig_tui.config.document import dotted, nearest
+from sprig_tui.config.document import dotted_key, nearest_key_hint
 from sprig_tui.config.durations import format_duration
-from sprig_tui.config.findings import environment_findings, key_findings
-from sprig_tui.config.held import all_held
-from sprig_tui.config.keysource import PREFIX, variable_of
+from sprig_tui.config.findings import check_environment_ids, check_keys
+from sprig_tui.config.held import read_held_notes
+from sprig_tui.config.keysource import WRITE_KEY_PREFIX, write_key_variable
 from sprig_tui.config.paths import Paths, find_paths
-from sprig_tui.config.sections import KNOWN
-from sprig_tui.config.starting import missing_since
+from sprig_tui.config.sections import KNOWN_TABLES
+from sprig_tui.config.starting import removed_since_last_use
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.address import is_address
 from sprig_tui.journal.readiness import Readiness
@@ -80,19 +80,19 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
     there = "is understood" if document.mode is not None else "is not there: the defaults hold"
     yield Check("config", "ok", f"{document.file} {there}")
     paths = find_paths()
-    yield from (Check("config", "warning", text, hint) for text, hint in missing_since(paths, settings))
+    yield from (Check("config", "warning", text, hint) for text, hint in removed_since_last_use(paths, settings))
     yield from held_checks(paths)
     for name in settings.unknown_tables:
         kind = "table" if isinstance(document.tables[name], dict) else "key"
         yield Check(
             "config",
             "warning",
-            f"{document.file}: the {kind} {dotted(name)[:60]} is none of ours, and is left alone",
-            nearest(name, KNOWN),
+            f"{document.file}: the {kind} {dotted_key(name)[:60]} is none of ours, and is left alone",
+            nearest_key_hint(name, KNOWN_TABLES),
         )
     yield from (Check("config", "warning", one.message, one.hint) for one in settings.warnings)
     yield from _preference_checks(settings)
-    findings = key_findings(settings)
+    findings = check_keys(settings)
     yield from (Check("keys", finding.level, finding.message, finding.hint) for finding in findings)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
     for name in settings.environments:
@@ -100,16 +100,16 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
             yield Check("keys", "warning", f"{name} has no write key", f"sprig-tui keys set {name}")
     if with_key and not findings:
         yield Check("keys", "ok", f"{', '.join(with_key)}: the key looks like one; Segment verifies none")
-    variables = {variable_of(name) for name in settings.environments}
+    variables = {write_key_variable(name) for name in settings.environments}
     for variable in sorted(environ):
-        if variable.startswith(PREFIX) and variable not in variables:
+        if variable.startswith(WRITE_KEY_PREFIX) and variable not in variables:
             yield Check(
                 "keys",
                 "warning",
                 f"{variable} is set, but no environment is called so",
-                nearest(variable, variables),
+                nearest_key_hint(variable, variables),
             )
-    clashes = environment_findings(settings)
+    clashes = check_environment_ids(settings)
     yield from (Check("environments", finding.level, finding.message, finding.hint) for finding in clashes)
     if not clashes:
         yield from _ids(settings)
@@ -117,7 +117,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
 
 def held_checks(paths: Paths) -> Iterator[Check]:
     """Processes that go on with the config from before, since what is on disk is not to be used."""
-    for held in all_held(paths):
+    for held in read_held_notes(paths):
         yield Check("config", "warning", f"process {held.pid} goes on with the one from before: {held.why}", held.hint)
 
 

@@ -203,12 +203,12 @@ class FilterType(ParamType):
 def environment_names() -> list[str]:
     """The environments of the config; those that always exist where it cannot be read."""
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.settings import BUILT_IN, load_settings
+    from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, load_settings
 
     try:
         return list(load_settings(find_paths()).environments)
     except SprigTuiError:
-        return list(BUILT_IN)
+        return list(BUILT_IN_ENVIRONMENTS)
 
 
 DURATION = DurationType()

@@ -50,9 +50,9 @@ def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = (
 
 def open_demo(folder: Path, samples: Path) -> int:
     """Run the console on the sample payloads, against a look-alike in this process; `folder` is thrown away after."""
-    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.paths import paths_in_folder
 
-    paths = in_folder(str(folder))
+    paths = paths_in_folder(str(folder))
     with _sink_beside() as url:
         settings = demo_settings(paths, url)
         return _run(paths, lambda: settings, (str(samples),), config=False, label="demo")
@@ -60,13 +60,13 @@ def open_demo(folder: Path, samples: Path) -> int:
 
 def demo_settings(paths: Paths, url: str) -> Settings:
     """Production and development, both to the look-alike, with made-up keys."""
-    from sprig_tui.config.document import Document
-    from sprig_tui.config.settings import settings_of
+    from sprig_tui.config.document import ConfigFile
+    from sprig_tui.config.settings import make_settings
 
     made_up = {
         name: {"write_key": f"demo{name:x<24}demo"[:32], "endpoint": url} for name in ("production", "development")
     }
-    return settings_of(Document(paths.config_file, b"", {"environments": made_up}, None), paths, {})
+    return make_settings(ConfigFile(paths.config_file, b"", {"environments": made_up}, None), paths, {})
 
 
 def _run(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:

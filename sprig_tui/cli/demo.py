@@ -81,7 +81,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from sprig_tui.cli.console import demo_settings
     from sprig_tui.cli.log_lines import LogLines
     from sprig_tui.cli.tally import by_state
-    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.feeding import feed
@@ -93,7 +93,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from sprig_tui.sprig.reading import read_responses
 
     samples = samples_folder()
-    environments = demo_settings(in_folder(str(folder)), sink.url).environments
+    environments = demo_settings(paths_in_folder(str(folder)), sink.url).environments
     intake = Intake(Rules(), environments, DECLARED)
     diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:

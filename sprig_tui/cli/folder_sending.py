@@ -25,8 +25,8 @@ from sprig_tui.errors import (
     InputError,
     JournalError,
     JournalUnavailableError,
-    NotAnswersError,
     SprigTuiError,
+    UnknownFormatError,
 )
 from sprig_tui.intake import Intake
 from sprig_tui.reasons import Reason
@@ -209,7 +209,7 @@ class FolderSending:
             fed = await feed(records, intake, journal, engine, check=self._check(), progress=noted)
         except FileNotFoundError:
             return
-        except (ConfigError, NotAnswersError) as error:
+        except (ConfigError, UnknownFormatError) as error:
             # no waiting mends it: it is looked at again when it or the config changes, or at the next start
             self._refused.add(path)
             reports.refused(path, error, so_far)

@@ -15,15 +15,15 @@ from sprig_tui.cli.keys_workspace import workspace
 from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, say_lint
-from sprig_tui.config.findings import key_findings
+from sprig_tui.config.findings import check_keys
 from sprig_tui.config.keysource import WRITE_KEY
-from sprig_tui.config.reuse import known_as
+from sprig_tui.config.reuse import describe_reuse
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.config.editing import Value
+    from sprig_tui.config.editing import TomlValue
     from sprig_tui.config.environment import Environment
-    from sprig_tui.config.keylint import KeyLint
+    from sprig_tui.config.keylint import SecretLint
     from sprig_tui.config.settings import Settings
 
 
@@ -51,7 +51,7 @@ def list_keys(as_json: bool) -> int:
         output.write_json({"environments": [_row_json(found) for found in settings.environments.values()]})
     else:
         output.write_lines(_rows(settings))
-    for finding in key_findings(settings):
+    for finding in check_keys(settings):
         diagnostics.warning(finding.message, finding.hint)
     return ExitCode.OK
 
@@ -63,7 +63,7 @@ def _rows(settings: Settings) -> list[str]:
             found.write_key.masked() if found.write_key else "no key",
             found.endpoint,
             "protected" if found.protected else "",
-            found.write_key.source if found.write_key else f"sprig-tui keys set {found.name}",
+            found.write_key.read_from if found.write_key else f"sprig-tui keys set {found.name}",
             f"sprig api {found.sprig_api_key.masked()}" if found.sprig_api_key else "",
         )
         for found in settings.environments.values()
@@ -76,14 +76,14 @@ def _row_json(found: Environment) -> dict[str, Any]:
     return {
         "name": found.name,
         "key": found.write_key.masked() if found.write_key else None,
-        "source": found.write_key.source if found.write_key else None,
+        "source": found.write_key.read_from if found.write_key else None,
         "endpoint": found.endpoint,
         "url": found.base_url,
         "protected": found.protected,
         "requests_per_second": found.requests_per_second,
         "sprig_environment_id": found.sprig_environment_id,
         "sprig_api_key": found.sprig_api_key.masked() if found.sprig_api_key else None,
-        "sprig_api_key_source": found.sprig_api_key.source if found.sprig_api_key else None,
+        "sprig_api_key_source": found.sprig_api_key.read_from if found.sprig_api_key else None,
         "webhook_token": found.webhook_token.masked() if found.webhook_token else None,
     }
 
@@ -120,7 +120,7 @@ def set_key(
         run = f"sprig-tui keys set {environment[:40]}"
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
     from sprig_tui.cli.keys_source import choose_key
-    from sprig_tui.config.keylint import lint_key
+    from sprig_tui.config.keylint import lint_write_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.writing import save_environment
 
@@ -130,11 +130,11 @@ def set_key(
         return ExitCode.USAGE
     environment = settled
     chosen = choose_key(settings, environment, source)
-    lint = lint_key(chosen.text)
+    lint = lint_write_key(chosen.text)
     say_lint(lint)
     if not _accepted(settings, environment, lint, chosen.doubts, force=force):
         return ExitCode.USAGE
-    changes: dict[str, Value | None] = {"write_key": lint.key}
+    changes: dict[str, TomlValue | None] = {"write_key": lint.secret}
     given = {"endpoint": endpoint, "protected": protected, "sprig_environment_id": sprig_environment_id}
     changes.update({name: value for name, value in given.items() if value is not None})
     paths = find_paths()
@@ -142,9 +142,10 @@ def set_key(
     now = open_settings(quiet=True)
     key = now.environments[environment].write_key
     diagnostics.good(f"{environment}: the key is stored in {paths.config_file}")
-    if key and key.source != "config":
+    if key and key.read_from != "config":
         diagnostics.warning(
-            f"{environment}: {key.source} is set, and goes before the config", f"unset {key.source} to use this key"
+            f"{environment}: {key.read_from} is set, and goes before the config",
+            f"unset {key.read_from} to use this key",
         )
     diagnostics.note(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
@@ -155,12 +156,12 @@ def set_key(
 
 
 def _accepted(
-    settings: Settings, environment: str, lint: KeyLint, source_doubts: tuple[str, ...], *, force: bool
+    settings: Settings, environment: str, lint: SecretLint, source_doubts: tuple[str, ...], *, force: bool
 ) -> bool:
     """Whether the key may be stored; asks, where someone is there, about what is odd."""
     if lint.errors:
         return False
-    reused = known_as(settings, lint.key, WRITE_KEY, environment)
+    reused = describe_reuse(settings, lint.secret, WRITE_KEY, environment)
     for said in reused:
         diagnostics.warning(said, f"{environment} has a source, and so a key, of its own in Segment")
     return agreed([*(fault.message for fault in lint.warnings), *source_doubts, *reused], force=force)
@@ -173,26 +174,26 @@ def _accepted(
 def remove(environment: str, whole: bool, yes: bool) -> int:
     """Remove the Write Key of ENV from the config. What is queued for it stays queued."""
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.writing import drop_environment, save_environment
+    from sprig_tui.config.writing import delete_environment, save_environment
 
     settings = open_settings(quiet=True)
     found = settings.environment(environment)
     stored = environment in settings.stored_keys
     if not stored and not whole:
-        source = found.write_key.source if found.write_key else ""
+        source = found.write_key.read_from if found.write_key else ""
         said = f"its key comes from {source}: unset that" if source else "it has no key"
         diagnostics.note(f"nothing to remove in the config for {environment}; {said}")
         return ExitCode.OK
     if not yes and not _confirmed(found):
         return ExitCode.USAGE
     if whole:
-        drop_environment(find_paths(), environment, digest=settings.document.digest)
+        delete_environment(find_paths(), environment, digest=settings.document.digest)
     else:
         save_environment(find_paths(), environment, {"write_key": None}, digest=settings.document.digest)
     diagnostics.good(f"{environment}: {'removed' if whole else 'its key is removed'} from the config")
     left = open_settings(quiet=True).environments.get(environment)
     if left is not None and left.write_key is not None:
-        diagnostics.warning(f"{environment} still has a key, from {left.write_key.source}")
+        diagnostics.warning(f"{environment} still has a key, from {left.write_key.read_from}")
     return ExitCode.OK
 
 

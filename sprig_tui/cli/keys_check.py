@@ -64,10 +64,10 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
 
 
 def _checked(settings: Settings, found: Environment) -> dict[str, Any]:
-    from sprig_tui.config.keylint import lint_key
+    from sprig_tui.config.keylint import lint_write_key
 
     key = found.write_key
-    faults = [fault.message for fault in lint_key(key.reveal()).faults] if key else []
+    faults = [fault.message for fault in lint_write_key(key.reveal()).faults] if key else []
     faults.extend(warning.text for warning in settings.warnings if warning.environment == found.name)
     for name, other in settings.environments.items():
         if key is not None and name != found.name and other.write_key == key:
@@ -77,7 +77,7 @@ def _checked(settings: Settings, found: Environment) -> dict[str, Any]:
     return {
         "name": found.name,
         "key": key.masked() if key else None,
-        "source": key.source if key else None,
+        "source": key.read_from if key else None,
         "faults": faults,
     }
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sprig_tui.cli import asking, diagnostics
 from sprig_tui.cli.secret_input import read_secret
 from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
-from sprig_tui.config.keylint import KEY_LENGTH, lint_key
-from sprig_tui.errors import ConfigError, WorkspaceError
+from sprig_tui.config.keylint import WRITE_KEY_CHARS, lint_write_key
+from sprig_tui.errors import ConfigError, SegmentApiError
 from sprig_tui.segment.source_fit import source_doubts
 from sprig_tui.segment.sources import Source, find_source, masked, owner_of
 
@@ -28,7 +28,7 @@ class Chosen(NamedTuple):
 
 
 def choose_key(settings: Settings, environment: str, named: str | None) -> Chosen:
-    """The key for an environment; `named` is the source that a script asks for. Raises ConfigError, WorkspaceError.
+    """The key for an environment; `named` is the source that a script asks for. Raises ConfigError, SegmentApiError.
 
     Without a token a key is pasted or piped, as ever. With one, a person is offered the workspace's sources, and a
     pasted key is looked up among them; a workspace that does not answer stops no paste.
@@ -56,7 +56,7 @@ def _sources(settings: Settings) -> tuple[Source, ...]:
         return ()
     try:
         return list_sources(settings)
-    except (WorkspaceError, ConfigError) as error:
+    except (SegmentApiError, ConfigError) as error:
         diagnostics.warning(f"the workspace's sources cannot be listed: {error.message}", error.hint)
         return ()
 
@@ -75,7 +75,7 @@ def _offered(sources: Sequence[Source], settings: Settings, environment: str) ->
         answer = asking.answer(f"number or name of the source for {environment}, or enter to paste a key: ")
         if not answer:
             return None
-        if owner_of(answer, sources) or (len(answer) == KEY_LENGTH and answer.isalnum()):
+        if owner_of(answer, sources) or (len(answer) == WRITE_KEY_CHARS and answer.isalnum()):
             diagnostics.warning("that is a key, and now on the screen", "press enter, and paste it where it is hidden")
             continue
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= min(SHOWN, len(listed)):
@@ -117,7 +117,7 @@ def _taken(source: Source, settings: Settings, environment: str) -> Chosen:
 
 
 def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
-    key = lint_key(text).key
+    key = lint_write_key(text).secret
     if not key or not any(source.write_keys for source in sources):
         return ()
     source = owner_of(key, sources)

@@ -54,18 +54,19 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
     if lint.errors:
         return ExitCode.USAGE
     doubts = [fault.message for fault in lint.warnings]
-    doubts.extend(_shared(settings, environment, lint.key))
-    doubts.extend(asyncio.run(_refused(settings, lint.key)))
+    doubts.extend(_shared(settings, environment, lint.secret))
+    doubts.extend(asyncio.run(_refused(settings, lint.secret)))
     if not agreed(doubts, force=force):
         return ExitCode.USAGE
     paths = find_paths()
-    save_environment(paths, environment, {"sprig_api_key": lint.key})
+    save_environment(paths, environment, {"sprig_api_key": lint.secret})
     diagnostics.good(f"{environment}: the key of Sprig's API is stored in {paths.config_file}")
     now = open_settings(quiet=True)
     used = now.environments[environment].sprig_api_key
-    if used is not None and used.source != "config":
+    if used is not None and used.read_from != "config":
         diagnostics.warning(
-            f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
+            f"{environment}: {used.read_from} is set, and goes before the config",
+            f"unset {used.read_from} to use this one",
         )
     diagnostics.note(f"sprig-tui pull -e {environment} --dry-run shows what it would read")
     if environment not in settings.environments:
@@ -75,9 +76,9 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
 
 def _shared(settings: Settings, environment: str, key: str) -> list[str]:
     from sprig_tui.config.keysource import SPRIG_API_KEY
-    from sprig_tui.config.reuse import known_as
+    from sprig_tui.config.reuse import describe_reuse
 
-    doubts = known_as(settings, key, SPRIG_API_KEY, environment)
+    doubts = describe_reuse(settings, key, SPRIG_API_KEY, environment)
     for doubt in doubts:
         diagnostics.warning(doubt, "the key says which of Sprig's environments is read: each has its own")
     return list(doubts)
@@ -109,7 +110,7 @@ def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
     found = settings.environment(environment)
     if (environment, "sprig_api_key") not in settings.stored_secrets:
         key = found.sprig_api_key
-        said = f"; it comes from {key.source}: unset that" if key is not None else ""
+        said = f"; it comes from {key.read_from}: unset that" if key is not None else ""
         diagnostics.note(f"nothing to remove in the config for {environment}{said}")
         return ExitCode.OK
     if not yes:

@@ -70,30 +70,31 @@ def _generated() -> str:
 def _store(settings: Settings, environment: str, text: str, *, show: bool, force: bool) -> int:
     from sprig_tui.config.keysource import WEBHOOK_TOKEN
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.reuse import known_as
-    from sprig_tui.config.tokenlint import lint_token
+    from sprig_tui.config.reuse import describe_reuse
+    from sprig_tui.config.tokenlint import lint_webhook_token
     from sprig_tui.config.writing import save_environment
 
-    lint = lint_token(text)
+    lint = lint_webhook_token(text)
     say_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
-    reused = known_as(settings, lint.key, WEBHOOK_TOKEN, environment)
+    reused = describe_reuse(settings, lint.secret, WEBHOOK_TOKEN, environment)
     for said in reused:
         diagnostics.warning(said, "a token opens one environment's webhooks; --generate makes one of its own")
     if not agreed(list(reused), force=force, flag="--yes"):
         return ExitCode.USAGE
     paths = find_paths()
-    save_environment(paths, environment, {"webhook_token": lint.key})
+    save_environment(paths, environment, {"webhook_token": lint.secret})
     diagnostics.good(f"{environment}: the webhook token is stored in {paths.config_file}")
     now = open_settings(quiet=True)
     used = now.environments[environment].webhook_token
-    if used is not None and used.source != "config":
+    if used is not None and used.read_from != "config":
         diagnostics.warning(
-            f"{environment}: {used.source} is set, and goes before the config", f"unset {used.source} to use this one"
+            f"{environment}: {used.read_from} is set, and goes before the config",
+            f"unset {used.read_from} to use this one",
         )
     if show:
-        output.write_line(lint.key)
+        output.write_line(lint.secret)
         diagnostics.note("it is not shown again: put it into the webhook in Sprig, as its API secret")
     if environment not in settings.environments:
         say_unprotected(now, environment)

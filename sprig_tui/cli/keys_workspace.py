@@ -11,10 +11,10 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.cli.commands import Command, SecretArgumentError
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
-from sprig_tui.errors import ConfigError, ExitCode, SprigTuiError, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
 
 if TYPE_CHECKING:
-    from sprig_tui.config.editing import Value
+    from sprig_tui.config.editing import TomlValue
     from sprig_tui.config.workspace import Workspace
 
 
@@ -56,7 +56,7 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     from sprig_tui.config.keysource import PUBLIC_API_TOKEN
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.publicapilint import lint_public_api_token
-    from sprig_tui.config.reuse import known_as
+    from sprig_tui.config.reuse import describe_reuse
     from sprig_tui.config.writing import save_workspace
 
     settings = open_settings(quiet=True)
@@ -64,22 +64,24 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     say_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
-    tried = replace(settings.workspace, token=PublicApiToken(lint.key), region=region or settings.workspace.region)
-    reused = known_as(settings, lint.key, PUBLIC_API_TOKEN)
+    tried = replace(settings.workspace, token=PublicApiToken(lint.secret), region=region or settings.workspace.region)
+    reused = describe_reuse(settings, lint.secret, PUBLIC_API_TOKEN)
     for said in reused:
         diagnostics.warning(said)
     doubts = [*(fault.message for fault in lint.warnings), *reused, *_refused(tried)]
     if not agreed(doubts, force=force):
         return ExitCode.USAGE
-    changes: dict[str, Value | None] = {"public_api_token": lint.key}
+    changes: dict[str, TomlValue | None] = {"public_api_token": lint.secret}
     if region is not None:
         changes["region"] = region
     paths = find_paths()
     save_workspace(paths, changes)
     diagnostics.good(f"the token is stored in {paths.config_file}")
     now = open_settings(quiet=True).workspace.token
-    if now is not None and now.source != "config":
-        diagnostics.warning(f"{now.source} is set, and goes before the config", f"unset {now.source} to use this token")
+    if now is not None and now.read_from != "config":
+        diagnostics.warning(
+            f"{now.read_from} is set, and goes before the config", f"unset {now.read_from} to use this token"
+        )
     diagnostics.note("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
 
@@ -99,9 +101,9 @@ def _refused(tried: Workspace) -> list[str]:
 
     try:
         asyncio.run(ask())
-    except WorkspaceUnreachableError as error:
+    except SegmentApiUnreachableError as error:
         diagnostics.warning(f"the token could not be tried: {error.message}", error.hint)
-    except (WorkspaceError, ConfigError) as error:
+    except (SegmentApiError, ConfigError) as error:
         diagnostics.warning(error.message, error.hint)
         return [error.message]
     return []
@@ -119,5 +121,5 @@ def _remove() -> int:
     else:
         diagnostics.note("there is no token in the config")
     if settings.workspace.token is not None:
-        diagnostics.warning(f"there still is one, from {settings.workspace.token.source}")
+        diagnostics.warning(f"there still is one, from {settings.workspace.token.read_from}")
     return ExitCode.OK

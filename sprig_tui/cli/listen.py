@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import socket
 
     from sprig_tui.cli.interrupts import Interrupts
-    from sprig_tui.config.awaited_journal import AwaitedJournal
+    from sprig_tui.config.awaited_journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
@@ -93,7 +93,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
         return ExitCode.OK
     import msgspec
 
-    from sprig_tui.config.findings import open_config
+    from sprig_tui.config.findings import check_file_mode
     from sprig_tui.receiver.limits import Limits
     from sprig_tui.serving.certificate import Certificate
     from sprig_tui.serving.server import allow_files, bind, bound_to_loopback
@@ -108,7 +108,7 @@ def listen(  # noqa: PLR0913 - one parameter per option
     bound = bind(host, port)
     with bound:
         _say_tokens(settings, trusting=bound_to_loopback(bound))
-        for finding in open_config(settings):
+        for finding in check_file_mode(settings):
             diagnostics.warning(finding.message, finding.hint)
         listener = _Listener(settings, terms, limits, bound, certificate, capture)
         return asyncio.run(listener.run(status_every, deliver=not no_engine, verbose=verbose))
@@ -138,12 +138,12 @@ def _say_tokens(settings: Settings, *, trusting: bool) -> None:
 
 
 def _say_short_tokens(settings: Settings) -> None:
-    from sprig_tui.config.tokenlint import SHORTEST
+    from sprig_tui.config.tokenlint import MIN_WEBHOOK_TOKEN_CHARS
 
     short = [
         name
         for name, found in settings.environments.items()
-        if found.webhook_token is not None and 0 < len(found.webhook_token.reveal()) < SHORTEST
+        if found.webhook_token is not None and 0 < len(found.webhook_token.reveal()) < MIN_WEBHOOK_TOKEN_CHARS
     ]
     if short:
         diagnostics.warning(
@@ -231,7 +231,7 @@ class _Listener:
         return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
 
     async def _begin(
-        self, awaited: AwaitedJournal, station: Station, stack: AsyncExitStack, *, deliver: bool
+        self, awaited: PendingJournal, station: Station, stack: AsyncExitStack, *, deliver: bool
     ) -> Engine | None:
         """Start the engine, if there is to be one, as soon as the journal is there."""
         from sprig_tui.delivery.attendance import Attendance

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking, diagnostics
-from sprig_tui.config.naming import near_environment
+from sprig_tui.config.naming import nearest_environment
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
 
     A name near a known one asks at a terminal, and wants `--new` in a script; any other new name is taken, and said.
     """
-    from sprig_tui.config.settings import check_name
+    from sprig_tui.config.settings import check_environment_name
 
     if name in settings.environments:
         return name
-    near = near_environment(name, settings.environments)
+    near = nearest_environment(name, settings.environments)
     if near and not new:
         if not asking.can_ask():
             raise ConfigError(
@@ -34,13 +34,13 @@ def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
                 if _is_name(name)
                 else f"name it as {near} is spelt",
             )
-        check_name(near)
+        check_environment_name(near)
         if asking.confirm(f"there is no environment {name[:60]}. did you mean {near}?"):
             return near
         if not _is_name(name) or not asking.confirm(f"make a new environment called {name}?"):
             diagnostics.note("nothing was stored")
             return None
-    check_name(name)
+    check_environment_name(name)
     diagnostics.note(f"{name} is a new environment")
     return name
 
@@ -56,10 +56,10 @@ def say_unprotected(settings: Settings, name: str) -> None:
 
 
 def _is_name(name: str) -> bool:
-    from sprig_tui.config.settings import check_name
+    from sprig_tui.config.settings import check_environment_name
 
     try:
-        check_name(name)
+        check_environment_name(name)
     except ConfigError:
         return False
     return True

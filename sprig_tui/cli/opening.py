@@ -11,7 +11,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import JournalUnreachableError
 
 if TYPE_CHECKING:
-    from sprig_tui.config.awaited_journal import AwaitedJournal
+    from sprig_tui.config.awaited_journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.errors import JournalError
     from sprig_tui.journal.contract import Journal
@@ -25,12 +25,12 @@ LOOK_S = 5.0
 def open_settings(*, quiet: bool = False) -> Settings:
     """The settings; what is off in them is said on stderr, and what they had last time. Raises ConfigError."""
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.starting import load_at_start, missing_since
+    from sprig_tui.config.starting import load_settings_at_start, removed_since_last_use
 
     paths = find_paths()
-    settings = load_at_start(paths)
+    settings = load_settings_at_start(paths)
     if not quiet:
-        for text, hint in missing_since(paths, settings):
+        for text, hint in removed_since_last_use(paths, settings):
             diagnostics.warning(text, hint)
         for warning in settings.warnings:
             diagnostics.warning(warning.message)
@@ -43,10 +43,10 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
     """Tables left alone whose name is so close to one of ours that it was surely meant, and that one."""
     import difflib
 
-    from sprig_tui.config.sections import KNOWN
+    from sprig_tui.config.sections import KNOWN_TABLES
 
     for name in settings.unknown_tables:
-        for meant in difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.8):
+        for meant in difflib.get_close_matches(name.lower(), KNOWN_TABLES, n=1, cutoff=0.8):
             yield name[:60], meant
 
 
@@ -58,18 +58,18 @@ def journal_exists(settings: Settings) -> bool:
 
 
 @asynccontextmanager
-async def awaited_journal(settings: Settings) -> AsyncIterator[AwaitedJournal]:
+async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
     """The journal of the settings as soon as it can be opened; what keeps it from that, and passes, is said.
 
     Raises JournalError for what does not pass.
     """
-    from sprig_tui.config.awaited_journal import AwaitedJournal
+    from sprig_tui.config.awaited_journal import PendingJournal
     from sprig_tui.config.journal import open_journal
 
     def waits(error: JournalError) -> None:
         diagnostics.warning(f"waiting for the journal: {error.message}", error.hint)
 
-    async with AwaitedJournal(lambda: open_journal(settings.journal), waits) as journal:
+    async with PendingJournal(lambda: open_journal(settings.journal), waits) as journal:
         yield journal
 
 

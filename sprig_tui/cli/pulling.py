@@ -24,7 +24,7 @@ from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import Fed
 from sprig_tui.delivery.waiting import Waited, until_settled
-from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SourceError
+from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SprigApiError
 from sprig_tui.journal.records import State
 from sprig_tui.pull.request import Asked
 from sprig_tui.pull.running import Keep, PullTerms, into_counts, into_journal, pull_environment
@@ -221,7 +221,7 @@ class Pulling:
                 terms=terms,
                 heard=heard,
             )
-        except (SourceError, ConfigError) as error:
+        except (SprigApiError, ConfigError) as error:
             note.error = error
 
     # -- reports --------------------------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ import httpx
 from sprig_tui.cli.checks import Check
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.client import http_client
-from sprig_tui.http.route import Route, route_to
-from sprig_tui.http.trouble import describe
-from sprig_tui.http.trust import trust_named
+from sprig_tui.http.client import make_client
+from sprig_tui.http.route import ProxyRoute, find_route
+from sprig_tui.http.trouble import describe_error
+from sprig_tui.http.trust import ca_locations
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -35,8 +35,8 @@ async def endpoint_checks(settings: Settings, timeout_s: float) -> list[Check]:
     checks: list[Check] = []
     for url, names in (urls or {DEFAULT: []}).items():
         try:
-            route = route_to(url)
-            client = http_client(url, timeout=timeout_s)
+            route = find_route(url)
+            client = make_client(url, timeout=timeout_s)
         except ConfigError as error:
             return [Check("endpoint", "fault", error.message, error.hint)]
         checks.extend(_route_checks(url, route))
@@ -45,12 +45,12 @@ async def endpoint_checks(settings: Settings, timeout_s: float) -> list[Check]:
     return checks
 
 
-def _route_checks(url: str, route: Route) -> Iterator[Check]:
+def _route_checks(url: str, route: ProxyRoute) -> Iterator[Check]:
     if route.proxy:
-        yield Check("proxy", "ok", f"{url} is asked through {route.name}, which {route.variable} names")
-    for note in route.notes:
+        yield Check("proxy", "ok", f"{url} is asked through {route.proxy_host}, which {route.variable} names")
+    for note in route.warnings:
         yield Check("proxy", "warning", note, "correct it: a host that it was meant for goes through the proxy")
-    for variable, place in trust_named():
+    for variable, place in ca_locations():
         yield Check("proxy", "ok", f"{variable} names whom to trust over TLS: {place}")
 
 
@@ -62,7 +62,7 @@ async def _reached(client: httpx.AsyncClient, url: str, names: Iterable[str], ti
         async with client.stream("GET", url + "/") as response:
             status, date = response.status_code, response.headers.get("date", "")
     except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-        said = describe(error, host=host, timeout_s=timeout_s)
+        said = describe_error(error, host=host, timeout_s=timeout_s)
         hint = "check the network, the proxy (HTTPS_PROXY) and the endpoint; what is queued waits"
         return [Check("endpoint", "fault", f"{url}{whose} cannot be reached: {said}", hint)]
     took = time.perf_counter() - started

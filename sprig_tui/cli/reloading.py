@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.config.paths import find_paths
-from sprig_tui.config.reload import ConfigNews, ConfigReload, listed
+from sprig_tui.config.reload import ConfigReloader, ConfigUpdate, join_names
 from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError, JournalError
 
@@ -41,11 +41,11 @@ async def keep_current(
     an empty text when it is again. `asked` is set when a person wants it read now, as it stands (SIGHUP).
     """
     paths = find_paths()
-    reload = ConfigReload(paths, settings, lambda: load_settings(paths))
+    reload = ConfigReloader(paths, settings, lambda: load_settings(paths))
     try:
         while True:
             confirmed = await asked_within(asked, RELOAD_EVERY)
-            news = await asyncio.to_thread(reload.look, confirmed=confirmed)
+            news = await asyncio.to_thread(reload.poll, confirmed=confirmed)
             if news is not None and news.kind == "changed":
                 news = await _take(reload, news, engine, terms, taken_up)
             if news is not None:
@@ -71,20 +71,20 @@ async def asked_within(asked: asyncio.Event | None, seconds: float) -> bool:
 
 
 async def _take(
-    reload: ConfigReload,
-    news: ConfigNews,
+    reload: ConfigReloader,
+    news: ConfigUpdate,
     engine: Engine | None,
     terms: Terms,
     taken_up: Callable[[Settings], None],
-) -> ConfigNews | None:
+) -> ConfigUpdate | None:
     found, before = news.settings, reload.settings
     try:
         taken_up(found)
         if engine is not None:
             await engine.reload(terms.environments(found), terms.delivery(found))
     except (ConfigError, JournalError) as error:
-        return reload.hold(error.message, error.hint)
-    reload.take(found)
+        return reload.reject(error.message, error.hint)
+    reload.apply(found)
     for warning in found.warnings:
         if warning not in before.warnings:
             diagnostics.warning(warning.message)
@@ -95,18 +95,18 @@ async def _take(
     return news if found.document.digest != before.document.digest else None
 
 
-def _say(news: ConfigNews) -> None:
+def _say(news: ConfigUpdate) -> None:
     if news.kind == "held":
         diagnostics.warning(f"going on with the config as it was: {news.message}", news.hint)
     elif news.kind == "restored":
         diagnostics.note("the config on disk is the one in use again")
-    elif news.lost:
-        diagnostics.warning(f"the config changed, and is taken up; it no longer has {listed(news.lost)}")
+    elif news.removed:
+        diagnostics.warning(f"the config changed, and is taken up; it no longer has {join_names(news.removed)}")
     else:
         diagnostics.note("the config changed, and is taken up")
 
 
-def _say_again(reload: ConfigReload) -> None:
+def _say_again(reload: ConfigReloader) -> None:
     if reload.message:
         diagnostics.warning(f"going on with the config as it was: {reload.message}", reload.hint)
     else:

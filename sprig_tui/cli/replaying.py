@@ -19,7 +19,7 @@ from sprig_tui.cli.tally import Tally, say_standstills, tally_json, tally_text, 
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
 from sprig_tui.clock import SystemClock
-from sprig_tui.config.environment import elsewhere_of
+from sprig_tui.config.environment import override_urls
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import Waited, until_settled
@@ -105,7 +105,7 @@ async def choose(
 def _note(chosen: Chosen, delivery: Delivery, environments: Mapping[str, Environment], now: int) -> None:
     chosen.ids.append(delivery.id)
     found = environments.get(delivery.environment)
-    if not is_copied(delivery.bound_for, found.elsewhere if found else ""):
+    if not is_copied(delivery.bound_for, found.override_url if found else ""):
         chosen.in_place.append(delivery.id)
     if (
         found is not None
@@ -148,7 +148,7 @@ async def deliver(
     newest = await journal.page(Query(), limit=1)
     environments = {name: found for name, found in terms.environments(settings).items() if name in chosen.environments}
     last = newest.deliveries[-1].id if newest.deliveries else 0
-    run = _Replaying(journal, query, chosen, last, as_new=as_new, elsewhere=elsewhere_of(environments))
+    run = _Replaying(journal, query, chosen, last, as_new=as_new, elsewhere=override_urls(environments))
     if no_wait:
         await run.queue(None)
         diagnostics.note(f"{who_delivers(terms)} delivers it")

@@ -78,9 +78,9 @@ def run(
         return ExitCode.OK
     settings = open_settings(quiet=supervised is not None)
     if supervised is None:
-        from sprig_tui.config.findings import open_config
+        from sprig_tui.config.findings import check_file_mode
 
-        for finding in open_config(settings):
+        for finding in check_file_mode(settings):
             diagnostics.warning(finding.message, finding.hint)
     with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
     if not with_key:

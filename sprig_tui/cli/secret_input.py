@@ -9,7 +9,7 @@ from sprig_tui.cli import asking, diagnostics
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sprig_tui.config.keylint import KeyLint
+    from sprig_tui.config.keylint import SecretLint
 
 LONGEST_INPUT = 65_536
 """Characters read from standard input; a key has 32."""
@@ -27,7 +27,7 @@ def read_secret(what: str) -> str:
     return text.decode("utf-8", "replace")
 
 
-def say_lint(lint: KeyLint) -> None:
+def say_lint(lint: SecretLint) -> None:
     """Everything that was found; nothing of the secret itself."""
     for fault in lint.faults:
         if fault.level == "error":

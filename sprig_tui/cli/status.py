@@ -96,7 +96,7 @@ class _Look:
         orphans: tuple[Hold, ...],
     ) -> None:
         from sprig_tui.clock import SystemClock
-        from sprig_tui.config.held import all_held
+        from sprig_tui.config.held import read_held_notes
         from sprig_tui.config.paths import find_paths
 
         self.settings = settings
@@ -105,7 +105,7 @@ class _Look:
         self.oldest = oldest
         self.workers = workers
         self.orphans = orphans
-        self.held = all_held(find_paths())
+        self.held = read_held_notes(find_paths())
         self.now = SystemClock().now()
         known = {*counts.by_environment, *lanes}
         self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]

@@ -11,7 +11,7 @@ from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
 from sprig_tui.journal.resending import SENDABLE
-from sprig_tui.reasons import reason_words
+from sprig_tui.reasons import reason_label
 from sprig_tui.segment.error_codes import error_sentence
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def unsendable_text(tally: Tally) -> str:
     if not total:
         return ""
     words = ", ".join(
-        reason_words(reason) + (f" {number:,}" if len(lasting) > 1 else "") for reason, number in lasting.items()
+        reason_label(reason) + (f" {number:,}" if len(lasting) > 1 else "") for reason, number in lasting.items()
     )
     return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
 

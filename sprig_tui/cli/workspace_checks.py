@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.checks import Check
 from sprig_tui.cli.workspace import Standings, destinations_text, key_standings, source_json, source_text
-from sprig_tui.errors import ConfigError, ExitCode, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
@@ -22,10 +22,10 @@ def look_up(settings: Settings, environments: list[Environment], rows: list[dict
     """Add what the workspace says to the rows of `keys check`; the exit code that the asking itself means."""
     try:
         found = asyncio.run(key_standings(settings, environments))
-    except WorkspaceUnreachableError as error:
+    except SegmentApiUnreachableError as error:
         diagnostics.warning(f"the workspace could not be asked: {error.message}", error.hint)
         return error.exit_code
-    except (WorkspaceError, ConfigError) as error:
+    except (SegmentApiError, ConfigError) as error:
         diagnostics.warning(f"the workspace could not be asked: {error.message}", error.hint)
         return ExitCode.REJECTED
     if not found.visible:
@@ -49,10 +49,10 @@ async def workspace_checks(settings: Settings, timeout_s: float) -> list[Check]:
         return []
     try:
         found = await key_standings(settings, settings.environments.values(), timeout_s=timeout_s)
-    except WorkspaceUnreachableError as error:
+    except SegmentApiUnreachableError as error:
         # answers are delivered without it
         return [Check("workspace", "warning", error.message, error.hint)]
-    except (WorkspaceError, ConfigError) as error:
+    except (SegmentApiError, ConfigError) as error:
         return [Check("workspace", "fault", error.message, error.hint)]
     said = f"{found.workspace} has {found.sources:,} source{'' if found.sources == 1 else 's'} ({token.masked()})"
     checks = [Check("workspace", "ok", said)]

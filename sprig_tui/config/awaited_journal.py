@@ -18,59 +18,65 @@ from sprig_tui.journal.readiness import WriteHistory
 if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
 
-FIRST_S = 1.0
+FIRST_OPEN_TIMEOUT_S = 1.0
 """Seconds that the first try gets before the program goes on without: a webhook is rather refused than not answered."""
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
+MIN_REOPEN_BACKOFF_S = 0.5
+MAX_REOPEN_BACKOFF_S = 10.0
 """Seconds between two tries, doubled each time."""
-CLOSE_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 """Seconds that the end of a connection may take: a server that hangs must not hold up a stop."""
 
-Open = Callable[[], AbstractAsyncContextManager["Journal"]]
+JournalOpener = Callable[[], AbstractAsyncContextManager["Journal"]]
 
 
-class AwaitedJournal:
-    """Opened by `async with`, which returns once a try has failed, after `FIRST_S` at the latest; then it goes on.
+class PendingJournal:
+    """Opened by `async with`, which returns once a try has failed, after `FIRST_OPEN_TIMEOUT_S` at the latest; then it goes on.
 
     Raises, there or from `opened`, what does not pass: damage, a lack of rights, a newer version. `waits` hears of each
     reason to wait once.
     """
 
-    def __init__(self, open_it: Open, waits: Callable[[JournalUnavailableError], None] = lambda _: None) -> None:
-        self._open = open_it
-        self._waits = waits
+    def __init__(
+        self, opener: JournalOpener, on_wait: Callable[[JournalUnavailableError], None] = lambda _: None
+    ) -> None:
+        self._opener = opener
+        self._on_wait = on_wait
         self._stack = AsyncExitStack()
         self._inner: Journal | None = None
-        self._trouble = JournalUnavailableError("the journal is not open yet", hint="it is tried again and again")
-        self._told = ""
+        self._error = JournalUnavailableError("the journal is not open yet", hint="it is tried again and again")
+        self._reported_message = ""
         self._failed = asyncio.Event()
         """After a first try that failed."""
-        self._none = WriteHistory()
-        self._opening: asyncio.Task[None] | None = None
+        self._no_writes = WriteHistory()
+        self._open_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._opening = asyncio.create_task(self._keep_trying())
+        self._open_task = asyncio.create_task(self._open_with_retries())
         failing = asyncio.create_task(self._failed.wait())
-        await asyncio.wait((self._opening, failing), timeout=FIRST_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            (self._open_task, failing), timeout=FIRST_OPEN_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
         failing.cancel()
-        if self._opening.done():
+        if self._open_task.done():
             try:
-                await self._opening
+                await self._open_task
             except SprigTuiError:
                 await self._stack.aclose()
                 raise
-        elif not self._told:
-            self._tell(JournalUnavailableError("the journal does not answer", hint="it is tried again and again"))
+        elif not self._reported_message:
+            self._report_wait(
+                JournalUnavailableError("the journal does not answer", hint="it is tried again and again")
+            )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opening is not None and not self._opening.done():
-            self._opening.cancel()
-            await asyncio.wait((self._opening,), timeout=CLOSE_S)
+        if self._open_task is not None and not self._open_task.done():
+            self._open_task.cancel()
+            await asyncio.wait((self._open_task,), timeout=CLOSE_TIMEOUT_S)
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S if self._inner is None else 3 * CLOSE_S):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S if self._inner is None else 3 * CLOSE_TIMEOUT_S):
                 await self._stack.aclose()
 
     @property
@@ -86,36 +92,36 @@ class AwaitedJournal:
     @property
     def writes(self) -> WriteHistory:
         """What is known of real writes; nothing until it is open."""
-        return self._inner.writes if self._inner is not None else self._none
+        return self._inner.writes if self._inner is not None else self._no_writes
 
     async def opened(self) -> None:
         """Return when it is open; raises what does not pass."""
-        assert self._opening is not None  # noqa: S101 - inside `async with`
-        await asyncio.shield(self._opening)
+        assert self._open_task is not None  # noqa: S101 - inside `async with`
+        await asyncio.shield(self._open_task)
 
-    async def _keep_trying(self) -> None:
-        pause = FIRST_PAUSE_S
+    async def _open_with_retries(self) -> None:
+        pause = MIN_REOPEN_BACKOFF_S
         while True:
             try:
-                self._inner = await self._stack.enter_async_context(self._open())
+                self._inner = await self._stack.enter_async_context(self._opener())
             except JournalUnavailableError as error:
-                self._tell(error)
+                self._report_wait(error)
             else:
                 return
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_S)
+            pause = min(2 * pause, MAX_REOPEN_BACKOFF_S)
 
-    def _tell(self, error: JournalUnavailableError) -> None:
-        self._trouble = error
+    def _report_wait(self, error: JournalUnavailableError) -> None:
+        self._error = error
         self._failed.set()
-        if error.message != self._told:
-            self._told = error.message
-            self._waits(error)
+        if error.message != self._reported_message:
+            self._reported_message = error.message
+            self._on_wait(error)
 
     def __getattr__(self, name: str) -> Any:
         if self._inner is not None:
             return getattr(self._inner, name)
-        return self._not_yet
+        return self._raise_unavailable
 
-    async def _not_yet(self, *_: Any, **__: Any) -> Any:
-        raise type(self._trouble)(self._trouble.message, hint=self._trouble.hint)
+    async def _raise_unavailable(self, *_: Any, **__: Any) -> Any:
+        raise type(self._error)(self._error.message, hint=self._error.hint)

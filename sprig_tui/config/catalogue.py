@@ -18,14 +18,14 @@ from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Survey
 
-FOLDER = "surveys"
-VERSION = 1
+SURVEYS_FOLDER = "surveys"
+SURVEYS_FILE_VERSION = 1
 
 
-class Catalogue(Struct, frozen=True, kw_only=True):
+class EnvironmentSurveys(Struct, frozen=True, kw_only=True):
     """What is known of the surveys of one environment."""
 
-    version: int = VERSION
+    version: int = SURVEYS_FILE_VERSION
     source: str = ""
     """The API that told."""
     fetched_at: int = 0
@@ -34,18 +34,18 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     """By id as text."""
 
 
-def catalogue_file(paths: Paths, environment: str) -> Path:
+def surveys_file(paths: Paths, environment: str) -> Path:
     """Where the catalogue of an environment stands."""
-    return paths.state_dir / FOLDER / f"{environment}.json"
+    return paths.state_dir / SURVEYS_FOLDER / f"{environment}.json"
 
 
-def read_catalogue(file: Path) -> Catalogue:
+def read_surveys_file(file: Path) -> EnvironmentSurveys:
     """The catalogue in a file; empty where there is none. Raises ConfigError for one that cannot be used."""
-    data = _bytes(file)
-    return _parsed(file, data) if data is not None else Catalogue()
+    data = _read_bytes(file)
+    return _parse_surveys(file, data) if data is not None else EnvironmentSurveys()
 
 
-def _bytes(file: Path) -> bytes | None:
+def _read_bytes(file: Path) -> bytes | None:
     try:
         return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -54,19 +54,19 @@ def _bytes(file: Path) -> bytes | None:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
 
 
-def _parsed(file: Path, data: bytes) -> Catalogue:
+def _parse_surveys(file: Path, data: bytes) -> EnvironmentSurveys:
     try:
-        found = msgspec.json.decode(data, type=Catalogue)
+        found = msgspec.json.decode(data, type=EnvironmentSurveys)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{file} is no survey catalogue: {error}", hint="remove it: the next sprig-tui pull makes it anew"
         ) from error
-    if found.version > VERSION:
+    if found.version > SURVEYS_FILE_VERSION:
         raise ConfigError(f"{file} was written by a newer version of sprig-tui", hint="use that version, or remove it")
     return found
 
 
-def write_catalogue(file: Path, catalogue: Catalogue) -> None:
+def write_surveys_file(file: Path, catalogue: EnvironmentSurveys) -> None:
     """Replace the file, whole or not at all, mode 0600. Raises ConfigError."""
     from sprig_tui.config.atomically import make_folder, write_atomically
 
@@ -74,42 +74,42 @@ def write_catalogue(file: Path, catalogue: Catalogue) -> None:
     write_atomically(file, msgspec.json.format(msgspec.json.encode(catalogue), indent=1))
 
 
-class Known(NamedTuple):
+class SurveyCatalogue(NamedTuple):
     """What all catalogues say together."""
 
     surveys: dict[str, Survey]
-    troubles: tuple[ConfigWarning, ...] = ()
+    problems: tuple[ConfigWarning, ...] = ()
     """Which catalogues cannot be used."""
     digest: str = ""
     """Tells whether any of them changed; empty where there are none."""
 
 
-def known_surveys(paths: Paths) -> Known:
+def load_survey_catalogue(paths: Paths) -> SurveyCatalogue:
     """The surveys of every environment."""
     surveys: dict[str, Survey] = {}
     troubles: list[ConfigWarning] = []
     digest = hashlib.blake2b(digest_size=8)
     try:
-        files = sorted((paths.state_dir / FOLDER).glob("*.json"))
+        files = sorted((paths.state_dir / SURVEYS_FOLDER).glob("*.json"))
     except OSError as error:
-        said = f"cannot read {paths.state_dir / FOLDER}: {error.strerror}"
-        return Known(surveys, (ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, said),))
+        said = f"cannot read {paths.state_dir / SURVEYS_FOLDER}: {error.strerror}"
+        return SurveyCatalogue(surveys, (ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, said),))
     for file in files:
         try:
-            data = _bytes(file)
+            data = _read_bytes(file)
             if data is not None:
                 digest.update(data)
-                surveys.update(_parsed(file, data).surveys)
+                surveys.update(_parse_surveys(file, data).surveys)
         except ConfigError as error:
             troubles.append(ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, f"{error.message} ({error.hint})"))
-    return Known(surveys, tuple(troubles), digest.hexdigest() if files else "")
+    return SurveyCatalogue(surveys, tuple(troubles), digest.hexdigest() if files else "")
 
 
-def merged(own: Mapping[str, Survey], learnt: Mapping[str, Survey]) -> dict[str, Survey]:
+def merge_surveys(configured: Mapping[str, Survey], fetched: Mapping[str, Survey]) -> dict[str, Survey]:
     """One catalogue: what the config says of a survey, and what Sprig says where the config does not."""
-    together = dict(learnt)
-    for key, mine in own.items():
-        theirs = learnt.get(key, Survey())
+    together = dict(fetched)
+    for key, mine in configured.items():
+        theirs = fetched.get(key, Survey())
         together[key] = Survey(
             name=theirs.name if mine.name is None else mine.name,
             created_at=theirs.created_at if mine.created_at is None else mine.created_at,

@@ -14,18 +14,20 @@ from typing import Any, NamedTuple
 
 from sprig_tui.errors import ConfigError
 
-LARGEST = 1024 * 1024
+MAX_CONFIG_BYTES = 1024 * 1024
 """Bytes; a config this large is some other file."""
 
-LONGEST_NAME = 80
+MAX_SHOWN_KEY_CHARS = 80
 """Characters of a key that are shown."""
-MOST_PARTS = 32
+MAX_KEY_PARTS = 32
 """Of a dotted key: what the parser needs for one grows with their square."""
-_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
-_DEEP = re.compile(rf"(?<![A-Za-z0-9_.-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MOST_PARTS},}}")
+_DOTTED_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_TOO_MANY_PARTS = re.compile(
+    rf"(?<![A-Za-z0-9_.-]){_DOTTED_PART}(?:[ \t]*+\.[ \t]*+{_DOTTED_PART}){{{MAX_KEY_PARTS},}}"
+)
 
 
-class Document(NamedTuple):
+class ConfigFile(NamedTuple):
     """What stands in the config file; an absent file is an empty document."""
 
     file: Path
@@ -41,51 +43,51 @@ class Document(NamedTuple):
     @property
     def digest(self) -> str:
         """Tells whether the file changed since; passed back when it is to be written."""
-        return digest_of(self.data if self.mode is not None else None)
+        return content_digest(self.data if self.mode is not None else None)
 
     @property
-    def readable_by_others(self) -> bool:
+    def is_readable_by_others(self) -> bool:
         """Whether group or others may read or write it (never known on Windows)."""
         return os.name == "posix" and self.mode is not None and bool(self.mode & 0o077)
 
 
-def digest_of(data: bytes | None) -> str:
+def content_digest(data: bytes | None) -> str:
     """Hex digest of the file's bytes; `absent` where there is none."""
     return "absent" if data is None else hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def read_document(file: Path) -> Document:
+def read_config_file(file: Path) -> ConfigFile:
     """Read and parse; raises ConfigError with file and place."""
     try:
         with file.open("rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigError(f"{file} is not a file", hint="the config is a TOML file; see sprig-tui paths")
-            data = stream.read(LARGEST + 1)
+            data = stream.read(MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
         if file.is_symlink():
             raise ConfigError(f"{file} points to {file.readlink()}, which is not there", hint="mend the link") from None
-        return Document(file, b"", {}, None)
+        return ConfigFile(file, b"", {}, None)
     except NotADirectoryError as error:
         raise ConfigError(f"{file.parent} is not a folder", hint="see sprig-tui paths") from error
     except IsADirectoryError as error:
         raise ConfigError(f"{file} is a folder", hint="the config is a TOML file; see sprig-tui paths") from error
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
-    if len(data) > LARGEST:
+    if len(data) > MAX_CONFIG_BYTES:
         raise ConfigError(f"{file} is larger than 1 MB", hint="this is hardly a config; see sprig-tui paths")
-    return Document(file, data, parse(data, file), stat.S_IMODE(status.st_mode))
+    return ConfigFile(file, data, parse_toml(data, file), stat.S_IMODE(status.st_mode))
 
 
-def parse(data: bytes, file: Path) -> dict[str, Any]:
+def parse_toml(data: bytes, file: Path) -> dict[str, Any]:
     """The tables of TOML bytes; raises ConfigError with the place of what is wrong."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}, line {line}: not UTF-8", hint="save the file as UTF-8") from error
-    if _DEEP.search(text):
-        raise ConfigError(f"{file}: a key has more than {MOST_PARTS} parts", hint="a config has four levels at most")
+    if _TOO_MANY_PARTS.search(text):
+        raise ConfigError(f"{file}: a key has more than {MAX_KEY_PARTS} parts", hint="a config has four levels at most")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -97,19 +99,19 @@ def parse(data: bytes, file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: nested too deeply", hint="a config has four levels at most") from error
 
 
-def nearest(key: str, valid: Iterable[str]) -> str:
+def nearest_key_hint(key: str, valid: Iterable[str]) -> str:
     """A hint with the valid key that comes closest, or all of them."""
     choices = sorted(valid)
-    close = difflib.get_close_matches(key[:LONGEST_NAME].lower(), choices, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(key[:MAX_SHOWN_KEY_CHARS].lower(), choices, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"valid here: {', '.join(choices)}"
 
 
-def dotted(*keys: str) -> str:
+def dotted_key(*keys: str) -> str:
     """A key path as TOML writes it, quoted where it must be."""
-    return ".".join(key if key and _is_bare(key) else quoted(key) for key in keys)
+    return ".".join(key if key and _is_bare(key) else toml_string(key) for key in keys)
 
 
-def quoted(text: str) -> str:
+def toml_string(text: str) -> str:
     """A TOML basic string."""
     import tomli_w
 

@@ -8,21 +8,21 @@ from typing import Any
 
 import tomli_w
 
-from sprig_tui.config.document import dotted
-from sprig_tui.config.sections import SECRETS, WORKSPACE_SECRET
-from sprig_tui.config.tomltext import Statement, statements
+from sprig_tui.config.document import dotted_key
+from sprig_tui.config.sections import SECRET_KEYS, WORKSPACE_SECRET_KEY
+from sprig_tui.config.tomltext import Statement, parse_statements
 from sprig_tui.errors import ConfigError
 
-Value = str | float | bool
+TomlValue = str | float | bool
 """What the keys of such a table hold."""
 
 
-def edit_environment(text: str, name: str, changes: Mapping[str, Value | None]) -> str:
+def edit_environment(text: str, name: str, changes: Mapping[str, TomlValue | None]) -> str:
     """As `edit_table`, for `[environments.NAME]`."""
     return edit_table(text, ("environments", name), changes)
 
 
-def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, Value | None]) -> str:
+def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
     """The text with these keys set (None removes a key), the table added where it is missing.
 
     Raises ConfigError, with the lines to put in by hand, where the table is written in a way that cannot be
@@ -33,12 +33,12 @@ def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, Value | N
     removes = all(value is None for value in changes.values())
     for key in path:
         if not isinstance(table, dict):
-            raise _by_hand(path, changes)
+            raise _manual_edit_error(path, changes)
         if removes and key not in table:
             return text
         table = table.setdefault(key, {})
     if not isinstance(table, dict):
-        raise _by_hand(path, changes)
+        raise _manual_edit_error(path, changes)
     for key, value in changes.items():
         if value is None:
             table.pop(key, None)
@@ -46,7 +46,7 @@ def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, Value | N
             table[key] = value
     if wanted == tomllib.loads(text):
         return text
-    return _verified(_edited(text, path, changes), wanted, path, changes)
+    return _verify_result(_apply_changes(text, path, changes), wanted, path, changes)
 
 
 def remove_environment(text: str, name: str) -> str:
@@ -56,25 +56,25 @@ def remove_environment(text: str, name: str) -> str:
     if not isinstance(table, dict) or name not in table:
         return text
     del table[name]
-    found, path = statements(text), ("environments", name)
-    span = _span(found, path)
+    found, path = parse_statements(text), ("environments", name)
+    span = _find_table(found, path)
     if span is None:
-        raise _by_hand(path, None)
+        raise _manual_edit_error(path, None)
     own = [found[span[0]], *(item for item in found[span[0] + 1 : span[1]] if item.kind == "pair")]
     result = text[: own[0].start] + text[own[-1].end :]
     if not table and "environments" not in tomllib.loads(result):
         del wanted["environments"]
-    return _verified(result, wanted, path, None)
+    return _verify_result(result, wanted, path, None)
 
 
-def _edited(text: str, path: tuple[str, ...], changes: Mapping[str, Value | None]) -> str:
+def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
-    found = statements(text)
-    span = _span(found, path)
+    found = parse_statements(text)
+    span = _find_table(found, path)
     if span is None:
-        added = _lines({key: value for key, value in changes.items() if value is not None}, newline)
+        added = _format_pairs({key: value for key, value in changes.items() if value is not None}, newline)
         gap = "" if not text else newline if text.endswith("\n") else 2 * newline
-        return f"{text}{gap}[{dotted(*path)}]{newline}{added}"
+        return f"{text}{gap}[{dotted_key(*path)}]{newline}{added}"
     body = found[span[0] + 1 : span[1]]
     pairs = {item.key[0]: item for item in body if item.kind == "pair" and len(item.key) == 1}
     cuts: list[tuple[int, int, str]] = []
@@ -82,18 +82,18 @@ def _edited(text: str, path: tuple[str, ...], changes: Mapping[str, Value | None
         if key in pairs and value is None:
             cuts.append((pairs[key].start, pairs[key].end, ""))
         elif key in pairs and value is not None:
-            cuts.append((pairs[key].value_start, pairs[key].value_end, _literal(value)))
+            cuts.append((pairs[key].value_start, pairs[key].value_end, _toml_literal(value)))
     new = {key: value for key, value in changes.items() if key not in pairs and value is not None}
     if new:
         after = max([found[span[0]].end, *(item.end for item in pairs.values())])
         start = newline if not text[:after].endswith("\n") else ""
-        cuts.append((after, after, start + _lines(new, newline)))
+        cuts.append((after, after, start + _format_pairs(new, newline)))
     for start_at, end_at, put in sorted(cuts, reverse=True):
         text = text[:start_at] + put + text[end_at:]
     return text
 
 
-def _span(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
+def _find_table(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
     """First and after-last statement of the table; None where it has no header of its own."""
     for index, item in enumerate(found):
         if item.kind == "table" and item.key == path:
@@ -102,35 +102,37 @@ def _span(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | No
     return None
 
 
-def _verified(
-    result: str, wanted: dict[str, Any], path: tuple[str, ...], changes: Mapping[str, Value | None] | None
+def _verify_result(
+    result: str, wanted: dict[str, Any], path: tuple[str, ...], changes: Mapping[str, TomlValue | None] | None
 ) -> str:
     try:
         same = tomllib.loads(result) == wanted
     except tomllib.TOMLDecodeError:
         same = False
     if not same:
-        raise _by_hand(path, changes)
+        raise _manual_edit_error(path, changes)
     return result
 
 
-def _literal(value: Value) -> str:
+def _toml_literal(value: TomlValue) -> str:
     return tomli_w.dumps({"k": value}).removeprefix("k = ").rstrip("\n")
 
 
-def _lines(values: Mapping[str, Value], newline: str) -> str:
-    return "".join(f"{key} = {_literal(value)}{newline}" for key, value in values.items())
+def _format_pairs(values: Mapping[str, TomlValue], newline: str) -> str:
+    return "".join(f"{key} = {_toml_literal(value)}{newline}" for key, value in values.items())
 
 
-def _by_hand(path: tuple[str, ...], changes: Mapping[str, Value | None] | None) -> ConfigError:
-    header, what = f"[{dotted(*path)}]", f"environment {path[1]}" if len(path) > 1 else path[0]
+def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | None] | None) -> ConfigError:
+    header, what = f"[{dotted_key(*path)}]", f"environment {path[1]}" if len(path) > 1 else path[0]
     if changes is None:
         return ConfigError(
             f"{what} is not written as a {header} table, so it cannot be taken out safely",
             hint="nothing was changed; take its lines out by hand",
         )
-    shown = {key: "..." if key in SECRETS or key == WORKSPACE_SECRET else value for key, value in changes.items()}
-    lines = [f"{key} = {_literal(value)}" for key, value in shown.items() if value is not None]
+    shown = {
+        key: "..." if key in SECRET_KEYS or key == WORKSPACE_SECRET_KEY else value for key, value in changes.items()
+    }
+    lines = [f"{key} = {_toml_literal(value)}" for key, value in shown.items() if value is not None]
     gone = [f"no {key}" for key, value in shown.items() if value is None]
     return ConfigError(
         f"{what} is not written as a {header} table, so it cannot be changed safely",

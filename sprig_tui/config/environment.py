@@ -12,11 +12,11 @@ from sprig_tui.segment.limits import ENDPOINTS, PARTNER_REQUESTS_PER_SECOND
 class Secret:
     """A secret that does not print itself: `reveal()` is the one way to its text."""
 
-    __slots__ = ("_text", "source")
+    __slots__ = ("_text", "read_from")
 
-    def __init__(self, text: str, source: str = "config") -> None:
+    def __init__(self, text: str, read_from: str = "config") -> None:
         self._text = text
-        self.source = source
+        self.read_from = read_from
         """`config`, or the environment variable it was read from."""
 
     def reveal(self) -> str:
@@ -85,19 +85,19 @@ class Environment(Struct, frozen=True, kw_only=True):
     @property
     def base_url(self) -> str:
         """The endpoint as a URL without a trailing slash."""
-        return _url(self.endpoint)
+        return _endpoint_url(self.endpoint)
 
     @property
-    def elsewhere(self) -> str:
+    def override_url(self) -> str:
         """The URL that a run sends to in place of the environment's own; empty where it is the environment's own."""
-        foreign = self.own_endpoint is not None and _url(self.own_endpoint) != self.base_url
+        foreign = self.own_endpoint is not None and _endpoint_url(self.own_endpoint) != self.base_url
         return self.base_url if foreign else ""
 
 
-def _url(endpoint: str) -> str:
+def _endpoint_url(endpoint: str) -> str:
     return ENDPOINTS.get(endpoint, endpoint).rstrip("/")
 
 
-def elsewhere_of(environments: Mapping[str, Environment]) -> dict[str, str]:
+def override_urls(environments: Mapping[str, Environment]) -> dict[str, str]:
     """Environment -> URL, of those that a run sends to another endpoint than their own."""
-    return {name: found.elsewhere for name, found in environments.items() if found.elsewhere}
+    return {name: found.override_url for name, found in environments.items() if found.override_url}

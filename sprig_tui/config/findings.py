@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from sprig_tui.config.keylint import lint_key
-from sprig_tui.config.tokenlint import lint_token
+from sprig_tui.config.keylint import lint_write_key
+from sprig_tui.config.tokenlint import lint_webhook_token
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
-class Finding(Struct, frozen=True):
+class ConfigWarning(Struct, frozen=True):
     """One thing to look at; `level` as in `doctor`."""
 
     level: Literal["warning", "fault"]
@@ -21,25 +21,25 @@ class Finding(Struct, frozen=True):
     hint: str = ""
 
 
-def key_findings(settings: Settings) -> tuple[Finding, ...]:
+def check_keys(settings: Settings) -> tuple[ConfigWarning, ...]:
     """Keys that look odd, tokens that are guessed, one key in two environments, a config that others can read."""
     return (
-        *_odd_keys(settings),
-        *short_tokens(settings),
-        *_shared_keys(settings),
-        *_shared_api_keys(settings),
-        *open_config(settings),
+        *_check_key_format(settings),
+        *check_webhook_tokens(settings),
+        *_check_shared_keys(settings),
+        *_check_shared_api_keys(settings),
+        *check_file_mode(settings),
     )
 
 
-def short_tokens(settings: Settings) -> list[Finding]:
+def check_webhook_tokens(settings: Settings) -> list[ConfigWarning]:
     """Webhook tokens that can be guessed by trying."""
-    found: list[Finding] = []
+    found: list[ConfigWarning] = []
     for name, environment in settings.environments.items():
         if environment.webhook_token is not None:
-            lint = lint_token(environment.webhook_token.reveal())
+            lint = lint_webhook_token(environment.webhook_token.reveal())
             found.extend(
-                Finding(
+                ConfigWarning(
                     "warning",
                     f"{name}: its webhook token is too short: {fault.message}",
                     f"sprig-tui keys token {name} --generate makes a better one",
@@ -49,7 +49,7 @@ def short_tokens(settings: Settings) -> list[Finding]:
     return found
 
 
-def environment_findings(settings: Settings) -> tuple[Finding, ...]:
+def check_environment_ids(settings: Settings) -> tuple[ConfigWarning, ...]:
     """One Sprig environment id in two environments: which one a webhook is for could not be told."""
     seen: dict[str, str] = {}
     found = []
@@ -57,7 +57,7 @@ def environment_findings(settings: Settings) -> tuple[Finding, ...]:
         sprig_id = environment.sprig_environment_id
         if sprig_id and sprig_id in seen:
             found.append(
-                Finding(
+                ConfigWarning(
                     "fault",
                     f"{seen[sprig_id]} and {name} have the same sprig_environment_id",
                     "each id belongs to one environment; correct one of them",
@@ -68,24 +68,25 @@ def environment_findings(settings: Settings) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _odd_keys(settings: Settings) -> list[Finding]:
-    found: list[Finding] = []
+def _check_key_format(settings: Settings) -> list[ConfigWarning]:
+    found: list[ConfigWarning] = []
     for name, environment in settings.environments.items():
         if environment.write_key is not None:
-            lint = lint_key(environment.write_key.reveal())
+            lint = lint_write_key(environment.write_key.reveal())
             found.extend(
-                Finding("warning", f"{name}: its key looks odd: {fault.message}", fault.hint) for fault in lint.warnings
+                ConfigWarning("warning", f"{name}: its key looks odd: {fault.message}", fault.hint)
+                for fault in lint.warnings
             )
     return found
 
 
-def _shared_keys(settings: Settings) -> list[Finding]:
+def _check_shared_keys(settings: Settings) -> list[ConfigWarning]:
     by_key: dict[str, list[str]] = {}
     for name, environment in settings.environments.items():
         if environment.write_key is not None:
             by_key.setdefault(environment.write_key.reveal(), []).append(name)
     return [
-        Finding(
+        ConfigWarning(
             "warning",
             f"the same key in {' and '.join(names)}",
             "a key belongs to one source in Segment; give each environment a source of its own",
@@ -95,13 +96,13 @@ def _shared_keys(settings: Settings) -> list[Finding]:
     ]
 
 
-def _shared_api_keys(settings: Settings) -> list[Finding]:
+def _check_shared_api_keys(settings: Settings) -> list[ConfigWarning]:
     by_key: dict[str, list[str]] = {}
     for name, environment in settings.environments.items():
         if environment.sprig_api_key is not None:
             by_key.setdefault(environment.sprig_api_key.reveal(), []).append(name)
     return [
-        Finding(
+        ConfigWarning(
             "warning",
             f"the same key of Sprig's API in {' and '.join(names)}: each of them would get the other's answers",
             "Sprig has a key for each environment; give each its own",
@@ -111,14 +112,14 @@ def _shared_api_keys(settings: Settings) -> list[Finding]:
     ]
 
 
-def open_config(settings: Settings) -> list[Finding]:
+def check_file_mode(settings: Settings) -> list[ConfigWarning]:
     """A config with secrets in it that others may read."""
     document = settings.document
     secret = settings.stored_secrets or settings.workspace.stored
-    if not secret or not document.readable_by_others:
+    if not secret or not document.is_readable_by_others:
         return []
     return [
-        Finding(
+        ConfigWarning(
             "warning",
             f"{document.file} holds keys and others may read it (mode {document.mode:04o})",
             f"chmod 600 {document.file}",

@@ -14,10 +14,10 @@ from sprig_tui.config.atomically import make_folder, write_atomically
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
 
-FOLDER = "config-held"
+HELD_FOLDER = "config-held"
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class HeldConfigNote(Struct, frozen=True, kw_only=True):
     """One process, and why it does not use the config that is on disk."""
 
     pid: int
@@ -27,38 +27,38 @@ class Held(Struct, frozen=True, kw_only=True):
     """Wall time, milliseconds since 1970 UTC."""
 
 
-def note_held(paths: Paths, why: str, hint: str) -> None:
+def write_held_note(paths: Paths, reason: str, hint: str) -> None:
     """Tell others why this process goes on with the config from before; where that cannot be written, nobody hears."""
-    held = Held(pid=os.getpid(), why=why, hint=hint, since=time.time_ns() // 1_000_000)
+    held = HeldConfigNote(pid=os.getpid(), why=reason, hint=hint, since=time.time_ns() // 1_000_000)
     with suppress(ConfigError):
-        make_folder(paths.state_dir / FOLDER)
-        write_atomically(_file(paths, held.pid), msgspec.json.encode(held))
+        make_folder(paths.state_dir / HELD_FOLDER)
+        write_atomically(_note_file(paths, held.pid), msgspec.json.encode(held))
 
 
-def drop_held(paths: Paths) -> None:
+def remove_held_note(paths: Paths) -> None:
     """Take this process's note back."""
     with suppress(OSError):
-        _file(paths, os.getpid()).unlink(missing_ok=True)
+        _note_file(paths, os.getpid()).unlink(missing_ok=True)
 
 
-def all_held(paths: Paths) -> tuple[Held, ...]:
+def read_held_notes(paths: Paths) -> tuple[HeldConfigNote, ...]:
     """The notes of all processes that live; those of others are swept away."""
     found = []
-    for file in sorted((paths.state_dir / FOLDER).glob("*.json")):
+    for file in sorted((paths.state_dir / HELD_FOLDER).glob("*.json")):
         with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
-            held = msgspec.json.decode(file.read_bytes(), type=Held)
-            if _lives(held.pid):
+            held = msgspec.json.decode(file.read_bytes(), type=HeldConfigNote)
+            if _process_exists(held.pid):
                 found.append(held)
             else:
                 file.unlink(missing_ok=True)
     return tuple(found)
 
 
-def _file(paths: Paths, pid: int) -> Path:
-    return paths.state_dir / FOLDER / f"{pid}.json"
+def _note_file(paths: Paths, pid: int) -> Path:
+    return paths.state_dir / HELD_FOLDER / f"{pid}.json"
 
 
-def _lives(pid: int) -> bool:
+def _process_exists(pid: int) -> bool:
     if os.name != "posix":
         return True  # there asking would end it
     try:

@@ -22,7 +22,7 @@ def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -
     text = os.fspath(place)
     scheme, separator, rest = text.partition("://")
     if is_address(text):
-        return _postgres(text, clock)
+        return _postgres_journal(text, clock)
     if separator and scheme not in ("file", "sqlite"):
         # The rest of an address may hold a password.
         raise ConfigError(
@@ -38,7 +38,7 @@ def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -
     return SQLiteJournal(text, clock=clock)
 
 
-def _postgres(url: str, clock: Clock | None) -> AbstractAsyncContextManager[Journal]:
+def _postgres_journal(url: str, clock: Clock | None) -> AbstractAsyncContextManager[Journal]:
     try:
         from sprig_tui.journal.postgres import PostgresJournal
     except ModuleNotFoundError as error:

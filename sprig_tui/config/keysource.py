@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from sprig_tui.config.apikeylint import lint_api_key
 from sprig_tui.config.environment import SprigApiKey, WebhookToken, WriteKey
-from sprig_tui.config.keylint import KeyLint, lint_key
+from sprig_tui.config.keylint import SecretLint, lint_write_key
 from sprig_tui.config.publicapilint import lint_public_api_token
-from sprig_tui.config.tokenlint import lint_token
+from sprig_tui.config.tokenlint import lint_webhook_token
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 
 
@@ -21,60 +21,60 @@ class SecretKind(NamedTuple):
     """Its key in `[environments.NAME]`; with `_env` behind it the key that names a variable."""
     prefix: str
     """Of the variable that overrides the config."""
-    lint: Callable[[str], KeyLint]
+    lint: Callable[[str], SecretLint]
 
-    def variable_of(self, environment: str) -> str:
+    def variable_name(self, environment: str) -> str:
         """The variable of an environment, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
         return self.prefix + environment.upper().replace("-", "_")
 
 
-WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_key)
-WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_token)
+WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_write_key)
+WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_webhook_token)
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
 PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", lint_public_api_token)
 """One for all environments: its variable is the prefix by itself."""
-KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
-PREFIX = WRITE_KEY.prefix
-variable_of = WRITE_KEY.variable_of
-_named: set[str] = set()
+SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
+WRITE_KEY_PREFIX = WRITE_KEY.prefix
+write_key_variable = WRITE_KEY.variable_name
+_named_variables: set[str] = set()
 
 
 def named_variables() -> frozenset[str]:
     """The variables that configs read so far have named for a secret (`write_key_env` and its like)."""
-    return frozenset(_named)
+    return frozenset(_named_variables)
 
 
-def find_key(
-    environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+def resolve_write_key(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[WriteKey | None, list[ConfigWarning]]:
     """The Write Key to use, and what is off with it."""
-    found, notes = find_secret(WRITE_KEY, environment, stored, named, environ)
+    found, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
     return (WriteKey(*found) if found else None), notes
 
 
-def find_token(
-    environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+def resolve_webhook_token(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[WebhookToken | None, list[ConfigWarning]]:
     """The webhook token to ask for, and what is off with it.
 
     One that was meant but cannot be used is empty, which no webhook matches: its lack must not open the door.
     """
-    found, notes = find_secret(WEBHOOK_TOKEN, environment, stored, named, environ)
+    found, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
     if found:
         return WebhookToken(*found), notes
     return (WebhookToken("", "config") if notes else None), notes
 
 
-def find_api_key(
-    environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+def resolve_api_key(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
     """The key of Sprig's REST API to use, and what is off with it."""
-    found, notes = find_secret(SPRIG_API_KEY, environment, stored, named, environ)
+    found, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
     return (SprigApiKey(*found) if found else None), notes
 
 
-def find_secret(
-    kind: SecretKind, environment: str, stored: str | None, named: str | None, environ: Mapping[str, str]
+def resolve_secret(
+    kind: SecretKind, environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
     """The secret to use and its source (`config` or a variable), and what is off with it.
 
@@ -82,21 +82,21 @@ def find_secret(
     a word would use a key that nobody meant.
     """
     notes: list[ConfigWarning] = []
-    if named:
-        _named.add(named)
-    for variable in (kind.variable_of(environment), named):
+    if env_variable:
+        _named_variables.add(env_variable)
+    for variable in (kind.variable_name(environment), env_variable):
         if variable and environ.get(variable, "").strip():
-            return _checked(kind, environment, environ[variable], variable)
-    if named:
-        text = f"{kind.key}_env names {named[:80]!r}, which is not set"
+            return _lint_secret(kind, environment, environ[variable], variable)
+    if env_variable:
+        text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
         notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
     if stored is not None and stored.strip():
-        found, faults = _checked(kind, environment, stored, "config")
+        found, faults = _lint_secret(kind, environment, stored, "config")
         return found, [*notes, *faults]
     return None, notes
 
 
-def _checked(
+def _lint_secret(
     kind: SecretKind, environment: str, text: str, source: str
 ) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
     place = "in the config" if source == "config" else f"in {source}"
@@ -105,4 +105,4 @@ def _checked(
     trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
     notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, said, environment) for said in unusable]
     notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, said, environment) for said in trimmed]
-    return ((lint.key, source) if lint.key else None), notes
+    return ((lint.secret, source) if lint.secret else None), notes

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sprig_tui.errors import ConfigError
 
-PATIENCE = 10.0
+LOCK_TIMEOUT_S = 10.0
 """Seconds to wait for another process; a change takes milliseconds."""
 
 if sys.platform == "win32":
@@ -28,8 +28,12 @@ else:
 
 
 @contextmanager
-def locked(
-    file: Path, patience: float = PATIENCE, *, busy: str = "", hint: str = "nothing was changed; try again in a moment"
+def file_lock(
+    file: Path,
+    timeout_s: float = LOCK_TIMEOUT_S,
+    *,
+    busy_message: str = "",
+    hint: str = "nothing was changed; try again in a moment",
 ) -> Iterator[None]:
     """Hold the lock beside `file`; raises ConfigError, in the words of `busy`, when another holds it for too long.
 
@@ -44,15 +48,15 @@ def locked(
         ) from error
     try:
         try:
-            _wait(descriptor, time.monotonic() + patience)
+            _acquire_lock(descriptor, time.monotonic() + timeout_s)
         except TimeoutError as error:
-            raise ConfigError(busy or f"another process is changing {file}", hint=hint) from error
+            raise ConfigError(busy_message or f"another process is changing {file}", hint=hint) from error
         yield
     finally:
         os.close(descriptor)  # which lets go of the lock
 
 
-def _wait(descriptor: int, deadline: float) -> None:
+def _acquire_lock(descriptor: int, deadline: float) -> None:
     while True:
         try:
             _try_lock(descriptor)

@@ -13,56 +13,56 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.config.atomically import make_folder, write_atomically
-from sprig_tui.config.contents import Path, contents_of
-from sprig_tui.config.document import Document
+from sprig_tui.config.contents import KeyPath, key_paths
+from sprig_tui.config.document import ConfigFile
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
 
-FILE = "config-seen.json"
-VERSION = 1
+LAST_CONFIG_FILE = "config-seen.json"
+LAST_CONFIG_VERSION = 1
 
 
-class ConfigSeen(Struct, frozen=True, kw_only=True):
+class LastConfig(Struct, frozen=True, kw_only=True):
     """The config as it was last in use."""
 
-    version: int = VERSION
+    version: int = LAST_CONFIG_VERSION
     file: str = ""
     digest: str = ""
     """Empty where none was ever seen."""
     at: int = 0
     """Wall time, milliseconds since 1970 UTC."""
-    keys: tuple[Path, ...] = ()
-    """See `contents_of`."""
+    keys: tuple[KeyPath, ...] = ()
+    """See `key_paths`."""
     written: str = ""
     """Digest of what a command of ours wrote last."""
 
 
-class ConfigMemory:
+class LastConfigStore:
     """What is remembered of the config of these paths; where it cannot be kept, nothing is."""
 
     def __init__(self, paths: Paths) -> None:
-        self.file = paths.state_dir / FILE
-        self._config = str(paths.config_file)
+        self.file = paths.state_dir / LAST_CONFIG_FILE
+        self._config_path = str(paths.config_file)
 
-    def seen(self) -> ConfigSeen:
+    def load(self) -> LastConfig:
         """What is remembered; of another file, or unreadable, it counts as nothing."""
         try:
-            found = msgspec.json.decode(self.file.read_bytes(), type=ConfigSeen)
+            found = msgspec.json.decode(self.file.read_bytes(), type=LastConfig)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-            return ConfigSeen()
-        return found if found.file == self._config and found.version <= VERSION else ConfigSeen()
+            return LastConfig()
+        return found if found.file == self._config_path and found.version <= LAST_CONFIG_VERSION else LastConfig()
 
-    def remember(self, document: Document, *, written: bool = False) -> None:
+    def save(self, document: ConfigFile, *, written: bool = False) -> None:
         """This config is in use now. An absent one is not remembered: then what was there before is."""
-        before = self.seen()
+        before = self.load()
         mine = document.digest if written else before.written
         if document.mode is None or (before.digest, before.written) == (document.digest, mine):
             return
-        now = ConfigSeen(
-            file=self._config,
+        now = LastConfig(
+            file=self._config_path,
             digest=document.digest,
             at=time.time_ns() // 1_000_000,
-            keys=tuple(sorted(contents_of(document.tables))),
+            keys=tuple(sorted(key_paths(document.tables))),
             written=mine,
         )
         with suppress(ConfigError):

@@ -43,7 +43,7 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     Raises ConfigError when SPRIG_TUI_HOME is there but cannot be a folder's name, and when there is no home.
     """
     if HOME_VARIABLE in environ:
-        return in_folder(environ[HOME_VARIABLE])
+        return paths_in_folder(environ[HOME_VARIABLE])
     import platformdirs
 
     dirs = platformdirs.PlatformDirs("sprig-tui", appauthor=False)
@@ -60,7 +60,7 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     return Paths(config_file=places[0] / "config.toml", journal_file=places[1] / "journal.db", state_dir=places[2])
 
 
-def in_folder(text: str) -> Paths:
+def paths_in_folder(text: str) -> Paths:
     """Everything in one folder; relative paths stand below the current one."""
     if not text.strip():
         raise ConfigError(f"{HOME_VARIABLE} is empty", hint=f"name a folder in it, or unset {HOME_VARIABLE}")

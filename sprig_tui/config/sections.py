@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from sprig_tui.config.document import LONGEST_NAME, dotted, nearest
+from sprig_tui.config.document import MAX_SHOWN_KEY_CHARS, dotted_key, nearest_key_hint
 from sprig_tui.errors import ConfigError
 
-SECRETS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
+SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 """Keys of `[environments.NAME]` whose values are shown to nobody."""
-WORKSPACE_SECRET = "public_api_token"  # noqa: S105 - the key's name, no secret
+WORKSPACE_SECRET_KEY = "public_api_token"  # noqa: S105 - the key's name, no secret
 """The key of `[segment]` whose value is shown to nobody."""
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -99,53 +99,55 @@ class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
 
 
-KNOWN = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
+KNOWN_TABLES = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
 """Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
 
 
-Table = TypeVar("Table", bound=Struct)
+TableT = TypeVar("TableT", bound=Struct)
 
 
-def convert(file: str, keys: tuple[str, ...], value: Any, kind: type[Table]) -> Table:
+def convert_table(file: str, keys: tuple[str, ...], value: Any, kind: type[TableT]) -> TableT:
     """One table as its record; raises ConfigError with file, key path and nearest valid key."""
     if not isinstance(value, dict):
-        raise ConfigError(f"{file}: {dotted(*keys)} must be a table", hint=f"write it as [{dotted(*keys)}]")
-    _refuse_unknown(file, keys, value, kind)
+        raise ConfigError(f"{file}: {dotted_key(*keys)} must be a table", hint=f"write it as [{dotted_key(*keys)}]")
+    _reject_unknown_keys(file, keys, value, kind)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
-        where = dotted(*keys) + place.strip("`").removeprefix("$")
+        where = dotted_key(*keys) + place.strip("`").removeprefix("$")
         # The message names types only, never the value: it could be a key.
-        raise ConfigError(f"{file}: {where}: {_plain(what)}", hint=_choices(error)) from error
+        raise ConfigError(f"{file}: {where}: {_plain_type_names(what)}", hint=_choices_hint(error)) from error
 
 
-WORDS = {"array": "a list", "str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
+TYPE_NAMES = {"array": "a list", "str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
 
 
-def _plain(what: str) -> str:
+def _plain_type_names(what: str) -> str:
     """The type names of TOML's readers, instead of Python's."""
     text = what[:1].lower() + what[1:]
     for kinds in re.findall(r"`([^`]*)`", text):
         kept = [
-            WORDS.get(kind, "a table" if kind == "object" else kind) for kind in kinds.split(" | ") if kind != "null"
+            TYPE_NAMES.get(kind, "a table" if kind == "object" else kind)
+            for kind in kinds.split(" | ")
+            if kind != "null"
         ]
         text = text.replace(f"`{kinds}`", " or ".join(kept))
     return text
 
 
-def _choices(error: msgspec.ValidationError) -> str:
+def _choices_hint(error: msgspec.ValidationError) -> str:
     if "enum value" in str(error):
         return f"one of {', '.join(get_args(Literal['survey', 'response']))}"
     return "see the table of settings in the README"
 
 
-def _refuse_unknown(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:
+def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
     for key, inner in value.items():
         if key not in fields:
-            named = dotted(*keys, key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")
-            raise ConfigError(f"{file}: unknown key {named}", hint=nearest(key, fields))
+            named = dotted_key(*keys, key if len(key) <= MAX_SHOWN_KEY_CHARS else f"{key[:MAX_SHOWN_KEY_CHARS]}…")
+            raise ConfigError(f"{file}: unknown key {named}", hint=nearest_key_hint(key, fields))
         inner_kind = fields[key]
         if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
-            _refuse_unknown(file, (*keys, key), inner, inner_kind)
+            _reject_unknown_keys(file, (*keys, key), inner, inner_kind)

@@ -12,18 +12,18 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from sprig_tui.config.catalogue import known_surveys, merged
+from sprig_tui.config.catalogue import load_survey_catalogue, merge_surveys
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.document import LONGEST_NAME, Document, dotted, read_document
+from sprig_tui.config.document import MAX_SHOWN_KEY_CHARS, ConfigFile, dotted_key, read_config_file
 from sprig_tui.config.durations import parse_duration
 from sprig_tui.config.endpoint import parse_api_url, parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import find_api_key, find_key, find_token
-from sprig_tui.config.naming import near_environment
+from sprig_tui.config.keysource import resolve_api_key, resolve_webhook_token, resolve_write_key
+from sprig_tui.config.naming import nearest_environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.sections import (
-    KNOWN,
-    SECRETS,
+    KNOWN_TABLES,
+    SECRET_KEYS,
     DeliveryTable,
     EnvironmentTable,
     JournalTable,
@@ -31,7 +31,7 @@ from sprig_tui.config.sections import (
     SegmentTable,
     SprigTable,
     SurveyTable,
-    convert,
+    convert_table,
 )
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.config.workspace import Workspace, make_workspace
@@ -39,25 +39,25 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.journal.address import is_address, password_fault, shown
 from sprig_tui.mapping.records import Rules, Survey
 
-JOURNAL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
+JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
 """Goes before the config's [journal] table."""
 
-BUILT_IN = {"production": True, "development": False}
+BUILT_IN_ENVIRONMENTS = {"production": True, "development": False}
 """Environments that exist from the start, and whether they are protected."""
 
-MOST_ENVIRONMENTS = 500
+MAX_ENVIRONMENTS = 500
 """Each has a lane and connections of its own."""
 
-SPRIG_API = "https://api.sprig.com"
+DEFAULT_SPRIG_API_URL = "https://api.sprig.com"
 """Where Sprig's REST API is (v2.2.1, servers)."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything a command needs to know; keys are resolved, and print themselves masked."""
 
-    document: Document
+    document: ConfigFile
     environments: dict[str, Environment]
     workspace: Workspace
     """Segment's workspace, and the token that may look into it."""
@@ -107,64 +107,65 @@ class Settings(Struct, frozen=True, kw_only=True):
         if found is None:
             raise ConfigError(
                 f"no environment is called {name[:60]!r}",
-                hint=f"{self._meant(name)} (add one with sprig-tui keys set NAME)",
+                hint=f"{self._suggestion(name)} (add one with sprig-tui keys set NAME)",
             )
         return found
 
-    def _meant(self, name: str) -> str:
-        near = near_environment(name, self.environments)
+    def _suggestion(self, name: str) -> str:
+        near = nearest_environment(name, self.environments)
         return f"did you mean {near}?" if near else f"there is {' and '.join(self.environments)}"
 
 
 def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the config file (an absent one is fine) and the environment variables; raises ConfigError."""
-    settings = settings_of(read_document(paths.config_file), paths, environ)
-    learnt, troubles, digest = known_surveys(paths)
+    settings = make_settings(read_config_file(paths.config_file), paths, environ)
+    learnt, troubles, digest = load_survey_catalogue(paths)
     if not learnt and not troubles:
         return settings
-    rules = msgspec.structs.replace(settings.rules, surveys=merged(settings.surveys, learnt))
+    rules = msgspec.structs.replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
     warnings = (*settings.warnings, *troubles)
     return msgspec.structs.replace(settings, rules=rules, catalogue_digest=digest, warnings=warnings)
 
 
-def settings_of(document: Document, paths: Paths, environ: Mapping[str, str]) -> Settings:
+def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]) -> Settings:
     """The settings that a document stands for; raises ConfigError with file, key path and nearest valid key."""
     file, tables = str(document.file), document.tables
     warnings: list[ConfigWarning] = []
-    listed = _table(file, tables, "environments")
-    if len(listed) > MOST_ENVIRONMENTS:
-        raise ConfigError(f"{file}: more than {MOST_ENVIRONMENTS} environments", hint="each is one source in Segment")
+    listed = _get_table(file, tables, "environments")
+    if len(listed) > MAX_ENVIRONMENTS:
+        raise ConfigError(f"{file}: more than {MAX_ENVIRONMENTS} environments", hint="each is one source in Segment")
     stored = {
-        check_name(name, file): convert(file, ("environments", name), value, EnvironmentTable)
+        check_environment_name(name, file): convert_table(file, ("environments", name), value, EnvironmentTable)
         for name, value in listed.items()
     }
-    rules = _rules(file, tables)
-    order = [*BUILT_IN, *(name for name in stored if name not in BUILT_IN)]
+    rules = _make_rules(file, tables)
+    order = [*BUILT_IN_ENVIRONMENTS, *(name for name in stored if name not in BUILT_IN_ENVIRONMENTS)]
     return Settings(
         document=document,
         environments={
-            name: _environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings) for name in order
+            name: _make_environment(file, name, stored.get(name) or EnvironmentTable(), environ, warnings)
+            for name in order
         },
-        workspace=_workspace(file, tables, environ, warnings),
+        workspace=_make_workspace(file, tables, environ, warnings),
         rules=rules,
         surveys=rules.surveys,
-        sprig_api_url=_api_url(file, tables, warnings),
-        delivery=_delivery(file, tables),
-        journal=_journal(file, tables, document.file.parent, paths, environ),
-        console=_table(file, tables, "console"),
-        keys=_keymap(file, tables),
+        sprig_api_url=_sprig_api_url(file, tables, warnings),
+        delivery=_delivery_settings(file, tables),
+        journal=_journal_location(file, tables, document.file.parent, paths, environ),
+        console=_get_table(file, tables, "console"),
+        keys=_keymap_table(file, tables),
         stored_keys=frozenset(name for name, table in stored.items() if table.write_key),
         stored_secrets=frozenset(
-            (name, key) for name, table in stored.items() for key in SECRETS if getattr(table, key)
+            (name, key) for name, table in stored.items() for key in SECRET_KEYS if getattr(table, key)
         ),
-        unknown_tables=tuple(name for name in tables if name not in KNOWN),
+        unknown_tables=tuple(name for name in tables if name not in KNOWN_TABLES),
         warnings=tuple(warnings),
     )
 
 
-def check_name(name: str, file: str = "") -> str:
+def check_environment_name(name: str, file: str = "") -> str:
     """An environment's name as it may be stored; raises ConfigError."""
-    if not _NAME.fullmatch(name):
+    if not _ENVIRONMENT_NAME.fullmatch(name):
         place = f"{file}: " if file else ""
         raise ConfigError(
             f"{place}{name[:60]!r} cannot name an environment",
@@ -173,25 +174,25 @@ def check_name(name: str, file: str = "") -> str:
     return name
 
 
-def _table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
+def _get_table(file: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
     value = tables.get(name, {})
     if not isinstance(value, dict):
         raise ConfigError(f"{file}: {name} must be a table", hint=f"write it as [{name}]")
     return value
 
 
-def _environment(
+def _make_environment(
     file: str, name: str, table: EnvironmentTable, environ: Mapping[str, str], warnings: list[ConfigWarning]
 ) -> Environment:
-    where = f"{file}: environments.{dotted(name)}"
+    where = f"{file}: environments.{dotted_key(name)}"
     endpoint, note = parse_endpoint(table.endpoint, f"{where}.endpoint") if table.endpoint is not None else ("us", "")
     if note:
         warnings.append(ConfigWarning(WarningCode.ENDPOINT_CHANGED, note, name))
-    key, faults = find_key(name, table.write_key, table.write_key_env, environ)
+    key, faults = resolve_write_key(name, table.write_key, table.write_key_env, environ)
     warnings.extend(faults)
-    token, faults = find_token(name, table.webhook_token, table.webhook_token_env, environ)
+    token, faults = resolve_webhook_token(name, table.webhook_token, table.webhook_token_env, environ)
     warnings.extend(faults)
-    api_key, faults = find_api_key(name, table.sprig_api_key, table.sprig_api_key_env, environ)
+    api_key, faults = resolve_api_key(name, table.sprig_api_key, table.sprig_api_key_env, environ)
     warnings.extend(faults)
     extra: dict[str, Any] = {}
     if table.requests_per_second is not None:
@@ -200,7 +201,7 @@ def _environment(
         name=name,
         write_key=key,
         endpoint=endpoint,
-        protected=BUILT_IN.get(name, False) if table.protected is None else table.protected,
+        protected=BUILT_IN_ENVIRONMENTS.get(name, False) if table.protected is None else table.protected,
         sprig_environment_id=table.sprig_environment_id or None,
         webhook_token=token,
         sprig_api_key=api_key,
@@ -208,17 +209,17 @@ def _environment(
     )
 
 
-def _workspace(
+def _make_workspace(
     file: str, tables: dict[str, Any], environ: Mapping[str, str], warnings: list[ConfigWarning]
 ) -> Workspace:
-    table = convert(file, ("segment",), tables.get("segment", {}), SegmentTable)
+    table = convert_table(file, ("segment",), tables.get("segment", {}), SegmentTable)
     workspace, notes = make_workspace(table, f"{file}: segment.region", environ)
     warnings.extend(notes)
     return workspace
 
 
-def _rules(file: str, tables: dict[str, Any]) -> Rules:
-    table = convert(file, ("mapping",), tables.get("mapping", {}), MappingTable)
+def _make_rules(file: str, tables: dict[str, Any]) -> Rules:
+    table = convert_table(file, ("mapping",), tables.get("mapping", {}), MappingTable)
     rules = Rules(
         integration_name=table.integration.name,
         integration_version=table.integration.version,
@@ -226,7 +227,7 @@ def _rules(file: str, tables: dict[str, Any]) -> Rules:
         hash=frozenset(table.hash),
         integrations=table.integrations,
         created_at=table.created_at,
-        surveys={key: _survey(file, key, value) for key, value in _table(file, tables, "surveys").items()},
+        surveys={key: _make_survey(file, key, value) for key, value in _get_table(file, tables, "surveys").items()},
     )
     if table.event is not UNSET:
         rules = msgspec.structs.replace(rules, event=table.event)
@@ -242,26 +243,26 @@ def _rules(file: str, tables: dict[str, Any]) -> Rules:
     return rules
 
 
-def _survey(file: str, key: str, value: Any) -> Survey:
+def _make_survey(file: str, key: str, value: Any) -> Survey:
     if isinstance(value, dict) and isinstance(value.get("created_at"), dt.date):
         # TOML has times of its own; a datetime is a date too.
         value = {**value, "created_at": value["created_at"].isoformat()}
-    table = convert(file, ("surveys", key), value, SurveyTable)
+    table = convert_table(file, ("surveys", key), value, SurveyTable)
     return Survey(name=table.name, created_at=table.created_at)
 
 
-def _api_url(file: str, tables: dict[str, Any], warnings: list[ConfigWarning]) -> str:
-    table = convert(file, ("sprig",), tables.get("sprig", {}), SprigTable)
+def _sprig_api_url(file: str, tables: dict[str, Any], warnings: list[ConfigWarning]) -> str:
+    table = convert_table(file, ("sprig",), tables.get("sprig", {}), SprigTable)
     if table.api_url is None:
-        return SPRIG_API
+        return DEFAULT_SPRIG_API_URL
     url, note = parse_api_url(table.api_url, f"{file}: sprig.api_url")
     if note:
         warnings.append(ConfigWarning(WarningCode.API_URL_CHANGED, note))
     return url
 
 
-def _delivery(file: str, tables: dict[str, Any]) -> DeliverySettings:
-    table = convert(file, ("delivery",), tables.get("delivery", {}), DeliveryTable)
+def _delivery_settings(file: str, tables: dict[str, Any]) -> DeliverySettings:
+    table = convert_table(file, ("delivery",), tables.get("delivery", {}), DeliveryTable)
     chosen = {name: value for name, value in msgspec.structs.asdict(table).items() if value is not UNSET}
     for name in ("retry_window", "timeout"):
         if name in chosen:
@@ -271,14 +272,14 @@ def _delivery(file: str, tables: dict[str, Any]) -> DeliverySettings:
     return DeliverySettings(**chosen)
 
 
-def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:
-    table = convert(file, ("journal",), tables.get("journal", {}), JournalTable)
+def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Paths, environ: Mapping[str, str]) -> str:
+    table = convert_table(file, ("journal",), tables.get("journal", {}), JournalTable)
     if table.path is not None and table.url is not None:
         raise ConfigError(f"{file}: journal has both a path and a url", hint="keep one of them")
-    if given := environ.get(JOURNAL_VARIABLE, "").strip():
-        return _address(given, JOURNAL_VARIABLE)
+    if given := environ.get(JOURNAL_URL_VARIABLE, "").strip():
+        return _check_journal_url(given, JOURNAL_URL_VARIABLE)
     if table.url is not None:
-        return _address(table.url.strip(), f"{file}: journal.url")
+        return _check_journal_url(table.url.strip(), f"{file}: journal.url")
     if table.path is None:
         return str(paths.journal_file)
     if not table.path.strip() or "\0" in table.path:
@@ -289,24 +290,24 @@ def _journal(file: str, tables: dict[str, Any], folder: Path, paths: Paths, envi
         raise ConfigError(f"{file}: journal.path: {error}", hint="write the whole path") from error
 
 
-def _address(text: str, where: str) -> str:
+def _check_journal_url(text: str, label: str) -> str:
     if not is_address(text):
         # it may hold a password, whatever else is wrong with it
         raise ConfigError(
-            f"{where} is no address of a PostgreSQL database",
+            f"{label} is no address of a PostgreSQL database",
             hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',
         )
     if fault := password_fault(text):
-        raise ConfigError(f"{where} cannot be used: {fault}", hint="or keep the password in a file: see PGPASSFILE")
+        raise ConfigError(f"{label} cannot be used: {fault}", hint="or keep the password in a file: see PGPASSFILE")
     return text
 
 
-def _keymap(file: str, tables: dict[str, Any]) -> dict[str, str]:
-    table = _table(file, tables, "keys")
+def _keymap_table(file: str, tables: dict[str, Any]) -> dict[str, str]:
+    table = _get_table(file, tables, "keys")
     for command, keys in table.items():
         if not isinstance(keys, str):
             raise ConfigError(
-                f"{file}: {dotted('keys', command[:LONGEST_NAME])} must be text",
+                f"{file}: {dotted_key('keys', command[:MAX_SHOWN_KEY_CHARS])} must be text",
                 hint='write keys as "ctrl+s" or "a,b" for two',
             )
     return table

@@ -38,7 +38,7 @@ _TOKEN = re.compile(
 )
 
 
-def statements(text: str) -> list[Statement]:
+def parse_statements(text: str) -> list[Statement]:
     """The statements in order, without the blank lines between them; the text must be valid TOML."""
     found: list[Statement] = []
     position = 0
@@ -53,12 +53,12 @@ def statements(text: str) -> list[Statement]:
             position = end
         elif head[:1] == "[":
             array = head == "[["
-            key, after = _key(text, first + (2 if array else 1))
+            key, after = _parse_key(text, first + (2 if array else 1))
             end = _line_end(text, after)
             found.append(Statement("array" if array else "table", key, position, end))
             position = end
         else:
-            key, after = _key(text, first)
+            key, after = _parse_key(text, first)
             value_start = _SPACE.match(text, after + 1).end()  # type: ignore[union-attr]  # the pattern matches anything
             value_end = _value_end(text, value_start)
             end = _line_end(text, value_end)
@@ -71,7 +71,7 @@ def _line_end(text: str, position: int) -> int:
     return _TO_LINE_END.match(text, position).end()  # type: ignore[union-attr]  # the pattern matches anything
 
 
-def _key(text: str, position: int) -> tuple[tuple[str, ...], int]:
+def _parse_key(text: str, position: int) -> tuple[tuple[str, ...], int]:
     """The parts of a dotted key, and where it ends (at `=` or `]`)."""
     parts = []
     while True:

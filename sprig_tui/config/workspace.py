@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from sprig_tui.config.endpoint import parse_region
 from sprig_tui.config.environment import PublicApiToken
-from sprig_tui.config.keysource import PUBLIC_API_TOKEN, find_secret
+from sprig_tui.config.keysource import PUBLIC_API_TOKEN, resolve_secret
 from sprig_tui.config.sections import SegmentTable
 from sprig_tui.config.warnings import ConfigWarning
 from sprig_tui.segment.limits import PUBLIC_APIS
@@ -29,10 +29,12 @@ class Workspace(Struct, frozen=True):
         return PUBLIC_APIS.get(self.region, self.region).rstrip("/")
 
 
-def make_workspace(table: SegmentTable, what: str, environ: Mapping[str, str]) -> tuple[Workspace, list[ConfigWarning]]:
+def make_workspace(
+    table: SegmentTable, label: str, environ: Mapping[str, str]
+) -> tuple[Workspace, list[ConfigWarning]]:
     """The workspace of `[segment]`, and what is off with it; raises ConfigError, which names `what`."""
-    region = "us" if table.region is None else parse_region(table.region, what)
-    found, notes = find_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
+    region = "us" if table.region is None else parse_region(table.region, label)
+    found, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
     token = PublicApiToken(*found) if found else None
     warnings = [structs.replace(note, table="segment") for note in notes]
     return Workspace(token, region, bool(table.public_api_token)), warnings

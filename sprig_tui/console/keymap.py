@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from textual.keys import KEY_NAME_REPLACEMENTS, KEY_TO_UNICODE_NAME, Keys
 
-from sprig_tui.config.document import nearest
+from sprig_tui.config.document import nearest_key_hint
 from sprig_tui.console.commands import Command
 from sprig_tui.errors import KeymapError
 
@@ -54,7 +54,7 @@ def check_keymap(keymap: Mapping[str, str], slots: Iterable[Slot], place: str = 
     chosen: dict[str, str] = {}
     for name, text in keymap.items():
         if name not in known:
-            raise KeymapError(f"{place}: there is no command {name[:60]!r}", hint=nearest(name, known))
+            raise KeymapError(f"{place}: there is no command {name[:60]!r}", hint=nearest_key_hint(name, known))
         try:
             keys = keys_of(text)
         except KeymapError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from textual.theme import Theme
 
-from sprig_tui.config.document import nearest
+from sprig_tui.config.document import nearest_key_hint
 
 MUTED, DISABLED = "$foreground 70%", "$foreground 40%"
 """For texts made of pieces: in these Textual takes `$text-muted` for the colour of the greatest contrast."""
@@ -63,4 +63,4 @@ def choose_theme(wanted: object, known: Iterable[str]) -> tuple[str, str]:
     if isinstance(wanted, str) and wanted in names:
         return wanted, ""
     said = repr(wanted[:60]) if isinstance(wanted, str) else "that"
-    return DEFAULT, f"console.theme: there is no theme {said}; {nearest(str(wanted)[:60], names)}"
+    return DEFAULT, f"console.theme: there is no theme {said}; {nearest_key_hint(str(wanted)[:60], names)}"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, elsewhere_of
+from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.delivery import pauses
 from sprig_tui.delivery.attendance import Attendance
 from sprig_tui.delivery.clock_jumps import ClockJumps
@@ -221,7 +221,7 @@ class Engine:
 
     def elsewhere(self) -> dict[str, str]:
         """Environment -> URL, of those that this engine delivers to another endpoint than their own."""
-        return elsewhere_of({name: worker.environment for name, worker in self._workers.items()})
+        return override_urls({name: worker.environment for name, worker in self._workers.items()})
 
     @property
     def quiet(self) -> asyncio.Event:
@@ -301,10 +301,10 @@ class Engine:
         paused over: nobody is told of it otherwise, and nobody could resume it by hand.
         """
         keyed = {name: one for name, one in self._environments.items() if one.write_key is not None}
-        for endpoint in {one.elsewhere for one in keyed.values()}:
+        for endpoint in {one.override_url for one in keyed.values()}:
             for name, lane in (await self._means.journal.lanes(endpoint)).items():
                 environment = keyed.get(name)
-                if environment is None or environment.elsewhere != endpoint:
+                if environment is None or environment.override_url != endpoint:
                     continue
                 over = pauses.pause_is_outdated(lane, environment) or (name in changed and pauses.is_engine_pause(lane))
                 if over or (endpoint and lane.state != "open" and name in begun):
@@ -315,7 +315,7 @@ class Engine:
 async def take_home(journal: Journal, environments: Mapping[str, Environment]) -> None:
     """Know what runs with `--endpoint` sent to URLs that the config has now, and deliver what they left queued."""
     for name, environment in environments.items():
-        if environment.write_key is not None and not environment.elsewhere:
+        if environment.write_key is not None and not environment.override_url:
             await journal.make_own(name, environment.base_url)
 
 

@@ -204,7 +204,7 @@ class LaneWorker:
             self.environment.requests_per_second,
             self._means.owner,
             claims,
-            self.environment.elsewhere,
+            self.environment.override_url,
             self._means.adopt,
             self._waiting.over_at(self._means.timing.monotonic()),
         )

@@ -11,15 +11,15 @@ def is_loopback(host: str) -> bool:
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
-    found = _address(host)
+    found = _parse_ip(host)
     return found is not None and found.is_loopback
 
 
-def is_own(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
     """Whether this machine answers to it: loopback, or an address of one of its network cards."""
     if is_loopback(host):
         return True
-    found = _address(host)
+    found = _parse_ip(host)
     if found is None:
         return False
     if found.is_unspecified:
@@ -33,7 +33,7 @@ def is_own(host: str) -> bool:
     return True
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         found = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:

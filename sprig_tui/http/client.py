@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.route import Route, route_to
-from sprig_tui.http.trust import trust
+from sprig_tui.http.route import ProxyRoute, find_route
+from sprig_tui.http.trust import make_ssl_context
 
 _log = logging.getLogger(__name__)
-_told: set[str] = set()
+_logged_notes: set[str] = set()
 
 
-def http_client(
+def make_client(
     base_url: str,
     *,
     timeout: float,
@@ -26,15 +26,19 @@ def http_client(
 ) -> httpx.AsyncClient:
     """A client for the server of this URL. `timeout` is seconds for each phase of a request.
 
-    TLS is verified, redirects are not followed, the route is `route_to`'s. Raises ConfigError where the proxy or the
+    TLS is verified, redirects are not followed, the route is `find_route`'s. Raises ConfigError where the proxy or the
     certificates that the environment names cannot be used.
     """
-    route = route_to(base_url)
-    for note in route.notes:
-        if note not in _told:
-            _told.add(note)
+    route = find_route(base_url)
+    for note in route.warnings:
+        if note not in _logged_notes:
+            _logged_notes.add(note)
             _log.warning("%s", note)
-    believed = trust() if "https" in (urlsplit(base_url).scheme, urlsplit(route.proxy).scheme) else _nobody()
+    believed = (
+        make_ssl_context()
+        if "https" in (urlsplit(base_url).scheme, urlsplit(route.proxy).scheme)
+        else _empty_trust_context()
+    )
     try:
         return httpx.AsyncClient(
             headers=headers,
@@ -43,7 +47,7 @@ def http_client(
             follow_redirects=False,
             trust_env=False,
             verify=believed,
-            proxy=_proxy(route, believed),
+            proxy=_make_proxy(route, believed),
         )
     except ImportError:
         raise ConfigError(
@@ -56,13 +60,13 @@ def http_client(
         ) from None
 
 
-def _proxy(route: Route, believed: ssl.SSLContext) -> httpx.Proxy | None:
+def _make_proxy(route: ProxyRoute, ssl_context: ssl.SSLContext) -> httpx.Proxy | None:
     if not route.proxy:
         return None
     secure = urlsplit(route.proxy).scheme == "https"
-    return httpx.Proxy(route.proxy, ssl_context=believed if secure else None)
+    return httpx.Proxy(route.proxy, ssl_context=ssl_context if secure else None)
 
 
-def _nobody() -> ssl.SSLContext:
+def _empty_trust_context() -> ssl.SSLContext:
     """Nobody is believed where there is no TLS, which spares reading the list of authorities."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

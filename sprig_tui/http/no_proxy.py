@@ -7,23 +7,23 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class NoProxy(NamedTuple):
     """What NO_PROXY holds."""
 
-    everything: bool = False
+    matches_all: bool = False
     """`*` is among it."""
     names: tuple[tuple[str, int], ...] = ()
     """Domains with what is below them, and a port, 0 for any."""
     networks: tuple[tuple[_Network, int], ...] = ()
-    unreadable: tuple[str, ...] = ()
+    invalid_entries: tuple[str, ...] = ()
 
-    def has(self, host: str, port: int) -> bool:
+    def matches(self, host: str, port: int) -> bool:
         """Whether this host, a name or an address without brackets, is asked directly."""
-        if self.everything:
+        if self.matches_all:
             return True
         try:
             address = ipaddress.ip_address(host)
@@ -35,7 +35,7 @@ class NoProxy(NamedTuple):
         return any(only in (0, port) and address in network for network, only in self.networks)
 
 
-def read_no_proxy(text: str) -> NoProxy:
+def parse_no_proxy(text: str) -> NoProxy:
     """What the variable names; what cannot be read is left out, and listed."""
     names: list[tuple[str, int]] = []
     networks: list[tuple[_Network, int]] = []
@@ -46,7 +46,7 @@ def read_no_proxy(text: str) -> NoProxy:
             everything = True
         elif item:
             try:
-                found, port = _read(item)
+                found, port = _parse_entry(item)
             except ValueError:
                 unreadable.append(item)
                 continue
@@ -57,7 +57,7 @@ def read_no_proxy(text: str) -> NoProxy:
     return NoProxy(everything, tuple(names), tuple(networks), tuple(unreadable))
 
 
-def _read(item: str) -> tuple[str | _Network, int]:
+def _parse_entry(item: str) -> tuple[str | _Network, int]:
     """A name or a network, and a port; raises ValueError."""
     text = item.lower()
     try:
@@ -72,6 +72,6 @@ def _read(item: str) -> tuple[str | _Network, int]:
         return ipaddress.ip_network(host), parts.port or 0
     except ValueError:
         name = host if host.isascii() else host.encode("idna").decode()
-        if not _NAME.fullmatch(name):
+        if not _HOST_NAME.fullmatch(name):
             raise ValueError(item) from None
         return name, parts.port or 0

@@ -12,7 +12,7 @@ MAX_RETRY_AFTER_S = 300.0
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _DATE = re.compile(r"[A-Za-z]+,? .*[0-9]{2}:[0-9]{2}:[0-9]{2}")
-_EPOCH_FROM = 1_000_000_000.0
+_MIN_EPOCH_S = 1_000_000_000.0
 """An X-RateLimit-Reset from here on is a moment, not a wait: as seconds it would be 31 years."""
 
 
@@ -35,27 +35,27 @@ def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
     a clock that is off, ours or the server's, does not stretch or swallow the wait.
     """
     now_s = now_ms / 1000
-    wait = _wait_named(headers.get("retry-after", ""), _moment(headers.get("date", "")) or now_s)
+    wait = _parse_retry_after(headers.get("retry-after", ""), _parse_http_date(headers.get("date", "")) or now_s)
     if wait is None:
-        wait = _reset(headers.get("x-ratelimit-reset", ""), now_s)
+        wait = _parse_rate_limit_reset(headers.get("x-ratelimit-reset", ""), now_s)
     return None if wait is None else min(wait, MAX_RETRY_AFTER_S)
 
 
-def _wait_named(text: str, base_s: float) -> float | None:
-    seconds = [_seconds(part) for part in text.split(",")]
+def _parse_retry_after(text: str, base_s: float) -> float | None:
+    seconds = [_parse_seconds(part) for part in text.split(",")]
     named = [wait for wait in seconds if wait is not None]
     if len(named) == len(seconds):
         return max(named) or None
-    moment = _moment(text)
+    moment = _parse_http_date(text)
     return moment - base_s if moment is not None and moment > base_s else None
 
 
-def _seconds(text: str) -> float | None:
+def _parse_seconds(text: str) -> float | None:
     # float() alone would take 1e3, inf, nan and 1_000; no Retry-After means those.
     return float(text) if _SECONDS.fullmatch(text := text.strip()) else None
 
 
-def _moment(text: str) -> float | None:
+def _parse_http_date(text: str) -> float | None:
     """An HTTP-date (IMF-fixdate, RFC 850 or asctime) as Unix seconds."""
     if not _DATE.match(text := text.strip()):
         return None
@@ -69,11 +69,11 @@ def _moment(text: str) -> float | None:
         return None
 
 
-def _reset(text: str, now_s: float) -> float | None:
-    reset = _seconds(text)
+def _parse_rate_limit_reset(text: str, now_s: float) -> float | None:
+    reset = _parse_seconds(text)
     if reset is None or reset == 0:
         return None
-    if reset < _EPOCH_FROM:
+    if reset < _MIN_EPOCH_S:
         return reset
-    moment = reset / 1000 if reset >= _EPOCH_FROM * 1000 else reset
+    moment = reset / 1000 if reset >= _MIN_EPOCH_S * 1000 else reset
     return moment - now_s if moment > now_s else None

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.config.environment import Environment, elsewhere_of
+from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.identity import key_of, renamed
 from sprig_tui.journal.records import Entry, State
@@ -81,7 +81,7 @@ class Intake:
         self._reasons: Counter[str] = Counter()
         """Entries withheld, so far."""
         self._environments = environments
-        self._elsewhere = elsewhere_of(environments)
+        self._elsewhere = override_urls(environments)
         self._surveys = rules.surveys
         self._declared = default_environment
         self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}

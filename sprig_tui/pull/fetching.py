@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from sprig_tui.config.durations import format_duration
 from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms
 from sprig_tui.delivery.timing import SystemTiming, Timing
-from sprig_tui.errors import SourceError, SourceUnreachableError
+from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.sprig.api import ApiAnswer
 
 REQUESTS = 1_000
@@ -76,8 +76,8 @@ class Fetcher:
     async def get(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], Page]) -> Fetched[Page]:
         """An answer of the kinds `ok`, `none` and `too-large`, and the page in it, read in another thread.
 
-        A page with a fault is asked for three times, and then given as it is. Raises SourceError when the key or the
-        request is refused, SourceUnreachableError after `patience` seconds without an answer that helps (six minutes
+        A page with a fault is asked for three times, and then given as it is. Raises SprigApiError when the key or the
+        request is refused, SprigApiUnreachableError after `patience` seconds without an answer that helps (six minutes
         where only the rate limit, or a wait that was asked for, is in the way).
         """
         failures = bad = 0
@@ -103,7 +103,7 @@ class Fetcher:
             patience = max(self._patience, LIMITED_PATIENCE) if asked or answer.kind == "limited" else self._patience
             if now - since + asked / 1000 > patience:
                 said = "does not answer as it should" if answer.status else "gives no answer"
-                raise SourceUnreachableError(
+                raise SprigApiUnreachableError(
                     f"Sprig's API {said}: {answer.error}",
                     hint="nothing is lost: the same command goes on where this one stopped",
                     status=answer.status,
@@ -133,13 +133,13 @@ def _nobody(_text: str) -> None:
 def _refuse(answer: ApiAnswer) -> None:
     """Raise for an answer that no repeating helps."""
     if answer.kind == "key-refused":
-        raise SourceError(
+        raise SprigApiError(
             f"key refused: Sprig answers {answer.status}",
             hint="compare it with Sprig's: Integrations > Enrichment > Data Import API",
             status=answer.status,
         )
     if answer.kind == "refused":
-        raise SourceError(
+        raise SprigApiError(
             f"Sprig's API refused the request: {answer.error}",
             hint="check the address (--api-url) and the options",
             status=answer.status,

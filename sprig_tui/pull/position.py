@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.config.atomically import make_folder
-from sprig_tui.config.locking import locked
+from sprig_tui.config.locking import file_lock
 from sprig_tui.config.paths import Paths
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
@@ -148,7 +148,7 @@ class PullPosition:
         """Keep other pulls of this environment out; raises ConfigError when one is at work on this machine."""
         make_folder(self._file.parent)
         busy = f"another pull for {self._environment} is at work"
-        with locked(self._file, 0.0, busy=busy, hint="wait for it, or stop it; nothing was changed"):
+        with file_lock(self._file, 0.0, busy_message=busy, hint="wait for it, or stop it; nothing was changed"):
             yield
 
     async def read(self) -> Place:

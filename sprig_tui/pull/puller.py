@@ -8,9 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.config.catalogue import Catalogue, catalogue_file, read_catalogue, write_catalogue
+from sprig_tui.config.catalogue import EnvironmentSurveys, read_surveys_file, surveys_file, write_surveys_file
 from sprig_tui.config.environment import Environment, SprigApiKey
-from sprig_tui.errors import BadPageError, ConfigError, SourceError
+from sprig_tui.errors import ConfigError, SprigApiError, SprigApiPageError
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
 from sprig_tui.pull.moments import created_ms, moment, newest_ms
@@ -68,7 +68,7 @@ class Puller:
         key = api_key_of(environment)
         self.position = position
         self.state = PullState(environment=name)
-        self._catalogue_file = catalogue_file(position.paths, name)
+        self._catalogue_file = surveys_file(position.paths, name)
         self._url = position.api_url
         self._key = fingerprint(key.reveal())
         self._asked = asked
@@ -89,22 +89,22 @@ class Puller:
         """Learn and keep the environment's survey catalogue: names and creation times by survey id.
 
         Also finds out whether a key that is new here is one of the same product: positions of another's say nothing
-        about it. Raises SourceError, and ConfigError when the state folder cannot be used.
+        about it. Raises SprigApiError, and ConfigError when the state folder cannot be used.
         """
         place = await self.position.read()
-        read = read_catalogue(self._catalogue_file)
-        before = read if read.source == self._url else Catalogue()
+        read = read_surveys_file(self._catalogue_file)
+        before = read if read.source == self._url else EnvironmentSurveys()
         found, warnings = await learn_surveys(self._fetcher)
         for text in warnings:
             self._warn(text)
         if place.key not in ("", self._key) and found and not before.surveys.keys() & found.keys():
             self._warn("the API key seems to be that of another product: it is read from the beginning")
-            place, before = Place(), Catalogue()
+            place, before = Place(), EnvironmentSurveys()
         self._place = replace(place, key=self._key)
         known = {**before.surveys, **found}
         if self._keep and known != read.surveys:
-            write_catalogue(
-                self._catalogue_file, Catalogue(source=self._url, fetched_at=self._clock.now(), surveys=known)
+            write_surveys_file(
+                self._catalogue_file, EnvironmentSurveys(source=self._url, fetched_at=self._clock.now(), surveys=known)
             )
         self._now(surveys=len(known))
         return known
@@ -115,7 +115,7 @@ class Puller:
         """Read the window to its end; returns the last state.
 
         Each page goes to `store`, and only then its position is noted, so that a kill at any moment repeats one page
-        at most. Raises SourceError (the position stays), BadPageError after what could be read of a page was stored,
+        at most. Raises SprigApiError (the position stays), SprigApiPageError after what could be read of a page was stored,
         and whatever `store` raises.
         """
         place = self._place or replace(await self.position.read(), key=self._key)
@@ -143,7 +143,7 @@ class Puller:
         """Read on; from the window's start where Sprig does not take the cursor of an interrupted pull any more."""
         try:
             return await self._read(place, done, store)
-        except SourceError as error:
+        except SprigApiError as error:
             if error.status != 400 or not done.cursor or done.cursor != self._cursor:
                 raise
         self._warn("Sprig does not take the position of the interrupted pull any more: its window is read again")
@@ -165,7 +165,7 @@ class Puller:
             )
             self._now(pages=done.pages, records=done.records, newest=done.newest, reached=reached or self.state.reached)
             if page.fault:
-                raise BadPageError(
+                raise SprigApiPageError(
                     f"page {done.pages:,} is not what Sprig documents: {page.fault}",
                     hint="what could be read of it is stored; the same command asks for it again",
                 )
@@ -186,11 +186,11 @@ class Puller:
                     return
                 if answer.kind == "none":
                     # To take it for the end would move the mark over what was not read.
-                    raise BadPageError(
+                    raise SprigApiPageError(
                         "Sprig answers 404 in the middle of a list", hint="the same command goes on there"
                     )
                 if self._limit == 1:
-                    raise BadPageError(
+                    raise SprigApiPageError(
                         f"a single response is too large: {answer.error}", hint="leave it out by --since and --until"
                     )
                 self._limit //= 2

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.config.catalogue import merged
+from sprig_tui.config.catalogue import merge_surveys
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.delivery.feeding import Fed, feed
@@ -72,7 +72,7 @@ async def pull_environment(
         puller = Puller(environment, position, asked, fetcher, keep=terms.trace, heard=heard)
         with puller.position.held() if terms.trace else nullcontext():
             learnt = {**settings.rules.surveys, **await puller.surveys()}
-            rules = replace(settings.rules, surveys=merged(settings.surveys, learnt))
+            rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
             intake = Intake(rules, {**settings.environments, environment.name: environment}, environment.name)
             return await puller.answers(lambda records: keep(intake, records))
 

@@ -18,9 +18,9 @@ import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.client import http_client
+from sprig_tui.http.client import make_client
 from sprig_tui.http.retry_after import retry_after
-from sprig_tui.http.trouble import PROXY_LOCKED, describe
+from sprig_tui.http.trouble import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify, plain_error
 from sprig_tui.text import redact
 
@@ -80,7 +80,7 @@ class TrackingClient:
 
     `base_url` has no `/v1`. `timeout` is seconds for each phase of a request (waiting for a connection, connecting,
     writing, each read), `deadline` seconds for all of it, four times that unless given. Proxies and trust are those
-    of `http_client`. Redirects are not followed: one means a wrong URL or a network's
+    of `make_client`. Redirects are not followed: one means a wrong URL or a network's
     sign-in page, so its kind is `retry` with `endpoint_fault`, the events wait, and none is lost.
     Raises ConfigError for an address that cannot be used.
     """
@@ -113,7 +113,7 @@ class TrackingClient:
         }
         if gzip:
             self._headers["Content-Encoding"] = "gzip"
-        self._http = http_client(
+        self._http = make_client(
             base_url,
             timeout=timeout,
             limits=httpx.Limits(
@@ -160,7 +160,7 @@ class TrackingClient:
         except TimeoutError:
             trouble = f"no answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            trouble = describe(error, host=self._host, timeout_s=self._timeout)
+            trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
         if answered is None:
             return _answer(NO_ANSWER, error=trouble, latency_ms=latency_ms, body_bytes=len(body))
@@ -186,7 +186,7 @@ class TrackingClient:
         if 300 <= status < 400:
             return f"redirected to {self._redirect_host(response)}: check the endpoint"
         if status == 407:
-            return PROXY_LOCKED
+            return PROXY_AUTH_REQUIRED
         if 200 <= status < 300:
             return f"http {status} with a web page: check the endpoint"
         return _code_in(text) or plain_error(status)
@@ -202,7 +202,7 @@ class TrackingClient:
         return self._without_key(body.decode(errors="replace"))
 
     def _without_key(self, text: str) -> str:
-        return redact(text, (self._token, self._key, self._key.lower()), instead="…")
+        return redact(text, (self._token, self._key, self._key.lower()), replacement="…")
 
 
 def _answer(

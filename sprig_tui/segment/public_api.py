@@ -19,10 +19,10 @@ from urllib.parse import quote
 import httpx
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import ConfigError, WorkspaceError, WorkspaceUnreachableError
-from sprig_tui.http.client import http_client
+from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.http.client import make_client
 from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
-from sprig_tui.http.trouble import describe
+from sprig_tui.http.trouble import describe_error
 from sprig_tui.segment.public_api_pages import (
     Item,
     Page,
@@ -68,7 +68,7 @@ class _Answer(NamedTuple):
 
 
 class PublicApi:
-    """One workspace. Raises WorkspaceError where it refuses, WorkspaceUnreachableError where no answer comes.
+    """One workspace. Raises SegmentApiError where it refuses, SegmentApiUnreachableError where no answer comes.
 
     `timeout` is seconds for each phase of a request, four times that for all of it. TLS is verified, proxies are taken
     from the environment, redirects are not followed: the token goes to the address given, and nowhere else. `waiting`
@@ -97,7 +97,7 @@ class PublicApi:
             self._host = httpx.URL(self._url).host or self._url
         except (httpx.InvalidURL, ValueError):
             raise ConfigError(f"the address {self._url[:80]} cannot be used", hint="look at [segment] region") from None
-        self._http = http_client(
+        self._http = make_client(
             self._url,
             headers={
                 "Authorization": f"Bearer {self._token}",
@@ -151,13 +151,13 @@ class PublicApi:
             seen.add(cursor)
         if cursor:
             # a list that goes round, or has no end, is no list to choose from
-            raise WorkspaceError(f"the pages of {path} do not come to an end", hint="check [segment] region")
+            raise SegmentApiError(f"the pages of {path} do not come to an end", hint="check [segment] region")
         return tuple(found)
 
     async def _found(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
         body = await self._get(path, parameters)
         if body is None:
-            raise WorkspaceError(f"{self._host} knows no {path} (404)", hint="check [segment] region")
+            raise SegmentApiError(f"{self._host} knows no {path} (404)", hint="check [segment] region")
         return body
 
     async def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes | None:
@@ -177,7 +177,7 @@ class PublicApi:
             tries += 1
             if tries >= TRIES:
                 what = answer.trouble or f"{answer.status} {self._said(answer.body)}".strip()
-                raise WorkspaceUnreachableError(
+                raise SegmentApiUnreachableError(
                     f"no answer from {self._host}: {what}", hint="check the network and [segment] region; try again"
                 )
             await self._wait(pause)
@@ -191,14 +191,14 @@ class PublicApi:
                     async for part in response.aiter_bytes():
                         body += part
                         if len(body) > MAX_BODY_BYTES:
-                            raise WorkspaceError(
+                            raise SegmentApiError(
                                 f"the answer of {self._host} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
                                 hint="check [segment] region",
                             )
         except TimeoutError:
             return _Answer(0, {}, b"", f"none within {4 * self._timeout:g} s")
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            return _Answer(0, {}, b"", describe(error, host=self._host, timeout_s=self._timeout))
+            return _Answer(0, {}, b"", describe_error(error, host=self._host, timeout_s=self._timeout))
         return _Answer(response.status_code, response.headers, bytes(body))
 
     async def _wait_as_asked(self, answer: _Answer) -> None:
@@ -206,7 +206,7 @@ class PublicApi:
         named = retry_after(answer.headers, now_ms=self._clock.now()) or lifted or self._reset(answer.headers)
         seconds = min(named or _LIMIT_PAUSE_S, MAX_RETRY_AFTER_S)
         if seconds > self._patience:
-            raise WorkspaceUnreachableError(
+            raise SegmentApiUnreachableError(
                 f"{self._host} limits requests, and asks to wait {seconds:.0f} s", hint="try again after that"
             )
         self._patience -= seconds
@@ -222,20 +222,20 @@ class PublicApi:
         seconds = moment - self._clock.now() / 1000
         return seconds if seconds > 0 else None
 
-    def _refusal(self, answer: _Answer) -> WorkspaceError:
+    def _refusal(self, answer: _Answer) -> SegmentApiError:
         said = self._said(answer.body)
         told = f": {said}" if said else ""
         if answer.status in (401, 403):
-            return WorkspaceError(
+            return SegmentApiError(
                 f"{self._host} refuses the token ({answer.status}){told}",
                 hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys workspace",
             )
         if 300 <= answer.status < 400:
-            return WorkspaceError(
+            return SegmentApiError(
                 f"{self._host} answers with a redirect ({answer.status}), which is not followed",
                 hint="check [segment] region, and whether this network asks to sign in",
             )
-        return WorkspaceError(f"{self._host} answers {answer.status}{told}", hint="check [segment] region")
+        return SegmentApiError(f"{self._host} answers {answer.status}{told}", hint="check [segment] region")
 
     def _said(self, body: bytes) -> str:
         return excerpt(redact(errors_in(body)[0], [self._token]), 200)

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.errors import WorkspaceError
+from sprig_tui.errors import SegmentApiError
 from sprig_tui.segment.sources import Destination, Source
 
 Item = TypeVar("Item", Source, Destination)
@@ -111,24 +111,24 @@ class _Errors(Struct):
 
 
 def sources_page(body: bytes) -> Page[Source]:
-    """Of GET /sources; raises WorkspaceError."""
+    """Of GET /sources; raises SegmentApiError."""
     data = _decoded(body, _SourcesAnswer).data
     return Page(tuple(_source(one) for one in data.sources), _next(data.pagination))
 
 
 def destinations_page(body: bytes) -> Page[Destination]:
-    """Of GET /sources/{id}/connected-destinations; raises WorkspaceError."""
+    """Of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
     data = _decoded(body, _DestinationsAnswer).data
     return Page(tuple(_destination(one) for one in data.destinations), _next(data.pagination))
 
 
 def source_in(body: bytes) -> Source:
-    """Of GET /sources/{id}; raises WorkspaceError."""
+    """Of GET /sources/{id}; raises SegmentApiError."""
     return _source(_decoded(body, _SourceAnswer).data.source)
 
 
 def workspace_in(body: bytes) -> str:
-    """The workspace's name, of GET /; raises WorkspaceError."""
+    """The workspace's name, of GET /; raises SegmentApiError."""
     found = _decoded(body, _WorkspaceAnswer).data.workspace
     return found.name or found.slug or found.id
 
@@ -152,7 +152,7 @@ def _decoded(body: bytes, shape: type[Shape]) -> Shape:
     except (msgspec.DecodeError, RecursionError) as error:
         # types and places only, never values: they could be keys
         what = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
-        raise WorkspaceError(
+        raise SegmentApiError(
             f"the Public API's answer is not what its documentation says: {what[:1].lower()}{what[1:]}",
             hint="check [segment] region; without the token a key can be pasted as before",
         ) from None

@@ -15,9 +15,9 @@ import msgspec
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.client import http_client
+from sprig_tui.http.client import make_client
 from sprig_tui.http.retry_after import retry_after
-from sprig_tui.http.trouble import describe
+from sprig_tui.http.trouble import describe_error
 from sprig_tui.text import redact
 
 RESPONSES = "/v1/responses"
@@ -61,7 +61,7 @@ class SprigClient:
 
     `base_url` has no `/v1`. The key goes as `Authorization: Bearer`, and chooses Production or Development (Sprig API
     v2.2.1, overview). `timeout` is seconds for each phase of a request, `deadline` for all of it. Proxies and
-    trust are those of `http_client`, redirects are not followed, and bodies are read up to `max_body` bytes.
+    trust are those of `make_client`, redirects are not followed, and bodies are read up to `max_body` bytes.
     Raises ConfigError for an address that cannot be used.
     """
 
@@ -82,7 +82,7 @@ class SprigClient:
         self._timeout = timeout
         self._deadline = 4 * timeout if deadline is None else deadline
         self._max_body = max_body
-        self._http = http_client(
+        self._http = make_client(
             self._url,
             headers={
                 "Authorization": f"Bearer {self._key}",
@@ -119,7 +119,7 @@ class SprigClient:
         except TimeoutError:
             trouble = f"no whole answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            trouble = describe(error, host=self._host, timeout_s=self._timeout)
+            trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
         if answered is None:
             return ApiAnswer(kind="retry", error=trouble, latency_ms=latency_ms)
@@ -169,8 +169,8 @@ class SprigClient:
                 host = urlsplit(answered.headers.get("location", "")).hostname or self._host
             except ValueError:
                 host = self._host
-            return f"redirected to {_clean(redact(host, (self._key,), instead='…'))[:100]}"
-        words = _clean(redact(_error_of(body), (self._key,), instead="…"))[:200]
+            return f"redirected to {_clean(redact(host, (self._key,), replacement='…'))[:100]}"
+        words = _clean(redact(_error_of(body), (self._key,), replacement="…"))[:200]
         return f"{status}: {words}" if words else f"http {status}"
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from sprig_tui.errors import InputError, NotAnswersError
+from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.byte_source import Progress, utf8_chunks
 from sprig_tui.sprig.csv_export import read_export
@@ -53,7 +53,7 @@ def read_responses(
     The format of each record is recognised by content; memory does not grow with the size of a file, only with
     `max_record_bytes`. A record that cannot be read, or a file that fails half-way, is an Unsendable, and reading goes
     on. Raises InputError at once, before anything is read, for a source that is not there or cannot be opened, and
-    NotAnswersError for a file that is none of answers (for a stream when its first records were read); with `force`
+    UnknownFormatError for a file that is none of answers (for a stream when its first records were read); with `force`
     every line of such a file is a record that cannot be read.
     """
     files = find_files(sources)
@@ -68,14 +68,14 @@ def read_responses(
 
 
 def check_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> None:
-    """Raise NotAnswersError for a file in which none of the first records has a form that is known."""
+    """Raise UnknownFormatError for a file in which none of the first records has a form that is known."""
     with suppress(OSError), Path(file).open("rb", buffering=0) as opened:
         records = _read_stream(opened, file, max_record_bytes, Progress())
         next(_answers_only(records, file), None)
 
 
 def _answers_only(records: Iterator[Record], name: str) -> Iterator[Record]:
-    """The same records, once one of the first has a form that is known; raises NotAnswersError where none has."""
+    """The same records, once one of the first has a form that is known; raises UnknownFormatError where none has."""
     first: list[Record] = []
     for record in records:
         first.append(record)
@@ -93,12 +93,12 @@ def _has_form(record: Record) -> bool:
     return isinstance(record, StudyResponse) or bool(record.origin.format) or record.reason is not Reason.INVALID
 
 
-def _not_answers(first: list[Record], name: str) -> NotAnswersError:
+def _not_answers(first: list[Record], name: str) -> UnknownFormatError:
     found, name = first[0], os.fsencode(name).decode(errors="replace")
     what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
     line = f"line {found.origin.line}: " if found.origin.line > 1 else ""
     why = found.detail if isinstance(found, Unsendable) else ""
-    return NotAnswersError(
+    return UnknownFormatError(
         f"{name} is not a file of answers: {what} one of Sprig's ({line}{why})",
         hint="nothing was stored; sprig-tui preview --help shows a minimal record, and send --force takes it as it is",
     )

@@ -43,7 +43,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
     begun = time.perf_counter()
     from textual import events
 
-    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.settings import load_settings
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands import Permissions
@@ -59,7 +59,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
     home = Path(results + ".home")
     home.mkdir()
     (home / "config.toml").write_text(f'[journal]\npath = "{path}"\n')
-    paths = in_folder(str(home))
+    paths = paths_in_folder(str(home))
 
     def phase(key: str) -> str:
         return "flood" if flooded.exists() else key

@@ -13,7 +13,7 @@ from support.fake_sprig_api import FakeSprigApi
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reloading import keep_current
 from sprig_tui.cli.terms import Terms
-from sprig_tui.config.catalogue import Catalogue, catalogue_file, write_catalogue
+from sprig_tui.config.catalogue import EnvironmentSurveys, surveys_file, write_surveys_file
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import Settings
 from sprig_tui.mapping.records import Survey
@@ -69,9 +69,9 @@ async def test_a_catalogue_that_a_pull_renewed_is_taken_up(
     heard: asyncio.Queue[Settings] = asyncio.Queue()
     keeping = asyncio.ensure_future(keep_current(None, open_settings(quiet=True), Terms(), heard.put_nowait))
     try:
-        file = catalogue_file(find_paths(), "development")
+        file = surveys_file(find_paths(), "development")
         for name in ("Checkout effort", "Renamed"):
-            write_catalogue(file, Catalogue(surveys={"5120": Survey(name=name)}))
+            write_surveys_file(file, EnvironmentSurveys(surveys={"5120": Survey(name=name)}))
             async with asyncio.timeout(10):
                 assert (await heard.get()).rules.surveys["5120"].name == name
     finally:

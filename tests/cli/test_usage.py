@@ -10,7 +10,7 @@ import pytest
 
 from sprig_tui.cli.program import COMMANDS, program
 from sprig_tui.cli.usage import HARMLESS_FLAGS, nearest_option, secrets_among
-from sprig_tui.reasons import reason_words
+from sprig_tui.reasons import reason_label
 from sprig_tui.segment.error_codes import error_sentence
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -207,7 +207,7 @@ def test_a_replay_says_what_can_never_be_sent_and_what_is_new(
 def test_errors_of_segment_are_told_in_sentences() -> None:
     assert error_sentence("invalid_json") == "Segment could not read the request as JSON (invalid_json)"
     assert error_sentence("http 418") == "http 418"
-    assert [reason_words(reason) for reason in ("anonymous", "invalid", "of-tomorrow")] == [
+    assert [reason_label(reason) for reason in ("anonymous", "invalid", "of-tomorrow")] == [
         "no User ID",
         "invalid",
         "of-tomorrow",

@@ -8,8 +8,8 @@ import pytest
 
 from sprig_tui.config.apikeylint import lint_api_key
 from sprig_tui.config.environment import SprigApiKey
-from sprig_tui.config.paths import in_folder
-from sprig_tui.config.settings import SPRIG_API, Settings, load_settings
+from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.settings import DEFAULT_SPRIG_API_URL, Settings, load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.errors import ConfigError
 
@@ -18,7 +18,7 @@ KEY = "spk_4hT9aaaaBBBBcccc1111DDDD"
 
 def settings_with(folder: Path, text: str, **environ: str) -> Settings:
     (folder / "config.toml").write_text(text)
-    return load_settings(in_folder(str(folder)), environ)
+    return load_settings(paths_in_folder(str(folder)), environ)
 
 
 def test_the_variable_goes_before_the_named_one_and_the_config(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_sprig_api_key_prints_masked(tmp_path: Path) -> None:
 
 def test_storing_it_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('# mine\n[environments.production]\nendpoint = "eu"  # here\n')
-    save_environment(in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
+    save_environment(paths_in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
     text = (tmp_path / "config.toml").read_text()
     assert text.startswith('# mine\n[environments.production]\nendpoint = "eu"  # here\n')
     assert KEY in text
@@ -54,7 +54,7 @@ def test_storing_it_leaves_the_rest_as_it_was(tmp_path: Path) -> None:
 def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('environments = { production = { endpoint = "eu" } }\n')
     with pytest.raises(ConfigError) as raised:
-        save_environment(in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
+        save_environment(paths_in_folder(str(tmp_path)), "production", {"sprig_api_key": KEY})
     assert KEY not in raised.value.message + raised.value.hint
 
 
@@ -82,7 +82,7 @@ def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path)
 )
 def test_sprig_api_key_lint(text: str, key: str, faults: list[str]) -> None:
     lint = lint_api_key(text)
-    assert lint.key == key
+    assert lint.secret == key
     assert [fault.name for fault in lint.faults] == faults
 
 
@@ -95,7 +95,7 @@ def test_sprig_api_key_lint(text: str, key: str, faults: list[str]) -> None:
     ],
 )
 def test_the_address_may_be_another(tmp_path: Path, given: str, url: str) -> None:
-    assert settings_with(tmp_path, "").sprig_api_url == SPRIG_API
+    assert settings_with(tmp_path, "").sprig_api_url == DEFAULT_SPRIG_API_URL
     assert settings_with(tmp_path, f'[sprig]\napi_url = "{given}"\n').sprig_api_url == url
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sprig_tui.config import awaited_journal
-from sprig_tui.config.awaited_journal import AwaitedJournal
+from sprig_tui.config.awaited_journal import PendingJournal
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.contract import Journal
 
@@ -21,9 +21,9 @@ async def full() -> AsyncIterator[Journal]:
 
 
 async def test_a_first_try_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awaited_journal, "FIRST_S", 1_000.0)
+    monkeypatch.setattr(awaited_journal, "FIRST_OPEN_TIMEOUT_S", 1_000.0)
     told: list[str] = []
-    async with asyncio.timeout(30), AwaitedJournal(full, lambda error: told.append(error.message)) as journal:
+    async with asyncio.timeout(30), PendingJournal(full, lambda error: told.append(error.message)) as journal:
         assert not journal.is_open
         with pytest.raises(JournalFullError):
             await journal.journal.counts()

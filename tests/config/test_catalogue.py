@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.catalogue import Catalogue, catalogue_file, known_surveys, merged, read_catalogue, write_catalogue
-from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.catalogue import (
+    EnvironmentSurveys,
+    load_survey_catalogue,
+    merge_surveys,
+    read_surveys_file,
+    surveys_file,
+    write_surveys_file,
+)
+from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Survey
@@ -18,22 +25,22 @@ CHECKOUT = Survey(name="Checkout effort", created_at="2026-02-01T09:00:00.000Z")
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return in_folder(str(tmp_path))
+    return paths_in_folder(str(tmp_path))
 
 
 def test_survey_catalogue_round_trip_has_mode_0600(paths: Paths) -> None:
-    file = catalogue_file(paths, "production")
-    written = Catalogue(source="https://api.sprig.com", fetched_at=5, surveys={"5120": CHECKOUT})
-    write_catalogue(file, written)
-    assert read_catalogue(file) == written
+    file = surveys_file(paths, "production")
+    written = EnvironmentSurveys(source="https://api.sprig.com", fetched_at=5, surveys={"5120": CHECKOUT})
+    write_surveys_file(file, written)
+    assert read_surveys_file(file) == written
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert [one.name for one in file.parent.iterdir()] == ["production.json"]
 
 
 def test_the_settings_have_what_every_environment_learnt(paths: Paths) -> None:
-    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
-    write_catalogue(catalogue_file(paths, "staging-eu"), Catalogue(surveys={"7": Survey(name="Onboarding")}))
+    write_surveys_file(surveys_file(paths, "production"), EnvironmentSurveys(surveys={"5120": CHECKOUT}))
+    write_surveys_file(surveys_file(paths, "staging-eu"), EnvironmentSurveys(surveys={"7": Survey(name="Onboarding")}))
     settings = load_settings(paths, {})
     assert settings.rules.surveys == {"5120": CHECKOUT, "7": Survey(name="Onboarding")}
     assert settings.surveys == {}
@@ -41,7 +48,7 @@ def test_the_settings_have_what_every_environment_learnt(paths: Paths) -> None:
 
 
 def test_the_config_goes_first_field_by_field(paths: Paths) -> None:
-    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
+    write_surveys_file(surveys_file(paths, "production"), EnvironmentSurveys(surveys={"5120": CHECKOUT}))
     paths.config_file.write_text('[surveys.5120]\nname = "Ours"\n[surveys.9]\nname = "Only ours"\n')
     surveys = load_settings(paths, {}).rules.surveys
     assert surveys["5120"] == Survey(name="Ours", created_at=CHECKOUT.created_at)
@@ -50,23 +57,23 @@ def test_the_config_goes_first_field_by_field(paths: Paths) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"surveys": {"5": 7}}', b"\xff\xfe", b'{"version": 99}'])
 def test_unusable_survey_catalogue_is_a_warning(paths: Paths, content: bytes) -> None:
-    write_catalogue(catalogue_file(paths, "production"), Catalogue(surveys={"5120": CHECKOUT}))
-    bad = catalogue_file(paths, "development")
+    write_surveys_file(surveys_file(paths, "production"), EnvironmentSurveys(surveys={"5120": CHECKOUT}))
+    bad = surveys_file(paths, "development")
     bad.write_bytes(content)
     settings = load_settings(paths, {})
     assert settings.rules.surveys == {"5120": CHECKOUT}
     assert len(settings.warnings) == 1
     assert str(bad) in settings.warnings[0].message
     with pytest.raises(ConfigError):
-        read_catalogue(bad)
+        read_surveys_file(bad)
 
 
 def test_without_a_state_folder_there_is_nothing(paths: Paths) -> None:
-    assert known_surveys(paths) == ({}, (), "")
+    assert load_survey_catalogue(paths) == ({}, (), "")
 
 
 def test_merging_changes_neither(paths: Paths) -> None:
     own, learnt = {"1": Survey(name="a")}, {"1": Survey(name="b", created_at="c"), "2": Survey()}
-    assert merged(own, learnt) == {"1": Survey(name="a", created_at="c"), "2": Survey()}
+    assert merge_surveys(own, learnt) == {"1": Survey(name="a", created_at="c"), "2": Survey()}
     assert own == {"1": Survey(name="a")}
     assert learnt["1"].name == "b"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.config.childenv import child_environ
-from sprig_tui.config.paths import Paths, find_paths, in_folder
+from sprig_tui.config.paths import Paths, find_paths, paths_in_folder
 from sprig_tui.config.settings import load_settings
 from sprig_tui.console.payload.editing import clear_left_behind, edit
 from sprig_tui.errors import ConfigError
@@ -34,7 +34,7 @@ def configured(folder: Path) -> Paths:
     (folder / "config.toml").write_text(
         '[environments.production]\nwrite_key_env = "OUR_OWN_NAME"\n[segment]\npublic_api_token_env = "OUR_WORKSPACE"\n'
     )
-    return in_folder(str(folder))
+    return paths_in_folder(str(folder))
 
 
 def test_child_environment_leaves_out_secrets_only(tmp_path: Path) -> None:

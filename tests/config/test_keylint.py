@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.config.keylint import keys_lint, lint_key
+from sprig_tui.config.keylint import lint_write_key, write_key_faults
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 CODED = base64.b64encode(f"{KEY}:".encode()).decode()
 
 
 def test_a_key_as_segment_shows_it_has_no_fault() -> None:
-    assert keys_lint(KEY) == ()
-    assert keys_lint(KEY + "\n") == ()
-    assert keys_lint(KEY + "\r\n") == ()
+    assert write_key_faults(KEY) == ()
+    assert write_key_faults(KEY + "\n") == ()
+    assert write_key_faults(KEY + "\r\n") == ()
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_a_key_as_segment_shows_it_has_no_fault() -> None:
     ],
 )
 def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) -> None:
-    lint = lint_key(text)
-    assert lint.key == KEY
+    lint = lint_write_key(text)
+    assert lint.secret == KEY
     assert name in {fault.name for fault in lint.faults}
     assert {fault.level for fault in lint.faults} == {"stripped"}
 
@@ -70,8 +70,8 @@ def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) ->
     ],
 )
 def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None:
-    lint = lint_key(text)
-    assert lint.key == ""
+    lint = lint_write_key(text)
+    assert lint.secret == ""
     assert [fault.name for fault in lint.errors] == [name]
     assert lint.errors[0].hint
 
@@ -88,17 +88,17 @@ def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None
     ],
 )
 def test_write_key_lint_warning_can_be_forced(text: str, name: str) -> None:
-    lint = lint_key(text)
-    assert lint.key == text
+    lint = lint_write_key(text)
+    assert lint.secret == text
     assert name in {fault.name for fault in lint.warnings}
 
 
 @given(st.text(max_size=80))
 def test_any_text_gives_a_clean_key_or_an_error_and_never_prints_it(text: str) -> None:
-    lint = lint_key(text)
-    assert bool(lint.key) != bool(lint.errors)
-    assert lint.key.isascii()
-    assert lint.key == lint_key(lint.key).key
-    assert not any(character.isspace() for character in lint.key)
-    if len(lint.key) > 8:
-        assert lint.key not in repr(lint)
+    lint = lint_write_key(text)
+    assert bool(lint.secret) != bool(lint.errors)
+    assert lint.secret.isascii()
+    assert lint.secret == lint_write_key(lint.secret).secret
+    assert not any(character.isspace() for character in lint.secret)
+    if len(lint.secret) > 8:
+        assert lint.secret not in repr(lint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.config.naming import near_environment
+from sprig_tui.config.naming import nearest_environment
 
 KNOWN = ("production", "development", "staging-eu", "team1")
 
@@ -32,15 +32,15 @@ KNOWN = ("production", "development", "staging-eu", "team1")
     ],
 )
 def test_a_slip_or_a_short_form_is_near(typed: str, meant: str) -> None:
-    assert near_environment(typed, KNOWN) == meant
+    assert nearest_environment(typed, KNOWN) == meant
 
 
 @pytest.mark.parametrize(
     "typed", ["staging-us", "production-eu", "qa", "test", "team2", "acme", "eu", "d", "local-1", "olive", "preprod"]
 )
 def test_no_suggestion_across_regions_numbers_or_stages(typed: str) -> None:
-    assert near_environment(typed, KNOWN) == ""
+    assert nearest_environment(typed, KNOWN) == ""
 
 
 def test_a_short_form_of_what_is_not_there_is_new() -> None:
-    assert near_environment("prod", ["development"]) == ""
+    assert nearest_environment("prod", ["development"]) == ""

@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sprig_tui.config.document import Document
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.document import ConfigFile
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.sections import DeliveryTable, EnvironmentTable, JournalTable, MappingTable, SurveyTable
-from sprig_tui.config.settings import settings_of
+from sprig_tui.config.settings import make_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TABLES = {
@@ -48,9 +48,9 @@ def test_every_setting_is_in_the_table_and_none_is_invented(table: str) -> None:
 
 def test_the_example_is_a_config(tmp_path: Path) -> None:
     text = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)[0]
-    paths = in_folder(str(tmp_path))
-    document = Document(paths.config_file, text.encode(), tomllib.loads(text), 0o600)
-    settings = settings_of(document, paths, {"SEGMENT_KEY_PRODUCTION": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"})
+    paths = paths_in_folder(str(tmp_path))
+    document = ConfigFile(paths.config_file, text.encode(), tomllib.loads(text), 0o600)
+    settings = make_settings(document, paths, {"SEGMENT_KEY_PRODUCTION": "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"})
     assert not settings.warnings
     assert settings.environments["production"].sprig_environment_id == "QmK7x2dTfa"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.held import all_held
-from sprig_tui.config.paths import in_folder
-from sprig_tui.config.reload import SETTLE_S, ConfigReload
+from sprig_tui.config.held import read_held_notes
+from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.reload import STABLE_FOR_S, ConfigReloader
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.starting import load_at_start, missing_since
-from sprig_tui.config.writing import drop_environment, save_environment
+from sprig_tui.config.starting import load_settings_at_start, removed_since_last_use
+from sprig_tui.config.writing import delete_environment, save_environment
 
 WHOLE = """\
 [environments.production]
@@ -32,13 +32,13 @@ class Followed:
     """A config file, and a process that follows it."""
 
     def __init__(self, home: Path, text: str | None = WHOLE) -> None:
-        self.paths = in_folder(str(home))
+        self.paths = paths_in_folder(str(home))
         self.file = self.paths.config_file
         home.mkdir(exist_ok=True)
         if text is not None:
             self.file.write_text(text)
         self.now = 0.0
-        self.reload = ConfigReload(self.paths, self.load(), self.load, monotonic=lambda: self.now)
+        self.reload = ConfigReloader(self.paths, self.load(), self.load, monotonic=lambda: self.now)
 
     def load(self):
         return load_settings(self.paths, {})
@@ -47,12 +47,12 @@ class Followed:
         """What a look says after this was written: its kind, and what was lost or is held against it."""
         if text is not None:
             self.file.write_text(text)
-        news = self.reload.look(**how)
+        news = self.reload.poll(**how)
         if news is None:
             return ""
         if news.kind == "changed":
-            self.reload.take(news.settings)
-        return f"{news.kind}: {', '.join(news.lost)}{news.message}".replace(f"{self.file}", "it")
+            self.reload.apply(news.settings)
+        return f"{news.kind}: {', '.join(news.removed)}{news.message}".replace(f"{self.file}", "it")
 
 
 @pytest.fixture
@@ -80,16 +80,16 @@ def test_reload_ignores_an_incomplete_config(followed, why):
     said = followed.look()
     assert said.startswith("held: it")
     assert why.strip() in said
-    followed.now += 10 * SETTLE_S
+    followed.now += 10 * STABLE_FOR_S
     assert followed.look() == "", "said once"
     assert followed.reload.settings.rules.hash == {"properties.email"}
-    [held] = all_held(followed.paths)
+    [held] = read_held_notes(followed.paths)
     assert (held.pid, why.strip() in held.why) == (os.getpid(), True)
     if followed.file.is_dir():
         followed.file.rmdir()
     followed.file.unlink(missing_ok=True)
     assert followed.look(WHOLE) == "restored: "
-    assert all_held(followed.paths) == ()
+    assert read_held_notes(followed.paths) == ()
 
 
 def test_reload_that_loses_nothing_is_immediate(followed):
@@ -104,9 +104,9 @@ def test_reload_that_removes_waits_for_a_stable_file_and_names_it(followed):
     less = WHOLE.replace("hash", "# hash").replace('webhook_token = "production-token', 'webhook_token = ""\n#')
     lost = "environments.production.webhook_token, mapping.hash"
     assert followed.look(less) == f"held: it lacks {lost}"
-    followed.now += SETTLE_S - 1
+    followed.now += STABLE_FOR_S - 1
     assert followed.look(less + "# more to come\n") == "", "not still yet, for the same reason"
-    followed.now += SETTLE_S - 1
+    followed.now += STABLE_FOR_S - 1
     assert followed.look() == ""
     followed.now += 1
     assert followed.look() == f"changed: {lost}"
@@ -115,7 +115,7 @@ def test_reload_that_removes_waits_for_a_stable_file_and_names_it(followed):
 
 def test_reload_names_each_removed_rule(followed):
     followed.look(WHOLE.replace('"properties.email"', '"properties.response"'))
-    followed.now += SETTLE_S
+    followed.now += STABLE_FOR_S
     assert followed.look() == "changed: mapping.hash properties.email"
 
 
@@ -129,7 +129,7 @@ def test_a_person_may_confirm_what_lacks_its_end(followed):
 def test_reload_waits_when_the_last_number_may_be_cut_off(followed):
     followed.look(WHOLE + "[delivery]\nmax_retries = 40\n")
     assert "breaks off in its last line" in followed.look(WHOLE + "[delivery]\nmax_retries = 4")
-    followed.now += 10 * SETTLE_S
+    followed.now += 10 * STABLE_FOR_S
     assert followed.look() == ""
     assert followed.reload.settings.delivery.max_retries == 40
     assert followed.look(WHOLE + "[delivery]\nmax_retries = 4\n") == "changed: "
@@ -137,7 +137,7 @@ def test_reload_waits_when_the_last_number_may_be_cut_off(followed):
 
 
 def test_reload_trusts_files_written_by_our_commands(followed):
-    drop_environment(followed.paths, "staging")
+    delete_environment(followed.paths, "staging")
     assert followed.look() == "changed: environments.staging"
     save_environment(followed.paths, "production", {"webhook_token": None})
     assert followed.look() == "changed: environments.production.webhook_token"
@@ -146,7 +146,7 @@ def test_reload_trusts_files_written_by_our_commands(followed):
 def test_our_own_command_does_not_make_half_a_config_whole(followed):
     followed.file.write_text(WHOLE.partition("[mapping]")[0])
     save_environment(followed.paths, "staging", {"protected": True})
-    followed.now += SETTLE_S
+    followed.now += STABLE_FOR_S
     assert followed.look().startswith("held: it")
     assert followed.reload.settings.rules.hash
 
@@ -184,16 +184,16 @@ def test_the_memory_has_names_and_no_values(followed):
 
 def test_a_start_without_what_was_there_last_time_says_so(followed):
     followed.file.write_text(WHOLE.partition("[mapping]")[0])
-    [(text, _)] = missing_since(followed.paths, followed.load())
+    [(text, _)] = removed_since_last_use(followed.paths, followed.load())
     assert "lacks what it had" in text
     assert text.endswith(": mapping")
     followed.file.unlink()
-    [(text, hint)] = missing_since(followed.paths, followed.load())
+    [(text, hint)] = removed_since_last_use(followed.paths, followed.load())
     assert "is not there, and was on" in text
     assert text.endswith("the defaults hold for environments, mapping")
     assert "config-seen.json" in hint
     followed.file.write_text(WHOLE)
-    assert list(missing_since(followed.paths, followed.load())) == []
+    assert list(removed_since_last_use(followed.paths, followed.load())) == []
 
 
 def test_a_start_waits_a_moment_for_a_config_that_is_being_replaced(followed):
@@ -204,7 +204,7 @@ def test_a_start_waits_a_moment_for_a_config_that_is_being_replaced(followed):
         followed.now += 1
         steps.pop(0)()
 
-    settings = load_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now)
+    settings = load_settings_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now)
     assert settings.rules.hash == {"properties.email"}
     assert steps == []
 
@@ -215,5 +215,5 @@ def test_a_start_does_not_wait_for_ever(followed):
     def sleep(seconds: float) -> None:
         followed.now += seconds
 
-    assert load_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now).document.mode is None
+    assert load_settings_at_start(followed.paths, sleep=sleep, monotonic=lambda: followed.now).document.mode is None
     assert 2 < followed.now < 5

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.paths import Paths, find_paths, in_folder
+from sprig_tui.config.paths import Paths, find_paths, paths_in_folder
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError
 
@@ -20,7 +20,7 @@ OTHER = "k2222222222aaaaa2222222222222222"
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return in_folder(str(tmp_path))
+    return paths_in_folder(str(tmp_path))
 
 
 def load(paths: Paths, text: str, **environ: str) -> Settings:
@@ -152,7 +152,7 @@ def test_keys_come_from_variable_then_named_variable_then_config(paths: Paths) -
     def source(**environ: str) -> str:
         key = load(paths, text, **environ).environments["staging-eu"].write_key
         assert key is not None
-        return key.source
+        return key.read_from
 
     assert source() == "config"
     assert source(SEG=OTHER) == "SEG"
@@ -220,7 +220,7 @@ def test_files_that_cannot_be_read_are_named(paths: Paths, tmp_path: Path) -> No
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_settings_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    paths = in_folder(str(tmp_path_factory.getbasetemp()))
+    paths = paths_in_folder(str(tmp_path_factory.getbasetemp()))
     paths.config_file.write_bytes(data)
     with suppress(ConfigError):  # anything else is the failure
         load_settings(paths, {})
@@ -258,7 +258,7 @@ ABSURD = {
 
 @pytest.mark.parametrize("what", ABSURD)
 def test_absurd_setting_is_a_short_config_error(tmp_path, what):
-    paths = in_folder(str(tmp_path))
+    paths = paths_in_folder(str(tmp_path))
     paths.config_file.write_text(ABSURD[what])
     with pytest.raises(ConfigError) as caught:
         load_settings(paths, {})

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.config.environment import WebhookToken, WriteKey
-from sprig_tui.config.keysource import find_token
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.keysource import resolve_webhook_token
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.settings import Settings, load_settings
-from sprig_tui.config.tokenlint import lint_token
+from sprig_tui.config.tokenlint import lint_webhook_token
 from sprig_tui.config.writing import save_environment
 from sprig_tui.errors import ConfigError
 
@@ -19,7 +19,7 @@ TOKEN = "whk-5t0pAndGo-0123456789"
 
 def settings_with(folder: Path, text: str, **environ: str) -> Settings:
     (folder / "config.toml").write_text(text)
-    return load_settings(in_folder(str(folder)), environ)
+    return load_settings(paths_in_folder(str(folder)), environ)
 
 
 def test_webhook_token_precedence_variable_named_config(tmp_path: Path) -> None:
@@ -39,12 +39,12 @@ def test_webhook_token_precedence_variable_named_config(tmp_path: Path) -> None:
     found = token(HOOK=TOKEN, SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION="from-its-variable-1")
     assert found == WebhookToken("from-its-variable-1")
     assert found is not None
-    assert found.source == "SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION"
+    assert found.read_from == "SPRIG_TUI_WEBHOOK_TOKEN_PRODUCTION"
 
 
 def test_without_one_nothing_is_asked() -> None:
-    assert find_token("production", None, None, {}) == (None, [])
-    assert find_token("production", "  ", None, {}) == (None, [])
+    assert resolve_webhook_token("production", None, None, {}) == (None, [])
+    assert resolve_webhook_token("production", "  ", None, {}) == (None, [])
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_without_one_nothing_is_asked() -> None:
 def test_unusable_webhook_token_refuses_everybody(
     stored: str | None, named: str | None, environ: dict[str, str]
 ) -> None:
-    token, notes = find_token("production", stored, named, environ)
+    token, notes = resolve_webhook_token("production", stored, named, environ)
     assert token is not None
     assert token.reveal() == ""
     assert notes
@@ -78,7 +78,7 @@ def test_a_token_is_no_key_though_the_text_be_the_same() -> None:
 
 
 def test_webhook_token_is_stored_0600_and_never_in_an_error(tmp_path: Path) -> None:
-    paths = in_folder(str(tmp_path))
+    paths = paths_in_folder(str(tmp_path))
     save_environment(paths, "production", {"webhook_token": TOKEN})
     found = load_settings(paths, {}).environments["production"].webhook_token
     assert found == WebhookToken(TOKEN)
@@ -104,6 +104,6 @@ def test_webhook_token_is_stored_0600_and_never_in_an_error(tmp_path: Path) -> N
     ],
 )
 def test_lint(text: str, token: str, faults: list[str]) -> None:
-    lint = lint_token(text)
-    assert lint.key == token
+    lint = lint_webhook_token(text)
+    assert lint.secret == token
     assert [fault.name for fault in lint.faults] == faults

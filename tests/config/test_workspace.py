@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.findings import key_findings
-from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.findings import check_keys
+from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.publicapilint import lint_public_api_token
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.writing import save_workspace
@@ -20,7 +20,7 @@ TOKEN = "sgp_inventedTokenOfTheWorkspace0123456789abcdefghijk"
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    found = in_folder(str(tmp_path / "home"))
+    found = paths_in_folder(str(tmp_path / "home"))
     found.config_file.parent.mkdir()
     return found
 
@@ -53,7 +53,7 @@ def test_workspace_token_precedence_variable_named_config(paths: Paths) -> None:
     ):
         workspace = loaded(paths, text, **environ).workspace
         assert workspace.token is not None
-        assert (workspace.token.reveal(), workspace.token.source) == (TOKEN, source)
+        assert (workspace.token.reveal(), workspace.token.read_from) == (TOKEN, source)
         assert workspace.base_url == "https://eu1.api.segmentapis.com"
         assert workspace.stored
 
@@ -149,11 +149,11 @@ def test_workspace_config_that_cannot_be_edited_is_left_unquoted(paths: Paths, t
 )
 def test_workspace_token_lint(text: str, token: str, names: list[str]) -> None:
     lint = lint_public_api_token(text)
-    assert lint.key == token
+    assert lint.secret == token
     assert [fault.name for fault in lint.faults] == names
 
 
 def test_a_config_with_a_token_alone_must_not_be_read_by_others(paths: Paths) -> None:
     paths.config_file.write_text(f'[segment]\npublic_api_token = "{TOKEN}"\n')
     paths.config_file.chmod(0o644)
-    assert any("others may read it" in finding.message for finding in key_findings(load_settings(paths, {})))
+    assert any("others may read it" in finding.message for finding in check_keys(load_settings(paths, {})))

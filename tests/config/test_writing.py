@@ -13,13 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.config.atomically import write_atomically
-from sprig_tui.config.document import read_document
+from sprig_tui.config.document import read_config_file
 from sprig_tui.config.editing import edit_environment, remove_environment
-from sprig_tui.config.locking import locked
-from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.locking import file_lock
+from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.tomltext import statements
-from sprig_tui.config.writing import drop_environment, save_environment
+from sprig_tui.config.tomltext import parse_statements
+from sprig_tui.config.writing import delete_environment, save_environment
 from sprig_tui.errors import ConfigError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -50,7 +50,7 @@ write_key = "not this"
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    return in_folder(str(tmp_path / "home"))
+    return paths_in_folder(str(tmp_path / "home"))
 
 
 def test_a_value_is_changed_in_place_and_comments_stay() -> None:
@@ -182,7 +182,7 @@ def test_removing_keeps_everything_else(parts: tuple[str, str, str]) -> None:
 @given(documents())
 def test_statements_cover_the_text_in_order(parts: tuple[str, str, str]) -> None:
     text = "".join(parts)
-    found = statements(text)
+    found = parse_statements(text)
     position = 0
     for item in found:
         assert text[position : item.start].strip() == ""
@@ -204,9 +204,9 @@ def test_a_wide_mode_is_narrowed_by_the_next_change(paths: Paths) -> None:
     paths.config_file.parent.mkdir()
     paths.config_file.write_text("")
     paths.config_file.chmod(0o644)
-    assert read_document(paths.config_file).readable_by_others
+    assert read_config_file(paths.config_file).is_readable_by_others
     save_environment(paths, "production", {"write_key": KEY})
-    assert not read_document(paths.config_file).readable_by_others
+    assert not read_config_file(paths.config_file).is_readable_by_others
 
 
 def test_a_link_is_written_through(paths: Paths, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_a_link_is_written_through(paths: Paths, tmp_path: Path) -> None:
 
 def test_a_change_under_another_digest_is_refused(paths: Paths) -> None:
     digest = save_environment(paths, "production", {"endpoint": "eu"})
-    assert digest == read_document(paths.config_file).digest
+    assert digest == read_config_file(paths.config_file).digest
     save_environment(paths, "development", {"endpoint": "eu"}, digest=digest)
     before = paths.config_file.read_bytes()
     with pytest.raises(ConfigError, match="changed by someone else"):
@@ -231,10 +231,10 @@ def test_a_change_under_another_digest_is_refused(paths: Paths) -> None:
 
 
 def test_a_file_that_came_up_since_is_a_change_too(paths: Paths) -> None:
-    digest = read_document(paths.config_file).digest
+    digest = read_config_file(paths.config_file).digest
     save_environment(paths, "production", {"endpoint": "eu"})
     with pytest.raises(ConfigError, match="changed by someone else"):
-        drop_environment(paths, "production", digest=digest)
+        delete_environment(paths, "production", digest=digest)
 
 
 def test_save_environment_refuses_what_would_not_load(paths: Paths) -> None:
@@ -273,16 +273,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(paths: Paths) -> None:
 def test_the_lock_is_waited_for_and_named(paths: Paths) -> None:
     save_environment(paths, "production", {"endpoint": "eu"})
     with (
-        locked(paths.config_file),
+        file_lock(paths.config_file),
         pytest.raises(ConfigError, match="another process is changing"),
-        locked(paths.config_file, patience=0.05),
+        file_lock(paths.config_file, timeout_s=0.05),
     ):
         pytest.fail("two held the lock")
 
 
 def _add_many(folder: str, first: int) -> None:
     for number in range(first, first + 10):
-        save_environment(in_folder(folder), f"env-{number}", {"write_key": f"{number:032d}"})
+        save_environment(paths_in_folder(folder), f"env-{number}", {"write_key": f"{number:032d}"})
 
 
 def test_two_processes_lose_no_change(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from sprig_tui.clock import Clock
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.console.app import SprigTui
@@ -137,7 +137,7 @@ class Bench:
     """The real console in a folder of its own: real config, journal and engine; tests press keys and look."""
 
     def __init__(self, folder: Path) -> None:
-        self.paths = in_folder(str(folder))
+        self.paths = paths_in_folder(str(folder))
         folder.mkdir()
         self.journal_class = SQLiteJournal
         self.list_sources = None

@@ -37,7 +37,7 @@ def with_table(readme: str) -> str:
 async def take() -> None:
     """Run the console as `sprig-tui demo` does, and take pictures on the way."""
     from sprig_tui.cli.console import demo_settings
-    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands import Permissions
     from sprig_tui.console.core import Sources
@@ -47,7 +47,7 @@ async def take() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         async with Sink(faults=("503@1",)) as sink:
-            paths = in_folder(folder)
+            paths = paths_in_folder(folder)
             settings = demo_settings(paths, sink.url)
             sources = Sources(
                 paths,

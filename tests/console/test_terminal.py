@@ -152,10 +152,10 @@ def test_a_config_with_a_fault_is_a_sentence_and_exit_2(terminal, tmp_path):
 
 
 def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
-    from sprig_tui.config.paths import in_folder
+    from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.writing import save_environment
 
-    paths = in_folder(str(tmp_path / "home"))
+    paths = paths_in_folder(str(tmp_path / "home"))
     key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
     save_environment(paths, "development", {"write_key": key, "endpoint": "http://127.0.0.1:9"})
     one = terminal()

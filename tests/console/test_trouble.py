@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.console.app import SprigTui
 from sprig_tui.console.environments.trial_event import EVENT
 from sprig_tui.errors import JournalFullError
@@ -18,7 +18,7 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text, tmp_path):
     console.keys(development=KEY, endpoint=sink.url)
     # however long its path is, and this one is longer than a line
-    console.paths = in_folder(str(console.paths.journal_file.parent.rename(tmp_path / ("long" * 40))))
+    console.paths = paths_in_folder(str(console.paths.journal_file.parent.rename(tmp_path / ("long" * 40))))
     async with console.running() as pilot:
         await console.press("1", "j", "t", "escape")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))

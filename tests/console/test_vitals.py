@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.console.commands import Permissions
@@ -25,7 +25,7 @@ async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
 
 
 async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_path, clock, journal):
-    paths = in_folder(str(tmp_path / "home"))
+    paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Core(
         Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
@@ -45,7 +45,7 @@ async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_pa
 
 
 async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal):
-    paths = in_folder(str(tmp_path / "home"))
+    paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Core(Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(engine=False), clock=clock)
     core.journal = journal
@@ -82,7 +82,7 @@ async def test_the_status_line_is_painted_only_when_it_says_something_else(host)
 
 
 async def test_what_waits_for_another_endpoint_is_counted_apart(tmp_path, clock, journal):
-    paths = in_folder(str(tmp_path / "home"))
+    paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
     core = Core(
         Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock

@@ -14,7 +14,7 @@ from sprig_tui.cli.checks import config_checks
 from sprig_tui.cli.keys_check import _checked
 from sprig_tui.config import catalogue, keysource
 from sprig_tui.config import settings as config_settings
-from sprig_tui.config.catalogue import catalogue_file
+from sprig_tui.config.catalogue import surveys_file
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
@@ -60,7 +60,7 @@ def worded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
         for module in (keysource, config_settings, catalogue):
             monkeypatch.setattr(module, "ConfigWarning", warning)
-        monkeypatch.setattr(client, "describe", lambda *_, **__: other_words("connection refused"))
+        monkeypatch.setattr(client, "describe_error", lambda *_, **__: other_words("connection refused"))
         monkeypatch.setattr(client, "plain_error", lambda status: other_words(str(status)))
 
         def error(self: SprigTuiError, message: str, *, hint: str = "") -> None:
@@ -219,7 +219,7 @@ def settings(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, worded: str) -> con
         api_url = "http://127.0.0.1:8080/v1/"
         """
     )
-    bad = catalogue_file(paths, "production")
+    bad = surveys_file(paths, "production")
     bad.parent.mkdir(parents=True, exist_ok=True)
     bad.write_bytes(b"{")
     return load_settings(paths, {})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.no_proxy import read_no_proxy
-from sprig_tui.http.route import route_to
+from sprig_tui.http.no_proxy import parse_no_proxy
+from sprig_tui.http.route import find_route
 
 PROXY = "http://user:secret@proxy.example:3128"
 SEGMENT = "https://api.segment.io"
@@ -27,7 +27,7 @@ SEGMENT = "https://api.segment.io"
 )
 def test_addresses_of_this_machine_are_asked_directly(own):
     everything = {"HTTP_PROXY": PROXY, "HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY}
-    assert route_to(own, everything).proxy == ""
+    assert find_route(own, everything).proxy == ""
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_addresses_of_this_machine_are_asked_directly(own):
     ],
 )
 def test_the_variable_of_the_scheme_counts_before_that_of_all(environ, variable):
-    route = route_to(SEGMENT, environ)
-    assert (route.proxy, route.variable, route.name) == (PROXY, variable, "proxy.example:3128")
+    route = find_route(SEGMENT, environ)
+    assert (route.proxy, route.variable, route.proxy_host) == (PROXY, variable, "proxy.example:3128")
 
 
 def test_without_a_scheme_it_is_an_http_proxy():
-    assert route_to(SEGMENT, {"HTTPS_PROXY": "proxy.example:3128"}).proxy == "http://proxy.example:3128"
+    assert find_route(SEGMENT, {"HTTPS_PROXY": "proxy.example:3128"}).proxy == "http://proxy.example:3128"
 
 
 @pytest.mark.parametrize(
@@ -67,21 +67,21 @@ def test_without_a_scheme_it_is_an_http_proxy():
     ],
 )
 def test_what_no_proxy_names_is_asked_directly(no_proxy, url):
-    assert route_to(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) == ("", "", ())
+    assert find_route(url, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}) == ("", "", ())
 
 
 @pytest.mark.parametrize("no_proxy", ["egment.io", "api.segment.io:8443", "192.0.2.0/24", "io.segment.api"])
 def test_others_are_not(no_proxy):
-    assert route_to(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}).proxy == PROXY
+    assert find_route(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": no_proxy}).proxy == PROXY
 
 
 def test_what_cannot_be_read_of_it_is_left_out_and_named():
-    found = read_no_proxy("[::1, 10.0.0.0/99, segment.example, a b/c, x@y, host:99999999, ü[, []")
+    found = parse_no_proxy("[::1, 10.0.0.0/99, segment.example, a b/c, x@y, host:99999999, ü[, []")
     assert found.names[0] == ("segment.example", 0)
-    assert set(found.unreadable) == {"[::1", "10.0.0.0/99", "b/c", "x@y", "host:99999999", "ü[", "[]"}
-    route = route_to(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": "[::1,segment.example"})
+    assert set(found.invalid_entries) == {"[::1", "10.0.0.0/99", "b/c", "x@y", "host:99999999", "ü[", "[]"}
+    route = find_route(SEGMENT, {"HTTPS_PROXY": PROXY, "NO_PROXY": "[::1,segment.example"})
     assert route.proxy == PROXY
-    assert route.notes == ("NO_PROXY: '[::1' cannot be read, and is left out",)
+    assert route.warnings == ("NO_PROXY: '[::1' cannot be read, and is left out",)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_cannot_be_read_of_it_is_left_out_and_named():
 )
 def test_one_that_cannot_be_used_is_named_by_its_variable_alone(proxy, said):
     with pytest.raises(ConfigError) as caught:
-        route_to(SEGMENT, {"HTTPS_PROXY": proxy})
+        find_route(SEGMENT, {"HTTPS_PROXY": proxy})
     assert caught.value.message.startswith("HTTPS_PROXY ")
     assert said in caught.value.message
     assert "secret" not in caught.value.message + caught.value.hint

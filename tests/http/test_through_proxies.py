@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WriteKey
-from sprig_tui.errors import ConfigError, WorkspaceUnreachableError
-from sprig_tui.http.trust import VARIABLES
+from sprig_tui.errors import ConfigError, SegmentApiUnreachableError
+from sprig_tui.http.trust import CA_VARIABLES
 from sprig_tui.segment.client import Answer, TrackingClient
 from sprig_tui.segment.public_api import PublicApi
 from sprig_tui.segment.sink import Sink
@@ -70,7 +70,7 @@ async def sink(certificate: Path) -> AsyncIterator[Sink]:
 
 @pytest.fixture(autouse=True)
 def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", *VARIABLES):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", *CA_VARIABLES):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     yield monkeypatch
@@ -212,7 +212,7 @@ async def test_a_tunnel_that_is_refused_is_the_proxys_doing(sink, environ, statu
         async with SprigClient(URL, SprigApiKey("spk_secret_key_000001"), clock=SystemClock()) as sprig:
             assert (await sprig.get("/v1/surveys", {})).error == said
         async with PublicApi(URL, PublicApiToken("sgp_secret"), clock=SystemClock(), wait=_at_once) as api:
-            with pytest.raises(WorkspaceUnreachableError, match="the proxy"):
+            with pytest.raises(SegmentApiUnreachableError, match="the proxy"):
                 await api.workspace()
     assert (answer.kind, answer.error, answer.status) == ("retry", said, 0)
     assert not any(secret in head for head in proxy.asked for secret in (b"Zq8T", b"spk_", b"sgp_"))

@@ -13,7 +13,7 @@ from support.fake_sprig_api import FakeSprigApi
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
-from sprig_tui.config.paths import Paths, in_folder
+from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.delivery.timing import Timing
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.pull.fetching import Fetcher
@@ -109,4 +109,4 @@ class Trial:
 
 @pytest.fixture
 def trial(tmp_path: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Trial:
-    return Trial(in_folder(str(tmp_path)), sprig_api.url, sprig_api_key)
+    return Trial(paths_in_folder(str(tmp_path)), sprig_api.url, sprig_api_key)

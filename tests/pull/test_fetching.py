@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.errors import SourceError, SourceUnreachableError
+from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.pull.fetching import PERIOD, REQUESTS, Fetcher
 from sprig_tui.sprig.api import ApiAnswer
 from sprig_tui.sprig.api_pages import read_answers
@@ -51,7 +51,7 @@ async def test_waits_double(timing: QuickTiming) -> None:
 
 async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN)
-    with pytest.raises(SourceUnreachableError) as raised:
+    with pytest.raises(SprigApiUnreachableError) as raised:
         await found.get("/", {}, read_answers)
     assert raised.value.exit_code == 3
     assert "http 503" in raised.value.message
@@ -77,14 +77,14 @@ async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
     assert (await found.get("/", {}, read_answers)).answer is OK
     assert timing.waits == [120.0, 120.0]
     found, _ = fetcher(timing, asked)
-    with pytest.raises(SourceUnreachableError):
+    with pytest.raises(SprigApiUnreachableError):
         await found.get("/", {}, read_answers)
 
 
 @pytest.mark.parametrize("kind", ["key-refused", "refused"])
 async def test_what_no_repeating_helps_is_not_repeated(timing: QuickTiming, kind: Any) -> None:
     found, script = fetcher(timing, ApiAnswer(kind=kind, status=403, error="http 403"))
-    with pytest.raises(SourceError) as raised:
+    with pytest.raises(SprigApiError) as raised:
         await found.get("/", {}, read_answers)
     assert raised.value.exit_code == 2
     assert script.asked == 1

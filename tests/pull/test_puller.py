@@ -13,10 +13,10 @@ from support import sprig_samples
 from support.fake_sprig_api import FakeSprigApi
 from support.sprig_samples import response
 
-from sprig_tui.config.catalogue import catalogue_file, read_catalogue
+from sprig_tui.config.catalogue import read_surveys_file, surveys_file
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.settings import load_settings
-from sprig_tui.errors import BadPageError, ConfigError, SourceError
+from sprig_tui.errors import ConfigError, SprigApiError, SprigApiPageError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
@@ -222,7 +222,7 @@ async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_a
     await trial.pull()
     sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
     await trial.pull()
-    surveys = read_catalogue(catalogue_file(trial.paths, "production")).surveys
+    surveys = read_surveys_file(surveys_file(trial.paths, "production")).surveys
     assert (surveys["1"].name, surveys["2"].name) == ("Study 1", "Renamed")
 
 
@@ -265,7 +265,7 @@ async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: Fak
     state = await trial.pull()
     assert "another product" in state.warnings[0]
     assert len(trial.answers) == 1
-    assert list(read_catalogue(catalogue_file(trial.paths, "production")).surveys) == ["9000"]
+    assert list(read_surveys_file(surveys_file(trial.paths, "production")).surveys) == ["9000"]
 
 
 async def test_what_another_address_gave_says_nothing_here(trial: Trial, sprig_api: FakeSprigApi) -> None:
@@ -336,7 +336,7 @@ async def test_position_file_of_an_older_version_moves_into_its_journal(trial: T
 
 async def test_a_refused_key_is_said_at_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
     trial.with_key("spk_wrong_0000000001")
-    with pytest.raises(SourceError) as raised:
+    with pytest.raises(SprigApiError) as raised:
         await trial.pull()
     assert raised.value.status == 403
     assert "key refused" in raised.value.message
@@ -358,7 +358,7 @@ async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_ap
 async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n) for n in range(1_500))
     sprig_api.trouble(status=404, where=lambda asked: "cursor" in asked.query)
-    with pytest.raises(BadPageError):
+    with pytest.raises(SprigApiPageError):
         await trial.pull()
     assert (await trial.pull()).resumed
     assert len(set(trial.groups)) == 1_500
@@ -385,7 +385,7 @@ async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
 ) -> None:
     sprig_api.hold([response(1)])
     sprig_api.trouble(body=body, times=3, where=lambda asked: asked.path == "/v1/responses")
-    with pytest.raises(BadPageError) as raised:
+    with pytest.raises(SprigApiPageError) as raised:
         await trial.pull()
     assert detail in raised.value.message
     (bad,) = trial.stored
@@ -410,7 +410,7 @@ async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: Fak
 async def test_whole_answers_of_a_page_that_was_cut_off_are_kept(trial: Trial, sprig_api: FakeSprigApi) -> None:
     whole = json.dumps({"cursor": None, "data": [response(n) for n in range(5)]}).encode()
     sprig_api.trouble(body=whole[: whole.index(b"acct_3")], times=3, where=lambda asked: asked.path == "/v1/responses")
-    with pytest.raises(BadPageError):
+    with pytest.raises(SprigApiPageError):
         await trial.pull()
     assert trial.groups == [response(n)["responseGroupUid"] for n in range(3)]
     assert isinstance(trial.stored[-1], Unsendable)
@@ -442,7 +442,7 @@ async def test_an_empty_cursor_is_the_end(trial: Trial, sprig_api: FakeSprigApi,
 
 async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold(response(n, START) for n in range(1_500))
-    with pytest.raises(BadPageError, match="leads back"):
+    with pytest.raises(SprigApiPageError, match="leads back"):
         await trial.pull()
 
 
@@ -453,7 +453,7 @@ async def test_empty_pages_do_not_go_on_for_ever(
     for number in range(9):
         page = json.dumps({"data": [], "cursor": f"c{number}"}).encode()
         sprig_api.trouble(body=page, where=lambda asked: asked.path == "/v1/responses")
-    with pytest.raises(BadPageError, match="5 pages in a row are empty"):
+    with pytest.raises(SprigApiPageError, match="5 pages in a row are empty"):
         await trial.pull()
 
 
@@ -470,7 +470,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, spr
 async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.hold([response(1, response="x" * 500_000)])
     trial.max_body = 200_000
-    with pytest.raises(BadPageError, match="too large"):
+    with pytest.raises(SprigApiPageError, match="too large"):
         await trial.pull()
 
 

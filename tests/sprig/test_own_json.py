@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.errors import NotAnswersError
+from sprig_tui.errors import UnknownFormatError
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.minimal import MINIMAL_RECORD
@@ -122,7 +122,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_file_of_anything_else_is_refused_before_a_record_is_read(read: Read, tmp_path: Path, name: str) -> None:
-    with pytest.raises(NotAnswersError, match=r"is not a file of answers: .*of Sprig's"):
+    with pytest.raises(UnknownFormatError, match=r"is not a file of answers: .*of Sprig's"):
         read(OTHERS[name], name)
     forced = list(read_responses([tmp_path / name], force=True))
     assert forced
@@ -131,12 +131,12 @@ def test_a_file_of_anything_else_is_refused_before_a_record_is_read(read: Read, 
 
 def test_standard_input_is_refused_after_its_first_records(tmp_path: Path) -> None:
     responses = read_responses(["-"], stdin=io.BytesIO(README))
-    with pytest.raises(NotAnswersError, match="stdin is not a file of answers: none of its first 20 records"):
+    with pytest.raises(UnknownFormatError, match="stdin is not a file of answers: none of its first 20 records"):
         next(responses)
     reading, writing = os.pipe()
     os.write(writing, README)
     os.close(writing)
-    with pytest.raises(NotAnswersError, match="none of its first 20"):
+    with pytest.raises(UnknownFormatError, match="none of its first 20"):
         list(read_responses([f"/dev/fd/{reading}"]))
     os.close(reading)
 
@@ -144,7 +144,7 @@ def test_standard_input_is_refused_after_its_first_records(tmp_path: Path) -> No
 def test_one_answer_in_the_first_twenty_records_accepts_the_file(read: Read, flat: dict[str, Any]) -> None:
     line = json.dumps(flat).encode() + b"\n"
     assert len(read(b"x\n" * 19 + line)) == 20
-    with pytest.raises(NotAnswersError):
+    with pytest.raises(UnknownFormatError):
         read(b"x\n" * 20 + line)
     assert read(b"") == []
     assert len(read([{"eventType": "STUDY_SENT"}])) == 1
@@ -202,7 +202,9 @@ def test_a_cr_only_export_has_its_lines(read: Read) -> None:
 def test_an_export_without_its_keys_row_is_told_so(tmp_path: Path) -> None:
     file = tmp_path / "labels.csv"
     file.write_bytes(OTHERS["labels.csv"])
-    with pytest.raises(NotAnswersError, match=r"the keys row above it is missing: .*begins with surveyId,surveyName"):
+    with pytest.raises(
+        UnknownFormatError, match=r"the keys row above it is missing: .*begins with surveyId,surveyName"
+    ):
         read_responses([file])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.errors import NotAnswersError
+from sprig_tui.errors import UnknownFormatError
 from sprig_tui.sprig.reading import read_responses
 
 
@@ -34,6 +34,6 @@ def packed(*names: str) -> bytes:
 def test_a_workbook_is_to_be_saved_as_csv(tmp_path: Path, content: bytes, said: str) -> None:
     file = tmp_path / "responses.xlsx"
     file.write_bytes(content)
-    with pytest.raises(NotAnswersError) as refused:
+    with pytest.raises(UnknownFormatError) as refused:
         list(read_responses([str(file)]))
     assert said in refused.value.message

@@ -43,7 +43,7 @@ from typing import Any, Self
 
 import pytest
 
-from sprig_tui.config.paths import in_folder
+from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.writing import save_environment
 from sprig_tui.journal.query import EVERYTHING
 from sprig_tui.journal.records import Delivery
@@ -63,7 +63,7 @@ class Home:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        self.paths = in_folder(str(folder / "sprig"))
+        self.paths = paths_in_folder(str(folder / "sprig"))
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "TMPDIR")}
         self.environ = {
             "LANG": "C.UTF-8",

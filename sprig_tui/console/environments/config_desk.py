@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
-from sprig_tui.config.editing import Value
+from sprig_tui.config.editing import TomlValue
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.reload import ConfigReload, listed
-from sprig_tui.config.starting import missing_since
-from sprig_tui.config.writing import drop_environment, save_console, save_environment
+from sprig_tui.config.reload import ConfigReloader, join_names
+from sprig_tui.config.starting import removed_since_last_use
+from sprig_tui.config.writing import delete_environment, save_console, save_environment
 from sprig_tui.console.core import Core
 from sprig_tui.errors import ConfigError
 
@@ -30,9 +30,11 @@ class ConfigDesk:
         """`reloaded` hears of other settings, whoever wrote them."""
         self._core = core
         self._reloaded = reloaded
-        self.missing = "; ".join(f"{text}; {hint}" for text, hint in missing_since(core.sources.paths, core.settings))
+        self.missing = "; ".join(
+            f"{text}; {hint}" for text, hint in removed_since_last_use(core.sources.paths, core.settings)
+        )
         """What the config had when it was last in use and did not have at the start."""
-        self._reload = ConfigReload(core.sources.paths, core.settings, core.sources.load)
+        self._reload = ConfigReloader(core.sources.paths, core.settings, core.sources.load)
         self._busy = asyncio.Lock()
 
     @property
@@ -60,7 +62,7 @@ class ConfigDesk:
         """Nobody looks any more."""
         self._reload.close()
 
-    async def save(self, seen: Environment | None, name: str, changes: Mapping[str, Value | None]) -> None:
+    async def save(self, seen: Environment | None, name: str, changes: Mapping[str, TomlValue | None]) -> None:
         """Write keys of one environment (None removes one) and go on with them.
 
         `seen` is the environment as the person saw it when deciding, None for a new one: when it is another by now,
@@ -74,7 +76,7 @@ class ConfigDesk:
         """Take an environment's table out of the config; as `save`."""
         async with self._busy:
             await self._check(seen, seen.name)
-            await self._write(drop_environment, self._core.sources.paths, seen.name)
+            await self._write(delete_environment, self._core.sources.paths, seen.name)
 
     async def save_theme(self, name: str) -> None:
         """Write the theme that was picked; as `save`. Nothing is written where the config names it already."""
@@ -106,17 +108,17 @@ class ConfigDesk:
             raise ConfigError(f"{self._reload.message}; nothing was written", hint=self._reload.hint)
 
     async def _look(self, *, written: str = "") -> str:
-        news = await asyncio.to_thread(self._reload.look, written=written)
+        news = await asyncio.to_thread(self._reload.poll, written=written)
         if news is None:
             return ""
         if news.kind == "held":
             _log.warning("going on with the config as it was: %s", news.message)
             raise ConfigError(news.message, hint=news.hint)
         if news.kind == "changed":
-            self._reload.take(news.settings)
+            self._reload.apply(news.settings)
             self.missing = ""
         await self._reloaded(news.settings)
-        if not news.lost or written:
+        if not news.removed or written:
             return "the config changed on disk; it was read again"
-        _log.warning("the config no longer has %s", listed(news.lost))
-        return f"the config changed on disk; it no longer has {listed(news.lost)}"
+        _log.warning("the config no longer has %s", join_names(news.removed))
+        return f"the config changed on disk; it no longer has {join_names(news.removed)}"

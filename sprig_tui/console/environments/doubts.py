@@ -42,7 +42,7 @@ def doubts_of(settings: Settings) -> tuple[str, ...]:
     """Everything worth a warning, worst first."""
     shared = (*shared_keys(settings.environments), *shared_ids(settings.environments))
     found = [*shared, *messages_of(settings.warnings)]
-    if settings.document.readable_by_others and settings.stored_keys:
+    if settings.document.is_readable_by_others and settings.stored_keys:
         found.append(f"others on this machine can read the keys: chmod 600 {settings.document.file}")
     return tuple(found)
 

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
-from sprig_tui.config.editing import Value
+from sprig_tui.config.editing import TomlValue
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog, Tick, plain
@@ -15,7 +15,7 @@ from sprig_tui.console.hints import hint
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
 
-Changes = dict[str, Value | None]
+Changes = dict[str, TomlValue | None]
 
 FASTEST = 1_000
 """Requests per second; the config's own limit."""

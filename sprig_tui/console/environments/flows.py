@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import WRITE_KEY, variable_of
-from sprig_tui.config.reuse import known_as
-from sprig_tui.config.settings import BUILT_IN, check_name
+from sprig_tui.config.keysource import WRITE_KEY, write_key_variable
+from sprig_tui.config.reuse import describe_reuse
+from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_name
 from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
 from sprig_tui.console.environments.config_desk import ConfigDesk
 from sprig_tui.console.environments.edit_form import EditForm
@@ -47,23 +47,23 @@ class EnvironmentFlows:
                     name,
                     seen.write_key.masked() if seen.write_key else "",
                     self._overridden(seen),
-                    reused=lambda key: known_as(self._core.settings, key, WRITE_KEY, name),
+                    reused=lambda key: describe_reuse(self._core.settings, key, WRITE_KEY, name),
                 )
             )
         if key is None:
             return
         await self._desk.save(seen, name, {"write_key": key})
         now = self._environment(name)
-        if now.write_key is not None and now.write_key.source != "config":
-            warn(self._app, f"saved, but {now.write_key.source} is set and comes first")
+        if now.write_key is not None and now.write_key.read_from != "config":
+            warn(self._app, f"saved, but {now.write_key.read_from} is set and comes first")
         else:
             tell(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
 
     def _overridden(self, environment: Environment) -> str:
         key = environment.write_key
-        if key is None or key.source == "config":
+        if key is None or key.read_from == "config":
             return ""
-        return f"{key.source} is set in this shell and comes before the config: unset it for the new key to count."
+        return f"{key.read_from} is set in this shell and comes before the config: unset it for the new key to count."
 
     async def remove_key(self, name: str) -> None:
         """Ask, with the name where it is protected, then take the key out."""
@@ -76,7 +76,7 @@ class EnvironmentFlows:
             return
         await self._desk.save(seen, name, {"write_key": None})
         if (left := self._environment(name).write_key) is not None:
-            warn(self._app, f"removed from the config, but {left.source} still gives {name} a key")
+            warn(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
         else:
             tell(self._app, f"key of {name} removed")
 
@@ -108,7 +108,7 @@ class EnvironmentFlows:
             if text.strip() in self._core.settings.environments:
                 return f"there is an environment {text.strip()} already"
             try:
-                check_name(text.strip())
+                check_environment_name(text.strip())
             except ConfigError as error:
                 return f"{error.message}; {error.hint}"
             return ""
@@ -127,14 +127,14 @@ class EnvironmentFlows:
     async def remove(self, name: str) -> None:
         """Ask, then take the environment's table out of the config."""
         seen = self._environment(name)
-        if seen.write_key is not None and seen.write_key.source != "config":
-            text = f"{seen.write_key.source} stays set: unset {variable_of(name)} too if it is not wanted."
+        if seen.write_key is not None and seen.write_key.read_from != "config":
+            text = f"{seen.write_key.read_from} stays set: unset {write_key_variable(name)} too if it is not wanted."
         else:
             text = "Its key and settings go; its deliveries stay in the journal, and queued ones stay queued."
-        verb = "Reset" if name in BUILT_IN else "Remove"
+        verb = "Reset" if name in BUILT_IN_ENVIRONMENTS else "Remove"
         if await self._sure(seen, f"{verb} environment {name}?", text, yes=verb):
             await self._desk.drop(seen)
-            tell(self._app, f"{name} {'is as it came' if name in BUILT_IN else 'removed'}")
+            tell(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
 
     # -- sending ------------------------------------------------------------------------------------------------------
 

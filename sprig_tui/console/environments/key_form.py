@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sprig_tui.config.keylint import KEY_LENGTH, KeyLint, lint_key
+from sprig_tui.config.keylint import WRITE_KEY_CHARS, SecretLint, lint_write_key
 from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog
 from sprig_tui.console.hints import hint
 from sprig_tui.console.themes import MUTED
@@ -19,7 +19,7 @@ _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"
 _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
 
 
-def findings(lint: KeyLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
+def findings(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
     """(text, style) of each thing worth saying about a key, worst last; nothing of the key itself but its ends.
 
     `reused`: what the key is already known as.
@@ -29,8 +29,8 @@ def findings(lint: KeyLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]
         for fault in lint.faults
     ]
     said += [(f"! {what}", _STYLES["warning"]) for what in reused]
-    if lint.key and not lint.warnings and not reused:
-        ends = f"{lint.key[:4]}…{lint.key[-4:]}" if len(lint.key) >= 16 else "…"
+    if lint.secret and not lint.warnings and not reused:
+        ends = f"{lint.secret[:4]}…{lint.key[-4:]}" if len(lint.key) >= 16 else "…"
         said.append((f"✓ {ends}, {len(lint.key)} characters: it looks like a write key", "$text-success"))
     return said
 
@@ -45,9 +45,9 @@ class KeyInput(Input):
             return
         event.stop()
         event.prevent_default()
-        lint = lint_key(text)
+        lint = lint_write_key(text)
         # what is no key in several lines is named as such; a field has one line, so they are kept apart by a space
-        self.replace(lint.key or " ".join(text.split()), *self.selection)
+        self.replace(lint.secret or " ".join(text.split()), *self.selection)
 
 
 class KeyForm(Dialog[str | None]):
@@ -78,7 +78,7 @@ class KeyForm(Dialog[str | None]):
         """The field, what is off, and what to press."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
-            yield KeyInput(placeholder=f"{KEY_LENGTH} letters and digits; type or paste", password=True)
+            yield KeyInput(placeholder=f"{WRITE_KEY_CHARS} letters and digits; type or paste", password=True)
             yield Static("", id="findings")
             yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
@@ -93,22 +93,22 @@ class KeyForm(Dialog[str | None]):
         self._show(self._findings(event.value) if event.value else [])
 
     def _findings(self, text: str) -> list[tuple[str, str]]:
-        lint = lint_key(text)
-        return findings(lint, self._reused(lint.key) if lint.key else ())
+        lint = lint_write_key(text)
+        return findings(lint, self._reused(lint.secret) if lint.secret else ())
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
-        lint = lint_key(event.value)
-        if not lint.key:
+        lint = lint_write_key(event.value)
+        if not lint.secret:
             self._show(findings(lint))
         elif self.typed_ahead():
             self._show([*self._findings(event.value), (TYPED_AHEAD, "bold $text-warning")])
-        elif (lint.warnings or self._reused(lint.key)) and self._warned != lint.key:
-            self._warned = lint.key
+        elif (lint.warnings or self._reused(lint.secret)) and self._warned != lint.secret:
+            self._warned = lint.secret
             self._show([*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")])
         else:
-            self.dismiss(lint.key)
+            self.dismiss(lint.secret)
 
     def _show(self, said: list[tuple[str, str]]) -> None:
         pieces: list[str | tuple[str, str]] = []

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sprig_tui.config.keylint import KEY_LENGTH
+from sprig_tui.config.keylint import WRITE_KEY_CHARS
 from sprig_tui.console.dialogs import Dialog, plain
 from sprig_tui.console.environments.source_rows import ABOUT, KEY, STATE, SourceRow, filtered, source_rows
 from sprig_tui.console.hints import hint
@@ -125,7 +125,7 @@ class SourceForm(Dialog[Choice | None]):
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         typed = event.value.strip()
-        if len(typed) == KEY_LENGTH and typed.isalnum():
+        if len(typed) == WRITE_KEY_CHARS and typed.isalnum():
             # this field is not masked: a key must not stay in it
             with event.input.prevent(Input.Changed):
                 event.input.value = ""

@@ -103,7 +103,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     return EnvironmentView(
         name=environment.name,
         key=key.masked() if key else "",
-        key_source=key.source if key else "",
+        key_source=key.read_from if key else "",
         endpoint=environment.endpoint,
         requests_per_second=environment.requests_per_second,
         protected=environment.protected,

@@ -86,7 +86,7 @@ class PullFlows:
         def doubt(text: str) -> str:
             lint = lint_api_key(text)
             known = (one.write_key for one in self._core.settings.environments.values() if one.write_key)
-            if any(key.reveal() == lint.key for key in known):
+            if any(key.reveal() == lint.secret for key in known):
                 return "this is a write key of Segment, and Sprig would be sent it"
             return "; ".join(f"{one.message}: {one.hint}" for one in lint.warnings)
 
@@ -104,7 +104,7 @@ class PullFlows:
         )
         if given is None:
             return None
-        await self._desk.save(seen, name, {"sprig_api_key": lint_api_key(given).key})
+        await self._desk.save(seen, name, {"sprig_api_key": lint_api_key(given).secret})
         return self._core.settings.environment(name)
 
     async def _agreed(self, environment: Environment, asked: Asked) -> bool:

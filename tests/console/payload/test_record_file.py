@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sprig_tui.console.payload import seeking
 from sprig_tui.console.payload.record_file import KEPT_RECORDS, RecordFile, StoppedError
-from sprig_tui.errors import InputError, NotAnswersError
+from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.sprig import byte_source
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.records import Unsendable
@@ -195,7 +195,7 @@ def test_what_cannot_be_opened_is_named(tmp_path):
 def test_what_is_no_file_of_answers_is_not_opened(tmp_path, content):
     path = tmp_path / "odd.json"
     path.write_bytes(content)
-    with pytest.raises(NotAnswersError, match="is not a file of answers"):
+    with pytest.raises(UnknownFormatError, match="is not a file of answers"):
         RecordFile([str(path)])
 
 

@@ -13,7 +13,7 @@ from support.clocks import NOW_MS, ManualClock
 from support.fake_segment_api import FakeSegmentApi
 
 from sprig_tui.config.environment import PublicApiToken
-from sprig_tui.errors import ConfigError, ExitCode, WorkspaceError, WorkspaceUnreachableError
+from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.segment import public_api
 from sprig_tui.segment.public_api import PublicApi
 
@@ -95,7 +95,7 @@ async def test_what_may_be_missing_or_null_is(api: PublicApi, workspace_api: Fak
 async def test_a_refused_token_says_what_to_look_at(workspace_api: FakeSegmentApi) -> None:
     wrong = PublicApiToken("sgp_anInventedTokenThatIsNotKnown")
     async with PublicApi(workspace_api.url, wrong, clock=ManualClock()) as api:
-        with pytest.raises(WorkspaceError, match=r"refuses the token \(401\): The token is missing") as caught:
+        with pytest.raises(SegmentApiError, match=r"refuses the token \(401\): The token is missing") as caught:
             await api.sources()
     assert "other region" in caught.value.hint
     assert caught.value.exit_code == ExitCode.USAGE
@@ -109,7 +109,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
     workspace_api.troubles = [
         fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
-    with pytest.raises(WorkspaceError, match=str(status)):
+    with pytest.raises(SegmentApiError, match=str(status)):
         await api.sources()
     assert len(workspace_api.asked) == 1
 
@@ -117,7 +117,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
 async def test_an_echoed_token_is_blotted_out(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
     workspace_api.troubles = [fake_segment_api.answers(403, error)]
-    with pytest.raises(WorkspaceError) as caught:
+    with pytest.raises(SegmentApiError) as caught:
         await api.sources()
     assert fake_segment_api.TOKEN not in caught.value.message
     assert "\x1b" not in caught.value.message
@@ -134,14 +134,14 @@ async def test_no_answer_is_named_after_three_tries(
     api: PublicApi, workspace_api: FakeSegmentApi, trouble: str
 ) -> None:
     workspace_api.troubles = [getattr(fake_segment_api, trouble)] * 3
-    with pytest.raises(WorkspaceUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
+    with pytest.raises(SegmentApiUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
         await api.sources()
     assert caught.value.exit_code == ExitCode.UNREACHABLE
 
 
 async def test_an_api_that_is_down(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     workspace_api.down()
-    with pytest.raises(WorkspaceUnreachableError, match="connection refused"):
+    with pytest.raises(SegmentApiUnreachableError, match="connection refused"):
         await api.sources()
 
 
@@ -150,7 +150,7 @@ async def test_an_endless_body_is_left(
 ) -> None:
     monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
     workspace_api.troubles = [fake_segment_api.endless]
-    with pytest.raises(WorkspaceError, match="larger than 3 MB"):
+    with pytest.raises(SegmentApiError, match="larger than 3 MB"):
         await api.sources()
 
 
@@ -188,7 +188,7 @@ async def test_a_limit_that_would_take_too_long_is_named(
     api: PublicApi, workspace_api: FakeSegmentApi, waits: Waits
 ) -> None:
     workspace_api.troubles = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
-    with pytest.raises(WorkspaceUnreachableError, match="asks to wait 100 s"):
+    with pytest.raises(SegmentApiUnreachableError, match="asks to wait 100 s"):
         await api.sources()
     assert waits == [100.0]
 
@@ -210,7 +210,7 @@ async def test_a_limit_that_would_take_too_long_is_named(
 )
 async def test_what_is_no_list_of_sources_is_named(api: PublicApi, workspace_api: FakeSegmentApi, body: bytes) -> None:
     workspace_api.troubles = [fake_segment_api.answers(200, body)]
-    with pytest.raises(WorkspaceError, match="not what its documentation says") as caught:
+    with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
         await api.sources()
     assert "a key can be pasted as before" in caught.value.hint
 
@@ -218,7 +218,7 @@ async def test_what_is_no_list_of_sources_is_named(api: PublicApi, workspace_api
 async def test_pages_that_go_round_are_no_list(api: PublicApi, workspace_api: FakeSegmentApi) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
     workspace_api.troubles = [fake_segment_api.answers(200, page)] * 3
-    with pytest.raises(WorkspaceError, match="do not come to an end"):
+    with pytest.raises(SegmentApiError, match="do not come to an end"):
         await api.sources()
     assert len(workspace_api.asked) == 2
 
