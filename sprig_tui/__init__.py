@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.query import Query as Query
     from sprig_tui.journal.records import Attempt as Attempt
     from sprig_tui.journal.records import Delivery as Delivery
-    from sprig_tui.journal.records import Entry as Entry
+    from sprig_tui.journal.records import NewDelivery as Entry
     from sprig_tui.journal.records import State as State
     from sprig_tui.mapping.mapper import Mapper as Mapper
     from sprig_tui.mapping.mapper import map_response as map_response

@@ -26,7 +26,7 @@ from sprig_tui.config.paths import Paths, find_paths
 from sprig_tui.config.sections import KNOWN_TABLES
 from sprig_tui.config.starting import removed_since_last_use
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.journal.address import is_address
+from sprig_tui.journal.address import is_server_url
 from sprig_tui.journal.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _ids(settings: Settings) -> Iterator[Check]:
 
 async def journal_checks(settings: Settings) -> list[Check]:
     """The journal's file, its integrity, its lanes, the disk; of a shared one, its server."""
-    if is_address(settings.journal):
+    if is_server_url(settings.journal):
         return await _contents(settings, [])
     place = Path(settings.journal)
     disk = _disk(place)
@@ -155,10 +155,10 @@ async def _contents(settings: Settings, found: list[Check]) -> list[Check]:
             counts = (await journal.counts()).by_environment
             lanes = await journal.lanes()
             # a real write, to the disk: what can be read may be full, or on a disk that fails
-            standing = await Readiness(journal).standing()
+            standing = await Readiness(journal).check()
             if not standing.ready:
-                found = [*found, Check("journal", "fault", standing.said, standing.hint)]
-            if is_address(settings.journal):
+                found = [*found, Check("journal", "fault", standing.message, standing.hint)]
+            if is_server_url(settings.journal):
                 found = [*found, *await _server(journal)]
     except SprigTuiError as error:
         return [*found, Check("journal", "fault", error.message, error.hint)]
@@ -204,7 +204,7 @@ async def _server(journal: Journal) -> list[Check]:
     found = [_clocks(journal.clock.now() - SystemClock().now())]
     if isinstance(journal, PostgresJournal):
         lost = "what was acknowledged may be lost in a power cut: set it on"
-        found += [Check("journal", "warning", doubt, lost) for doubt in await journal.doubts()]
+        found += [Check("journal", "warning", doubt, lost) for doubt in await journal.durability_warnings()]
     return found
 
 

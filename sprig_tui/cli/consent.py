@@ -12,7 +12,7 @@ from sprig_tui.errors import ConfigError, SprigTuiError
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.intake import Intake
-    from sprig_tui.journal.records import Entry
+    from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.records import Record
 
 
@@ -45,7 +45,7 @@ class Gate:
             self._ask_for(self._declared)
 
     @property
-    def check(self) -> Callable[[Entry], None] | None:
+    def check(self) -> Callable[[NewDelivery], None] | None:
         """What raises at an entry that would go where it may not; None where all may pass."""
         return (lambda entry: self._ask(entry.environment)) if self._closed else None
 

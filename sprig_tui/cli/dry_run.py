@@ -10,8 +10,16 @@ from typing import Any
 
 from sprig_tui.cli.account import Account
 from sprig_tui.cli.tally import Tally, tally_text
-from sprig_tui.journal.identity import Known, heals, key_of, relate, renamed, set_apart, tie_message_id
-from sprig_tui.journal.records import Entry, State
+from sprig_tui.journal.identity import (
+    StoredIdentity,
+    as_withheld,
+    classify_duplicate,
+    completes_withheld,
+    identity_key,
+    tie_message_id,
+    with_message_id,
+)
+from sprig_tui.journal.records import NewDelivery, State
 
 REMEMBERED = 200_000
 """Identities that are kept to find repeats by, the latest ones; some 100 MB at most."""
@@ -25,9 +33,9 @@ class DryRun:
         """What would be sent, by environment."""
         self._records = self._known = 0
         self._tally: Tally = Counter()
-        self._identities: dict[int, Known] = {}
+        self._identities: dict[int, StoredIdentity] = {}
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: NewDelivery) -> None:
         """Count what would become of this one."""
         self._records += 1
         kept = self._kept(entry)
@@ -38,24 +46,24 @@ class DryRun:
         if not kept.reason:
             self.environments[kept.environment] += 1
 
-    def _kept(self, entry: Entry) -> Entry | None:
+    def _kept(self, entry: NewDelivery) -> NewDelivery | None:
         """The entry as it would be stored; None where it would be known."""
-        known = self._identities.get(key_of(entry.environment, entry.message_id))
-        relation = "new" if known is None else relate(known, entry)
+        known = self._identities.get(identity_key(entry.environment, entry.message_id))
+        relation = "new" if known is None else classify_duplicate(known, entry)
         if known is None or relation == "takes-over":
             return self._remember(entry)
         if relation == "known":
             return None
         if relation == "tie":
-            return self._kept(renamed(entry, tie_message_id(entry)))
-        withheld = set_apart(entry, known, relation)
-        there = self._identities.get(key_of(withheld.environment, withheld.message_id))
-        return self._remember(withheld) if there is None or heals(there, entry) else None
+            return self._kept(with_message_id(entry, tie_message_id(entry)))
+        withheld = as_withheld(entry, known, relation)
+        there = self._identities.get(identity_key(withheld.environment, withheld.message_id))
+        return self._remember(withheld) if there is None or completes_withheld(there, entry) else None
 
-    def _remember(self, entry: Entry) -> Entry:
+    def _remember(self, entry: NewDelivery) -> NewDelivery:
         if len(self._identities) >= REMEMBERED:
             del self._identities[next(iter(self._identities))]
-        self._identities[key_of(entry.environment, entry.message_id)] = Known(
+        self._identities[identity_key(entry.environment, entry.message_id)] = StoredIdentity(
             -1,
             entry.environment,
             entry.message_id,

@@ -82,7 +82,7 @@ class FileReports:
         for one in tuple(self._open):
             queued = 0
             for first, last in one.fed.ids:
-                queued += await self._journal.waiting(first, last)
+                queued += await self._journal.count_queued(first, last)
             late = time.monotonic() - one.since >= self._patience
             if not queued or late or over or self._engine is None:
                 await self._report(one)

@@ -83,10 +83,10 @@ def _quoted(word: str) -> str:
 
 def _is_filter(word: str) -> bool:
     """Whether one argument holds a whole filter, as in `log "status:failed env:production"`."""
-    from sprig_tui.journal.filter import ALIASES, FIELDS
+    from sprig_tui.journal.filter import FIELD_ALIASES, FILTER_FIELDS
 
     later = [part.removeprefix("-").partition(":") for part in word.split()[1:]]
-    return any(colon and ALIASES.get(name.lower(), name.lower()) in FIELDS for name, colon, _ in later)
+    return any(colon and FIELD_ALIASES.get(name.lower(), name.lower()) in FILTER_FIELDS for name, colon, _ in later)
 
 
 def names_some(query: Query) -> bool:
@@ -117,13 +117,13 @@ async def check_environments(query: Query, settings: Settings, journal: Journal 
 
 def words(incomplete: str) -> list[str]:
     """What may stand where this was typed so far."""
-    from sprig_tui.journal.filter import FIELDS
+    from sprig_tui.journal.filter import FILTER_FIELDS
     from sprig_tui.journal.records import State
     from sprig_tui.reasons import Reason
 
     field, colon, _ = incomplete.partition(":")
     if not colon:
-        choices = [f"{name}:" for name in FIELDS]
+        choices = [f"{name}:" for name in FILTER_FIELDS]
     else:
         values = {
             "status": [state.value for state in State],

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.journal.records import Entry
+    from sprig_tui.journal.records import NewDelivery
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at the folder when nothing is heard of it, for systems that tell nothing."""
@@ -243,12 +243,12 @@ class FolderSending:
         self._arrivals.put_back(arrival, time.monotonic() + wait)
         reports.refused(arrival.path, error, so_far)
 
-    def _check(self) -> Callable[[Entry], None]:
+    def _check(self) -> Callable[[NewDelivery], None]:
         """What raises ConfigError at the first answer that may not go where it would."""
         environments = self._terms.environments(self._settings)
         asked: set[str] = set()
 
-        def check(entry: Entry) -> None:
+        def check(entry: NewDelivery) -> None:
             name = entry.environment
             if name in asked or not entry.digest:  # what is no answer has none
                 return

@@ -13,7 +13,7 @@ from sprig_tui.cli.journal_care import backup, salvage, say_damage, verify
 from sprig_tui.cli.journal_moving import copy, migrate
 from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings, opened_journal
 from sprig_tui.errors import ExitCode
-from sprig_tui.journal.address import is_address
+from sprig_tui.journal.address import is_server_url
 from sprig_tui.text import printable
 
 LOOK_S = 2.0
@@ -52,7 +52,7 @@ async def _info(*, as_json: bool) -> int:
         identity = await opened.identity()
         look = await opened.verify(LOOK_S)
     code = ExitCode.REJECTED if look.problems else ExitCode.OK
-    size = None if is_address(settings.journal) else sum(_size(settings.journal + ending) for ending in ("", "-wal"))
+    size = None if is_server_url(settings.journal) else sum(_size(settings.journal + ending) for ending in ("", "-wal"))
     if as_json:
         output.write_json(
             {

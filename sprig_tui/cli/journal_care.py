@@ -1,4 +1,4 @@
-"""`sprig-tui journal verify`, `backup` and `salvage`: whether a journal is whole, a copy of it, and if it is not."""
+"""`sprig-tui journal verify`, `backup` and `salvage_journal`: whether a journal is whole, a copy of it, and if it is not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import Command, json_option
 from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
 from sprig_tui.errors import ConfigError, ExitCode, InputError
-from sprig_tui.journal.address import is_address, shown
+from sprig_tui.journal.address import is_server_url, redact_url
 
 _SHOWN = 30
 """Lines of what is wrong; --json has all of them."""
@@ -59,11 +59,11 @@ def say_damage(place: str, problems: tuple[str, ...]) -> None:
         diagnostics.warning(text)
     if len(problems) > _SHOWN:
         diagnostics.warning(f"and {len(problems) - _SHOWN:,} more")
-    if is_address(place):
+    if is_server_url(place):
         advice = "what failed as damaged can be sent again from where it came; restore the database from a backup"
     else:
         advice = f"what is whole goes on being delivered; sprig-tui journal salvage {place} NEW brings it over"
-    diagnostics.fault(f"{shown(place)} is damaged", advice)
+    diagnostics.fault(f"{redact_url(place)} is damaged", advice)
 
 
 @click.command("backup", cls=Command, short_help="Write a copy of it, while it is in use.")
@@ -76,7 +76,7 @@ def backup(file: Path, as_json: bool) -> int:
     its files (also those that end in -wal and -shm) and put the copy in its place.
     """
     settings = open_settings(quiet=True)
-    if is_address(settings.journal):
+    if is_server_url(settings.journal):
         raise ConfigError(
             "a journal on PostgreSQL is backed up by PostgreSQL's own tools",
             hint="pg_dump --schema=sprig_tui, or whatever backs up the server",
@@ -108,7 +108,7 @@ def salvage(damaged: str, new: str, as_json: bool) -> int:
 
     Stop what uses the file first. Exit code 1 where something is lost.
     """
-    from sprig_tui.journal.sqlite.salvage import salvage as run
+    from sprig_tui.journal.sqlite.salvage import salvage_journal as run
 
     done = run(damaged, new, diagnostics.note)
     if as_json:
@@ -116,7 +116,7 @@ def salvage(damaged: str, new: str, as_json: bool) -> int:
     for text in done.lost[:_SHOWN]:
         diagnostics.warning(f"lost: {text}")
     diagnostics.good(f"{new} holds {done.deliveries:,} {'delivery' if done.deliveries == 1 else 'deliveries'}")
-    if done.same:
+    if done.is_complete:
         return ExitCode.OK
     diagnostics.note(f"check it with sprig-tui journal verify once it stands in the place of {damaged}")
     return ExitCode.REJECTED

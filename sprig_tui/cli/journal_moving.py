@@ -11,10 +11,10 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import Command, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.errors import ConfigError, ExitCode
-from sprig_tui.journal.address import has_password, is_address, password_fault, shown
+from sprig_tui.journal.address import has_password, is_server_url, password_problem, redact_url
 
 if TYPE_CHECKING:
-    from sprig_tui.journal.postgres.copying import Copied, Progress
+    from sprig_tui.journal.postgres.copying import CopiedTable, CopyProgress
 
 
 _ELSEWHERE = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"
@@ -37,13 +37,13 @@ def migrate(url: str | None, grant: tuple[str, ...], as_json: bool) -> int:
     done = asyncio.run(run(place, grant=grant))
     if as_json:
         output.write_json(
-            {"journal": shown(place), "before": done.before, "after": done.after, "granted": list(done.granted)}
+            {"journal": redact_url(place), "before": done.before, "after": done.after, "granted": list(done.granted)}
         )
     if done.before == done.after:
-        diagnostics.good(f"{shown(place)} has schema {done.after} already")
+        diagnostics.good(f"{redact_url(place)} has schema {done.after} already")
     else:
         diagnostics.good(
-            f"{shown(place)} has schema {done.after} now" + (f" (was {done.before})" if done.before else "")
+            f"{redact_url(place)} has schema {done.after} now" + (f" (was {done.before})" if done.before else "")
         )
     for role in done.granted:
         diagnostics.note(f"{role} may use it")
@@ -65,39 +65,39 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
     from sprig_tui.journal.postgres.copying import copy_journal
 
     place = _shared(url)
-    copied = asyncio.run(copy_journal(sqlite, place, told=_tell))
+    copied = asyncio.run(copy_journal(sqlite, place, on_progress=_tell))
     if as_json:
         output.write_json(
             {
                 "from": sqlite,
-                "to": shown(place),
+                "to": redact_url(place),
                 "tables": {one.table: {"rows": one.rows, "digest": one.digest} for one in copied},
             }
         )
-    _sum_up(copied, shown(place))
+    _sum_up(copied, redact_url(place))
     return ExitCode.OK
 
 
-def _sum_up(copied: tuple[Copied, ...], name: str) -> None:
+def _sum_up(copied: tuple[CopiedTable, ...], name: str) -> None:
     for one in copied:
         diagnostics.note(f"{one.table:<13}{one.rows:>12,}  {one.digest}")
     diagnostics.good(f"the same rows stand in {name}")
     diagnostics.note(f'now set journal.url = "{name}" in the config of every machine')
 
 
-def _tell(progress: Progress) -> None:
+def _tell(progress: CopyProgress) -> None:
     diagnostics.note(f"{progress.verb} {progress.table}: {progress.rows:,} of {progress.total:,}")
 
 
 def _shared(url: str | None) -> str:
     place = url if url is not None else open_settings(quiet=True).journal
-    if not is_address(place):
+    if not is_server_url(place):
         raise ConfigError(
-            f"{shown(place)} is no address of a PostgreSQL database",
+            f"{redact_url(place)} is no address of a PostgreSQL database",
             hint="give postgresql://user@host/database, or set journal.url in the config",
         )
-    if fault := password_fault(place):
-        raise ConfigError(f"the address {shown(place)} cannot be used: {fault}", hint=_ELSEWHERE)
+    if fault := password_problem(place):
+        raise ConfigError(f"the address {redact_url(place)} cannot be used: {fault}", hint=_ELSEWHERE)
     if url is not None and has_password(place):
         diagnostics.warning(
             "the password stands in the command line, where everybody on this machine can read it", _ELSEWHERE

@@ -95,9 +95,9 @@ def _none(detail: int | None, form: Form) -> int:
 
 
 def _write_heading() -> None:
-    from sprig_tui.journal.export_format import FIELDS, csv_lines
+    from sprig_tui.journal.export_format import EXPORT_FIELDS, csv_lines
 
-    output.write_line(csv_lines([FIELDS]).rstrip("\r\n"))
+    output.write_line(csv_lines([EXPORT_FIELDS]).rstrip("\r\n"))
 
 
 async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:

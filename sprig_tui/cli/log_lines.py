@@ -14,7 +14,7 @@ from sprig_tui.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sprig_tui.journal.records import Attempt, Delivery, Detail
+    from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail
 
 Form = Literal["lines", "json", "csv"]
 STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
@@ -173,7 +173,7 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     return found
 
 
-def detail_json(detail: Detail) -> dict[str, Any]:
+def detail_json(detail: DeliveryDetail) -> dict[str, Any]:
     """Everything that is known of a delivery; bodies as JSON where they are JSON, else as text."""
     from sprig_tui.cli.json_text import embedded
 
@@ -194,7 +194,7 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     return found
 
 
-def detail_lines(detail: Detail) -> Iterator[str]:
+def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
     """Everything that is known of a delivery, for people."""
     delivery = detail.delivery
     shown = {name: value for name, value in delivery_json(delivery).items() if value not in ("", None, 0, False)}

@@ -52,9 +52,9 @@ def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def journal_exists(settings: Settings) -> bool:
     """Whether opening the journal would find one; of a shared one, that it should."""
-    from sprig_tui.journal.address import is_address
+    from sprig_tui.journal.address import is_server_url
 
-    return is_address(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
+    return is_server_url(settings.journal) or os.path.exists(settings.journal)  # noqa: PTH110 - Path.exists may raise
 
 
 @asynccontextmanager
@@ -89,28 +89,28 @@ async def journal_to_look_at(settings: Settings) -> AsyncIterator[Journal | None
     Raises JournalError, of a shared one after `LOOK_S` at the latest.
     """
     from sprig_tui.config.journal import open_journal
-    from sprig_tui.journal.address import is_address
+    from sprig_tui.journal.address import is_server_url
 
     if not journal_exists(settings):
         yield None
         return
     async with AsyncExitStack() as stack:
         opening = stack.enter_async_context(open_journal(settings.journal))
-        yield await within_look(opening, settings) if is_address(settings.journal) else await opening
+        yield await within_look(opening, settings) if is_server_url(settings.journal) else await opening
 
 
 async def within_look(work: Coroutine[Any, Any, T], settings: Settings) -> T:
     """The result of work on the journal; raises JournalUnreachableError after `LOOK_S`, whatever it waits for."""
     import asyncio  # preview and its like wait for nothing
 
-    from sprig_tui.journal.address import is_address
+    from sprig_tui.journal.address import is_server_url
 
     task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait((task,), timeout=LOOK_S)
     if done:
         return task.result()
     task.cancel()
-    shared = is_address(settings.journal)
+    shared = is_server_url(settings.journal)
     raise JournalUnreachableError(
         f"the journal {settings.journal_name} did not answer within {LOOK_S:g} s",
         hint="check that its server runs and is not overloaded" if shared else "see what holds it, or its disk",

@@ -26,7 +26,7 @@ from sprig_tui.delivery.waiting import Waited, until_settled
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
-from sprig_tui.journal.resending import is_copied, sendable
+from sprig_tui.journal.resending import is_resendable, needs_copy
 
 if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
@@ -105,12 +105,12 @@ async def choose(
 def _note(chosen: Chosen, delivery: Delivery, environments: Mapping[str, Environment], now: int) -> None:
     chosen.ids.append(delivery.id)
     found = environments.get(delivery.environment)
-    if not is_copied(delivery.bound_for, found.override_url if found else ""):
+    if not needs_copy(delivery.bound_for, found.override_url if found else ""):
         chosen.in_place.append(delivery.id)
     if (
         found is not None
         and delivery.endpoint not in ("", found.base_url)
-        and sendable(delivery.state, delivery.reason, delivery.size)
+        and is_resendable(delivery.state, delivery.reason, delivery.size)
     ):
         chosen.redirected[delivery.endpoint, found.base_url] += 1
     chosen.tally[delivery.state, delivery.reason] += 1
@@ -206,13 +206,13 @@ class _Replaying:
     async def queue(self, engine: Engine | None) -> None:
         """Queue again: named ones at once, a filter's by a job that the engine (or another one) drives."""
         if self.chosen.by_id:
-            added = await self._journal.requeue(list(self.chosen.ids), as_new=self.as_new, elsewhere=self.elsewhere)
+            added = await self._journal.requeue(list(self.chosen.ids), as_new=self.as_new, overrides=self.elsewhere)
             self.skipped = sum(one.outcome == "known" for one in added)
             self.queued = len(added) - self.skipped
             if engine is not None:
                 engine.wake()
             return
-        job = await self._journal.start_replay(self._query, as_new=self.as_new, elsewhere=self.elsewhere)
+        job = await self._journal.start_replay(self._query, as_new=self.as_new, overrides=self.elsewhere)
         if engine is None:
             self.queued = 0
             diagnostics.note(f"replay {job.id} of {job.total:,} deliveries waits in the journal")

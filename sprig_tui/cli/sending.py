@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.intake import Intake
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.journal.records import Entry
+    from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.reading import Progress
     from sprig_tui.sprig.records import Record
 
@@ -60,7 +60,7 @@ class Sending:
         self._reload: asyncio.Future[None] | None = None
 
     async def run(
-        self, records: Iterable[Record], check: Callable[[Entry], None] | None, *, deliver: bool, as_json: bool
+        self, records: Iterable[Record], check: Callable[[NewDelivery], None] | None, *, deliver: bool, as_json: bool
     ) -> int:
         """Returns the exit code. `check` hears of each entry before it is stored, and may refuse the rest."""
         async with AsyncExitStack() as stack:
@@ -87,7 +87,7 @@ class Sending:
     async def _work(
         self,
         records: Iterable[Record],
-        check: Callable[[Entry], None] | None,
+        check: Callable[[NewDelivery], None] | None,
         journal: Journal,
         engine: Engine | None,
         watch: Watch,

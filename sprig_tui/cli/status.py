@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.journal.records import Counts, Hold, Lane, Worker
+    from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
 
 EVERY = 2.0
 """Seconds between two looks of `--watch`."""
@@ -92,8 +92,8 @@ class _Look:
         counts: Counts,
         lanes: dict[str, Lane],
         oldest: dict[str, int],
-        workers: tuple[Worker, ...],
-        orphans: tuple[Hold, ...],
+        workers: tuple[WorkerInfo, ...],
+        orphans: tuple[WorkerLeases, ...],
     ) -> None:
         from sprig_tui.clock import SystemClock
         from sprig_tui.config.held import read_held_notes
@@ -197,7 +197,7 @@ def _lines(found: _Look) -> Iterator[str]:
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
     for one in found.held:
         yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
-    for name, number in sorted(found.counts.elsewhere.items()):
+    for name, number in sorted(found.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
     yield headcount(found.workers)
@@ -227,7 +227,7 @@ def _as_json(found: _Look) -> dict[str, Any]:
             "last_status": lane.last_status or None,
             "last_at": iso_time(lane.last_at),
             **{state.value: states.get(state, 0) for state in State},
-            "queued_elsewhere": found.counts.elsewhere.get(name, 0),
+            "queued_elsewhere": found.counts.queued_elsewhere.get(name, 0),
             "leased": found.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
         }

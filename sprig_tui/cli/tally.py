@@ -10,7 +10,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
-from sprig_tui.journal.resending import SENDABLE
+from sprig_tui.journal.resending import RESENDABLE_REASONS
 from sprig_tui.reasons import reason_label
 from sprig_tui.segment.error_codes import error_sentence
 
@@ -35,7 +35,7 @@ async def tally_of(journal: Journal, ids: IdRanges) -> Tally:
     """How the deliveries stand now."""
     found: Tally = Counter()
     for first, last in ids:
-        found.update(await journal.tally(first, last))
+        found.update(await journal.count_by_state(first, last))
     return found
 
 
@@ -71,7 +71,7 @@ def unsendable_text(tally: Tally) -> str:
     lasting = {
         reason: number
         for (state, reason), number in sorted(tally.items())
-        if state is State.WITHHELD and reason not in SENDABLE and number
+        if state is State.WITHHELD and reason not in RESENDABLE_REASONS and number
     }
     total = sum(lasting.values())
     if not total:

@@ -73,7 +73,7 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
     async with opened_journal(settings) as journal:
         await check_environments(query, settings, journal)
         if ids:
-            rows = await journal.rows(sorted(set(ids)))
+            rows = await journal.get_many(sorted(set(ids)))
             if missing := set(ids) - {row.id for row in rows}:
                 diagnostics.fault(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
                 return ExitCode.USAGE
@@ -114,16 +114,16 @@ async def _take_back(journal: Journal, chosen: array[int], *, as_json: bool) -> 
             {
                 "matched": len(chosen),
                 "withdrawn": done.withdrawn,
-                "on_the_wire": done.on_the_wire,
+                "on_the_wire": done.leased,
                 "not_queued": done.not_queued,
             }
         )
     ended = f", {done.not_queued:,} ended before" if done.not_queued else ""
     diagnostics.note(f"{done.withdrawn:,} withdrawn{ended}")
-    if done.on_the_wire:
-        them = "it" if done.on_the_wire == 1 else "them"
+    if done.leased:
+        them = "it" if done.leased == 1 else "them"
         diagnostics.warning(
-            f"{done.on_the_wire:,} left alone: a worker has {them}, and may be sending",
+            f"{done.leased:,} left alone: a worker has {them}, and may be sending",
             "what comes back to the queue can be withdrawn then; sprig-tui status tells what a gone worker holds",
         )
-    return ExitCode.REJECTED if done.on_the_wire else ExitCode.OK
+    return ExitCode.REJECTED if done.leased else ExitCode.OK

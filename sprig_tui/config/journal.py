@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.address import is_address
+from sprig_tui.journal.address import is_server_url
 
 if TYPE_CHECKING:
     from sprig_tui.clock import Clock
@@ -21,7 +21,7 @@ def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -
     """
     text = os.fspath(place)
     scheme, separator, rest = text.partition("://")
-    if is_address(text):
+    if is_server_url(text):
         return _postgres_journal(text, clock)
     if separator and scheme not in ("file", "sqlite"):
         # The rest of an address may hold a password.

@@ -36,7 +36,7 @@ from sprig_tui.config.sections import (
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.address import is_address, password_fault, shown
+from sprig_tui.journal.address import is_server_url, password_problem, redact_url
 from sprig_tui.mapping.records import Rules, Survey
 
 JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
@@ -85,7 +85,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     @property
     def journal_name(self) -> str:
         """The journal's place for people, and for what is remembered of it: an address without its password."""
-        return shown(self.journal)
+        return redact_url(self.journal)
 
     @property
     def digest(self) -> str:
@@ -291,13 +291,13 @@ def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Pa
 
 
 def _check_journal_url(text: str, label: str) -> str:
-    if not is_address(text):
+    if not is_server_url(text):
         # it may hold a password, whatever else is wrong with it
         raise ConfigError(
             f"{label} is no address of a PostgreSQL database",
             hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',
         )
-    if fault := password_fault(text):
+    if fault := password_problem(text):
         raise ConfigError(f"{label} cannot be used: {fault}", hint="or keep the password in a file: see PGPASSFILE")
     return text
 

@@ -13,7 +13,7 @@ from sprig_tui.delivery.orphans import orphaned, orphaned_parts
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Counts, Hold, Lane, ReplayJob, State
+from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeases
 
 BUSY = 0.1
 IDLE = 1.0
@@ -54,7 +54,7 @@ class Pulse:
         self._delivered: dict[str, int] = {}
         self._sampled_at = 0
         self._opened = False
-        self._orphans: dict[str, list[Hold]] = {}
+        self._orphans: dict[str, list[WorkerLeases]] = {}
         self._orphans_at = 0
 
     async def take(self) -> Vitals:
@@ -76,7 +76,7 @@ class Pulse:
                 live=snapshot.environments.get(name) if snapshot else None,
                 counts=self._counts.by_environment.get(name, {}),
                 leased=self._counts.leased.get(name, 0),
-                elsewhere=self._counts.elsewhere.get(name, 0),
+                elsewhere=self._counts.queued_elsewhere.get(name, 0),
                 history=tuple(self._history.get(name, ())),
                 now=now,
                 permissions=core.permissions,
@@ -88,7 +88,7 @@ class Pulse:
         replays = snapshot.replays if snapshot else ()
         return Vitals(
             environments=views,
-            queued=max(0, self._total(State.QUEUED) - sum(self._counts.elsewhere.values())),
+            queued=max(0, self._total(State.QUEUED) - sum(self._counts.queued_elsewhere.values())),
             failed=self._total(State.FAILED),
             withheld=self._total(State.WITHHELD),
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
@@ -128,7 +128,7 @@ class Pulse:
             self._orphans = {}
         elif not 0 <= now - self._orphans_at < ORPHANS_EVERY_MS:
             self._orphans_at = now
-            found: dict[str, list[Hold]] = {}
+            found: dict[str, list[WorkerLeases]] = {}
             with suppress(JournalError):
                 for hold in await orphaned(journal):
                     found.setdefault(hold.environment, []).append(hold)

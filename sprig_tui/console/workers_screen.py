@@ -18,7 +18,7 @@ from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 from sprig_tui.console.themes import MUTED
 from sprig_tui.delivery.roster import headcount, roster
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import printable
 
 LOOK_EVERY = 1.0
@@ -91,7 +91,7 @@ class WorkersScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def table(workers: Sequence[Worker], now: int) -> Content:
+def table(workers: Sequence[WorkerInfo], now: int) -> Content:
     """How many there are, then a line for each, oldest start first."""
     if not workers:
         return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")

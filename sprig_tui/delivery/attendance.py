@@ -15,7 +15,7 @@ from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import WORKER_TTL_MS, Journal
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import WorkerInfo
 
 REPORT_EVERY = WORKER_TTL_MS / 3000
 """Seconds: two reports may be lost before anyone thinks the worker dead, and an idle machine's disk sleeps long."""
@@ -82,15 +82,15 @@ class Attendance:
         await asyncio.wait((task,))
         try:
             async with asyncio.timeout(GOODBYE):
-                await self._journal.sign_off(self.owner)
+                await self._journal.unregister_worker(self.owner)
         except (JournalError, TimeoutError) as error:
             _log.info("signing off from the journal failed: %s", error)
 
-    def me(self) -> Worker:
+    def me(self) -> WorkerInfo:
         """This worker as it would report itself now."""
         import sprig_tui
 
-        return Worker(
+        return WorkerInfo(
             id=self.owner,
             role=self._role,
             host=socket.gethostname(),
@@ -106,7 +106,7 @@ class Attendance:
             self._stir.clear()
             begun = self._timing.monotonic()
             try:
-                await self._journal.report(self.me())
+                await self._journal.heartbeat(self.me())
                 self.reported_at = begun
             except Exception as error:  # noqa: BLE001 - the outer edge: without it a live worker would look dead
                 expected = isinstance(error, JournalError)

@@ -24,7 +24,7 @@ from sprig_tui.delivery.replay import ReplayDriver
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.delivery.timing import SystemTiming, Timing
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Added, Entry, Lane, Notice
+from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
@@ -93,7 +93,7 @@ class Engine:
         self._replays = ReplayDriver(journal, timing, self.served, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._storing: set[asyncio.Task[list[Added]]] = set()
+        self._storing: set[asyncio.Task[list[AddResult]]] = set()
         self._draining = False
 
     # -- life -----------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class Engine:
 
     # -- what comes in --------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry]) -> list[Added]:
+    async def add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         """Add to the journal, durably; what the lanes have room for is claimed as it is stored, and sent at once.
 
         The rest is queued: `wake`. Raises JournalError; then nothing is stored. Once begun it is carried through, also
@@ -188,7 +188,7 @@ class Engine:
         storing.add_done_callback(self._storing.discard)
         return await asyncio.shield(storing)
 
-    async def _add(self, entries: Sequence[Entry]) -> list[Added]:
+    async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         names = {entry.environment for entry in entries}
         wanted = {name: found for name in names if (worker := self._workers.get(name)) and (found := worker.wanted())}
         workers = {name: self._workers[name] for name in wanted}
@@ -252,7 +252,7 @@ class Engine:
     def _rate(self) -> float:
         return sum(worker.snapshot().rate for worker in self._workers.values())
 
-    def _hear(self, notice: Notice) -> None:
+    def _hear(self, notice: Notification) -> None:
         """What the journal calls out of the doings of other processes."""
         if not notice.environment:
             self._wake_all()
@@ -316,7 +316,7 @@ async def take_home(journal: Journal, environments: Mapping[str, Environment]) -
     """Know what runs with `--endpoint` sent to URLs that the config has now, and deliver what they left queued."""
     for name, environment in environments.items():
         if environment.write_key is not None and not environment.override_url:
-            await journal.make_own(name, environment.base_url)
+            await journal.merge_endpoint(name, environment.base_url)
 
 
 def _other_terms(before: Environment | None, now: Environment) -> bool:

@@ -17,7 +17,7 @@ from sprig_tui.delivery.ids import EXACT, IdRanges
 from sprig_tui.delivery.pump import Pump
 from sprig_tui.delivery.turns import SHORT_TURNS
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Added, AddedAs, Entry, State
+from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.sprig.records import Record
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Fed:
 
     def __init__(self) -> None:
         self.records = 0
-        self.outcomes: Counter[AddedAs] = Counter()
+        self.outcomes: Counter[AddOutcome] = Counter()
         """How the journal took them."""
         self.states: Counter[tuple[State, str]] = Counter()
         """(state, reason) that each stood in when it was added; `known` ones as they were found."""
@@ -62,7 +62,7 @@ class Fed:
         """Records that it had not, whatever became of them."""
         return self.records - self.known
 
-    def count(self, entries: list[Entry], added: list[Added]) -> set[str]:
+    def count(self, entries: list[NewDelivery], added: list[AddResult]) -> set[str]:
         """Take note of a chunk; returns the environments for which something was queued."""
         self.records += len(entries)
         # in C, all of it: this runs on the event loop, once for each record
@@ -85,7 +85,7 @@ class Fed:
             pairs = [
                 (entry, one.id)
                 for entry, one in zip(entries, added, strict=True)
-                if one.state is State.QUEUED and not one.elsewhere
+                if one.state is State.QUEUED and not one.for_other_endpoint
             ]
             entries, ids = [entry for entry, _ in pairs], [delivery_id for _, delivery_id in pairs]
         self.ids.add(ids)
@@ -93,13 +93,15 @@ class Fed:
         self.environments.update(touched)
         return set(touched)
 
-    def _count_known(self, known: list[Added]) -> None:
+    def _count_known(self, known: list[AddResult]) -> None:
         before = known
         if self.added:
             first = next(iter(self.added))[0]
             before = [one for one in known if one.id < first or one.id not in self.added]
             self.repeats += len(known) - len(before)
-        self.queued_before.add(sorted(one.id for one in before if one.state is State.QUEUED and not one.elsewhere))
+        self.queued_before.add(
+            sorted(one.id for one in before if one.state is State.QUEUED and not one.for_other_endpoint)
+        )
 
 
 async def feed(
@@ -108,7 +110,7 @@ async def feed(
     journal: Journal,
     engine: Engine | None = None,
     *,
-    check: Callable[[Entry], None] | None = None,
+    check: Callable[[NewDelivery], None] | None = None,
     progress: Callable[[Fed], None] | None = None,
     into: Fed | None = None,
 ) -> Fed:
@@ -137,7 +139,7 @@ async def feed(
     return fed
 
 
-async def _stored(store: Journal | Engine, entries: list[Entry], fed: Fed) -> list[Added]:
+async def _stored(store: Journal | Engine, entries: list[NewDelivery], fed: Fed) -> list[AddResult]:
     """Add a chunk; what the journal took although nobody waits any more is counted all the same."""
     storing = asyncio.ensure_future(store.add(entries))
     try:

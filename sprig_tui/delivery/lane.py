@@ -19,8 +19,8 @@ from sprig_tui.delivery.retry import Decision, Policy
 from sprig_tui.delivery.snapshot import LaneSnapshot, Meter
 from sprig_tui.delivery.timing import LONGEST_WAIT
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.claiming import Wanted
-from sprig_tui.journal.records import Claim, Lane, Notice, State
+from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.records import Claim, Lane, Notification, State
 from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
 
 if TYPE_CHECKING:
@@ -81,9 +81,9 @@ class LaneWorker:
         self._rest_seconds = FIRST_REST
         self._stir.set()
 
-    def hear(self, notice: Notice) -> None:
+    def hear(self, notice: Notification) -> None:
         """Another worker changed the lane: what was claimed before it was shut is not sent any more."""
-        if notice.lane_shut:
+        if notice.lane_closed:
             self._shut_epoch = max(self._shut_epoch, notice.lane_epoch - 1)
         self.wake()
 
@@ -113,7 +113,7 @@ class LaneWorker:
 
     # -- what is carried as it is stored --------------------------------------------------------------------------
 
-    def wanted(self) -> Wanted | None:
+    def wanted(self) -> ClaimRequest | None:
         """What this lane could carry at once of what is stored now; None where it is full or ends."""
         usual, rate = self.settings.connections + AHEAD, self.environment.requests_per_second
         # a second's worth at most: moments taken up far ahead are lost to other workers
@@ -195,8 +195,8 @@ class LaneWorker:
                 return claim
         return None
 
-    def _terms(self, claims: int = 1) -> Wanted:
-        return Wanted(
+    def _terms(self, claims: int = 1) -> ClaimRequest:
+        return ClaimRequest(
             self.environment.name,
             MAX_BATCH_EVENTS,
             BATCH_BYTES,

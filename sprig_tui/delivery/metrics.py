@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Lane, LaneState, State, Worker
+from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
@@ -108,7 +108,7 @@ class DeliveryMetrics:
             for state in State:
                 self._deliveries.labels(label, state.value).set(states.get(state, 0))
             if name:
-                self._elsewhere.labels(label).set(counts.elsewhere.get(name, 0))
+                self._elsewhere.labels(label).set(counts.queued_elsewhere.get(name, 0))
                 self._in_flight.labels(label).set(counts.leased.get(name, 0))
                 waited = self._clock.now() - oldest[name] if name in oldest else 0
                 self._oldest.labels(label).set(max(0, waited) / 1000)
@@ -121,7 +121,7 @@ class DeliveryMetrics:
             self._failures.labels(name).set(lane.failures)
         return lanes
 
-    def _show_workers(self, workers: tuple[Worker, ...]) -> None:
+    def _show_workers(self, workers: tuple[WorkerInfo, ...]) -> None:
         self._workers.clear()
         for worker in workers:
             self._workers.labels(worker.role).inc()

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Hold, Worker
+from sprig_tui.journal.records import WorkerInfo, WorkerLeases
 
 MINUTE_MS = 60_000
 
 
-async def orphaned(journal: Journal) -> tuple[Hold, ...]:
+async def orphaned(journal: Journal) -> tuple[WorkerLeases, ...]:
     """What is leased to workers that are gone, by environment and worker. Raises JournalError."""
-    return without_worker(await journal.holds(), await journal.workers())
+    return without_worker(await journal.worker_leases(), await journal.workers())
 
 
 def without_worker(
-    holds: Iterable[Hold], workers: Iterable[Worker], *, runs: Callable[[int], bool] | None = None
-) -> tuple[Hold, ...]:
+    holds: Iterable[WorkerLeases], workers: Iterable[WorkerInfo], *, runs: Callable[[int], bool] | None = None
+) -> tuple[WorkerLeases, ...]:
     """The holds whose worker reports no more, or ran on this machine and is no process any more.
 
     `runs` tells whether a process of this machine is there; the worker's own report outlives a kill for half a minute.
@@ -42,12 +42,12 @@ def process_runs(pid: int) -> bool:
     return True
 
 
-def orphaned_text(holds: Sequence[Hold]) -> str:
+def orphaned_text(holds: Sequence[WorkerLeases]) -> str:
     """Such as `12 held by a worker that is gone, until 12:04`; empty for none."""
     return ", ".join(part for part in orphaned_parts(holds) if part)
 
 
-def orphaned_parts(holds: Sequence[Hold]) -> tuple[str, str]:
+def orphaned_parts(holds: Sequence[WorkerLeases]) -> tuple[str, str]:
     """Such as `12 held by a worker that is gone` and `until 12:04`; empty for none."""
     if not holds:
         return "", ""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, nullcontext
 
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
 FIRST_CHUNK = 250
 """Entries of the first chunk, so that storing and delivery begin at once; each one after it is twice as large."""
@@ -27,7 +27,7 @@ class Pump:
     Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
     """
 
-    def __init__(self, entries: Iterator[Entry], check: Callable[[Entry], None] | None = None) -> None:
+    def __init__(self, entries: Iterator[NewDelivery], check: Callable[[NewDelivery], None] | None = None) -> None:
         self._made = entries
         self._check = check
         self._loop = asyncio.get_running_loop()
@@ -35,7 +35,7 @@ class Pump:
         self._full = asyncio.Event()
         self._room = threading.Condition()
         """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[NewDelivery] = deque()
         self._chunk = FIRST_CHUNK
         self._bytes = 0
         """Of the entries that wait; the thread's own."""
@@ -54,7 +54,7 @@ class Pump:
             self._stopped = True
             self._room.notify()
 
-    async def take(self) -> list[Entry]:
+    async def take(self) -> list[NewDelivery]:
         """The next chunk; empty at the end. What reading raised is raised here, after everything read before it."""
         while True:
             await self._some.wait()
@@ -100,7 +100,7 @@ class Pump:
             if self._stopped:
                 break
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: NewDelivery) -> None:
         entries = self._entries
         entries.append(entry)
         if len(entries) <= 1:  # all before it are taken; perhaps it is too

@@ -119,6 +119,6 @@ class ReplayDriver:
         states = {name: lanes[name].state if name in lanes else "open" for name in names}
         moving = [name for name in names if states[name] == "open"]
         return sum(
-            counts.by_environment.get(name, {}).get(State.QUEUED, 0) - counts.elsewhere.get(name, 0)
+            counts.by_environment.get(name, {}).get(State.QUEUED, 0) - counts.queued_elsewhere.get(name, 0)
             for name in moving or [name for name in names if states[name] != "paused"]
         )

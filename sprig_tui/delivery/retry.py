@@ -101,7 +101,7 @@ class Policy(Struct, frozen=True):
                 attempt=attempt,
                 # behind those that were never tried: should one of these be the cause, it must not hold them up
                 due_at=attempt.started_at,
-                counts=not answer.endpoint_fault and not asked,
+                uses_retry=not answer.endpoint_fault and not asked,
                 starts_window=not answer.endpoint_fault,
                 error=answer.error,
             )
@@ -123,7 +123,7 @@ class Policy(Struct, frozen=True):
             ids=history.ids,
             state=State.FAILED if answer.final else State.QUEUED,
             attempt=attempt,
-            counts=answer.final,
+            uses_retry=answer.final,
             starts_window=answer.final,
             error=answer.error or pause_text(reason, detail),
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sprig_tui.config.durations import format_duration
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import one_line
 
 HEADINGS = ("host", "pid", "role", "version", "since", "up", "rate", "leases", "delivers for")
@@ -16,12 +16,12 @@ _LONGEST = 24
 GAP = "  "
 
 
-def roster(workers: Sequence[Worker], now: int) -> list[str]:
+def roster(workers: Sequence[WorkerInfo], now: int) -> list[str]:
     """A heading and a line per worker, in columns as wide as they need; `now` in ms."""
     return aligned(HEADINGS, [_cells(worker, now) for worker in workers], right=_RIGHT)
 
 
-def headcount(workers: Sequence[Worker]) -> str:
+def headcount(workers: Sequence[WorkerInfo]) -> str:
     """How many there are, such as `3 workers on 2 hosts, 212/s`."""
     if not workers:
         return "no worker is alive"
@@ -41,7 +41,7 @@ def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: fr
     return [GAP.join(cells).rstrip() for cells in zip(*padded, strict=True)]
 
 
-def _cells(worker: Worker, now: int) -> tuple[str, ...]:
+def _cells(worker: WorkerInfo, now: int) -> tuple[str, ...]:
     return (
         one_line(worker.host, limit=_LONGEST) or "-",
         str(worker.pid),

@@ -71,7 +71,7 @@ async def until_settled(
         queued = 0
         began = clock.monotonic()
         for first, last in ids:
-            queued += await journal.waiting(first, last)
+            queued += await journal.count_queued(first, last)
         if progress is not None:
             progress(queued)
         if not queued:
@@ -108,7 +108,7 @@ async def _standstills(
         lane = lanes.get(name, Lane(environment=name))
         if lane.state == "open":
             failing_since.pop(name, None)
-        queued, foreign = counts.by_environment.get(name, {}).get(State.QUEUED, 0), counts.elsewhere.get(name, 0)
+        queued, foreign = counts.by_environment.get(name, {}).get(State.QUEUED, 0), counts.queued_elsewhere.get(name, 0)
         if not (foreign if name in elsewhere else queued - foreign):
             continue
         if lane.state == "paused":

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query, Term
-from sprig_tui.journal.records import Delivery, State, Withdrawn
+from sprig_tui.journal.records import Delivery, State, WithdrawResult
 
 PAGE = 1_000
 """Deliveries in one look, and in one transaction."""
@@ -57,13 +57,15 @@ def _take(found: Queued, rows: Iterable[Delivery]) -> None:
             found.environments[row.environment] += 1
 
 
-async def withdraw(journal: Journal, ids: Sequence[int], told: Callable[[int], None] = lambda _: None) -> Withdrawn:
+async def withdraw(
+    journal: Journal, ids: Sequence[int], told: Callable[[int], None] = lambda _: None
+) -> WithdrawResult:
     """Take these back, a stretch at a time; `told` hears how many were so far. Raises JournalError."""
     withdrawn = on_the_wire = not_queued = 0
     for start in range(0, len(ids), PAGE):
         done = await journal.withdraw(list(ids[start : start + PAGE]))
         withdrawn += done.withdrawn
-        on_the_wire += done.on_the_wire
+        on_the_wire += done.leased
         not_queued += done.not_queued
         told(withdrawn)
-    return Withdrawn(withdrawn, on_the_wire, not_queued)
+    return WithdrawResult(withdrawn, on_the_wire, not_queued)

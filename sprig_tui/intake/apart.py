@@ -18,7 +18,7 @@ from sprig_tui.intake.worker import LENGTH, Order, Part
 
 if TYPE_CHECKING:
     from sprig_tui.intake.entries import Intake
-    from sprig_tui.journal.records import Entry
+    from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.reading import Responses
 
 SMALLEST = 4_000_000
@@ -39,7 +39,7 @@ def pays(responses: Responses) -> bool:
     return responses.progress.bytes_total >= SMALLEST and _cores() > 1 and responses.repeatable
 
 
-def entries_apart(responses: Responses, order: Order, here: Intake) -> Iterator[Entry]:
+def entries_apart(responses: Responses, order: Order, here: Intake) -> Iterator[NewDelivery]:
     """The entries, in order, as a generator: closing it ends the process. Where none can be started, made `here`.
 
     Raises InputError when the process ends before its time.

@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.identity import key_of, renamed
-from sprig_tui.journal.records import Entry, State
+from sprig_tui.journal.identity import identity_key, with_message_id
+from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
@@ -90,7 +90,7 @@ class Intake:
         self._met: dict[int, int] | None = None
         """How often each record without an identity of its own was met in the input at hand; None outside of one."""
 
-    def entry(self, record: Record, *, edited: bool = False) -> Entry:
+    def entry(self, record: Record, *, edited: bool = False) -> NewDelivery:
         """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
         entry = self._unsendable(record) if isinstance(record, Unsendable) else self._response(record, edited)
         if reason := entry.reason:
@@ -109,7 +109,7 @@ class Intake:
             made[State.QUEUED, ""] = self._queued
         return made
 
-    def entries(self, records: Iterable[Record]) -> Iterator[Entry]:
+    def entries(self, records: Iterable[Record]) -> Iterator[NewDelivery]:
         """One entry per record, in order, as they are asked for; large files are read in a process of their own.
 
         Raises InputError, while it is iterated, when that process breaks off.
@@ -144,7 +144,7 @@ class Intake:
             elsewhere=self._elsewhere,
         )
 
-    def count(self, entries: Iterable[Entry]) -> None:
+    def count(self, entries: Iterable[NewDelivery]) -> None:
         """Take entries that were made elsewhere into `stats` and `nobodies`."""
         entries = list(entries)
         sendable = [entry.user_id for entry in entries if not entry.reason]
@@ -215,7 +215,7 @@ class Intake:
 
     # -- what it becomes ------------------------------------------------------------------------------------------
 
-    def _response(self, record: StudyResponse, edited: bool) -> Entry:
+    def _response(self, record: StudyResponse, edited: bool) -> NewDelivery:
         route = self.route(record)
         mapping = self.mapper.map(record, environment=route.environment, now_ms=self._clock.now())
         reason, detail = mapping.withheld or "", mapping.detail
@@ -231,7 +231,7 @@ class Intake:
         if len(together) > _LIST_TEXT or not together.isascii():
             survey_id, survey_name, user_id = _fit(survey_id), _fit(survey_name), _fit(user_id)
             question_type, question_id = _fit(question_type), _fit(question_id)
-        entry = Entry(
+        entry = NewDelivery(
             route.environment,
             mapping.message_id,
             mapping.digest,
@@ -254,10 +254,10 @@ class Intake:
         )
         return self._told_apart(entry) if reason and not (response.response_group_id or "").strip() else entry
 
-    def _unsendable(self, record: Unsendable) -> Entry:
+    def _unsendable(self, record: Unsendable) -> NewDelivery:
         environment = self.route(record).environment
         detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
-        entry = Entry(
+        entry = NewDelivery(
             environment=environment,
             message_id=withheld_message_id(environment, record.raw),
             reason=record.reason,
@@ -272,16 +272,16 @@ class Intake:
         )
         return self._told_apart(entry)
 
-    def _told_apart(self, entry: Entry) -> Entry:
+    def _told_apart(self, entry: NewDelivery) -> NewDelivery:
         """The entry under an id of its own where an equal one came before it in this input."""
         if self._met is None:
             return entry
-        key = key_of(entry.environment, entry.message_id)
+        key = identity_key(entry.environment, entry.message_id)
         number = self._met.get(key, 0) + 1
         if number == 1 and len(self._met) >= _MET:
             return entry
         self._met[key] = number
-        return entry if number == 1 else renamed(entry, repeated_message_id(entry.message_id, number))
+        return entry if number == 1 else with_message_id(entry, repeated_message_id(entry.message_id, number))
 
 
 def preview(answer: Raw | bytes) -> str:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.intake.entries import Intake
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import Responses
 
@@ -47,7 +47,7 @@ class Order(Struct, frozen=True):
 class Part(Struct, frozen=True, array_like=True):
     """A stretch of the answer."""
 
-    entries: list[Entry] = []
+    entries: list[NewDelivery] = []
     bytes_read: int = 0
     current: bytes = b""
     """The file being read."""
@@ -86,7 +86,7 @@ def _end_with_input() -> None:
 
 def answer(order: Order, output: BinaryIO) -> None:
     """Write the parts. Raises BrokenPipeError; every other fault becomes part of the answer."""
-    entries: list[Entry] = []
+    entries: list[NewDelivery] = []
     environments = {
         name: Environment(name=name, sprig_environment_id=sprig_id) for name, sprig_id in order.environments.items()
     }

@@ -6,19 +6,19 @@ from msgspec import Struct
 
 from sprig_tui.journal.records import Claim, Lane, LaneState
 
-PROBE_EVENTS = 100
+MAX_PROBE_EVENTS = 100
 """Deliveries that one probe risks at most."""
-OFTEN = 4
+SUSPECT_TRIES = 4
 """Tries from which on a delivery may itself be why requests fail: it goes apart from others, in ever smaller probes."""
-_SLOT_SLACK_MS = 10_000
-_SLOTS_AHEAD = 64
+_MIN_SLOT_HORIZON_MS = 10_000
+_MAX_SLOTS_AHEAD = 64
 """A pacing slot further ahead than both of these is the work of a clock that jumped."""
 
-PATIENCE_MS = 60_000
+MAX_RETRY_DEFERRAL_MS = 60_000
 """Deliveries that failed go behind the untried, but for no longer: under a steady load there are always some."""
 
 
-class Wanted(Struct, frozen=True):
+class ClaimRequest(Struct, frozen=True):
     """What a worker asks for; `claim` of the contract tells the terms."""
 
     environment: str
@@ -37,21 +37,21 @@ class Wanted(Struct, frozen=True):
     """The lane's `until` that is over by this worker's monotonic clock, ms; a clock set back prolongs no wait."""
 
 
-WHEN_DUE = 1
+PROBE_NOW = 1
 """The `until` of a lane whose next probe may start at once; 0 would keep a paused one until somebody acts."""
 
 
 def probe_events(lane: Lane) -> int:
     """Deliveries that a probe of this lane risks at most: one after a pause, since a key or endpoint was refused."""
-    return 1 if lane.pauses else PROBE_EVENTS
+    return 1 if lane.pauses else MAX_PROBE_EVENTS
 
 
-def resting_state(lane: Lane) -> LaneState:
+def state_after_probe(lane: Lane) -> LaneState:
     """What a lane goes back to when its probe ended without a verdict."""
     return "paused" if lane.pauses else "waiting"
 
 
-def nothing(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
+def empty_claim(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
     """An empty claim, and when to ask again."""
     return Claim(
         lease=0,
@@ -69,6 +69,6 @@ def nothing(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
     )
 
 
-def slot_ahead_ms(rate: float) -> float:
+def max_slot_ahead_ms(rate: float) -> float:
     """How far ahead a pacing slot may be, before it counts as the work of a clock that jumped."""
-    return max(_SLOT_SLACK_MS, _SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0
+    return max(_MIN_SLOT_HORIZON_MS, _MAX_SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0

@@ -9,32 +9,32 @@ from typing import Any
 from sprig_tui.journal.lane_causes import stored_reason
 from sprig_tui.journal.records import Attempt, Counts, Delivery, Lane, State
 
-STATES = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
+STATES_BY_CODE = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
 """By the number that stands for them in the file."""
-NUMBERS = {state: number for number, state in enumerate(STATES)}
+STATE_CODES = {state: number for number, state in enumerate(STATES_BY_CODE)}
 
-DELIVERY = """
+SELECT_DELIVERY = """
 SELECT d.id, e.name, d.message_id, d.state, d.reason, d.detail, d.survey_id, d.survey_name, d.user_id,
   d.question_type, d.answer, d.answered_at, d.added_at, d.due_at, d.attempts, coalesce(a.status, 0), d.error,
   coalesce(a.latency_ms, 0.0), a.started_at, d.source, d.line, d.lease, d.size, d.edited, d.origin,
   coalesce(a.endpoint, ''), e.endpoint
 FROM deliveries d JOIN environments e ON e.id = d.environment LEFT JOIN attempts a ON a.id = d.attempt
 """
-ATTEMPT = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
-LANE = (
+ATTEMPT_COLUMNS = "started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt, endpoint"
+LANE_COLUMNS = (
     "e.name, l.state, l.until, l.cause, l.failures, l.since, l.epoch, l.last_status, l.last_at, l.pauses,"
     " l.reason, l.detail, l.reason_epoch"
 )
 
 
-def delivery(row: Sequence[Any]) -> Delivery:
-    """A row of DELIVERY as a record."""
+def delivery_from_row(row: Sequence[Any]) -> Delivery:
+    """A row of SELECT_DELIVERY as a record."""
     latency, started_at, added_at = row[17], row[18], row[12]
     return Delivery(
         id=row[0],
         environment=row[1],
         message_id=row[2],
-        state=STATES[row[3]],
+        state=STATES_BY_CODE[row[3]],
         reason=row[4],
         detail=row[5],
         survey_id=row[6],
@@ -61,8 +61,8 @@ def delivery(row: Sequence[Any]) -> Delivery:
     )
 
 
-def attempt(row: Sequence[Any]) -> Attempt:
-    """A row of ATTEMPT as a record."""
+def attempt_from_row(row: Sequence[Any]) -> Attempt:
+    """A row of ATTEMPT_COLUMNS as a record."""
     return Attempt(
         started_at=row[0],
         status=row[1],
@@ -76,20 +76,20 @@ def attempt(row: Sequence[Any]) -> Attempt:
     )
 
 
-def counts_of(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> Counts:
+def counts_from_rows(rows: Iterable[Sequence[Any]], leased: dict[str, int]) -> Counts:
     """Rows of (environment, endpoint it is bound for, state, number) as a record."""
     by_environment: dict[str, dict[State, int]] = {}
     elsewhere: Counter[str] = Counter()
     for name, endpoint, state, number in rows:
         states = by_environment.setdefault(name, {})
-        states[STATES[state]] = states.get(STATES[state], 0) + number
-        if endpoint and STATES[state] is State.QUEUED and number:
+        states[STATES_BY_CODE[state]] = states.get(STATES_BY_CODE[state], 0) + number
+        if endpoint and STATES_BY_CODE[state] is State.QUEUED and number:
             elsewhere[name] += number
     return Counts(by_environment, leased, dict(elsewhere))
 
 
-def lane(row: Sequence[Any]) -> Lane:
-    """A row of LANE as a record."""
+def lane_from_row(row: Sequence[Any]) -> Lane:
+    """A row of LANE_COLUMNS as a record."""
     reason, detail = stored_reason(row[1], row[3], row[6], row[10], row[11], row[12])
     return Lane(
         environment=row[0],

@@ -7,33 +7,33 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 from sprig_tui.clock import Clock
-from sprig_tui.journal.claiming import Wanted
-from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory
 from sprig_tui.journal.records import (
-    Added,
+    AddResult,
     Changes,
     Claim,
     Counts,
     Delivery,
-    Detail,
-    Entry,
-    Hold,
-    Identity,
-    Ids,
-    JobState,
+    DeliveryDetail,
+    DeliveryPage,
+    IdPage,
+    JournalIdentity,
     Lane,
     LaneChange,
-    Notice,
-    Page,
-    Pruned,
+    NewDelivery,
+    Notification,
+    PruneResult,
     ReplayJob,
+    ReplayState,
     Settlement,
     State,
-    Withdrawn,
-    Worker,
+    WithdrawResult,
+    WorkerInfo,
+    WorkerLeases,
 )
-from sprig_tui.journal.verifying import Verified
+from sprig_tui.journal.verifying import VerifyReport
 
 MAX_LANE_WAIT_MS = 300_000
 """No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
@@ -43,7 +43,7 @@ WORKER_TTL_MS = 30_000
 """A worker that was not heard of for so long is not alive; it reports three times as often."""
 
 
-NOWHERE_ELSE: Mapping[str, str] = MappingProxyType({})
+NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 """Environment -> endpoint of a run with `--endpoint`, of a run that has none."""
 
 
@@ -64,7 +64,7 @@ class Journal(Protocol):
     async def close(self) -> None:
         """Finish what was accepted, then let go."""
 
-    def subscribe(self, hear: Callable[[Notice], None]) -> Callable[[], None]:
+    def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:
         """Call `hear`, in the caller's loop, soon after something was added or a lane changed; returns what ends that.
 
         A courtesy: a journal that cannot tell never calls, and any notice may be missing. Whoever needs to know looks.
@@ -73,7 +73,7 @@ class Journal(Protocol):
 
     # -- what came in ---------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry], *, deadline: float | None = None) -> list[Added]:
+    async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         """Store entries durably, in order, all or none; returns one Added per entry.
 
         With a deadline it raises JournalLockedError after so many seconds, whatever holds it up. What had begun by then
@@ -93,8 +93,8 @@ class Journal(Protocol):
         ...
 
     async def add_and_claim(
-        self, entries: Sequence[Entry], wanted: Sequence[Wanted]
-    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest]
+    ) -> tuple[list[AddResult], tuple[Claim, ...]]:
         """Add, and lease to a worker what it can carry at once: then nothing has to be looked for and read again.
 
         The claims are as `claim` makes them, of new deliveries alone, in their order: at most `Wanted.claims` for each
@@ -153,11 +153,11 @@ class Journal(Protocol):
         """Pause or resume by hand, or resume because the key changed; `cause` is what a person gives as the reason."""
         ...
 
-    async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
+    async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         """Take queued deliveries back: withheld as `withdrawn`, which a replay queues again; none that is leased."""
         ...
 
-    async def make_own(self, environment: str, endpoint: str) -> int:
+    async def merge_endpoint(self, environment: str, endpoint: str) -> int:
         """Take what runs with `--endpoint` bound for this URL as bound for the environment's own, which it now is.
 
         Returns how many deliveries that were; 0 while one of them is leased. Cheap where there are none.
@@ -174,7 +174,7 @@ class Journal(Protocol):
         limit: int = 100,
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
-    ) -> Page:
+    ) -> DeliveryPage:
         """Deliveries that match, strictly before or after id `cursor`.
 
         Cursor 0 starts at the newest (older) or at the oldest (newer). With a budget a search through many rows that
@@ -190,11 +190,11 @@ class Journal(Protocol):
         limit: int = 10_000,
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
-    ) -> Ids:
+    ) -> IdPage:
         """Ids alone, by the rules of `page`: a hundred times cheaper where a list has to know what it will show."""
         ...
 
-    async def rows(self, ids: Sequence[int], query: Query = EVERYTHING) -> tuple[Delivery, ...]:
+    async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
         """Those of these deliveries that are there and match, oldest first."""
         ...
 
@@ -206,7 +206,7 @@ class Journal(Protocol):
         """Kept counts by environment and state; constant time."""
         ...
 
-    async def get(self, delivery_id: int) -> Detail | None:
+    async def get(self, delivery_id: int) -> DeliveryDetail | None:
         """One delivery with payload and history."""
         ...
 
@@ -221,8 +221,8 @@ class Journal(Protocol):
     # -- replay ---------------------------------------------------------------------------------------------------
 
     async def requeue(
-        self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
-    ) -> list[Added]:
+        self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
+    ) -> list[AddResult]:
         """Queue deliveries again, in front with live traffic; one Added each.
 
         Same id: an end state with a body becomes `queued` again, its retries start afresh. As new: a new delivery
@@ -234,7 +234,7 @@ class Journal(Protocol):
         ...
 
     async def start_replay(
-        self, query: Query, *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+        self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
         """Make a job over everything that matches now; `total` counts what it will look at."""
         ...
@@ -243,7 +243,7 @@ class Journal(Protocol):
         """Re-queue the next stretch, behind live traffic; progress and deliveries change in one transaction."""
         ...
 
-    async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
+    async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
         """Pause, resume or cancel; what was re-queued stays queued."""
         ...
 
@@ -268,7 +268,7 @@ class Journal(Protocol):
 
     # -- what it is, and how far inputs were read -----------------------------------------------------------------
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> JournalIdentity:
         """Which journal this is; it never changes, and a backup or a copy has the same.
 
         Raises JournalLostError where the place now holds another.
@@ -279,12 +279,12 @@ class Journal(Protocol):
         """How far inputs of this kind were read, by key: kept here, so that a restored journal goes back with them."""
         ...
 
-    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+    async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         """Replace or add these, durably, and remove those that are to be forgotten."""
 
     # -- whether it is whole --------------------------------------------------------------------------------------
 
-    async def verify(self, seconds: float | None = None) -> Verified:
+    async def verify(self, seconds: float | None = None) -> VerifyReport:
         """Look for damage: through everything, or as far as comes in so many seconds.
 
         Raises JournalError where it cannot be looked at; what is found damaged is no error.
@@ -293,36 +293,36 @@ class Journal(Protocol):
 
     # -- workers --------------------------------------------------------------------------------------------------
 
-    async def report(self, worker: Worker) -> None:
+    async def heartbeat(self, worker: WorkerInfo) -> None:
         """Note that this worker is alive now, by the journal's clock; a later report of the same id replaces it.
 
         Removes those not heard of within WORKER_TTL_MS. Need not survive a power cut, and waits for no disk.
         """
 
-    async def sign_off(self, worker_id: str) -> None:
+    async def unregister_worker(self, worker_id: str) -> None:
         """Forget a worker that ends in good order; one that is not known is no error."""
 
-    async def workers(self) -> tuple[Worker, ...]:
+    async def workers(self) -> tuple[WorkerInfo, ...]:
         """Workers heard of within WORKER_TTL_MS, the one that started first before the others."""
         ...
 
-    async def holds(self) -> tuple[Hold, ...]:
+    async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         """What is leased now, by environment and worker, also to workers that are gone."""
         ...
 
     # -- upkeep ---------------------------------------------------------------------------------------------------
 
-    async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:
+    async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         """Remove end states (delivered, failed, withheld) that settled before this time; never queued ones."""
         ...
 
-    async def waiting(self, first_id: int, last_id: int) -> int:
+    async def count_queued(self, first_id: int, last_id: int) -> int:
         """How many of these ids (both included) are still queued; cheap while few are queued."""
         ...
 
-    async def tally(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+    async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         """How many of these ids stand in which (state, reason)."""
         ...
 
 
-__all__ = ["MAX_LANE_WAIT_MS", "MAX_PAUSE_MS", "NOWHERE_ELSE", "WORKER_TTL_MS", "Delivery", "Journal"]
+__all__ = ["MAX_LANE_WAIT_MS", "MAX_PAUSE_MS", "NO_OVERRIDES", "WORKER_TTL_MS", "Delivery", "Journal"]

@@ -19,17 +19,17 @@ from sprig_tui.errors import InputError
 from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
-Format = Literal["jsonl", "csv"]
-FIELDS: tuple[str, ...] = Delivery.__struct_fields__
+ExportFormat = Literal["jsonl", "csv"]
+EXPORT_FIELDS: tuple[str, ...] = Delivery.__struct_fields__
 """Columns of the CSV and names in the JSON."""
-TIMES = frozenset({"answered_at", "added_at", "due_at", "settled_at"})
+TIME_FIELDS = frozenset({"answered_at", "added_at", "due_at", "settled_at"})
 
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")  # noqa: RUF001 - the wide forms count as formulas too
+_FORMULA_STARTS = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "|", "%")  # noqa: RUF001 - the wide forms count as formulas too
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
 
-def format_of(path: Path) -> Format:
+def format_from_path(path: Path) -> ExportFormat:
     """By the end of the name; raises InputError for any other."""
     suffix = path.suffix.lower()
     if suffix == ".csv":
@@ -45,7 +45,7 @@ def format_of(path: Path) -> Format:
 def delivery_fields(delivery: Delivery) -> dict[str, Any]:
     """The delivery by field names; times as ISO 8601 in UTC, None for 'never'."""
     found: dict[str, Any] = msgspec.structs.asdict(delivery)
-    for name in TIMES:
+    for name in TIME_FIELDS:
         found[name] = iso_time(found[name])
     found["state"] = delivery.state.value
     found["latency_ms"] = round(delivery.latency_ms, 1)
@@ -66,7 +66,7 @@ def iso_time(milliseconds: int) -> str | None:
 def json_line(delivery: Delivery) -> str:
     r"""One line of JSON; what is not printable stands in it as \uXXXX, so that nothing is lost and nothing obeyed."""
     text = msgspec.json.encode(_without_surrogates(delivery_fields(delivery))).decode()
-    return _UNSAFE.sub(_escaped, text)
+    return _UNSAFE.sub(_json_escape, text)
 
 
 def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _json_escape(found: re.Match[str]) -> str:
     character = found.group()
     if character.isprintable():
         return character
@@ -95,7 +95,7 @@ def csv_cell(value: object) -> str:
     if not isinstance(value, str):
         return str(value)
     text = printable(value)
-    return "'" + text if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return "'" + text if text.lstrip().startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(text) else text
 
 
 def csv_lines(rows: Sequence[Sequence[object]]) -> str:
@@ -105,13 +105,13 @@ def csv_lines(rows: Sequence[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def encode(deliveries: Sequence[Delivery], kind: Format) -> bytes:
+def encode_page(deliveries: Sequence[Delivery], kind: ExportFormat) -> bytes:
     """A page of the file."""
     if kind == "jsonl":
         return "".join(json_line(delivery) + "\n" for delivery in deliveries).encode()
     return csv_lines([[*delivery_fields(delivery).values()] for delivery in deliveries]).encode()
 
 
-def heading(kind: Format) -> bytes:
+def file_header(kind: ExportFormat) -> bytes:
     """What a file begins with: for a spreadsheet a byte order mark, without which it takes UTF-8 for something else."""
-    return b"" if kind == "jsonl" else b"\xef\xbb\xbf" + csv_lines([FIELDS]).encode()
+    return b"" if kind == "jsonl" else b"\xef\xbb\xbf" + csv_lines([EXPORT_FIELDS]).encode()

@@ -19,29 +19,29 @@ from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.query import Field, Query, Term
+from sprig_tui.journal.query import FilterField, Query, Term
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 
-FIELDS: tuple[str, ...] = tuple(field for field in get_args(Field) if field != "text")
+FILTER_FIELDS: tuple[str, ...] = tuple(field for field in get_args(FilterField) if field != "text")
 """What may stand before a colon."""
-ALIASES = {"state": "status", "environment": "env", "message": "id"}
+FIELD_ALIASES = {"state": "status", "environment": "env", "message": "id"}
 """Other words that people try."""
 
-MOST_WORDS = 200
+MAX_FILTER_WORDS = 200
 """Words and values of lists; databases limit how much a search may hold."""
-LONGEST = 20_000
+MAX_FILTER_CHARS = 20_000
 """Characters."""
 
-_OR = 'list values by comma, as in status:failed,withheld; "OR" in quotes is searched as text'
-_AND = 'leave it out, all words must match; "AND" in quotes is searched as text'
-_NOT = 'write -word for not this; "NOT" in quotes is searched as text'
-_OPERATORS = {"OR": _OR, "||": _OR, "|": _OR, "AND": _AND, "&&": _AND, "NOT": _NOT}
+_OR_HINT = 'list values by comma, as in status:failed,withheld; "OR" in quotes is searched as text'
+_AND_HINT = 'leave it out, all words must match; "AND" in quotes is searched as text'
+_NOT_HINT = 'write -word for not this; "NOT" in quotes is searched as text'
+_OPERATOR_HINTS = {"OR": _OR_HINT, "||": _OR_HINT, "|": _OR_HINT, "AND": _AND_HINT, "&&": _AND_HINT, "NOT": _NOT_HINT}
 
 _WORD = re.compile(r'-?(?:[A-Za-z]+:)?(?:"[^"]*"|[^\s"])+|"')
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 _AGE = re.compile(r"(\d+)([smhdw])")
-_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_filter(text: str, *, now_ms: int) -> Query:
@@ -56,27 +56,29 @@ def parse_filter(text: str, *, now_ms: int) -> Query:
     """
     if text.count('"') % 2:
         raise FilterError("a quote is never closed", position=text.rindex('"'), hint='write it as "two words"')
-    if len(text) > LONGEST:
-        raise FilterError(f"a filter has {LONGEST:,} characters at most", position=LONGEST, hint="use fewer words")
+    if len(text) > MAX_FILTER_CHARS:
+        raise FilterError(
+            f"a filter has {MAX_FILTER_CHARS:,} characters at most", position=MAX_FILTER_CHARS, hint="use fewer words"
+        )
     terms: list[Term] = []
     words = list(_WORD.finditer(text))
     for number, match in enumerate(words):
-        _refuse_operator(words, number)
-        terms += _terms(match.group(), match.start(), now_ms)
-        if len(terms) > MOST_WORDS:
+        _reject_operator(words, number)
+        terms += _parse_word(match.group(), match.start(), now_ms)
+        if len(terms) > MAX_FILTER_WORDS:
             raise FilterError(
-                f"a filter has {MOST_WORDS} words at most",
+                f"a filter has {MAX_FILTER_WORDS} words at most",
                 position=match.start(),
                 hint="use fewer words, or a wider one",
             )
     return Query(tuple(terms), text.strip())
 
 
-def _refuse_operator(words: list[re.Match[str]], number: int) -> None:
+def _reject_operator(words: list[re.Match[str]], number: int) -> None:
     """Words of other query languages would be searched as text, and nothing would match."""
     match = words[number]
     word = match.group()
-    hint = _OPERATORS.get(word.upper(), "")
+    hint = _OPERATOR_HINTS.get(word.upper(), "")
     shouted = word.isupper() or not word.isalpha()
     # in small letters it is an everyday word, unless it stands between two fields
     between = 0 < number < len(words) - 1 and all(_is_field(words[at].group()) for at in (number - 1, number + 1))
@@ -92,10 +94,10 @@ def _refuse_operator(words: list[re.Match[str]], number: int) -> None:
 
 def _is_field(word: str) -> bool:
     name, colon, _ = word.removeprefix("-").partition(":")
-    return bool(colon) and ALIASES.get(name.lower(), name.lower()) in FIELDS
+    return bool(colon) and FIELD_ALIASES.get(name.lower(), name.lower()) in FILTER_FIELDS
 
 
-def _terms(word: str, position: int, now_ms: int) -> list[Term]:
+def _parse_word(word: str, position: int, now_ms: int) -> list[Term]:
     negated = word.startswith("-") and len(word) > 1
     rest = word[1:] if negated else word
     name, colon, value = rest.partition(":")
@@ -103,10 +105,10 @@ def _terms(word: str, position: int, now_ms: int) -> list[Term]:
     if not colon or not name.isalpha() or '"' in name:
         plain = rest.replace('"', "")
         return [Term("text", plain, negated)] if plain else []
-    field = ALIASES.get(name.lower(), name.lower())
-    if field not in FIELDS:
-        near = difflib.get_close_matches(field, [*FIELDS, *ALIASES], n=1)
-        meant = f"did you mean {near[0]}: ?" if near else "fields are " + " ".join(f"{one}:" for one in FIELDS)
+    field = FIELD_ALIASES.get(name.lower(), name.lower())
+    if field not in FILTER_FIELDS:
+        near = difflib.get_close_matches(field, [*FILTER_FIELDS, *FIELD_ALIASES], n=1)
+        meant = f"did you mean {near[0]}: ?" if near else "fields are " + " ".join(f"{one}:" for one in FILTER_FIELDS)
         raise FilterError(
             f"there is no field {name}:", position=position, hint=f'{meant} (quote it to search it as text: "{rest}")'
         )
@@ -116,7 +118,7 @@ def _terms(word: str, position: int, now_ms: int) -> list[Term]:
     if not any(one.strip() for one in values):
         # without its term the filter would match more than was meant
         raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
-    return [Term(field, _value(field, one, position, now_ms), negated) for one in values if one.strip()]  # type: ignore[arg-type] # checked against FIELDS above
+    return [Term(field, _parse_value(field, one, position, now_ms), negated) for one in values if one.strip()]  # type: ignore[arg-type] # checked against FILTER_FIELDS above
 
 
 _EXAMPLES = {
@@ -127,25 +129,25 @@ _EXAMPLES = {
 }
 
 
-def _value(field: str, value: str, position: int, now_ms: int) -> str:
+def _parse_value(field: str, value: str, position: int, now_ms: int) -> str:
     if field == "status":
-        return _status(value.lower(), position)
+        return _parse_status(value.lower(), position)
     if field == "reason":
-        return _one_of(field, value.lower(), [reason.value for reason in Reason], position)
+        return _parse_choice(field, value.lower(), [reason.value for reason in Reason], position)
     if field == "origin":
-        return _number(field, value, position)
+        return _parse_number(field, value, position)
     if field in ("since", "until"):
-        return str(_time(field, value.lower(), position, now_ms))
+        return str(_parse_time(field, value.lower(), position, now_ms))
     return value.lower() if field == "env" else value
 
 
-def _status(value: str, position: int) -> str:
+def _parse_status(value: str, position: int) -> str:
     if _STATUS.fullmatch(value):
         return value
-    return _one_of("status", value, [state.value for state in State], position)
+    return _parse_choice("status", value, [state.value for state in State], position)
 
 
-def _one_of(field: str, value: str, choices: list[str], position: int) -> str:
+def _parse_choice(field: str, value: str, choices: list[str], position: int) -> str:
     if value in choices:
         return value
     near = difflib.get_close_matches(value, choices, n=1)
@@ -155,7 +157,7 @@ def _one_of(field: str, value: str, choices: list[str], position: int) -> str:
     raise FilterError(f"{field}: cannot be {value!r}", position=position, hint=hint)
 
 
-def _number(field: str, value: str, position: int) -> str:
+def _parse_number(field: str, value: str, position: int) -> str:
     if value.isascii() and value.isdigit() and len(value) < 19:
         return str(int(value))
     raise FilterError(
@@ -163,7 +165,7 @@ def _number(field: str, value: str, position: int) -> str:
     )
 
 
-def _time(field: str, value: str, position: int, now_ms: int) -> int:
+def _parse_time(field: str, value: str, position: int, now_ms: int) -> int:
     try:
         return parse_moment(value, now_ms)
     except FilterError as error:
@@ -177,7 +179,7 @@ def parse_moment(text: str, now_ms: int) -> int:
     try:
         now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone()
         if age:
-            then = now - timedelta(seconds=int(age[1]) * _UNIT[age[2]])
+            then = now - timedelta(seconds=int(age[1]) * _UNIT_SECONDS[age[2]])
         elif value in ("today", "yesterday"):
             then = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=value == "yesterday")
         else:

@@ -14,19 +14,19 @@ import zstandard
 from msgspec import UNSET, Struct, UnsetType
 
 from sprig_tui.errors import JournalCorruptError
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
-PACK_ITEMS = 1_000
-PACK_BYTES = 1_200_000
+MAX_PACK_ITEMS = 1_000
+MAX_PACK_BYTES = 1_200_000
 """A pack ends at the first of these; reading one payload unpacks its whole pack."""
-_PLAIN_BELOW = 256
+_MIN_COMPRESS_BYTES = 256
 """Bytes under which compressing costs more than it saves."""
-_LIMIT = 1 << 31
+_MAX_UNPACKED_BYTES = 1 << 31
 """No pack unpacks to more: what claims to is damaged."""
 
-_OLD_PLAIN, _OLD_ZSTD = 0x00, 0x01
+_LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC = 0x00, 0x01
 """Packs of versions before checksums."""
-_PLAIN, _ZSTD = 0xA6, 0x5B
+_PLAIN_CODEC, _ZSTD_CODEC = 0xA6, 0x5B
 """First byte of a pack; no few flipped bits make one of another."""
 
 
@@ -38,25 +38,25 @@ class _Codec(threading.local):
         self.decompress = zstandard.ZstdDecompressor().decompress
 
 
-_codec = _Codec()
+_thread_codec = _Codec()
 
 
-def tag_of(environment: str, message_id: str) -> int:
+def owner_tag(environment: str, message_id: str) -> int:
     """32 bits that say whose payload it is: what is sent is this delivery's own, and goes where it was to go."""
-    return zlib.crc32(_told(message_id), zlib.crc32(_told(environment)))
+    return zlib.crc32(_encode_text(message_id), zlib.crc32(_encode_text(environment)))
 
 
-def tags_of(entries: Sequence[Entry]) -> list[int]:
+def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
     """The tags of entries, most of which are of one environment."""
     names = {entry.environment for entry in entries}
     joined = "\n".join([entry.message_id for entry in entries])
     if len(names) == 1 and joined.isascii() and "\0" not in joined and joined.count("\n") == len(entries) - 1:
-        return tags_from(names.pop(), joined.encode().split(b"\n"))
-    seeds = {name: zlib.crc32(_told(name)) for name in names}
-    return [zlib.crc32(_told(entry.message_id), seeds[entry.environment]) for entry in entries]
+        return message_id_tags(names.pop(), joined.encode().split(b"\n"))
+    seeds = {name: zlib.crc32(_encode_text(name)) for name in names}
+    return [zlib.crc32(_encode_text(entry.message_id), seeds[entry.environment]) for entry in entries]
 
 
-def _told(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     """A text as every journal gives it back: see postgres/texts.py."""
     told = text.encode("utf-8", "replace")
     return told.replace(b"\0", b"\xe2\x90\x80") if b"\0" in told else told
@@ -70,9 +70,9 @@ def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
     """
     head = array("I", [len(items), len(tags), *map(len, items), *tags])
     plain = head.tobytes() + b"".join(items)
-    if len(plain) < _PLAIN_BELOW:
-        return bytes((_PLAIN,)) + plain + zlib.crc32(plain).to_bytes(4, "little")
-    return bytes((_ZSTD,)) + _codec.compress(plain)
+    if len(plain) < _MIN_COMPRESS_BYTES:
+        return bytes((_PLAIN_CODEC,)) + plain + zlib.crc32(plain).to_bytes(4, "little")
+    return bytes((_ZSTD_CODEC,)) + _thread_codec.compress(plain)
 
 
 def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int] | None]:
@@ -82,18 +82,18 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
     what decompressing raises, for a blob that is not what it was.
     """
     codec = blob[0]
-    if codec in (_OLD_PLAIN, _OLD_ZSTD):
-        plain = _decompressed(blob) if codec == _OLD_ZSTD else blob[1:]
-        return _cut(plain, 4, array("I", plain[:4])[0], positions), None
-    if codec == _ZSTD:
-        plain = _decompressed(blob)
-    elif codec == _PLAIN and zlib.crc32(blob[1:-4]) == int.from_bytes(blob[-4:], "little"):
+    if codec in (_LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC):
+        plain = _decompress(blob) if codec == _LEGACY_ZSTD_CODEC else blob[1:]
+        return _slice_items(plain, 4, array("I", plain[:4])[0], positions), None
+    if codec == _ZSTD_CODEC:
+        plain = _decompress(blob)
+    elif codec == _PLAIN_CODEC and zlib.crc32(blob[1:-4]) == int.from_bytes(blob[-4:], "little"):
         plain = blob[1:-4]
     else:
         msg = "its checksum is another"
         raise ValueError(msg)
     count, tagged = array("I", plain[:8])
-    found = _cut(plain, 8, count, positions, 4 * tagged)
+    found = _slice_items(plain, 8, count, positions, 4 * tagged)
     if not tagged:
         return found, None
     tags = array("I", plain[8 + 4 * count : 8 + 4 * count + 4 * tagged])
@@ -102,12 +102,14 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
     return found, [tags[at] for at in positions]
 
 
-def _decompressed(blob: bytes) -> bytes:
-    plain: bytes = _codec.decompress(memoryview(blob)[1:], max_output_size=_LIMIT, allow_extra_data=False)
+def _decompress(blob: bytes) -> bytes:
+    plain: bytes = _thread_codec.decompress(
+        memoryview(blob)[1:], max_output_size=_MAX_UNPACKED_BYTES, allow_extra_data=False
+    )
     return plain
 
 
-def _cut(plain: bytes, head: int, count: int, positions: Sequence[int], between: int = 0) -> list[bytes]:
+def _slice_items(plain: bytes, head: int, count: int, positions: Sequence[int], between: int = 0) -> list[bytes]:
     sizes = array("I", plain[head : head + 4 * count])
     starts = list(accumulate(sizes, initial=head + 4 * count + between))
     if len(sizes) != count or starts[-1] != len(plain):
@@ -118,12 +120,12 @@ def _cut(plain: bytes, head: int, count: int, positions: Sequence[int], between:
     return [plain[starts[at] : starts[at + 1]] for at in positions]
 
 
-def stretches(sizes: Sequence[int]) -> list[tuple[int, int]]:
+def split_into_packs(sizes: Sequence[int]) -> list[tuple[int, int]]:
     """Cut items of these sizes into packs: (start, end) positions."""
     cuts = []
     start = total = 0
     for position, size in enumerate(sizes):
-        if position > start and (position - start == PACK_ITEMS or total + size > PACK_BYTES):
+        if position > start and (position - start == MAX_PACK_ITEMS or total + size > MAX_PACK_BYTES):
             cuts.append((start, position))
             start, total = position, 0
         total += size
@@ -144,7 +146,7 @@ class DamagedPayloadError(JournalCorruptError):
         self.ids = tuple(ids)
 
 
-DAMAGED = "damaged: its stored payload is not what was stored"
+DAMAGED_ERROR = "damaged: its stored payload is not what was stored"
 """The error of a delivery that failed for that."""
 
 
@@ -164,7 +166,7 @@ class _Call(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
 _call = msgspec.json.Decoder(_Call).decode
 
 
-def items(
+def unpack_items(
     blob: bytes, ids: Sequence[int], first: int, owners: Mapping[int, tuple[str, str]] | None = None
 ) -> dict[int, bytes]:
     """The items of these deliveries in the pack that begins with delivery `first`. Raises DamagedPayloadError.
@@ -180,7 +182,7 @@ def items(
         raise DamagedPayloadError(ids) from error
     if owners is not None:
         fits = [
-            _is_call(item, owners[one][1]) if tags is None else tags[at] == tag_of(*owners[one])
+            _is_body_of(item, owners[one][1]) if tags is None else tags[at] == owner_tag(*owners[one])
             for at, (one, item) in enumerate(zip(ids, found, strict=True))
         ]
         if not all(fits):
@@ -188,10 +190,10 @@ def items(
     return dict(zip(ids, found, strict=True))
 
 
-def tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
-    """As `items`, for ascending ids and by the tags that they have.
+def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
+    """As `unpack_items`, for ascending ids and by the tags that they have.
 
-    None where these are not the tags of the pack, or it is of a version without: `items` says what is damaged.
+    None where these are not the tags of the pack, or it is of a version without: `unpack_items` says what is damaged.
     """
     if ids[0] < first:
         raise DamagedPayloadError(ids)
@@ -204,13 +206,13 @@ def tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int
     return dict(zip(ids, found, strict=True)) if there == tags else None
 
 
-def tags_from(environment: str, message_ids: Sequence[bytes]) -> list[int]:
-    """The tags of deliveries of one environment by their message ids, encoded as `tag_of` does."""
-    seed = zlib.crc32(_told(environment))
+def message_id_tags(environment: str, message_ids: Sequence[bytes]) -> list[int]:
+    """The tags of deliveries of one environment by their message ids, encoded as `owner_tag` does."""
+    seed = zlib.crc32(_encode_text(environment))
     return [zlib.crc32(one, seed) for one in message_ids]
 
 
-def _is_call(body: bytes, message_id: str) -> bool:
+def _is_body_of(body: bytes, message_id: str) -> bool:
     """Whether it can be the body of this delivery, as far as that can be told without a checksum.
 
     Its members, its id and its encoding are looked at, and pack and zstd have looked at its length. A letter or a digit
@@ -220,6 +222,6 @@ def _is_call(body: bytes, message_id: str) -> bool:
         return True
     try:
         body.decode()  # what is skipped while decoding JSON is not looked at
-        return _told(_call(body).message_id) == _told(message_id)
+        return _encode_text(_call(body).message_id) == _encode_text(message_id)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False

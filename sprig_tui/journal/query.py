@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-Field = Literal["status", "reason", "env", "survey", "user", "id", "origin", "endpoint", "since", "until", "text"]
+FilterField = Literal["status", "reason", "env", "survey", "user", "id", "origin", "endpoint", "since", "until", "text"]
 
 
 class Term(Struct, frozen=True, gc=False):
@@ -21,7 +21,7 @@ class Term(Struct, frozen=True, gc=False):
     name, user id, answer, error, reason, detail, source or message id.
     """
 
-    field: Field
+    field: FilterField
     value: str
     negated: bool = False
 
@@ -39,5 +39,5 @@ def named_environments(query: Query) -> tuple[str, ...]:
     return tuple(sorted({term.value for term in query.terms if term.field == "env" and not term.negated}))
 
 
-EVERYTHING = Query()
+MATCH_ALL = Query()
 """No terms: every delivery matches."""

@@ -21,7 +21,7 @@ class State(StrEnum):
     WITHHELD = "withheld"
 
 
-class Entry(Struct, frozen=True, gc=False, array_like=True):
+class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
     """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown.
 
     The intake makes it by position: its keywords would cost as much as encoding the call.
@@ -54,27 +54,27 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
     """URL of a run with `--endpoint` that alone may deliver it; empty where it goes to the environment's own."""
 
 
-AddedAs = Literal["new", "known", "revision", "duplicate"]
+AddOutcome = Literal["new", "known", "revision", "duplicate"]
 
 
-class Added(Struct, frozen=True, gc=False):
+class AddResult(Struct, frozen=True, gc=False):
     """What became of an entry: `known` changed nothing, `revision` and `duplicate` were stored as withheld."""
 
     id: int
     """The delivery that now stands for the entry (for `known` the one that was there)."""
-    outcome: AddedAs
+    outcome: AddOutcome
     state: State
     reason: str = ""
-    elsewhere: bool = False
+    for_other_endpoint: bool = False
     """Of a known one: whether another endpoint is meant to get it than this entry's."""
 
 
-class Withdrawn(Struct, frozen=True, gc=False):
+class WithdrawResult(Struct, frozen=True, gc=False):
     """What became of deliveries that were to be taken back."""
 
     withdrawn: int
     """Withheld now; the others are as they were."""
-    on_the_wire: int
+    leased: int
     """Leased to a worker, which may be sending them."""
     not_queued: int
     """Ended before, or not there."""
@@ -139,7 +139,7 @@ class Attempt(Struct, frozen=True, kw_only=True, gc=False):
     """URL that it was made to, without a path of ours; empty where a version before noted none."""
 
 
-class Detail(Struct, frozen=True, kw_only=True):
+class DeliveryDetail(Struct, frozen=True, kw_only=True):
     """All that is known of one delivery."""
 
     delivery: Delivery
@@ -230,14 +230,14 @@ class Settlement(Struct, frozen=True, kw_only=True, gc=False):
     """The request that led to it; None where none was made."""
     due_at: int = 0
     """For `queued`: its place in the line, the time of the failed attempt, ms; the lane alone makes it wait."""
-    counts: bool = True
+    uses_retry: bool = True
     """Whether the attempt uses up one of the delivery's retries (a refused key or a Retry-After uses none up)."""
     starts_window: bool = True
     """Whether the delivery's retry window begins with this attempt, where it has not begun."""
     error: str = ""
 
 
-class Page(Struct, frozen=True):
+class DeliveryPage(Struct, frozen=True):
     """A stretch of the log, always oldest first."""
 
     deliveries: tuple[Delivery, ...]
@@ -247,7 +247,7 @@ class Page(Struct, frozen=True):
     """Where the time allowed ran out before the page was full: pass it as the cursor to look on; else 0."""
 
 
-class Ids(Struct, frozen=True):
+class IdPage(Struct, frozen=True):
     """Ids of deliveries that match, in the direction asked for: newest first where that is older."""
 
     ids: tuple[int, ...]
@@ -274,11 +274,11 @@ class Counts(Struct, frozen=True):
     by_environment: dict[str, dict[State, int]]
     leased: dict[str, int] = {}
     """In flight, by environment; part of `queued`."""
-    elsewhere: dict[str, int] = {}
+    queued_elsewhere: dict[str, int] = {}
     """Bound for the endpoint of a run with `--endpoint`, by environment; part of `queued`."""
 
 
-JobState = Literal["running", "paused", "cancelled", "done"]
+ReplayState = Literal["running", "paused", "cancelled", "done"]
 
 
 class ReplayJob(Struct, frozen=True, kw_only=True):
@@ -288,7 +288,7 @@ class ReplayJob(Struct, frozen=True, kw_only=True):
     filter: str
     """The filter as text, for people."""
     as_new: bool
-    state: JobState
+    state: ReplayState
     created_at: int
     cursor: int
     """Ids up to this one are done."""
@@ -303,14 +303,14 @@ class ReplayJob(Struct, frozen=True, kw_only=True):
     """Names of those it can touch, where its filter says; empty for all."""
 
 
-class Pruned(Struct, frozen=True):
+class PruneResult(Struct, frozen=True):
     """What a prune removes, or would: state -> number."""
 
     by_state: dict[State, int]
     bytes: int
 
 
-class Worker(Struct, frozen=True, kw_only=True):
+class WorkerInfo(Struct, frozen=True, kw_only=True):
     """A process that delivers, or takes answers in, as it last reported itself."""
 
     id: str
@@ -333,7 +333,7 @@ class Worker(Struct, frozen=True, kw_only=True):
     """Deliveries it holds leases on now; told by the journal, what a report says here does not count."""
 
 
-class Hold(Struct, frozen=True, kw_only=True, gc=False):
+class WorkerLeases(Struct, frozen=True, kw_only=True, gc=False):
     """Deliveries of one environment that are leased to one worker."""
 
     environment: str
@@ -345,7 +345,7 @@ class Hold(Struct, frozen=True, kw_only=True, gc=False):
     journal's clock. They are due again at the latest then."""
 
 
-class Identity(Struct, frozen=True, kw_only=True):
+class JournalIdentity(Struct, frozen=True, kw_only=True):
     """Which journal this is: a copy and a backup have the identity of what they were made of, a new one its own."""
 
     uuid: str
@@ -354,12 +354,12 @@ class Identity(Struct, frozen=True, kw_only=True):
     """Made before journals had identities: what was kept beside it then may be its own."""
 
 
-class Notice(Struct, frozen=True, kw_only=True, gc=False):
+class Notification(Struct, frozen=True, kw_only=True, gc=False):
     """What a journal calls out: that a lane changed, or (without an environment) that something was added."""
 
     environment: str = ""
     """Of the lane that changed."""
     lane_epoch: int = 0
     """The lane's epoch from then on."""
-    lane_shut: bool = False
+    lane_closed: bool = False
     """Whether claims made under an earlier epoch must not be sent any more."""

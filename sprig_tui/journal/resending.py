@@ -7,28 +7,28 @@ from typing import Any
 
 import msgspec
 
-from sprig_tui.journal.identity import Known
+from sprig_tui.journal.identity import StoredIdentity
 from sprig_tui.journal.query import Query, named_environments
-from sprig_tui.journal.records import Entry, ReplayJob, State
+from sprig_tui.journal.records import NewDelivery, ReplayJob, State
 from sprig_tui.reasons import Reason
 
-SENDABLE = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN})
+RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN})
 """Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
 
-LOOK = 50_000
+MAX_SCAN_ROWS = 50_000
 """Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
-JOB = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query, elsewhere"
+JOB_COLUMNS = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query, elsewhere"
 
 
-def sendable(state: State, reason: str, size: int) -> bool:
+def is_resendable(state: State, reason: str, size: int) -> bool:
     """Whether a delivery that stands so can be queued again."""
     if size == 0 or state is State.QUEUED:
         return False
-    return state is not State.WITHHELD or reason in SENDABLE
+    return state is not State.WITHHELD or reason in RESENDABLE_REASONS
 
 
-def job_of(row: Sequence[Any]) -> ReplayJob:
-    """A row of JOB as a record."""
+def job_from_row(row: Sequence[Any]) -> ReplayJob:
+    """A row of JOB_COLUMNS as a record."""
     return ReplayJob(
         id=row[0],
         filter=row[1],
@@ -44,14 +44,14 @@ def job_of(row: Sequence[Any]) -> ReplayJob:
     )
 
 
-RESENT = (
+RESEND_COLUMNS = (
     "d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id, d.question_type,"
     " d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited, e.endpoint"
 )
 """What a new sending takes over, of `deliveries d JOIN environments e`."""
 
 
-def is_copied(endpoint: str, target: str) -> bool:
+def needs_copy(endpoint: str, target: str) -> bool:
     """Whether a delivery bound for `endpoint` that is sent again to `target` stays, and a copy under its id is sent.
 
     One that goes to the environment's own endpoint does: what becomes of it elsewhere must not change what is known of
@@ -60,18 +60,18 @@ def is_copied(endpoint: str, target: str) -> bool:
     return not endpoint and bool(target)
 
 
-def is_stood_for(delivery_id: int, standing: Known | None, target: str) -> bool:
+def has_other_delivery(delivery_id: int, stored: StoredIdentity | None, target: str) -> bool:
     """Whether another delivery stands for the same answer where a delivery of a run with `--endpoint` would go now.
 
     It would be sent there a second time. `standing` is what stands for its identity, `target` where it would go: empty
     for the environment's own endpoint, which only the delivery that stands for the identity goes to.
     """
-    return standing is not None and standing.id != delivery_id and (not target or standing.endpoint == target)
+    return stored is not None and stored.id != delivery_id and (not target or stored.endpoint == target)
 
 
-def resent(row: Sequence[Any], message_id: str, raw: bytes, body: bytes, endpoint: str) -> Entry:
-    """A row of RESENT and its payload as another delivery for `endpoint`, under an id as long as its own."""
-    return Entry(
+def resend_entry(row: Sequence[Any], message_id: str, raw: bytes, body: bytes, endpoint: str) -> NewDelivery:
+    """A row of RESEND_COLUMNS and its payload as another delivery for `endpoint`, under an id as long as its own."""
+    return NewDelivery(
         endpoint=endpoint,
         environment=row[3],
         message_id=message_id,

@@ -6,36 +6,36 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from sprig_tui.journal.packing import DamagedPayloadError, items
+from sprig_tui.journal.packing import DamagedPayloadError, unpack_items
 
-MOST_PROBLEMS = 200
+MAX_PROBLEMS = 200
 """Told at most; a file that is damaged all over has more than anybody reads."""
 
 
-class Verified(Struct, frozen=True, kw_only=True):
+class VerifyReport(Struct, frozen=True, kw_only=True):
     """What was looked at, and what is wrong with it."""
 
     deliveries: int = 0
     packs: int = 0
     problems: tuple[str, ...] = ()
-    """In words, each with the deliveries that it concerns; at most MOST_PROBLEMS."""
+    """In words, each with the deliveries that it concerns; at most MAX_PROBLEMS."""
     complete: bool = True
     """Whether everything was looked at; False where the time ran out."""
 
 
-def pack_problems(first: int, raws: bytes, bodies: bytes, owners: Mapping[int, tuple[str, str]]) -> list[str]:
+def check_pack(first: int, raws: bytes, bodies: bytes, owners: Mapping[int, tuple[str, str]]) -> list[str]:
     """What is wrong with a pack; `owners` are environment and message id of the deliveries left of it, by id."""
     ids = sorted(owners)
     problems = []
     for name, blob, whose in (("record", raws, None), ("call", bodies, owners)):
         try:
-            items(blob, ids, first, whose)
+            unpack_items(blob, ids, first, whose)
         except DamagedPayloadError as error:
-            problems.append(f"the stored {name} of {ranges_text(error.ids)} is damaged")
+            problems.append(f"the stored {name} of {format_id_ranges(error.ids)} is damaged")
     return problems
 
 
-def ranges_text(ids: Sequence[int]) -> str:
+def format_id_ranges(ids: Sequence[int]) -> str:
     """Such as `deliveries 3, 7 to 12 and 4 more`."""
     return f"{'delivery' if len(ids) == 1 else 'deliveries'} {numbers_in_words(ids)}"
 

@@ -166,7 +166,7 @@ class PullPosition:
     async def write(self, place: Place) -> None:
         """Replace it, durably. Raises JournalError."""
         if self._journal is not None:
-            await self._journal.keep_positions(KIND, {self._key: msgspec.json.encode(_Kept(place=place))})
+            await self._journal.save_positions(KIND, {self._key: msgspec.json.encode(_Kept(place=place))})
 
 
 def _older(file: Path) -> _OlderFile:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
 Keep = Callable[[Intake, Sequence[Record]], Awaitable[None]]
 """Takes the records of a page, and the intake that makes entries of them."""
@@ -86,7 +86,7 @@ def into_journal(journal: Journal, engine: Engine | None, fed: Fed) -> Keep:
     return keep
 
 
-def into_counts(counted: Callable[[Entry], None]) -> Keep:
+def into_counts(counted: Callable[[NewDelivery], None]) -> Keep:
     """Map pages and forget them; `counted` hears each entry, those too that come again with the next page."""
 
     async def keep(intake: Intake, records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnavailableError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Added, Entry
+from sprig_tui.journal.records import AddResult, NewDelivery
 
 MOST_ENTRIES = 500
 """In one call of the journal, so that the first of them does not wait long."""
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 
 class _Parcel(Struct):
-    entries: Sequence[Entry]
-    stored: asyncio.Future[list[Added]]
+    entries: Sequence[NewDelivery]
+    stored: asyncio.Future[list[AddResult]]
     expired: bool = False
     """Its sender was told to send it again."""
 
@@ -48,7 +48,7 @@ class Inflow:
         self._fault = ""
         self._fault_at = 0.0
 
-    async def store(self, entries: Sequence[Entry]) -> list[Added]:
+    async def store(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         """As the journal's `add`: durable when it returns.
 
         Raises JournalError; these are not stored then, unless it is JournalUnavailableError because time ran out: then

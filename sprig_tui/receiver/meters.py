@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from sprig_tui.delivery.metrics import UNKNOWN
-from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.journal.records import AddResult, NewDelivery, State
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -50,7 +50,7 @@ class WebhookMeters:
         """One webhook was answered."""
         self._seconds.observe(seconds)
 
-    def counted(self, entry: Entry, added: Added) -> None:
+    def counted(self, entry: NewDelivery, added: AddResult) -> None:
         """One record was stored, or known."""
         outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
         self._records.labels(entry.environment or UNKNOWN, outcome).inc()

@@ -15,7 +15,7 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.errors import JournalError
 from sprig_tui.intake import Intake
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
@@ -56,7 +56,7 @@ class Reception:
         environments: Mapping[str, Environment],
         *,
         wake: Callable[[str], None] = lambda _: None,
-        counted: Callable[[Entry, Added], None] = lambda _entry, _added: None,
+        counted: Callable[[NewDelivery, AddResult], None] = lambda _entry, _added: None,
         clock: Clock | None = None,
         store_seconds: float = 4.0,
     ) -> None:
@@ -91,7 +91,7 @@ class Reception:
             raise RefusedError(400, "the body is empty; send JSON", body_read=True)
         if len(records) > MOST_RECORDS:
             raise RefusedError(413, f"the body holds more than {MOST_RECORDS:,} records", body_read=True)
-        entries: list[Entry] = []
+        entries: list[NewDelivery] = []
         for record in records:
             entries.append(intake.entry(self._within(record, intake, opened)))
             if not len(entries) % TURN_RECORDS:
@@ -121,7 +121,7 @@ class Reception:
             detail=f"its environment id {said[:80]} is {belongs}'s, but it came without {belongs}'s webhook token",
         )
 
-    def _counts(self, entries: list[Entry], added: list[Added]) -> Receipt:
+    def _counts(self, entries: list[NewDelivery], added: list[AddResult]) -> Receipt:
         known = withheld = queued = 0
         for entry, one in zip(entries, added, strict=True):
             self._counted(entry, one)

@@ -29,8 +29,8 @@ class JournalHealth:
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
         """Whether the journal takes writes now, and what there is to know."""
-        standing = await self._readiness.standing()
-        said = self._trouble() or standing.said
+        standing = await self._readiness.check()
+        said = self._trouble() or standing.message
         if not standing.ready or self._trouble():
             return False, {"journal": said, "hint": standing.hint, "lanes": {}}
         try:

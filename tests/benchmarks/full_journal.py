@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 CHUNK = 2_000
@@ -17,13 +17,13 @@ SURVEYS = ("Checkout effort", "Onboarding", "Pricing page", "Search results", "N
 TYPES = (("LIKERT", "4"), ("NPS", "9"), ("OPEN", "Slow on the last step, but it worked"), ("MULTIPLECHOICE", "Blue"))
 
 
-def entry(number: int) -> Entry:
+def entry(number: int) -> NewDelivery:
     """An invented answer; one in fifty is anonymous."""
     kind, answer = TYPES[number % 4]
     # spread like the real ones, which are hashes: the journal counts on it
     message_id = f"sprig-{hashlib.blake2b(str(number).encode(), digest_size=16).hexdigest()}"
     body = b'{"messageId":"%b","userId":"acct_%d","event":"SDK - Submitted - Survey Response","properties":{}}'
-    return Entry(
+    return NewDelivery(
         environment="production" if number % 3 else "development",
         message_id=message_id,
         digest=b"\0" * 8,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared_jobs import chunks
 
 from sprig_tui.config.journal import open_journal
-from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 
 
 class Latencies(Struct, frozen=True):
@@ -37,7 +37,7 @@ class Latencies(Struct, frozen=True):
 
 
 async def measure_latencies(
-    place: str, entries: Sequence[Entry], batch: int, *, cpu: Callable[[], float] = lambda: 0.0
+    place: str, entries: Sequence[NewDelivery], batch: int, *, cpu: Callable[[], float] = lambda: 0.0
 ) -> Latencies:
     """Add the entries, then claim and settle them by this many, as one worker does."""
     claims: list[float] = []

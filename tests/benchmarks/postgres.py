@@ -32,7 +32,7 @@ from support.postgres_server import PostgresServer
 from throughput import sink_process
 
 from sprig_tui.journal.postgres import migrate
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
 WORKERS = (1, 2, 4)
 
@@ -40,7 +40,7 @@ WORKERS = (1, 2, 4)
 class Bench:
     """A server, a sink, and what is measured with them."""
 
-    def __init__(self, server: PostgresServer, url: str, folder: Path, entries: Sequence[Entry]) -> None:
+    def __init__(self, server: PostgresServer, url: str, folder: Path, entries: Sequence[NewDelivery]) -> None:
         self.server = server
         self.url = url
         self.folder = folder
@@ -81,7 +81,7 @@ class Bench:
 
     async def run(self, kind: str, workers: int) -> dict[str, float]:
         """Fill, deliver, and look that the sink got each event exactly once."""
-        place = await self.fresh(kind)
+        place = await self.new_keys(kind)
         shared_jobs.forget(self.url)
         before, again = shared_jobs.taken(self.url), shared_jobs.repeats(self.url)
         start = await self.wal(checkpoint=True)
@@ -182,7 +182,7 @@ async def latencies(bench: Bench, rounds: int) -> None:
         for kind in ("sqlite", "postgres"):
             found = []
             for _ in range(rounds):
-                place = await bench.fresh(kind)
+                place = await bench.new_keys(kind)
                 found.append(await measure_latencies(place, bench.entries, batch))
                 if kind == "postgres":
                     drop_database(bench.server.url(), place)
@@ -191,7 +191,7 @@ async def latencies(bench: Bench, rounds: int) -> None:
 
 async def history(bench: Bench, rows: int, rounds: int) -> None:
     """The same beside so many rows that were delivered before; turn by turn, so that both meet the same machine."""
-    long = await bench.fresh("postgres")
+    long = await bench.new_keys("postgres")
     seconds = await write_history(long, rows)
     connection = await asyncpg.connect(long)
     try:
@@ -203,7 +203,7 @@ async def history(bench: Bench, rows: int, rounds: int) -> None:
     print(f"history: {rows:,} delivered in {seconds:.0f} s, {size / rows:,.0f} B each on disk; then vacuumed")
     pairs = []
     for turn in range(rounds):
-        short = await bench.fresh("postgres")
+        short = await bench.new_keys("postgres")
         entries = [entry_again(entry, turn) for entry in bench.entries]
         pairs.append([await measure_latencies(place, entries, 500, cpu=bench.server_cpu) for place in (short, long)])
         drop_database(bench.server.url(), short)
@@ -218,7 +218,7 @@ async def history(bench: Bench, rows: int, rounds: int) -> None:
         )
 
 
-def entry_again(entry: Entry, turn: int) -> Entry:
+def entry_again(entry: NewDelivery, turn: int) -> NewDelivery:
     """The same answer of somebody else."""
     from msgspec.structs import replace
 

@@ -19,7 +19,7 @@ import procrastinate
 from shared_jobs import CHUNK, Delivered, cpu_of, start_workers, tell
 from throughput import KEY
 
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
 CONCURRENCY = 20
 """Jobs at a time in each worker: with one at a time it is three times slower."""
@@ -39,7 +39,7 @@ def make_app(database: str, url: str) -> tuple[procrastinate.App, Any]:
     return app, deliver
 
 
-async def fill(database: str, entries: Sequence[Entry]) -> float:
+async def fill(database: str, entries: Sequence[NewDelivery]) -> float:
     """Make its schema, and defer a job for each entry; returns the seconds that deferring took."""
     app, deliver = make_app(database, "")
     async with app.open_async():

@@ -24,7 +24,7 @@ from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Entry, State
+from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 
@@ -45,7 +45,7 @@ def environments(url: str) -> dict[str, Environment]:
     }
 
 
-def make_entries(number: int) -> list[Entry]:
+def make_entries(number: int) -> list[NewDelivery]:
     """Mapped answers of about 900 bytes each, always the same."""
     intake = Intake(Rules(), environments("http://127.0.0.1:9"))
     with tempfile.TemporaryDirectory() as folder:
@@ -54,12 +54,12 @@ def make_entries(number: int) -> list[Entry]:
         return [intake.entry(record) for record in read_responses([str(path)])]
 
 
-def chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+def chunks(entries: Sequence[NewDelivery]) -> Iterator[Sequence[NewDelivery]]:
     """As many at a time as a receiver under load stores at once."""
     return (entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK))
 
 
-async def fill(place: str, entries: Sequence[Entry]) -> float:
+async def fill(place: str, entries: Sequence[NewDelivery]) -> float:
     """Add the entries; returns the seconds that it took."""
     async with open_journal(place) as journal:
         began = time.perf_counter()

@@ -24,8 +24,8 @@ from throughput import KEY, write_input
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.pump import CHUNK_ENTRIES
 from sprig_tui.intake import Intake
-from sprig_tui.journal.claiming import Wanted
-from sprig_tui.journal.records import Attempt, Claim, Entry, Settlement, State
+from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.records import Attempt, Claim, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
@@ -48,7 +48,7 @@ def timed(took: dict[str, float], stage: str, work: Callable[[], Any]) -> Any:
     return result
 
 
-async def journaled(took: dict[str, float], entries: list[Entry], folder: str) -> None:
+async def journaled(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
     """Add, claim and settle everything, each measured by itself."""
     async with SQLiteJournal(Path(folder) / "journal.db") as journal:
         began = time.process_time()
@@ -74,9 +74,9 @@ async def settle(journal: SQLiteJournal, claim: Claim) -> None:
     await journal.settle(claim, (Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt),))
 
 
-async def claimed_at_once(took: dict[str, float], entries: list[Entry], folder: str) -> None:
+async def claimed_at_once(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
     """Add and claim everything in one step, measured by itself."""
-    wanted = Wanted("production", MAX_BATCH_EVENTS, BATCH_BYTES, 60_000, 0.0, "", len(entries))
+    wanted = ClaimRequest("production", MAX_BATCH_EVENTS, BATCH_BYTES, 60_000, 0.0, "", len(entries))
     took["both at once"] = 0.0
     async with SQLiteJournal(Path(folder) / "at-once.db") as journal:
         for start in range(0, len(entries), CHUNK_ENTRIES):

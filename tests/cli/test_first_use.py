@@ -21,7 +21,7 @@ from sprig_tui.cli.interrupts import TOGETHER, Interrupts
 from sprig_tui.cli.log_lines import LogLines
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Delivery, Entry, State
+from sprig_tui.journal.records import Delivery, NewDelivery, State
 
 Run = Callable[..., Any]
 
@@ -220,7 +220,7 @@ async def test_a_follower_misses_nothing_that_is_added_however_fast(
 ) -> None:
     monkeypatch.setattr(log, "FOLLOWED", 20)
     entries = [
-        Entry(environment="development", message_id=f"sprig-{number}", body=b"{}", user_id=f"acct_{number}")
+        NewDelivery(environment="development", message_id=f"sprig-{number}", body=b"{}", user_id=f"acct_{number}")
         for number in range(100)
     ]
     async with open_journal(tmp_path / "journal.db") as journal:

@@ -20,7 +20,7 @@ from support.live_sink import LiveSink
 from sprig_tui.cli.filters import filter_text, matches, words
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query, Term
-from sprig_tui.journal.records import Delivery, Entry, State
+from sprig_tui.journal.records import Delivery, NewDelivery, State
 from sprig_tui.reasons import Reason
 
 Run = Callable[..., Any]
@@ -243,7 +243,7 @@ class _Clock:
 )
 async def test_following_matches_as_the_journal_does(tmp_path: Path, rows: Any, queries: Any) -> None:
     entries = [
-        Entry(
+        NewDelivery(
             environment=environment,
             message_id=f"sprig-{number}",
             user_id=user,

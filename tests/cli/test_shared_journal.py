@@ -37,9 +37,9 @@ def test_from_a_file_to_a_server_and_on(configured, sink, cli, samples, write, a
     assert "holds no journal yet" in missing.err
     assert "sprig-tui journal migrate" in missing.err
     made = cli("journal", "migrate", "--json")
-    assert (made.code, made.json["before"], made.json["after"]) == (0, 0, schema.VERSION)
+    assert (made.code, made.json["before"], made.json["after"]) == (0, 0, schema.SCHEMA_VERSION)
     again = cli("journal", "migrate")
-    assert (again.code, f"has schema {schema.VERSION} already" in again.err) == (0, True)
+    assert (again.code, f"has schema {schema.SCHEMA_VERSION} already" in again.err) == (0, True)
 
     copied = cli("journal", "copy", file, "--json")
     assert copied.code == 0, copied.err

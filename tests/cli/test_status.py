@@ -94,7 +94,7 @@ def test_status_shows_leased_deliveries_of_a_worker(configured, sink, start, cli
 
 
 def test_a_host_cannot_steer_the_terminal(configured, cli):
-    in_journal(configured, lambda journal: journal.report(THEIRS))
+    in_journal(configured, lambda journal: journal.heartbeat(THEIRS))
     out = cli("status").out
     assert "1 worker, 212/s" in out
     assert "\x1b" not in out
@@ -129,7 +129,7 @@ def test_watching_goes_on_over_a_journal_that_is_away_for_a_while(configured):
             connection.execute("ALTER TABLE lanes RENAME TO gone")
             assert "trying again" in watching.stderr.readline()
             connection.execute("ALTER TABLE gone RENAME TO lanes")
-        in_journal(configured, lambda journal: journal.report(THEIRS))
+        in_journal(configured, lambda journal: journal.heartbeat(THEIRS))
         while not json.loads(watching.stdout.readline())["workers"]:
             pass
         watching.send_signal(signal.SIGINT)
@@ -147,7 +147,7 @@ def test_watching_takes_up_a_journal_that_is_made_later(configured):
         assert watching.stdout is not None
         assert json.loads(watching.stdout.readline())["workers"] == []
         assert not (configured / "journal.db").exists()
-        in_journal(configured, lambda journal: journal.report(THEIRS))
+        in_journal(configured, lambda journal: journal.heartbeat(THEIRS))
         while not json.loads(watching.stdout.readline())["workers"]:
             pass
         watching.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ from sprig_tui.console.deliveries.detail_screen import DetailScreen
 from sprig_tui.console.environments.source_form import SourceForm
 from sprig_tui.console.environments.trial_screen import TrialScreen
 from sprig_tui.console.sending.send_screen import ProgressScreen
-from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sources import Source
 
@@ -71,7 +71,7 @@ def configure(console) -> None:
     (console.paths.state_dir / "environment").write_text("production\n")
 
 
-def entry(number: int, environment: str = "production", **fields) -> Entry:
+def entry(number: int, environment: str = "production", **fields) -> NewDelivery:
     default = {
         "environment": environment,
         "message_id": f"sprig-{number:032x}",
@@ -87,7 +87,7 @@ def entry(number: int, environment: str = "production", **fields) -> Entry:
         "raw": b'{"responseGroupId":"g","question":"How easy?","questionType":"LIKERT","response":4,"userId":"acct_1"}',
         "body": b'{"messageId":"sprig-%032x","event":"SDK - Submitted","properties":{"response":4}}' % number,
     }
-    return Entry(**{**default, **fields})
+    return NewDelivery(**{**default, **fields})
 
 
 async def settle(journal, clock, environment: str, state: State, status: int, **fields) -> None:
@@ -110,7 +110,7 @@ async def ids(console, clock) -> dict[str, int]:
     found: dict[str, int] = {}
     async with SQLiteJournal(console.paths.journal_file, clock=clock) as journal:
 
-        async def add(name: str, given: Entry) -> None:
+        async def add(name: str, given: NewDelivery) -> None:
             (added,) = await journal.add([given])
             found[name] = added.id
             clock.advance(1)

@@ -13,12 +13,12 @@ from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.status_line import StatusLine
 from sprig_tui.console.vitals import Pulse, Vitals
-from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 
 async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
-    await journal.add([Entry(environment="production", message_id=f"sprig-{name}", body=b"{}") for name in names])
+    await journal.add([NewDelivery(environment="production", message_id=f"sprig-{name}", body=b"{}") for name in names])
     claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
     attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=len(claim.ids))
     await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
@@ -49,7 +49,7 @@ async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal
     settings = load_settings(paths)
     core = Core(Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(engine=False), clock=clock)
     core.journal = journal
-    await journal.add([Entry(environment="production", message_id="sprig-a", body=b"{}")])
+    await journal.add([NewDelivery(environment="production", message_id="sprig-a", body=b"{}")])
     await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
     pulse = Pulse(core)
     save_environment(paths, "production", {"write_key": "Zq8TinventedKeyOfThirtyTwoChE1Rk"})
@@ -87,8 +87,8 @@ async def test_what_waits_for_another_endpoint_is_counted_apart(tmp_path, clock,
     core = Core(
         Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
     )
-    own = Entry(environment="production", message_id="sprig-a", body=b"{}")
-    trial = Entry(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
+    own = NewDelivery(environment="production", message_id="sprig-a", body=b"{}")
+    trial = NewDelivery(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
     await journal.add([own, trial])
     core.journal = journal
     vitals = await Pulse(core).take()

@@ -10,11 +10,11 @@ from textual.widgets import Static
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.console.workers_screen import WorkersScreen, table
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
-OTHER = Worker(
+OTHER = WorkerInfo(
     id="f" * 32,
     role="run",
     host="[/red]mill-\x1b[31m2",
@@ -34,10 +34,10 @@ async def test_the_console_itself_then_others_as_they_come_and_go(console, sink,
         await console.until(lambda: f" {os.getpid()} " in console.text())
         assert "1 worker, 0/s" in console.text()
         async with SQLiteJournal(console.paths.journal_file) as journal:
-            await journal.report(replace(OTHER, started_at=SystemClock().now()))
+            await journal.heartbeat(replace(OTHER, started_at=SystemClock().now()))
             await console.until(lambda: "2 workers on 2 hosts, 212/s" in console.text())
             assert "[/red]mill-␛[31m2" in console.text(), "no markup, and nothing that a terminal obeys"
-            await journal.sign_off(OTHER.id)
+            await journal.unregister_worker(OTHER.id)
             await console.until(lambda: "1 worker, 0/s" in console.text())
         await console.press("escape")
         assert len(pilot.app.screen_stack) == 1
@@ -79,7 +79,9 @@ async def test_many_workers_are_scrolled_to(console):
         async with SQLiteJournal(console.paths.journal_file) as journal:
             for number in range(60):
                 now = SystemClock().now()
-                await journal.report(replace(OTHER, id=f"{number:032}", host=f"mill-{number}", started_at=now + number))
+                await journal.heartbeat(
+                    replace(OTHER, id=f"{number:032}", host=f"mill-{number}", started_at=now + number)
+                )
             await console.press("L")
             await console.until(lambda: "60 workers on 60 hosts" in console.text())
             assert "mill-59" not in console.text()

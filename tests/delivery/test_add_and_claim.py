@@ -11,8 +11,8 @@ from support.engine_bench import Bench
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.delivery.lane import AHEAD, AT_ONCE
 from sprig_tui.errors import JournalFullError
-from sprig_tui.journal.claiming import Wanted
-from sprig_tui.journal.records import Added, Claim, Entry, State
+from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.records import AddResult, Claim, NewDelivery, State
 from sprig_tui.segment.sink import Sink
 
 
@@ -21,7 +21,7 @@ class Told:
 
     def __init__(self, journal: Any) -> None:
         self._journal = journal
-        self.wanted: list[tuple[Wanted, ...]] = []
+        self.wanted: list[tuple[ClaimRequest, ...]] = []
         self.claimed: list[Claim] = []
         self.held = asyncio.Event()
         self.go_on = asyncio.Event()
@@ -32,8 +32,8 @@ class Told:
         return getattr(self._journal, name)
 
     async def add_and_claim(
-        self, entries: Sequence[Entry], wanted: tuple[Wanted, ...]
-    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        self, entries: Sequence[NewDelivery], wanted: tuple[ClaimRequest, ...]
+    ) -> tuple[list[AddResult], tuple[Claim, ...]]:
         self.wanted.append(wanted)
         if self.full:
             raise JournalFullError("the disk is full")

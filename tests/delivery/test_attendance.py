@@ -14,13 +14,13 @@ from sprig_tui.delivery.attendance import REPORT_EVERY, Attendance
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.errors import JournalError, JournalFullError
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Worker
+from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.segment.sink import Sink
 
 FULL = JournalFullError("the disk that holds journal.sqlite is full")
 
 
-async def alive(bench: Bench, engine: Engine, number: int = 1) -> tuple[Worker, ...]:
+async def alive(bench: Bench, engine: Engine, number: int = 1) -> tuple[WorkerInfo, ...]:
     """The live workers, once there are so many."""
     async with asyncio.timeout(20):
         while len(found := await bench.journal.workers()) != number:
@@ -28,7 +28,7 @@ async def alive(bench: Bench, engine: Engine, number: int = 1) -> tuple[Worker, 
     return found
 
 
-async def until(bench: Bench, holds: Callable[[tuple[Worker, ...]], bool]) -> tuple[Worker, ...]:
+async def until(bench: Bench, holds: Callable[[tuple[WorkerInfo, ...]], bool]) -> tuple[WorkerInfo, ...]:
     """The live workers, once this holds for them; time stands still meanwhile."""
     async with asyncio.timeout(20):
         while not holds(found := await bench.journal.workers()):

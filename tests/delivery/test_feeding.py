@@ -18,7 +18,7 @@ from sprig_tui.delivery.turns import TURN
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Entry, State
+from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.sink import Sink
@@ -117,13 +117,13 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench
 
 
 async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
-    def made() -> Iterator[Entry]:
+    def made() -> Iterator[NewDelivery]:
         try:
             yield from bench.entries([1, 2])
         finally:
             raise OSError("cannot end")
 
-    def check(entry: Entry) -> None:
+    def check(entry: NewDelivery) -> None:
         raise ConfigError("it may not go there")
 
     pump = Pump(made(), check)

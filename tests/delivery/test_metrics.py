@@ -12,7 +12,7 @@ from sprig_tui.delivery.feeding import feed
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Entry, Worker
+from sprig_tui.journal.records import NewDelivery, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.sink import Sink
@@ -58,8 +58,8 @@ async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
     clock = ManualClock()
     async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
         metrics = DeliveryMetrics(journal, clock=clock)
-        await journal.add([Entry(environment="production", message_id="m1", body=b"{}")])
-        await journal.add([Entry(environment="", message_id="m2", reason="environment-unknown")])
+        await journal.add([NewDelivery(environment="production", message_id="m1", body=b"{}")])
+        await journal.add([NewDelivery(environment="", message_id="m2", reason="environment-unknown")])
         clock.ms += 90_000
         found = await samples(metrics)
     assert found["sprig_tui_queue_age_seconds", "production"] == 90
@@ -67,19 +67,19 @@ async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
 
 
 async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
-    def worker(number: int, role: str, rate: float) -> Worker:
+    def worker(number: int, role: str, rate: float) -> WorkerInfo:
         return make_worker(id=f"{number:032}", role=role, pid=number, environments=(), rate=rate)
 
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         metrics = DeliveryMetrics(journal)
         assert (await samples(metrics))["sprig_tui_workers_deliveries_per_second",] == 0
         for one in (worker(1, "run", 200.5), worker(2, "run", 11.5), worker(3, "listen", 0.0)):
-            await journal.report(one)
+            await journal.heartbeat(one)
         found = await samples(metrics)
         assert found["sprig_tui_workers", "run"] == 2
         assert found["sprig_tui_workers", "listen"] == 1
         assert found["sprig_tui_workers_deliveries_per_second",] == 212
-        await journal.sign_off(worker(3, "listen", 0.0).id)
+        await journal.unregister_worker(worker(3, "listen", 0.0).id)
         assert ("sprig_tui_workers", "listen") not in await samples(metrics)
 
 

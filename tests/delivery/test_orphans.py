@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from support.records import make_worker
 
 from sprig_tui.delivery.orphans import orphaned_text, process_runs, without_worker
-from sprig_tui.journal.records import Hold
+from sprig_tui.journal.records import WorkerLeases
 
-HOLD = Hold(environment="production", owner="a", deliveries=12, until=1_790_000_000_001)
+HOLD = WorkerLeases(environment="production", owner="a", deliveries=12, until=1_790_000_000_001)
 WORKER = make_worker(id="a", host=socket.gethostname(), pid=os.getpid(), environments=(), started_at=0)
 
 

@@ -52,7 +52,7 @@ def decide(
 
 
 def outcomes(decision: Decision) -> list[tuple[tuple[int, ...], State | None, bool]]:
-    return [(settled.ids, settled.state, settled.counts) for settled in decision.settlements]
+    return [(settled.ids, settled.state, settled.uses_retry) for settled in decision.settlements]
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])

@@ -29,7 +29,7 @@ from support.postgres_databases import create_database, run_apart
 from support.postgres_server import PostgresServer
 from support.records import make_entry
 
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 
 WORKER = Path(__file__).with_name("worker.py")
 
@@ -136,10 +136,10 @@ def own_place(own_server: PostgresServer) -> str:
 
 
 @pytest.fixture
-def entry_of() -> Callable[[int], Entry]:
+def entry_of() -> Callable[[int], NewDelivery]:
     """A delivery to store, by its number."""
 
-    def make(number: int, **fields: Any) -> Entry:
+    def make(number: int, **fields: Any) -> NewDelivery:
         own = {"answer": f"answer {number}", "digest": number.to_bytes(8), "raw": b'{"response":"raw %d"}' % number}
         return make_entry(number, **own | fields)
 

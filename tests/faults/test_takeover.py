@@ -31,7 +31,7 @@ async def test_killed_while_its_request_hangs(tmp_path, journal_place, entry_of,
             assert before
             # as it is half a minute later: its report is gone, and its leases are as old
             for owner in before:
-                await journal.sign_off(owner)
+                await journal.unregister_worker(owner)
             await age_leases(journal_place, 31_000)
             await programs.run("--status-every", "0")
             async with asyncio.timeout(30):

@@ -17,7 +17,7 @@ from sprig_tui.config.samples import samples_folder
 from sprig_tui.errors import InputError
 from sprig_tui.intake import Intake, apart
 from sprig_tui.intake.worker import Order
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.sprig.byte_source import Progress
 from sprig_tui.sprig.reading import STDIN, read_responses
@@ -108,8 +108,8 @@ def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert KEY.encode() not in msgpack.encode(told[0])
 
 
-def broken_off(made: Iterator[Entry]) -> tuple[int, InputError]:
-    seen: list[Entry] = []
+def broken_off(made: Iterator[NewDelivery]) -> tuple[int, InputError]:
+    seen: list[NewDelivery] = []
     with pytest.raises(InputError) as raised:
         seen.extend(made)
     return len(seen), raised.value

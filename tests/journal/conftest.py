@@ -13,7 +13,7 @@ from support.records import make_entry
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def entry() -> Callable[..., Entry]:
+def entry() -> Callable[..., NewDelivery]:
     """Make an entry; each is another answer unless told otherwise."""
 
-    def make(environment: str = "production", **fields) -> Entry:
+    def make(environment: str = "production", **fields) -> NewDelivery:
         return make_entry(next(_numbers), environment, **fields)
 
     return make

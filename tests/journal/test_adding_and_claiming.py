@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from sprig_tui.journal.claiming import Wanted
+from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
-TERMS = Wanted("production", 3, 475_000, 60_000, 0.0, "a worker", 2)
+TERMS = ClaimRequest("production", 3, 475_000, 60_000, 0.0, "a worker", 2)
 
 
 async def test_add_and_claim_stores_like_add_and_claims_once(journal, entry, claim, attempt):

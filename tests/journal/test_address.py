@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.address import has_password, password_fault, scrubbed, shown
+from sprig_tui.journal.address import has_password, password_problem, redact_password, redact_url
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from sprig_tui.journal.address import has_password, password_fault, scrubbed, sh
     ],
 )
 def test_journal_address_as_shown(url: str, seen: str) -> None:
-    assert shown(url) == seen
+    assert redact_url(url) == seen
 
 
 secrets = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), min_size=6, max_size=20)
@@ -35,15 +35,15 @@ secrets = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=1
 @given(secrets, st.sampled_from(["", "?sslmode=require", "?password=abc"]))
 def test_journal_address_never_shows_its_password(password: str, options: str) -> None:
     url = f"postgresql://sprig:SEC{password}RET@db.example:5432/journal{options}"
-    assert "SEC" not in shown(url)
-    assert "RET" not in shown(url)
+    assert "SEC" not in redact_url(url)
+    assert "RET" not in redact_url(url)
     assert has_password(url)
-    assert password not in scrubbed(f"could not read {url!s}", url)
+    assert password not in redact_password(f"could not read {url!s}", url)
 
 
 @given(secrets)
 def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> None:
-    fault = password_fault(f"postgresql://sprig:{password}@db.example/journal")
+    fault = password_problem(f"postgresql://sprig:{password}@db.example/journal")
     cut = {one for one in "/?#" if one in password}
     if fault:
         assert all(f"{one} as %{ord(one):02X}" in fault for one in cut)
@@ -52,11 +52,11 @@ def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> N
 
 @pytest.mark.parametrize("character", "/?#")
 def test_password_fault_names_the_character_and_its_escape(character: str) -> None:
-    assert password_fault(f"postgresql://sprig:ge{character}heim@db.example/journal") == (
+    assert password_problem(f"postgresql://sprig:ge{character}heim@db.example/journal") == (
         f"its password is cut off at the first {character}: write {character} as %{ord(character):02X}"
     )
 
 
 def test_options_with_an_at_sign_are_no_password() -> None:
-    assert not password_fault("postgresql://sprig:geheim@db.example:5432/journal?options=a@b")
-    assert not password_fault("postgresql://sprig@db.example:5432/journal?application_name=a@b")
+    assert not password_problem("postgresql://sprig:geheim@db.example:5432/journal?options=a@b")
+    assert not password_problem("postgresql://sprig@db.example:5432/journal?application_name=a@b")

@@ -148,7 +148,7 @@ async def test_an_answer_that_asks_to_wait_starts_the_window_alone(journal, entr
         taken = await claim()
         assert (taken.attempts, taken.retries_used) == ((number,), (0,))
         assert taken.first_attempts == ((first_at,) if number else (0,))
-        back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429), counts=False, error="429")
+        back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429), uses_retry=False, error="429")
         await journal.settle(taken, [back])
         clock.advance(1)
 
@@ -163,7 +163,7 @@ async def test_a_refused_key_uses_no_attempt_up(journal, entry, claim, attempt):
                 ids=taken.ids,
                 state=State.QUEUED,
                 attempt=attempt(401),
-                counts=False,
+                uses_retry=False,
                 starts_window=False,
                 error="key refused",
             )

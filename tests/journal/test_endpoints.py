@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sprig_tui.journal.claiming import Wanted
+from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
@@ -131,7 +131,7 @@ async def test_the_head_of_the_queue_is_that_of_the_environments_own(journal, en
 
 
 async def test_claimed_as_they_are_stored_only_where_they_are_bound(journal, entry):
-    wanted = Wanted("production", 100, 475_000, 60_000, 0.0, "me", 4, SINK)
+    wanted = ClaimRequest("production", 100, 475_000, 60_000, 0.0, "me", 4, SINK)
     _, claims = await journal.add_and_claim([entry(), entry(endpoint=SINK)], [wanted])
     assert [one.ids for one in claims] in ([], [(2,)])
     for claim in claims:
@@ -247,10 +247,10 @@ async def test_trial_endpoint_that_becomes_the_default_resends_nothing(journal, 
     await carry(SINK)
     await journal.add([replace(left, endpoint=SINK)])
     held = await take(SINK)
-    assert await journal.make_own("production", SINK) == 0, "not while one is on the wire"
+    assert await journal.merge_endpoint("production", SINK) == 0, "not while one is on the wire"
     await journal.release(held)
-    assert await journal.make_own("production", OTHER) == 0
-    assert await journal.make_own("production", SINK) == 2
+    assert await journal.merge_endpoint("production", OTHER) == 0
+    assert await journal.merge_endpoint("production", SINK) == 2
     assert [one.outcome for one in await journal.add([sent, left])] == ["known", "known"]
     assert (await journal.counts()).elsewhere == {}
     assert await carry() == (2,)

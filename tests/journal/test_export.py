@@ -10,8 +10,8 @@ import pytest
 
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal import export as module
-from sprig_tui.journal.export import Exported, export
-from sprig_tui.journal.query import EVERYTHING, Query, Term
+from sprig_tui.journal.export import ExportProgress, export_deliveries
+from sprig_tui.journal.query import MATCH_ALL, Query, Term
 
 TWO = Query((Term("user", "acct_a"),))
 
@@ -24,18 +24,18 @@ async def stored(journal, entry):
 
 @pytest.fixture
 def small_pages(monkeypatch):
-    monkeypatch.setattr(module, "PAGE", 4)
+    monkeypatch.setattr(module, "EXPORT_PAGE_ROWS", 4)
 
 
 async def test_writes_what_matches_oldest_first(journal, stored, tmp_path, small_pages):
     path = tmp_path / "out.jsonl"
     told = []
-    done = await export(journal, TWO, path, told=told.append)
+    done = await export_deliveries(journal, TWO, path, on_progress=told.append)
     assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == stored[::5]
-    assert done == Exported(5, stored[-1], stored[-1])
+    assert done == ExportProgress(5, stored[-1], stored[-1])
     assert told[-1] == done
     assert len(told) == 2
-    assert done.share == 1.0
+    assert done.fraction_done == 1.0
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.glob(".*")) == []
 
@@ -47,14 +47,14 @@ async def test_export_excludes_later_deliveries(journal, stored, entry, tmp_path
         adding.append(asyncio.ensure_future(journal.add([entry() for _ in range(3)])))
 
     path = tmp_path / "out.csv"
-    done = await export(journal, EVERYTHING, path, told=told)
+    done = await export_deliveries(journal, MATCH_ALL, path, on_progress=told)
     await asyncio.gather(*adding)
     assert done.rows == len(stored)
     assert len(path.read_text().splitlines()) == len(stored) + 1
 
 
 async def test_an_empty_journal_gives_a_file_without_rows(journal, tmp_path):
-    assert (await export(journal, EVERYTHING, tmp_path / "out.jsonl")).rows == 0
+    assert (await export_deliveries(journal, MATCH_ALL, tmp_path / "out.jsonl")).rows == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""
 
 
@@ -62,16 +62,16 @@ async def test_never_over_another_file_unasked(journal, stored, tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("mine")
     with pytest.raises(SprigTuiError, match="is there already"):
-        await export(journal, EVERYTHING, path)
+        await export_deliveries(journal, MATCH_ALL, path)
     assert path.read_text() == "mine"
-    await export(journal, EVERYTHING, path, overwrite=True)
+    await export_deliveries(journal, MATCH_ALL, path, overwrite=True)
     assert "acct_a" in path.read_text()
 
 
 async def test_a_file_that_appears_meanwhile_is_kept(journal, stored, tmp_path):
     path = tmp_path / "out.csv"
     with pytest.raises(SprigTuiError, match="is there already"):
-        await export(journal, EVERYTHING, path, told=lambda _: path.write_text("mine") and None)
+        await export_deliveries(journal, MATCH_ALL, path, on_progress=lambda _: path.write_text("mine") and None)
     assert path.read_text() == "mine"
     assert [one.name for one in tmp_path.iterdir() if "out" in one.name] == ["out.csv"]
 
@@ -82,7 +82,7 @@ async def test_cancelled_it_leaves_nothing(journal, stored, tmp_path, small_page
     def told(_):
         task.cancel()
 
-    task = asyncio.create_task(export(journal, EVERYTHING, tmp_path / "out.csv", told=told))
+    task = asyncio.create_task(export_deliveries(journal, MATCH_ALL, tmp_path / "out.csv", on_progress=told))
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [one.name for one in tmp_path.iterdir() if "out" in one.name] == []
@@ -92,6 +92,6 @@ async def test_cancelled_it_leaves_nothing(journal, stored, tmp_path, small_page
 async def test_a_path_that_cannot_be_written_is_named(journal, tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(SprigTuiError) as caught:
-        await export(journal, EVERYTHING, tmp_path / name)
+        await export_deliveries(journal, MATCH_ALL, tmp_path / name)
     assert name in caught.value.message
     assert caught.value.hint

@@ -12,12 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.errors import InputError
-from sprig_tui.journal.export_format import FIELDS, csv_cell, csv_lines, encode, format_of, heading, json_line
+from sprig_tui.journal.export_format import (
+    EXPORT_FIELDS,
+    csv_cell,
+    csv_lines,
+    encode_page,
+    file_header,
+    format_from_path,
+    json_line,
+)
 from sprig_tui.journal.records import Delivery, State
 
 
 def delivery(**fields) -> Delivery:
-    made = dict.fromkeys(FIELDS, "") | {
+    made = dict.fromkeys(EXPORT_FIELDS, "") | {
         "id": 1,
         "state": State.FAILED,
         "survey_name": "Checkout effort",
@@ -39,7 +47,7 @@ def delivery(**fields) -> Delivery:
 
 def test_json_holds_every_field_and_times_for_people():
     told = json.loads(json_line(delivery()))
-    assert tuple(told) == FIELDS
+    assert tuple(told) == EXPORT_FIELDS
     assert told["added_at"] == "2026-09-21T14:13:20.220Z"
     assert told["answered_at"] is None
     assert (told["state"], told["latency_ms"], told["size"]) == ("failed", 38.0, 812)
@@ -94,7 +102,7 @@ def test_rows_of_csv_come_back_as_they_were_shown(values):
 
 
 def test_a_csv_file_begins_with_a_mark_and_titles():
-    text = (heading("csv") + encode([delivery(answer='say "no", twice')], "csv")).decode("utf-8-sig")
+    text = (file_header("csv") + encode_page([delivery(answer='say "no", twice')], "csv")).decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["id"], row["state"], row["answer"]) == ("1", "failed", 'say "no", twice')
 
@@ -103,11 +111,11 @@ def test_a_csv_file_begins_with_a_mark_and_titles():
     ("name", "kind"), [("a.csv", "csv"), ("A.CSV", "csv"), ("a.jsonl", "jsonl"), ("b.ndjson", "jsonl")]
 )
 def test_formats(name, kind):
-    assert format_of(Path(name)) == kind
+    assert format_from_path(Path(name)) == kind
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.gz", ".csv"])
 def test_other_names_are_refused_with_what_to_do(name):
     with pytest.raises(InputError, match="cannot tell the format") as caught:
-        format_of(Path(name))
+        format_from_path(Path(name))
     assert ".jsonl" in caught.value.hint

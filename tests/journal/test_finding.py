@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sprig_tui.journal.query import EVERYTHING, Query, Term
+from sprig_tui.journal.query import MATCH_ALL, Query, Term
 from sprig_tui.journal.records import State
 
 FAILED = Query((Term("status", "failed"),))
@@ -22,9 +22,7 @@ async def stored(journal, entry, deliver):
 
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
-@pytest.mark.parametrize(
-    "query", [EVERYTHING, FAILED, Query((Term("env", "production"),)), Query((Term("text", "q"),))]
-)
+@pytest.mark.parametrize("query", [MATCH_ALL, FAILED, Query((Term("env", "production"),)), Query((Term("text", "q"),))])
 async def test_ids_are_those_of_pages(journal, stored, query, direction):
     cursor, found = 0, []
     while True:
@@ -46,8 +44,8 @@ async def test_a_search_that_ran_to_the_end_says_how_far_it_came(journal, stored
 
 
 async def test_an_empty_journal_has_no_ids(journal):
-    assert (await journal.ids(EVERYTHING)).ids == ()
-    assert (await journal.ids(EVERYTHING, direction="newer")).more is False
+    assert (await journal.ids(MATCH_ALL)).ids == ()
+    assert (await journal.ids(MATCH_ALL, direction="newer")).more is False
 
 
 async def test_rows_that_are_there_and_match(journal, stored):
@@ -72,7 +70,7 @@ async def test_origin_filter_finds_the_copies_of_a_delivery(journal, entry, deli
         ids = sorted((await journal.ids(query)).ids)
         assert [one.id for one in (await journal.page(query)).deliveries] == ids
         assert await journal.count(query) == len(ids)
-        everything = (await journal.ids(EVERYTHING)).ids
+        everything = (await journal.ids(MATCH_ALL)).ids
         assert [one.id for one in await journal.rows(everything, query)] == ids
         return ids
 

@@ -10,11 +10,19 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.packing import DamagedPayloadError, items, pack, tag_of, tagged_items, tags_of, unpack
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.packing import (
+    DamagedPayloadError,
+    entry_tags,
+    owner_tag,
+    pack,
+    unpack,
+    unpack_items,
+    unpack_tagged_items,
+)
+from sprig_tui.journal.records import NewDelivery
 
 OWNERS = {10 + at: ("production", f"sprig-{at}") for at in range(6)}
-TAGS = [tag_of(*owner) for owner in OWNERS.values()]
+TAGS = [owner_tag(*owner) for owner in OWNERS.values()]
 SMALL = [b"", b"a", b"{}", b"\x00\xff", b"b" * 20, b"c"]
 LARGE = [
     random.Random(at).randbytes(30) + b'{"answer":"the shipping form asked for my address again"}' * at
@@ -25,8 +33,8 @@ LARGE = [
 @given(st.lists(st.binary(max_size=400), min_size=1, max_size=20))
 def test_packed_calls_are_unpacked_unchanged(given):
     owners = {1 + at: ("production", str(at)) for at in range(len(given))}
-    blob = pack(given, [tag_of(*owner) for owner in owners.values()])
-    assert list(items(blob, list(owners), 1, owners).values()) == given
+    blob = pack(given, [owner_tag(*owner) for owner in owners.values()])
+    assert list(unpack_items(blob, list(owners), 1, owners).values()) == given
     assert unpack(pack(given), range(len(given))) == (given, None)
 
 
@@ -34,10 +42,10 @@ def test_packed_calls_are_unpacked_unchanged(given):
 def test_some_by_their_tags_are_what_they_are_by_their_owners(some):
     blob, ids = pack(LARGE, TAGS), sorted(some)
     tags = [TAGS[one - 10] for one in ids]
-    assert tagged_items(blob, ids, 10, tags) == items(blob, ids, 10, OWNERS)
-    assert tagged_items(blob, ids, 10, [*tags[:-1], tags[-1] ^ 1]) is None
+    assert unpack_tagged_items(blob, ids, 10, tags) == unpack_items(blob, ids, 10, OWNERS)
+    assert unpack_tagged_items(blob, ids, 10, [*tags[:-1], tags[-1] ^ 1]) is None
     with pytest.raises(DamagedPayloadError):
-        tagged_items(blob, [*ids, 16], 10, [*tags, 0])
+        unpack_tagged_items(blob, [*ids, 16], 10, [*tags, 0])
 
 
 @pytest.mark.parametrize("given", [SMALL, LARGE])
@@ -48,7 +56,7 @@ def test_flipped_bit_in_a_pack_is_detected(given):
             bad = bytearray(blob)
             bad[at] ^= 1 << bit
             try:
-                found = items(bytes(bad), list(OWNERS), 10, OWNERS)
+                found = unpack_items(bytes(bad), list(OWNERS), 10, OWNERS)
             except DamagedPayloadError:
                 continue
             unnoticed += 1
@@ -61,25 +69,25 @@ def test_any_lost_end_is_noticed(given):
     blob = pack(given, TAGS)
     for end in range(1, len(blob)):
         with pytest.raises(DamagedPayloadError):
-            items(blob[:end], list(OWNERS), 10, OWNERS)
+            unpack_items(blob[:end], list(OWNERS), 10, OWNERS)
     with pytest.raises(DamagedPayloadError):
-        items(blob + b"\x00", list(OWNERS), 10, OWNERS)
+        unpack_items(blob + b"\x00", list(OWNERS), 10, OWNERS)
 
 
 def test_pack_of_another_delivery_is_detected():
     blob = pack(LARGE, TAGS)
     for other in (("development", "sprig-2"), ("production", "sprig-3"), ("production", "")):
         with pytest.raises(DamagedPayloadError) as raised:
-            items(blob, [11, 12, 13], 10, {**OWNERS, 12: other})
+            unpack_items(blob, [11, 12, 13], 10, {**OWNERS, 12: other})
         assert raised.value.ids == (12,)
     with pytest.raises(DamagedPayloadError):
-        items(blob, [10, 11], 11, OWNERS)
+        unpack_items(blob, [10, 11], 11, OWNERS)
 
 
 def test_pack_tag_of_an_odd_message_id_is_that_of_its_stored_form():
-    assert tag_of("a", "x\0\udc80") == tag_of("a", "x\u2400?")
-    entry = Entry(environment="a", message_id="x\0")
-    assert tags_of([entry]) == [tag_of("a", "x\u2400")]
+    assert owner_tag("a", "x\0\udc80") == owner_tag("a", "x\u2400?")
+    entry = NewDelivery(environment="a", message_id="x\0")
+    assert entry_tags([entry]) == [owner_tag("a", "x\u2400")]
 
 
 def old(given: list[bytes], *, compressed: bool) -> bytes:
@@ -94,8 +102,8 @@ def test_older_packs_are_read_and_checked(compressed):
         b'{"messageId":"sprig-%d","userId":"a","event":"x","type":"track","properties":{"a":1},"context":{}}' % at
         for at in range(6)
     ]
-    assert items(old(SMALL, compressed=compressed), list(OWNERS), 10) == dict(zip(OWNERS, SMALL, strict=True))
-    assert list(items(old(calls, compressed=compressed), list(OWNERS), 10, OWNERS).values()) == calls
+    assert unpack_items(old(SMALL, compressed=compressed), list(OWNERS), 10) == dict(zip(OWNERS, SMALL, strict=True))
+    assert list(unpack_items(old(calls, compressed=compressed), list(OWNERS), 10, OWNERS).values()) == calls
     whole = calls[2]
     for bad in (
         b"\xff",
@@ -108,5 +116,5 @@ def test_older_packs_are_read_and_checked(compressed):
         whole.replace(b'"x"', b'"\xf8"'),
     ):
         with pytest.raises(DamagedPayloadError) as raised:
-            items(old([*calls[:2], bad, *calls[3:]], compressed=compressed), list(OWNERS), 10, OWNERS)
+            unpack_items(old([*calls[:2], bad, *calls[3:]], compressed=compressed), list(OWNERS), 10, OWNERS)
         assert raised.value.ids == (12,)

@@ -14,13 +14,13 @@ async def test_a_journal_keeps_its_identity(journal, journal_place):
 
 
 async def test_positions_are_kept_by_kind_and_key(journal, journal_place):
-    await journal.keep_positions("pull", {"a": b"1", "b \x00é": b"\x00\xff"})
-    await journal.keep_positions("sent-file", {"a": b"2"})
-    await journal.keep_positions("pull", {"a": b"3"}, forgotten=["b"])
+    await journal.save_positions("pull", {"a": b"1", "b \x00é": b"\x00\xff"})
+    await journal.save_positions("sent-file", {"a": b"2"})
+    await journal.save_positions("pull", {"a": b"3"}, forgotten=["b"])
     async with open_journal(journal_place) as again:
         kept = await again.positions("pull")
         assert kept.pop("a") == b"3"
         assert list(kept.values()) == [b"\x00\xff"]
         assert await again.positions("sent-file") == {"a": b"2"}
-    await journal.keep_positions("pull", {}, forgotten=["a", "never"])
+    await journal.save_positions("pull", {}, forgotten=["a", "never"])
     assert "a" not in await journal.positions("pull")

@@ -42,21 +42,21 @@ def locked(journal_place) -> Locked:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(readiness, "DEADLINE_S", 0.2)
-    monkeypatch.setattr(readiness, "AGAIN_S", 0.0)
+    monkeypatch.setattr(readiness, "PROBE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(readiness, "FAILED_PROBE_TTL_S", 0.0)
 
 
 async def test_a_journal_that_takes_writes_is_ready(journal):
-    assert (await Readiness(journal).standing()).said == "writable"
+    assert (await Readiness(journal).check()).message == "writable"
 
 
 async def test_locked_journal_is_not_ready(journal, locked):
     asked = Readiness(journal)
     async with locked():
-        standing = await asked.standing()
-        assert (standing.ready, standing.said) == (False, "the journal took no write within 0 s")
-        assert not (await asked.standing()).ready, "and it is not asked again meanwhile"
-    while not (await asked.standing()).ready:
+        standing = await asked.check()
+        assert (standing.ready, standing.message) == (False, "the journal took no write within 0 s")
+        assert not (await asked.check()).ready, "and it is not asked again meanwhile"
+    while not (await asked.check()).ready:
         pass
 
 
@@ -74,20 +74,20 @@ async def test_an_add_has_a_deadline_and_is_known_when_it_is_sent_again(journal,
 
 async def test_a_real_write_that_failed_goes_before_a_probe_that_did_not(journal, locked, entry, monkeypatch):
     asked = Readiness(journal)
-    assert (await asked.standing()).ready
+    assert (await asked.check()).ready
     async with locked():
         with pytest.raises(JournalLockedError):
             await journal.add([entry()], deadline=0.1)
-    standing = await asked.standing()
+    standing = await asked.check()
     assert not standing.ready
-    assert "took no write" in standing.said
+    assert "took no write" in standing.message
     await journal.add([entry()])
-    assert (await asked.standing()).ready
+    assert (await asked.check()).ready
     async with locked():
         with pytest.raises(JournalLockedError):
             await journal.add([entry()], deadline=0.1)
-    monkeypatch.setattr(readiness, "DOUBT_S", 0.0)
-    assert (await asked.standing()).ready, "nobody sends anything to what is not ready: the doubt ends by itself"
+    monkeypatch.setattr(readiness, "FAILED_WRITE_TTL_S", 0.0)
+    assert (await asked.check()).ready, "nobody sends anything to what is not ready: the doubt ends by itself"
 
 
 async def test_reading_needs_no_lock(journal, journal_place, locked, entry):

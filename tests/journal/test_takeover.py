@@ -6,10 +6,10 @@ import pytest
 from support.records import make_worker
 
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
-from sprig_tui.journal.records import LaneChange, Settlement, State, Worker
+from sprig_tui.journal.records import LaneChange, Settlement, State, WorkerInfo
 
 
-def worker(name: str) -> Worker:
+def worker(name: str) -> WorkerInfo:
     return make_worker(id=name)
 
 
@@ -23,12 +23,12 @@ def held_by(journal):
 
 async def test_a_silent_workers_claim_is_anothers_after_half_a_minute(journal, entry, held_by, clock):
     await journal.add([entry()])
-    await journal.report(worker("a"))
+    await journal.heartbeat(worker("a"))
     taken = await held_by("a")
     clock.advance(10)
-    await journal.report(worker("a"))
+    await journal.heartbeat(worker("a"))
     clock.advance(29)
-    await journal.report(worker("b"))
+    await journal.heartbeat(worker("b"))
     assert not (await held_by("b")).lease, "heard of 29 s ago"
     clock.advance(2)
     again = await held_by("b")
@@ -42,7 +42,7 @@ async def test_a_worker_that_reports_keeps_what_it_has(journal, entry, held_by, 
     await journal.add([entry()])
     taken = await held_by("a")
     for _ in range(11):
-        await journal.report(worker("a"))
+        await journal.heartbeat(worker("a"))
         clock.advance(10)
         assert not (await held_by("b")).lease
     assert await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)]) == 1
@@ -84,7 +84,7 @@ async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, hel
         ),
     )
     clock.advance(2)
-    await journal.report(worker("a"))
+    await journal.heartbeat(worker("a"))
     probe = await held_by("a")
     assert probe.probe
     clock.advance(20)
@@ -104,7 +104,7 @@ async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, hel
 
 async def test_when_it_is_due_again_is_told(journal, entry, held_by, clock):
     await journal.add([entry()])
-    await journal.report(worker("a"))
+    await journal.heartbeat(worker("a"))
     begun = clock.now()
     await held_by("a")
     clock.advance(5)

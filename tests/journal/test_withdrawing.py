@@ -7,12 +7,12 @@ import random
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Settlement, State, Withdrawn
+from sprig_tui.journal.records import Settlement, State, WithdrawResult
 
 
 async def test_withdrawn_delivery_is_withheld_and_never_claimed(journal, entry, claim):
     await journal.add([entry() for _ in range(3)])
-    assert await journal.withdraw([1, 3]) == Withdrawn(withdrawn=2, on_the_wire=0, not_queued=0)
+    assert await journal.withdraw([1, 3]) == WithdrawResult(withdrawn=2, leased=0, not_queued=0)
     one = (await journal.get(1)).delivery
     assert (one.state, one.reason, one.detail, one.due_at) == (State.WITHHELD, "withdrawn", "", 0)
     assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 1, State.WITHHELD: 2}
@@ -31,10 +31,10 @@ async def test_none_that_is_leased_ended_or_not_there(journal, entry, claim, del
     await deliver()
     await journal.add([entry(), entry()])
     held = await claim(events=1)
-    assert await journal.withdraw([1, 2, 3, 3, 99]) == Withdrawn(withdrawn=1, on_the_wire=1, not_queued=2)
+    assert await journal.withdraw([1, 2, 3, 3, 99]) == WithdrawResult(withdrawn=1, leased=1, not_queued=2)
     assert held.ids == (2,)
     assert (await journal.get(2)).delivery.state is State.QUEUED
-    assert await journal.withdraw([]) == Withdrawn(0, 0, 0)
+    assert await journal.withdraw([]) == WithdrawResult(0, 0, 0)
 
 
 async def test_delivery_with_an_expired_lease_can_be_withdrawn(journal, entry, claim, clock):
@@ -83,7 +83,7 @@ async def test_delivery_is_withdrawn_or_sent_never_both(journal, journal_place, 
         for start in range(0, len(ids), 3):
             told = await own.withdraw(ids[start : start + 3])
             taken_back += told.withdrawn
-            assert told.withdrawn + told.on_the_wire + told.not_queued == len(ids[start : start + 3])
+            assert told.withdrawn + told.leased + told.not_queued == len(ids[start : start + 3])
 
     async with open_journal(journal_place, clock=clock) as one, open_journal(journal_place, clock=clock) as other:
         shuffled = [rounds.sample(range(1, number + 1), number // 2) for _ in range(2)]

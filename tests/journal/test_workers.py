@@ -9,7 +9,7 @@ from support.records import make_worker
 from sprig_tui.delivery.orphans import without_worker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Hold, Settlement, State
+from sprig_tui.journal.records import Settlement, State, WorkerLeases
 
 FIRST = make_worker(environments=("production", "staging"), started_at=1_789_999_000_000, rate=212.5)
 SECOND = replace(
@@ -22,59 +22,59 @@ async def test_nobody_is_there_at_first(journal):
 
 
 async def test_a_worker_is_told_as_it_reported_itself(journal, clock):
-    await journal.report(replace(FIRST, seen_at=5, leased=9))
+    await journal.heartbeat(replace(FIRST, seen_at=5, leased=9))
     assert await journal.workers() == (replace(FIRST, seen_at=clock.now(), leased=0),)
 
 
 async def test_a_later_report_replaces_the_one_before(journal, clock):
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     clock.advance(10)
     newer = replace(FIRST, rate=0.0, environments=("production",))
-    await journal.report(newer)
+    await journal.heartbeat(newer)
     assert await journal.workers() == (replace(newer, seen_at=clock.now()),)
 
 
 async def test_oldest_start_first_however_they_report(journal):
     third = replace(FIRST, id="0" * 32, started_at=FIRST.started_at + 1)
     for worker in (SECOND, third, FIRST):
-        await journal.report(worker)
+        await journal.heartbeat(worker)
     assert [worker.id for worker in await journal.workers()] == [FIRST.id, third.id, SECOND.id]
 
 
 async def test_worker_without_heartbeat_is_not_listed(journal, clock):
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     clock.advance(WORKER_TTL_MS / 1000 - 1)
-    await journal.report(SECOND)
+    await journal.heartbeat(SECOND)
     assert [worker.id for worker in await journal.workers()] == [FIRST.id, SECOND.id]
     clock.advance(1)
     assert [worker.id for worker in await journal.workers()] == [SECOND.id]
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     assert [worker.id for worker in await journal.workers()] == [FIRST.id, SECOND.id], "it was only slow"
 
 
 async def test_the_silent_are_removed_for_good_by_any_report(journal, clock):
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     clock.advance(WORKER_TTL_MS / 1000)
-    await journal.report(SECOND)
+    await journal.heartbeat(SECOND)
     clock.ms -= WORKER_TTL_MS // 2
     assert [worker.id for worker in await journal.workers()] == [SECOND.id], "not even a clock set back finds it"
 
 
 async def test_a_clock_that_stood_far_ahead_keeps_nobody_alive(journal, clock):
     clock.advance(365 * 86_400)
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     clock.advance(-365 * 86_400)
     assert await journal.workers() == ()
-    await journal.report(SECOND)
+    await journal.heartbeat(SECOND)
     assert [worker.id for worker in await journal.workers()] == [SECOND.id]
 
 
 async def test_signing_off_forgets_one_alone_and_is_never_wrong(journal):
-    await journal.report(FIRST)
-    await journal.report(SECOND)
-    await journal.sign_off(FIRST.id)
-    await journal.sign_off(FIRST.id)
-    await journal.sign_off("nobody")
+    await journal.heartbeat(FIRST)
+    await journal.heartbeat(SECOND)
+    await journal.unregister_worker(FIRST.id)
+    await journal.unregister_worker(FIRST.id)
+    await journal.unregister_worker("nobody")
     assert [worker.id for worker in await journal.workers()] == [SECOND.id]
 
 
@@ -87,8 +87,8 @@ async def test_leased_deliveries_are_counted_until_settled(journal, entry, attem
 
     await journal.add([entry() for _ in range(10)])
     await journal.add([entry("staging") for _ in range(3)])
-    await journal.report(FIRST)
-    await journal.report(SECOND)
+    await journal.heartbeat(FIRST)
+    await journal.heartbeat(SECOND)
     mine = await take("production", 4, FIRST.id)
     await take("staging", 2, FIRST.id)
     await take("production", 3, SECOND.id)
@@ -105,15 +105,15 @@ async def test_a_lease_that_ran_out_is_held_no_more(journal, entry, clock):
     await journal.add([entry()])
     await journal.claim("production", events=1, payload_bytes=475_000, lease_ms=5_000, owner=FIRST.id)
     clock.advance(5)
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     assert [worker.leased for worker in await journal.workers()] == [0]
 
 
 async def test_reports_are_no_deliveries(journal, entry):
     await journal.add([entry()])
     cursor = (await journal.changes()).cursor
-    await journal.report(FIRST)
-    await journal.sign_off(FIRST.id)
+    await journal.heartbeat(FIRST)
+    await journal.unregister_worker(FIRST.id)
     assert (await journal.changes(cursor)).deliveries == ()
     assert sorted((await journal.counts()).by_environment) == ["production"]
 
@@ -121,7 +121,7 @@ async def test_reports_are_no_deliveries(journal, entry):
 async def test_a_closed_journal_takes_no_reports(journal):
     await journal.close()
     with pytest.raises(JournalError):
-        await journal.report(FIRST)
+        await journal.heartbeat(FIRST)
     with pytest.raises(JournalError):
         await journal.workers()
 
@@ -136,12 +136,12 @@ async def test_leases_are_listed_by_environment_and_worker(journal, clock, entry
         await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
     until = clock.now() + 30_000  # then others take over, unless they are heard of
     assert await journal.holds() == (
-        Hold(environment="production", owner=FIRST.id, deliveries=3, until=until),
-        Hold(environment="staging", owner="gone", deliveries=1, until=until),
+        WorkerLeases(environment="production", owner=FIRST.id, deliveries=3, until=until),
+        WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
-    await journal.report(FIRST)
+    await journal.heartbeat(FIRST)
     assert without_worker(await journal.holds(), await journal.workers()) == (
-        Hold(environment="staging", owner="gone", deliveries=1, until=until),
+        WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
     clock.advance(60)
     assert await journal.holds() == (), "what has run out is held by nobody"

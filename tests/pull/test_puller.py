@@ -491,7 +491,7 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 ) -> None:
     sprig_api.hold([response(1)])
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
-        await journal.keep_positions("pull", {f"production {trial.url}": content})
+        await journal.save_positions("pull", {f"production {trial.url}": content})
     with pytest.raises(ConfigError, match="the pull position in the journal"):
         await trial.pull()
     assert sprig_api.requests == []

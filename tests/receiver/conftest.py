@@ -13,7 +13,7 @@ from support.records import make_webhook_answer
 
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.query import EVERYTHING
+from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
@@ -53,7 +53,7 @@ class Served(NamedTuple):
         return await self.client.post(path, content=raw, headers=sent)
 
     async def log(self) -> list[Delivery]:
-        return list((await self.journal.page(EVERYTHING, limit=1000)).deliveries)
+        return list((await self.journal.page(MATCH_ALL, limit=1000)).deliveries)
 
 
 Serve = Callable[..., Awaitable[Served]]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalUnavailableError, JournalUnreachableError
-from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.receiver.inflow import MOST_ENTRIES, Inflow
 
 
@@ -28,11 +28,11 @@ class RecordingJournal:
         if self.error is not None and "bad" in names:
             raise self.error
         self.number += len(names)
-        return [Added(index, name, State.QUEUED) for index, name in enumerate(names)]
+        return [AddResult(index, name, State.QUEUED) for index, name in enumerate(names)]
 
 
-def entries(*names: str) -> list[Entry]:
-    return [Entry(environment="production", message_id=name) for name in names]
+def entries(*names: str) -> list[NewDelivery]:
+    return [NewDelivery(environment="production", message_id=name) for name in names]
 
 
 async def test_those_that_wait_together_are_stored_together():

@@ -10,7 +10,7 @@ from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.records import Detail, Entry, Lane, State
+from sprig_tui.journal.records import DeliveryDetail, Lane, NewDelivery, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.message_id import message_id
 
@@ -92,7 +92,7 @@ class Watched:
         return call
 
 
-def entry(number: int, environment: str = "production", text: str = "") -> Entry:
+def entry(number: int, environment: str = "production", text: str = "") -> NewDelivery:
     identity = message_id(environment, f"group-{number}", "How easy was it?", "LIKERT")
     call = {
         "messageId": identity,
@@ -104,7 +104,7 @@ def entry(number: int, environment: str = "production", text: str = "") -> Entry
         "timestamp": "2026-10-01T10:00:00.000Z",
     }
     body = json.dumps(call, separators=(",", ":")).encode()
-    return Entry(
+    return NewDelivery(
         environment=environment, message_id=identity, digest=str(number).encode(), raw=body, body=body, source="test"
     )
 
@@ -127,7 +127,7 @@ class Bench:
 
     def entries(
         self, numbers: Iterable[int], environment: str = "production", poison: Collection[int] = ()
-    ) -> list[Entry]:
+    ) -> list[NewDelivery]:
         """One for each number; poison ones hold the word POISON."""
         return [entry(number, environment, "POISON" if number in poison else "") for number in numbers]
 
@@ -174,7 +174,7 @@ class Bench:
     async def queued(self) -> int:
         return sum(each.get(State.QUEUED, 0) for each in (await self.journal.counts()).by_environment.values())
 
-    async def details(self, ids: Iterable[int]) -> list[Detail]:
+    async def details(self, ids: Iterable[int]) -> list[DeliveryDetail]:
         found = [await self.journal.get(number) for number in ids]
         return [detail for detail in found if detail is not None]
 

@@ -9,7 +9,7 @@ from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import until_settled
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.query import EVERYTHING
+from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery, State
 
 
@@ -17,7 +17,7 @@ async def deliveries(journal: Journal) -> AsyncIterator[Delivery]:
     """Every delivery, oldest first."""
     cursor, more = 0, True
     while more:
-        page = await journal.page(EVERYTHING, cursor=cursor, limit=1000, direction="newer")
+        page = await journal.page(MATCH_ALL, cursor=cursor, limit=1000, direction="newer")
         for one in page.deliveries:
             yield one
         more = page.more and bool(page.deliveries)
@@ -50,6 +50,6 @@ async def by_answer(place: str) -> dict[str, State]:
 async def until_nothing_queued(place: str) -> None:
     """Wait until every delivery has an end state; raises AssertionError when they stand still."""
     async with open_journal(place) as journal:
-        newest = (await journal.page(EVERYTHING, limit=1)).deliveries[0].id
+        newest = (await journal.page(MATCH_ALL, limit=1)).deliveries[0].id
         waited = await until_settled(journal, IdRanges(range(1, newest + 1)), ["production"])
     assert not waited.queued, waited.standstills

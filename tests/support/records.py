@@ -6,14 +6,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from sprig_tui.journal.records import Entry, Worker
+from sprig_tui.journal.records import NewDelivery, WorkerInfo
 from sprig_tui.segment.message_id import message_id
 
 
-def make_entry(number: int, environment: str = "production", **fields: Any) -> Entry:
+def make_entry(number: int, environment: str = "production", **fields: Any) -> NewDelivery:
     """An answer that can be sent; each number is another one."""
     identity = fields.get("message_id") or message_id(environment, f"group-{number}", "How easy?", "LIKERT")
-    default = Entry(
+    default = NewDelivery(
         environment=environment,
         message_id=identity,
         survey_id="5120",
@@ -31,9 +31,9 @@ def make_entry(number: int, environment: str = "production", **fields: Any) -> E
     return replace(default, **fields)
 
 
-def make_worker(**fields: Any) -> Worker:
+def make_worker(**fields: Any) -> WorkerInfo:
     """A worker (`run`) on another machine."""
-    default = Worker(
+    default = WorkerInfo(
         id="a" * 32,
         role="run",
         host="mill-1",

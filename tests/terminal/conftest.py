@@ -45,7 +45,7 @@ import pytest
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.writing import save_environment
-from sprig_tui.journal.query import EVERYTHING
+from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
@@ -111,7 +111,7 @@ class Home:
 
         async def look() -> list[Delivery]:
             async with SQLiteJournal(self.paths.journal_file) as journal:
-                return sorted((await journal.page(EVERYTHING, limit=1_000)).deliveries, key=lambda one: one.id)
+                return sorted((await journal.page(MATCH_ALL, limit=1_000)).deliveries, key=lambda one: one.id)
 
         return asyncio.run(look())
 

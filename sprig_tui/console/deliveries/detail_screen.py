@@ -27,7 +27,7 @@ from sprig_tui.console.payload.payload_lines import PayloadLines
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query, Term
-from sprig_tui.journal.records import Delivery, Detail
+from sprig_tui.journal.records import Delivery, DeliveryDetail
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at whether it changed."""
@@ -79,7 +79,7 @@ class DetailScreen(Commanded, Screen[int]):
         self._desk = desk
         self._clock = clock
         self.delivery_id = delivery_id
-        self.detail: Detail | None = None
+        self.detail: DeliveryDetail | None = None
         self.view: DetailView | None = None
         self._seen: _Seen | None = None
         self.lines = DetailLines()
@@ -106,11 +106,11 @@ class DetailScreen(Commanded, Screen[int]):
             await asyncio.sleep(LOOK_EVERY)
 
     async def _look(self, delivery_id: int) -> _Seen | None:
-        rows = await self._journal.rows([delivery_id])
+        rows = await self._journal.get_many([delivery_id])
         if not rows:
             return None
         made = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MADE)
-        origin = await self._journal.rows([rows[0].origin_id]) if rows[0].origin_id else ()
+        origin = await self._journal.get_many([rows[0].origin_id]) if rows[0].origin_id else ()
         return _Seen(rows[0], made.deliveries, made.more, origin[0] if origin else None)
 
     async def _show(self, seen: _Seen) -> None:

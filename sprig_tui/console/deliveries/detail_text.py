@@ -16,7 +16,7 @@ from sprig_tui.console.deliveries.row_text import (
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.raw_view import RawView
 from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
-from sprig_tui.journal.records import Attempt, Delivery, Detail, State
+from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.error_codes import error_sentence
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
@@ -41,7 +41,7 @@ class DetailView(View):
 
     def __init__(
         self,
-        detail: Detail,
+        detail: DeliveryDetail,
         now: int,
         made: Sequence[Delivery] = (),
         *,
@@ -219,7 +219,7 @@ def _fact(name: str, value: str, style: str, width: int, *, leads_to: int = 0) -
         label = Span(" " * LABEL)
 
 
-def _attempts(detail: Detail, now: int, width: int) -> Iterator[Spans]:
+def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[Spans]:
     del now
     one = detail.delivery
     yield ()

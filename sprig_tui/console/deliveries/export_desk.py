@@ -15,8 +15,8 @@ from sprig_tui.console.keyboard import nothing_more_opens
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.export import Exported, export
-from sprig_tui.journal.export_format import format_of
+from sprig_tui.journal.export import ExportProgress, export_deliveries
+from sprig_tui.journal.export_format import format_from_path
 from sprig_tui.journal.query import Query
 from sprig_tui.text import one_line, printable
 
@@ -28,7 +28,7 @@ class ExportDesk:
         self._app = app
         self._clock = clock
         self._progress = progress
-        self._task: asyncio.Task[Exported] | None = None
+        self._task: asyncio.Task[ExportProgress] | None = None
 
     @property
     def running(self) -> bool:
@@ -69,7 +69,9 @@ class ExportDesk:
     async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
         """Write the file and say how it went."""
         nothing_more_opens(self._app)
-        self._task = asyncio.ensure_future(export(journal, query, path, overwrite=overwrite, told=self._told))
+        self._task = asyncio.ensure_future(
+            export_deliveries(journal, query, path, overwrite=overwrite, on_progress=self._told)
+        )
         try:
             done = await self._task
         except asyncio.CancelledError:
@@ -87,8 +89,10 @@ class ExportDesk:
             self._task = None
             self._progress("")
 
-    def _told(self, progress: Exported) -> None:
-        self._progress(f"export  {progress.rows:,} written, {int(progress.share * 100)} % looked through  x cancels")
+    def _told(self, progress: ExportProgress) -> None:
+        self._progress(
+            f"export  {progress.rows:,} written, {int(progress.fraction_done * 100)} % looked through  x cancels"
+        )
 
 
 def _path(typed: str) -> Path:
@@ -101,7 +105,7 @@ def _fault(typed: str) -> str:
         return "type the name of a file"
     try:
         path = _path(typed)
-        format_of(path)
+        format_from_path(path)
         if not path.parent.is_dir():
             return f"there is no folder {printable(str(path.parent))}"
         if path.is_dir():

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 
 from sprig_tui.errors import FilterError
-from sprig_tui.journal.filter import FIELDS
+from sprig_tui.journal.filter import FILTER_FIELDS
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.text import printable
@@ -25,7 +25,7 @@ def completed(text: str, environments: Iterable[str] = ()) -> str:
     dash = "-" if word.startswith("-") else ""
     field, colon, value = word.removeprefix("-").partition(":")
     if not colon:
-        return _first((f"{dash}{name}:" for name in FIELDS), word, head) if field else ""
+        return _first((f"{dash}{name}:" for name in FILTER_FIELDS), word, head) if field else ""
     values = {
         "status": [state.value for state in State],
         "reason": [reason.value for reason in Reason],

@@ -30,7 +30,7 @@ from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.export_format import json_line
-from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
@@ -220,7 +220,7 @@ class DeliveryLog(LogJobs, Framed, Vertical):
         if self.lines.marks:
             self.lines.unmark()
         elif self.filter.terms:
-            self.filter = EVERYTHING
+            self.filter = MATCH_ALL
 
     @on(FilterBar.Applied)
     def _applied(self, event: FilterBar.Applied) -> None:

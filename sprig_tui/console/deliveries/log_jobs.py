@@ -19,8 +19,8 @@ from sprig_tui.console.keyboard import opening
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.query import EVERYTHING, Query
-from sprig_tui.journal.records import JobState
+from sprig_tui.journal.query import MATCH_ALL, Query
+from sprig_tui.journal.records import ReplayState
 
 NO_JOURNAL = "the journal is not open: the top line says why, or try again in a moment"
 
@@ -33,7 +33,7 @@ class LogJobs(Commanded, Widget):
     """Names of environments that ask for their name before anything goes to them in bulk."""
     endpoints: var[Mapping[str, str]] = var(dict[str, str])
     """Environment -> URL that its deliveries go to now."""
-    filter: reactive[Query] = reactive(EVERYTHING, repaint=False)
+    filter: reactive[Query] = reactive(MATCH_ALL, repaint=False)
     """What is shown; assign another to filter."""
     clock: Clock
     lines: LogLines
@@ -142,7 +142,7 @@ class LogJobs(Commanded, Widget):
         else:
             self._work(self._set_job(self.job_line.job.id, "cancelled"))
 
-    async def _set_job(self, job_id: int, state: JobState) -> None:
+    async def _set_job(self, job_id: int, state: ReplayState) -> None:
         if self.journal is None:
             return
         try:

@@ -15,7 +15,7 @@ from sprig_tui.console.deliveries.log_lines import LogLines
 from sprig_tui.console.deliveries.search import Search, Step
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.query import EVERYTHING, Query
+from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.records import Delivery
 
 BUSY = 0.1
@@ -66,7 +66,7 @@ class LogWatch:
         """What is shown."""
         return self._lines.search
 
-    def ask(self, journal: Journal, query: Query = EVERYTHING, *, keep: bool = False, by_person: bool = False) -> None:
+    def ask(self, journal: Journal, query: Query = MATCH_ALL, *, keep: bool = False, by_person: bool = False) -> None:
         """Show what matches; with `keep` the cursor stays on its delivery; `by_person` as in `selected`."""
         self._asked, self._keep, self._next = Search(journal, query), keep, None
         self._asked_by_person = by_person

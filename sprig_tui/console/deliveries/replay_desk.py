@@ -22,9 +22,9 @@ from sprig_tui.console.dialogs import Confirm, ConfirmName
 from sprig_tui.console.keyboard import nothing_more_opens
 from sprig_tui.console.notices import tell, tell_fault, warn
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import NOWHERE_ELSE, Journal
+from sprig_tui.journal.contract import NO_OVERRIDES, Journal
 from sprig_tui.journal.query import Query, Term
-from sprig_tui.journal.records import Added, ReplayJob
+from sprig_tui.journal.records import AddResult, ReplayJob
 
 AT_ONCE = 500
 """Deliveries queued again in one transaction."""
@@ -42,7 +42,7 @@ class ReplayDesk:
         clock: Clock,
         protected: Collection[str],
         *,
-        endpoints: Mapping[str, str] = NOWHERE_ELSE,
+        endpoints: Mapping[str, str] = NO_OVERRIDES,
         progress: Callable[[str], None] = lambda _: None,
         queued: Callable[[], None] = lambda: None,
     ) -> None:
@@ -58,10 +58,10 @@ class ReplayDesk:
         self._protected = protected
         self._progress = progress
 
-    async def replay(self, ids: Sequence[int], *, as_new: bool) -> list[Added]:
+    async def replay(self, ids: Sequence[int], *, as_new: bool) -> list[AddResult]:
         """Queue these again, in front with live traffic; returns what was queued."""
         try:
-            rows = await self._journal.rows(ids)
+            rows = await self._journal.get_many(ids)
             if not rows:
                 warn(self._app, "nothing to replay: the journal has these deliveries no longer")
                 return []
@@ -73,7 +73,7 @@ class ReplayDesk:
                 return []
             if len(rows) > AT_ONCE:
                 nothing_more_opens(self._app)
-            added: list[Added] = []
+            added: list[AddResult] = []
             for start in range(0, len(rows), AT_ONCE):
                 if len(rows) > AT_ONCE:
                     self._progress(f"queueing {'as new' if as_new else 'again'}: {start:,} of {len(rows):,}")

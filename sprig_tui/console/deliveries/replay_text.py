@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from sprig_tui.console.deliveries.row_text import ignored_until
-from sprig_tui.journal.contract import NOWHERE_ELSE
-from sprig_tui.journal.records import Added, Delivery, ReplayJob, State
-from sprig_tui.journal.resending import sendable
+from sprig_tui.journal.contract import NO_OVERRIDES
+from sprig_tui.journal.records import AddResult, Delivery, ReplayJob, State
+from sprig_tui.journal.resending import is_resendable
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
@@ -52,12 +52,12 @@ def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[t
     found: Counter[tuple[str, str]] = Counter()
     for row in rows:
         goes = endpoints.get(row.environment, "")
-        if goes and row.endpoint not in ("", goes) and sendable(row.state, row.reason, row.size):
+        if goes and row.endpoint not in ("", goes) and is_resendable(row.state, row.reason, row.size):
             found[row.endpoint, goes] += 1
     return dict(found)
 
 
-def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NOWHERE_ELSE) -> Wish:
+def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NO_OVERRIDES) -> Wish:
     """The wish to queue these again; `endpoints` says where each environment's deliveries go now."""
     by_environment: dict[str, int] = {}
     for row in rows:
@@ -116,7 +116,7 @@ def agreement(wish: Wish) -> str:
     return f"Send {wish.total:,} as new" if wish.as_new else f"Replay {wish.total:,}"
 
 
-def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
+def outcome(added: Sequence[AddResult], *, as_new: bool = False) -> str:
     """What became of a few that were queued again, or `as_new`; new ones are named by their numbers."""
     queued = sum(one.outcome == "new" for one in added)
     left = len(added) - queued
@@ -131,12 +131,12 @@ def outcome(added: Sequence[Added], *, as_new: bool = False) -> str:
 
 def unsendable(rows: Sequence[Delivery]) -> str:
     """Why none of these can be queued again; empty where one can."""
-    if any(sendable(row.state, row.reason, row.size) for row in rows):
+    if any(is_resendable(row.state, row.reason, row.size) for row in rows):
         return ""
     return f"nothing can be queued again: {_left(rows)}"
 
 
-def _left(added: Sequence[Added] | Sequence[Delivery]) -> str:
+def _left(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
     """Why none of a few was queued again: by their states, where all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
     states = {one.state for one in added}

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from sprig_tui.console.deliveries.matches import Matches
 from sprig_tui.journal.contract import Journal
-from sprig_tui.journal.query import EVERYTHING, Query, Term
+from sprig_tui.journal.query import MATCH_ALL, Query, Term
 from sprig_tui.journal.records import Delivery
 
 FIRST = 200
@@ -79,7 +79,7 @@ class Search:
         # before everything else, so that what happens meanwhile is told by `step`
         self._cursor = (await self.journal.changes()).cursor
         await self.count()
-        newest = (await self.journal.ids(EVERYTHING, limit=1)).ids
+        newest = (await self.journal.ids(MATCH_ALL, limit=1)).ids
         self._newest = self._began_at = newest[0] if newest else 0
         self._reached = self._newest + 1
         self.matches = Matches(newest=self._newest)
@@ -89,7 +89,7 @@ class Search:
 
     async def _is_dense(self) -> bool:
         """Whether no delivery was ever removed from between others; then no search is needed."""
-        oldest = (await self.journal.ids(EVERYTHING, limit=1, direction="newer")).ids
+        oldest = (await self.journal.ids(MATCH_ALL, limit=1, direction="newer")).ids
         if not oldest or self._newest - oldest[0] + 1 != self.total:
             return False
         self.matches = Matches.dense(oldest[0], self._newest)
@@ -138,7 +138,7 @@ class Search:
     async def _take_in(self, deliveries: Collection[Delivery]) -> Step:
         matching = deliveries
         if self.query.terms:
-            matching = await self.journal.rows([one.id for one in deliveries], self.query)
+            matching = await self.journal.get_many([one.id for one in deliveries], self.query)
         here = {one.id for one in matching}
         gone = self.matches.remove([one.id for one in deliveries if one.id not in here])
         arrived = put = 0
@@ -178,7 +178,7 @@ class Search:
     async def read(self, ids: Iterable[int]) -> list[int]:
         """Read these rows; returns those that are other than was known."""
         wanted = list(ids)
-        rows = await self.journal.rows(wanted)
+        rows = await self.journal.get_many(wanted)
         changed = [one.id for one in rows if self._rows.get(one.id) != one]
         for one in rows:
             self._keep(one)

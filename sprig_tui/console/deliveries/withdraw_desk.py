@@ -12,7 +12,7 @@ from sprig_tui.delivery.withdrawal import Queued, queued_matching, queued_of, wi
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Withdrawn
+from sprig_tui.journal.records import WithdrawResult
 from sprig_tui.text import one_line
 
 
@@ -27,7 +27,7 @@ class WithdrawDesk:
     async def withdraw(self, ids: Sequence[int]) -> bool:
         """Take these back; whether any was."""
         try:
-            return await self._ask_and_do(queued_of(await self._journal.rows(ids)), "")
+            return await self._ask_and_do(queued_of(await self._journal.get_many(ids)), "")
         except JournalError as error:
             tell_fault(self._app, error)
             return False
@@ -61,7 +61,7 @@ class WithdrawDesk:
         done = await withdraw(
             self._journal, found.ids, lambda number: self._progress(f"withdrawing: {number:,} of {total:,}")
         )
-        (warn if done.on_the_wire else tell)(self._app, outcome(done))
+        (warn if done.leased else tell)(self._app, outcome(done))
         return done.withdrawn > 0
 
 
@@ -84,11 +84,11 @@ def explanation(found: Queued, named: str) -> str:
     return "\n".join(lines)
 
 
-def outcome(done: Withdrawn) -> str:
+def outcome(done: WithdrawResult) -> str:
     """What became of them."""
     parts = [f"{done.withdrawn:,} withdrawn"]
-    if done.on_the_wire:
-        parts.append(f"{done.on_the_wire:,} left alone: a worker has {'it' if done.on_the_wire == 1 else 'them'}")
+    if done.leased:
+        parts.append(f"{done.leased:,} left alone: a worker has {'it' if done.leased == 1 else 'them'}")
     if done.not_queued:
         parts.append(f"{done.not_queued:,} ended before")
     return ", ".join(parts)

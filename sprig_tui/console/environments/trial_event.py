@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import sprig_tui
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.environments.spans import left
-from sprig_tui.journal.records import Delivery, Entry, Lane, State
+from sprig_tui.journal.records import Delivery, Lane, NewDelivery, State
 from sprig_tui.segment.message_id import derived_message_id
 from sprig_tui.segment.track import Track, encode_track
 
@@ -16,7 +16,7 @@ EVENT = "sprig-tui test event"
 USER = "sprig-tui-test"
 
 
-def trial_entry(environment: str, now_ms: int, nonce: str = "") -> Entry:
+def trial_entry(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
     """A test event for the journal; each has a message id of its own, so Segment drops none as a repeat."""
     identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
     at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -31,7 +31,7 @@ def trial_entry(environment: str, now_ms: int, nonce: str = "") -> Entry:
             timestamp=at,
         )
     )
-    return Entry(
+    return NewDelivery(
         environment=environment,
         message_id=identity,
         digest=identity.encode()[-8:],

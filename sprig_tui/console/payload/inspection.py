@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Delivery, Detail, State
+from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.lints import Lint
@@ -100,7 +100,7 @@ def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *,
     )
 
 
-def inspect_delivery(detail: Detail, intake: Intake, now_ms: int, *, remapped: bool = False) -> Inspection:
+def inspect_delivery(detail: DeliveryDetail, intake: Intake, now_ms: int, *, remapped: bool = False) -> Inspection:
     """A delivery of the log, as it was sent; or, `remapped`, as the rules would make it now.
 
     Rows of a CSV export cannot be read again by themselves: their labels stand in the file. Such a delivery is shown as
@@ -140,7 +140,7 @@ def _source(delivery: Delivery) -> str:
     return f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
 
 
-def _again(detail: Detail, intake: Intake, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
+def _again(detail: DeliveryDetail, intake: Intake, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
     """The record behind a delivery, read again: the one with the same id, or the only one."""
     delivery = detail.delivery
     found: list[tuple[StudyResponse, Mapping]] = []

@@ -14,7 +14,7 @@ from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, i
 from sprig_tui.console.payload.pane import PayloadPane
 from sprig_tui.errors import ConfigError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Delivery, Detail
+from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.sprig.records import Record, StudyResponse
 
@@ -31,7 +31,7 @@ class Edit(NamedTuple):
 
     record: Record
     before: bytes
-    detail: Detail | None
+    detail: DeliveryDetail | None
     """The delivery, where it is one."""
 
 
@@ -52,7 +52,7 @@ class MappedPane(PayloadPane):
     def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self._clock = clock or SystemClock()
-        self.detail: Detail | None = None
+        self.detail: DeliveryDetail | None = None
         """The delivery that is shown, where it is one."""
         self.in_file = False
         """Whether the record is that of the open file at its present number."""
@@ -61,7 +61,7 @@ class MappedPane(PayloadPane):
         self._edits: dict[Place, Edit] = {}
         self._intake: Intake | None = None
 
-    def show_delivery(self, detail: Detail, *, remapped: bool = False) -> None:
+    def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
         """A delivery of the log as it was sent; `remapped`: as it would be made now.
 
         Where a person edited it, and did not send that, the edited one.

@@ -25,7 +25,7 @@ from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import Fed, feed
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Added, Entry, State
+from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.records import Record
@@ -130,7 +130,7 @@ class SendFlows:
         last = Fed()
         unasked = self._protected() - set(agreed)
 
-        def check(entry: Entry) -> None:
+        def check(entry: NewDelivery) -> None:
             if entry.environment in unasked and not entry.reason:
                 raise UnaskedError(entry.environment)
 
@@ -195,7 +195,7 @@ class SendFlows:
             )
         return self._core.journal
 
-    def _say(self, added: list[Added], *, journal_only: bool) -> None:
+    def _say(self, added: list[AddResult], *, journal_only: bool) -> None:
         if len(added) == 1:
             (one,) = added
             if one.outcome == "known":

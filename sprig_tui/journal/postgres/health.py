@@ -6,30 +6,30 @@ import secrets
 
 import asyncpg
 
-from sprig_tui.journal.postgres.schema import LOCKS
-from sprig_tui.journal.readiness import PROBE_BYTES
+from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
+from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 
-_TOUCHED = ("environments", "deliveries", "ids", "counts", "changes")
-_PROBE = f"""
+_WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes")
+_PROBE_WRITE = f"""
 SET LOCAL lock_timeout = 2500;
-SELECT pg_advisory_xact_lock({LOCKS}, 1);
+SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 1);
 INSERT INTO packs(first, raws, bodies) VALUES ({{place}}, decode(repeat(md5(random()::text), {{size}}), 'hex'), '');
 DELETE FROM packs WHERE first = {{place}};
-{" ".join(f"DELETE FROM {table} WHERE false;" for table in _TOUCHED)}
-SELECT pg_advisory_xact_lock({LOCKS}, 2);
+{" ".join(f"DELETE FROM {table} WHERE false;" for table in _WRITTEN_TABLES)}
+SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 2);
 """
 
 
-async def write_probe(connection: asyncpg.Connection) -> None:
+async def check_writable(connection: asyncpg.Connection) -> None:
     """A write that nobody sees and that needs all that a real one needs, in the caller's transaction.
 
     The right, a primary, room for some pages and in the log, and each table and lock that adding takes.
     """
     place = -1 - secrets.randbits(62)
-    await connection.execute(_PROBE.format(place=place, size=PROBE_BYTES // 16))
+    await connection.execute(_PROBE_WRITE.format(place=place, size=PROBE_WRITE_BYTES // 16))
 
 
-async def doubts(connection: asyncpg.Connection) -> tuple[str, ...]:
+async def durability_warnings(connection: asyncpg.Connection) -> tuple[str, ...]:
     """Settings of the server under which what was acknowledged may be lost in a power cut, in words."""
     told = {
         "synchronous_commit": "commits do not wait for the disk",

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import asyncpg
 
-from sprig_tui.journal.packing import DamagedPayloadError, items, tagged_items, tags_from
+from sprig_tui.journal.packing import DamagedPayloadError, message_id_tags, unpack_items, unpack_tagged_items
 
 # The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
 # id up by itself cost as much as the claim.
-_OF = (
+_FROM_PACKS_OF_IDS = (
     " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= low) FROM unnest($1::bigint[]) low"
     " UNION ALL SELECT p.first FROM unnest($1::bigint[], $2::bigint[]) AS run(low, high)"
     " CROSS JOIN LATERAL (SELECT first FROM packs WHERE first > low AND first <= high ORDER BY first) p)"
@@ -21,28 +21,28 @@ _OF = (
 # Whose they are comes in a row without a pack, as one text by id: in the same round trip, and rows or lists would cost
 # as much as the rest of the claim. There is no name where they are of several environments.
 _BODIES_AND_OWNERS = (
-    "SELECT first, bodies, NULL::text, NULL::text" + _OF + " UNION ALL SELECT NULL, NULL, e.name, d.told"
+    "SELECT first, bodies, NULL::text, NULL::text" + _FROM_PACKS_OF_IDS + " UNION ALL SELECT NULL, NULL, e.name, d.told"
     " FROM (SELECT string_agg(message_id, E'\\n' ORDER BY id) AS told, min(environment) AS low,"
     " max(environment) AS high FROM deliveries WHERE id = ANY ($3::bigint[])) d"
     " LEFT JOIN environments e ON e.id = d.low AND e.id = d.high"
 )
 
 
-async def bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
+async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
     """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
     found = None
     try:
-        rows = await connection.fetch(_BODIES_AND_OWNERS, *_runs(ids), list(ids))
+        rows = await connection.fetch(_BODIES_AND_OWNERS, *_id_runs(ids), list(ids))
     except asyncpg.InternalServerError:
         # a page of the server's is damaged: what lies elsewhere is read one by one
-        packs = await _readable(connection, ids)
+        packs = await _read_intact_packs(connection, ids)
     else:
         packs = sorted((row[0], row[1]) for row in rows if row[0] is not None)
         name, told = next((row[2], row[3]) for row in rows if row[0] is None)
         if name is not None:
-            found = _tagged(packs, sorted(ids), tags_from(name, told.encode().split(b"\n")))
+            found = _tagged(packs, sorted(ids), message_id_tags(name, told.encode().split(b"\n")))
     if found is None:
-        found = _unpacked(packs, ids, await _owners(connection, ids))
+        found = _unpack_all(packs, ids, await _read_owners(connection, ids))
     return [found[delivery_id] for delivery_id in ids]
 
 
@@ -56,7 +56,7 @@ def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> 
         if start == end:
             continue
         try:
-            some = tagged_items(blob, ids[start:end], first, tags[start:end])
+            some = unpack_tagged_items(blob, ids[start:end], first, tags[start:end])
         except DamagedPayloadError:
             return None
         if some is None:
@@ -65,12 +65,12 @@ def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> 
     return found
 
 
-async def _readable(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
+async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
     """The packs of these that can be read; an empty one stands for each that cannot."""
     packs: dict[int, bytes] = {}
     for delivery_id in sorted(ids):
         try:
-            found = await connection.fetch("SELECT first, bodies" + _OF, [delivery_id], [delivery_id])
+            found = await connection.fetch("SELECT first, bodies" + _FROM_PACKS_OF_IDS, [delivery_id], [delivery_id])
         except asyncpg.InternalServerError:
             packs[delivery_id] = b""
         else:
@@ -78,16 +78,16 @@ async def _readable(connection: asyncpg.Connection, ids: Sequence[int]) -> list[
     return list(packs.items())
 
 
-async def payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+async def read_payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
-    owners = await _owners(connection, ids)
-    packs = await connection.fetch("SELECT first, raws, bodies" + _OF, *_runs(ids))
-    raws = _unpacked([(row[0], row[1]) for row in packs], ids, None)
-    calls = _unpacked([(row[0], row[2]) for row in packs], ids, owners)
+    owners = await _read_owners(connection, ids)
+    packs = await connection.fetch("SELECT first, raws, bodies" + _FROM_PACKS_OF_IDS, *_id_runs(ids))
+    raws = _unpack_all([(row[0], row[1]) for row in packs], ids, None)
+    calls = _unpack_all([(row[0], row[2]) for row in packs], ids, owners)
     return {delivery_id: (raws[delivery_id], calls[delivery_id]) for delivery_id in ids}
 
 
-async def _owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+async def _read_owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Environment and message id of each."""
     rows = await connection.fetch(
         "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
@@ -97,7 +97,7 @@ async def _owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[in
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
-def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
+def _id_runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
     """First and last of each run of ids that follow each other."""
     ordered = sorted(ids)
     if ordered and ordered[-1] - ordered[0] + 1 == len(ordered):
@@ -112,7 +112,7 @@ def _runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
     return lows, highs
 
 
-def _unpacked(
+def _unpack_all(
     packs: list[tuple[int, bytes]], ids: Sequence[int], owners: dict[int, tuple[str, str]] | None
 ) -> dict[int, bytes]:
     packs.sort()
@@ -129,7 +129,7 @@ def _unpacked(
     for at, there in wanted.items():
         first, blob = packs[at]
         try:
-            found |= items(blob, there, first, owners)
+            found |= unpack_items(blob, there, first, owners)
         except DamagedPayloadError as error:
             damaged += error.ids
     if damaged:

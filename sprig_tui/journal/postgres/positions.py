@@ -6,29 +6,31 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from sprig_tui.journal.postgres.texts import storable
-from sprig_tui.journal.records import Identity
+from sprig_tui.journal.postgres.texts import sanitize_text
+from sprig_tui.journal.records import JournalIdentity
 
-FIRST_WITH_IDENTITY = 2
+MIN_IDENTITY_VERSION = 2
 """Schema version from which on a new journal has one."""
 
 
-async def identity(connection: asyncpg.Connection) -> Identity:
+async def read_identity(connection: asyncpg.Connection) -> JournalIdentity:
     """Which journal this is."""
     row = await connection.fetchrow("SELECT uuid, since FROM identity")
-    return Identity(uuid=row[0], older=row[1] < FIRST_WITH_IDENTITY)
+    return JournalIdentity(uuid=row[0], older=row[1] < MIN_IDENTITY_VERSION)
 
 
-async def positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
+async def read_positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
     """Positions of a kind by key."""
     rows = await connection.fetch("SELECT key, value FROM positions WHERE kind = $1 ORDER BY key", kind)
     return {row[0]: bytes(row[1]) for row in rows}
 
 
-async def keep(connection: asyncpg.Connection, kind: str, kept: Mapping[str, bytes], forgotten: Sequence[str]) -> None:
+async def save_positions(
+    connection: asyncpg.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
+) -> None:
     """Replace or add some, remove others; in the caller's transaction."""
     await connection.executemany(
         "INSERT INTO positions(kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET value = $3",
-        [(kind, storable(key), value) for key, value in kept.items()],
+        [(kind, sanitize_text(key), value) for key, value in updates.items()],
     )
-    await connection.execute("DELETE FROM positions WHERE kind = $1 AND key = ANY ($2::text[])", kind, list(forgotten))
+    await connection.execute("DELETE FROM positions WHERE kind = $1 AND key = ANY ($2::text[])", kind, list(removed))

@@ -10,21 +10,30 @@ import asyncpg
 import msgspec
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.columns import STATES
-from sprig_tui.journal.contract import NOWHERE_ELSE
-from sprig_tui.journal.identity import key_of, resend_message_id
-from sprig_tui.journal.postgres.adding import Plan, Unseen, lookup, numbered, store
-from sprig_tui.journal.postgres.looking import count
-from sprig_tui.journal.postgres.packs import payloads
-from sprig_tui.journal.postgres.texts import storable
-from sprig_tui.journal.postgres.where import where
+from sprig_tui.journal.columns import STATES_BY_CODE
+from sprig_tui.journal.contract import NO_OVERRIDES
+from sprig_tui.journal.identity import identity_key, resend_message_id
+from sprig_tui.journal.postgres.adding import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
+from sprig_tui.journal.postgres.looking import count_matches
+from sprig_tui.journal.postgres.packs import read_payloads
+from sprig_tui.journal.postgres.texts import sanitize_text
+from sprig_tui.journal.postgres.where import postgres_condition
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, is_stood_for, job_of, resent, sendable
+from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
+from sprig_tui.journal.resending import (
+    JOB_COLUMNS,
+    MAX_SCAN_ROWS,
+    RESEND_COLUMNS,
+    has_other_delivery,
+    is_resendable,
+    job_from_row,
+    needs_copy,
+    resend_entry,
+)
 from sprig_tui.reasons import Reason
 
-_RESENT = (
-    f"SELECT {RESENT}, d.id FROM deliveries d JOIN environments e ON e.id = d.environment"
+_SELECT_RESEND = (
+    f"SELECT {RESEND_COLUMNS}, d.id FROM deliveries d JOIN environments e ON e.id = d.environment"
     " WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id"
 )
 
@@ -36,53 +45,53 @@ async def requeue(
     *,
     as_new: bool,
     priority: int = 0,
-    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
-) -> list[Added]:
+    overrides: Mapping[str, str] = NO_OVERRIDES,
+) -> list[AddResult]:
     """Queue each again; `known` where it is queued already or has nothing that could be sent."""
     if as_new:
-        return await _as_another(connection, ids, now, priority, elsewhere, fresh=True)
+        return await _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
     rows = await connection.fetch(
         "SELECT d.id, d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
         " JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id FOR UPDATE OF d",
         list(ids),
     )
     there = {row[0]: row for row in rows}
-    moved = {row[0]: key_of(row[5], row[7]) for row in rows if row[6] and row[6] != elsewhere.get(row[5], "")}
-    standing = await lookup(connection, set(moved.values())) if moved else {}
+    moved = {row[0]: identity_key(row[5], row[7]) for row in rows if row[6] and row[6] != overrides.get(row[5], "")}
+    standing = await find_identities(connection, set(moved.values())) if moved else {}
     again: list[asyncpg.Record] = []
     copied: list[int] = []
-    added: dict[int, Added] = {}
+    added: dict[int, AddResult] = {}
     for delivery_id in dict.fromkeys(ids):
         row = there.get(delivery_id)
         if row is None:
             continue
-        target = elsewhere.get(row[5], "")
+        target = overrides.get(row[5], "")
         known = standing.get(moved.get(delivery_id, -1))
         if known is not None and known.message_id != row[7]:
             known = None  # two identities met on one key
-        if not sendable(STATES[row[1]], row[2], row[3]) or is_stood_for(delivery_id, known, target):
-            added[delivery_id] = Added(delivery_id, "known", STATES[row[1]], row[2])
-        elif is_copied(row[6], target):
+        if not is_resendable(STATES_BY_CODE[row[1]], row[2], row[3]) or has_other_delivery(delivery_id, known, target):
+            added[delivery_id] = AddResult(delivery_id, "known", STATES_BY_CODE[row[1]], row[2])
+        elif needs_copy(row[6], target):
             copied.append(delivery_id)
         else:
             again.append(row)
-            added[delivery_id] = Added(delivery_id, "new", State.QUEUED)
+            added[delivery_id] = AddResult(delivery_id, "new", State.QUEUED)
     if copied:
         # before the books are closed: the lock under which ids are given comes first
-        copies = await _as_another(connection, copied, now, priority, elsewhere, fresh=False)
+        copies = await _queue_copies(connection, copied, now, priority, overrides, new_ids=False)
         added.update(zip(copied, copies, strict=True))
     if again:
-        await _in_place(connection, again, priority, elsewhere)
+        await _requeue_rows(connection, again, priority, overrides)
     return [added[delivery_id] for delivery_id in dict.fromkeys(ids) if delivery_id in added]
 
 
-async def _in_place(
-    connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], priority: int, elsewhere: Mapping[str, str]
+async def _requeue_rows(
+    connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], priority: int, overrides: Mapping[str, str]
 ) -> None:
     """Queue these again, whose rows are locked."""
     changed = [row[0] for row in rows]
-    targets = {row[5]: elsewhere.get(row[5], "") for row in rows}
-    numbers = {name: await _number(connection, name, endpoint) for name, endpoint in targets.items()}
+    targets = {row[5]: overrides.get(row[5], "") for row in rows}
+    numbers = {name: await _environment_number(connection, name, endpoint) for name, endpoint in targets.items()}
     places = [numbers[row[5]] for row in rows]
     await connection.execute(
         "INSERT INTO history SELECT id, attempt FROM deliveries"
@@ -106,70 +115,74 @@ async def _in_place(
     )
 
 
-async def _number(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
+async def _environment_number(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
     number: int = await connection.fetchval(
-        "SELECT environment_number($1::text, $2::text)", storable(environment), storable(endpoint)
+        "SELECT environment_number($1::text, $2::text)", sanitize_text(environment), sanitize_text(endpoint)
     )
     return number
 
 
-async def _as_another(
+async def _queue_copies(
     connection: asyncpg.Connection,
     ids: Sequence[int],
     now: int,
     priority: int,
-    elsewhere: Mapping[str, str],
+    overrides: Mapping[str, str],
     *,
-    fresh: bool,
-) -> list[Added]:
+    new_ids: bool,
+) -> list[AddResult]:
     """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
-    rows = {row["id"]: row for row in await connection.fetch(_RESENT, list(ids))}
-    fit = [key for key, row in rows.items() if sendable(STATES[row[0]], row[1], row[2])]
-    stored = await payloads(connection, fit) if fit else {}
+    rows = {row["id"]: row for row in await connection.fetch(_SELECT_RESEND, list(ids))}
+    fit = [key for key, row in rows.items() if is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])]
+    stored = await read_payloads(connection, fit) if fit else {}
     made = {
         row[0]: row[1]
         for row in await connection.fetch(
             "SELECT origin, count(*) FROM deliveries WHERE origin = ANY ($1::bigint[]) GROUP BY origin", fit
         )
     }
-    targets = {row[3]: elsewhere.get(row[3], "") for row in rows.values()}
-    numbers = {(name, endpoint): await _number(connection, name, endpoint) for name, endpoint in targets.items()}
-    known = await lookup(connection, {key_of(rows[one][3], _next_id(rows[one], made)) for one in fit})
+    targets = {row[3]: overrides.get(row[3], "") for row in rows.values()}
+    numbers = {
+        (name, endpoint): await _environment_number(connection, name, endpoint) for name, endpoint in targets.items()
+    }
+    known = await find_identities(
+        connection, {identity_key(rows[one][3], _next_message_id(rows[one], made)) for one in fit}
+    )
     while True:
-        plan = Plan(known)
-        added: list[Added] = []
+        plan = InsertPlan(known)
+        added: list[AddResult] = []
         try:
             for delivery_id in ids:
                 if delivery_id not in rows:
                     continue
                 row = rows[delivery_id]
                 if delivery_id not in stored:
-                    added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
+                    added.append(AddResult(delivery_id, "known", STATES_BY_CODE[row[0]], row[1]))
                     continue
-                message_id = _unused_message_id(plan, row, made) if fresh else row[4]
-                entry = resent(row, message_id, *stored[delivery_id], targets[row[3]])
-                planned = plan.append(entry, delivery_id, identified=fresh)
-                added.append(Added(planned.id, "new", State.QUEUED))
-        except Unseen as unseen:
-            known |= await lookup(connection, unseen.keys)
+                message_id = _unused_message_id(plan, row, made) if new_ids else row[4]
+                entry = resend_entry(row, message_id, *stored[delivery_id], targets[row[3]])
+                planned = plan.append(entry, delivery_id, identified=new_ids)
+                added.append(AddResult(planned.id, "new", State.QUEUED))
+        except UnknownKeys as unseen:
+            known |= await find_identities(connection, unseen.keys)
             continue
-        return numbered(added, await store(connection, plan, numbers, now, priority=priority))
+        return with_real_ids(added, await store_plan(connection, plan, numbers, now, priority=priority))
 
 
-async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> Withdrawn:
+async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
     """Withhold those that are queued and leased to nobody."""
     wanted = sorted(set(ids))
     row = await connection.fetchrow(
         "SELECT * FROM withdraw_deliveries($1::bigint[], $2::text, $3::bigint)", wanted, Reason.WITHDRAWN.value, now
     )
-    return Withdrawn(row["withdrawn"], row["held"], len(wanted) - row["withdrawn"] - row["held"])
+    return WithdrawResult(row["withdrawn"], row["held"], len(wanted) - row["withdrawn"] - row["held"])
 
 
-def _next_id(row: asyncpg.Record, made: dict[int, int]) -> str:
+def _next_message_id(row: asyncpg.Record, made: dict[int, int]) -> str:
     return resend_message_id(row[4], made.get(row["id"], 0) + 1)
 
 
-def _unused_message_id(plan: Plan, row: asyncpg.Record, made: dict[int, int]) -> str:
+def _unused_message_id(plan: InsertPlan, row: asyncpg.Record, made: dict[int, int]) -> str:
     """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
     number = made.get(row["id"], 0) + 1
     while plan.identities.find(row[3], resend_message_id(row[4], number)) is not None:
@@ -180,17 +193,17 @@ def _unused_message_id(plan: Plan, row: asyncpg.Record, made: dict[int, int]) ->
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-async def start(
+async def start_replay(
     connection: asyncpg.Connection,
     query: Query,
     now: int,
     *,
     as_new: bool,
-    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> ReplayJob:
     """Make a job over everything that matches now."""
     last_id = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
-    total = await count(connection, query, 0)
+    total = await count_matches(connection, query, 0)
     job_id = await connection.fetchval(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total, elsewhere)"
         " VALUES ($1, $2, $3, 'running', $4, 0, $5, $6, $7) RETURNING id",
@@ -200,32 +213,32 @@ async def start(
         now,
         last_id,
         total,
-        json.dumps(dict(elsewhere)),
+        json.dumps(dict(overrides)),
     )
-    return job_of(await _read(connection, job_id))
+    return job_from_row(await _read_job_row(connection, job_id))
 
 
-async def jobs(connection: asyncpg.Connection) -> list[ReplayJob]:
+async def read_jobs(connection: asyncpg.Connection) -> list[ReplayJob]:
     """Every job, newest first."""
-    return [job_of(row) for row in await connection.fetch(f"SELECT {JOB} FROM replays ORDER BY id DESC")]
+    return [job_from_row(row) for row in await connection.fetch(f"SELECT {JOB_COLUMNS} FROM replays ORDER BY id DESC")]
 
 
-async def step(connection: asyncpg.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
+async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
     """Re-queue the next stretch of a running job, behind live traffic; two drivers take turns."""
-    row = await _read(connection, job_id, lock=True)
-    job = job_of(row)
+    row = await _read_job_row(connection, job_id, lock=True)
+    job = job_from_row(row)
     if job.state != "running":
         return job
-    end = min(job.last_id, job.cursor + LOOK)
+    end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     values: list[Any] = [job.cursor, end, limit]
-    condition = where(msgspec.json.decode(row[10], type=Query), values)
+    condition = postgres_condition(msgspec.json.decode(row[10], type=Query), values)
     found = await connection.fetch(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {condition}"
         " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",
         *values,
     )
     ids = [one[0] for one in found]
-    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, elsewhere=json.loads(row["elsewhere"]))
+    added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(row["elsewhere"]))
     queued = sum(1 for one in added if one.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     await connection.execute(
@@ -236,20 +249,20 @@ async def step(connection: asyncpg.Connection, job_id: int, limit: int, now: int
         "done" if cursor >= job.last_id else "running",
         job_id,
     )
-    return job_of(await _read(connection, job_id))
+    return job_from_row(await _read_job_row(connection, job_id))
 
 
-async def set_state(connection: asyncpg.Connection, job_id: int, state: JobState) -> ReplayJob:
+async def set_replay_state(connection: asyncpg.Connection, job_id: int, state: ReplayState) -> ReplayJob:
     """Pause, resume or cancel; a job that is over stays so."""
     await connection.execute(
         "UPDATE replays SET state = $1 WHERE id = $2 AND state IN ('running', 'paused')", state, job_id
     )
-    return job_of(await _read(connection, job_id))
+    return job_from_row(await _read_job_row(connection, job_id))
 
 
-async def _read(connection: asyncpg.Connection, job_id: int, *, lock: bool = False) -> asyncpg.Record:
+async def _read_job_row(connection: asyncpg.Connection, job_id: int, *, lock: bool = False) -> asyncpg.Record:
     row = await connection.fetchrow(
-        f"SELECT {JOB} FROM replays WHERE id = $1" + (" FOR UPDATE" if lock else ""), job_id
+        f"SELECT {JOB_COLUMNS} FROM replays WHERE id = $1" + (" FOR UPDATE" if lock else ""), job_id
     )
     if row is None:
         raise JournalError(f"there is no replay job {job_id}")

@@ -10,20 +10,20 @@ import asyncpg
 from msgspec import Struct
 
 from sprig_tui.errors import JournalError, JournalVersionError
-from sprig_tui.journal.address import session_attributes, shown
+from sprig_tui.journal.address import redact_url, target_session_attrs
 from sprig_tui.journal.lane_causes import detail_text, reason_of
-from sprig_tui.journal.postgres.faults import OF_THE_DRIVER, address_error, journal_error
+from sprig_tui.journal.postgres.faults import DRIVER_ERRORS, journal_error, url_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMA = "sprig_tui"
 """The PostgreSQL schema that holds everything of ours."""
-VERSION = 6
-LEAST_SERVER = 140_000
+SCHEMA_VERSION = 6
+MIN_SERVER_VERSION = 140_000
 """PostgreSQL 14: everything since is still supported by its makers."""
 
-_STEPS: dict[int, tuple[str, ...]] = {
+_STEP_SCRIPTS: dict[int, tuple[str, ...]] = {
     0: ("tables.sql", "workers.sql"),
     1: ("positions.sql",),
     2: ("endpoints.sql",),
@@ -32,18 +32,18 @@ _STEPS: dict[int, tuple[str, ...]] = {
     5: ("reasons.sql",),
 }
 """Scripts with tables, by the version they start from; each leads to the next."""
-_FUNCTIONS = ("adding.sql", "claiming.sql", "settling.sql")
+_FUNCTION_SCRIPTS = ("adding.sql", "claiming.sql", "settling.sql")
 """Scripts that make or replace the functions as this version has them, after the last step.
 
 Workers of the version before go on while a migration runs and after it: a step adds tables and columns with defaults;
-a function whose parameters or results change gets a new name or one parameter more, beside the old one. `_WORKS_FOR`
+a function whose parameters or results change gets a new name or one parameter more, beside the old one. `_MIN_COMPATIBLE_VERSION`
 says how old a program may be that still works with the result.
 """
-_WORKS_FOR = 1
+_MIN_COMPATIBLE_VERSION = 1
 """The oldest schema version whose programs can use this one."""
-LOCKS = 1397903943
+LOCK_NAMESPACE = 1397903943
 """The letters SPRG as a number: the first key of all our advisory locks."""
-_LOCK = (LOCKS, 0)
+_MIGRATION_LOCK = (LOCK_NAMESPACE, 0)
 """That of migrations."""
 
 _GRANTS = """
@@ -55,16 +55,16 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {role};
 """
 
 
-_GRANTED = """
+_SELECT_GRANTED_ROLES = """
 SELECT coalesce(array_agg(DISTINCT grantee::text), '{}') FROM information_schema.role_table_grants
 WHERE table_schema = $1 AND table_name = 'deliveries' AND privilege_type = 'INSERT'
   AND grantee NOT IN ('PUBLIC', current_user)
 """
-_FIRST_WITH_IDENTITY = 2
+_MIN_IDENTITY_VERSION = 2
 _FIRST_WITH_REASONS = 6
 
 
-class Migrated(Struct, frozen=True):
+class MigrationResult(Struct, frozen=True):
     """What a migration did."""
 
     before: int
@@ -73,33 +73,33 @@ class Migrated(Struct, frozen=True):
     granted: tuple[str, ...] = ()
 
 
-async def migrate(url: str, *, grant: Sequence[str] = ()) -> Migrated:
+async def migrate(url: str, *, grant: Sequence[str] = ()) -> MigrationResult:
     """Make or upgrade the schema, and let these roles use it; one at a time, whoever else runs it.
 
     Everything happens in one transaction. The role that runs it owns what is made; workers need no more than what
     `grant` gives. Raises JournalError.
     """
     try:
-        connection = await asyncpg.connect(url, timeout=15, target_session_attrs=session_attributes(url))
+        connection = await asyncpg.connect(url, timeout=15, target_session_attrs=target_session_attrs(url))
     except ValueError as error:
-        raise address_error(error, url) from error
-    except OF_THE_DRIVER as error:
+        raise url_error(error, url) from error
+    except DRIVER_ERRORS as error:
         raise journal_error(error, url) from error
     try:
         _check_server(connection, url)
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *_LOCK)
-            before = await _version(connection)
-            _refuse_newer(before, url)
+            await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", *_MIGRATION_LOCK)
+            before = await _read_version(connection)
+            _check_not_newer(before, url)
             await _upgrade(connection, before[0])
             # who may use the tables may use those that were added to them
-            for role in {*grant, *await connection.fetchval(_GRANTED, SCHEMA)}:
-                await connection.execute(_GRANTS.format(schema=SCHEMA, role=_quoted(role)))
-    except OF_THE_DRIVER as error:
+            for role in {*grant, *await connection.fetchval(_SELECT_GRANTED_ROLES, SCHEMA)}:
+                await connection.execute(_GRANTS.format(schema=SCHEMA, role=_quote_role(role)))
+    except DRIVER_ERRORS as error:
         raise journal_error(error, url) from error
     finally:
         connection.terminate()
-    return Migrated(before[0], max(before[0], VERSION), tuple(grant))
+    return MigrationResult(before[0], max(before[0], SCHEMA_VERSION), tuple(grant))
 
 
 async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
@@ -110,18 +110,20 @@ async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
     if before == 0:
         await connection.execute("CREATE TABLE versions(version integer NOT NULL, works_for integer NOT NULL)")
         await connection.execute("INSERT INTO versions VALUES (0, 0)")
-    for step in range(before, VERSION):
-        for name in _STEPS[step]:
-            await connection.execute(_script(name))
-    if before < VERSION:
-        for name in _FUNCTIONS:
-            await connection.execute(_script(name))
-        await connection.execute("UPDATE versions SET version = $1, works_for = $2", VERSION, _WORKS_FOR)
-    if before < _FIRST_WITH_REASONS <= VERSION:
-        await _translate_causes(connection)
-    if before < _FIRST_WITH_IDENTITY:
+    for step in range(before, SCHEMA_VERSION):
+        for name in _STEP_SCRIPTS[step]:
+            await connection.execute(_read_script(name))
+    if before < SCHEMA_VERSION:
+        for name in _FUNCTION_SCRIPTS:
+            await connection.execute(_read_script(name))
         await connection.execute(
-            "INSERT INTO identity SELECT replace(gen_random_uuid()::text, '-', ''), $1", before or VERSION
+            "UPDATE versions SET version = $1, works_for = $2", SCHEMA_VERSION, _MIN_COMPATIBLE_VERSION
+        )
+    if before < _FIRST_WITH_REASONS <= SCHEMA_VERSION:
+        await _translate_causes(connection)
+    if before < _MIN_IDENTITY_VERSION:
+        await connection.execute(
+            "INSERT INTO identity SELECT replace(gen_random_uuid()::text, '-', ''), $1", before or SCHEMA_VERSION
         )
 
 
@@ -139,49 +141,49 @@ async def _translate_causes(connection: asyncpg.Connection) -> None:
         )
 
 
-async def check(connection: asyncpg.Connection, url: str, *, copying: bool = False) -> None:
+async def check_schema(connection: asyncpg.Connection, url: str, *, allow_partial_copy: bool = False) -> None:
     """Raises JournalVersionError when this program cannot work with what is there, JournalError when it is half copied.
 
     Whoever added to a half copied journal would use ids that are still to come from the file.
     """
     _check_server(connection, url)
-    version = await _version(connection)
-    _refuse_newer(version, url)
+    version = await _read_version(connection)
+    _check_not_newer(version, url)
     if version[0] == 0:
         raise JournalVersionError(
-            f"the database {shown(url)} holds no journal yet", hint="run: sprig-tui journal migrate"
+            f"the database {redact_url(url)} holds no journal yet", hint="run: sprig-tui journal migrate"
         )
-    if version[0] < VERSION:
+    if version[0] < SCHEMA_VERSION:
         raise JournalVersionError(
-            f"the journal {shown(url)} has schema {version[0]}; this sprig-tui needs {VERSION}",
+            f"the journal {redact_url(url)} has schema {version[0]}; this sprig-tui needs {SCHEMA_VERSION}",
             hint="run: sprig-tui journal migrate (workers of the older version go on meanwhile)",
         )
-    if not copying and (source := await connection.fetchval(f"SELECT min(source) FROM {SCHEMA}.copies")):
+    if not allow_partial_copy and (source := await connection.fetchval(f"SELECT min(source) FROM {SCHEMA}.copies")):
         raise JournalError(
-            f"the journal {shown(url)} is a copy of {source} that was not finished",
+            f"the journal {redact_url(url)} is a copy of {source} that was not finished",
             hint=f"finish it: sprig-tui journal copy {source}",
         )
 
 
 def _check_server(connection: asyncpg.Connection, url: str) -> None:
     found = connection.get_server_version()
-    if found.major * 10_000 < LEAST_SERVER:
+    if found.major * 10_000 < MIN_SERVER_VERSION:
         raise JournalError(
-            f"the server of {shown(url)} is PostgreSQL {found.major}; journals need 14 or newer",
+            f"the server of {redact_url(url)} is PostgreSQL {found.major}; journals need 14 or newer",
             hint="upgrade the server",
         )
 
 
-def _refuse_newer(version: tuple[int, int], url: str) -> None:
-    if version[1] > VERSION:
+def _check_not_newer(version: tuple[int, int], url: str) -> None:
+    if version[1] > SCHEMA_VERSION:
         raise JournalVersionError(
-            f"the journal {shown(url)} was upgraded by a newer sprig-tui (schema {version[0]}; this one knows"
-            f" {VERSION})",
+            f"the journal {redact_url(url)} was upgraded by a newer sprig-tui (schema {version[0]}; this one knows"
+            f" {SCHEMA_VERSION})",
             hint="upgrade sprig-tui on this machine",
         )
 
 
-async def _version(connection: asyncpg.Connection) -> tuple[int, int]:
+async def _read_version(connection: asyncpg.Connection) -> tuple[int, int]:
     """(version, oldest that works with it); zeros where there is no journal."""
     if await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.versions") is None:
         return 0, 0
@@ -189,11 +191,11 @@ async def _version(connection: asyncpg.Connection) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def _script(name: str) -> str:
+def _read_script(name: str) -> str:
     return files("sprig_tui.journal.postgres").joinpath("sql", name).read_text("utf-8")
 
 
-def _quoted(role: str) -> str:
+def _quote_role(role: str) -> str:
     if not role or "\0" in role or not re.fullmatch(r".{1,63}", role, re.DOTALL):
         raise JournalError(f"{role!r} cannot be the name of a role", hint="give the name as CREATE ROLE had it")
     return '"' + role.replace('"', '""') + '"'

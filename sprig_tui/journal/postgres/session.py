@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncpg
 
-from sprig_tui.journal.postgres.faults import SHARED_SESSION, pooler_error
+from sprig_tui.journal.postgres.faults import SHARED_SESSION_ERRORS, pooler_error
 from sprig_tui.journal.postgres.schema import SCHEMA
 
-ANSWER_S = 60.0
+STATEMENT_TIMEOUT_S = 60.0
 """Seconds that a statement may take."""
 
-AT_CONNECT = {"application_name": "sprig-tui"}
-_SETTINGS = {
+CONNECT_SETTINGS = {"application_name": "sprig-tui"}
+_SESSION_SETTINGS = {
     "search_path": SCHEMA,
     "timezone": "UTC",
     "jit": "off",
@@ -24,18 +24,20 @@ _SETTINGS = {
     # whoever stops in the middle of a transaction must not hold up the others
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "20000",
-    "statement_timeout": str(int(ANSWER_S * 1000)),
+    "statement_timeout": str(int(STATEMENT_TIMEOUT_S * 1000)),
 }
-_SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in _SETTINGS.items())
-_BACKEND = "SELECT pg_backend_pid()"
+_SET_SESSION = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', false)" for name, value in _SESSION_SETTINGS.items()
+)
+_SELECT_BACKEND_PID = "SELECT pg_backend_pid()"
 
 
 async def begin_session(connection: asyncpg.Connection) -> None:
     """Set what holds for as long as the connection is open; raises what the driver raises."""
-    await connection.execute(_SET)
+    await connection.execute(_SET_SESSION)
 
 
-async def refuse_shared_sessions(one: asyncpg.Connection, other: asyncpg.Connection, url: str) -> None:
+async def check_session_pooling(first: asyncpg.Connection, second: asyncpg.Connection, url: str) -> None:
     """Raise JournalError where two connections have one process of the server between them.
 
     That is a pooler in transaction or statement mode: settings, LISTEN and prepared statements belong to a session,
@@ -43,13 +45,16 @@ async def refuse_shared_sessions(one: asyncpg.Connection, other: asyncpg.Connect
     else meanwhile.
     """
     try:
-        before = await one.fetchval(_BACKEND)
-        shared = await other.fetchval(_BACKEND) == before
+        before = await first.fetchval(_SELECT_BACKEND_PID)
+        shared = await second.fetchval(_SELECT_BACKEND_PID) == before
         if not shared:
             # a pooler with several sessions gave it another one: hold that, and see whether the first stays the same
-            async with other.transaction():
-                shared = await other.fetchval(_BACKEND) == before or await one.fetchval(_BACKEND) != before
-    except SHARED_SESSION as error:
+            async with second.transaction():
+                shared = (
+                    await second.fetchval(_SELECT_BACKEND_PID) == before
+                    or await first.fetchval(_SELECT_BACKEND_PID) != before
+                )
+    except SHARED_SESSION_ERRORS as error:
         raise pooler_error(url) from error
     if shared:
         raise pooler_error(url)

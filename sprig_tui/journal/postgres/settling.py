@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from sprig_tui.journal.columns import NUMBERS
+from sprig_tui.journal.columns import STATE_CODES
 from sprig_tui.journal.lane_causes import cause_of, detail_text
-from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.postgres.texts import sanitize_text
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement
 
-_CALL = (
+_CALL_SETTLE = (
     "SELECT settle_deliveries($1::bigint, $2::integer, $3::bigint, $4::jsonb, $5::jsonb, $6::bigint, $7::text,"
     " $8::bigint, $9::text, $10::text, $11::text)"
 )
-_LARGEST = (1 << 31) - 1
+_MAX_INTEGER = (1 << 31) - 1
 
 
 async def settle(
@@ -43,44 +43,44 @@ async def settle(
         told.append(
             {
                 "ids": settlement.ids,
-                "state": None if settlement.state is None else NUMBERS[settlement.state],
+                "state": None if settlement.state is None else STATE_CODES[settlement.state],
                 "due_at": settlement.due_at,
-                "counts": settlement.counts,
+                "counts": settlement.uses_retry,
                 "starts_window": settlement.starts_window,
-                "error": storable(settlement.error),
+                "error": sanitize_text(settlement.error),
                 "attempt": position,
             }
         )
     done: int = await connection.fetchval(
-        _CALL,
+        _CALL_SETTLE,
         claim.lease,
         environment,
         now,
-        _json(told),
-        _json([_storable(attempt) for attempt in attempts]),
+        _encode_json(told),
+        _encode_json([_attempt_fields(attempt) for attempt in attempts]),
         change.epoch if change else None,
         change.state if change else None,
         change.until if change else 0,
-        storable(cause_of(change.reason, change.detail)) if change else "",
+        sanitize_text(cause_of(change.reason, change.detail)) if change else "",
         change.reason.value if change else "",
-        storable(detail_text(change.detail)) if change else "",
+        sanitize_text(detail_text(change.detail)) if change else "",
     )
     return done
 
 
-def _storable(attempt: Attempt) -> dict[str, object]:
+def _attempt_fields(attempt: Attempt) -> dict[str, object]:
     return {
         "started_at": attempt.started_at,
         "status": attempt.status,
-        "error": storable(attempt.error),
-        "outcome": storable(attempt.outcome),
+        "error": sanitize_text(attempt.error),
+        "outcome": sanitize_text(attempt.outcome),
         "latency_ms": attempt.latency_ms,
         "events": attempt.events,
-        "body_bytes": min(attempt.body_bytes, _LARGEST),
-        "excerpt": storable(attempt.excerpt),
-        "endpoint": storable(attempt.endpoint),
+        "body_bytes": min(attempt.body_bytes, _MAX_INTEGER),
+        "excerpt": sanitize_text(attempt.excerpt),
+        "endpoint": sanitize_text(attempt.endpoint),
     }
 
 
-def _json(value: object) -> str:
+def _encode_json(value: object) -> str:
     return msgspec.json.encode(value).decode()

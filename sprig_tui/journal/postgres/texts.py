@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def storable(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """The text, with NUL as its Control Picture and lone surrogates as question marks."""
     if "\0" in text:
         text = text.replace("\0", "\u2400")

@@ -9,22 +9,22 @@ from collections import Counter
 
 import asyncpg
 
-from sprig_tui.journal.packing import DAMAGED
-from sprig_tui.journal.verifying import MOST_PROBLEMS, Verified, pack_problems
+from sprig_tui.journal.packing import DAMAGED_ERROR
+from sprig_tui.journal.verifying import MAX_PROBLEMS, VerifyReport, check_pack
 
 
-async def quick(connection: asyncpg.Connection) -> Verified:
+async def quick_check(connection: asyncpg.Connection) -> VerifyReport:
     """What was found damaged on the way."""
-    found = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED)
+    found = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED_ERROR)
     problems = (f"{found:,} deliveries failed because their stored payload is damaged",) if found else ()
-    return Verified(problems=problems)
+    return VerifyReport(problems=problems)
 
 
-async def verify(connection: asyncpg.Connection) -> Verified:
+async def verify(connection: asyncpg.Connection) -> VerifyReport:
     """Everything; each pack in a statement of its own, so that nothing is held."""
     problems: list[str] = []
     deliveries = packs = at = 0
-    while len(problems) < MOST_PROBLEMS:
+    while len(problems) < MAX_PROBLEMS:
         row = await connection.fetchrow(
             "SELECT first, raws, bodies, (SELECT min(n.first) FROM packs n WHERE n.first > p.first) FROM packs p"
             " WHERE first > $1 ORDER BY first LIMIT 1",
@@ -40,7 +40,7 @@ async def verify(connection: asyncpg.Connection) -> Verified:
         )
         packs += 1
         deliveries += len(owned)
-        problems += pack_problems(row[0], row[1], row[2], {one[0]: (one[1], one[2]) for one in owned})
+        problems += check_pack(row[0], row[1], row[2], {one[0]: (one[1], one[2]) for one in owned})
         at = row[0]
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         kept = Counter({row[:2]: row[2] for row in await connection.fetch("SELECT environment, state, n FROM counts")})
@@ -54,4 +54,4 @@ async def verify(connection: asyncpg.Connection) -> Verified:
         )
     if +kept != +there:
         problems.append("the kept counts are not what the deliveries come to")
-    return Verified(deliveries=deliveries, packs=packs, problems=tuple(problems[:MOST_PROBLEMS]))
+    return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sprig_tui.journal.columns import NUMBERS
-from sprig_tui.journal.postgres.texts import storable
+from sprig_tui.journal.columns import STATE_CODES
+from sprig_tui.journal.postgres.texts import sanitize_text
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
 
 _TEXT_COLUMNS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
-_LARGEST = (1 << 63) - 1
+_MAX_BIGINT = (1 << 63) - 1
 
-Place = Callable[[Any], str]
+AddPlaceholder = Callable[[Any], str]
 """Takes a value, and gives the placeholder that stands for it."""
 
 
-def where(query: Query, values: list[Any]) -> str:
+def postgres_condition(query: Query, values: list[Any]) -> str:
     """The condition, `true` for a query without terms; the values of its placeholders are put behind `values`."""
 
     def place(value: Any) -> str:
@@ -38,10 +38,10 @@ def where(query: Query, values: list[Any]) -> str:
     return " AND ".join(clauses) or "true"
 
 
-def _status(term: Term, place: Place) -> str:
+def _status(term: Term, place: AddPlaceholder) -> str:
     value = term.value
-    if value in NUMBERS:
-        return f"d.state = {NUMBERS[State(value)]}"
+    if value in STATE_CODES:
+        return f"d.state = {STATE_CODES[State(value)]}"
     low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value.endswith("xx") else (int(value), int(value))
     # never NULL, so that its negation holds for what was never sent
     return (
@@ -50,9 +50,9 @@ def _status(term: Term, place: Place) -> str:
     )
 
 
-def _like(column: str, value: str, place: Place) -> str:
+def _like(column: str, value: str, place: AddPlaceholder) -> str:
     """Contains, in any case: in a database without a locale ILIKE folds ASCII alone, so each case is asked for."""
-    value = storable(value)
+    value = sanitize_text(value)
     forms = {value} if value.isascii() else {value, value.lower(), value.upper(), value.title()}
     return " OR ".join(f"d.{column} ILIKE {place(f'%{_escaped(form)}%')}" for form in sorted(forms))
 
@@ -61,54 +61,54 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _survey(term: Term, place: Place) -> str:
-    return f"d.survey_id = {place(storable(term.value))} OR {_like('survey_name', term.value, place)}"
+def _survey(term: Term, place: AddPlaceholder) -> str:
+    return f"d.survey_id = {place(sanitize_text(term.value))} OR {_like('survey_name', term.value, place)}"
 
 
-def _user(term: Term, place: Place) -> str:
-    value = storable(term.value)
+def _user(term: Term, place: AddPlaceholder) -> str:
+    value = sanitize_text(term.value)
     if value.endswith("*"):
         return f"d.user_id ILIKE {place(_escaped(value[:-1]) + '%')}"
     return f"d.user_id = {place(value)}"
 
 
-def _id(term: Term, place: Place) -> str:
-    if term.value.isascii() and term.value.isdigit() and int(term.value) <= _LARGEST:
+def _id(term: Term, place: AddPlaceholder) -> str:
+    if term.value.isascii() and term.value.isdigit() and int(term.value) <= _MAX_BIGINT:
         return f"d.id = {place(int(term.value))}"
-    return f"d.message_id ILIKE {place(_escaped(storable(term.value)) + '%')}"
+    return f"d.message_id ILIKE {place(_escaped(sanitize_text(term.value)) + '%')}"
 
 
-def _origin(term: Term, place: Place) -> str:
+def _origin(term: Term, place: AddPlaceholder) -> str:
     # never NULL, so that its negation holds for what was made of nothing
     return f"d.origin IS NOT NULL AND d.origin = {place(int(term.value))}"
 
 
-def _endpoint(term: Term, place: Place) -> str:
-    value = place(f"%{_escaped(storable(term.value))}%")
+def _endpoint(term: Term, place: AddPlaceholder) -> str:
+    value = place(f"%{_escaped(sanitize_text(term.value))}%")
     return (
         f"e.endpoint ILIKE {value} OR d.attempt IS NOT NULL"
         f" AND d.attempt IN (SELECT id FROM attempts WHERE endpoint ILIKE {value})"
     )
 
 
-def _text(term: Term, place: Place) -> str:
+def _text(term: Term, place: AddPlaceholder) -> str:
     return " OR ".join(_like(column, term.value, place) for column in _TEXT_COLUMNS)
 
 
-def _bounded(value: str) -> int:
-    return max(-_LARGEST, min(int(value), _LARGEST))
+def _clamp_bigint(value: str) -> int:
+    return max(-_MAX_BIGINT, min(int(value), _MAX_BIGINT))
 
 
-_CONDITIONS: dict[str, Callable[[Term, Place], str]] = {
+_CONDITIONS: dict[str, Callable[[Term, AddPlaceholder], str]] = {
     "status": _status,
-    "reason": lambda term, place: f"d.reason = {place(storable(term.value))}",
-    "env": lambda term, place: f"e.name = {place(storable(term.value))}",
+    "reason": lambda term, place: f"d.reason = {place(sanitize_text(term.value))}",
+    "env": lambda term, place: f"e.name = {place(sanitize_text(term.value))}",
     "survey": _survey,
     "user": _user,
     "id": _id,
     "origin": _origin,
     "endpoint": _endpoint,
-    "since": lambda term, place: f"d.added_at >= {place(_bounded(term.value))}",
-    "until": lambda term, place: f"d.added_at < {place(_bounded(term.value))}",
+    "since": lambda term, place: f"d.added_at >= {place(_clamp_bigint(term.value))}",
+    "until": lambda term, place: f"d.added_at < {place(_clamp_bigint(term.value))}",
     "text": _text,
 }

@@ -5,49 +5,49 @@ from __future__ import annotations
 import asyncpg
 
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.postgres.texts import storable
-from sprig_tui.journal.records import Hold, Worker
+from sprig_tui.journal.postgres.texts import sanitize_text
+from sprig_tui.journal.records import WorkerInfo, WorkerLeases
 
-_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
-_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
+_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_IS_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
 """The second bound ends what was reported under a clock that stood far ahead."""
 
 
-async def report(connection: asyncpg.Connection, worker: Worker, now: int) -> None:
+async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, now: int) -> None:
     """Note that a worker is alive, and forget those that are not."""
     async with connection.transaction():
         await connection.execute("SET LOCAL synchronous_commit = off")
-        await connection.execute(f"DELETE FROM workers WHERE NOT ({_ALIVE})", now)
+        await connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", now)
         await connection.execute(
-            f"INSERT INTO workers({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE"
+            f"INSERT INTO workers({_WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE"
             " SET role = $2, host = $3, pid = $4, version = $5, environments = $6, started_at = $7, rate = $8,"
             " seen_at = $9",
             worker.id,
-            storable(worker.role),
-            storable(worker.host),
+            sanitize_text(worker.role),
+            sanitize_text(worker.host),
             worker.pid,
             worker.version,
-            [storable(name) for name in worker.environments],
+            [sanitize_text(name) for name in worker.environments],
             worker.started_at,
             worker.rate,
             now,
         )
 
 
-async def sign_off(connection: asyncpg.Connection, worker_id: str) -> None:
+async def unregister_worker(connection: asyncpg.Connection, worker_id: str) -> None:
     """Forget a worker."""
     await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
 
 
-async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
+async def live_workers(connection: asyncpg.Connection, now: int) -> tuple[WorkerInfo, ...]:
     """Workers heard of lately, oldest start first, and what they hold."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
-        f" FROM workers w WHERE {_ALIVE} ORDER BY started_at, id",
+        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
+        f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
         now,
     )
     return tuple(
-        Worker(
+        WorkerInfo(
             id=row[0],
             role=row[1],
             host=row[2],
@@ -63,7 +63,7 @@ async def alive(connection: asyncpg.Connection, now: int) -> tuple[Worker, ...]:
     )
 
 
-async def holds(connection: asyncpg.Connection, now: int) -> tuple[Hold, ...]:
+async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[WorkerLeases, ...]:
     """Leases that have not run out, by environment and worker."""
     rows = await connection.fetch(
         "SELECT e.name, l.owner, sum(l.n)::bigint, max(CASE WHEN l.owner = '' THEN l.until"
@@ -74,4 +74,4 @@ async def holds(connection: asyncpg.Connection, now: int) -> tuple[Hold, ...]:
         " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         now,
     )
-    return tuple(Hold(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)

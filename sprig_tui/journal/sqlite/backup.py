@@ -29,7 +29,7 @@ def back_up(connection: sqlite3.Connection, target: Path) -> int:
             connection.backup(copy)
             # a file by itself, without a log that would have to go with it
             copy.execute("PRAGMA journal_mode = DELETE")
-            _refuse_damage(copy, target)
+            _check_undamaged(copy, target)
         descriptor = os.open(making, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -49,7 +49,7 @@ def back_up(connection: sqlite3.Connection, target: Path) -> int:
                 making.with_name(making.name + ending).unlink()
 
 
-def _refuse_damage(copy: sqlite3.Connection, target: Path) -> None:
+def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
     found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise JournalCorruptError(

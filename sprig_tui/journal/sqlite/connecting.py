@@ -12,18 +12,18 @@ from typing import Literal
 
 from sprig_tui.errors import JournalReadOnlyError
 from sprig_tui.journal.sqlite import schema
-from sprig_tui.journal.sqlite.faults import cannot_open, file_error
+from sprig_tui.journal.sqlite.faults import file_error, is_open_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
-from sprig_tui.journal.sqlite.rows import Connection
-from sprig_tui.journal.sqlite.wal import turn_on
+from sprig_tui.journal.sqlite.rows import JournalConnection
+from sprig_tui.journal.sqlite.wal import enable_wal
 
 
-def connect_writer(path: str, busy_timeout: float, check: FileCheck) -> sqlite3.Connection:
+def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sqlite3.Connection:
     """A connection that writes; the first one to a file makes it.
 
     Raises what `schema.prepare` raises, and JournalLostError where `check` knows another file.
     """
-    check.before_opening()
+    file_check.before_opening()
     try:
         if not Path(path).exists():
             # answers are personal data: nobody else's business, whatever the umask
@@ -36,55 +36,55 @@ def connect_writer(path: str, busy_timeout: float, check: FileCheck) -> sqlite3.
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
-        factory=Connection,
+        factory=JournalConnection,
     )
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
-        schema.refuse_foreign(connection, path)
-        schema.lay_out(connection)
-        turn_on(connection, busy_timeout)
+        schema.reject_foreign_file(connection, path)
+        schema.enable_vacuum(connection)
+        enable_wal(connection, busy_timeout)
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
-        if schema.prepare(connection, path):
+        if schema.create_or_upgrade(connection, path):
             # so that the file itself says whose it is
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        check.opened()
+        file_check.after_opening()
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def connect_reader(path: str, busy_timeout: float, check: FileCheck | None = None) -> sqlite3.Connection:
+def connect_reader(path: str, busy_timeout: float, file_check: FileCheck | None = None) -> sqlite3.Connection:
     """A connection that reads, and writes no more than what all who share the file need to know of it.
 
     Where that little cannot be written either (a read-only file system or folder) the file is read by itself. Raises
     JournalReadOnlyError where that would leave out what stands in its log.
     """
-    if check is not None:
-        check.before_opening()
+    if file_check is not None:
+        file_check.before_opening()
     connection = open_existing(path, "rw", busy_timeout)
     logged = True
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
     except sqlite3.OperationalError as error:
         connection.close()
-        if not cannot_open(error) or not Path(path).exists():
+        if not is_open_error(error) or not Path(path).exists():
             raise
-        _refuse_log(path, error)
+        _check_no_log(path, error)
         logged = False
         connection = open_existing(path, "immutable", busy_timeout)
     try:
         connection.execute("PRAGMA query_only = 1")
-        if check is not None:
-            check.opened(logged=logged)
+        if file_check is not None:
+            file_check.after_opening(logged=logged)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _refuse_log(path: str, error: sqlite3.Error) -> None:
+def _check_no_log(path: str, error: sqlite3.Error) -> None:
     log = Path(path + "-wal")
     if log.exists() and log.stat().st_size:
         raise JournalReadOnlyError(
@@ -107,7 +107,7 @@ def open_existing(
         timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
-        factory=Connection,
+        factory=JournalConnection,
     )
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection

@@ -17,10 +17,10 @@ from sprig_tui.errors import (
     JournalUnavailableError,
 )
 
-_LEAST_ROOM = 64 * 1024
+_MIN_FREE_BYTES = 64 * 1024
 """Bytes: the shared memory takes half of that."""
 
-_OF_THE_STORE = frozenset(
+_STORE_ERROR_CODES = frozenset(
     (
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -35,36 +35,36 @@ _OF_THE_STORE = frozenset(
 )
 
 
-def of_the_store(error: sqlite3.Error) -> bool:
+def is_store_error(error: sqlite3.Error) -> bool:
     """Whether the file or the disk is at fault, rather than what was asked of it.
 
     Damage is told apart: it lies in one place, and whoever needs something else does well.
     """
-    return _code(error) in _OF_THE_STORE
+    return _error_code(error) in _STORE_ERROR_CODES
 
 
-def cannot_open(error: sqlite3.Error) -> bool:
+def is_open_error(error: sqlite3.Error) -> bool:
     """Whether the file, or what stands beside it, cannot be opened or written by us."""
-    return _code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
+    return _error_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
     """Whether a part of the file is not what SQLite wrote; other parts may be well."""
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another connection is in the way, and the same again may succeed."""
-    return _code(error) == sqlite3.SQLITE_BUSY
+    return _error_code(error) == sqlite3.SQLITE_BUSY
 
 
-def _code(error: sqlite3.Error) -> int:
+def _error_code(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
-def _no_room(path: str) -> bool:
+def _is_disk_full(path: str) -> bool:
     try:
-        return shutil.disk_usage(Path(path).absolute().parent).free < _LEAST_ROOM
+        return shutil.disk_usage(Path(path).absolute().parent).free < _MIN_FREE_BYTES
     except OSError:
         return False
 
@@ -79,7 +79,7 @@ def file_error(error: OSError, path: str) -> JournalError:
     )
 
 
-class _Meaning(NamedTuple):
+class _ErrorMapping(NamedTuple):
     """What codes of SQLite mean: `{path}` is the journal's file, `{error}` what was said."""
 
     codes: tuple[int, ...]
@@ -88,53 +88,53 @@ class _Meaning(NamedTuple):
     hint: str
 
 
-_FULL = _Meaning(
+_DISK_FULL = _ErrorMapping(
     (sqlite3.SQLITE_FULL,),
     JournalFullError,
     "no room left for the journal {path}; the last write was not kept",
     "free disk space, or run: sprig-tui journal prune --older-than 30d",
 )
-_MEANINGS = (
-    _Meaning(
+_ERROR_MAPPINGS = (
+    _ErrorMapping(
         (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
         JournalLockedError,
         "the journal {path} is held by another process",
         "close what holds it, then try again",
     ),
-    _FULL,
-    _Meaning(
+    _DISK_FULL,
+    _ErrorMapping(
         (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
         JournalReadOnlyError,
         "the journal {path} may not be written",
         "check the rights of the file and of its folder",
     ),
-    _Meaning(
+    _ErrorMapping(
         (sqlite3.SQLITE_CANTOPEN,),
         JournalReadOnlyError,
         "the journal {path} cannot be opened",
         "check that its folder exists and may be written",
     ),
-    _Meaning(
+    _ErrorMapping(
         (sqlite3.SQLITE_IOERR,),
         JournalUnavailableError,
         "the disk of the journal {path} fails ({error}); the last write was not kept",
         "see what the system's log says of it, and whether a limit of file sizes holds (ulimit -f)",
     ),
-    _Meaning(
+    _ErrorMapping(
         (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
         JournalCorruptError,
         "the journal {path} is damaged or no SQLite file ({error})",
         "sprig-tui journal verify says where; sprig-tui journal salvage {path} NEW brings over what can be read",
     ),
 )
-_ELSE = _Meaning((), JournalError, "the journal {path} failed: {error}", "run: sprig-tui doctor")
+_UNKNOWN_ERROR = _ErrorMapping((), JournalError, "the journal {path} failed: {error}", "run: sprig-tui doctor")
 
 
 def journal_error(error: sqlite3.Error, path: str) -> JournalError:
     """The JournalError that says what `error` means for the journal at `path`."""
-    code = _code(error)
-    meaning = next((one for one in _MEANINGS if code in one.codes), _ELSE)
+    code = _error_code(error)
+    meaning = next((one for one in _ERROR_MAPPINGS if code in one.codes), _UNKNOWN_ERROR)
     # the memory that processes share beside the file needs room to be opened at all: SQLite calls that an I/O error
-    if code == sqlite3.SQLITE_IOERR and _no_room(path):
-        meaning = _FULL
+    if code == sqlite3.SQLITE_IOERR and _is_disk_full(path):
+        meaning = _DISK_FULL
     return meaning.kind(meaning.message.format(path=path, error=error), hint=meaning.hint.format(path=path))

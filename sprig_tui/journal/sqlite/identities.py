@@ -6,17 +6,17 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from itertools import chain, count
 
-from sprig_tui.journal.identity import KNOWN, MASK, Known, key_of, known_of
-from sprig_tui.journal.records import Entry
-from sprig_tui.journal.sqlite.rows import insert, numbers_text
+from sprig_tui.journal.identity import IDENTITY_COLUMNS, KEY_MASK, StoredIdentity, identity_from_row, identity_key
+from sprig_tui.journal.records import NewDelivery
+from sprig_tui.journal.sqlite.rows import encode_ids, insert_rows
 
-_MERGE_AT = 65_536
+_MERGE_AT_KEYS = 65_536
 """Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
 
 
-def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, Known]:
+def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
     """What stands at these keys."""
-    wanted = numbers_text(sorted(keys))
+    wanted = encode_ids(sorted(keys))
     found = connection.execute(
         "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
         "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",
@@ -25,60 +25,60 @@ def lookup(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, K
     known = {}
     for key, delivery_id in found:
         row = connection.execute(
-            f"SELECT {KNOWN} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            f"SELECT {IDENTITY_COLUMNS} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
             (delivery_id,),
         ).fetchone()
         if row is not None:
-            known[key] = known_of(row)
+            known[key] = identity_from_row(row)
     return known
 
 
-class Identities:
+class IdentityIndex:
     """The identities that one `add` asks for, with what it adds itself on top of what is stored."""
 
-    def __init__(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    def __init__(self, connection: sqlite3.Connection, entries: Sequence[NewDelivery]) -> None:
         self._connection = connection
-        self._keys = [key_of(entry.environment, entry.message_id) for entry in entries]
-        self._asked = set(self._keys)
-        self._known = lookup(connection, self._asked)
-        self._fresh: dict[int, int] = {}
-        self._moved: dict[int, int] = {}
-        self.all_new = not self._known and len(self._asked) == len(self._keys)
+        self._keys = [identity_key(entry.environment, entry.message_id) for entry in entries]
+        self._looked_up = set(self._keys)
+        self._stored = find_identities(connection, self._looked_up)
+        self._new: dict[int, int] = {}
+        self._taken_over: dict[int, int] = {}
+        self.all_new = not self._stored and len(self._looked_up) == len(self._keys)
         """Whether none is stored and none is asked for twice: then nothing needs deciding."""
 
-    def put_all(self, first_id: int) -> None:
+    def add_all_new(self, first_id: int) -> None:
         """With `all_new`: they are stood for by the deliveries from `first_id` on, in order."""
-        self._fresh = dict(zip(self._keys, count(first_id), strict=False))
+        self._new = dict(zip(self._keys, count(first_id), strict=False))
 
-    def find(self, environment: str, message_id: str) -> Known | None:
+    def find(self, environment: str, message_id: str) -> StoredIdentity | None:
         """The delivery that stands for this identity."""
-        return self._known.get(self._probe(environment, message_id))
+        return self._stored.get(self._probe_key(environment, message_id))
 
-    def put(self, known: Known) -> None:
+    def put(self, identity: StoredIdentity) -> None:
         """This delivery stands for its identity from now on."""
-        key = self._probe(known.environment, known.message_id)
-        if key in self._known and key not in self._fresh:
-            self._moved[key] = known.id
+        key = self._probe_key(identity.environment, identity.message_id)
+        if key in self._stored and key not in self._new:
+            self._taken_over[key] = identity.id
         else:
-            self._fresh[key] = known.id
-        self._known[key] = known
+            self._new[key] = identity.id
+        self._stored[key] = identity
 
-    def _probe(self, environment: str, message_id: str) -> int:
-        key = key_of(environment, message_id)
+    def _probe_key(self, environment: str, message_id: str) -> int:
+        key = identity_key(environment, message_id)
         while True:
-            if key not in self._asked:
-                self._asked.add(key)
-                self._known.update(lookup(self._connection, [key]))
-            there = self._known.get(key)
+            if key not in self._looked_up:
+                self._looked_up.add(key)
+                self._stored.update(find_identities(self._connection, [key]))
+            there = self._stored.get(key)
             if there is None or (there.message_id == message_id and there.environment == environment):
                 return key
-            key = (key + 1) & MASK
+            key = (key + 1) & KEY_MASK
 
     def save(self) -> None:
         """Write what was put."""
         # in key order, so that each page of the table is come to once
-        insert(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._fresh.items()))))
-        for key, delivery_id in self._moved.items():
+        insert_rows(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._new.items()))))
+        for key, delivery_id in self._taken_over.items():
             for table in ("recent_ids", "ids"):
                 self._connection.execute(
                     f"UPDATE {table} SET delivery = ? WHERE key = ?",
@@ -86,7 +86,7 @@ class Identities:
                 )
 
 
-def merge(connection: sqlite3.Connection, *, at: int = _MERGE_AT) -> None:
+def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:
     """Move `recent_ids` into `ids` once it has `at` keys."""
     if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:
         connection.execute("INSERT INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")

@@ -20,33 +20,33 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError
-from sprig_tui.journal.claiming import Wanted, nothing
-from sprig_tui.journal.contract import NOWHERE_ELSE
-from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError
-from sprig_tui.journal.query import EVERYTHING, Query
-from sprig_tui.journal.readiness import WriteHistory, within
+from sprig_tui.journal.claiming import ClaimRequest, empty_claim
+from sprig_tui.journal.contract import NO_OVERRIDES
+from sprig_tui.journal.packing import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.query import MATCH_ALL, Query
+from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
-    Added,
+    AddResult,
     Changes,
     Claim,
     Counts,
     Delivery,
-    Detail,
-    Entry,
-    Hold,
-    Identity,
-    Ids,
-    JobState,
+    DeliveryDetail,
+    DeliveryPage,
+    IdPage,
+    JournalIdentity,
     Lane,
     LaneChange,
-    Notice,
-    Page,
-    Pruned,
+    NewDelivery,
+    Notification,
+    PruneResult,
     ReplayJob,
+    ReplayState,
     Settlement,
     State,
-    Withdrawn,
-    Worker,
+    WithdrawResult,
+    WorkerInfo,
+    WorkerLeases,
 )
 from sprig_tui.journal.sqlite import (
     adding,
@@ -69,13 +69,13 @@ from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.faults import is_busy, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import repair
-from sprig_tui.journal.sqlite.rows import Connection
+from sprig_tui.journal.sqlite.rows import JournalConnection
 from sprig_tui.journal.sqlite.writer import Writer
-from sprig_tui.journal.verifying import Verified
+from sprig_tui.journal.verifying import VerifyReport
 
 T = TypeVar("T")
 
-_MOST_UNWRITABLE = 1_000
+_MAX_UNWRITABLE_ROWS = 1_000
 """Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
 
 _REPAIR_EVERY_S = 60.0
@@ -94,19 +94,19 @@ class SQLiteJournal:
         self.path = str(path)
         self.clock = clock or SystemClock()
         self.writes = WriteHistory()
-        self._careful = False
+        self._is_damaged = False
         """Whether damage was met in the file."""
-        self._unreadable: frozenset[int] = frozenset()
+        self._unreadable_ids: frozenset[int] = frozenset()
         self._busy_timeout = busy_timeout
         self._writes = False
         """Whether this process writes, rather than looks only."""
         self._repairs = 0
         self._repair_from = float("-inf")
         self._repairing = asyncio.Lock()
-        self._check = FileCheck(self.path)
-        self._writer = Writer(self._connect, self.path, self._check.check)
+        self._file_check = FileCheck(self.path)
+        self._writer = Writer(self._connect, self.path, self._file_check.check)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
-        self._local = threading.local()
+        self._thread_local = threading.local()
         self._connections: list[sqlite3.Connection] = []
 
     async def __aenter__(self) -> Self:
@@ -128,7 +128,7 @@ class SQLiteJournal:
         self._writer.start()
         try:
             # whoever only looks must not need the lock that writers take, nor the right to write
-            if not await self._in_reader(self._is_current):
+            if not await self._run_in_reader(self._is_current):
                 await self._writer.run(lambda _: None)
         except BaseException:
             await self.close()
@@ -142,12 +142,12 @@ class SQLiteJournal:
             connection.close()
         self._connections.clear()
 
-    def subscribe(self, hear: Callable[[Notice], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
+    def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
         """See the contract: a file tells nobody, those who share it look."""
-        return _end_of_nothing
+        return _unsubscribe_nothing
 
     def _connect(self) -> sqlite3.Connection:
-        return connect_writer(self.path, self._busy_timeout, self._check)
+        return connect_writer(self.path, self._busy_timeout, self._file_check)
 
     def _is_current(self) -> bool:
         if not os.path.exists(self.path):  # noqa: PTH110 - Path.exists raises for some names
@@ -166,11 +166,11 @@ class SQLiteJournal:
         self._writes = True
         repairs = self._repairs
         try:
-            return await self._writer.run(work, durable=durable, if_awaited=if_awaited)
+            return await self._writer.run(work, durable=durable, skip_if_cancelled=if_awaited)
         except JournalCorruptError:
             if not await self._repaired(repairs):
                 raise
-            return await self._writer.run(work, durable=durable, if_awaited=if_awaited)
+            return await self._writer.run(work, durable=durable, skip_if_cancelled=if_awaited)
 
     async def _repaired(self, before: int) -> bool:
         """Whether something was made anew that could not be read; `before`: `_repairs` when the work began."""
@@ -178,7 +178,7 @@ class SQLiteJournal:
             if self._repairs == before and monotonic() >= self._repair_from:
                 self._repair_from = monotonic() + _REPAIR_EVERY_S
                 try:
-                    made = await self._in_reader(lambda: repair(self.path, self._busy_timeout, self.clock.now()))
+                    made = await self._run_in_reader(lambda: repair(self.path, self._busy_timeout, self.clock.now()))
                 except sqlite3.Error as error:
                     _log.warning("the journal %s is damaged, and was not repaired: %s", self.path, error)
                     made = []
@@ -209,7 +209,7 @@ class SQLiteJournal:
         def run() -> T:
             try:
                 connection = self._reader()
-                self._check.check()
+                self._file_check.check()
                 # one moment for all statements of a reading: between two, a writer may move what they look at
                 connection.execute("BEGIN")
                 try:
@@ -219,45 +219,46 @@ class SQLiteJournal:
             except sqlite3.Error as error:
                 raise journal_error(error, self.path) from error
 
-        return await self._in_reader(run)
+        return await self._run_in_reader(run)
 
-    async def _in_reader(self, run: Callable[[], T]) -> T:
+    async def _run_in_reader(self, run: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, run)
         except RuntimeError as error:
             raise JournalError(f"the journal {self.path} is closed") from error
 
     def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        connection: sqlite3.Connection | None = getattr(self._thread_local, "connection", None)
         if connection is None:
-            connection = connect_reader(self.path, self._busy_timeout, self._check)
-            self._local.connection = connection
+            connection = connect_reader(self.path, self._busy_timeout, self._file_check)
+            self._thread_local.connection = connection
             self._connections.append(connection)
         return connection
 
     # -- what came in --------------------------------------------------------------------------------------------------
 
-    async def add(self, entries: Sequence[Entry], *, deadline: float | None = None) -> list[Added]:
+    async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         """See the contract."""
         if deadline is None:
             return (await self.add_and_claim(entries, ()))[0]
         # what has not begun when the time is up is not begun any more
-        adding = within(self._add(entries, (), if_awaited=True), deadline, self.path)
-        return (await self.writes.watched(adding))[0]
+        adding = with_deadline(self._add(entries, (), skip_if_cancelled=True), deadline, self.path)
+        return (await self.writes.track(adding))[0]
 
     async def add_and_claim(
-        self, entries: Sequence[Entry], wanted: Sequence[Wanted]
-    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest]
+    ) -> tuple[list[AddResult], tuple[Claim, ...]]:
         """See the contract."""
-        return await self.writes.watched(self._add(entries, wanted))
+        return await self.writes.track(self._add(entries, claim_requests))
 
     async def _add(
-        self, entries: Sequence[Entry], wanted: Sequence[Wanted], *, if_awaited: bool = False
-    ) -> tuple[list[Added], tuple[Claim, ...]]:
+        self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest], *, skip_if_cancelled: bool = False
+    ) -> tuple[list[AddResult], tuple[Claim, ...]]:
         if not entries:
             return [], ()
         return await self._write(
-            lambda c: adding.Adding(c, self.clock.now()).add(entries, wanted), if_awaited=if_awaited
+            lambda c: adding.AddOperation(c, self.clock.now()).add(entries, claim_requests),
+            if_awaited=skip_if_cancelled,
         )
 
     # -- delivery ------------------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ class SQLiteJournal:
         waited_until: int = 0,
     ) -> Claim:
         """See the contract."""
-        wanted = Wanted(
+        wanted = ClaimRequest(
             environment,
             events,
             payload_bytes,
@@ -290,79 +291,79 @@ class SQLiteJournal:
         try:
             claim = await self._claim(wanted)
         except JournalCorruptError:
-            claim = await self._claim_carefully(wanted)
+            claim = await self._claim_from_damaged(wanted)
         if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(packs.bodies(c, claim.ids, claim.environment)))
+            payload = await self._read(lambda c: b",".join(packs.read_bodies(c, claim.ids, claim.environment)))
         except DamagedPayloadError as error:
-            await asyncio.shield(self._set_aside(claim, error))
-            return nothing(claim.lane, self.clock.now(), claim.endpoint)
+            await asyncio.shield(self._fail_damaged(claim, error))
+            return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
         except BaseException:
             await asyncio.shield(self.release(claim))
             raise
         return replace(claim, payload=payload)
 
-    async def _claim(self, wanted: Wanted) -> Claim:
+    async def _claim(self, request: ClaimRequest) -> Claim:
         return await self._write(
-            lambda c: claims.take(self._marked(c), wanted, self.clock.now(), self._unreadable),
+            lambda c: claims.claim_due(self._with_damage_flag(c), request, self.clock.now(), self._unreadable_ids),
             durable=False,
             if_awaited=True,
         )
 
-    async def _claim_carefully(self, wanted: Wanted) -> Claim:
+    async def _claim_from_damaged(self, request: ClaimRequest) -> Claim:
         """As much as a damaged file lets go of: all, or one, and that the first that can be written to.
 
         A row beside damage can be read, and yet not be changed where the change needs the page beside it.
         """
-        await self._be_careful()
-        for _ in range(_MOST_UNWRITABLE):
-            for some in (wanted, replace(wanted, events=1)):
+        await self._mark_damaged()
+        for _ in range(_MAX_UNWRITABLE_ROWS):
+            for some in (request, replace(request, events=1)):
                 with contextlib.suppress(JournalCorruptError):
                     return await self._claim(some)
-            first = await self._read(lambda c: claims.first_due(c, wanted, self._unreadable))
+            first = await self._read(lambda c: claims.first_due_id(c, request, self._unreadable_ids))
             if first is None:
                 break
-            self._unreadable |= {first}
-        return await self._claim(wanted)
+            self._unreadable_ids |= {first}
+        return await self._claim(request)
 
-    async def _settle_carefully(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
+    async def _settle_in_damaged(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
         """One by one; what cannot be written down is sent no more by this process."""
-        await self._be_careful()
+        await self._mark_damaged()
         done = 0
         for one in settlements:
             for delivery_id in one.ids:
                 try:
                     done += await self._settle(claim, (replace(one, ids=(delivery_id,)),), None)
                 except JournalCorruptError:
-                    self._unreadable |= {delivery_id}
+                    self._unreadable_ids |= {delivery_id}
         if lane is not None:
             await self._settle(claim, (), lane)
         return done
 
-    async def _be_careful(self) -> None:
+    async def _mark_damaged(self) -> None:
         """Damage was met: what can be read is delivered from now on, row by row."""
-        if not self._careful:
-            self._careful = True
+        if not self._is_damaged:
+            self._is_damaged = True
             _log.error(
                 "the journal %s is damaged: what cannot be read stays queued, the rest is delivered; run: sprig-tui"
                 " journal verify",
                 self.path,
             )
-        self._unreadable |= await self._read(claims.unreadable)
+        self._unreadable_ids |= await self._read(claims.unreadable_ids)
 
-    def _marked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        if isinstance(connection, Connection):
-            connection.careful = self._careful
+    def _with_damage_flag(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        if isinstance(connection, JournalConnection):
+            connection.is_damaged = self._is_damaged
         return connection
 
-    async def _set_aside(self, claim: Claim, damaged: DamagedPayloadError) -> None:
+    async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
-        failed = Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED)
+        failed = Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED_ERROR)
 
         def work(connection: sqlite3.Connection) -> None:
-            settling.settle(self._marked(connection), claim, (failed,), None, self.clock.now())
+            settling.settle(self._with_damage_flag(connection), claim, (failed,), None, self.clock.now())
             claims.release(connection, claim)
 
         await self._write(work)
@@ -372,10 +373,12 @@ class SQLiteJournal:
         try:
             return await self._settle(claim, settlements, lane)
         except JournalCorruptError:
-            return await self._settle_carefully(claim, settlements, lane)
+            return await self._settle_in_damaged(claim, settlements, lane)
 
     async def _settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
-        return await self._write(lambda c: settling.settle(self._marked(c), claim, settlements, lane, self.clock.now()))
+        return await self._write(
+            lambda c: settling.settle(self._with_damage_flag(c), claim, settlements, lane, self.clock.now())
+        )
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
         """See the contract."""
@@ -387,7 +390,7 @@ class SQLiteJournal:
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
-        return await self._read(lambda c: looking.lanes(c, endpoint))
+        return await self._read(lambda c: looking.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
@@ -395,14 +398,14 @@ class SQLiteJournal:
         """See the contract."""
         return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now()))
 
-    async def make_own(self, environment: str, endpoint: str) -> int:
+    async def merge_endpoint(self, environment: str, endpoint: str) -> int:
         """See the contract."""
         self._writes = True  # whoever is about to deliver asks this first
-        if not await self._read(lambda c: lanes.bound_for(c, environment, endpoint)):
+        if not await self._read(lambda c: lanes.count_bound_for(c, environment, endpoint)):
             return 0
-        return await self._write(lambda c: lanes.make_own(c, environment, endpoint))
+        return await self._write(lambda c: lanes.merge_endpoint(c, environment, endpoint))
 
-    async def withdraw(self, ids: Sequence[int]) -> Withdrawn:
+    async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         """See the contract."""
         return await self._write(lambda c: replaying.withdraw(c, ids, self.clock.now()))
 
@@ -416,10 +419,10 @@ class SQLiteJournal:
         limit: int = 100,
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
-    ) -> Page:
+    ) -> DeliveryPage:
         """See the contract."""
         return await self._read(
-            lambda c: looking.page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: looking.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def ids(
@@ -430,25 +433,25 @@ class SQLiteJournal:
         limit: int = 10_000,
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
-    ) -> Ids:
+    ) -> IdPage:
         """See the contract."""
         return await self._read(
-            lambda c: finding.ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: finding.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
-    async def rows(self, ids: Sequence[int], query: Query = EVERYTHING) -> tuple[Delivery, ...]:
+    async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
         """See the contract."""
-        return await self._read(lambda c: finding.rows(c, ids, query))
+        return await self._read(lambda c: finding.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
         """See the contract."""
-        return await self._read(lambda c: looking.count(c, query, cap))
+        return await self._read(lambda c: looking.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
         """See the contract."""
-        return await self._read(looking.counts)
+        return await self._read(looking.read_counts)
 
-    async def get(self, delivery_id: int) -> Detail | None:
+    async def get(self, delivery_id: int) -> DeliveryDetail | None:
         """See the contract."""
         return await self._read(lambda c: looking.get(c, delivery_id))
 
@@ -458,54 +461,54 @@ class SQLiteJournal:
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
         """See the contract."""
-        return await self._read(lambda c: looking.changes(c, cursor, limit))
+        return await self._read(lambda c: looking.read_changes(c, cursor, limit))
 
-    async def waiting(self, first_id: int, last_id: int) -> int:
+    async def count_queued(self, first_id: int, last_id: int) -> int:
         """See the contract."""
-        return await self._read(lambda c: looking.waiting(c, first_id, last_id))
+        return await self._read(lambda c: looking.count_queued(c, first_id, last_id))
 
-    async def tally(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+    async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         """See the contract."""
-        return await self._read(lambda c: looking.tally(c, first_id, last_id))
+        return await self._read(lambda c: looking.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
     async def requeue(
-        self, ids: Sequence[int], *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
-    ) -> list[Added]:
+        self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
+    ) -> list[AddResult]:
         """See the contract."""
         return await self._write(
-            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, elsewhere=elsewhere)
+            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def start_replay(
-        self, query: Query, *, as_new: bool = False, elsewhere: Mapping[str, str] = NOWHERE_ELSE
+        self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
         """See the contract."""
-        last_id, total = await self._read(lambda c: replaying.extent(c, query))
+        last_id, total = await self._read(lambda c: replaying.replay_extent(c, query))
         return await self._write(
-            lambda c: replaying.start(
-                c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total, elsewhere=elsewhere
+            lambda c: replaying.start_replay(
+                c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total, overrides=overrides
             )
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
-        return await self._write(lambda c: replaying.step(c, job_id, limit, self.clock.now()))
+        return await self._write(lambda c: replaying.step_replay(c, job_id, limit, self.clock.now()))
 
-    async def set_replay(self, job_id: int, state: JobState) -> ReplayJob:
+    async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
         """See the contract."""
-        return await self._write(lambda c: replaying.set_state(c, job_id, state))
+        return await self._write(lambda c: replaying.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
         """See the contract."""
-        return await self._read(replaying.jobs)
+        return await self._read(replaying.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._write(health.write_probe)
+        await self._write(health.check_writable)
 
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
@@ -513,24 +516,24 @@ class SQLiteJournal:
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
-    async def identity(self) -> Identity:
+    async def identity(self) -> JournalIdentity:
         """See the contract."""
-        return await self._read(positions.identity)
+        return await self._read(positions.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
         """See the contract."""
-        return await self._read(lambda c: positions.positions(c, kind))
+        return await self._read(lambda c: positions.read_positions(c, kind))
 
-    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+    async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         """See the contract."""
-        await self._write(lambda c: positions.keep(c, kind, kept, forgotten))
+        await self._write(lambda c: positions.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
-    async def verify(self, seconds: float | None = None) -> Verified:
+    async def verify(self, seconds: float | None = None) -> VerifyReport:
         """See the contract."""
         if seconds is not None:
-            return await self._read(lambda c: verifying.quick(c, seconds))
+            return await self._read(lambda c: verifying.quick_check(c, seconds))
         return await self._read(verifying.verify)
 
     async def back_up(self, target: Path) -> int:
@@ -543,47 +546,47 @@ class SQLiteJournal:
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
-    async def report(self, worker: Worker) -> None:
+    async def heartbeat(self, worker: WorkerInfo) -> None:
         """See the contract."""
-        await self._write(lambda c: workers.report(c, worker, self.clock.now()), durable=False)
+        await self._write(lambda c: workers.record_heartbeat(c, worker, self.clock.now()), durable=False)
 
-    async def sign_off(self, worker_id: str) -> None:
+    async def unregister_worker(self, worker_id: str) -> None:
         """See the contract."""
-        await self._write(lambda c: workers.sign_off(c, worker_id), durable=False)
+        await self._write(lambda c: workers.unregister_worker(c, worker_id), durable=False)
 
-    async def workers(self) -> tuple[Worker, ...]:
+    async def workers(self) -> tuple[WorkerInfo, ...]:
         """See the contract."""
-        return await self._read(lambda c: workers.alive(c, self.clock.now()))
+        return await self._read(lambda c: workers.live_workers(c, self.clock.now()))
 
-    async def holds(self) -> tuple[Hold, ...]:
+    async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         """See the contract."""
-        return await self._read(lambda c: workers.holds(c, self.clock.now()))
+        return await self._read(lambda c: workers.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
-    async def prune(self, before: int, *, dry_run: bool = False) -> Pruned:
+    async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         """See the contract."""
         if dry_run:
-            return await self._read(lambda c: upkeep.would_prune(c, before))
+            return await self._read(lambda c: upkeep.count_prunable(c, before))
         total: Counter[State] = Counter()
         size = after = 0
         while True:
-            pruned, after = await self._write(partial(upkeep.prune_stretch, before=before, after_id=after))
+            pruned, after = await self._write(partial(upkeep.prune_chunk, before=before, after_id=after))
             total.update(pruned.by_state)
             size += pruned.bytes
             if not after:
                 break
         unused = await self._read(lambda c: upkeep.unused_attempts(c, before))
-        for start in range(0, len(unused), upkeep.STRETCH):
-            await self._write(partial(upkeep.drop_attempts, ids=unused[start : start + upkeep.STRETCH]))
+        for start in range(0, len(unused), upkeep.PRUNE_CHUNK_ROWS):
+            await self._write(partial(upkeep.delete_attempts, ids=unused[start : start + upkeep.PRUNE_CHUNK_ROWS]))
         more = bool(total)
         try:
             while more:
-                more = await self._writer.run(upkeep.give_back_room)
+                more = await self._writer.run(upkeep.vacuum_step)
         except JournalError as error:  # damaged pages, and the old ones of what was made anew, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
-        return Pruned(dict(total), size)
+        return PruneResult(dict(total), size)
 
 
-def _end_of_nothing() -> None:
+def _unsubscribe_nothing() -> None:
     """What ends a subscription that never began."""

@@ -5,24 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
-from sprig_tui.journal.columns import LANE, lane
+from sprig_tui.journal.columns import LANE_COLUMNS, lane_from_row
 from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
 from sprig_tui.journal.lane_causes import cause_of, detail_text
 from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason, manual
 from sprig_tui.journal.records import Lane, LaneState
-from sprig_tui.journal.sqlite.rows import count, environment_number
+from sprig_tui.journal.sqlite.rows import environment_number, update_counts
 
 
 def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:
     """The lane of an environment by its number."""
     row = connection.execute(
-        f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment WHERE l.environment = ?",
+        f"SELECT {LANE_COLUMNS} FROM lanes l JOIN environments e ON e.id = l.environment WHERE l.environment = ?",
         (environment,),
     ).fetchone()
-    return lane(row)
+    return lane_from_row(row)
 
 
-def held_until(state: Lane, now: int) -> int | None:
+def blocked_until(state: Lane, now: int) -> int | None:
     """The time until which nothing may be claimed (0: until somebody acts), or None when the lane is free to claim.
 
     A wait that reaches further than any wait may is the work of a clock that jumped, and is over.
@@ -49,7 +49,7 @@ def change_lane(
     now: int,
     until: int = 0,
     why: tuple[PauseReason, PauseDetail] = (PauseReason.NONE, NO_DETAIL),
-    failed: bool = True,
+    count_failure: bool = True,
 ) -> Lane:
     """Set the state and raise the epoch; a wait or a pause counts as one more in a row unless told otherwise."""
     before = read_lane(connection, environment)
@@ -63,8 +63,8 @@ def change_lane(
             cause_of(reason, detail),
             reason.value,
             detail_text(detail),
-            0 if state == "open" else before.failures + (state == "waiting" and failed),
-            0 if state == "open" else before.pauses + (state == "paused" and until > 0 and failed),
+            0 if state == "open" else before.failures + (state == "waiting" and count_failure),
+            0 if state == "open" else before.pauses + (state == "paused" and until > 0 and count_failure),
             0 if state == "open" else before.since or now,
             environment,
         ),
@@ -72,7 +72,7 @@ def change_lane(
     return read_lane(connection, environment)
 
 
-def bound_for(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
+def count_bound_for(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
     """How many deliveries are bound for the endpoint of a run with `--endpoint`."""
     return int(
         connection.execute(
@@ -83,14 +83,14 @@ def bound_for(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
     )
 
 
-def make_own(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
+def merge_endpoint(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
     """Bind them for the environment's own endpoint; none where one of them is leased."""
     own, other = environment_number(connection, name), environment_number(connection, name, endpoint)
     if connection.execute("SELECT 1 FROM leases WHERE environment = ?", (other,)).fetchone():
         return 0
     moved = connection.execute("UPDATE deliveries SET environment = ? WHERE environment = ?", (own, other)).rowcount
     states = connection.execute("SELECT state, n FROM counts WHERE environment = ?", (other,)).fetchall()
-    count(
+    update_counts(
         connection,
         Counter({(place, state): n * sign for place, sign in ((own, 1), (other, -1)) for state, n in states}),
     )

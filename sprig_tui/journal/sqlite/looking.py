@@ -6,32 +6,43 @@ import sqlite3
 from collections.abc import Sequence
 from time import monotonic
 
-from sprig_tui.journal.columns import ATTEMPT, DELIVERY, LANE, STATES, attempt, counts_of, delivery, lane
-from sprig_tui.journal.identity import key_of
+from sprig_tui.journal.columns import (
+    ATTEMPT_COLUMNS,
+    LANE_COLUMNS,
+    SELECT_DELIVERY,
+    STATES_BY_CODE,
+    attempt_from_row,
+    counts_from_rows,
+    delivery_from_row,
+    lane_from_row,
+)
+from sprig_tui.journal.identity import identity_key
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Changes, Counts, Delivery, Detail, Lane, Page, State
-from sprig_tui.journal.sqlite.identities import lookup
-from sprig_tui.journal.sqlite.packs import payload
-from sprig_tui.journal.sqlite.rows import numbers_text, read_numbers
-from sprig_tui.journal.sqlite.where import where
+from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, Lane, State
+from sprig_tui.journal.sqlite.identities import find_identities
+from sprig_tui.journal.sqlite.packs import read_payload
+from sprig_tui.journal.sqlite.rows import decode_ids, encode_ids
+from sprig_tui.journal.sqlite.where import sqlite_condition
 
-_FROM = "FROM deliveries d JOIN environments e ON e.id = d.environment"
+_FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 
 
-_ROW_TO_ENTRY = 2
+_ROW_COST_FACTOR = 2
 """What looking at a row costs, in looks at an entry of the index of due deliveries."""
-_WINDOW = 25_000
+_PAGE_WINDOW_IDS = 25_000
 """Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
 
 
-def page(
+def read_page(
     connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
-) -> Page:
+) -> DeliveryPage:
     """A page by keyset: one id is the only cursor, so depth costs nothing."""
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
-    window = _WINDOW if budget_ms and query.terms else newest + 1
-    sql, values = where(query)
-    statement = f"{DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
+    window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
+    sql, values = sqlite_condition(query)
+    statement = (
+        f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
+    )
     deadline = monotonic() + budget_ms / 1000
     found: list[Delivery] = []
     reached = 0
@@ -39,7 +50,7 @@ def page(
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
         rows = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchall()
-        found += [delivery(row) for row in rows]
+        found += [delivery_from_row(row) for row in rows]
         if len(found) > limit:
             break
         at = low - 1 if older else high + 1
@@ -50,25 +61,25 @@ def page(
     found = found[:limit]
     if older:
         found.reverse()
-    return Page(tuple(found), more, reached)
+    return DeliveryPage(tuple(found), more, reached)
 
 
-def count(connection: sqlite3.Connection, query: Query, cap: int) -> int:
+def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int:
     """How many match; without terms from the kept counts."""
     if not query.terms:
         total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM counts").fetchone()[0])
         return min(total, cap) if cap else total
-    sql, values = where(query)
+    sql, values = sqlite_condition(query)
     if cap:
         return int(
             connection.execute(
-                f"SELECT count(*) FROM (SELECT 1 {_FROM} WHERE {sql} LIMIT ?)", (*values, cap)
+                f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {sql} LIMIT ?)", (*values, cap)
             ).fetchone()[0]
         )
-    return int(connection.execute(f"SELECT count(*) {_FROM} WHERE {sql}", values).fetchone()[0])
+    return int(connection.execute(f"SELECT count(*) {_FROM_DELIVERIES} WHERE {sql}", values).fetchone()[0])
 
 
-def counts(connection: sqlite3.Connection) -> Counts:
+def read_counts(connection: sqlite3.Connection) -> Counts:
     """The kept counts, and what is in flight."""
     rows = connection.execute(
         "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
@@ -76,36 +87,38 @@ def counts(connection: sqlite3.Connection) -> Counts:
     leased = connection.execute(
         "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
     ).fetchall()
-    return counts_of(rows, dict(leased))
+    return counts_from_rows(rows, dict(leased))
 
 
-def get(connection: sqlite3.Connection, delivery_id: int) -> Detail | None:
+def get(connection: sqlite3.Connection, delivery_id: int) -> DeliveryDetail | None:
     """A delivery, its payload and its attempts."""
-    row = connection.execute(f"{DELIVERY} WHERE d.id = ?", (delivery_id,)).fetchone()
+    row = connection.execute(f"{SELECT_DELIVERY} WHERE d.id = ?", (delivery_id,)).fetchone()
     if row is None:
         return None
-    raw, body = payload(connection, delivery_id)
+    raw, body = read_payload(connection, delivery_id)
     attempts = connection.execute(
-        f"SELECT {ATTEMPT} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = ?1"
+        f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = ?1"
         " UNION SELECT attempt FROM deliveries WHERE id = ?1) ORDER BY started_at, id",
         (delivery_id,),
     ).fetchall()
-    return Detail(delivery=delivery(row), raw=raw, body=body, history=tuple(attempt(row) for row in attempts))
+    return DeliveryDetail(
+        delivery=delivery_from_row(row), raw=raw, body=body, history=tuple(attempt_from_row(row) for row in attempts)
+    )
 
 
 def find(connection: sqlite3.Connection, environment: str, message_id: str) -> Delivery | None:
     """The delivery that stands for an identity."""
-    key = key_of(environment, message_id)
+    key = identity_key(environment, message_id)
     while True:
-        known = lookup(connection, [key]).get(key)
+        known = find_identities(connection, [key]).get(key)
         if known is None:
             return None
         if known.message_id == message_id and known.environment == environment:
-            return delivery(connection.execute(f"{DELIVERY} WHERE d.id = ?", (known.id,)).fetchone())
+            return delivery_from_row(connection.execute(f"{SELECT_DELIVERY} WHERE d.id = ?", (known.id,)).fetchone())
         key += 1
 
 
-def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
+def read_changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
     """Rows beyond the cursor's newest id, and rows noted as changed beyond its last note."""
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(min(seq), 0) FROM changes").fetchone()
@@ -119,36 +132,39 @@ def changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
     overflow = seen_note + 1 < last[1]
     ids: set[int] = set()
     for (told,) in connection.execute("SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC", (seen_note,)):
-        ids.update(read_numbers(told))
+        ids.update(decode_ids(told))
         if len(ids) > limit:
             overflow = True
             break
-    rows = connection.execute(f"{DELIVERY} WHERE d.id > ? ORDER BY d.id DESC LIMIT ?", (seen_id, limit + 1)).fetchall()
+    rows = connection.execute(
+        f"{SELECT_DELIVERY} WHERE d.id > ? ORDER BY d.id DESC LIMIT ?", (seen_id, limit + 1)
+    ).fetchall()
     overflow = overflow or len(rows) > limit
     found = {row[0]: row for row in rows[:limit]}
     older = sorted((delivery_id for delivery_id in ids if delivery_id <= seen_id), reverse=True)
     overflow = overflow or len(found) + len(older) > limit
     older = older[: limit - len(found)]
     if older:
-        found.update((row[0], row) for row in _by_id(connection, older))
-    return Changes(now, tuple(delivery(found[key]) for key in sorted(found)), overflow)
+        found.update((row[0], row) for row in _rows_by_id(connection, older))
+    return Changes(now, tuple(delivery_from_row(found[key]) for key in sorted(found)), overflow)
 
 
-def _by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[object, ...]]:
+def _rows_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[object, ...]]:
     return connection.execute(
-        f"{DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?))", (numbers_text(ids),)
+        f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?))", (encode_ids(ids),)
     ).fetchall()
 
 
-def lanes(connection: sqlite3.Connection, endpoint: str) -> dict[str, Lane]:
+def read_lanes(connection: sqlite3.Connection, endpoint: str) -> dict[str, Lane]:
     """Every lane to this endpoint by environment."""
     rows = connection.execute(
-        f"SELECT {LANE} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = ?", (endpoint,)
+        f"SELECT {LANE_COLUMNS} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = ?",
+        (endpoint,),
     ).fetchall()
-    return {row[0]: lane(row) for row in rows}
+    return {row[0]: lane_from_row(row) for row in rows}
 
 
-def waiting(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
+def count_queued(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
     """Queued deliveries in a range of ids, by the cheaper of two ways.
 
     Through the rows of the range, or through the index of due ones and the leases: then what ended costs nothing.
@@ -156,7 +172,7 @@ def waiting(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
     queued = connection.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE state = 0").fetchone()[0]
     if not queued:
         return 0
-    if (last_id - first_id) * _ROW_TO_ENTRY < queued:
+    if (last_id - first_id) * _ROW_COST_FACTOR < queued:
         return int(
             connection.execute(
                 "SELECT count(*) FROM deliveries NOT INDEXED WHERE state = 0 AND id BETWEEN ? AND ?",
@@ -174,10 +190,10 @@ def waiting(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
     )
 
 
-def tally(connection: sqlite3.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+def count_by_state(connection: sqlite3.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
     """A range of ids by state and reason."""
     rows = connection.execute(
         "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN ? AND ? GROUP BY state, reason",
         (first_id, last_id),
     ).fetchall()
-    return {(STATES[state], reason): number for state, reason, number in rows}
+    return {(STATES_BY_CODE[state], reason): number for state, reason, number in rows}

@@ -5,27 +5,29 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from sprig_tui.journal.records import Identity
+from sprig_tui.journal.records import JournalIdentity
 
-FIRST_WITH_IDENTITY = 3
+MIN_IDENTITY_VERSION = 3
 """Schema version from which on a new file has one."""
 
 
-def identity(connection: sqlite3.Connection) -> Identity:
+def read_identity(connection: sqlite3.Connection) -> JournalIdentity:
     """Which journal this is."""
     uuid, since = connection.execute("SELECT uuid, since FROM identity").fetchone()
-    return Identity(uuid=uuid, older=since < FIRST_WITH_IDENTITY)
+    return JournalIdentity(uuid=uuid, older=since < MIN_IDENTITY_VERSION)
 
 
-def positions(connection: sqlite3.Connection, kind: str) -> dict[str, bytes]:
+def read_positions(connection: sqlite3.Connection, kind: str) -> dict[str, bytes]:
     """Positions of a kind by key, in the order of their keys."""
     return dict(connection.execute("SELECT key, value FROM positions WHERE kind = ? ORDER BY key", (kind,)).fetchall())
 
 
-def keep(connection: sqlite3.Connection, kind: str, kept: Mapping[str, bytes], forgotten: Sequence[str]) -> None:
+def save_positions(
+    connection: sqlite3.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
+) -> None:
     """Replace or add some, remove others."""
     connection.executemany(
         "INSERT OR REPLACE INTO positions(kind, key, value) VALUES(?, ?, ?)",
-        [(kind, key, value) for key, value in kept.items()],
+        [(kind, key, value) for key, value in updates.items()],
     )
-    connection.executemany("DELETE FROM positions WHERE kind = ? AND key = ?", [(kind, key) for key in forgotten])
+    connection.executemany("DELETE FROM positions WHERE kind = ? AND key = ?", [(kind, key) for key in removed])

@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sprig_tui.journal.identity import key_of
+from sprig_tui.journal.identity import identity_key
 from sprig_tui.journal.sqlite.connecting import open_existing
 from sprig_tui.journal.sqlite.faults import is_damage
-from sprig_tui.journal.sqlite.rows import insert, numbers_text
+from sprig_tui.journal.sqlite.rows import encode_ids, insert_rows
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
 _INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}
@@ -219,11 +219,11 @@ class _Renewal:
         names = dict(self._source.execute("SELECT id, name FROM environments").fetchall())
         # a later one under the same identity took it over
         keys = {
-            key_of(names.get(number, ""), message_id): delivery_id
+            identity_key(names.get(number, ""), message_id): delivery_id
             for delivery_id, number, message_id in self._walk("id, environment, message_id")
         }
         values = [value for key in sorted(keys) for value in (key, keys[key])]
-        insert(self._target, "ids", "(?, ?)", values)
+        insert_rows(self._target, "ids", "(?, ?)", values)
 
     def _lanes(self, rows: Sequence[Sequence[Any]]) -> None:
         self._copy("lanes", rows)
@@ -246,7 +246,7 @@ class _Renewal:
             self._target.execute(
                 "INSERT OR IGNORE INTO leases(id, environment, owner, until, length, probe, ids, n)"
                 " VALUES(?, ?, '', ?, ?, 0, ?, ?)",
-                (lease, environment, until, _WHOLE_LEASE_MS, numbers_text(ids), len(ids)),
+                (lease, environment, until, _WHOLE_LEASE_MS, encode_ids(ids), len(ids)),
             )
         last = max([0, *known, *(lease for lease, _ in lost)])
         self._target.execute("DELETE FROM sqlite_sequence WHERE name = 'leases'")

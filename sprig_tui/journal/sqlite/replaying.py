@@ -10,19 +10,28 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.columns import NUMBERS, STATES
-from sprig_tui.journal.contract import NOWHERE_ELSE
-from sprig_tui.journal.identity import Known, resend_message_id
+from sprig_tui.journal.columns import STATE_CODES, STATES_BY_CODE
+from sprig_tui.journal.contract import NO_OVERRIDES
+from sprig_tui.journal.identity import StoredIdentity, resend_message_id
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Added, JobState, ReplayJob, State, Withdrawn
-from sprig_tui.journal.resending import JOB, LOOK, RESENT, is_copied, is_stood_for, job_of, resent, sendable
-from sprig_tui.journal.sqlite.adding import Adding
-from sprig_tui.journal.sqlite.claims import give_back_expired
-from sprig_tui.journal.sqlite.identities import Identities
-from sprig_tui.journal.sqlite.looking import count as count_matches
-from sprig_tui.journal.sqlite.packs import payloads
-from sprig_tui.journal.sqlite.rows import count, environment_number, note_changes, numbers_text
-from sprig_tui.journal.sqlite.where import where
+from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
+from sprig_tui.journal.resending import (
+    JOB_COLUMNS,
+    MAX_SCAN_ROWS,
+    RESEND_COLUMNS,
+    has_other_delivery,
+    is_resendable,
+    job_from_row,
+    needs_copy,
+    resend_entry,
+)
+from sprig_tui.journal.sqlite.adding import AddOperation
+from sprig_tui.journal.sqlite.claims import release_expired
+from sprig_tui.journal.sqlite.identities import IdentityIndex
+from sprig_tui.journal.sqlite.looking import count_matches as count_matches
+from sprig_tui.journal.sqlite.packs import read_payloads
+from sprig_tui.journal.sqlite.rows import encode_ids, environment_number, record_changes, update_counts
+from sprig_tui.journal.sqlite.where import sqlite_condition
 from sprig_tui.reasons import Reason
 
 
@@ -33,16 +42,16 @@ def requeue(
     *,
     as_new: bool,
     priority: int = 0,
-    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
-) -> list[Added]:
+    overrides: Mapping[str, str] = NO_OVERRIDES,
+) -> list[AddResult]:
     """Queue each again; `known` where it is queued already or has nothing that could be sent."""
     if as_new:
-        return _as_another(connection, ids, now, priority, elsewhere, fresh=True)
+        return _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
     counts: Counter[tuple[int, int]] = Counter()
-    added: dict[int, Added] = {}
+    added: dict[int, AddResult] = {}
     changed: list[int] = []
     copied: list[int] = []
-    identities = Identities(connection, [])
+    identities = IdentityIndex(connection, [])
     for delivery_id in ids:
         row = connection.execute(
             "SELECT d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
@@ -52,12 +61,12 @@ def requeue(
         if row is None:
             continue
         state, reason, size, environment, name, endpoint, message_id = row
-        target = elsewhere.get(name, "")
+        target = overrides.get(name, "")
         standing = identities.find(name, message_id) if endpoint and endpoint != target else None
-        if not sendable(STATES[state], reason, size) or is_stood_for(delivery_id, standing, target):
-            added.setdefault(delivery_id, Added(delivery_id, "known", STATES[state], reason))
+        if not is_resendable(STATES_BY_CODE[state], reason, size) or has_other_delivery(delivery_id, standing, target):
+            added.setdefault(delivery_id, AddResult(delivery_id, "known", STATES_BY_CODE[state], reason))
             continue
-        if is_copied(endpoint, target):
+        if needs_copy(endpoint, target):
             copied.append(delivery_id)
             continue
         connection.execute(
@@ -73,47 +82,51 @@ def requeue(
         counts[environment, state] -= 1
         counts[place, 0] += 1
         changed.append(delivery_id)
-        added[delivery_id] = Added(delivery_id, "new", State.QUEUED)
-    count(connection, counts)
-    note_changes(connection, changed)
+        added[delivery_id] = AddResult(delivery_id, "new", State.QUEUED)
+    update_counts(connection, counts)
+    record_changes(connection, changed)
     if copied:
-        copies = _as_another(connection, copied, now, priority, elsewhere, fresh=False)
+        copies = _queue_copies(connection, copied, now, priority, overrides, new_ids=False)
         added.update(zip(copied, copies, strict=True))
     return [added[delivery_id] for delivery_id in dict.fromkeys(ids) if delivery_id in added]
 
 
-def _as_another(
+def _queue_copies(
     connection: sqlite3.Connection,
     ids: Sequence[int],
     now: int,
     priority: int,
-    elsewhere: Mapping[str, str],
+    overrides: Mapping[str, str],
     *,
-    fresh: bool,
-) -> list[Added]:
+    new_ids: bool,
+) -> list[AddResult]:
     """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
-    adding = Adding(connection, now, priority=priority)
-    added: list[Added] = []
-    identities = Identities(connection, [])
-    rows = {delivery_id: connection.execute(_RESENT, (delivery_id,)).fetchone() for delivery_id in ids}
-    fit = [delivery_id for delivery_id, row in rows.items() if row and sendable(STATES[row[0]], row[1], row[2])]
-    stored = payloads(connection, fit)
+    adding = AddOperation(connection, now, priority=priority)
+    added: list[AddResult] = []
+    identities = IdentityIndex(connection, [])
+    rows = {delivery_id: connection.execute(_SELECT_RESEND, (delivery_id,)).fetchone() for delivery_id in ids}
+    fit = [
+        delivery_id
+        for delivery_id, row in rows.items()
+        if row and is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])
+    ]
+    stored = read_payloads(connection, fit)
     for delivery_id in ids:
         row = rows[delivery_id]
         if row is None:
             continue
         if delivery_id not in stored:
-            added.append(Added(delivery_id, "known", STATES[row[0]], row[1]))
+            added.append(AddResult(delivery_id, "known", STATES_BY_CODE[row[0]], row[1]))
             continue
         environment, message_id = row[3], row[4]
-        if fresh:
+        if new_ids:
             message_id = _unused_message_id(connection, identities, delivery_id, environment, message_id)
         raw, body = stored[delivery_id]
-        entry = resent(row, message_id, raw, body, elsewhere.get(environment, ""))
+        entry = resend_entry(row, message_id, raw, body, overrides.get(environment, ""))
         new_id = adding.append(entry, delivery_id)
-        if fresh:
+        if new_ids:
             identities.put(
-                Known(
+                StoredIdentity(
                     new_id,
                     environment,
                     message_id,
@@ -125,17 +138,17 @@ def _as_another(
                     entry.endpoint,
                 )
             )
-        added.append(Added(new_id, "new", State.QUEUED))
+        added.append(AddResult(new_id, "new", State.QUEUED))
     adding.write()
     identities.save()
     return added
 
 
-_RESENT = f"SELECT {RESENT} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
+_SELECT_RESEND = f"SELECT {RESEND_COLUMNS} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
 
 
 def _unused_message_id(
-    connection: sqlite3.Connection, identities: Identities, delivery_id: int, environment: str, message_id: str
+    connection: sqlite3.Connection, identities: IdentityIndex, delivery_id: int, environment: str, message_id: str
 ) -> str:
     """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
     number = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0] + 1
@@ -144,45 +157,45 @@ def _unused_message_id(
     return resend_message_id(message_id, number)
 
 
-_WITHDRAW = (
-    f"UPDATE deliveries SET state = {NUMBERS[State.WITHHELD]}, reason = '{Reason.WITHDRAWN.value}', detail = '',"
+_WITHDRAW_QUEUED = (
+    f"UPDATE deliveries SET state = {STATE_CODES[State.WITHHELD]}, reason = '{Reason.WITHDRAWN.value}', detail = '',"
     " error = '', due_at = 0 WHERE id IN (SELECT value FROM json_each(?)) AND state = 0 AND lease IS NULL"
     " RETURNING id, environment"
 )
 
 
-def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> Withdrawn:
+def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
     """Withhold those that are queued and leased to nobody."""
-    wanted = numbers_text(set(ids))
+    wanted = encode_ids(set(ids))
     for (environment,) in connection.execute(
         "SELECT DISTINCT environment FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"
         " AND lease IS NOT NULL",
         (wanted,),
     ).fetchall():
-        give_back_expired(connection, environment, now)
-    rows = connection.execute(_WITHDRAW, (wanted,)).fetchall()
+        release_expired(connection, environment, now)
+    rows = connection.execute(_WITHDRAW_QUEUED, (wanted,)).fetchall()
     counts: Counter[tuple[int, int]] = Counter()
     for _, environment in rows:
-        counts[environment, NUMBERS[State.QUEUED]] -= 1
-        counts[environment, NUMBERS[State.WITHHELD]] += 1
-    count(connection, counts)
-    note_changes(connection, sorted(row[0] for row in rows))
+        counts[environment, STATE_CODES[State.QUEUED]] -= 1
+        counts[environment, STATE_CODES[State.WITHHELD]] += 1
+    update_counts(connection, counts)
+    record_changes(connection, sorted(row[0] for row in rows))
     leased = connection.execute(
         "SELECT count(*) FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0", (wanted,)
     ).fetchone()[0]
-    return Withdrawn(len(rows), leased, len(set(ids)) - len(rows) - leased)
+    return WithdrawResult(len(rows), leased, len(set(ids)) - len(rows) - leased)
 
 
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
-def extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
+def replay_extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
     """(newest delivery, how many match): for a reader, since counting may look at every row."""
     last_id = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     return int(last_id), count_matches(connection, query, 0)
 
 
-def start(
+def start_replay(
     connection: sqlite3.Connection,
     query: Query,
     now: int,
@@ -190,50 +203,53 @@ def start(
     as_new: bool,
     last_id: int,
     total: int,
-    elsewhere: Mapping[str, str] = NOWHERE_ELSE,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> ReplayJob:
-    """Make a job over what `extent` saw."""
+    """Make a job over what `replay_extent` saw."""
     job_id = connection.execute(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total,"
         " elsewhere) VALUES(?, ?, ?, 'running', ?, 0, ?, ?, ?)",
-        (query.text, msgspec.json.encode(query), as_new, now, last_id, total, json.dumps(dict(elsewhere))),
+        (query.text, msgspec.json.encode(query), as_new, now, last_id, total, json.dumps(dict(overrides))),
     ).lastrowid
-    return read(connection, int(job_id or 0))
+    return read_job(connection, int(job_id or 0))
 
 
-def read(connection: sqlite3.Connection, job_id: int) -> ReplayJob:
+def read_job(connection: sqlite3.Connection, job_id: int) -> ReplayJob:
     """A job by its id.
 
     Raises:
         JournalError: there is no such job.
     """
-    row = connection.execute(f"SELECT {JOB} FROM replays WHERE id = ?", (job_id,)).fetchone()
+    row = connection.execute(f"SELECT {JOB_COLUMNS} FROM replays WHERE id = ?", (job_id,)).fetchone()
     if row is None:
         raise JournalError(f"there is no replay job {job_id}")
-    return job_of(row)
+    return job_from_row(row)
 
 
-def jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
+def read_jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
     """Every job, newest first."""
-    return [job_of(row) for row in connection.execute(f"SELECT {JOB} FROM replays ORDER BY id DESC").fetchall()]
+    return [
+        job_from_row(row)
+        for row in connection.execute(f"SELECT {JOB_COLUMNS} FROM replays ORDER BY id DESC").fetchall()
+    ]
 
 
-def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
+def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
     """Re-queue the next stretch of a running job, behind live traffic."""
-    job = read(connection, job_id)
+    job = read_job(connection, job_id)
     if job.state != "running":
         return job
     stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
     query = msgspec.json.decode(stored, type=Query)
-    sql, values = where(query)
-    end = min(job.last_id, job.cursor + LOOK)
+    sql, values = sqlite_condition(query)
+    end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     found = connection.execute(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
         " AND d.id <= ? ORDER BY d.id LIMIT ?",
         (*values, job.cursor, end, limit),
     ).fetchall()
     ids = [row[0] for row in found]
-    added = requeue(connection, ids, now, as_new=job.as_new, priority=1, elsewhere=json.loads(elsewhere))
+    added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))
     queued = sum(1 for one in added if one.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     done = cursor >= job.last_id
@@ -241,10 +257,10 @@ def step(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> R
         "UPDATE replays SET cursor = ?, queued = queued + ?, skipped = skipped + ?, state = ? WHERE id = ?",
         (cursor, queued, len(ids) - queued, "done" if done else "running", job_id),
     )
-    return read(connection, job_id)
+    return read_job(connection, job_id)
 
 
-def set_state(connection: sqlite3.Connection, job_id: int, state: JobState) -> ReplayJob:
+def set_replay_state(connection: sqlite3.Connection, job_id: int, state: ReplayState) -> ReplayJob:
     """Pause, resume or cancel; a job that is over stays so."""
     connection.execute("UPDATE replays SET state = ? WHERE id = ? AND state IN ('running', 'paused')", (state, job_id))
-    return read(connection, job_id)
+    return read_job(connection, job_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
 
 
 def environment_number(connection: sqlite3.Connection, name: str, endpoint: str = "") -> int:
@@ -27,9 +27,9 @@ def environment_number(connection: sqlite3.Connection, name: str, endpoint: str 
     return int(row[0])
 
 
-def count(connection: sqlite3.Connection, changed: Counter[tuple[int, int]]) -> None:
+def update_counts(connection: sqlite3.Connection, differences: Counter[tuple[int, int]]) -> None:
     """Add to the kept counts: (environment number, state number) -> difference."""
-    values = [(*key, difference) for key, difference in changed.items() if difference]
+    values = [(*key, difference) for key, difference in differences.items() if difference]
     if values:
         rows = ",".join(["(?, ?, ?)"] * len(values))
         connection.execute(
@@ -37,58 +37,64 @@ def count(connection: sqlite3.Connection, changed: Counter[tuple[int, int]]) -> 
         )
 
 
-def numbers_text(numbers: Iterable[int]) -> str:
+def encode_ids(numbers: Iterable[int]) -> str:
     """Ids as the JSON list in which tables and statements hold them."""
-    return _encode(list(numbers)).decode()
+    return _encode_json(list(numbers)).decode()
 
 
-read_numbers = msgspec.json.Decoder(list[int]).decode
+decode_ids = msgspec.json.Decoder(list[int]).decode
 """The ids of such a list."""
 
 
-def note_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+def record_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
     """Tell followers that these deliveries changed; only the last few thousand notes are kept."""
     told = list(ids)
     if told:
-        seq = connection.execute("INSERT INTO changes(ids, n) VALUES(?, ?)", (numbers_text(told), len(told))).lastrowid
+        seq = connection.execute("INSERT INTO changes(ids, n) VALUES(?, ?)", (encode_ids(told), len(told))).lastrowid
         if seq is not None and seq % 256 == 0:
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
 
-_LISTED = "id IN (SELECT value FROM json_each(?))"
+_IN_ID_LIST = "id IN (SELECT value FROM json_each(?))"
 
 
-class Connection(sqlite3.Connection):
+class JournalConnection(sqlite3.Connection):
     """A connection that knows whether damage was met in the file."""
 
-    careful = False
+    is_damaged = False
     """Rows are looked up one by one: the end of a range is looked for one row further, which may be damaged."""
 
 
-def is_careful(connection: sqlite3.Connection) -> bool:
+def is_file_damaged(connection: sqlite3.Connection) -> bool:
     """Whether damage was met in the file."""
-    return isinstance(connection, Connection) and connection.careful
+    return isinstance(connection, JournalConnection) and connection.is_damaged
 
 
-def on_these(
-    connection: sqlite3.Connection, statement: str, before: Sequence[Any], ids: Sequence[int], after: Sequence[Any] = ()
+def execute_for_ids(
+    connection: sqlite3.Connection,
+    statement: str,
+    values_before: Sequence[Any],
+    ids: Sequence[int],
+    values_after: Sequence[Any] = (),
 ) -> sqlite3.Cursor:
     """Run a statement whose `{among}` stands for a condition on `id`; parameters stand before and after it.
 
     A range where the ids follow each other, as they mostly do.
     """
-    if _gapless(ids) and not is_careful(connection):
+    if _is_contiguous(ids) and not is_file_damaged(connection):
         return connection.execute(
-            statement.replace("{among}", "id BETWEEN ? AND ?"), (*before, min(ids), max(ids), *after)
+            statement.replace("{among}", "id BETWEEN ? AND ?"), (*values_before, min(ids), max(ids), *values_after)
         )
-    return connection.execute(statement.replace("{among}", _LISTED), (*before, numbers_text(ids), *after))
+    return connection.execute(
+        statement.replace("{among}", _IN_ID_LIST), (*values_before, encode_ids(ids), *values_after)
+    )
 
 
-def _gapless(ids: Sequence[int]) -> bool:
+def _is_contiguous(ids: Sequence[int]) -> bool:
     return max(ids) - min(ids) + 1 == len(ids)
 
 
-def insert(connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any]) -> None:
+def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any]) -> None:
     """Insert rows like `(?, ?)`, given as their values one after the other, by statements of many rows each.
 
     An executemany would let go of the interpreter's lock at every row. SQLite takes 32,766 values in a statement; few

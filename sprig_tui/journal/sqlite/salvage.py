@@ -12,23 +12,23 @@ from typing import Any
 from msgspec import Struct
 
 from sprig_tui.errors import JournalError, SprigTuiError
-from sprig_tui.journal.columns import NUMBERS
-from sprig_tui.journal.identity import key_of
-from sprig_tui.journal.packing import DAMAGED, DamagedPayloadError, items, pack, tag_of
+from sprig_tui.journal.columns import STATE_CODES
+from sprig_tui.journal.identity import identity_key
+from sprig_tui.journal.packing import DAMAGED_ERROR, DamagedPayloadError, owner_tag, pack, unpack_items
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
 from sprig_tui.journal.sqlite.faults import is_damage, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
-from sprig_tui.journal.verifying import numbers_in_words, ranges_text
+from sprig_tui.journal.verifying import format_id_ranges, numbers_in_words
 
-_BUSY_S = 5.0
-_STRETCH = 1_000
+_BUSY_TIMEOUT_S = 5.0
+_CHUNK_KEYS = 1_000
 """Keys that are read in one go; where that fails, half of them, down to one."""
-_FURTHER = 1_000_000
+_EXTRA_KEYS = 1_000_000
 """Keys beyond the last one found that are looked at where the file does not say how many there are."""
-_QUEUED, _FAILED = NUMBERS[State.QUEUED], NUMBERS[State.FAILED]
+_QUEUED, _FAILED = STATE_CODES[State.QUEUED], STATE_CODES[State.FAILED]
 
-_TABLES = {
+_KEY_BY_TABLE = {
     "environments": "id",
     "attempts": "id",
     "deliveries": "id",
@@ -43,89 +43,93 @@ Leases, notes and workers are of the moment; identities and counts are made anew
 """
 
 
-class Salvaged(Struct, frozen=True, kw_only=True):
+class SalvageResult(Struct, frozen=True, kw_only=True):
     """What was brought over, and what was not."""
 
     deliveries: int
     lost: tuple[str, ...]
     """In words, each with what it concerns."""
-    same: bool
+    is_complete: bool
     """Nothing was lost: the new file is the same journal, and inputs are read on where they were."""
 
 
-def salvage(damaged: str, new: str, told: Callable[[str], None] = lambda _: None) -> Salvaged:
+def salvage_journal(
+    source_path: str, target_path: str, on_progress: Callable[[str], None] = lambda _: None
+) -> SalvageResult:
     """Make `new` of what can be read in `damaged`, which stays as it is. Raises JournalError and SprigTuiError."""
-    if Path(new).exists():
-        raise SprigTuiError(f"{new} is there already", hint="name a file that is not there")
+    if Path(target_path).exists():
+        raise SprigTuiError(f"{target_path} is there already", hint="name a file that is not there")
     try:
-        with contextlib.closing(connect_reader(damaged, _BUSY_S)) as source:
-            if not _columns(source, "deliveries"):
-                raise JournalError(f"{damaged} holds no deliveries", hint="is it a journal?")
-            with contextlib.closing(connect_writer(new, _BUSY_S, FileCheck(new))) as target:
+        with contextlib.closing(connect_reader(source_path, _BUSY_TIMEOUT_S)) as source:
+            if not _table_columns(source, "deliveries"):
+                raise JournalError(f"{source_path} holds no deliveries", hint="is it a journal?")
+            with contextlib.closing(connect_writer(target_path, _BUSY_TIMEOUT_S, FileCheck(target_path))) as target:
                 target.execute("PRAGMA synchronous = OFF")
-                salvaged = _Salvage(source, target, told).run()
+                salvaged = _SalvageRun(source, target, on_progress).run()
                 target.execute("PRAGMA synchronous = FULL")
                 target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 return salvaged
     except sqlite3.Error as error:
-        raise journal_error(error, damaged) from error
+        raise journal_error(error, source_path) from error
 
 
-class _Salvage:
-    def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, told: Callable[[str], None]) -> None:
+class _SalvageRun:
+    def __init__(
+        self, source: sqlite3.Connection, target: sqlite3.Connection, on_progress: Callable[[str], None]
+    ) -> None:
         self._source = source
         self._target = target
-        self._told = told
+        self._on_progress = on_progress
         self._lost: list[str] = []
 
-    def run(self) -> Salvaged:
+    def run(self) -> SalvageResult:
         """Everything, in one transaction of the new file."""
         self._target.execute("BEGIN IMMEDIATE")
-        last = self._last()
-        for table, key in _TABLES.items():
-            self._copy(table, key, last if key in ("id", "first", "delivery") else 1_000_000)
+        last = self._max_key()
+        for table, key in _KEY_BY_TABLE.items():
+            self._copy_table(table, key, last if key in ("id", "first", "delivery") else 1_000_000)
         self._target.execute("UPDATE deliveries SET lease = NULL")
-        self._name_environments()
+        self._name_lost_environments()
         damaged = self._check_payloads()
-        deliveries = self._finish(last)
+        deliveries = self._rebuild_indexes(last)
         same = not self._lost and not damaged
         if same:
-            self._stay_the_same()
+            self._copy_identity()
         self._target.execute("COMMIT")
-        return Salvaged(deliveries=deliveries, lost=tuple(self._lost), same=same)
+        return SalvageResult(deliveries=deliveries, lost=tuple(self._lost), is_complete=same)
 
-    def _last(self) -> int:
+    def _max_key(self) -> int:
         """The largest number that a row of any table may have."""
         found = [0]
         questions = ["SELECT next_id FROM sequence"]
-        questions += [f"SELECT max({key}) FROM {table}" for table, key in _TABLES.items()]
+        questions += [f"SELECT max({key}) FROM {table}" for table, key in _KEY_BY_TABLE.items()]
         known = True
         for question in questions:
             try:
                 found.append(int(self._source.execute(question).fetchone()[0] or 0))
             except (sqlite3.DatabaseError, TypeError, ValueError):
                 known = False
-        return max(found) + (0 if known else _FURTHER)
+        return max(found) + (0 if known else _EXTRA_KEYS)
 
-    def _copy(self, table: str, key: str, last: int) -> None:
-        columns = [one for one in _columns(self._source, table) if one in _columns(self._target, table)]
+    def _copy_table(self, table: str, key: str, last: int) -> None:
+        columns = [one for one in _table_columns(self._source, table) if one in _table_columns(self._target, table)]
         if not columns:
             self._lost.append(f"the whole table {table}: the file does not say any more where it is")
             return
         listed, marks = ", ".join(columns), ", ".join("?" * len(columns))
         missing: list[int] = []
         copied = 0
-        for rows in self._rows(table, key, listed, last, missing):
+        for rows in self._readable_rows(table, key, listed, last, missing):
             self._target.executemany(f"INSERT OR IGNORE INTO {table}({listed}) VALUES({marks})", rows)
             copied += len(rows)
         if missing:
             what = "deliveries" if table == "deliveries" else f"{table} by their number"
             self._lost.append(f"{what}: {numbers_in_words(missing)}")
-        self._told(f"{table}: {copied:,} rows" + (f", up to {len(missing):,} cannot be read" if missing else ""))
+        self._on_progress(f"{table}: {copied:,} rows" + (f", up to {len(missing):,} cannot be read" if missing else ""))
 
-    def _rows(self, table: str, key: str, listed: str, last: int, missing: list[int]) -> Iterator[list[Any]]:
-        for start in range(0, last + 1, _STRETCH):
-            waiting = [(start, start + _STRETCH - 1)]
+    def _readable_rows(self, table: str, key: str, listed: str, last: int, missing: list[int]) -> Iterator[list[Any]]:
+        for start in range(0, last + 1, _CHUNK_KEYS):
+            waiting = [(start, start + _CHUNK_KEYS - 1)]
             while waiting:
                 low, high = waiting.pop()
                 try:
@@ -144,7 +148,7 @@ class _Salvage:
                     if rows:
                         yield rows
 
-    def _name_environments(self) -> None:
+    def _name_lost_environments(self) -> None:
         """Numbers whose name is lost get one, so that their deliveries are seen."""
         nameless = self._target.execute(
             "SELECT DISTINCT environment FROM deliveries WHERE environment NOT IN (SELECT id FROM environments)"
@@ -173,20 +177,20 @@ class _Salvage:
                 b"",
                 b"",
             )
-            raws, bodies = _whole(row[0], low, owners, None), _whole(row[1], low, owners, owners)
+            raws, bodies = _intact_items(row[0], low, owners, None), _intact_items(row[1], low, owners, owners)
             if missing := owners.keys() - (raws.keys() & bodies.keys()):
                 damaged |= missing
-                self._pack_anew(low or min(owners), owners, raws, bodies)
+                self._repack(low or min(owners), owners, raws, bodies)
         if damaged:
-            self._lost.append(f"payloads of {ranges_text(sorted(damaged))}")
+            self._lost.append(f"payloads of {format_id_ranges(sorted(damaged))}")
             self._target.executemany(
                 "UPDATE deliveries SET state = ?, error = ? WHERE id = ? AND state = ?",
-                [(_FAILED, DAMAGED, one, _QUEUED) for one in damaged],
+                [(_FAILED, DAMAGED_ERROR, one, _QUEUED) for one in damaged],
             )
             self._target.executemany("UPDATE deliveries SET size = 0 WHERE id = ?", [(one,) for one in damaged])
         return sorted(damaged)
 
-    def _pack_anew(
+    def _repack(
         self, first: int, owners: dict[int, tuple[str, str]], raws: dict[int, bytes], bodies: dict[int, bytes]
     ) -> None:
         ids = range(first, max(owners) + 1)
@@ -195,11 +199,11 @@ class _Salvage:
             (
                 first,
                 pack([raws.get(one, b"") for one in ids]),
-                pack([bodies.get(one, b"") for one in ids], [tag_of(*owners.get(one, ("", ""))) for one in ids]),
+                pack([bodies.get(one, b"") for one in ids], [owner_tag(*owners.get(one, ("", ""))) for one in ids]),
             ),
         )
 
-    def _finish(self, last: int) -> int:
+    def _rebuild_indexes(self, last: int) -> int:
         """Identities and counts, from the rows."""
         keys: dict[int, int] = {}
         counts: Counter[tuple[int, int]] = Counter()
@@ -209,7 +213,7 @@ class _Salvage:
             " JOIN environments e ON e.id = d.environment ORDER BY d.id"
         ):
             # a later one under the same identity took it over
-            keys[key_of(name, message_id)] = number
+            keys[identity_key(name, message_id)] = number
             counts[environment, state] += 1
             newest = number
         self._target.executemany("INSERT INTO ids(key, delivery) VALUES(?, ?)", sorted(keys.items()))
@@ -223,7 +227,7 @@ class _Salvage:
         self._target.execute("UPDATE sequence SET next_id = ?", (max(next_id, newest + 1),))
         return counts.total()
 
-    def _stay_the_same(self) -> None:
+    def _copy_identity(self) -> None:
         try:
             identity = self._source.execute("SELECT uuid, since FROM identity").fetchone()
             positions = self._source.execute("SELECT kind, key, value FROM positions").fetchall()
@@ -233,27 +237,27 @@ class _Salvage:
         self._target.executemany("INSERT INTO positions(kind, key, value) VALUES(?, ?, ?)", positions)
 
 
-def _whole(
+def _intact_items(
     blob: bytes, first: int, owners: dict[int, tuple[str, str]], whose: dict[int, tuple[str, str]] | None
 ) -> dict[int, bytes]:
     """The items of these deliveries that are whole."""
     left = sorted(owners)
     while left:
         try:
-            return items(blob, left, first, whose)
+            return unpack_items(blob, left, first, whose)
         except DamagedPayloadError as error:
             if len(error.ids) == len(left) > 1 and blob:
                 # perhaps the last of them are beyond its end
                 return {
                     one: found
                     for each in left
-                    for one, found in _whole(blob, first, {each: owners[each]}, whose).items()
+                    for one, found in _intact_items(blob, first, {each: owners[each]}, whose).items()
                 }
             left = [one for one in left if one not in error.ids]
     return {}
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+def _table_columns(connection: sqlite3.Connection, table: str) -> list[str]:
     try:
         return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
     except sqlite3.DatabaseError:

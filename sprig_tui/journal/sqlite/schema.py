@@ -9,34 +9,34 @@ from sprig_tui.journal.lane_causes import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""
-VERSION = 6
+SCHEMA_VERSION = 6
 _FIRST_WITH_REASONS = 6
 
-_WORKERS = """
+_CREATE_WORKERS = """
 CREATE TABLE workers(id TEXT PRIMARY KEY, role TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
   version TEXT NOT NULL, environments TEXT NOT NULL, started_at INTEGER NOT NULL, rate REAL NOT NULL,
   seen_at INTEGER NOT NULL) WITHOUT ROWID;
 """
-_IDENTITY = """
+_CREATE_IDENTITY = """
 CREATE TABLE identity(uuid TEXT NOT NULL, since INTEGER NOT NULL);
 CREATE TABLE positions(kind TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY(kind, key)) WITHOUT ROWID;
 CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB NOT NULL);
 """
-_ENVIRONMENTS = """
+_CREATE_ENVIRONMENTS = """
 CREATE TABLE environments(id INTEGER PRIMARY KEY, name TEXT NOT NULL, endpoint TEXT NOT NULL DEFAULT '',
   UNIQUE(name, endpoint));
 """
-_ENDPOINTS = f"""
+_ADD_ENDPOINTS = f"""
 ALTER TABLE environments RENAME TO environments_before;
-{_ENVIRONMENTS}
+{_CREATE_ENVIRONMENTS}
 INSERT INTO environments(id, name) SELECT id, name FROM environments_before;
 DROP TABLE environments_before;
 ALTER TABLE attempts ADD COLUMN endpoint TEXT NOT NULL DEFAULT '';
 ALTER TABLE replays ADD COLUMN elsewhere TEXT NOT NULL DEFAULT '{{}}';
 """
-_CREATE = (
-    _ENVIRONMENTS
+_CREATE_SCHEMA = (
+    _CREATE_ENVIRONMENTS
     + """
 CREATE TABLE sequence(next_id INTEGER NOT NULL);
 INSERT INTO sequence VALUES(1);
@@ -101,9 +101,9 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
   last_id INTEGER NOT NULL, total INTEGER NOT NULL, queued INTEGER NOT NULL DEFAULT 0,
   skipped INTEGER NOT NULL DEFAULT 0, elsewhere TEXT NOT NULL DEFAULT '{}');
 """
-    + _WORKERS
-    + _IDENTITY
-    + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {VERSION});"
+    + _CREATE_WORKERS
+    + _CREATE_IDENTITY
+    + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {SCHEMA_VERSION});"
 )
 """Why it is cut this way, each measured on SQLite 3.40:
 
@@ -133,28 +133,28 @@ ALTER TABLE lanes ADD COLUMN reason_epoch INTEGER NOT NULL DEFAULT 0;
 """Reasons of lanes as values; see `lane_causes` for what an older program that goes on beside ours makes of them."""
 
 _MIGRATIONS: dict[int, str] = {
-    1: _WORKERS,
-    2: _IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
-    3: _ENDPOINTS,
+    1: _CREATE_WORKERS,
+    2: _CREATE_IDENTITY + "INSERT INTO identity VALUES(lower(hex(randomblob(16))), 2);",
+    3: _ADD_ENDPOINTS,
     4: _PAUSES,
     5: _REASONS,
 }
 """Script by the version it starts from; each leaves the file at the next version."""
 
 
-def lay_out(connection: sqlite3.Connection) -> None:
+def enable_vacuum(connection: sqlite3.Connection) -> None:
     """Before anything is in the file: let it give back the room of what was pruned; an older file never does."""
     if _is_empty(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def is_current(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether it can be used as it is; False for an empty file or an older schema. Raises what `prepare` raises."""
-    refuse_foreign(connection, path)
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == VERSION)
+    """Whether it can be used as it is; False for an empty file or an older schema. Raises what `create_or_upgrade` raises."""
+    reject_foreign_file(connection, path)
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
 
 
-def prepare(connection: sqlite3.Connection, path: str) -> bool:
+def create_or_upgrade(connection: sqlite3.Connection, path: str) -> bool:
     """Create, check or upgrade the schema under an exclusive lock; whether there was something to do.
 
     Raises:
@@ -163,13 +163,13 @@ def prepare(connection: sqlite3.Connection, path: str) -> bool:
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == APPLICATION_ID and version == VERSION:
+    if application == APPLICATION_ID and version == SCHEMA_VERSION:
         return False
     connection.execute("BEGIN EXCLUSIVE")
     try:
         _upgrade(connection, path)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -178,8 +178,8 @@ def prepare(connection: sqlite3.Connection, path: str) -> bool:
     return True
 
 
-def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
-    """Before anything is changed in the file, be it the way it is written: raises what `prepare` raises."""
+def reject_foreign_file(connection: sqlite3.Connection, path: str) -> None:
+    """Before anything is changed in the file, be it the way it is written: raises what `create_or_upgrade` raises."""
     if _is_empty(connection):
         return
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -189,9 +189,9 @@ def refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
             f"{path} is an SQLite database, but not a journal of sprig-tui",
             hint="name another file as journal.path, or move this one away",
         )
-    if version > VERSION:
+    if version > SCHEMA_VERSION:
         raise JournalVersionError(
-            f"{path} was written by a newer sprig-tui (schema {version}; this one knows {VERSION})",
+            f"{path} was written by a newer sprig-tui (schema {version}; this one knows {SCHEMA_VERSION})",
             hint="upgrade sprig-tui, or use the journal of this version",
         )
 
@@ -201,14 +201,14 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _upgrade(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the schema to VERSION; under the lock, since another process may just have done it."""
+    """Bring the schema to SCHEMA_VERSION; under the lock, since another process may just have done it."""
     if _is_empty(connection):
-        _run(connection, _CREATE)
+        _run_script(connection, _CREATE_SCHEMA)
         return
-    refuse_foreign(connection, path)
+    reject_foreign_file(connection, path)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for step in range(version, VERSION):
-        _run(connection, _MIGRATIONS[step])
+    for step in range(version, SCHEMA_VERSION):
+        _run_script(connection, _MIGRATIONS[step])
     if version < _FIRST_WITH_REASONS:
         _translate_causes(connection)
 
@@ -224,7 +224,7 @@ def _translate_causes(connection: sqlite3.Connection) -> None:
         )
 
 
-def _run(connection: sqlite3.Connection, script: str) -> None:
+def _run_script(connection: sqlite3.Connection, script: str) -> None:
     """Run statements one by one inside the caller's transaction (`executescript` would commit it)."""
     for statement in script.split(";"):
         if statement.strip():

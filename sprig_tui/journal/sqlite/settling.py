@@ -6,16 +6,16 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from sprig_tui.journal.columns import NUMBERS
+from sprig_tui.journal.columns import STATE_CODES
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
 from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
 from sprig_tui.journal.sqlite.rows import (
-    count,
+    decode_ids,
+    encode_ids,
     environment_number,
-    note_changes,
-    numbers_text,
-    on_these,
-    read_numbers,
+    execute_for_ids,
+    record_changes,
+    update_counts,
 )
 
 
@@ -39,15 +39,15 @@ def settle(
         if settlement.attempt is not None:
             attempt = written.get(id(settlement.attempt))
             if attempt is None:
-                attempt = written[id(settlement.attempt)] = _note(connection, environment, settlement.attempt)
-        number = _apply(connection, claim, settlement, attempt)
+                attempt = written[id(settlement.attempt)] = _insert_attempt(connection, environment, settlement.attempt)
+        number = _apply_settlement(connection, claim, settlement, attempt)
         if settlement.state is not None:
             done += number
             changed += settlement.ids
             counts[environment, 0] -= number
-            counts[environment, NUMBERS[settlement.state]] += number
-    count(connection, counts)
-    note_changes(connection, changed)
+            counts[environment, STATE_CODES[settlement.state]] += number
+    update_counts(connection, counts)
+    record_changes(connection, changed)
     _shrink_lease(connection, claim.lease, set(changed))
     last = max((s.attempt for s in settlements if s.attempt), key=lambda a: a.started_at, default=None)
     if last is not None and last.status:
@@ -61,7 +61,7 @@ def settle(
     return done
 
 
-def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:
+def _insert_attempt(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:
     cursor = connection.execute(
         "INSERT INTO attempts(environment, started_at, status, error, outcome, latency_ms, events, body_bytes, excerpt,"
         " endpoint) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -81,15 +81,17 @@ def _note(connection: sqlite3.Connection, environment: int, attempt: Attempt) ->
     return int(cursor.lastrowid or 0)
 
 
-def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
+def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
     ids = settlement.ids
     held = "{among} AND lease = ? AND state = 0"
     lease = (claim.lease,)
     if settlement.state in (None, State.QUEUED) and attempt is not None:
-        on_these(connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt,), ids, lease)
+        execute_for_ids(
+            connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt,), ids, lease
+        )
     if settlement.state is None:
         # a refused batch that is being split: each of its events was carried once more, but no retry is used up
-        return on_these(
+        return execute_for_ids(
             connection,
             f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
             (attempt,),
@@ -97,11 +99,11 @@ def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement,
             lease,
         ).rowcount
     carried = int(attempt is not None)
-    used = int(attempt is not None and settlement.counts)
+    used = int(attempt is not None and settlement.uses_retry)
     starts = int(attempt is not None and settlement.starts_window)
     if settlement.state is State.QUEUED:
         started_at = settlement.attempt.started_at if settlement.attempt else 0
-        return on_these(
+        return execute_for_ids(
             connection,
             "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
             # a window that begins in the future is the work of a clock that was set back since
@@ -111,11 +113,11 @@ def _apply(connection: sqlite3.Connection, claim: Claim, settlement: Settlement,
             ids,
             lease,
         ).rowcount
-    return on_these(
+    return execute_for_ids(
         connection,
         "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
         f" error = ? WHERE {held}",
-        (NUMBERS[settlement.state], carried, attempt, settlement.error),
+        (STATE_CODES[settlement.state], carried, attempt, settlement.error),
         ids,
         lease,
     ).rowcount
@@ -125,8 +127,8 @@ def _shrink_lease(connection: sqlite3.Connection, lease: int, gone: set[int]) ->
     row = connection.execute("SELECT ids FROM leases WHERE id = ?", (lease,)).fetchone()
     if row is None or not gone:
         return
-    left = [delivery_id for delivery_id in read_numbers(row[0]) if delivery_id not in gone]
+    left = [delivery_id for delivery_id in decode_ids(row[0]) if delivery_id not in gone]
     if left:
-        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (numbers_text(left), len(left), lease))
+        connection.execute("UPDATE leases SET ids = ?, n = ? WHERE id = ?", (encode_ids(left), len(left), lease))
     else:
         connection.execute("DELETE FROM leases WHERE id = ?", (lease,))

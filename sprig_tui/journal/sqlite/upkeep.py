@@ -6,63 +6,67 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from sprig_tui.journal.columns import STATES
-from sprig_tui.journal.identity import key_of
-from sprig_tui.journal.records import Pruned
-from sprig_tui.journal.sqlite.rows import count, numbers_text
+from sprig_tui.journal.columns import STATES_BY_CODE
+from sprig_tui.journal.identity import identity_key
+from sprig_tui.journal.records import PruneResult
+from sprig_tui.journal.sqlite.rows import encode_ids, update_counts
 
-STRETCH = 2_000
+PRUNE_CHUNK_ROWS = 2_000
 """Deliveries removed in one transaction."""
-LOOK = 50_000
+PRUNE_SCAN_ROWS = 50_000
 """Deliveries looked at in one transaction: it holds the lock meanwhile, and others want to write."""
 
-_ENDED = (
+_FROM_ENDED = (
     "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
     " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < ?"
 )
 
 
-def would_prune(connection: sqlite3.Connection, before: int) -> Pruned:
-    """What `prune_stretch` would remove in the end."""
-    rows = connection.execute(f"SELECT d.state, count(*), sum(d.size) {_ENDED} GROUP BY d.state", (before,)).fetchall()
-    return Pruned({STATES[row[0]]: row[1] for row in rows}, sum(row[2] for row in rows))
+def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
+    """What `prune_chunk` would remove in the end."""
+    rows = connection.execute(
+        f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", (before,)
+    ).fetchall()
+    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(row[2] for row in rows))
 
 
-def prune_stretch(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[Pruned, int]:
+def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
     """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
 
     Their identities go with them: an answer that is read again later counts as new.
     """
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
-    end = after_id + LOOK
+    end = after_id + PRUNE_SCAN_ROWS
     rows = connection.execute(
-        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_ENDED} AND d.id > ? AND d.id <= ?"
+        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_FROM_ENDED} AND d.id > ? AND d.id <= ?"
         " ORDER BY d.id LIMIT ?",
-        (before, after_id, end, STRETCH),
+        (before, after_id, end, PRUNE_CHUNK_ROWS),
     ).fetchall()
-    reached = rows[-1][0] if len(rows) == STRETCH else end
+    reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
     if not rows:
-        return Pruned({}, 0), reached if reached < newest else 0
+        return PruneResult({}, 0), reached if reached < newest else 0
     names = dict(connection.execute("SELECT id, name FROM environments").fetchall())
     gone: Counter[tuple[int, int]] = Counter()
     for row in rows:
         gone[row[3], row[1]] -= 1
-    ids = numbers_text(row[0] for row in rows)
-    keys = numbers_text(key_of(names[row[3]], row[4]) for row in rows)
+    ids = encode_ids(row[0] for row in rows)
+    keys = encode_ids(identity_key(names[row[3]], row[4]) for row in rows)
     among = "IN (SELECT value FROM json_each(?))"
     for table in ("recent_ids", "ids"):
         # by key and by delivery: an identity that another delivery took over stays
         connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", (keys, ids))
     connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
-    count(connection, gone)
+    update_counts(connection, gone)
     by_state: Counter[int] = Counter(row[1] for row in rows)
-    _drop_empty_packs(connection, rows[0][0], rows[-1][0])
-    pruned = Pruned({STATES[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows))
+    _delete_empty_packs(connection, rows[0][0], rows[-1][0])
+    pruned = PruneResult(
+        {STATES_BY_CODE[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows)
+    )
     return pruned, reached if reached < newest else 0
 
 
-def _drop_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
+def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
     """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
     firsts = [
         row[0]
@@ -98,20 +102,20 @@ def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
     return [row[0] for row in found]
 
 
-def drop_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+def delete_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
     """Remove these requests."""
-    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (numbers_text(ids),))
+    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (encode_ids(ids),))
 
 
-PAGES = 500
+VACUUM_PAGES = 500
 """Given back in one transaction, some 2 MB: it holds the lock meanwhile."""
 
 
-def give_back_room(connection: sqlite3.Connection) -> bool:
+def vacuum_step(connection: sqlite3.Connection) -> bool:
     """Give some unused pages back to the file system; whether there are more. An older file never gives any back."""
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
         return False
     before = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
     after = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return bool(0 < after < before)

@@ -6,48 +6,48 @@ import sqlite3
 import time
 from collections import Counter
 
-from sprig_tui.journal.packing import DAMAGED
+from sprig_tui.journal.packing import DAMAGED_ERROR
 from sprig_tui.journal.sqlite.faults import is_damage
 from sprig_tui.journal.sqlite.repair import damaged
-from sprig_tui.journal.verifying import MOST_PROBLEMS, Verified, pack_problems
+from sprig_tui.journal.verifying import MAX_PROBLEMS, VerifyReport, check_pack
 
 _COUNTED_ROWS = 20_000
 """Deliveries counted in one statement: it sorts them in memory."""
 
 
-def quick(connection: sqlite3.Connection, seconds: float) -> Verified:
+def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:
     """SQLite's quick check, for a limited time, and what was found damaged on the way."""
     deadline = time.monotonic() + seconds
     complete = True
     problems: list[str] = []
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     try:
-        problems += _structure(connection, "quick_check(3)")
+        problems += _check_structure(connection, "quick_check(3)")
     except sqlite3.OperationalError:  # interrupted
         complete = False
     finally:
         connection.set_progress_handler(None, 0)
     try:
         found = connection.execute(
-            "SELECT count(*) FROM deliveries WHERE state = 2 AND state >= 2 AND error = ?", (DAMAGED,)
+            "SELECT count(*) FROM deliveries WHERE state = 2 AND state >= 2 AND error = ?", (DAMAGED_ERROR,)
         ).fetchone()[0]
     except sqlite3.DatabaseError as error:
-        _only_damage(error)
+        _raise_unless_damage(error)
         problems.append(f"deliveries cannot be read: {error}")
     else:
         if found:
             problems.append(f"{found:,} deliveries failed because their stored payload is damaged")
-    return Verified(problems=tuple(problems), complete=complete)
+    return VerifyReport(problems=tuple(problems), complete=complete)
 
 
-def verify(connection: sqlite3.Connection) -> Verified:
+def verify(connection: sqlite3.Connection) -> VerifyReport:
     """Everything."""
-    problems = _structure(connection, f"integrity_check({MOST_PROBLEMS})")
+    problems = _check_structure(connection, f"integrity_check({MAX_PROBLEMS})")
     if problems:
         problems += _unreadable(connection)
     deliveries = packs = 0
     at = 0
-    while len(problems) < MOST_PROBLEMS:
+    while len(problems) < MAX_PROBLEMS:
         try:
             row = connection.execute(
                 "SELECT first, raws, bodies, (SELECT min(n.first) FROM packs n WHERE n.first > p.first) FROM packs p"
@@ -55,7 +55,7 @@ def verify(connection: sqlite3.Connection) -> Verified:
                 (at,),
             ).fetchone()
         except sqlite3.DatabaseError as error:
-            _only_damage(error)
+            _raise_unless_damage(error)
             problems.append(f"the payloads from delivery {at + 1:,} on cannot be read: {error}")
             break
         if row is None:
@@ -72,21 +72,21 @@ def verify(connection: sqlite3.Connection) -> Verified:
                 )
             }
         except sqlite3.DatabaseError as error:
-            _only_damage(error)
+            _raise_unless_damage(error)
             problems.append(f"deliveries from {first:,} on cannot be read: {error}")
         else:
             deliveries += len(owners)
-            problems += pack_problems(first, raws, bodies, owners)
+            problems += check_pack(first, raws, bodies, owners)
         at = first
-    problems += _counts(connection)
-    return Verified(deliveries=deliveries, packs=packs, problems=tuple(problems[:MOST_PROBLEMS]))
+    problems += _check_counts(connection)
+    return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))
 
 
-def _structure(connection: sqlite3.Connection, check: str) -> list[str]:
+def _check_structure(connection: sqlite3.Connection, check: str) -> list[str]:
     try:
         found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}").fetchall()]
     except sqlite3.DatabaseError as error:
-        _only_damage(error)
+        _raise_unless_damage(error)
         found = [str(error)]
     return [] if found == ["ok"] else [" ".join(one.split()) for one in found]
 
@@ -95,11 +95,11 @@ def _unreadable(connection: sqlite3.Connection) -> list[str]:
     try:
         return [f"{name} cannot be read; send, run and listen make it anew" for name in damaged(connection)]
     except sqlite3.DatabaseError as error:
-        _only_damage(error)
+        _raise_unless_damage(error)
         return [f"the list of the tables cannot be read: {error}"]
 
 
-def _counts(connection: sqlite3.Connection) -> list[str]:
+def _check_counts(connection: sqlite3.Connection) -> list[str]:
     """Where the kept counts are not what the rows say."""
     try:
         kept = Counter({row[:2]: row[2] for row in connection.execute("SELECT environment, state, n FROM counts")})
@@ -113,11 +113,11 @@ def _counts(connection: sqlite3.Connection) -> list[str]:
             ):
                 there[environment, state] += number
     except sqlite3.DatabaseError as error:
-        _only_damage(error)
+        _raise_unless_damage(error)
         return [f"the counts cannot be compared: {error}"]
     return [] if +kept == +there else ["the kept counts are not what the deliveries come to"]
 
 
-def _only_damage(error: sqlite3.DatabaseError) -> None:
+def _raise_unless_damage(error: sqlite3.DatabaseError) -> None:
     if not is_damage(error):
         raise error

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sprig_tui.journal.columns import NUMBERS
+from sprig_tui.journal.columns import STATE_CODES
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
 
 _TEXT_COLUMNS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
 
-Condition = tuple[str, list[str | int]]
+SqlCondition = tuple[str, list[str | int]]
 
 
-def where(query: Query) -> Condition:
+def sqlite_condition(query: Query) -> SqlCondition:
     """The condition and its parameters; `1` for a query without terms."""
     clauses: list[str] = []
     parameters: list[str | int] = []
-    alternatives: dict[str, list[Condition]] = {}
+    alternatives: dict[str, list[SqlCondition]] = {}
     for term in query.terms:
         condition = _CONDITIONS[term.field](term)
         if term.negated:
@@ -35,10 +35,10 @@ def where(query: Query) -> Condition:
     return " AND ".join(clauses) or "1", parameters
 
 
-def _status(term: Term) -> Condition:
+def _status(term: Term) -> SqlCondition:
     value = term.value
-    if value in NUMBERS:
-        number = NUMBERS[State(value)]
+    if value in STATE_CODES:
+        number = STATE_CODES[State(value)]
         # spelled out for ended states, so that the planner may use the index over them
         return (f"d.state = {number} AND d.state >= 2" if number >= 2 else f"d.state = {number}"), []
     low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value.endswith("xx") else (int(value), int(value))
@@ -47,7 +47,7 @@ def _status(term: Term) -> Condition:
     return f"d.attempt IS NOT NULL AND {sent}", [low, high]
 
 
-def _like(column: str, value: str) -> Condition:
+def _like(column: str, value: str) -> SqlCondition:
     """Contains, in any case: LIKE folds ASCII alone, so other alphabets are asked for in each of their cases."""
     if "\0" in value:  # LIKE reads a pattern up to its first NUL, and would match everything
         return "0", []
@@ -62,18 +62,18 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _survey(term: Term) -> Condition:
+def _survey(term: Term) -> SqlCondition:
     sql, values = _like("survey_name", term.value)
     return f"d.survey_id = ? OR {sql}", [term.value, *values]
 
 
-def _user(term: Term) -> Condition:
+def _user(term: Term) -> SqlCondition:
     if term.value.endswith("*") and "\0" not in term.value:
         return "d.user_id LIKE ? ESCAPE '\\'", [_escaped(term.value[:-1]) + "%"]
     return "d.user_id = ?", [term.value]
 
 
-def _id(term: Term) -> Condition:
+def _id(term: Term) -> SqlCondition:
     if term.value.isascii() and term.value.isdigit() and len(term.value) < 19:
         return "d.id = ?", [int(term.value)]
     if "\0" in term.value:
@@ -81,12 +81,12 @@ def _id(term: Term) -> Condition:
     return "d.message_id LIKE ? ESCAPE '\\'", [_escaped(term.value) + "%"]
 
 
-def _origin(term: Term) -> Condition:
+def _origin(term: Term) -> SqlCondition:
     # never NULL, so that its negation holds for what was made of nothing
     return "d.origin IS NOT NULL AND d.origin = ?", [int(term.value)]
 
 
-def _endpoint(term: Term) -> Condition:
+def _endpoint(term: Term) -> SqlCondition:
     if "\0" in term.value:
         return "0", []
     value = f"%{_escaped(term.value)}%"
@@ -94,12 +94,12 @@ def _endpoint(term: Term) -> Condition:
     return f"e.endpoint LIKE ? ESCAPE '\\' OR d.attempt IS NOT NULL AND {sent}", [value, value]
 
 
-def _text(term: Term) -> Condition:
+def _text(term: Term) -> SqlCondition:
     parts = [_like(column, term.value) for column in _TEXT_COLUMNS]
     return " OR ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
 
 
-_CONDITIONS: dict[str, Callable[[Term], Condition]] = {
+_CONDITIONS: dict[str, Callable[[Term], SqlCondition]] = {
     "status": _status,
     "reason": lambda term: ("d.reason = ?", [term.value]),
     "env": lambda term: ("e.name = ?", [term.value]),

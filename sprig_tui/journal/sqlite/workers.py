@@ -6,18 +6,18 @@ import json
 import sqlite3
 
 from sprig_tui.journal.contract import WORKER_TTL_MS
-from sprig_tui.journal.records import Hold, Worker
+from sprig_tui.journal.records import WorkerInfo, WorkerLeases
 
-_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
-_ALIVE = "seen_at > ? AND seen_at < ?"
+_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_IS_ALIVE = "seen_at > ? AND seen_at < ?"
 """The second bound ends what was reported under a clock that stood far ahead."""
 
 
-def report(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
+def record_heartbeat(connection: sqlite3.Connection, worker: WorkerInfo, now: int) -> None:
     """Note that a worker is alive, and forget those that are not."""
-    connection.execute(f"DELETE FROM workers WHERE NOT ({_ALIVE})", _span(now))
+    connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", _ttl_window(now))
     connection.execute(
-        f"INSERT OR REPLACE INTO workers({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO workers({_WORKER_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             worker.id,
             worker.role,
@@ -32,20 +32,20 @@ def report(connection: sqlite3.Connection, worker: Worker, now: int) -> None:
     )
 
 
-def sign_off(connection: sqlite3.Connection, worker_id: str) -> None:
+def unregister_worker(connection: sqlite3.Connection, worker_id: str) -> None:
     """Forget a worker."""
     connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
 
 
-def alive(connection: sqlite3.Connection, now: int) -> tuple[Worker, ...]:
+def live_workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerInfo, ...]:
     """Workers heard of lately, oldest start first, and what they hold."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
-        f" FROM workers w WHERE {_ALIVE} ORDER BY started_at, id",
-        (now, *_span(now)),
+        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
+        f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
+        (now, *_ttl_window(now)),
     ).fetchall()
     return tuple(
-        Worker(
+        WorkerInfo(
             id=row[0],
             role=row[1],
             host=row[2],
@@ -61,7 +61,7 @@ def alive(connection: sqlite3.Connection, now: int) -> tuple[Worker, ...]:
     )
 
 
-def holds(connection: sqlite3.Connection, now: int) -> tuple[Hold, ...]:
+def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLeases, ...]:
     """Leases that have not run out, by environment and worker."""
     rows = connection.execute(
         "SELECT e.name, l.owner, sum(l.n), max(CASE WHEN l.owner = '' THEN l.until"
@@ -71,8 +71,8 @@ def holds(connection: sqlite3.Connection, now: int) -> tuple[Hold, ...]:
         " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         (now, WORKER_TTL_MS),
     ).fetchall()
-    return tuple(Hold(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
 
 
-def _span(now: int) -> tuple[int, int]:
+def _ttl_window(now: int) -> tuple[int, int]:
     return now - WORKER_TTL_MS, now + WORKER_TTL_MS

@@ -27,7 +27,7 @@ class Positions(Protocol):
         """All of a kind, by key."""
         ...
 
-    async def keep_positions(self, kind: str, kept: Mapping[str, bytes], *, forgotten: Sequence[str] = ()) -> None:
+    async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         """Replace or add, and remove."""
 
 
@@ -53,7 +53,7 @@ class SentFiles:
         if len(kept) > 2 * KEPT:
             # each begins with its time
             oldest = sorted(kept, key=lambda digest: kept[digest])[:-KEPT]
-            await self._journal.keep_positions(KIND, {}, forgotten=oldest)
+            await self._journal.save_positions(KIND, {}, removed=oldest)
             for digest in oldest:
                 del kept[digest]
         self._known = {*kept, *(_lines(older) if older is not None else ())}
@@ -76,7 +76,7 @@ class SentFiles:
             return
         self._known.add(digest)
         moment = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-        await self._journal.keep_positions(KIND, {digest: f"{moment} {json.dumps(name)}".encode()})
+        await self._journal.save_positions(KIND, {digest: f"{moment} {json.dumps(name)}".encode()})
 
 
 def _lines(file: Path) -> set[str]:

@@ -13,7 +13,7 @@ from support.records import make_entry
 
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
-from sprig_tui.journal.records import Attempt, Delivery, Entry, Settlement, State
+from sprig_tui.journal.records import Attempt, Delivery, NewDelivery, Settlement, State
 
 
 @pytest.fixture
@@ -54,11 +54,11 @@ def delivery() -> Callable[..., Delivery]:
 
 
 @pytest.fixture
-def entry() -> Callable[..., Entry]:
+def entry() -> Callable[..., NewDelivery]:
     """An answer to add; each is another one."""
     numbers = itertools.count(1)
 
-    def make(environment: str = "production", **fields) -> Entry:
+    def make(environment: str = "production", **fields) -> NewDelivery:
         number = next(numbers)
         made = make_entry(number, environment, answered_at=1_789_990_000_000, source="answers.jsonl", line=1)
         call = b'{"messageId":"%s","event":"SDK - Submitted","properties":{"response":4}}' % made.message_id.encode()

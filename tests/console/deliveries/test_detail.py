@@ -5,7 +5,7 @@ import pytest
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
 from sprig_tui.console.deliveries.detail_text import DetailView, descent, full_time, heading, relation
 from sprig_tui.console.dialogs import Confirm, ConfirmName
-from sprig_tui.journal.records import Attempt, Detail, State
+from sprig_tui.journal.records import Attempt, DeliveryDetail, State
 
 NOW = 1_790_000_000_000
 
@@ -27,7 +27,7 @@ def attempt(**fields):
 
 
 def test_everything_is_there(delivery):
-    detail = Detail(
+    detail = DeliveryDetail(
         delivery=delivery(attempts=2),
         raw=b'{"response":4}',
         body=b'{"event":"x","properties":{"response":4}}',
@@ -73,13 +73,13 @@ def test_everything_is_there(delivery):
     ],
 )
 def test_why_it_stands_where_it_stands(delivery, fields, because, note):
-    lines = text_of(DetailView(Detail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
+    lines = text_of(DetailView(DeliveryDetail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
     told = {line[:14].strip(): line[14:] for line in lines}
     assert (told.get("because"), told.get("note")) == (because, note)
 
 
 def test_json_folds_where_the_cursor_is(delivery):
-    detail = Detail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
+    detail = DeliveryDetail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
     view = DetailView(detail, NOW)
     at = next(index for index, line in enumerate(text_of(view)) if "properties" in line)
     before = len(view)
@@ -92,7 +92,7 @@ def test_json_folds_where_the_cursor_is(delivery):
     "data", [b"", b"\xff\xfe\x00", b"not json", b"[" * 5_000, b'{"a":' + b'"x' * 200_000, b"x" * 300_000]
 )
 def test_whatever_came_in_can_be_shown(delivery, data):
-    view = DetailView(Detail(delivery=delivery(), raw=data, body=data, history=()), NOW)
+    view = DetailView(DeliveryDetail(delivery=delivery(), raw=data, body=data, history=()), NOW)
     view.resize(60)
     assert all(line.isprintable() for line in text_of(view))
 
@@ -204,7 +204,7 @@ async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
 
 
 def test_relatives_both_ways(delivery):
-    detail = Detail(delivery=delivery(origin_id=7), raw=b"", body=b"", history=())
+    detail = DeliveryDetail(delivery=delivery(origin_id=7), raw=b"", body=b"", history=())
     made = [
         delivery(id=50, origin_id=41, state=State.WITHHELD, reason="newer-revision"),
         delivery(id=51, origin_id=41, state=State.WITHHELD, reason="possible-duplicate"),

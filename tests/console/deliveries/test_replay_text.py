@@ -13,7 +13,7 @@ from sprig_tui.console.deliveries.replay_text import (
     question,
     wish_for,
 )
-from sprig_tui.journal.records import Added, ReplayJob, State
+from sprig_tui.journal.records import AddResult, ReplayJob, State
 
 NOW = 1_790_000_000_000
 
@@ -67,7 +67,7 @@ def test_a_filter_is_named():
     ],
 )
 def test_outcomes(outcomes, text):
-    assert outcome([Added(1, one, State.QUEUED) for one in outcomes]) == text
+    assert outcome([AddResult(1, one, State.QUEUED) for one in outcomes]) == text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_outcomes(outcomes, text):
     ],
 )
 def test_why_nothing_was_queued_is_told_from_the_states(left, text):
-    assert outcome([Added(1, "known", state, reason) for state, reason in left]) == f"nothing was queued: {text}"
+    assert outcome([AddResult(1, "known", state, reason) for state, reason in left]) == f"nothing was queued: {text}"
 
 
 def job(**fields):

@@ -5,7 +5,7 @@ import pytest
 from sprig_tui.console.deliveries import search as module
 from sprig_tui.console.deliveries.search import Search
 from sprig_tui.journal.filter import parse_filter
-from sprig_tui.journal.query import EVERYTHING
+from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import State
 
 FAILED = parse_filter("status:failed", now_ms=0)
@@ -38,7 +38,7 @@ async def test_finds_what_matches_newest_first(journal, entry, settle, small):
 
 async def test_everything_in_a_journal_without_gaps_is_known_at_once(journal, entry, small):
     await journal.add([entry() for _ in range(50)])
-    search = Search(journal, EVERYTHING)
+    search = Search(journal, MATCH_ALL)
     await search.begin()
     assert search.matches.complete
     assert (len(search.matches), search.total) == (50, 50)
@@ -53,18 +53,18 @@ async def test_gaps_left_by_a_prune_are_not_shown(journal, entry, settle, clock,
     await journal.add([entry()])
     clock.advance(60)
     await journal.prune(clock.now())
-    assert await found(Search(journal, EVERYTHING)) == [5, 9]
+    assert await found(Search(journal, MATCH_ALL)) == [5, 9]
 
 
 async def test_an_empty_journal(journal):
-    search = Search(journal, EVERYTHING)
+    search = Search(journal, MATCH_ALL)
     assert await found(search) == []
     assert (await search.step()).quiet
 
 
 async def test_hears_of_what_arrives_and_changes(journal, entry, settle, small):
     await journal.add([entry() for _ in range(2)])
-    search = Search(journal, EVERYTHING)
+    search = Search(journal, MATCH_ALL)
     await found(search)
     assert (await search.step()).quiet
     await journal.add([entry()])
@@ -94,7 +94,7 @@ async def test_what_matches_since_it_changed_comes_and_what_no_longer_does_goes(
 
 async def test_a_flood_is_caught_up_with_and_asks_to_read_again(journal, entry, settle, small):
     await journal.add([entry()])
-    everything, failed = Search(journal, EVERYTHING), Search(journal, FAILED)
+    everything, failed = Search(journal, MATCH_ALL), Search(journal, FAILED)
     await found(everything)
     await found(failed)
     await journal.add([entry() for _ in range(11)])
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_between_the_search_and_the_first_step(journal, en
 
 async def test_reads_rows_and_remembers_a_bounded_number(journal, entry, small):
     await journal.add([entry() for _ in range(40)])
-    search = Search(journal, EVERYTHING)
+    search = Search(journal, MATCH_ALL)
     await search.begin()
     assert await search.read(range(1, 31)) == list(range(1, 31))
     assert search.row(30) is not None
@@ -141,7 +141,7 @@ async def test_the_next_failed_one_both_ways(journal, entry, settle, small):
     await settle(State.FAILED, events=1)
     await settle(events=3)
     await settle(State.FAILED, events=1)
-    search = Search(journal, EVERYTHING)
+    search = Search(journal, MATCH_ALL)
     await found(search)
     assert await search.next_failed(1, older=False) == 5
     assert await search.next_failed(5, older=False) == 0

@@ -10,7 +10,7 @@ from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, i
 from sprig_tui.console.payload.summary import Position, delivery_text, position_text, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
 from sprig_tui.intake import Intake
-from sprig_tui.journal.records import Delivery, Detail, State
+from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.minimal import MINIMAL_RECORD
 from sprig_tui.sprig.reading import read_responses
@@ -57,7 +57,7 @@ def delivery(entry, state=State.DELIVERED, **changes):
         "edited": False,
         "origin_id": 0,
     }
-    return Detail(delivery=Delivery(**fields | changes), raw=entry.raw, body=entry.body, history=())
+    return DeliveryDetail(delivery=Delivery(**fields | changes), raw=entry.raw, body=entry.body, history=())
 
 
 def test_a_good_record_would_be_sent(intake, clock):
@@ -166,10 +166,10 @@ def test_a_row_of_an_export_is_shown_as_sent_though_it_cannot_be_read_again(tmp_
 @given(st.binary(max_size=400), st.binary(max_size=200))
 def test_a_delivery_of_any_bytes_can_be_shown(raw, body):
     from sprig_tui.intake import Intake
-    from sprig_tui.journal.records import Entry
+    from sprig_tui.journal.records import NewDelivery
     from sprig_tui.mapping.records import Rules
 
-    entry = Entry(environment="development", message_id="sprig-1", raw=raw, body=body)
+    entry = NewDelivery(environment="development", message_id="sprig-1", raw=raw, body=body)
     found = inspect_delivery(delivery(entry), Intake(Rules(), ENVIRONMENTS), 0)
     for name in VIEWS:
         view = make_view(name, found, ENVIRONMENTS)

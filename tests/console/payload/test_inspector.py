@@ -6,7 +6,7 @@ from textual.widgets import Input
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.payload.inspector import PayloadInspector
 from sprig_tui.console.payload.picker import FolderLines, Picker
-from sprig_tui.journal.records import Detail
+from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 
@@ -266,7 +266,7 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
     entry = inspector.make_intake().entry(record)
     (added,) = await journal.add([entry])
     detail = await journal.get(added.id)
-    assert isinstance(detail, Detail)
+    assert isinstance(detail, DeliveryDetail)
     async with bench() as (app, pilot):
         inspector.show_delivery(detail)
         await settle(pilot)

@@ -26,7 +26,7 @@ async def both(postgres_journal_url):
 async def test_times_are_the_servers(both, monkeypatch):
     one, _ = both
     monkeypatch.setattr(SystemClock, "now", lambda _: 1_000_000)
-    one._server.clock._compared_at = float("-inf")
+    one._server.clock._synced_at = float("-inf")
     await one.counts()
     connection = await asyncpg.connect(one.url)
     there = await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
@@ -55,10 +55,10 @@ async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, at
             ),
         )
         notice = await heard.get()
-        assert (notice.environment, notice.lane_shut) == ("production", True)
+        assert (notice.environment, notice.lane_closed) == ("production", True)
         assert notice.lane_epoch == taken.lane.epoch + 1
         await one.set_lane("production", "open")
-        assert not (await heard.get()).lane_shut
+        assert not (await heard.get()).lane_closed
     end()
     await one.set_lane("production", "paused")
     assert heard.empty()
@@ -130,8 +130,8 @@ async def test_changes_are_complete_while_many_workers_settle(both, entry):
 
 async def test_a_pool_that_is_used_up_is_said_and_passes(both, monkeypatch):
     one, _ = both
-    monkeypatch.setattr(connecting, "PATIENCE_S", 0.05)
-    held = [await one._server._pool.acquire() for _ in range(connecting.CONNECTIONS)]
+    monkeypatch.setattr(connecting, "POOL_TIMEOUT_S", 0.05)
+    held = [await one._server._pool.acquire() for _ in range(connecting.MAX_POOL_CONNECTIONS)]
     with pytest.raises(JournalUnreachableError, match="came free"):
         await one.counts()
     for connection in held:
@@ -209,8 +209,8 @@ async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_jo
 async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, entry, attempt, monkeypatch):
     """While one process removes what ended long ago, another holds a row of it, and a third goes on delivering."""
     one, other = both
-    monkeypatch.setattr(upkeep, "STRETCH", 20)
-    monkeypatch.setattr(upkeep, "LOOK", 50)
+    monkeypatch.setattr(upkeep, "PRUNE_CHUNK_ROWS", 20)
+    monkeypatch.setattr(upkeep, "PRUNE_SCAN_ROWS", 50)
     old = await one.add([entry() for _ in range(200)])
     claim = await one.claim("production", events=200, payload_bytes=10**6, lease_ms=10_000)
     ended = Settlement(ids=claim.ids, state=State.DELIVERED, attempt=replace(attempt(), started_at=1))

@@ -45,7 +45,7 @@ async def path(tmp_path, entry, attempt, clock):
         )
         await journal.requeue([added[5].id], as_new=True)
         await journal.start_replay(Query(text="status:failed"))
-        await journal.keep_positions("pull", {"production": b"1"})
+        await journal.save_positions("pull", {"production": b"1"})
     return path
 
 
@@ -56,9 +56,9 @@ async def everything(journal):
 
 
 async def test_everything_is_there(path, postgres_journal_url, clock, entry, monkeypatch):
-    monkeypatch.setattr(copying, "STRETCH", 7)
+    monkeypatch.setattr(copying, "COPY_CHUNK_ROWS", 7)
     told = []
-    copied = await copy_journal(path, postgres_journal_url, told=told.append)
+    copied = await copy_journal(path, postgres_journal_url, on_progress=told.append)
     assert {one.table: one.rows for one in copied}["deliveries"] == 44
     assert {one.verb for one in told} == {"copied", "compared"}
     async with SQLiteJournal(path, clock=clock) as old, PostgresJournal(postgres_journal_url, clock=clock) as new:
@@ -97,9 +97,9 @@ async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monke
             raise StopHereError
 
     with pytest.raises(StopHereError):
-        await copy_journal(path, postgres_journal_url, told=stop)
+        await copy_journal(path, postgres_journal_url, on_progress=stop)
     told = []
-    copied = await copy_journal(path, postgres_journal_url, told=told.append)
+    copied = await copy_journal(path, postgres_journal_url, on_progress=told.append)
     first = next(one for one in told if one.table == "deliveries" and one.verb == "copied")
     assert first.rows == 20, "what was there already is not read again"
     assert {one.table: one.rows for one in copied}["deliveries"] == 44
@@ -108,30 +108,30 @@ async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monke
 
 
 async def test_a_row_that_changed_meanwhile_is_found(path, postgres_journal_url):
-    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
     connection = await asyncpg.connect(postgres_journal_url)
     # as if it had been stopped before it compared
     await connection.execute("INSERT INTO sprig_tui.copies SELECT $1, n, 0, true FROM generate_series(0, 7) n", path)
     await connection.execute("UPDATE sprig_tui.deliveries SET error = 'x' WHERE id = 17")
     await connection.close()
     with pytest.raises(JournalError, match="not the same: deliveries, a row between 1 and 44"):
-        await copy_journal(path, postgres_journal_url, told=lambda _: None)
+        await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
 
 
 async def test_a_target_that_holds_something_is_refused(path, postgres_journal_url, entry):
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
     with pytest.raises(JournalError, match="holds deliveries already"):
-        await copy_journal(path, postgres_journal_url, told=lambda _: None)
+        await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
 
 
 @pytest.mark.parametrize("side", ["file", "server"])
 async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, side):
     opened = SQLiteJournal(path) if side == "file" else PostgresJournal(postgres_journal_url)
     async with opened as journal:
-        await journal.report(make_worker())
+        await journal.heartbeat(make_worker())
         with pytest.raises(JournalError, match="is in use: run 4211 on mill-1"):
-            await copy_journal(path, postgres_journal_url, told=lambda _: None)
+            await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
 
 
 async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_journal_url, entry):
@@ -142,10 +142,10 @@ async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_jour
         raise StopHereError
 
     with pytest.raises(StopHereError):
-        await copy_journal(path, postgres_journal_url, told=stop)
+        await copy_journal(path, postgres_journal_url, on_progress=stop)
     with pytest.raises(JournalError, match=r"is a copy of .* that was not finished"):
         await PostgresJournal(postgres_journal_url).open()
-    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
     async with PostgresJournal(postgres_journal_url) as journal:
         (added,) = await journal.add([entry()])
         assert added.id == 45
@@ -170,7 +170,7 @@ async def test_a_file_of_schema_5_brings_its_pause_reasons(path, postgres_journa
             (stale,),
         )
         older.commit()
-    await copy_journal(path, postgres_journal_url, told=lambda _: None)
+    await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
     async with PostgresJournal(postgres_journal_url) as new:
         lanes = await new.lanes()
         production, development = lanes["production"], lanes["development"]

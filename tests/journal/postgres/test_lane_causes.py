@@ -21,7 +21,7 @@ SETTLE = (
 async def older(postgres_url, monkeypatch):
     """A connection of such a program to a journal of its own version, whose lane is paused over a key."""
     with monkeypatch.context() as before:
-        before.setattr(schema, "VERSION", 5)
+        before.setattr(schema, "SCHEMA_VERSION", 5)
         assert (await migrate(postgres_url)).after == 5
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("SET search_path = sprig_tui")

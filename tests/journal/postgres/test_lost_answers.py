@@ -14,7 +14,7 @@ from sprig_tui.errors import JournalUnreachableError
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Entry, LaneChange, Settlement, State
+from sprig_tui.journal.records import LaneChange, NewDelivery, Settlement, State
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def every_answer(proxy: CuttingProxy, work: Callable[[], Awaitable[object]
 
 async def test_an_add_is_known_when_it_comes_again_whatever_answer_was_lost(journal, proxy, entry):
     await journal.add([entry()])
-    given: list[Entry] = []
+    given: list[NewDelivery] = []
 
     async def add_more() -> None:
         given.extend(entry() for _ in range(3))

@@ -23,14 +23,14 @@ async def test_a_database_without_a_journal_says_what_to_do(postgres_url):
 
 async def test_schema_is_created_once(postgres_url):
     assert (await migrate(postgres_url)).before == 0
-    assert (await migrate(postgres_url)).before == schema.VERSION
+    assert (await migrate(postgres_url)).before == schema.SCHEMA_VERSION
     async with PostgresJournal(postgres_url) as journal:
         assert await journal.count(Query()) == 0
 
 
 async def test_many_at_once_make_it_once(postgres_url):
     done = await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
-    assert sorted(one.before for one in done) == [0, *[schema.VERSION] * 3]
+    assert sorted(one.before for one in done) == [0, *[schema.SCHEMA_VERSION] * 3]
 
 
 async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_journal_url, entry):
@@ -48,7 +48,7 @@ async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_jour
 
 async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch, entry):
     with monkeypatch.context() as before:
-        before.setattr(schema, "VERSION", 2)
+        before.setattr(schema, "SCHEMA_VERSION", 2)
         assert (await migrate(postgres_url)).after == 2
     connection = await asyncpg.connect(postgres_url)
     await connection.execute("SET search_path = sprig_tui")
@@ -100,8 +100,8 @@ async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, p
         await journal.requeue([added[1].id], as_new=True)
         await journal.step_replay((await journal.start_replay(Query())).id)
         await journal.check_writable()
-        await journal.report(make_worker())
-        await journal.sign_off(make_worker().id)
+        await journal.heartbeat(make_worker())
+        await journal.unregister_worker(make_worker().id)
         await journal.set_lane("production", "paused", "by hand")
         await journal.prune(1 << 60)
     connection = await asyncpg.connect(url)

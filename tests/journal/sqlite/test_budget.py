@@ -10,7 +10,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
 async def test_search_stops_after_each_window_and_finds_all(tmp_path, entry, search, direction, monkeypatch):
-    monkeypatch.setattr("sprig_tui.journal.sqlite.looking._WINDOW", 10)
+    monkeypatch.setattr("sprig_tui.journal.sqlite.looking._PAGE_WINDOW_IDS", 10)
     monkeypatch.setattr("sprig_tui.journal.sqlite.looking.monotonic", iter(range(10_000)).__next__)
     async with SQLiteJournal(tmp_path / "journal.db") as journal:
         added = await journal.add([entry(answer="rare" if number % 40 == 7 else "4") for number in range(200)])
@@ -21,7 +21,7 @@ async def test_search_stops_after_each_window_and_finds_all(tmp_path, entry, sea
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
 async def test_search_checks_the_clock_early_and_then_less_often(tmp_path, entry, direction, monkeypatch):
-    monkeypatch.setattr("sprig_tui.journal.sqlite.finding._FIRST_WINDOW", 100)
+    monkeypatch.setattr("sprig_tui.journal.sqlite.finding._MIN_WINDOW_IDS", 100)
     nothing = Query((Term("text", "nothing has this"),))
     async with SQLiteJournal(tmp_path / "journal.db") as journal:
         added = await journal.add([entry() for _ in range(2_000)])

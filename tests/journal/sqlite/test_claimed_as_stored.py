@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sprig_tui.journal.claiming import Wanted
+from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.journal.sqlite.claims import parts
+from sprig_tui.journal.sqlite.claims import split_into_claims
 
-TERMS = Wanted("production", 2500, 475_000, 60_000, 0.0, "a worker", 4)
+TERMS = ClaimRequest("production", 2500, 475_000, 60_000, 0.0, "a worker", 4)
 
 
 async def test_claims_made_while_adding_fit_their_limits(tmp_path, clock, entry):
@@ -36,7 +36,7 @@ async def test_claims_made_while_adding_are_per_environment(tmp_path, clock, ent
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 60)), st.integers(1, 100), st.integers(1, 6))
 def test_parts_leave_nothing_out_and_none_is_larger_than_it_may(sizes, payload_bytes, events):
-    cut = list(parts(sizes, replace(TERMS, payload_bytes=payload_bytes, events=events)))
+    cut = list(split_into_claims(sizes, replace(TERMS, payload_bytes=payload_bytes, events=events)))
     assert [size for part in cut for size in sizes[part]] == sizes
     for position, part in enumerate(cut):
         held = sizes[part]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.journal.records import Entry
+from sprig_tui.journal.records import NewDelivery
 from sprig_tui.journal.sqlite import claims, schema
-from sprig_tui.journal.sqlite.adding import Adding
+from sprig_tui.journal.sqlite.adding import AddOperation
 
 NOW = 1_790_000_000_000
-WANTED = claims.Wanted("production", 300, 475_000, 60_000, 0.0, "a worker")
+WANTED = claims.ClaimRequest("production", 300, 475_000, 60_000, 0.0, "a worker")
 
 
 def claim(connection: sqlite3.Connection) -> tuple[int, int]:
@@ -26,18 +26,20 @@ def claim(connection: sqlite3.Connection) -> tuple[int, int]:
         return 0
 
     connection.set_progress_handler(step, 100)
-    claimed = claims.take(connection, WANTED, NOW)
+    claimed = claims.claim_due(connection, WANTED, NOW)
     connection.set_progress_handler(None, 0)
     return len(claimed.ids), taken
 
 
 @pytest.mark.parametrize("failed", ["none", "just now", "long ago"])
-def test_a_claim_looks_at_no_more_of_a_long_queue(tmp_path: Path, entry: Callable[..., Entry], failed: str) -> None:
+def test_a_claim_looks_at_no_more_of_a_long_queue(
+    tmp_path: Path, entry: Callable[..., NewDelivery], failed: str
+) -> None:
     costs = []
     for number in (1_000, 20_000):
         connection = sqlite3.connect(tmp_path / f"{number}.db", isolation_level=None)
-        schema.prepare(connection, "journal.db")
-        Adding(connection, NOW).add([entry() for _ in range(number)])
+        schema.create_or_upgrade(connection, "journal.db")
+        AddOperation(connection, NOW).add([entry() for _ in range(number)])
         if failed != "none":
             due = NOW - 10_000 if failed == "just now" else NOW - 600_000
             connection.execute("UPDATE deliveries SET due_at = ?", (due,))

@@ -16,7 +16,7 @@ from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.journal.sqlite.salvage import salvage
+from sprig_tui.journal.sqlite.salvage import salvage_journal
 
 QUEUED = 1_500
 
@@ -27,7 +27,7 @@ async def path(tmp_path, entry, clock) -> Path:
     async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
         for _ in range(QUEUED // 50):
             await journal.add([entry(raw=os.urandom(60), answer=os.urandom(40).hex()) for _ in range(50)])
-        await journal.keep_positions("pull", {"production": b"1"})
+        await journal.save_positions("pull", {"production": b"1"})
     return tmp_path / "j.db"
 
 
@@ -93,8 +93,8 @@ async def test_salvage_of_a_whole_journal_is_the_same_journal(path, tmp_path, en
         claim = await journal.claim("production", events=5, payload_bytes=475_000, lease_ms=60_000)
         await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
         identity, lanes = await journal.identity(), await journal.lanes()
-    done = await asyncio.to_thread(salvage, str(path), str(tmp_path / "new.db"))
-    assert (done.lost, done.same, done.deliveries) == ((), True, QUEUED + 3)
+    done = await asyncio.to_thread(salvage_journal, str(path), str(tmp_path / "new.db"))
+    assert (done.lost, done.is_complete, done.deliveries) == ((), True, QUEUED + 3)
     assert await everything(path) == await everything(tmp_path / "new.db")
     async with SQLiteJournal(tmp_path / "new.db") as journal:
         assert await journal.identity() == identity
@@ -115,7 +115,7 @@ async def test_salvage_brings_over_what_can_be_read_wherever_the_damage_is(path,
         damage(path, page, seed=page)
         new = tmp_path / f"new-{page}.db"
         try:
-            done = await asyncio.to_thread(salvage, str(path), str(new))
+            done = await asyncio.to_thread(salvage_journal, str(path), str(new))
         except JournalError:
             continue  # the schema itself, or where the tables begin
         async with SQLiteJournal(new, clock=clock) as journal:
@@ -123,10 +123,10 @@ async def test_salvage_brings_over_what_can_be_read_wherever_the_damage_is(path,
             identity = await journal.identity()
         sent, states = await deliver_all(new, clock)
         assert states.total() == done.deliveries
-        assert done.same or done.lost
+        assert done.is_complete or done.lost
         assert sent + states[State.FAILED] == done.deliveries
         async with SQLiteJournal(path) as journal:
-            assert done.same == (identity == await journal.identity())
+            assert done.is_complete == (identity == await journal.identity())
         brought.append(sent)
     assert len(brought) > len(pages) // 2
     assert sum(one > 1_200 for one in brought) > len(brought) // 2
@@ -135,7 +135,7 @@ async def test_salvage_brings_over_what_can_be_read_wherever_the_damage_is(path,
 async def test_salvage_overwrites_nothing(path, tmp_path):
     (tmp_path / "new.db").write_text("x")
     with pytest.raises(SprigTuiError, match="is there already"):
-        salvage(str(path), str(tmp_path / "new.db"))
+        salvage_journal(str(path), str(tmp_path / "new.db"))
     assert (tmp_path / "new.db").read_text() == "x"
 
 

@@ -21,7 +21,7 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
     JournalVersionError,
 )
-from sprig_tui.journal.identity import key_of
+from sprig_tui.journal.identity import identity_key
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
@@ -59,12 +59,14 @@ async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
-    monkeypatch.setattr(schema, "_MIGRATIONS", {schema.VERSION - 1: "ALTER TABLE deliveries ADD COLUMN extra TEXT"})
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr(
+        schema, "_MIGRATIONS", {schema.SCHEMA_VERSION - 1: "ALTER TABLE deliveries ADD COLUMN extra TEXT"}
+    )
     async with SQLiteJournal(path) as journal:
         assert await journal.count(Query()) == 1
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
         assert connection.execute("SELECT extra FROM deliveries").fetchall() == [(None,)]
 
 
@@ -107,12 +109,12 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, ent
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
-    version = schema.VERSION
-    monkeypatch.setattr(schema, "VERSION", version + 1)
+    version = schema.SCHEMA_VERSION
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", version + 1)
     monkeypatch.setattr(schema, "_MIGRATIONS", {version: "DELETE FROM deliveries; CREATE TABLE deliveries(x)"})
     with pytest.raises(JournalError):
         await SQLiteJournal(path).open()
-    monkeypatch.setattr(schema, "VERSION", version)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", version)
     async with SQLiteJournal(path) as journal:
         assert await journal.count(Query()) == 1
 
@@ -218,7 +220,7 @@ async def test_after_close_it_says_so(tmp_path, entry):
 
 
 async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identities, "key_of", lambda *_: 7)
+    monkeypatch.setattr(identities, "identity_key", lambda *_: 7)
     given = [entry() for _ in range(5)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         added = await journal.add(given[:3])
@@ -229,12 +231,12 @@ async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeyp
 
 
 def test_keys_of_foreign_ids_differ_by_environment():
-    assert key_of("a", "x") != key_of("b", "x")
-    assert key_of("a", "sprig-" + "g" * 32) != key_of("a", "sprig-" + "h" * 32)
+    assert identity_key("a", "x") != identity_key("b", "x")
+    assert identity_key("a", "sprig-" + "g" * 32) != identity_key("a", "sprig-" + "h" * 32)
 
 
 async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identities.merge, "__kwdefaults__", {"at": 10})
+    monkeypatch.setattr(identities.merge_recent_ids, "__kwdefaults__", {"at": 10})
     given = [entry() for _ in range(35)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         for start in range(0, 35, 7):

@@ -47,7 +47,7 @@ async def test_an_older_file_is_translated(path):
         probe = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
         assert (probe.probe, (probe.lane.reason, probe.lane.detail)) == (True, REFUSED)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
         assert connection.execute("SELECT reason, cause FROM lanes").fetchone() == ("key_refused", CAUSE)
 
 

@@ -18,7 +18,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal, file_check
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch):
-    monkeypatch.setattr(file_check, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(file_check, "CONTENT_CHECK_INTERVAL_S", 0.0)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.records import Entry, Settlement, State, Worker
+from sprig_tui.journal.records import NewDelivery, Settlement, State, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 COUNT = 240
@@ -42,7 +42,7 @@ RENEWABLE = [
 
 
 @pytest.fixture
-def entries(entry) -> list[Entry]:
+def entries(entry) -> list[NewDelivery]:
     return [entry(answer=os.urandom(40).hex()) for _ in range(COUNT)]
 
 
@@ -54,15 +54,15 @@ async def path(tmp_path, entries, clock, attempt) -> Path:
         for state, fields in ((State.DELIVERED, {}), (State.FAILED, {"error": "400"}), (State.QUEUED, {"due_at": 1})):
             claim = await take(journal, 5)
             await journal.settle(claim, [Settlement(ids=claim.ids, state=state, attempt=attempt(400), **fields)])
-        await journal.keep_positions("pull", {"production": b"1"})
+        await journal.save_positions("pull", {"production": b"1"})
         await journal.start_replay(Query())
         await journal.check_writable()
-        await journal.report(worker("other", clock))
+        await journal.heartbeat(worker("other", clock))
     return tmp_path / "j.db"
 
 
-def worker(name: str, clock) -> Worker:
-    return Worker(
+def worker(name: str, clock) -> WorkerInfo:
+    return WorkerInfo(
         id=name,
         role="run",
         host="h",
@@ -99,7 +99,7 @@ async def test_repair_rebuilds_derived_tables(path, clock, attempt, entry, entri
     damage(path, *pages_of(path, name))
     added = entry()
     async with SQLiteJournal(path, clock=clock) as journal:
-        await journal.report(worker("this", clock))
+        await journal.heartbeat(worker("this", clock))
         results = await journal.add([entries[7], added, entries[200]])
         assert [one.outcome for one in results] == ["known", "new", "known"]
         assert results[1].id == COUNT + 1
@@ -136,12 +136,12 @@ async def test_lanes_whose_state_is_lost_wait_for_a_person(path, clock, attempt)
 @pytest.mark.parametrize("name", ["leases", "workers", "sqlite_sequence"])
 async def test_a_claim_that_is_held_meanwhile_is_nobody_elses(path, clock, attempt, name):
     async with SQLiteJournal(path, clock=clock) as journal:
-        await journal.report(worker("other", clock))
+        await journal.heartbeat(worker("other", clock))
         held = await take(journal, 20, "other")
     clock.advance(25)
     damage(path, *pages_of(path, name))
     async with SQLiteJournal(path, clock=clock) as journal:
-        await journal.report(worker("this", clock))
+        await journal.heartbeat(worker("this", clock))
         sent = await deliver_all(journal, clock, attempt)
         assert len(sent) == COUNT - 10 - 20
         assert await journal.settle(held, [Settlement(ids=held.ids, state=State.DELIVERED, attempt=attempt())]) == 20

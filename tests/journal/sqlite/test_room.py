@@ -15,7 +15,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal, schema
 @pytest.mark.parametrize("older", [False, True])
 async def test_room_is_given_back(tmp_path, entry, clock, monkeypatch, older):
     if older:
-        monkeypatch.setattr(schema, "lay_out", lambda _: None)
+        monkeypatch.setattr(schema, "enable_vacuum", lambda _: None)
     path = tmp_path / "j.db"
     async with SQLiteJournal(path, clock=clock) as journal:
         for _ in range(20):

@@ -26,7 +26,7 @@ async def settle_all(journal: SQLiteJournal, state: State) -> None:
 
 
 async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(replaying, "LOOK", 10)
+    monkeypatch.setattr(replaying, "MAX_SCAN_ROWS", 10)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add([entry() for _ in range(35)])
         await settle_all(journal, State.FAILED)
@@ -42,8 +42,8 @@ async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, en
 
 
 async def test_prune_goes_on_past_stretches_with_nothing_to_remove(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(upkeep, "LOOK", 10)
-    monkeypatch.setattr(upkeep, "STRETCH", 4)
+    monkeypatch.setattr(upkeep, "PRUNE_SCAN_ROWS", 10)
+    monkeypatch.setattr(upkeep, "PRUNE_CHUNK_ROWS", 4)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add([entry() for _ in range(45)])
         await settle_all(journal, State.DELIVERED)
@@ -94,7 +94,7 @@ async def test_a_damaged_payload_holds_nothing_else_up(tmp_path, entry, damage):
             taken += claim.ids
         assert taken == [one.id for one in (*added[0], *added[2])]
         assert claim.payload == b",".join(one.body for one in (*given[0], *given[2]))
-        (broken,) = await journal.rows([added[1][0].id])
+        (broken,) = await journal.get_many([added[1][0].id])
         assert (broken.state, broken.error) == (State.FAILED, "damaged: its stored payload is not what was stored")
         with pytest.raises(JournalCorruptError, match=f"delivery {broken.id} "):
             await journal.get(broken.id)

@@ -84,8 +84,8 @@ async def test_a_claim_nobody_waits_for_any_more_is_not_made(tmp_path, entry):
 
 
 async def test_a_log_that_grew_while_somebody_read_is_made_small_again(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(wal, "LIMIT", 200_000)
-    monkeypatch.setattr(wal, "LOOK_EVERY", 4)
+    monkeypatch.setattr(wal, "MAX_WAL_BYTES", 200_000)
+    monkeypatch.setattr(wal, "CHECK_EVERY_COMMITS", 4)
     path = tmp_path / "j.db"
     log = tmp_path / "j.db-wal"
     async with SQLiteJournal(path) as journal:

@@ -80,7 +80,7 @@ async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pyte
     monkeypatch.setattr(memory, "KEPT", 10)
     digests = [f"{number:032x}" for number in range(25, 0, -1)]
     for number, digest in enumerate(digests):
-        await journal.keep_positions(KIND, {digest: f"2026-11-28T{number:02}".encode()})
+        await journal.save_positions(KIND, {digest: f"2026-11-28T{number:02}".encode()})
     after = await opened(journal)
     assert [after.knows(digest) for digest in digests] == [False] * 15 + [True] * 10
     assert len(await journal.positions(KIND)) == 10
