@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings as Settings
     from sprig_tui.config.settings import load_settings as load_settings
     from sprig_tui.delivery.engine import Engine as Engine
-    from sprig_tui.delivery.feeding import Fed as Fed
-    from sprig_tui.delivery.feeding import feed as feed
+    from sprig_tui.delivery.feeding import IngestResult as Fed
+    from sprig_tui.delivery.feeding import ingest as feed
     from sprig_tui.delivery.snapshot import EngineSnapshot as EngineSnapshot
-    from sprig_tui.delivery.waiting import until_settled as until_settled
+    from sprig_tui.delivery.waiting import wait_until_settled as until_settled
     from sprig_tui.errors import ConfigError as ConfigError
     from sprig_tui.errors import ExitCode as ExitCode
     from sprig_tui.errors import FilterError as FilterError

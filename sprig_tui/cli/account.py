@@ -14,7 +14,7 @@ from sprig_tui.cli.tally import Tally, by_state, tally_json, tally_of, tally_tex
 from sprig_tui.journal.records import State
 
 if TYPE_CHECKING:
-    from sprig_tui.delivery.feeding import Fed
+    from sprig_tui.delivery.feeding import IngestResult
     from sprig_tui.journal.contract import Journal
 
 
@@ -85,7 +85,7 @@ class Account(Struct, frozen=True):
         return f"; of {total:,} that {were} queued before: {tally_text(self.queued_before)}"
 
 
-async def account_of(journal: Journal, fed: Fed) -> Account:
+async def account_of(journal: Journal, fed: IngestResult) -> Account:
     """The account of what was fed, as its deliveries stand now."""
     standing: Tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
     standing.update(await tally_of(journal, fed.ids))

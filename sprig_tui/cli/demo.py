@@ -84,8 +84,8 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import feed
-    from sprig_tui.delivery.waiting import until_settled
+    from sprig_tui.delivery.feeding import ingest
+    from sprig_tui.delivery.waiting import wait_until_settled
     from sprig_tui.intake import Intake
     from sprig_tui.journal.query import Query
     from sprig_tui.journal.records import State
@@ -97,8 +97,8 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     intake = Intake(Rules(), environments, DECLARED)
     diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:
-        fed = await feed(read_responses([samples]), intake, journal, engine)
-        waited = await until_settled(journal, fed.ids, list(fed.environments), engine=engine)
+        fed = await ingest(read_responses([samples]), intake, journal, engine)
+        waited = await wait_until_settled(journal, fed.ids, list(fed.environments), engine=engine)
     account = await account_of(journal, fed)
     numbers = by_state(account.tally)
     if refused := numbers[State.FAILED]:

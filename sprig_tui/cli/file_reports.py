@@ -11,7 +11,7 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.account import account_of
 from sprig_tui.cli.tally import by_state, say_examples
 from sprig_tui.cli.watching import standings
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.errors import JournalError, JournalUnavailableError, SprigTuiError
 from sprig_tui.journal.records import State
 
@@ -25,7 +25,7 @@ LOOK_EVERY = 0.25
 
 class _Open(NamedTuple):
     path: str
-    fed: Fed
+    fed: IngestResult
     since: float
 
 
@@ -45,13 +45,13 @@ class FileReports:
         self._some = asyncio.Event()
         self._told: dict[str, str] = {}
 
-    def add(self, path: str, fed: Fed) -> None:
+    def add(self, path: str, fed: IngestResult) -> None:
         """All of this file is stored."""
         self._told.pop(path, None)
         self._open.append(_Open(path, fed, time.monotonic()))
         self._some.set()
 
-    def refused(self, path: str, error: SprigTuiError, so_far: Fed) -> None:
+    def refused(self, path: str, error: SprigTuiError, so_far: IngestResult) -> None:
         """This file is not sent, or not all of it, or not yet; the same is not said twice."""
         if self._told.get(path) == error.message:
             return

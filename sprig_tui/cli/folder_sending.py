@@ -18,7 +18,7 @@ from sprig_tui.cli.sending import STOP_DRAIN
 from sprig_tui.cli.tally import say_doubtful
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.errors import (
     ConfigError,
     ExitCode,
@@ -190,9 +190,9 @@ class FolderSending:
     async def _take(
         self, arrival: Arrival, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles
     ) -> None:
-        path, so_far = arrival.path, Fed()
+        path, so_far = arrival.path, IngestResult()
 
-        def noted(fed: Fed) -> None:
+        def noted(fed: IngestResult) -> None:
             nonlocal so_far
             so_far = fed
 
@@ -206,7 +206,7 @@ class FolderSending:
                 return
             intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
             records = await asyncio.to_thread(read_responses, [path], force=self._force)
-            fed = await feed(records, intake, journal, engine, check=self._check(), progress=noted)
+            fed = await ingest(records, intake, journal, engine, on_entry=self._check(), on_progress=noted)
         except FileNotFoundError:
             return
         except (ConfigError, UnknownFormatError) as error:
@@ -235,7 +235,7 @@ class FolderSending:
                 "after a restart it is read again; nothing is sent twice",
             )
 
-    def _retry(self, arrival: Arrival, error: SprigTuiError, reports: FileReports, so_far: Fed) -> None:
+    def _retry(self, arrival: Arrival, error: SprigTuiError, reports: FileReports, so_far: IngestResult) -> None:
         if signature_of(arrival.path) is None:
             return
         wait = self._retries.get(arrival.path, RETRY)

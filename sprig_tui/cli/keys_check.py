@@ -96,7 +96,7 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
 
     from sprig_tui.cli.log_lines import iso_time
     from sprig_tui.clock import SystemClock
-    from sprig_tui.delivery.means import tracking_client
+    from sprig_tui.delivery.means import make_tracking_client
 
     message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
     track = {
@@ -110,7 +110,7 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
         },
         "timestamp": iso_time(SystemClock().now()),
     }
-    client = tracking_client(found, settings.delivery, SystemClock())
+    client = make_tracking_client(found, settings.delivery, SystemClock())
     try:
         answer: Answer = await client.send_batch(msgspec.json.encode(track), 0)
     finally:

@@ -234,23 +234,23 @@ class _Listener:
         self, awaited: PendingJournal, station: Station, stack: AsyncExitStack, *, deliver: bool
     ) -> Engine | None:
         """Start the engine, if there is to be one, as soon as the journal is there."""
-        from sprig_tui.delivery.attendance import Attendance
+        from sprig_tui.delivery.attendance import Heartbeat
         from sprig_tui.delivery.engine import Engine
 
         await awaited.opened()
         if not deliver:
-            await stack.enter_async_context(Attendance(awaited.journal, "listen"))
+            await stack.enter_async_context(Heartbeat(awaited.journal, "listen"))
             return None
         engine = Engine(
             awaited.journal,
             self._terms.environments(self._settings),
             self._terms.delivery(self._settings),
             role="listen",
-            hear=station.metrics.hear,
+            on_result=station.metrics.record,
         )
         await stack.enter_async_context(engine)
         station.wake = engine.wake
-        say_elsewhere(engine.elsewhere())
+        say_elsewhere(engine.override_urls())
         return engine
 
     async def _until_stopped(
@@ -289,7 +289,7 @@ class _Listener:
 
 
 def _say_start(up: Listening, engine: Engine | None) -> None:
-    served = sorted(engine.served()) if engine is not None else []
+    served = sorted(engine.served_environments()) if engine is not None else []
     if engine is not None and not served:
         diagnostics.warning(
             "no environment has a write key: what comes stays queued", "set one with sprig-tui keys set production"

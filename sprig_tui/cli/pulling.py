@@ -22,8 +22,8 @@ from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import Fed
-from sprig_tui.delivery.waiting import Waited, until_settled
+from sprig_tui.delivery.feeding import IngestResult
+from sprig_tui.delivery.waiting import WaitResult, wait_until_settled
 from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SprigApiError
 from sprig_tui.journal.records import State
 from sprig_tui.pull.request import Asked
@@ -57,7 +57,7 @@ class Pulling:
         self._named = named
         self._api_url = api_url
         self._deliver = deliver
-        self._fed = Fed()
+        self._fed = IngestResult()
         self._hangups: asyncio.Event | None = None
         self._journal: Journal | None = None
         """Where the positions stand; None where there is none yet."""
@@ -71,7 +71,7 @@ class Pulling:
             interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
             engine = await self._engine(stack, journal)
             pulled: list[Pulled] = []
-            waited, stopped = Waited(), False
+            waited, stopped = WaitResult(), False
             try:
                 with PullWatch(engine) as watch:
                     watch.journal = journal
@@ -149,19 +149,19 @@ class Pulling:
 
     async def _pull_and_wait(
         self, journal: Journal, engine: Engine | None, watch: PullWatch, pulled: list[Pulled]
-    ) -> Waited:
+    ) -> WaitResult:
         await self._round(pulled, into_journal(journal, engine, self._fed), watch)
         if engine is None:
-            return Waited()
+            return WaitResult()
         watch.fed = self._fed
         watch.begin_waiting()
-        return await until_settled(
+        return await wait_until_settled(
             journal,
             self._fed.ids,
             list(self._fed.environments),
             engine=engine,
-            patience=self._terms.give_up_after,
-            progress=watch.waiting,
+            timeout_s=self._terms.give_up_after,
+            on_progress=watch.waiting,
         )
 
     async def _rounds(
@@ -172,7 +172,7 @@ class Pulling:
         try:
             while True:
                 begun = time.monotonic()
-                self._fed = Fed()
+                self._fed = IngestResult()
                 pulled: list[Pulled] = []
                 try:
                     await self._round(pulled, into_journal(journal, engine, self._fed), watch)
@@ -227,7 +227,7 @@ class Pulling:
     # -- reports --------------------------------------------------------------------------------------------------
 
     async def _report(
-        self, journal: Journal, pulled: list[Pulled], waited: Waited, *, stopped: bool, as_json: bool
+        self, journal: Journal, pulled: list[Pulled], waited: WaitResult, *, stopped: bool, as_json: bool
     ) -> int:
         fed = self._fed
         # An overlap is read again each time: what was there before is no news of this run.
@@ -237,7 +237,7 @@ class Pulling:
         for one in pulled:
             say_pulled(one)
         if as_json:
-            standstills = [{"environment": s.environment, "why": s.why, "cause": s.cause} for s in waited.standstills]
+            standstills = [{"environment": s.environment, "why": s.kind, "cause": s.cause} for s in waited.stalls]
             output.write_json(
                 {
                     **account.as_json(),
@@ -249,13 +249,13 @@ class Pulling:
         if fed.records or not worst(pulled):
             diagnostics.note(account.text())
         who = who_delivers(self._terms)
-        say_standstills(waited.standstills, who)
+        say_standstills(waited.stalls, who)
         if stopped:
             diagnostics.note(f"interrupted, nothing is lost: the same command goes on where it stopped, {who} delivers")
             return ExitCode.INTERRUPTED
         if not self._deliver and by_state(account.tally)[State.QUEUED]:
             diagnostics.note(f"{who} delivers what is queued")
-        return worst(pulled) or verdict(account.tally, waited.standstills)
+        return worst(pulled) or verdict(account.tally, waited.stalls)
 
     async def _report_round(self, journal: Journal, pulled: list[Pulled], *, as_json: bool) -> None:
         fed = self._fed

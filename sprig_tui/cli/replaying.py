@@ -22,7 +22,7 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import override_urls
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import Waited, until_settled
+from sprig_tui.delivery.waiting import WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
@@ -153,27 +153,27 @@ async def deliver(
         await run.queue(None)
         diagnostics.note(f"{who_delivers(terms)} delivers it")
         return _report(
-            run, await run.tally() if chosen.by_id else Counter(), Waited(), terms, as_json=as_json, stopped=False
+            run, await run.tally() if chosen.by_id else Counter(), WaitResult(), terms, as_json=as_json, stopped=False
         )
     async with AsyncExitStack() as stack:
         interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
         stack.enter_context(engine_log())
         engine = await stack.enter_async_context(Engine(journal, environments, terms.delivery(settings), role="replay"))
 
-        async def work() -> Waited:
+        async def work() -> WaitResult:
             with Watch(None, engine, chosen.total) as watch:
                 watch.journal = journal
                 await run.queue(engine)
-                return await until_settled(
+                return await wait_until_settled(
                     journal,
                     await run.affected(),
                     list(chosen.environments),
                     engine=engine,
-                    patience=terms.give_up_after,
-                    progress=watch.waiting,
+                    timeout_s=terms.give_up_after,
+                    on_progress=watch.waiting,
                 )
 
-        waited, stopped = Waited(), False
+        waited, stopped = WaitResult(), False
         try:
             waited = await interrupts.guard(work())
         except Stopped:
@@ -260,7 +260,7 @@ def _holds(ids: array[int], number: int) -> bool:
     return at < len(ids) and ids[at] == number
 
 
-def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_json: bool, stopped: bool) -> int:
+def _report(run: _Replaying, tally: Tally, waited: WaitResult, terms: Terms, *, as_json: bool, stopped: bool) -> int:
     if as_json:
         output.write_json(
             {
@@ -270,7 +270,7 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_j
                 **tally_json(tally),
                 "interrupted": stopped,
                 "standstills": [
-                    {"environment": one.environment, "why": one.why, "cause": one.cause} for one in waited.standstills
+                    {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in waited.stalls
                 ],
             }
         )
@@ -282,8 +282,8 @@ def _report(run: _Replaying, tally: Tally, waited: Waited, terms: Terms, *, as_j
     done = "queued as new, under ids of their own" if run.as_new else "queued again"
     if tally or run.skipped or not run.chosen.total:
         diagnostics.note(f"{run.queued:,} {done}{skipped}; now: {tally_text(tally)}")
-    say_standstills(waited.standstills)
+    say_standstills(waited.stalls)
     if stopped:
         diagnostics.note(f"interrupted, nothing is lost: {who_delivers(terms)} goes on with it")
         return ExitCode.INTERRUPTED
-    return verdict(tally, waited.standstills)
+    return verdict(tally, waited.stalls)

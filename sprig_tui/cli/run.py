@@ -145,7 +145,7 @@ class _Run:
                 watchpost = await stack.enter_async_context(
                     monitored(self._bound, journal, self._settings, self._terms)
                 )
-                hear = watchpost.metrics.hear
+                hear = watchpost.metrics.record
             try:
                 await interrupts.guard(awaited.opened())
             except Stopped:
@@ -153,10 +153,12 @@ class _Run:
                 return ExitCode.OK
             environments, delivery = self._terms.environments(self._settings), self._terms.delivery(self._settings)
             engine = await stack.enter_async_context(
-                Engine(journal, environments, delivery, role="run", adopt=True, hear=hear)
+                Engine(journal, environments, delivery, role="run", adopt=True, on_result=hear)
             )
-            diagnostics.note(f"delivering for {', '.join(sorted(engine.served()))}; Ctrl-C stops in good order")
-            say_elsewhere(engine.elsewhere())
+            diagnostics.note(
+                f"delivering for {', '.join(sorted(engine.served_environments()))}; Ctrl-C stops in good order"
+            )
+            say_elsewhere(engine.override_urls())
             try:
                 await interrupts.guard(self._until_stopped(engine, journal, watchpost, interrupts.hangups()))
             except Stopped:

@@ -14,9 +14,9 @@ from sprig_tui.cli.opening import opened_journal
 from sprig_tui.cli.tally import by_state, say_doubtful, say_examples, say_standstills, verdict
 from sprig_tui.cli.terms import who_delivers
 from sprig_tui.cli.watching import Watch, engine_log
-from sprig_tui.delivery.engine import Engine, take_home
-from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.delivery.waiting import Standstill, Waited, until_settled
+from sprig_tui.delivery.engine import Engine, merge_own_endpoints
+from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.waiting import Stall, WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.records import State
 
@@ -54,7 +54,7 @@ class Sending:
         self._terms = terms
         self._intake = intake
         self._reading = reading
-        self._fed = Fed()
+        self._fed = IngestResult()
         self._read_all = False
         self._touched = {declared} if declared else set()
         self._reload: asyncio.Future[None] | None = None
@@ -65,7 +65,7 @@ class Sending:
         """Returns the exit code. `check` hears of each entry before it is stored, and may refuse the rest."""
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(opened_journal(self._settings))
-            await take_home(journal, self._environments)
+            await merge_own_endpoints(journal, self._environments)
             interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
             engine = None
             if deliver:
@@ -73,7 +73,7 @@ class Sending:
                 engine = await stack.enter_async_context(
                     Engine(journal, self._served(), self._terms.delivery(self._settings), role="send")
                 )
-            waited, stopped = Waited(), False
+            waited, stopped = WaitResult(), False
             try:
                 with Watch(self._reading, engine) as watch:
                     watch.journal = journal
@@ -82,7 +82,7 @@ class Sending:
                 stopped = True
             if engine is not None:
                 await interrupts.drain(engine.drain(STOP_DRAIN))
-            return await self._report(journal, waited.standstills, stopped=stopped, deliver=deliver, as_json=as_json)
+            return await self._report(journal, waited.stalls, stopped=stopped, deliver=deliver, as_json=as_json)
 
     async def _work(
         self,
@@ -91,28 +91,28 @@ class Sending:
         journal: Journal,
         engine: Engine | None,
         watch: Watch,
-    ) -> Waited:
-        def noted(fed: Fed) -> None:
+    ) -> WaitResult:
+        def noted(fed: IngestResult) -> None:
             self._fed = watch.fed = fed
             if engine is not None and not self._touched.issuperset(fed.environments):
                 self._touched.update(fed.environments)
                 # No handle is lost: a reload is done before the wait below, which asks for the last one.
                 self._reload = asyncio.ensure_future(self._after(self._reload, engine))
 
-        await feed(records, self._intake, journal, engine, check=check, progress=noted, into=self._fed)
+        await ingest(records, self._intake, journal, engine, on_entry=check, on_progress=noted, result=self._fed)
         self._read_all = True
         if self._reload is not None:
             await self._reload
         if engine is None:
-            return Waited()
+            return WaitResult()
         watch.begin_waiting()
-        return await until_settled(
+        return await wait_until_settled(
             journal,
             self._fed.ids,
             list(self._fed.environments),
             engine=engine,
-            patience=self._terms.give_up_after,
-            progress=watch.waiting,
+            timeout_s=self._terms.give_up_after,
+            on_progress=watch.waiting,
         )
 
     def _served(self) -> dict[str, Environment]:
@@ -125,7 +125,7 @@ class Sending:
         await engine.reload(self._served())
 
     async def _report(
-        self, journal: Journal, standstills: tuple[Standstill, ...], *, stopped: bool, deliver: bool, as_json: bool
+        self, journal: Journal, standstills: tuple[Stall, ...], *, stopped: bool, deliver: bool, as_json: bool
     ) -> int:
         account = await account_of(journal, self._fed)
         for state in (State.FAILED, State.WITHHELD):
@@ -137,7 +137,7 @@ class Sending:
                     "doubtful_user_ids": self._intake.nobodies,
                     "interrupted": stopped,
                     "standstills": [
-                        {"environment": one.environment, "why": one.why, "cause": one.cause} for one in standstills
+                        {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in standstills
                     ],
                 }
             )

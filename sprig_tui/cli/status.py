@@ -146,7 +146,7 @@ async def _look(journal: Journal | None, settings: Settings) -> _Look:
 
 
 async def _looked(journal: Journal, settings: Settings) -> _Look:
-    from sprig_tui.delivery.orphans import orphaned
+    from sprig_tui.delivery.orphans import orphaned_leases
 
     return _Look(
         settings,
@@ -154,7 +154,7 @@ async def _looked(journal: Journal, settings: Settings) -> _Look:
         await journal.lanes(),
         await journal.oldest_queued(),
         await journal.workers(),
-        await orphaned(journal),
+        await orphaned_leases(journal),
     )
 
 
@@ -171,8 +171,8 @@ def _write(found: _Look, *, as_json: bool) -> None:
 
 def _lines(found: _Look) -> Iterator[str]:
     from sprig_tui.config.durations import format_duration
-    from sprig_tui.delivery.orphans import orphaned_text
-    from sprig_tui.delivery.roster import aligned, headcount, roster
+    from sprig_tui.delivery.orphans import format_orphaned_leases
+    from sprig_tui.delivery.roster import format_table, format_workers, summarize_workers
     from sprig_tui.journal.records import State
     from sprig_tui.text import one_line
 
@@ -190,19 +190,19 @@ def _lines(found: _Look) -> Iterator[str]:
                 one_line(found.standing(name), limit=200),
             )
         )
-    yield from aligned(headings, rows, right=frozenset(headings[1:-1]))
+    yield from format_table(headings, rows, right_aligned=frozenset(headings[1:-1]))
     yield ""
     for name in dict.fromkeys(hold.environment for hold in found.orphans):
-        held = orphaned_text([hold for hold in found.orphans if hold.environment == name])
+        held = format_orphaned_leases([hold for hold in found.orphans if hold.environment == name])
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
     for one in found.held:
         yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
     for name, number in sorted(found.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
-    yield headcount(found.workers)
+    yield summarize_workers(found.workers)
     if found.workers:
-        yield from roster(found.workers, found.now)
+        yield from format_workers(found.workers, found.now)
     elif any(states.get(State.QUEUED) for states in found.counts.by_environment.values()):
         yield "  sprig-tui run delivers what is queued"
 

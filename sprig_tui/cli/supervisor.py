@@ -84,7 +84,7 @@ class _Tally:
 
     def heard(self, heard: Heard) -> None:
         """One answer of Segment's to one of them."""
-        self._metrics.count(
+        self._metrics.record_attempt(
             heard.environment, heard.kind, heard.status, heard.latency_ms, unconfirmed=heard.unconfirmed
         )
 

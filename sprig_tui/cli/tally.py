@@ -16,7 +16,7 @@ from sprig_tui.segment.error_codes import error_sentence
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.ids import IdRanges
-    from sprig_tui.delivery.waiting import Standstill
+    from sprig_tui.delivery.waiting import Stall
     from sprig_tui.journal.contract import Journal
 
 Tally = Counter[tuple[State, str]]
@@ -82,9 +82,9 @@ def unsendable_text(tally: Tally) -> str:
     return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
 
 
-def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Standstill, ...] = ()) -> ExitCode:
+def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Stall, ...] = ()) -> ExitCode:
     """The exit code that these numbers mean."""
-    if any(one.why in ("unreachable", "journal") for one in standstills):
+    if any(one.kind in ("unreachable", "journal") for one in standstills):
         return ExitCode.UNREACHABLE
     ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
     return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
@@ -100,7 +100,7 @@ def say_doubtful(number: int, records: int) -> None:
         )
 
 
-def say_standstills(standstills: tuple[Standstill, ...], who: str = "sprig-tui run") -> None:
+def say_standstills(standstills: tuple[Stall, ...], who: str = "sprig-tui run") -> None:
     """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
     advice = {
         "paused": (
@@ -115,7 +115,7 @@ def say_standstills(standstills: tuple[Standstill, ...], who: str = "sprig-tui r
     for one in standstills:
         cause = f": {one.cause}" if one.cause else ""
         diagnostics.warning(
-            f"{one.environment}: {LANE_STATES[one.why]}{cause}", advice[one.why].format(name=one.environment, who=who)
+            f"{one.environment}: {LANE_STATES[one.kind]}{cause}", advice[one.kind].format(name=one.environment, who=who)
         )
 
 

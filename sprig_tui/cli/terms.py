@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.commands import DURATION, ENDPOINT
-from sprig_tui.delivery.waiting import PATIENCE
+from sprig_tui.delivery.waiting import UNREACHABLE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from sprig_tui.config.delivery import DeliverySettings
@@ -27,7 +27,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     retry_window: float | None = None
     timeout: float | None = None
     requests_per_second: float | None = None
-    give_up_after: float = PATIENCE
+    give_up_after: float = UNREACHABLE_TIMEOUT_S
 
     def environments(self, settings: Settings) -> dict[str, Environment]:
         """The environments with these terms."""
@@ -92,7 +92,7 @@ def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[...,
             click.option(
                 "--give-up-after",
                 type=DURATION,
-                default=PATIENCE,
+                default=UNREACHABLE_TIMEOUT_S,
                 show_default="60s",
                 hidden=not waits,
                 help="Stop waiting (exit 3) when an endpoint or the journal fails for so long; all stays queued.",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Self
 from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.durations import format_duration
-from sprig_tui.delivery.orphans import orphaned, orphaned_text
+from sprig_tui.delivery.orphans import format_orphaned_leases, orphaned_leases
 from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import Fed
+    from sprig_tui.delivery.feeding import IngestResult
     from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
     from sprig_tui.journal.contract import Journal
     from sprig_tui.sprig.reading import Progress
@@ -34,7 +34,7 @@ class Watch:
     """Asked, where it is set, who holds what is waited for."""
 
     def __init__(self, reading: Progress | None, engine: Engine | None, total: int = 0) -> None:
-        self.fed: Fed | None = None
+        self.fed: IngestResult | None = None
         self._reading = reading
         self._engine = engine
         self._queued = 0
@@ -81,7 +81,7 @@ class Watch:
             return
         self._moved_at = time.monotonic()
         with suppress(JournalError):
-            text = orphaned_text(await orphaned(self.journal))
+            text = format_orphaned_leases(await orphaned_leases(self.journal))
             if text and not self._orphaned and not diagnostics.is_terminal():
                 diagnostics.note(f"{text}; then this goes on")
             self._orphaned = text
@@ -119,12 +119,12 @@ def _share(reading: Progress) -> str:
 def standings(snapshot: EngineSnapshot) -> list[str]:
     """What holds lanes up, one phrase each."""
     found = [text for lane in snapshot.environments.values() if (text := _standing(lane))]
-    return [*found, snapshot.trouble] if snapshot.trouble else found
+    return [*found, snapshot.replay_error] if snapshot.replay_error else found
 
 
 def _standing(lane: LaneSnapshot) -> str:
-    if lane.trouble:
-        return f"{lane.environment}: {lane.trouble}"
+    if lane.local_error:
+        return f"{lane.environment}: {lane.local_error}"
     state = lane.lane.state
     if state == "open":
         return ""

@@ -59,7 +59,7 @@ def withdraw(
 
 
 async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    from sprig_tui.delivery.withdrawal import queued_matching, queued_of
+    from sprig_tui.delivery.withdrawal import filter_queued, find_queued
 
     settings = open_settings(quiet=True)
     if not journal_exists(settings):
@@ -77,9 +77,9 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
             if missing := set(ids) - {row.id for row in rows}:
                 diagnostics.fault(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
                 return ExitCode.USAGE
-            found = queued_of(rows)
+            found = filter_queued(rows)
         else:
-            found = await queued_matching(journal, query)
+            found = await find_queued(journal, query)
         total = len(found.ids)
         to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in found.environments.items())
         diagnostics.note(f"{total:,} queued{f' ({to})' if to else ''}")
@@ -106,7 +106,7 @@ async def _take_back(journal: Journal, chosen: array[int], *, as_json: bool) -> 
     from sprig_tui.delivery import withdrawal
 
     with diagnostics.Progress() as shown:
-        done = await withdrawal.withdraw(
+        done = await withdrawal.withdraw_deliveries(
             journal, chosen, lambda number: shown.show(f"withdrawn {number:,} of {len(chosen):,}")
         )
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sprig_tui.console.core import DRAIN, Core
 from sprig_tui.console.vitals import BUSY, IDLE, Pulse, Vitals
-from sprig_tui.delivery.clock_jumps import told
+from sprig_tui.delivery.clock_jumps import describe_jump
 from sprig_tui.errors import SprigTuiError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Background:
                 engine, jumps = self._core.engine, 0
             if engine is not None:
                 for jump in engine.snapshot().clock_jumps[jumps:]:
-                    self._warn(told(jump))
+                    self._warn(describe_jump(jump))
                     jumps += 1
             if vitals != shown:
                 shown = vitals

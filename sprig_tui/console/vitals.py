@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.console.core import Core
 from sprig_tui.console.environments.view import EnvironmentView, view_of
-from sprig_tui.delivery.orphans import orphaned, orphaned_parts
+from sprig_tui.delivery.orphans import orphaned_leases, orphaned_parts
 from sprig_tui.delivery.snapshot import EngineSnapshot
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
@@ -94,7 +94,7 @@ class Pulse:
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
             replays=replays,
             journal=self._kind(),
-            trouble=core.trouble or self._fault or (snapshot.trouble if snapshot else ""),
+            trouble=core.trouble or self._fault or (snapshot.replay_error if snapshot else ""),
             moving=any(view.rate or view.in_flight or (view.queued and view.key and not view.halted) for view in views)
             or any(job.state == "running" for job in replays),
         )
@@ -130,7 +130,7 @@ class Pulse:
             self._orphans_at = now
             found: dict[str, list[WorkerLeases]] = {}
             with suppress(JournalError):
-                for hold in await orphaned(journal):
+                for hold in await orphaned_leases(journal):
                     found.setdefault(hold.environment, []).append(hold)
             self._orphans = found
 

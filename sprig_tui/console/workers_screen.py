@@ -16,7 +16,7 @@ from textual.widgets import Static
 from sprig_tui.console.core import Core
 from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 from sprig_tui.console.themes import MUTED
-from sprig_tui.delivery.roster import headcount, roster
+from sprig_tui.delivery.roster import format_workers, summarize_workers
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import printable
@@ -95,6 +95,6 @@ def table(workers: Sequence[WorkerInfo], now: int) -> Content:
     """How many there are, then a line for each, oldest start first."""
     if not workers:
         return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")
-    heading, *lines = roster(workers, now)
-    pieces: list[str | tuple[str, str]] = [headcount(workers), "\n\n", (heading, MUTED)]
+    heading, *lines = format_workers(workers, now)
+    pieces: list[str | tuple[str, str]] = [summarize_workers(workers), "\n\n", (heading, MUTED)]
     return Content.assemble(*pieces, *(f"\n{line}" for line in lines))

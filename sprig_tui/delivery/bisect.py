@@ -13,7 +13,7 @@ from msgspec import Struct
 from sprig_tui.journal.records import Claim
 
 
-class Stretch(Struct, frozen=True, gc=False):
+class BatchSlice(Struct, frozen=True, gc=False):
     """Neighbours in a claim that are sent as one request: positions `start` to `stop`, exclusive."""
 
     start: int
@@ -25,27 +25,27 @@ class Stretch(Struct, frozen=True, gc=False):
         return self.stop - self.start
 
 
-def halves(stretch: Stretch) -> tuple[Stretch, Stretch]:
+def split_in_halves(batch_slice: BatchSlice) -> tuple[BatchSlice, BatchSlice]:
     """The two halves, older first; `stretch` holds at least two events."""
-    middle = (stretch.start + stretch.stop + 1) // 2
+    middle = (batch_slice.start + batch_slice.stop + 1) // 2
     return (
-        Stretch(stretch.start, middle, stretch.splits + 1),
-        Stretch(middle, stretch.stop, stretch.splits + 1),
+        BatchSlice(batch_slice.start, middle, batch_slice.splits + 1),
+        BatchSlice(middle, batch_slice.stop, batch_slice.splits + 1),
     )
 
 
-class Cuts:
+class PayloadSlicer:
     """Cuts stretches out of a claim's payload without parsing it."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._starts: list[int] = []
 
-    def payload(self, stretch: Stretch) -> bytes:
+    def payload(self, batch_slice: BatchSlice) -> bytes:
         """The bodies of a stretch, joined by commas; the whole payload is not copied."""
-        if len(stretch) == len(self._claim.sizes):
+        if len(batch_slice) == len(self._claim.sizes):
             return self._claim.payload
         if not self._starts:
             # each body is followed by one comma, but for the last
             self._starts = list(accumulate((size + 1 for size in self._claim.sizes), initial=0))
-        return self._claim.payload[self._starts[stretch.start] : self._starts[stretch.stop] - 1]
+        return self._claim.payload[self._starts[batch_slice.start] : self._starts[batch_slice.stop] - 1]

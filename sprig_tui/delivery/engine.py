@@ -15,21 +15,21 @@ from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, override_urls
 from sprig_tui.delivery import pauses
-from sprig_tui.delivery.attendance import Attendance
-from sprig_tui.delivery.clock_jumps import ClockJumps
+from sprig_tui.delivery.attendance import Heartbeat
+from sprig_tui.delivery.clock_jumps import ClockJumpDetector
 from sprig_tui.delivery.lane import LaneWorker
-from sprig_tui.delivery.ledger import LAST_MOMENT
-from sprig_tui.delivery.means import Client, ClientFactory, Means, tracking_client
-from sprig_tui.delivery.replay import ReplayDriver
+from sprig_tui.delivery.ledger import SHUTDOWN_GRACE_S
+from sprig_tui.delivery.means import BatchClient, ClientFactory, EngineContext, make_tracking_client
+from sprig_tui.delivery.replay import ReplayRunner
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
-from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
 
-BREAK_OFF = 1.0
+ABORT_GRACE_S = 1.0
 """Seconds that requests get to finish when the engine is left without `drain`."""
 
 _log = logging.getLogger(__name__)
@@ -58,26 +58,28 @@ class Engine:
         settings: DeliverySettings | None = None,
         *,
         clock: Clock | None = None,
-        timing: Timing | None = None,
-        client_factory: ClientFactory = tracking_client,
+        timing: MonotonicClock | None = None,
+        client_factory: ClientFactory = make_tracking_client,
         role: str = "engine",
         adopt: bool = False,
-        hear: Callable[[str, Answer], None] = lambda _environment, _answer: None,
+        on_result: Callable[[str, Answer], None] = lambda _environment, _answer: None,
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311
-        clock, timing = clock or journal.clock, timing or SystemTiming()
-        self._attendance = Attendance(journal, role, served=self.served, rate=self._rate, clock=clock, timing=timing)
-        self._means = Means(
+        clock, timing = clock or journal.clock, timing or SystemMonotonicClock()
+        self._heartbeat = Heartbeat(
+            journal, role, served_environments=self.served_environments, rate=self._rate, clock=clock, timing=timing
+        )
+        self._context = EngineContext(
             journal,
             clock,
             timing,
             draw,
-            self._attendance.owner,
-            ClockJumps(clock, timing),
+            self._heartbeat.owner,
+            ClockJumpDetector(clock, timing),
             asyncio.Event(),
-            hear,
-            lambda: self._attendance.reported_at,
+            on_result,
+            lambda: self._heartbeat.last_beat_at,
             adopt,
         )
         self._environments = dict(environments)
@@ -85,40 +87,40 @@ class Engine:
         self._client_factory = client_factory
         self._workers: dict[str, LaneWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-        self._retired: set[asyncio.Task[None]] = set()
+        self._close_tasks: set[asyncio.Task[None]] = set()
+        self._retired_tasks: set[asyncio.Task[None]] = set()
         """Lanes that are no longer served and still have requests on the wire."""
-        self._last: dict[str, LaneSnapshot] = {}
+        self._final_snapshots: dict[str, LaneSnapshot] = {}
         """Each lane as it was when the engine was drained."""
-        self._replays = ReplayDriver(journal, timing, self.served, self._wake_all)
+        self._replay_runner = ReplayRunner(journal, timing, self.served_environments, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
-        self._storing: set[asyncio.Task[list[AddResult]]] = set()
+        self._pending_adds: set[asyncio.Task[list[AddResult]]] = set()
         self._draining = False
 
     # -- life -----------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
-        await take_home(self._means.journal, self._environments)
-        await self._reopen_lanes((), begun=self._environments)
+        await merge_own_endpoints(self._context.journal, self._environments)
+        await self._resume_lanes((), starting=self._environments)
         try:
             for environment in self._environments.values():
                 if environment.write_key is not None:
-                    self._start(environment)
+                    self._start_lane(environment)
         except BaseException:
             await self.drain(0.0)
             raise
-        self._replay_task = asyncio.create_task(self._replays.run())
-        self._attendance.start()
-        self._unsubscribe = self._means.journal.subscribe(self._hear)
+        self._replay_task = asyncio.create_task(self._replay_runner.run())
+        self._heartbeat.start()
+        self._unsubscribe = self._context.journal.subscribe(self._on_notification)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop; see the class for what becomes of requests on the wire."""
-        await self.drain(BREAK_OFF)
+        await self.drain(ABORT_GRACE_S)
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the interface; what is left is broken off
         """Claim nothing more and let what is on the wire finish, for at most `timeout` seconds, then break it off.
@@ -128,24 +130,26 @@ class Engine:
         """
         self._draining = True
         self._unsubscribe()
-        self._replays.stop()
+        self._replay_runner.stop()
         for worker in self._workers.values():
             worker.stop()
-        tasks = [*self._tasks.values(), *self._retired, *([self._replay_task] if self._replay_task else [])]
+        tasks = [*self._tasks.values(), *self._retired_tasks, *([self._replay_task] if self._replay_task else [])]
         left: set[asyncio.Task[Any]] = set()
         try:
-            if tasks or self._storing:
-                _, left = await asyncio.wait((*tasks, *self._storing), timeout=max(timeout, 0.0))
+            if tasks or self._pending_adds:
+                _, left = await asyncio.wait((*tasks, *self._pending_adds), timeout=max(timeout, 0.0))
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._storing:
+            if self._pending_adds:
                 # not broken off: whoever stores wants to hear of it, and what was claimed with it is given back
-                await asyncio.wait(self._storing, timeout=LAST_MOMENT)
-            await asyncio.gather(*self._closing, *(w.client.close() for w in self._workers.values()))
-            await self._attendance.end()
-            self._last |= {name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()}
+                await asyncio.wait(self._pending_adds, timeout=SHUTDOWN_GRACE_S)
+            await asyncio.gather(*self._close_tasks, *(w.client.close() for w in self._workers.values()))
+            await self._heartbeat.stop()
+            self._final_snapshots |= {
+                name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()
+            }
             self._tasks.clear()
             self._workers.clear()
         return not left
@@ -158,21 +162,21 @@ class Engine:
         before, self._environments = self._environments, dict(environments)
         changed_settings = settings is not None and settings != self._settings
         self._settings = settings or self._settings
-        for name in [name for name in self._workers if self._key_of(name) is None]:
-            self._retire(name)
+        for name in [name for name in self._workers if self._write_key(name) is None]:
+            self._retire_lane(name)
         for name, environment in self._environments.items():
             if environment.write_key is None or self._draining:
                 continue
             if name not in self._workers:
-                self._start(environment)
+                self._start_lane(environment)
             elif environment != before.get(name) or changed_settings:
-                self._renew(environment)
+                self._reconfigure(environment)
         changed = [
-            name for name, environment in self._environments.items() if _other_terms(before.get(name), environment)
+            name for name, environment in self._environments.items() if _endpoint_changed(before.get(name), environment)
         ]
-        await take_home(self._means.journal, self._environments)
-        await self._reopen_lanes(changed, begun=changed)
-        self._attendance.stir()
+        await merge_own_endpoints(self._context.journal, self._environments)
+        await self._resume_lanes(changed, starting=changed)
+        self._heartbeat.beat_now()
         self._wake_all()
 
     # -- what comes in --------------------------------------------------------------------------------------------
@@ -184,25 +188,27 @@ class Engine:
         when the caller is cancelled.
         """
         storing = asyncio.create_task(self._add(entries))
-        self._storing.add(storing)
-        storing.add_done_callback(self._storing.discard)
+        self._pending_adds.add(storing)
+        storing.add_done_callback(self._pending_adds.discard)
         return await asyncio.shield(storing)
 
     async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
         names = {entry.environment for entry in entries}
-        wanted = {name: found for name in names if (worker := self._workers.get(name)) and (found := worker.wanted())}
+        wanted = {
+            name: found for name in names if (worker := self._workers.get(name)) and (found := worker.claim_request())
+        }
         workers = {name: self._workers[name] for name in wanted}
-        asked_at = self._means.timing.monotonic()
+        asked_at = self._context.timing.monotonic()
         until = {name: asked_at + one.lease_ms / 1000 for name, one in wanted.items()}
         for name, worker in workers.items():
-            worker.promise(wanted[name].claims)
+            worker.reserve(wanted[name].claims)
         try:
-            added, claims = await self._means.journal.add_and_claim(entries, tuple(wanted.values()))
+            added, claims = await self._context.journal.add_and_claim(entries, tuple(wanted.values()))
         finally:
             for name, worker in workers.items():
-                worker.promise(-wanted[name].claims)
-        back = [one for one in claims if not workers[one.environment].carry(one, until[one.environment])]
-        await asyncio.gather(*(workers[claim.environment].ledger.release(claim) for claim in back))
+                worker.reserve(-wanted[name].claims)
+        back = [one for one in claims if not workers[one.environment].dispatch(one, until[one.environment])]
+        await asyncio.gather(*(workers[claim.environment].settlement_writer.release(claim) for claim in back))
         return added
 
     # -- what others ask ------------------------------------------------------------------------------------------
@@ -211,22 +217,22 @@ class Engine:
         """Look into the journal now, because something was added; for all environments where none is named."""
         if not environment:
             self._wake_all()
-            self._replays.wake()
+            self._replay_runner.wake()
         elif environment in self._workers:
             self._workers[environment].wake()
 
-    def served(self) -> frozenset[str]:
+    def served_environments(self) -> frozenset[str]:
         """Names of the environments that this engine delivers to."""
         return frozenset(self._workers)
 
-    def elsewhere(self) -> dict[str, str]:
+    def override_urls(self) -> dict[str, str]:
         """Environment -> URL, of those that this engine delivers to another endpoint than their own."""
         return override_urls({name: worker.environment for name, worker in self._workers.items()})
 
     @property
-    def quiet(self) -> asyncio.Event:
+    def idle(self) -> asyncio.Event:
         """Set each time a lane finds nothing to do; whoever waits on it clears it first."""
-        return self._means.quiet
+        return self._context.idle
 
     def snapshot(self) -> EngineSnapshot:
         """The engine at this moment; cheap enough for twenty times a second."""
@@ -234,67 +240,69 @@ class Engine:
             environments={
                 name: self._workers[name].snapshot()
                 if name in self._workers
-                else self._last.get(name, LaneSnapshot(environment=name, lane=Lane(environment=name), has_key=False))
+                else self._final_snapshots.get(
+                    name, LaneSnapshot(environment=name, lane=Lane(environment=name), has_key=False)
+                )
                 for name in self._environments
             },
             draining=self._draining,
-            clock_jumps=tuple(self._means.jumps.seen),
-            replays=self._replays.jobs,
-            trouble=self._replays.trouble,
+            clock_jumps=tuple(self._context.clock_jumps.jumps),
+            replays=self._replay_runner.jobs,
+            replay_error=self._replay_runner.error,
         )
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _key_of(self, name: str) -> object:
+    def _write_key(self, name: str) -> object:
         environment = self._environments.get(name)
         return environment.write_key if environment else None
 
     def _rate(self) -> float:
         return sum(worker.snapshot().rate for worker in self._workers.values())
 
-    def _hear(self, notice: Notification) -> None:
+    def _on_notification(self, notice: Notification) -> None:
         """What the journal calls out of the doings of other processes."""
         if not notice.environment:
             self._wake_all()
         elif notice.environment in self._workers:
-            self._workers[notice.environment].hear(notice)
+            self._workers[notice.environment].on_notification(notice)
 
     def _wake_all(self) -> None:
         for worker in self._workers.values():
             worker.wake()
 
-    def _start(self, environment: Environment) -> None:
-        client = self._client_factory(environment, self._settings, self._means.clock)
-        worker = LaneWorker(self._means, environment, self._settings, client)
+    def _start_lane(self, environment: Environment) -> None:
+        client = self._client_factory(environment, self._settings, self._context.clock)
+        worker = LaneWorker(self._context, environment, self._settings, client)
         self._workers[environment.name] = worker
         self._tasks[environment.name] = asyncio.create_task(worker.run())
 
-    def _renew(self, environment: Environment) -> None:
+    def _reconfigure(self, environment: Environment) -> None:
         worker = self._workers[environment.name]
         old = worker.client
         landed = worker.reload(
-            environment, self._settings, self._client_factory(environment, self._settings, self._means.clock)
+            environment, self._settings, self._client_factory(environment, self._settings, self._context.clock)
         )
         self._close_after(landed, old)
 
-    def _retire(self, name: str) -> None:
+    def _retire_lane(self, name: str) -> None:
         worker = self._workers.pop(name)
         worker.stop()
         task = self._tasks.pop(name)
-        self._retired.add(task)
-        task.add_done_callback(self._retired.discard)
+        self._retired_tasks.add(task)
+        task.add_done_callback(self._retired_tasks.discard)
         self._close_after(task, worker.client)
 
-    def _close_after(self, done: asyncio.Future[None], client: Client) -> None:
+    def _close_after(self, done: asyncio.Future[None], client: BatchClient) -> None:
         async def close() -> None:
             await asyncio.wait((done,))
             await client.close()
 
         task = asyncio.create_task(close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._close_tasks.add(task)
+        task.add_done_callback(self._close_tasks.discard)
 
-    async def _reopen_lanes(self, changed: Collection[str], *, begun: Collection[str]) -> None:
+    async def _resume_lanes(self, changed: Collection[str], *, starting: Collection[str]) -> None:
         """Resume lanes that were paused over a key or an endpoint that is no longer in use.
 
         A lane to the endpoint of a run with `--endpoint` is resumed at the start of the next such run, whatever it was
@@ -302,22 +310,22 @@ class Engine:
         """
         keyed = {name: one for name, one in self._environments.items() if one.write_key is not None}
         for endpoint in {one.override_url for one in keyed.values()}:
-            for name, lane in (await self._means.journal.lanes(endpoint)).items():
+            for name, lane in (await self._context.journal.lanes(endpoint)).items():
                 environment = keyed.get(name)
                 if environment is None or environment.override_url != endpoint:
                     continue
                 over = pauses.pause_is_outdated(lane, environment) or (name in changed and pauses.is_engine_pause(lane))
-                if over or (endpoint and lane.state != "open" and name in begun):
+                if over or (endpoint and lane.state != "open" and name in starting):
                     _log.info("lane %s resumes: its key or endpoint changed", name)
-                    await self._means.journal.set_lane(name, "open", endpoint=endpoint)
+                    await self._context.journal.set_lane(name, "open", endpoint=endpoint)
 
 
-async def take_home(journal: Journal, environments: Mapping[str, Environment]) -> None:
+async def merge_own_endpoints(journal: Journal, environments: Mapping[str, Environment]) -> None:
     """Know what runs with `--endpoint` sent to URLs that the config has now, and deliver what they left queued."""
     for name, environment in environments.items():
         if environment.write_key is not None and not environment.override_url:
             await journal.merge_endpoint(name, environment.base_url)
 
 
-def _other_terms(before: Environment | None, now: Environment) -> bool:
+def _endpoint_changed(before: Environment | None, now: Environment) -> bool:
     return before is None or (before.write_key, before.base_url) != (now.write_key, now.base_url)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from sprig_tui.delivery.ids import EXACT, IdRanges
-from sprig_tui.delivery.pump import Pump
-from sprig_tui.delivery.turns import SHORT_TURNS
+from sprig_tui.delivery.ids import UNLIMITED_RANGES, IdRanges
+from sprig_tui.delivery.pump import EntryPrefetcher
+from sprig_tui.delivery.turns import SHORT_SWITCH_INTERVAL
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
 from sprig_tui.sprig.records import Record
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.intake import Intake
 
-LAST_CHUNK = 5.0
+CANCEL_GRACE_S = 5.0
 """Seconds that a cancelled feed waits to hear whether the chunk at hand was stored."""
-_BECAME = attrgetter("outcome", "state", "reason")
-_ENVIRONMENT = attrgetter("environment")
+_OUTCOME_KEY = attrgetter("outcome", "state", "reason")
+_ENVIRONMENT_KEY = attrgetter("environment")
 
 
-class Fed:
+class IngestResult:
     """What became of the records so far."""
 
     def __init__(self) -> None:
@@ -47,9 +47,9 @@ class Fed:
         """Queued deliveries by environment; those that this run can deliver."""
         self.ids = IdRanges()
         """Deliveries that were queued then, whether new or known; those that this run can deliver."""
-        self.added = IdRanges(most=EXACT)
+        self.added = IdRanges(max_ranges=UNLIMITED_RANGES)
         """Deliveries that these records made: exactly so many as were not known."""
-        self.queued_before = IdRanges(most=EXACT)
+        self.queued_before = IdRanges(max_ranges=UNLIMITED_RANGES)
         """Known deliveries that were still queued, and that this run can deliver."""
 
     @property
@@ -62,12 +62,12 @@ class Fed:
         """Records that it had not, whatever became of them."""
         return self.records - self.known
 
-    def count(self, entries: list[NewDelivery], added: list[AddResult]) -> set[str]:
+    def add_chunk(self, entries: list[NewDelivery], added: list[AddResult]) -> set[str]:
         """Take note of a chunk; returns the environments for which something was queued."""
         self.records += len(entries)
         # in C, all of it: this runs on the event loop, once for each record
         queued = known = 0
-        for (outcome, state, reason), number in Counter(map(_BECAME, added)).items():
+        for (outcome, state, reason), number in Counter(map(_OUTCOME_KEY, added)).items():
             self.outcomes[outcome] += number
             self.states[state, reason] += number
             if outcome == "known":
@@ -89,7 +89,7 @@ class Fed:
             ]
             entries, ids = [entry for entry, _ in pairs], [delivery_id for _, delivery_id in pairs]
         self.ids.add(ids)
-        touched = Counter(map(_ENVIRONMENT, entries))
+        touched = Counter(map(_ENVIRONMENT_KEY, entries))
         self.environments.update(touched)
         return set(touched)
 
@@ -104,16 +104,16 @@ class Fed:
         )
 
 
-async def feed(
+async def ingest(
     records: Iterable[Record],
     intake: Intake,
     journal: Journal,
     engine: Engine | None = None,
     *,
-    check: Callable[[NewDelivery], None] | None = None,
-    progress: Callable[[Fed], None] | None = None,
-    into: Fed | None = None,
-) -> Fed:
+    on_entry: Callable[[NewDelivery], None] | None = None,
+    on_progress: Callable[[IngestResult], None] | None = None,
+    result: IngestResult | None = None,
+) -> IngestResult:
     """Store every record, durably and in order, and wake the engine as they come; delivery goes on meanwhile.
 
     Memory holds two chunks, however long the input: what waits for delivery waits on disk. `check` hears of each entry
@@ -122,30 +122,30 @@ async def feed(
     is stored) and JournalError (chunks before it are stored; reading the same input again sends nothing twice).
     Cancelled, it stores nothing more, and counts the chunk that is being stored into `into`.
     """
-    fed = Fed() if into is None else into
-    pump = Pump(intake.entries(records), check)
+    fed = IngestResult() if result is None else result
+    pump = EntryPrefetcher(intake.entries(records), on_entry)
     pump.start()
     try:
-        with SHORT_TURNS:
-            while entries := await pump.take():
-                touched = fed.count(entries, await _stored(engine or journal, entries, fed))
+        with SHORT_SWITCH_INTERVAL:
+            while entries := await pump.next_chunk():
+                touched = fed.add_chunk(entries, await _add_chunk(engine or journal, entries, fed))
                 if engine is not None:
                     for environment in touched:
                         engine.wake(environment)
-                if progress is not None:
-                    progress(fed)
+                if on_progress is not None:
+                    on_progress(fed)
     finally:
         pump.stop()
     return fed
 
 
-async def _stored(store: Journal | Engine, entries: list[NewDelivery], fed: Fed) -> list[AddResult]:
+async def _add_chunk(store: Journal | Engine, entries: list[NewDelivery], result: IngestResult) -> list[AddResult]:
     """Add a chunk; what the journal took although nobody waits any more is counted all the same."""
     storing = asyncio.ensure_future(store.add(entries))
     try:
         return await asyncio.shield(storing)
     except asyncio.CancelledError:
-        done, _ = await asyncio.wait((storing,), timeout=LAST_CHUNK)
+        done, _ = await asyncio.wait((storing,), timeout=CANCEL_GRACE_S)
         if done and storing.exception() is None:
-            fed.count(entries, storing.result())
+            result.add_chunk(entries, storing.result())
         raise

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 MAX_RANGES = 256
-EXACT = 1 << 60
+UNLIMITED_RANGES = 1 << 60
 """Ranges of a set that must count right, however many ranges that takes."""
 
 
@@ -16,8 +16,8 @@ class IdRanges:
     Ids that the journal gives to one batch follow each other, so a million of them are mostly one range.
     """
 
-    def __init__(self, ids: Iterable[int] = (), *, most: int = MAX_RANGES) -> None:
-        self._most = most
+    def __init__(self, ids: Iterable[int] = (), *, max_ranges: int = MAX_RANGES) -> None:
+        self._max_ranges = max_ranges
         self._ranges: list[tuple[int, int]] = []
         self.add(ids)
 
@@ -25,7 +25,7 @@ class IdRanges:
         """Add ids, in any order; cheapest when they follow each other."""
         ids = list(ids)
         if ids and ids == list(range(ids[0], ids[0] + len(ids))):
-            self._put(ids[0], ids[-1])
+            self._add_range(ids[0], ids[-1])
             return
         first = last = -2
         for number in ids:
@@ -33,12 +33,12 @@ class IdRanges:
                 last = number
                 continue
             if first >= 0:
-                self._put(first, last)
+                self._add_range(first, last)
             first = last = number
         if first >= 0:
-            self._put(first, last)
+            self._add_range(first, last)
 
-    def _put(self, first: int, last: int) -> None:
+    def _add_range(self, first: int, last: int) -> None:
         ranges = self._ranges
         start = bisect_left(ranges, first - 1, key=lambda known: known[1])
         stop = start
@@ -46,13 +46,13 @@ class IdRanges:
             first, last = min(first, ranges[stop][0]), max(last, ranges[stop][1])
             stop += 1
         ranges[start:stop] = [(first, last)]
-        if len(ranges) > 2 * self._most:
-            self._close_gaps()
+        if len(ranges) > 2 * self._max_ranges:
+            self._merge_small_gaps()
 
-    def _close_gaps(self) -> None:
+    def _merge_small_gaps(self) -> None:
         """Keep the widest gaps; done seldom, because it looks at all of them."""
         ranges = self._ranges
-        widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-self._most + 1 :]
+        widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-self._max_ranges + 1 :]
         starts = [0, *sorted(widest)]
         ends = [*(start - 1 for start in starts[1:]), len(ranges) - 1]
         self._ranges = [(ranges[start][0], ranges[end][1]) for start, end in zip(starts, ends, strict=True)]

@@ -12,14 +12,14 @@ class LaneWait:
 
     def __init__(self) -> None:
         self._until = 0
-        self._over_at = 0.0
+        self._ends_at = 0.0
 
-    def note(self, until: int, now: int, monotonic: float) -> None:
+    def update(self, until: int, now: int, monotonic: float) -> None:
         """The journal says that the lane waits `until` this wall time (ms; 0 for no wait); `now` is the wall time."""
         if until != self._until:
             self._until = until
-            self._over_at = monotonic + max(0, until - now) / 1000
+            self._ends_at = monotonic + max(0, until - now) / 1000
 
-    def over_at(self, monotonic: float) -> int:
+    def expired_at(self, monotonic: float) -> int:
         """The wall time at which the wait was to end, ms, once it is over by the monotonic clock; else 0."""
-        return self._until if self._until and monotonic >= self._over_at else 0
+        return self._until if self._until and monotonic >= self._ends_at else 0

@@ -7,71 +7,73 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from sprig_tui.delivery.ledger import Ledger
-from sprig_tui.delivery.timing import LONGEST_WAIT, Timing
+from sprig_tui.delivery.ledger import SettlementWriter
+from sprig_tui.delivery.timing import MAX_WAIT_S, MonotonicClock
 from sprig_tui.journal.contract import WORKER_TTL_MS
 from sprig_tui.journal.records import Claim
 
-SURELY_S = WORKER_TTL_MS / 1000 - 3.0
+LEASE_TRUST_S = WORKER_TTL_MS / 1000 - 3.0
 """Seconds after the last sign of life for which nobody else can have taken over what this worker holds."""
 
 
-class _Held(Struct):
+class _TrackedLease(Struct):
     claim: Claim
-    until: float
+    expires_at: float
     send_at: float
-    kept_at: float
+    renewed_at: float
     """When it was made, or kept, for the last time."""
 
 
-class Leases:
+class LeaseRenewer:
     """Times are monotonic seconds, so that a wall clock that jumps neither holds requests up nor ends a lease."""
 
-    def __init__(self, ledger: Ledger, timing: Timing, reported_at: Callable[[], float]) -> None:
+    def __init__(
+        self, settlement_writer: SettlementWriter, timing: MonotonicClock, last_beat_at: Callable[[], float]
+    ) -> None:
         """`reported_at` tells when the journal heard of this worker for the last time."""
-        self._ledger = ledger
+        self._settlement_writer = settlement_writer
         self._timing = timing
-        self._reported_at = reported_at
-        self._held: dict[int, _Held] = {}
+        self._last_beat_at = last_beat_at
+        self._leases: dict[int, _TrackedLease] = {}
 
-    def hold(self, claim: Claim, seconds: float, now: int, asked_at: float) -> None:
+    def track(self, claim: Claim, seconds: float, now: int, requested_at: float) -> None:
         """A claim was made, for so long from now; `now` is the wall time in ms, by which `send_at` was given."""
         monotonic = self._timing.monotonic()
         ahead = max(0.0, (claim.send_at - now) / 1000.0)
-        self._held[claim.lease] = _Held(claim, monotonic + seconds, monotonic + ahead, asked_at)
+        self._leases[claim.lease] = _TrackedLease(claim, monotonic + seconds, monotonic + ahead, requested_at)
 
-    def drop(self, claim: Claim) -> None:
+    def untrack(self, claim: Claim) -> None:
         """The claim has come to its end."""
-        self._held.pop(claim.lease, None)
+        self._leases.pop(claim.lease, None)
 
-    def holds(self, claim: Claim) -> bool:
+    def is_held(self, claim: Claim) -> bool:
         """Whether its deliveries are still ours.
 
         A process that stood still may wake long after its lease, and one that is not heard of is taken for dead: others
         take over what it holds.
         """
-        held = self._held.get(claim.lease)
+        held = self._leases.get(claim.lease)
         if held is None:
             return False
         now = self._timing.monotonic()
-        return now < held.until and now - max(held.kept_at, self._reported_at()) < SURELY_S
+        return now < held.expires_at and now - max(held.renewed_at, self._last_beat_at()) < LEASE_TRUST_S
 
-    def wait_for(self, claim: Claim) -> float:
+    def seconds_until_send(self, claim: Claim) -> float:
         """Seconds until the moment that the journal gave the claim."""
-        held = self._held.get(claim.lease)
+        held = self._leases.get(claim.lease)
         return held.send_at - self._timing.monotonic() if held else 0.0
 
-    async def keep(self, seconds: Callable[[], float]) -> None:
+    async def run(self, lease_seconds: Callable[[], float]) -> None:
         """Keep every lease that has less than three quarters of `seconds` left; runs until it is cancelled."""
         never = asyncio.Event()
         while True:
-            await self._timing.wait(never, min(seconds() / 4, LONGEST_WAIT))
-            for held in tuple(self._held.values()):
-                length = seconds()
+            await self._timing.wait(never, min(lease_seconds() / 4, MAX_WAIT_S))
+            for held in tuple(self._leases.values()):
+                length = lease_seconds()
                 now = self._timing.monotonic()
-                if held.until - now <= length * 3 / 4:
-                    kept = await self._ledger.keep(held.claim, int(length * 1000))
+                if held.expires_at - now <= length * 3 / 4:
+                    kept = await self._settlement_writer.renew(held.claim, int(length * 1000))
                     if kept:
-                        held.until, held.kept_at = now + length, now
+                        held.expires_at, held.renewed_at = now + length, now
                     elif kept is False:
-                        self.drop(held.claim)
+                        self.untrack(held.claim)

@@ -8,31 +8,31 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sprig_tui.delivery.timing import Timing
+from sprig_tui.delivery.timing import MonotonicClock
 from sprig_tui.errors import JournalError, JournalLostError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Claim, LaneChange, Settlement
 
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 15.0
+MIN_JOURNAL_BACKOFF_S = 0.1
+MAX_JOURNAL_BACKOFF_S = 15.0
 """Seconds between two looks at a journal that does not take writes."""
-LOST_S = 3.0
+LOST_JOURNAL_TIMEOUT_S = 3.0
 """Seconds that a journal which is no longer at its place is waited for: what was noted in it would not be found again,
 and one that is put back later gives the same deliveries out once more, under the same message ids."""
-LAST_MOMENT = 3.0
+SHUTDOWN_GRACE_S = 3.0
 """Seconds that a broken-off worker may still take to write down what it knows."""
 
 _log = logging.getLogger(__name__)
 
 
-class Ledger:
+class SettlementWriter:
     """One lane's writes; `tell` hears what is wrong, and an empty text once it is right again."""
 
-    def __init__(self, journal: Journal, timing: Timing, tell: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, timing: MonotonicClock, on_error: Callable[[str], None]) -> None:
         self._journal = journal
         self._timing = timing
-        self._tell = tell
-        self._never = asyncio.Event()
+        self._on_error = on_error
+        self._never_set = asyncio.Event()
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> None:
         """Record outcomes, again and again until the journal has them; a cancelled caller gets a last moment for it.
@@ -40,39 +40,41 @@ class Ledger:
         Should that last moment be too short, the lease runs out and the deliveries are sent again under the same
         message ids: at least once, which Segment's de-duplication makes harmless.
         """
-        await _at_all_costs(self._persist(claim, settlements, lane))
+        await _run_shielded(self._settle_with_retries(claim, settlements, lane))
 
-    async def _persist(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> None:
-        pause, waited = FIRST_PAUSE, 0.0
+    async def _settle_with_retries(
+        self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None
+    ) -> None:
+        pause, waited = MIN_JOURNAL_BACKOFF_S, 0.0
         while True:
             try:
                 await self._journal.settle(claim, settlements, lane)
             except JournalError as error:
-                if isinstance(error, JournalLostError) and waited >= LOST_S:
+                if isinstance(error, JournalLostError) and waited >= LOST_JOURNAL_TIMEOUT_S:
                     return
-                self._tell(f"cannot note answers in the journal, trying again: {error.message}")
+                self._on_error(f"cannot note answers in the journal, trying again: {error.message}")
                 _log.warning("settling %d deliveries failed: %s", sum(len(s.ids) for s in settlements), error.message)
-                await self._timing.wait(self._never, pause)
+                await self._timing.wait(self._never_set, pause)
                 waited += pause
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, MAX_JOURNAL_BACKOFF_S)
             else:
-                self._tell("")
+                self._on_error("")
                 return
 
     async def release(self, claim: Claim) -> None:
         """Give back what the claim still holds; if the journal cannot, the lease will run out."""
         with suppress(JournalError):
-            await _at_all_costs(self._journal.release(claim))
+            await _run_shielded(self._journal.release(claim))
 
-    async def last_words(self, claim: Claim, settlements: Sequence[Settlement]) -> None:
-        """For a worker that is being broken off: note this, give back the rest, within `LAST_MOMENT`."""
+    async def settle_and_release(self, claim: Claim, settlements: Sequence[Settlement]) -> None:
+        """For a worker that is being broken off: note this, give back the rest, within `SHUTDOWN_GRACE_S`."""
         with suppress(JournalError, TimeoutError):
-            async with asyncio.timeout(LAST_MOMENT):
+            async with asyncio.timeout(SHUTDOWN_GRACE_S):
                 if settlements:
                     await self._journal.settle(claim, settlements)
                 await self._journal.release(claim)
 
-    async def keep(self, claim: Claim, lease_ms: int) -> bool | None:
+    async def renew(self, claim: Claim, lease_ms: int) -> bool | None:
         """Keep a lease; False when it is lost, None when the journal cannot say."""
         try:
             return await self._journal.extend(claim, lease_ms)
@@ -81,17 +83,17 @@ class Ledger:
             return None
 
 
-async def _at_all_costs(work: Coroutine[Any, Any, Any]) -> None:
-    """Run to the end even if the caller is cancelled, then for `LAST_MOMENT` at most."""
+async def _run_shielded(work: Coroutine[Any, Any, Any]) -> None:
+    """Run to the end even if the caller is cancelled, then for `SHUTDOWN_GRACE_S` at most."""
     task = asyncio.ensure_future(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         # real seconds: a caller that is being torn down waits on no clock of ours
-        await asyncio.wait((task,), timeout=LAST_MOMENT)
+        await asyncio.wait((task,), timeout=SHUTDOWN_GRACE_S)
         if not task.done():
             task.cancel()
-            await asyncio.wait((task,), timeout=LAST_MOMENT)
+            await asyncio.wait((task,), timeout=SHUTDOWN_GRACE_S)
         elif not task.cancelled():
             task.exception()
         raise

@@ -11,9 +11,9 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.backoff import Draw
-from sprig_tui.delivery.clock_jumps import ClockJumps
-from sprig_tui.delivery.timing import Timing
+from sprig_tui.delivery.backoff import RandomSource
+from sprig_tui.delivery.clock_jumps import ClockJumpDetector
+from sprig_tui.delivery.timing import MonotonicClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
 
 
-class Client(Protocol):
+class BatchClient(Protocol):
     """What a lane needs of the Tracking API client."""
 
     async def send_batch(self, payload: bytes, retry_count: int) -> Answer:
@@ -31,29 +31,29 @@ class Client(Protocol):
         """Close connections."""
 
 
-class Means(Struct, frozen=True):
+class EngineContext(Struct, frozen=True):
     """What all lanes of an engine share."""
 
     journal: Journal
     clock: Clock
-    timing: Timing
-    draw: Draw
+    timing: MonotonicClock
+    random: RandomSource
     owner: str
-    jumps: ClockJumps
-    quiet: asyncio.Event
+    clock_jumps: ClockJumpDetector
+    idle: asyncio.Event
     """Set each time a lane finds nothing to do and has nothing on the wire."""
-    hear: Callable[[str, Answer], None]
+    on_result: Callable[[str, Answer], None]
     """Hears the answer to each request of an environment."""
-    reported_at: Callable[[], float]
+    last_beat_at: Callable[[], float]
     """When this worker was last heard of by the journal, monotonic seconds."""
     adopt: bool = False
     """Whether a run to another endpoint also delivers what waits for the environment's own."""
 
 
-ClientFactory = Callable[[Environment, DeliverySettings, Clock], Client]
+ClientFactory = Callable[[Environment, DeliverySettings, Clock], BatchClient]
 
 
-def tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> Client:
+def make_tracking_client(environment: Environment, settings: DeliverySettings, clock: Clock) -> BatchClient:
     """The HTTP client of an environment that has a key; raises ConfigError for an endpoint that cannot be used."""
     from sprig_tui.segment.client import TrackingClient
 

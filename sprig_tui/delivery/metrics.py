@@ -16,12 +16,12 @@ from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
 if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
 
-LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
+LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 """Upper bounds in seconds: Segment answers in tens of milliseconds, and a request times out after 15 s a phase."""
 LANE_STATES: tuple[LaneState, ...] = ("open", "waiting", "probing", "paused")
-READ_S = 2.0
+READ_TIMEOUT_S = 2.0
 """How long a scrape waits for the journal; monitors give up after a few seconds, and then know nothing."""
-UNKNOWN = "(unknown)"
+UNKNOWN_ENVIRONMENT = "(unknown)"
 """The label of deliveries whose environment could not be told."""
 
 
@@ -37,24 +37,24 @@ class DeliveryMetrics:
         self.registry = CollectorRegistry()
         self._journal = journal
         self._clock = clock or SystemClock()
-        self._readable = Gauge(
+        self._journal_readable = Gauge(
             "sprig_tui_journal_readable", "0 while the journal cannot be read.", registry=self.registry
         )
         self._deliveries = self._gauge("deliveries", "Deliveries in the journal by state.", "environment", "state")
         self._in_flight = self._gauge("in_flight", "Queued deliveries that are leased to a worker.", "environment")
-        self._elsewhere = self._gauge(
+        self._queued_elsewhere = self._gauge(
             "queued_elsewhere",
             "Queued deliveries that only a run with --endpoint sends, to that address.",
             "environment",
         )
-        self._oldest = self._gauge(
+        self._queue_age = self._gauge(
             "queue_age_seconds", "How long the delivery at the head of the queue has been there.", "environment"
         )
-        self._lane = self._gauge("lane_state", "1 for the state that the lane is in.", "environment", "state")
-        self._paused = self._gauge(
+        self._lane_state = self._gauge("lane_state", "1 for the state that the lane is in.", "environment", "state")
+        self._lane_paused = self._gauge(
             "lane_paused", "1 while a lane is paused: over a refused key, a wrong endpoint, or by hand.", "environment"
         )
-        self._failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
+        self._lane_failures = self._gauge("lane_failures", "Failures of a lane in a row.", "environment")
         self._workers = self._gauge("workers", "Live workers on every machine that shares the journal.", "role")
         self._rate = Gauge(
             "sprig_tui_workers_deliveries_per_second",
@@ -77,18 +77,20 @@ class DeliveryMetrics:
             "sprig_tui_attempt_seconds",
             "Time from a request to Segment to its answer.",
             ("environment",),
-            buckets=LATENCIES,
+            buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
         )
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
         return Gauge(f"sprig_tui_{name}", help_text, labels, registry=self.registry)
 
-    def hear(self, environment: str, answer: Answer) -> None:
+    def record(self, environment: str, result: Answer) -> None:
         """Count the answer to one request; status 0 stands for none that came."""
-        self.count(environment, answer.kind, answer.status, answer.latency_ms, unconfirmed=answer.unconfirmed)
+        self.record_attempt(environment, result.kind, result.status, result.latency_ms, unconfirmed=result.unconfirmed)
 
-    def count(self, environment: str, kind: str, status: int, latency_ms: float, *, unconfirmed: bool = False) -> None:
+    def record_attempt(
+        self, environment: str, kind: str, status: int, latency_ms: float, *, unconfirmed: bool = False
+    ) -> None:
         """Count an answer that this process, or one that it started, was given."""
         if unconfirmed:
             self._unconfirmed.labels(environment).inc()
@@ -100,40 +102,40 @@ class DeliveryMetrics:
         counts = await self._journal.counts()
         lanes = await self._journal.lanes()
         oldest = await self._journal.oldest_queued()
-        self._show_workers(await self._journal.workers())
+        self._set_worker_gauges(await self._journal.workers())
         names = {*counts.by_environment, *lanes}
         for name in names:
-            label = name or UNKNOWN
+            label = name or UNKNOWN_ENVIRONMENT
             states = counts.by_environment.get(name, {})
             for state in State:
                 self._deliveries.labels(label, state.value).set(states.get(state, 0))
             if name:
-                self._elsewhere.labels(label).set(counts.queued_elsewhere.get(name, 0))
+                self._queued_elsewhere.labels(label).set(counts.queued_elsewhere.get(name, 0))
                 self._in_flight.labels(label).set(counts.leased.get(name, 0))
                 waited = self._clock.now() - oldest[name] if name in oldest else 0
-                self._oldest.labels(label).set(max(0, waited) / 1000)
+                self._queue_age.labels(label).set(max(0, waited) / 1000)
         for name, lane in lanes.items():
             if not name:  # nothing is ever sent for what belongs nowhere
                 continue
             for state_name in LANE_STATES:
-                self._lane.labels(name, state_name).set(lane.state == state_name)
-            self._paused.labels(name).set(lane.state == "paused" or lane.pauses > 0)
-            self._failures.labels(name).set(lane.failures)
+                self._lane_state.labels(name, state_name).set(lane.state == state_name)
+            self._lane_paused.labels(name).set(lane.state == "paused" or lane.pauses > 0)
+            self._lane_failures.labels(name).set(lane.failures)
         return lanes
 
-    def _show_workers(self, workers: tuple[WorkerInfo, ...]) -> None:
+    def _set_worker_gauges(self, workers: tuple[WorkerInfo, ...]) -> None:
         self._workers.clear()
         for worker in workers:
             self._workers.labels(worker.role).inc()
         self._rate.set(sum(worker.rate for worker in workers))
 
-    async def text(self) -> bytes:
+    async def render(self) -> bytes:
         """All of the registry in Prometheus's text format; gauges of an unreadable journal stay as they were."""
         try:
-            async with asyncio.timeout(READ_S):
+            async with asyncio.timeout(READ_TIMEOUT_S):
                 await self.refresh()
         except (JournalError, TimeoutError):
-            self._readable.set(0)
+            self._journal_readable.set(0)
         else:
-            self._readable.set(1)
+            self._journal_readable.set(1)
         return generate_latest(self.registry)

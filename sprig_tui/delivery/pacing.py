@@ -6,7 +6,7 @@ was given a moment for, and those are counted here.
 
 from __future__ import annotations
 
-_SLACK = 2.0
+_MAX_CATCH_UP_INTERVALS = 2.0
 """Intervals by which a late request may be made up for: timers fire late, and a strict pace would add that up."""
 
 
@@ -21,6 +21,6 @@ class Pacer:
         """Take the next slot; returns the seconds to wait for it. `now` is monotonic, in seconds."""
         if not self._interval:
             return 0.0
-        slot = max(self._next, now - _SLACK * self._interval)
+        slot = max(self._next, now - _MAX_CATCH_UP_INTERVALS * self._interval)
         self._next = slot + self._interval
         return max(0.0, slot - now)

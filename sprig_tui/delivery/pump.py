@@ -10,16 +10,16 @@ from contextlib import closing, nullcontext
 
 from sprig_tui.journal.records import NewDelivery
 
-FIRST_CHUNK = 250
+FIRST_CHUNK_ENTRIES = 250
 """Entries of the first chunk, so that storing and delivery begin at once; each one after it is twice as large."""
-CHUNK_ENTRIES = 1_500
-CHUNK_BYTES = 4_000_000
+MAX_CHUNK_ENTRIES = 1_500
+MAX_CHUNK_BYTES = 4_000_000
 """A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
-LINGER = 0.1
+MAX_CHUNK_WAIT_S = 0.1
 """Seconds that a chunk which is not full waits for more, so that a slow pipe is not held up by its own slowness."""
 
 
-class Pump:
+class EntryPrefetcher:
     """Takes entries from where they are made, in a thread of its own: a pipe that stalls must not stall delivery.
 
     `check` hears of each before it goes on; what it raises ends the entries.
@@ -27,20 +27,20 @@ class Pump:
     Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
     """
 
-    def __init__(self, entries: Iterator[NewDelivery], check: Callable[[NewDelivery], None] | None = None) -> None:
-        self._made = entries
-        self._check = check
+    def __init__(self, entries: Iterator[NewDelivery], on_entry: Callable[[NewDelivery], None] | None = None) -> None:
+        self._source = entries
+        self._on_entry = on_entry
         self._loop = asyncio.get_running_loop()
-        self._some = asyncio.Event()
-        self._full = asyncio.Event()
-        self._room = threading.Condition()
+        self._has_entries = asyncio.Event()
+        self._chunk_ready = asyncio.Event()
+        self._space = threading.Condition()
         """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
         self._entries: deque[NewDelivery] = deque()
-        self._chunk = FIRST_CHUNK
-        self._bytes = 0
+        self._chunk_entries = FIRST_CHUNK_ENTRIES
+        self._pending_bytes = 0
         """Of the entries that wait; the thread's own."""
         self._stopped = False
-        self._over = False
+        self._finished = False
         self._error: BaseException | None = None
 
     def start(self) -> None:
@@ -50,30 +50,30 @@ class Pump:
 
     def stop(self) -> None:
         """Read no further than the record at hand."""
-        with self._room:
+        with self._space:
             self._stopped = True
-            self._room.notify()
+            self._space.notify()
 
-    async def take(self) -> list[NewDelivery]:
+    async def next_chunk(self) -> list[NewDelivery]:
         """The next chunk; empty at the end. What reading raised is raised here, after everything read before it."""
         while True:
-            await self._some.wait()
+            await self._has_entries.wait()
             try:
-                async with asyncio.timeout(LINGER):
-                    await self._full.wait()
+                async with asyncio.timeout(MAX_CHUNK_WAIT_S):
+                    await self._chunk_ready.wait()
             except TimeoutError:
                 pass
             # in this order: once it is over, nothing is added any more
-            over = self._over
+            over = self._finished
             if not over:
-                self._some.clear()
-                self._full.clear()
+                self._has_entries.clear()
+                self._chunk_ready.clear()
             entries = [self._entries.popleft() for _ in range(len(self._entries))]
             if self._entries:  # added just now, behind others, and so not told of
-                self._some.set()
-            with self._room:
-                self._chunk = min(2 * self._chunk, CHUNK_ENTRIES)
-                self._room.notify()
+                self._has_entries.set()
+            with self._space:
+                self._chunk_entries = min(2 * self._chunk_entries, MAX_CHUNK_ENTRIES)
+                self._space.notify()
             if entries:
                 return entries
             if over:
@@ -83,41 +83,41 @@ class Pump:
 
     def _run(self) -> None:
         try:
-            with closing(self._made) if isinstance(self._made, Generator) else nullcontext():
-                self._put_all()
+            with closing(self._source) if isinstance(self._source, Generator) else nullcontext():
+                self._prefetch_all()
         except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
             self._error = error
         finally:
-            self._over = True
-            self._tell(self._some, self._full)
+            self._finished = True
+            self._set_events(self._has_entries, self._chunk_ready)
 
-    def _put_all(self) -> None:
-        check = self._check
-        for entry in self._made:
+    def _prefetch_all(self) -> None:
+        check = self._on_entry
+        for entry in self._source:
             if check is not None:
                 check(entry)
-            self._put(entry)
+            self._append(entry)
             if self._stopped:
                 break
 
-    def _put(self, entry: NewDelivery) -> None:
+    def _append(self, entry: NewDelivery) -> None:
         entries = self._entries
         entries.append(entry)
         if len(entries) <= 1:  # all before it are taken; perhaps it is too
-            self._bytes = 0
-            self._tell(self._some)
-        self._bytes += len(entry.raw) + len(entry.body)
+            self._pending_bytes = 0
+            self._set_events(self._has_entries)
+        self._pending_bytes += len(entry.raw) + len(entry.body)
         if self._is_full():
-            self._tell(self._some, self._full)
-            with self._room:
+            self._set_events(self._has_entries, self._chunk_ready)
+            with self._space:
                 while self._is_full() and not self._stopped:
-                    self._room.wait()
+                    self._space.wait()
 
     def _is_full(self) -> bool:
         waiting = len(self._entries)
-        return waiting >= self._chunk or (waiting > 0 and self._bytes >= CHUNK_BYTES)
+        return waiting >= self._chunk_entries or (waiting > 0 and self._pending_bytes >= MAX_CHUNK_BYTES)
 
-    def _tell(self, *events: asyncio.Event) -> None:
+    def _set_events(self, *events: asyncio.Event) -> None:
         try:
             for event in events:
                 self._loop.call_soon_threadsafe(event.set)

@@ -27,7 +27,7 @@ from msgspec import Struct
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment
 from sprig_tui.delivery import pauses
-from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms, probe_after_ms
+from sprig_tui.delivery.backoff import RandomSource, backoff_ms, probe_interval_ms, retry_after_ms
 from sprig_tui.delivery.pauses import Pause
 from sprig_tui.journal.pause_reason import pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sprig_tui.segment.client import Answer
 
 
-class History(Struct, frozen=True, gc=False):
+class RequestHistory(Struct, frozen=True, gc=False):
     """What one request carried, oldest first, and what those deliveries went through before."""
 
     ids: tuple[int, ...]
@@ -46,7 +46,7 @@ class History(Struct, frozen=True, gc=False):
     """Wall time at which the retry window began, ms; 0 where it begins with this attempt."""
 
 
-class Decision(Struct, frozen=True):
+class RetryDecision(Struct, frozen=True):
     """What to do now."""
 
     settlements: tuple[Settlement, ...]
@@ -57,42 +57,42 @@ class Decision(Struct, frozen=True):
     """Send nothing more of this claim."""
 
 
-class Policy(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True):
     """Everything a decision rests on that is not the answer."""
 
     settings: DeliverySettings
     environment: Environment
-    draw: Draw
+    random: RandomSource
 
-    def decide(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
+    def decide(self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, now: int) -> RetryDecision:
         """Decide. `lane` is as the claim saw it, `now` wall time in ms, `attempt` the request as it is kept."""
-        if answer.kind == "delivered":
+        if result.kind == "delivered":
             # no error, unless the body contradicts the status
-            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=answer.error)
-            return Decision((arrived,), _opened(lane, answer))
-        if answer.kind == "retry":
-            return self._again(answer, history, attempt, lane, now)
-        if answer.kind == "key-refused":
-            pause = pauses.key_refused(self.environment, answer.status)
-            return self._paused(answer, history, attempt, lane, pause, now)
-        if answer.endpoint_fault or not answer.bisect:
-            pause = pauses.wrong_endpoint(self.environment, answer.status, answer.error)
-            return self._paused(answer, history, attempt, lane, pause, now)
+            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=result.error)
+            return RetryDecision((arrived,), _open_lane(lane, result))
+        if result.kind == "retry":
+            return self._retry(result, history, attempt, lane, now)
+        if result.kind == "key-refused":
+            pause = pauses.key_refused(self.environment, result.status)
+            return self._pause(result, history, attempt, lane, pause, now)
+        if result.endpoint_fault or not result.bisect:
+            pause = pauses.wrong_endpoint(self.environment, result.status, result.error)
+            return self._pause(result, history, attempt, lane, pause, now)
         if len(history.ids) == 1:
-            failed = Settlement(ids=history.ids, state=State.FAILED, attempt=attempt, error=answer.error)
-            return Decision((failed,), _opened(lane, answer))
-        kept = Settlement(ids=history.ids, state=None, attempt=attempt, error=answer.error)
-        return Decision((kept,), _opened(lane, answer), split=True)
+            failed = Settlement(ids=history.ids, state=State.FAILED, attempt=attempt, error=result.error)
+            return RetryDecision((failed,), _open_lane(lane, result))
+        kept = Settlement(ids=history.ids, state=None, attempt=attempt, error=result.error)
+        return RetryDecision((kept,), _open_lane(lane, result), split=True)
 
-    def _again(self, answer: Answer, history: History, attempt: Attempt, lane: Lane, now: int) -> Decision:
-        asked = asked_ms(answer.retry_after_s)
+    def _retry(self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, now: int) -> RetryDecision:
+        asked = retry_after_ms(result.retry_after_s)
         spent: list[int] = []
         left: list[int] = []
         window_ms = self.settings.retry_window * 1000.0
         for delivery, used, first in zip(history.ids, history.retries_used, history.first_attempts, strict=True):
             age = now - (first or attempt.started_at)
             # an answer that says when to come back uses up no retry: the window alone bounds it
-            over = not answer.endpoint_fault and (asked > 0 or used >= self.settings.max_retries) and age >= window_ms
+            over = not result.endpoint_fault and (asked > 0 or used >= self.settings.max_retries) and age >= window_ms
             (spent if over else left).append(delivery)
         settlements = tuple(
             Settlement(
@@ -101,40 +101,40 @@ class Policy(Struct, frozen=True):
                 attempt=attempt,
                 # behind those that were never tried: should one of these be the cause, it must not hold them up
                 due_at=attempt.started_at,
-                uses_retry=not answer.endpoint_fault and not asked,
-                starts_window=not answer.endpoint_fault,
-                error=answer.error,
+                uses_retry=not result.endpoint_fault and not asked,
+                starts_window=not result.endpoint_fault,
+                error=result.error,
             )
             for ids, state in ((left, State.QUEUED), (spent, State.FAILED))
             if ids
         )
-        wait = asked or backoff_ms(lane.failures, self.draw)
-        reason, detail = pauses.wait_reason(answer, asked)
+        wait = asked or backoff_ms(lane.failures, self.random)
+        reason, detail = pauses.wait_reason(result, asked)
         change = LaneChange(
-            epoch=lane.epoch, state="waiting", until=now + wait, reason=reason, detail=detail, status=answer.status
+            epoch=lane.epoch, state="waiting", until=now + wait, reason=reason, detail=detail, status=result.status
         )
-        return Decision(settlements, change, halt=True)
+        return RetryDecision(settlements, change, halt=True)
 
-    def _paused(
-        self, answer: Answer, history: History, attempt: Attempt, lane: Lane, pause: Pause, now: int
-    ) -> Decision:
+    def _pause(
+        self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, pause: Pause, now: int
+    ) -> RetryDecision:
         reason, detail = pause
         settled = Settlement(
             ids=history.ids,
-            state=State.FAILED if answer.final else State.QUEUED,
+            state=State.FAILED if result.final else State.QUEUED,
             attempt=attempt,
-            uses_retry=answer.final,
-            starts_window=answer.final,
-            error=answer.error or pause_text(reason, detail),
+            uses_retry=result.final,
+            starts_window=result.final,
+            error=result.error or pause_text(reason, detail),
         )
-        until = now + probe_after_ms(lane.pauses)
+        until = now + probe_interval_ms(lane.pauses)
         change = LaneChange(
-            epoch=lane.epoch, state="paused", until=until, reason=reason, detail=detail, status=answer.status
+            epoch=lane.epoch, state="paused", until=until, reason=reason, detail=detail, status=result.status
         )
-        return Decision((settled,), change, halt=True)
+        return RetryDecision((settled,), change, halt=True)
 
 
-def _opened(lane: Lane, answer: Answer) -> LaneChange | None:
+def _open_lane(lane: Lane, result: Answer) -> LaneChange | None:
     if lane.state == "open" and not lane.failures:
         return None
-    return LaneChange(epoch=lane.epoch, state="open", status=answer.status)
+    return LaneChange(epoch=lane.epoch, state="open", status=result.status)

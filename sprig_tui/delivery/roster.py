@@ -9,19 +9,21 @@ from sprig_tui.config.durations import format_duration
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import one_line
 
-HEADINGS = ("host", "pid", "role", "version", "since", "up", "rate", "leases", "delivers for")
-_RIGHT = frozenset({"pid", "up", "rate", "leases"})
-_LONGEST = 24
+COLUMN_HEADINGS = ("host", "pid", "role", "version", "since", "up", "rate", "leases", "delivers for")
+_RIGHT_ALIGNED = frozenset({"pid", "up", "rate", "leases"})
+_MAX_CELL_CHARS = 24
 """Characters of a host or a role; what a worker says of itself comes from another machine."""
-GAP = "  "
+COLUMN_GAP = "  "
 
 
-def roster(workers: Sequence[WorkerInfo], now: int) -> list[str]:
+def format_workers(workers: Sequence[WorkerInfo], now: int) -> list[str]:
     """A heading and a line per worker, in columns as wide as they need; `now` in ms."""
-    return aligned(HEADINGS, [_cells(worker, now) for worker in workers], right=_RIGHT)
+    return format_table(
+        COLUMN_HEADINGS, [_worker_cells(worker, now) for worker in workers], right_aligned=_RIGHT_ALIGNED
+    )
 
 
-def headcount(workers: Sequence[WorkerInfo]) -> str:
+def summarize_workers(workers: Sequence[WorkerInfo]) -> str:
     """How many there are, such as `3 workers on 2 hosts, 212/s`."""
     if not workers:
         return "no worker is alive"
@@ -31,31 +33,31 @@ def headcount(workers: Sequence[WorkerInfo]) -> str:
     return f"{len(workers):,} worker{many}{places}, {sum(worker.rate for worker in workers):,.0f}/s"
 
 
-def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[str]) -> list[str]:
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right_aligned: frozenset[str]) -> list[str]:
     """Lines of a table; the columns named in `right` stand at their right edge."""
     columns = [(heading, *cells) for heading, *cells in zip(headings, *rows, strict=True)]
     padded = []
     for column in columns:
         width = max(map(len, column))
-        padded.append([cell.rjust(width) if column[0] in right else cell.ljust(width) for cell in column])
-    return [GAP.join(cells).rstrip() for cells in zip(*padded, strict=True)]
+        padded.append([cell.rjust(width) if column[0] in right_aligned else cell.ljust(width) for cell in column])
+    return [COLUMN_GAP.join(cells).rstrip() for cells in zip(*padded, strict=True)]
 
 
-def _cells(worker: WorkerInfo, now: int) -> tuple[str, ...]:
+def _worker_cells(worker: WorkerInfo, now: int) -> tuple[str, ...]:
     return (
-        one_line(worker.host, limit=_LONGEST) or "-",
+        one_line(worker.host, limit=_MAX_CELL_CHARS) or "-",
         str(worker.pid),
-        one_line(worker.role, limit=_LONGEST) or "-",
-        one_line(worker.version, limit=_LONGEST) or "-",
-        _day_and_minute(worker.started_at),
+        one_line(worker.role, limit=_MAX_CELL_CHARS) or "-",
+        one_line(worker.version, limit=_MAX_CELL_CHARS) or "-",
+        _format_day_minute(worker.started_at),
         format_duration(max(0, now - worker.started_at) // 1000),
         f"{worker.rate:,.0f}/s",
         f"{worker.leased:,}",
-        ", ".join(one_line(name, limit=_LONGEST) for name in worker.environments) or "-",
+        ", ".join(one_line(name, limit=_MAX_CELL_CHARS) for name in worker.environments) or "-",
     )
 
 
-def _day_and_minute(milliseconds: int) -> str:
+def _format_day_minute(milliseconds: int) -> str:
     try:
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
     except (ValueError, OverflowError, OSError):

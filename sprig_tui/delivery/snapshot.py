@@ -9,7 +9,7 @@ from msgspec import Struct
 from sprig_tui.delivery.clock_jumps import ClockJump
 from sprig_tui.journal.records import Lane, ReplayJob
 
-RATE_SECONDS = 5
+RATE_WINDOW_S = 5
 """The rate is told over this many whole seconds."""
 
 
@@ -38,7 +38,7 @@ class LaneSnapshot(Struct, frozen=True, kw_only=True):
     """Newest refusal or failure of a request, such as `503` or `connection refused`; stays after a success."""
     last_error_at: int = 0
     """When, ms since 1970; 0 for never."""
-    trouble: str = ""
+    local_error: str = ""
     """Why the lane stands still on our side, such as a full disk; empty when it does not."""
 
 
@@ -49,7 +49,7 @@ class EngineSnapshot(Struct, frozen=True, kw_only=True):
     draining: bool = False
     replays: tuple[ReplayJob, ...] = ()
     """Bulk replays that run or are paused, newest first."""
-    trouble: str = ""
+    replay_error: str = ""
     """Why bulk replays stand still on our side; empty when they do not."""
     clock_jumps: tuple[ClockJump, ...] = ()
     """Steps of the wall clock that the engine noticed, oldest first."""
@@ -65,12 +65,12 @@ class EngineSnapshot(Struct, frozen=True, kw_only=True):
         return sum(lane.in_flight for lane in self.environments.values())
 
 
-class Meter:
+class RateMeter:
     """Counts deliveries, and tells their rate over the last seconds."""
 
     def __init__(self) -> None:
         self.total = 0
-        self._buckets: deque[tuple[int, int]] = deque(maxlen=RATE_SECONDS + 1)
+        self._buckets: deque[tuple[int, int]] = deque(maxlen=RATE_WINDOW_S + 1)
 
     def add(self, number: int, now: float) -> None:
         """Count `number` deliveries at `now` (monotonic seconds)."""
@@ -82,7 +82,7 @@ class Meter:
 
     def rate(self, now: float) -> float:
         """Deliveries per second; the running second counts as the part of it that is over."""
-        oldest = int(now) - RATE_SECONDS
+        oldest = int(now) - RATE_WINDOW_S
         counted = [(second, number) for second, number in self._buckets if second > oldest]
         if not counted:
             return 0.0

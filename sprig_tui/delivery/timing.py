@@ -6,11 +6,11 @@ import asyncio
 import time
 from typing import Protocol
 
-LONGEST_WAIT = 300.0
+MAX_WAIT_S = 300.0
 """Seconds; nothing in the engine waits longer without looking again."""
 
 
-class Timing(Protocol):
+class MonotonicClock(Protocol):
     """Monotonic time and waits on it."""
 
     def monotonic(self) -> float:
@@ -22,7 +22,7 @@ class Timing(Protocol):
         ...
 
 
-class SystemTiming:
+class SystemMonotonicClock:
     """The machine's own monotonic clock."""
 
     def monotonic(self) -> float:
@@ -32,7 +32,7 @@ class SystemTiming:
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Wait for the event, at most so long; True when it was set."""
         try:
-            async with asyncio.timeout(min(max(seconds, 0.0), LONGEST_WAIT)):
+            async with asyncio.timeout(min(max(seconds, 0.0), MAX_WAIT_S)):
                 await event.wait()
         except TimeoutError:
             return event.is_set()

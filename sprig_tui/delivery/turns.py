@@ -6,34 +6,34 @@ import sys
 import threading
 from types import TracebackType
 
-TURN = 0.001
+SWITCH_INTERVAL_S = 0.001
 """Seconds. SQLite, compression and sockets run beside Python code, but each time one of them is done it waits for the
 interpreter: with Python's own 5 ms mostly for longer than it had worked. Shorter ones gained nothing more."""
 
 
-class ShortTurns:
-    """`with SHORT_TURNS:` holds for the whole process; blocks may overlap, and the last to end puts it back."""
+class ShortSwitchInterval:
+    """`with SHORT_SWITCH_INTERVAL:` holds for the whole process; blocks may overlap, and the last to end puts it back."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inside = 0
-        self._before = 0.0
+        self._depth = 0
+        self._previous_s = 0.0
 
     def __enter__(self) -> None:
         with self._lock:
-            if not self._inside:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(self._before, TURN))
-            self._inside += 1
+            if not self._depth:
+                self._previous_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._previous_s, SWITCH_INTERVAL_S))
+            self._depth += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                sys.setswitchinterval(self._before)
+            self._depth -= 1
+            if not self._depth:
+                sys.setswitchinterval(self._previous_s)
 
 
-SHORT_TURNS = ShortTurns()
+SHORT_SWITCH_INTERVAL = ShortSwitchInterval()
 """The one there is, since the setting is the process's."""

@@ -10,49 +10,49 @@ from msgspec import Struct
 
 from sprig_tui.delivery import pauses
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Lane, State
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
 
-FIRST_LOOK = 0.02
-LONGEST_LOOK = 0.25
+MIN_WAIT_POLL_S = 0.02
+MAX_WAIT_POLL_S = 0.25
 """Seconds between two looks into the journal."""
-REST = 4
+POLL_COST_FACTOR = 4
 """Times that a look took, to wait before the next: with a million queued a look costs a good part of a second."""
-PATIENCE = 60.0
+UNREACHABLE_TIMEOUT_S = 60.0
 """Seconds that a lane, or the journal, may fail without a break until waiting for it ends."""
 
 
-class Standstill(Struct, frozen=True, gc=False):
+class Stall(Struct, frozen=True, gc=False):
     """Why an environment's deliveries stay queued."""
 
     environment: str
-    why: Literal["paused", "no-key", "unreachable", "journal"]
+    kind: Literal["paused", "no-key", "unreachable", "journal"]
     """`journal`: it takes no notes of what Segment answers, though it can be read."""
     cause: str = ""
     """As the lane says it, such as `write key Zq8T…e1Rk refused (401)`."""
 
 
-class Waited(Struct, frozen=True):
+class WaitResult(Struct, frozen=True):
     """How the wait ended: nothing queued any more, or standstills that explain what is."""
 
     queued: int = 0
-    standstills: tuple[Standstill, ...] = ()
+    stalls: tuple[Stall, ...] = ()
 
 
-async def until_settled(
+async def wait_until_settled(
     journal: Journal,
     ids: IdRanges,
     environments: Iterable[str],
     *,
     engine: Engine | None = None,
-    patience: float = PATIENCE,
-    timing: Timing | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Waited:
+    timeout_s: float = UNREACHABLE_TIMEOUT_S,
+    timing: MonotonicClock | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> WaitResult:
     """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
 
     Ends early when every environment that still has deliveries queued stands still: its lane is paused, or has failed
@@ -61,49 +61,49 @@ async def until_settled(
     `patience` seconds. Without `engine` another process is trusted to deliver. `progress` hears how many are queued.
     """
     names = sorted(set(environments))
-    clock = timing or SystemTiming()
-    quiet = engine.quiet if engine else asyncio.Event()
+    clock = timing or SystemMonotonicClock()
+    quiet = engine.idle if engine else asyncio.Event()
     failing_since: dict[str, float] = {}
     left, moved_at = -1, clock.monotonic()
-    look = FIRST_LOOK
+    look = MIN_WAIT_POLL_S
     while True:
         quiet.clear()
         queued = 0
         began = clock.monotonic()
         for first, last in ids:
             queued += await journal.count_queued(first, last)
-        if progress is not None:
-            progress(queued)
+        if on_progress is not None:
+            on_progress(queued)
         if not queued:
-            return Waited()
+            return WaitResult()
         if queued != left:
             left, moved_at = queued, clock.monotonic()
-        stuck = clock.monotonic() - moved_at >= patience
-        standstills = await _standstills(
-            journal, names, engine, failing_since, clock.monotonic(), patience, stuck=stuck
+        stuck = clock.monotonic() - moved_at >= timeout_s
+        standstills = await _find_stalls(
+            journal, names, engine, failing_since, clock.monotonic(), timeout_s, stuck=stuck
         )
         if standstills:
-            return Waited(queued, standstills)
-        await clock.wait(quiet, max(look, REST * (clock.monotonic() - began)))
-        look = min(look * 1.5, LONGEST_LOOK)
+            return WaitResult(queued, standstills)
+        await clock.wait(quiet, max(look, POLL_COST_FACTOR * (clock.monotonic() - began)))
+        look = min(look * 1.5, MAX_WAIT_POLL_S)
 
 
-async def _standstills(
+async def _find_stalls(
     journal: Journal,
     names: list[str],
     engine: Engine | None,
     failing_since: dict[str, float],
     now: float,
-    patience: float,
+    timeout_s: float,
     *,
     stuck: bool,
-) -> tuple[Standstill, ...]:
+) -> tuple[Stall, ...]:
     """What holds everything up; empty as long as one environment moves. `stuck`: nothing was settled for `patience`."""
-    troubles = {name: lane.trouble for name, lane in engine.snapshot().environments.items()} if engine else {}
-    elsewhere = engine.elsewhere() if engine is not None else {}
-    lanes = await _lanes(journal, names, elsewhere)
+    troubles = {name: lane.local_error for name, lane in engine.snapshot().environments.items()} if engine else {}
+    elsewhere = engine.override_urls() if engine is not None else {}
+    lanes = await _read_lanes(journal, names, elsewhere)
     counts = await journal.counts()
-    found: list[Standstill] = []
+    found: list[Stall] = []
     for name in names:
         lane = lanes.get(name, Lane(environment=name))
         if lane.state == "open":
@@ -112,26 +112,26 @@ async def _standstills(
         if not (foreign if name in elsewhere else queued - foreign):
             continue
         if lane.state == "paused":
-            found.append(Standstill(name, "paused", lane.cause))
-        elif engine is not None and name not in engine.served():
-            found.append(Standstill(name, "no-key"))
+            found.append(Stall(name, "paused", lane.cause))
+        elif engine is not None and name not in engine.served_environments():
+            found.append(Stall(name, "no-key"))
         elif stuck and lane.state == "open" and troubles.get(name):
-            found.append(Standstill(name, "journal", troubles[name]))
+            found.append(Stall(name, "journal", troubles[name]))
         elif lane.state == "open":
             return ()
-        elif now - failing_since.setdefault(name, now) >= patience and not pauses.is_first_retry_after(lane):
-            found.append(Standstill(name, "unreachable", lane.cause))
+        elif now - failing_since.setdefault(name, now) >= timeout_s and not pauses.is_first_retry_after(lane):
+            found.append(Stall(name, "unreachable", lane.cause))
         else:
             return ()
     return tuple(found)
 
 
-async def _lanes(journal: Journal, names: list[str], elsewhere: Mapping[str, str]) -> dict[str, Lane]:
+async def _read_lanes(journal: Journal, names: list[str], overrides: Mapping[str, str]) -> dict[str, Lane]:
     """The lanes to where these environments' deliveries go."""
     found = await journal.lanes()
-    for endpoint in {elsewhere[name] for name in names if name in elsewhere}:
+    for endpoint in {overrides[name] for name in names if name in overrides}:
         lanes = await journal.lanes(endpoint)
         for name in names:
-            if elsewhere.get(name) == endpoint:
+            if overrides.get(name) == endpoint:
                 found[name] = lanes.get(name, Lane(environment=name))
     return found

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sprig_tui.config.durations import format_duration
-from sprig_tui.delivery.backoff import Draw, asked_ms, backoff_ms
-from sprig_tui.delivery.timing import SystemTiming, Timing
+from sprig_tui.delivery.backoff import RandomSource, backoff_ms, retry_after_ms
+from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.sprig.api import ApiAnswer
 
@@ -60,15 +60,15 @@ class Fetcher:
         source: Source,
         *,
         patience: float = PATIENCE,
-        timing: Timing | None = None,
-        draw: Draw | None = None,
+        timing: MonotonicClock | None = None,
+        draw: RandomSource | None = None,
     ) -> None:
         self.heard: Callable[[str], None] = _nobody
         """Is told what is being waited for, in words, and an empty text when it is over."""
         self.requests = 0
         self._source = source
         self._patience = patience
-        self._timing = timing or SystemTiming()
+        self._timing = timing or SystemMonotonicClock()
         self._draw = draw or random.Random().random  # noqa: S311 - jitter needs no secret randomness
         self._never = asyncio.Event()
         self._times: deque[float] = deque(maxlen=REQUESTS)
@@ -99,7 +99,7 @@ class Fetcher:
             _refuse(answer)
             now = self._timing.monotonic()
             since = now if since is None else since
-            asked = asked_ms(answer.retry_after_s)
+            asked = retry_after_ms(answer.retry_after_s)
             patience = max(self._patience, LIMITED_PATIENCE) if asked or answer.kind == "limited" else self._patience
             if now - since + asked / 1000 > patience:
                 said = "does not answer as it should" if answer.status else "gives no answer"

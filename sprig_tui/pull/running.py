@@ -14,7 +14,7 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.config.catalogue import merge_surveys
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
-from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.intake import Intake
 from sprig_tui.pull.fetching import PATIENCE, Fetcher
 from sprig_tui.pull.position import PullPosition
@@ -77,11 +77,11 @@ async def pull_environment(
             return await puller.answers(lambda records: keep(intake, records))
 
 
-def into_journal(journal: Journal, engine: Engine | None, fed: Fed) -> Keep:
+def into_journal(journal: Journal, engine: Engine | None, fed: IngestResult) -> Keep:
     """Store pages durably and wake the engine; `fed` counts."""
 
     async def keep(intake: Intake, records: Sequence[Record]) -> None:
-        await feed(records, intake, journal, engine, into=fed)
+        await ingest(records, intake, journal, engine, result=fed)
 
     return keep
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from sprig_tui.delivery.metrics import UNKNOWN
+from sprig_tui.delivery.metrics import UNKNOWN_ENVIRONMENT
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -53,7 +53,7 @@ class WebhookMeters:
     def counted(self, entry: NewDelivery, added: AddResult) -> None:
         """One record was stored, or known."""
         outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
-        self._records.labels(entry.environment or UNKNOWN, outcome).inc()
+        self._records.labels(entry.environment or UNKNOWN_ENVIRONMENT, outcome).inc()
 
     def watch(self, held: Callable[[], int]) -> None:
         """Ask this for the bytes in hand."""

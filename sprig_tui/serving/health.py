@@ -55,4 +55,4 @@ class JournalHealth:
 
     async def metrics(self) -> tuple[bytes, str]:
         """The text for Prometheus and its content type."""
-        return await self._metrics.text(), self._metrics.content_type
+        return await self._metrics.render(), self._metrics.content_type

@@ -22,7 +22,7 @@ from typing import Any
 from throughput import KEY, write_input
 
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.delivery.pump import CHUNK_ENTRIES
+from sprig_tui.delivery.pump import MAX_CHUNK_ENTRIES
 from sprig_tui.intake import Intake
 from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.records import Attempt, Claim, NewDelivery, Settlement, State
@@ -52,8 +52,8 @@ async def journaled(took: dict[str, float], entries: list[NewDelivery], folder: 
     """Add, claim and settle everything, each measured by itself."""
     async with SQLiteJournal(Path(folder) / "journal.db") as journal:
         began = time.process_time()
-        for start in range(0, len(entries), CHUNK_ENTRIES):
-            await journal.add(entries[start : start + CHUNK_ENTRIES])
+        for start in range(0, len(entries), MAX_CHUNK_ENTRIES):
+            await journal.add(entries[start : start + MAX_CHUNK_ENTRIES])
         took["adding"] = time.process_time() - began
         took["claiming"] = took["settling"] = 0.0
         while True:
@@ -79,9 +79,9 @@ async def claimed_at_once(took: dict[str, float], entries: list[NewDelivery], fo
     wanted = ClaimRequest("production", MAX_BATCH_EVENTS, BATCH_BYTES, 60_000, 0.0, "", len(entries))
     took["both at once"] = 0.0
     async with SQLiteJournal(Path(folder) / "at-once.db") as journal:
-        for start in range(0, len(entries), CHUNK_ENTRIES):
+        for start in range(0, len(entries), MAX_CHUNK_ENTRIES):
             began = time.process_time()
-            _, claims = await journal.add_and_claim(entries[start : start + CHUNK_ENTRIES], (wanted,))
+            _, claims = await journal.add_and_claim(entries[start : start + MAX_CHUNK_ENTRIES], (wanted,))
             took["both at once"] += time.process_time() - began
             for claim in claims:
                 await settle(journal, claim)

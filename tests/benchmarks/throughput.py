@@ -78,8 +78,8 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     """Our pipe, by the public API: read, map, journal, deliver, wait."""
     from sprig_tui.config.environment import Environment, WriteKey
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import feed
-    from sprig_tui.delivery.waiting import until_settled
+    from sprig_tui.delivery.feeding import ingest
+    from sprig_tui.delivery.waiting import wait_until_settled
     from sprig_tui.intake import Intake
     from sprig_tui.journal.records import State
     from sprig_tui.journal.sqlite import SQLiteJournal
@@ -98,8 +98,8 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     async def pipe(folder: str) -> tuple[float, int]:
         started = time.perf_counter()
         async with SQLiteJournal(Path(folder) / "journal.db") as journal, Engine(journal, environments) as engine:
-            fed = await feed(read_responses([path]), Intake(Rules(), environments), journal, engine)
-            await until_settled(journal, fed.ids, fed.environments, engine=engine)
+            fed = await ingest(read_responses([path]), Intake(Rules(), environments), journal, engine)
+            await wait_until_settled(journal, fed.ids, fed.environments, engine=engine)
             seconds = time.perf_counter() - started
             counts = await journal.counts()
         return seconds, counts.by_environment.get("production", {}).get(State.DELIVERED, 0)

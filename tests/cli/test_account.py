@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.cli.account import Account
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 
 STATES = ("delivered", "failed", "withheld", "queued")
@@ -135,13 +135,13 @@ def _assert_words(said: str, told: dict[str, Any]) -> None:
 
 
 def test_copies_and_known_ones_are_told_apart_over_chunks():
-    fed = Fed()
+    fed = IngestResult()
 
     def entry() -> NewDelivery:
         return NewDelivery("development", "x")
 
-    fed.count([entry()] * 3, [AddResult(7, "new", State.QUEUED), AddResult(7, "known", State.QUEUED), _known(3)])
-    fed.count([entry()] * 3, [_known(7), AddResult(9, "new", State.WITHHELD, "anonymous"), _known(8)])
+    fed.add_chunk([entry()] * 3, [AddResult(7, "new", State.QUEUED), AddResult(7, "known", State.QUEUED), _known(3)])
+    fed.add_chunk([entry()] * 3, [_known(7), AddResult(9, "new", State.WITHHELD, "anonymous"), _known(8)])
     assert (fed.records, fed.new, fed.known, fed.repeats) == (6, 2, 4, 2)
     assert list(fed.added) == [(7, 7), (9, 9)]
     assert list(fed.queued_before) == [(3, 3), (8, 8)]
@@ -153,9 +153,9 @@ def _known(number: int) -> AddResult:
 
 @pytest.mark.parametrize("gap", [2, 3])
 def test_however_scattered_the_new_ones_are_they_are_counted_exactly(gap):
-    fed = Fed()
+    fed = IngestResult()
     ids = range(1, 3_000 * gap, gap)
-    fed.count([NewDelivery("e", "x")] * len(ids), [AddResult(one, "new", State.QUEUED) for one in ids])
+    fed.add_chunk([NewDelivery("e", "x")] * len(ids), [AddResult(one, "new", State.QUEUED) for one in ids])
     assert len(fed.added) == fed.new == len(ids)
 
 

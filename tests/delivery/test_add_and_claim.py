@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.engine_bench import Bench
 
 from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.delivery.lane import AHEAD, AT_ONCE
+from sprig_tui.delivery.lane import ADD_CLAIM_FACTOR, PREFETCH_CLAIMS
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.records import AddResult, Claim, NewDelivery, State
@@ -65,7 +65,7 @@ async def test_a_lane_that_is_full_asks_for_no_more(bench: Bench, told: Told) ->
         Sink(clock=bench.time, faults=["hang"]) as sink,
         bench.engine(bench.environment(sink.url), journal=told, connections=1) as engine,
     ):
-        room = AT_ONCE * (1 + AHEAD)
+        room = ADD_CLAIM_FACTOR * (1 + PREFETCH_CLAIMS)
         for number in range(room):
             await engine.add(bench.entries([number]))
             assert told.wanted[-1][0].claims == room - number

@@ -10,7 +10,7 @@ from support.engine_bench import Bench
 from support.faulty_journal import FaultyJournal
 
 import sprig_tui
-from sprig_tui.delivery.attendance import REPORT_EVERY, Attendance
+from sprig_tui.delivery.attendance import HEARTBEAT_INTERVAL_S, Heartbeat
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.errors import JournalError, JournalFullError
 from sprig_tui.journal.contract import WORKER_TTL_MS
@@ -95,7 +95,7 @@ async def test_other_environments_are_told_at_once(bench: Bench) -> None:
         await alive(bench, engine)
         await engine.reload({name: bench.environment(sink.url, name) for name in ("staging", "production")})
         await until(bench, lambda found: found[0].environments == ("production", "staging"))
-        assert bench.time.seconds < REPORT_EVERY
+        assert bench.time.seconds < HEARTBEAT_INTERVAL_S
 
 
 @pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
@@ -145,7 +145,7 @@ async def test_engine_that_never_started_unregisters_no_worker(bench: Bench) -> 
 
 
 async def test_a_process_without_an_engine_can_attend_too(bench: Bench) -> None:
-    async with Attendance(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
+    async with Heartbeat(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
         [worker] = await until(bench, lambda found: len(found) == 1)
         assert (worker.id, worker.role, worker.environments) == (attendance.owner, "listen", ())
     assert await bench.journal.workers() == ()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.backoff import asked_ms, backoff_ms
+from sprig_tui.delivery.backoff import backoff_ms, retry_after_ms
 
 
 @pytest.mark.parametrize(
@@ -28,8 +28,8 @@ def test_jitter_is_drawn_after_the_clamp(failures: int, drawn: float) -> None:
     [(None, 0), (0, 0), (-1.0, 0), (1.5, 1_500), (40, 40_000), (300, 300_000), (86_400, 300_000), (math.inf, 300_000)],
 )
 def test_segments_wish_is_capped(asked: float | None, milliseconds: int) -> None:
-    assert asked_ms(asked) == milliseconds
+    assert retry_after_ms(asked) == milliseconds
 
 
 def test_a_wish_that_is_no_number_is_none() -> None:
-    assert asked_ms(math.nan) == 0
+    assert retry_after_ms(math.nan) == 0

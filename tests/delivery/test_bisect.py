@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.bisect import Cuts, Stretch, halves
+from sprig_tui.delivery.bisect import BatchSlice, PayloadSlicer, split_in_halves
 from sprig_tui.journal.records import Claim, Lane
 
 
 def bisected(size: int, poison: set[int]) -> tuple[set[int], set[int], int]:
     """(delivered, failed, requests) when a request is refused exactly if it holds poison."""
-    stack, delivered, failed, requests = [Stretch(0, size)], set(), set(), 0
+    stack, delivered, failed, requests = [BatchSlice(0, size)], set(), set(), 0
     while stack:
         stretch = stack.pop()
         requests += 1
@@ -22,7 +22,7 @@ def bisected(size: int, poison: set[int]) -> tuple[set[int], set[int], int]:
         elif len(stretch) == 1:
             failed |= members
         else:
-            stack.extend(reversed(halves(stretch)))
+            stack.extend(reversed(split_in_halves(stretch)))
     return delivered, failed, requests
 
 
@@ -58,14 +58,14 @@ def test_cuts_are_the_bodies_joined(bodies: list[bytes], data: st.DataObject) ->
         send_at=0,
         lane=Lane(environment="production"),
     )
-    start = data.draw(st.integers(0, len(bodies) - 1))
-    stop = data.draw(st.integers(start + 1, len(bodies)))
-    assert Cuts(claim).payload(Stretch(start, stop)) == b",".join(bodies[start:stop])
+    start = data.random(st.integers(0, len(bodies) - 1))
+    stop = data.random(st.integers(start + 1, len(bodies)))
+    assert PayloadSlicer(claim).payload(BatchSlice(start, stop)) == b",".join(bodies[start:stop])
 
 
 @given(st.integers(0, 1000), st.integers(2, 1000))
 def test_halves_are_even_and_in_order(start: int, size: int) -> None:
-    older, newer = halves(Stretch(start, start + size, 3))
+    older, newer = split_in_halves(BatchSlice(start, start + size, 3))
     assert (older.start, older.stop, newer.stop) == (start, newer.start, start + size)
     assert 0 <= len(older) - len(newer) <= 1
     assert older.splits == newer.splits == 4

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.engine_bench import Bench
 
-from sprig_tui.delivery.clock_jumps import ClockJumps, told
+from sprig_tui.delivery.clock_jumps import ClockJumpDetector, describe_jump
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Rule, Sink
@@ -67,34 +67,34 @@ async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
             await bench.until(engine.quiet.is_set)
         (jump,) = engine.snapshot().clock_jumps
     assert jump.by == 2 * DAY
-    assert [record.getMessage() for record in caplog.records] == [told(jump)]
-    assert told(jump) == (
+    assert [record.getMessage() for record in caplog.records] == [describe_jump(jump)]
+    assert describe_jump(jump) == (
         "the clock went forward by 2 d (it was set, or the machine slept); waits and retry windows go on as before"
     )
 
 
 def test_small_steps_are_no_jumps(bench: Bench) -> None:
-    jumps = ClockJumps(bench.time, bench.time)
+    jumps = ClockJumpDetector(bench.time, bench.time)
     for _ in range(100):
         bench.time.jump += 4_000
         bench.time.seconds += 1
-        assert jumps.look() is None
+        assert jumps.check() is None
 
 
 def test_moments_are_told_by_the_clock_of_now(bench: Bench) -> None:
-    jumps = ClockJumps(bench.time, bench.time)
+    jumps = ClockJumpDetector(bench.time, bench.time)
     bench.time.seconds = 10
     before = bench.time.now()
     bench.time.jump += 400 * DAY
-    jumps.look()
+    jumps.check()
     bench.time.seconds = 20
     between = bench.time.now()
-    assert jumps.in_present_time(before) == before + 400 * DAY
-    assert jumps.in_present_time(between) == between
+    assert jumps.adjust(before) == before + 400 * DAY
+    assert jumps.adjust(between) == between
     bench.time.jump -= 400 * DAY
-    jumps.look()
+    jumps.check()
     bench.time.seconds = 30
-    assert jumps.in_present_time(before) == before
-    assert jumps.in_present_time(between) == between - 400 * DAY
-    assert jumps.in_present_time(bench.time.now()) == bench.time.now()
-    assert jumps.in_present_time(0) == 0
+    assert jumps.adjust(before) == before
+    assert jumps.adjust(between) == between - 400 * DAY
+    assert jumps.adjust(bench.time.now()) == bench.time.now()
+    assert jumps.adjust(0) == 0

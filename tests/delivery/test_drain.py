@@ -131,7 +131,7 @@ async def test_the_totals_outlive_the_end(bench: Bench) -> None:
         assert (end.delivered, end.failed, end.sent) == (9, 1, sink.stats.requests)
         assert (end.in_flight, end.requests, end.rate, end.has_key) == (0, 0, 0.0, True)
         assert not engine.snapshot().environments["other"].has_key
-        assert engine.served() == frozenset()
+        assert engine.served_environments() == frozenset()
 
 
 async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Bench) -> None:

@@ -181,11 +181,11 @@ async def test_an_environment_without_a_key_is_known_and_not_served(bench: Bench
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url, "development", key=None)) as engine:
             assert not engine.snapshot().environments["development"].has_key
-            assert engine.served() == frozenset()
+            assert engine.served_environments() == frozenset()
             await engine.reload({"development": bench.environment(sink.url, "development")})
             await bench.settled(engine)
             await engine.reload({"development": bench.environment(sink.url, "development", key=None)})
-            assert engine.served() == frozenset()
+            assert engine.served_environments() == frozenset()
         assert sink.stats.accepted == 1
 
 
@@ -238,7 +238,11 @@ async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Benc
 
     async with Sink(clock=bench.time) as sink:
         engine = Engine(
-            bench.journal, {"production": bench.environment(sink.url)}, clock=bench.time, timing=bench.time, hear=hear
+            bench.journal,
+            {"production": bench.environment(sink.url)},
+            clock=bench.time,
+            timing=bench.time,
+            on_result=hear,
         )
         async with engine:
             await bench.settled(engine)

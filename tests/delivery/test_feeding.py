@@ -12,10 +12,10 @@ from msgspec import Raw
 from support.engine_bench import Bench
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.feeding import Fed, feed
-from sprig_tui.delivery.pump import CHUNK_ENTRIES, FIRST_CHUNK, Pump
-from sprig_tui.delivery.turns import TURN
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.pump import FIRST_CHUNK_ENTRIES, MAX_CHUNK_ENTRIES, EntryPrefetcher
+from sprig_tui.delivery.turns import SWITCH_INTERVAL_S
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import ConfigError, InputError
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import NewDelivery, State
@@ -50,13 +50,17 @@ async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> No
         async with bench.engine(there) as engine:
             records = (response(n, None if n % 10 == 0 else f"acct_{n}") for n in range(10_000))
             seen: list[int] = []
-            fed = await feed(
-                records, intake_for(there), bench.journal, engine, progress=lambda so_far: seen.append(so_far.records)
+            fed = await ingest(
+                records,
+                intake_for(there),
+                bench.journal,
+                engine,
+                on_progress=lambda so_far: seen.append(so_far.records),
             )
-            waited = await until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
-        assert (waited.queued, waited.standstills) == (0, ())
+            waited = await wait_until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
+        assert (waited.queued, waited.stalls) == (0, ())
         assert fed.records == 10_000 == seen[-1]
-        assert len(seen) >= 10_000 / CHUNK_ENTRIES
+        assert len(seen) >= 10_000 / MAX_CHUNK_ENTRIES
         assert fed.outcomes == {"new": 10_000}
         assert fed.states == {(State.QUEUED, ""): 9_000, (State.WITHHELD, Reason.ANONYMOUS): 1_000}
         assert fed.environments == {"production": 9_000}
@@ -66,8 +70,8 @@ async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> No
 
 async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench) -> None:
     there = bench.environment("http://127.0.0.1:9")
-    first = await feed(map(response, range(50)), intake_for(there), bench.journal)
-    again = await feed(map(response, range(50)), intake_for(there), bench.journal)
+    first = await ingest(map(response, range(50)), intake_for(there), bench.journal)
+    again = await ingest(map(response, range(50)), intake_for(there), bench.journal)
     assert again.outcomes == {"known": 50}
     assert (list(first.added), list(again.added)) == ([(1, 50)], [])
     # they are still queued, so a second `send` waits for them too
@@ -75,9 +79,9 @@ async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench
 
 
 async def test_feed_of_no_records(bench: Bench) -> None:
-    fed = await feed([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+    fed = await ingest([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert (fed.records, len(fed.ids)) == (0, 0)
-    assert (await until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
+    assert (await wait_until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
 
 
 async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: Bench) -> None:
@@ -86,7 +90,7 @@ async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: B
         raise InputError("answers.jsonl went away")
 
     with pytest.raises(InputError, match="went away"):
-        await feed(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+        await ingest(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert await bench.queued() == 3_000
 
 
@@ -101,7 +105,7 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench
         async with bench.engine(there) as engine:
             with os.fdopen(read, "rb") as stdin:
                 feeding = asyncio.ensure_future(
-                    feed(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
+                    ingest(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
                 )
                 try:
                     # more than any reader buffers, then silence
@@ -112,7 +116,7 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench
                 finally:
                     os.close(write)
                     fed = await feeding
-            await until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
+            await wait_until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
         assert sink.stats.accepted == fed.records == 4_000
 
 
@@ -126,11 +130,11 @@ async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
     def check(entry: NewDelivery) -> None:
         raise ConfigError("it may not go there")
 
-    pump = Pump(made(), check)
+    pump = EntryPrefetcher(made(), check)
     pump.start()
     with pytest.raises(OSError, match="cannot end"):
         async with asyncio.timeout(5):
-            await pump.take()
+            await pump.next_chunk()
 
 
 async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> None:
@@ -142,9 +146,9 @@ async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> Non
             await go_on.wait()
             return await bench.journal.add(entries)
 
-    fed = Fed()
+    fed = IngestResult()
     there = bench.environment("http://127.0.0.1:9")
-    feeding = asyncio.ensure_future(feed(map(response, range(50)), intake_for(there), HeldJournal(), into=fed))  # type: ignore[arg-type] # only `add` is asked for
+    feeding = asyncio.ensure_future(ingest(map(response, range(50)), intake_for(there), HeldJournal(), result=fed))  # type: ignore[arg-type] # only `add` is asked for
     await begun.wait()
     feeding.cancel()
     go_on.set()
@@ -159,7 +163,7 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
 
     def records() -> Iterator[Record]:
         nonlocal taken
-        for number in range(20 * CHUNK_ENTRIES):
+        for number in range(20 * MAX_CHUNK_ENTRIES):
             taken = number
             yield response(number)
 
@@ -169,29 +173,29 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
             return await bench.journal.add(entries)
 
     feeding = asyncio.ensure_future(
-        feed(records(), intake_for(bench.environment("http://127.0.0.1:9")), SlowJournal())  # type: ignore[arg-type]
+        ingest(records(), intake_for(bench.environment("http://127.0.0.1:9")), SlowJournal())  # type: ignore[arg-type]
     )
     # the first chunk is being stored, the second, twice as large, waits
-    await bench.until(lambda: taken >= 3 * FIRST_CHUNK - 1)
+    await bench.until(lambda: taken >= 3 * FIRST_CHUNK_ENTRIES - 1)
     for _ in range(50):
         await asyncio.sleep(0.001)
-    assert taken == 3 * FIRST_CHUNK - 1
+    assert taken == 3 * FIRST_CHUNK_ENTRIES - 1
     feeding.cancel()
     stored.set()
     with pytest.raises(asyncio.CancelledError):
         await feeding
     await bench.until(lambda: not any(thread.name == "intake" for thread in threading.enumerate()))
-    assert taken <= 2 * CHUNK_ENTRIES + 1
+    assert taken <= 2 * MAX_CHUNK_ENTRIES + 1
 
 
 async def test_other_threads_get_the_interpreter_soon_while_records_are_fed(bench: Bench) -> None:
     before = sys.getswitchinterval()
     seen: list[float] = []
-    await feed(
+    await ingest(
         [response(1)],
         intake_for(bench.environment("https://127.0.0.1:9")),
         bench.journal,
-        progress=lambda _: seen.append(sys.getswitchinterval()),
+        on_progress=lambda _: seen.append(sys.getswitchinterval()),
     )
-    assert seen == pytest.approx([TURN])
-    assert sys.getswitchinterval() == before > TURN
+    assert seen == pytest.approx([SWITCH_INTERVAL_S])
+    assert sys.getswitchinterval() == before > SWITCH_INTERVAL_S

@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 from support.faulty_journal import FaultyJournal
 
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
@@ -55,13 +55,13 @@ async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Be
     journal.faults = {ailing: FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
-        wait = until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time)
+        wait = wait_until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time)
         waiting = asyncio.ensure_future(wait)
         await bench.until(waiting.done, engine)
         waited = await waiting
         assert waited.queued == 10
-        (standstill,) = waited.standstills
-        assert (standstill.environment, standstill.why) == ("production", "journal")
+        (standstill,) = waited.stalls
+        assert (standstill.environment, standstill.kind) == ("production", "journal")
         assert FULL.message in standstill.cause
 
 

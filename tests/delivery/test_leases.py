@@ -3,18 +3,20 @@
 import asyncio
 
 import pytest
+from sprig_tui.delivery.settlement_writer import SettlementWriter
 from support.engine_bench import Bench
 
-from sprig_tui.delivery.leases import Leases
-from sprig_tui.delivery.ledger import Ledger
+from sprig_tui.delivery.leases import LeaseRenewer
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 
 
 @pytest.fixture
-def leases(bench: Bench) -> Leases:
-    bench.reported_at = float("-inf")
-    return Leases(Ledger(bench.journal, bench.time, lambda _: None), bench.time, lambda: bench.reported_at)
+def leases(bench: Bench) -> LeaseRenewer:
+    bench.last_beat_at = float("-inf")
+    return LeaseRenewer(
+        SettlementWriter(bench.journal, bench.time, lambda _: None), bench.time, lambda: bench.last_beat_at
+    )
 
 
 async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
@@ -23,59 +25,61 @@ async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
     )
 
 
-async def test_expired_lease_is_not_trusted(bench: Bench, leases: Leases) -> None:
+async def test_expired_lease_is_not_trusted(bench: Bench, leases: LeaseRenewer) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
-    assert not leases.holds(claim)
-    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
+    assert not leases.is_held(claim)
+    leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
     bench.time.advance(9.9)
-    assert leases.holds(claim)
+    assert leases.is_held(claim)
     bench.time.advance(0.1)
-    assert not leases.holds(claim)
+    assert not leases.is_held(claim)
 
 
-async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, leases: Leases) -> None:
+async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, leases: LeaseRenewer) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 120)
-    leases.hold(claim, 120, bench.time.now(), bench.time.monotonic())
+    leases.track(claim, 120, bench.time.now(), bench.time.monotonic())
     bench.time.advance(26)
-    assert leases.holds(claim), "it was heard of when it claimed"
+    assert leases.is_held(claim), "it was heard of when it claimed"
     bench.time.advance(2)
-    assert not leases.holds(claim)
-    bench.reported_at = bench.time.monotonic()
-    assert leases.holds(claim)
+    assert not leases.is_held(claim)
+    bench.last_beat_at = bench.time.monotonic()
+    assert leases.is_held(claim)
     bench.time.advance(28)
-    assert not leases.holds(claim), "others may have taken over what it holds"
+    assert not leases.is_held(claim), "others may have taken over what it holds"
 
 
-async def test_leases_are_renewed_while_tracked(bench: Bench, leases: Leases) -> None:
+async def test_leases_are_renewed_while_tracked(bench: Bench, leases: LeaseRenewer) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 10)
-    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
-    keeping = asyncio.create_task(leases.keep(lambda: 10))
+    leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
+    keeping = asyncio.create_task(leases.run(lambda: 10))
     for _ in range(20):
         await asyncio.sleep(0.002)
         bench.time.advance(2.5)
         await bench.until(lambda: not bench.time.busy)
     await asyncio.sleep(0.02)
-    assert leases.holds(claim)
+    assert leases.is_held(claim)
     await bench.journal.release(claim)
     async with asyncio.timeout(10):
-        while leases.holds(claim):
+        while leases.is_held(claim):
             await asyncio.sleep(0.002)
             bench.time.advance(0.5)
     keeping.cancel()
 
 
 @pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
-async def test_the_moment_to_send_does_not_move_with_the_wall_clock(bench: Bench, leases: Leases, jump: int) -> None:
+async def test_the_moment_to_send_does_not_move_with_the_wall_clock(
+    bench: Bench, leases: LeaseRenewer, jump: int
+) -> None:
     await bench.queue([1, 2])
     await claimed(bench, 10, rate=1)
     claim = await claimed(bench, 10, rate=1)
-    leases.hold(claim, 10, bench.time.now(), bench.time.monotonic())
+    leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
     bench.time.jump = jump
-    assert leases.wait_for(claim) == 1.0
-    assert leases.holds(claim)
+    assert leases.seconds_until_send(claim) == 1.0
+    assert leases.is_held(claim)
 
 
 async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Bench, other_bench: Bench) -> None:

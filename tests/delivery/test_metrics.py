@@ -8,9 +8,9 @@ from support.records import make_worker
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import feed
+from sprig_tui.delivery.feeding import ingest
 from sprig_tui.delivery.metrics import DeliveryMetrics
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import NewDelivery, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -26,7 +26,7 @@ ANSWERS = b"""[
 
 
 async def samples(metrics: DeliveryMetrics) -> dict[tuple[str, ...], float]:
-    families = text_string_to_metric_families((await metrics.text()).decode())
+    families = text_string_to_metric_families((await metrics.render()).decode())
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in families
@@ -38,10 +38,10 @@ async def test_deliveries_attempts_and_lanes(tmp_path):
     async with Sink(faults=["503@1"]) as sink, SQLiteJournal(tmp_path / "j.db") as journal:
         production = Environment(name="production", write_key=WriteKey("F" * 32), endpoint=sink.url)
         metrics = DeliveryMetrics(journal)
-        async with Engine(journal, {"production": production}, hear=metrics.hear) as engine:
+        async with Engine(journal, {"production": production}, on_result=metrics.record) as engine:
             records = parse_document(ANSWERS, Origin("made up"))
-            fed = await feed(records, Intake(Rules(), {"production": production}, "production"), journal, engine)
-            await until_settled(journal, fed.ids, ["production"], engine=engine)
+            fed = await ingest(records, Intake(Rules(), {"production": production}, "production"), journal, engine)
+            await wait_until_settled(journal, fed.ids, ["production"], engine=engine)
         found = await samples(metrics)
     assert found["sprig_tui_deliveries", "production", "delivered"] == 2
     assert found["sprig_tui_deliveries", "production", "withheld"] == 1
@@ -86,8 +86,8 @@ async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
 async def test_metrics_count_attempts_by_status(tmp_path):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         metrics = DeliveryMetrics(journal)
-        metrics.count("production", "retry", 503, 250.0)
-        metrics.count("production", "retry", 503, 40.0)
+        metrics.record_attempt("production", "retry", 503, 250.0)
+        metrics.record_attempt("production", "retry", 503, 40.0)
         found = await samples(metrics)
     assert found["sprig_tui_attempts_total", "production", "retry", "503"] == 2
     assert abs(found["sprig_tui_attempt_seconds_sum", "production"] - 0.29) < 1e-9

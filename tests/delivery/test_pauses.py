@@ -19,9 +19,9 @@ async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
 async def later(bench: Bench, engine: Engine, seconds: float) -> None:
     """Let so much time pass, and the lane look once more."""
     bench.time.advance(seconds)
-    engine.quiet.clear()
+    engine.idle.clear()
     engine.wake()
-    await bench.until(engine.quiet.is_set)
+    await bench.until(engine.idle.is_set)
 
 
 @pytest.mark.parametrize("fault", ["403", "404", "511"])

@@ -56,8 +56,8 @@ async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Ben
 async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay, "BACKLOG", 100)
-    monkeypatch.setattr(replay, "STRETCH", 60)
+    monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 100)
+    monkeypatch.setattr(replay, "STEP_ROWS", 60)
     await with_failed(bench, 1_000)
     async with Sink(clock=bench.time, faults=["503"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         started = await bench.journal.start_replay(FAILED)
@@ -93,7 +93,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, oth
 
 
 async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "BACKLOG", 50)
+    monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 50)
     await bench.queue(range(200), "development")
     await with_failed(bench, 30)
     async with Sink(clock=bench.time) as sink, Sink(clock=bench.time, faults=["503"]) as down:

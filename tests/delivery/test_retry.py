@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery import pauses
-from sprig_tui.delivery.retry import Decision, History, Policy
+from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
 from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
 from sprig_tui.segment.client import Answer
@@ -20,9 +20,9 @@ OPEN = Lane(environment="production", epoch=7)
 PROBING = Lane(environment="production", state="probing", failures=3, epoch=9)
 
 
-def policy(**settings: float) -> Policy:
+def policy(**settings: float) -> RetryPolicy:
     environment = Environment(name="production", write_key=WriteKey(KEY))
-    return Policy(DeliverySettings(**settings), environment, lambda: 0.5)
+    return RetryPolicy(DeliverySettings(**settings), environment, lambda: 0.5)
 
 
 def answer(status: int, error: str = "", retry_after_s: float | None = None) -> Answer:
@@ -44,14 +44,14 @@ def decide(
     attempts: tuple[int, ...] = (0,),
     first: tuple[int, ...] | None = None,
     lane: Lane = OPEN,
-    rules: Policy | None = None,
-) -> Decision:
-    history = History(tuple(range(1, len(attempts) + 1)), attempts, first or (0,) * len(attempts))
+    rules: RetryPolicy | None = None,
+) -> RetryDecision:
+    history = RequestHistory(tuple(range(1, len(attempts) + 1)), attempts, first or (0,) * len(attempts))
     attempt = Attempt(started_at=NOW - 50, status=got.status, error=got.error, outcome=got.kind, events=len(attempts))
     return (rules or policy()).decide(got, history, attempt, lane, NOW)
 
 
-def outcomes(decision: Decision) -> list[tuple[tuple[int, ...], State | None, bool]]:
+def outcomes(decision: RetryDecision) -> list[tuple[tuple[int, ...], State | None, bool]]:
     return [(settled.ids, settled.state, settled.uses_retry) for settled in decision.settlements]
 
 

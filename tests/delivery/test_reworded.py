@@ -21,7 +21,7 @@ from sprig_tui.config.warnings import ConfigWarning, WarningCode
 from sprig_tui.console.environments.standing import Facts, standing_of
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal import pause_reason
 from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
@@ -149,10 +149,10 @@ async def test_waiting_ends_when_it_did(
     ids = IdRanges(await bench.queue(range(5)))
     async with Sink(clock=bench.time, faults=[fault]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
-        waiting = until_settled(bench.journal, ids, ["production"], engine=engine, timing=bench.time, patience=60)
+        waiting = wait_until_settled(bench.journal, ids, ["production"], engine=engine, timing=bench.time, timeout_s=60)
         task = asyncio.ensure_future(waiting)
         await bench.until(task.done, engine)
-        assert [one.why for one in (await task).standstills] == ends
+        assert [one.kind for one in (await task).stalls] == ends
         assert bench.time.seconds >= least_seconds
 
 

@@ -1,20 +1,20 @@
 """The meter behind the shown rate."""
 
-from sprig_tui.delivery.snapshot import RATE_SECONDS, Meter
+from sprig_tui.delivery.snapshot import RATE_WINDOW_S, RateMeter
 
 
 def test_rate_is_zero_before_the_first_batch() -> None:
-    assert Meter().rate(123.4) == 0.0
+    assert RateMeter().rate(123.4) == 0.0
 
 
 def test_a_first_batch_is_no_flood() -> None:
-    meter = Meter()
+    meter = RateMeter()
     meter.add(500, 100.99)
     assert meter.rate(101.0) == 500.0
 
 
 def test_a_steady_stream() -> None:
-    meter = Meter()
+    meter = RateMeter()
     for tick in range(1000):
         meter.add(10, 50 + tick / 10)
     assert 95 < meter.rate(150.0) < 105
@@ -22,6 +22,6 @@ def test_a_steady_stream() -> None:
 
 
 def test_silence_is_zero_soon() -> None:
-    meter = Meter()
+    meter = RateMeter()
     meter.add(500, 100.0)
-    assert meter.rate(100.0 + RATE_SECONDS + 1) == 0.0
+    assert meter.rate(100.0 + RATE_WINDOW_S + 1) == 0.0

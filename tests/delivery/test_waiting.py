@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import Standstill, until_settled
+from sprig_tui.delivery.waiting import Stall, wait_until_settled
 from sprig_tui.segment.sink import Rule, Sink
 
 
@@ -25,12 +25,12 @@ async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
         engine.wake()
         waited = await flying(
             bench,
-            until_settled(
-                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, progress=told.append
+            wait_until_settled(
+                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, on_progress=told.append
             ),
             engine,
         )
-    assert (waited.queued, waited.standstills) == (0, ())
+    assert (waited.queued, waited.stalls) == (0, ())
     assert told[-1] == 0
 
 
@@ -39,19 +39,23 @@ async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waited = await flying(
-            bench, until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time), engine
+            bench,
+            wait_until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time),
+            engine,
         )
     assert waited.queued == 5
-    assert waited.standstills == (Standstill("production", "paused", "write key Zq8T…E1Rk refused (401)"),)
+    assert waited.stalls == (Stall("production", "paused", "write key Zq8T…E1Rk refused (401)"),)
 
 
 async def test_wait_ends_at_once_without_a_write_key(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9", key=None)) as engine:
         waited = await flying(
-            bench, until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time), engine
+            bench,
+            wait_until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time),
+            engine,
         )
-    assert waited.standstills == (Standstill("production", "no-key"),)
+    assert waited.stalls == (Stall("production", "no-key"),)
 
 
 async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
@@ -60,11 +64,13 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
         engine.wake()
         waited = await flying(
             bench,
-            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            wait_until_settled(
+                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, timeout_s=60
+            ),
             engine,
         )
         assert bench.time.seconds >= 60
-    assert waited.standstills == (Standstill("production", "unreachable", "connection refused"),)
+    assert waited.stalls == (Stall("production", "unreachable", "connection refused"),)
 
 
 async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Bench) -> None:
@@ -74,11 +80,13 @@ async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Be
         engine.wake()
         waited = await flying(
             bench,
-            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            wait_until_settled(
+                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, timeout_s=60
+            ),
             engine,
         )
         assert 60 <= bench.time.seconds < 75
-    assert waited.standstills == (Standstill("production", "unreachable", "429, Segment asked for 7 s"),)
+    assert waited.stalls == (Stall("production", "unreachable", "429, Segment asked for 7 s"),)
     assert waited.queued == 5
 
 
@@ -89,7 +97,9 @@ async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
         engine.wake()
         waited = await flying(
             bench,
-            until_settled(bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, patience=60),
+            wait_until_settled(
+                bench.journal, IdRanges(ids), ["production"], engine=engine, timing=bench.time, timeout_s=60
+            ),
             engine,
         )
         assert bench.time.seconds >= 290
@@ -107,8 +117,8 @@ async def test_stalled_environment_does_not_end_the_wait_for_another(bench: Benc
             engine.wake()
             names = ["production", "development"]
             waited = await flying(
-                bench, until_settled(bench.journal, IdRanges(ids), names, engine=engine, timing=bench.time), engine
+                bench, wait_until_settled(bench.journal, IdRanges(ids), names, engine=engine, timing=bench.time), engine
             )
         assert sink.stats.accepted == 5
     assert waited.queued == 5
-    assert waited.standstills == (Standstill("production", "paused", "paused by hand"),)
+    assert waited.stalls == (Stall("production", "paused", "paused by hand"),)

@@ -6,8 +6,8 @@ import pytest
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import feed
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.feeding import ingest
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import JournalFullError
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
@@ -30,7 +30,7 @@ class SmallDisk(SQLiteJournal):
 
 
 async def test_a_disk_that_fills_and_is_freed(tmp_path, answers, monkeypatch):
-    monkeypatch.setattr("sprig_tui.delivery.pump.CHUNK_ENTRIES", 100)
+    monkeypatch.setattr("sprig_tui.delivery.pump.MAX_CHUNK_ENTRIES", 100)
     source, fates = answers(3000)
     async with Sink(keep=1_000_000, faults=["400~poison"]) as sink:
         environments = {
@@ -51,12 +51,12 @@ async def test_a_disk_that_fills_and_is_freed(tmp_path, answers, monkeypatch):
                 stored = fed.records
 
             with pytest.raises(JournalFullError):
-                await feed(read_responses([source]), intake, journal, engine, progress=noted)
+                await ingest(read_responses([source]), intake, journal, engine, on_progress=noted)
             assert 0 < stored < 3000
             journal.writer_connection.execute("PRAGMA max_page_count = 1000000")
-            fed = await feed(read_responses([source]), intake, journal, engine)
+            fed = await ingest(read_responses([source]), intake, journal, engine)
             assert fed.outcomes["known"] >= stored
-            assert not (await until_settled(journal, fed.ids, fed.environments, engine=engine)).queued
+            assert not (await wait_until_settled(journal, fed.ids, fed.environments, engine=engine)).queued
             counts = (await journal.counts()).by_environment["production"]
         assert counts[State.DELIVERED] == fates["delivered"]
         assert counts[State.FAILED] == fates["failed"]

@@ -131,7 +131,7 @@ async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
     tmp_path, own_server, own_place, answers, sprig_api, sprig_api_key
 ):
     source, _ = answers(3000)
-    sprig_api.hold([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])
+    sprig_api.track([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     async with Sink() as sink, Programs(tmp_path / "home") as programs:

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.records import make_worker
 
-from sprig_tui.delivery.orphans import without_worker
+from sprig_tui.delivery.orphans import without_live_worker
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import WORKER_TTL_MS
 from sprig_tui.journal.records import Settlement, State, WorkerLeases
@@ -140,7 +140,7 @@ async def test_leases_are_listed_by_environment_and_worker(journal, clock, entry
         WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
     await journal.heartbeat(FIRST)
-    assert without_worker(await journal.holds(), await journal.workers()) == (
+    assert without_live_worker(await journal.holds(), await journal.workers()) == (
         WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
     clock.advance(60)

@@ -14,7 +14,7 @@ from support.fake_sprig_api import FakeSprigApi
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths, paths_in_folder
-from sprig_tui.delivery.timing import Timing
+from sprig_tui.delivery.timing import MonotonicClock
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.pull.fetching import Fetcher
 from sprig_tui.pull.position import PullPosition
@@ -53,7 +53,7 @@ class Trial:
         self.journal = "journal.db"
         self.environment = Environment(name="production", sprig_api_key=SprigApiKey(key))
         self.clock = ManualClock(START + 30 * DAY)
-        self.timing: Timing = QuickTiming()
+        self.timing: MonotonicClock = QuickTiming()
         self.stored: list[Record] = []
         self.states: list[PullState] = []
         self.timeout = 5.0

@@ -337,7 +337,7 @@ def main() -> None:
     given = parser.parse_args()
     with FakeSprigApi(port=given.port, limit=(given.rate, 300.0)) as api:
         api.delay = given.delay
-        api.hold(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
+        api.track(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
         print(f"Sprig's look-alike at {api.url}, key {KEY}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

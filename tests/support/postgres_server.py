@@ -51,7 +51,7 @@ class PostgresServer:
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="sprig-tui-postgres-"))
-        self._guard = subprocess.Popen(
+        self._run_batch = subprocess.Popen(
             ["sh", "-c", _GUARD, "guard", str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -72,7 +72,7 @@ class PostgresServer:
     ) -> None:
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self._folder)
-        self._guard.communicate()
+        self._run_batch.communicate()
 
     @property
     def pid(self) -> int:
@@ -98,7 +98,7 @@ class PostgresServer:
         while time.monotonic() < deadline:
             self.port = port or _free_port()
             logged = len(self.log()) if (self._folder / "log").exists() else 0
-            if self._launch(deadline):
+            if self._start_batch(deadline):
                 return
             # another took the port in between, or processes of a killed server are still about to end
             if not any(why in self.log()[logged:] for why in ("already in use", "is still in use")):

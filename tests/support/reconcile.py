@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import until_settled
+from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery, State
@@ -51,5 +51,5 @@ async def until_nothing_queued(place: str) -> None:
     """Wait until every delivery has an end state; raises AssertionError when they stand still."""
     async with open_journal(place) as journal:
         newest = (await journal.page(MATCH_ALL, limit=1)).deliveries[0].id
-        waited = await until_settled(journal, IdRanges(range(1, newest + 1)), ["production"])
-    assert not waited.queued, waited.standstills
+        waited = await wait_until_settled(journal, IdRanges(range(1, newest + 1)), ["production"])
+    assert not waited.queued, waited.stalls

@@ -8,7 +8,7 @@ from textual.app import App
 
 from sprig_tui.console.dialogs import Confirm
 from sprig_tui.console.notices import tell, tell_fault, warn
-from sprig_tui.delivery.withdrawal import Queued, queued_matching, queued_of, withdraw
+from sprig_tui.delivery.withdrawal import QueuedDeliveries, filter_queued, find_queued, withdraw_deliveries
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import Query
@@ -27,7 +27,7 @@ class WithdrawDesk:
     async def withdraw(self, ids: Sequence[int]) -> bool:
         """Take these back; whether any was."""
         try:
-            return await self._ask_and_do(queued_of(await self._journal.get_many(ids)), "")
+            return await self._ask_and_do(filter_queued(await self._journal.get_many(ids)), "")
         except JournalError as error:
             tell_fault(self._app, error)
             return False
@@ -38,7 +38,7 @@ class WithdrawDesk:
         """Take everything back that matches and is queued now; whether any was."""
         try:
             self._progress("counting what is queued …")
-            found = await queued_matching(
+            found = await find_queued(
                 self._journal, query, lambda number: self._progress(f"counting what is queued: {number:,}")
             )
             self._progress("")
@@ -49,7 +49,7 @@ class WithdrawDesk:
         finally:
             self._progress("")
 
-    async def _ask_and_do(self, found: Queued, named: str) -> bool:
+    async def _ask_and_do(self, found: QueuedDeliveries, named: str) -> bool:
         total = len(found.ids)
         if not total:
             warn(self._app, "nothing to withdraw: none of them is queued")
@@ -58,7 +58,7 @@ class WithdrawDesk:
             Confirm(question(total), explanation(found, named), yes=f"Withdraw {total:,}")
         ):
             return False
-        done = await withdraw(
+        done = await withdraw_deliveries(
             self._journal, found.ids, lambda number: self._progress(f"withdrawing: {number:,} of {total:,}")
         )
         (warn if done.leased else tell)(self._app, outcome(done))
@@ -70,7 +70,7 @@ def question(total: int) -> str:
     return "Withdraw this delivery?" if total == 1 else f"Withdraw {total:,} queued deliveries?"
 
 
-def explanation(found: Queued, named: str) -> str:
+def explanation(found: QueuedDeliveries, named: str) -> str:
     """What will happen."""
     lines = [f"queued, of what matches {one_line(named, limit=200)}"] if named else []
     lines.append(

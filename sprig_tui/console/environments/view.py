@@ -97,7 +97,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         read_only=permissions.read_only,
         opened=opened,
         held=held,
-        trouble=live.trouble if live else "",
+        trouble=live.local_error if live else "",
     )
     key = environment.write_key
     return EnvironmentView(

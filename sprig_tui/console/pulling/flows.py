@@ -10,7 +10,7 @@ from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
 from sprig_tui.console.notices import tell, warn
 from sprig_tui.console.pulling.words import after_text, before_text, progress_text, stopped_text
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.pull.position import PullPosition
 from sprig_tui.pull.request import Asked
@@ -45,7 +45,7 @@ class PullFlows:
         asked = Asked()
         if environment is None or not await self._agreed(environment, asked):
             return
-        fed, last = Fed(), PullState(environment=name)
+        fed, last = IngestResult(), PullState(environment=name)
         journal = self._core.journal
         keep = into_journal(journal, self._core.engine, fed)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sprig_tui.console.sending.plan import fed_text
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.pull.moments import moment
 from sprig_tui.pull.position import Place
 from sprig_tui.pull.request import Asked
@@ -23,7 +23,7 @@ def before_text(place: Place, asked: Asked, now_ms: int) -> str:
     return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
 
 
-def progress_text(state: PullState | None, fed: Fed) -> str:
+def progress_text(state: PullState | None, fed: IngestResult) -> str:
     """How far it is."""
     if state is None:
         return "asking Sprig"
@@ -37,7 +37,7 @@ def progress_text(state: PullState | None, fed: Fed) -> str:
     return "\n".join(lines)
 
 
-def after_text(name: str, state: PullState, fed: Fed) -> str:
+def after_text(name: str, state: PullState, fed: IngestResult) -> str:
     """What became of it."""
     if fed.records and fed.outcomes["known"] == fed.records:
         return f"{name}: nothing new in {_read(state)}"
@@ -46,7 +46,7 @@ def after_text(name: str, state: PullState, fed: Fed) -> str:
     return f"{name}: {_read(state)}\n{fed_text(fed)}"
 
 
-def stopped_text(name: str, fed: Fed) -> str:
+def stopped_text(name: str, fed: IngestResult) -> str:
     """It was broken off."""
     return f"{name}: stopped after {fed_text(fed)}\nthe next pull goes on there; what is queued goes out"
 

@@ -22,7 +22,7 @@ from sprig_tui.console.sending.plan import (
     question,
 )
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
-from sprig_tui.delivery.feeding import Fed, feed
+from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import AddResult, NewDelivery, State
@@ -127,31 +127,31 @@ class SendFlows:
         journal: Journal,
         agreed: Collection[str],
     ) -> None:
-        last = Fed()
+        last = IngestResult()
         unasked = self._protected() - set(agreed)
 
         def check(entry: NewDelivery) -> None:
             if entry.environment in unasked and not entry.reason:
                 raise UnaskedError(entry.environment)
 
-        async def send(progress: Progress) -> Fed:
-            def told(fed: Fed) -> None:
+        async def send(progress: Progress) -> IngestResult:
+            def told(fed: IngestResult) -> None:
                 nonlocal last
                 last = fed
                 about = "" if plan.complete else "about "
                 of = f" of {about}{plan.records:,}" if fed.records <= plan.records else ""
                 progress.text = f"{fed.records:,}{of}\n{fed_text(fed)}"
 
-            return await feed(
+            return await ingest(
                 read_responses(sources),
                 intake,
                 journal,
                 self._core.engine,
-                check=check if unasked else None,
-                progress=told,
+                on_entry=check if unasked else None,
+                on_progress=told,
             )
 
-        fed = await self._run(f"Sending {name}", send, Fed)
+        fed = await self._run(f"Sending {name}", send, IngestResult)
         if fed is None:
             warn(
                 self._app,

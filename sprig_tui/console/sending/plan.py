@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
@@ -126,7 +126,7 @@ def name_to_type(plan: Plan, protected: Collection[str]) -> str:
     return max(hit)[1] if hit else ""
 
 
-def fed_text(fed: Fed) -> str:
+def fed_text(fed: IngestResult) -> str:
     """What became of the records so far, or in the end."""
     parts = [f"{fed.records:,} {_records(fed.records)}"]
     if fed.repeats:
@@ -144,7 +144,7 @@ def fed_text(fed: Fed) -> str:
     return ", ".join(parts) + (f" ({why})" if why else "")
 
 
-def end_text(fed: Fed) -> str:
+def end_text(fed: IngestResult) -> str:
     """What became of the records in the end, and of those that never can be sent."""
     anonymous = sum(number for (_, reason), number in fed.new_states.items() if reason == Reason.ANONYMOUS)
     return fed_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")

@@ -20,7 +20,7 @@ from sprig_tui.console.sending.plan import (
     plan_text,
     question,
 )
-from sprig_tui.delivery.feeding import Fed
+from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.intake import Intake
 from sprig_tui.journal.records import State
 from sprig_tui.mapping.records import Rules
@@ -98,7 +98,7 @@ def test_the_name_that_has_to_be_typed(routes, protected, name):
 
 
 def test_what_became_of_the_records():
-    fed = Fed()
+    fed = IngestResult()
     fed.records = 14
     fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
     fed.outcomes.update({"known": 2, "new": 12})
