@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from sprig_tui.errors import InputError as InputError
     from sprig_tui.errors import JournalError as JournalError
     from sprig_tui.errors import SprigTuiError as SprigTuiError
-    from sprig_tui.intake import Intake as Intake
+    from sprig_tui.intake import EntryBuilder as Intake
     from sprig_tui.journal.contract import Journal as Journal
     from sprig_tui.journal.filter import parse_filter as parse_filter
     from sprig_tui.journal.query import Query as Query
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from sprig_tui.mapping.records import Rules as Rules
     from sprig_tui.mapping.records import Survey as Survey
     from sprig_tui.reasons import Reason as Reason
-    from sprig_tui.segment.client import Answer as Answer
+    from sprig_tui.segment.client import SendResult as Answer
     from sprig_tui.segment.client import TrackingClient as TrackingClient
     from sprig_tui.sprig.reading import read_responses as read_responses
     from sprig_tui.sprig.records import Origin as Origin

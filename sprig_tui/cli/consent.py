@@ -11,7 +11,7 @@ from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.records import NewDelivery
     from sprig_tui.sprig.records import Record
 
@@ -28,7 +28,7 @@ class Gate:
     """
 
     def __init__(
-        self, intake: Intake, environments: dict[str, Environment], *, declared: str | None, yes: bool
+        self, intake: EntryBuilder, environments: dict[str, Environment], *, declared: str | None, yes: bool
     ) -> None:
         self._intake = intake
         self._declared = declared

@@ -86,7 +86,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.feeding import ingest
     from sprig_tui.delivery.waiting import wait_until_settled
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.query import Query
     from sprig_tui.journal.records import State
     from sprig_tui.mapping.records import Rules
@@ -94,7 +94,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
 
     samples = samples_folder()
     environments = demo_settings(paths_in_folder(str(folder)), sink.url).environments
-    intake = Intake(Rules(), environments, DECLARED)
+    intake = EntryBuilder(Rules(), environments, DECLARED)
     diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:
         fed = await ingest(read_responses([samples]), intake, journal, engine)

@@ -28,11 +28,11 @@ from sprig_tui.errors import (
     SprigTuiError,
     UnknownFormatError,
 )
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.inbox.arrivals import Arrival, Arrivals, signature_of
-from sprig_tui.sprig.inbox.bell import Bell
-from sprig_tui.sprig.inbox.endings import stops_short
+from sprig_tui.sprig.inbox.arrivals import FolderScanner, ReadyFile, signature_of
+from sprig_tui.sprig.inbox.bell import FolderNotifier
+from sprig_tui.sprig.inbox.endings import is_truncated
 from sprig_tui.sprig.inbox.memory import SentFiles
 from sprig_tui.sprig.reading import read_responses
 
@@ -78,8 +78,8 @@ class FolderSending:
         self._consented = consented
         self._deliver = deliver
         self._force = force
-        self._arrivals = Arrivals(folder)
-        self._bell = Bell(folder)
+        self._arrivals = FolderScanner(folder)
+        self._bell = FolderNotifier(folder)
         self._refused: set[str] = set()
         self._retries: dict[str, float] = {}
         self._known = 0
@@ -143,17 +143,17 @@ class FolderSending:
 
     def _take_up(self, settings: Settings) -> None:
         self._settings = settings
-        self._arrivals.put_all_back(self._refused, time.monotonic())
+        self._arrivals.retry_all(self._refused, time.monotonic())
         self._refused.clear()
-        self._bell.rung.set()
+        self._bell.changed.set()
 
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def _send(self, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles) -> None:
         while True:
-            self._bell.rung.clear()
+            self._bell.changed.clear()
             started = time.monotonic()
-            look = await asyncio.to_thread(self._arrivals.look, started)
+            look = await asyncio.to_thread(self._arrivals.scan, started)
             took = time.monotonic() - started
             self._say_missing(missing=look.missing)
             for remark in look.remarks:
@@ -161,10 +161,10 @@ class FolderSending:
             for arrival in look.ready:
                 await self._take(arrival, journal, engine, reports, memory)
             self._say_known()
-            pause = LOOK_EVERY if look.next_in is None else min(look.next_in, LOOK_EVERY)
+            pause = LOOK_EVERY if look.next_scan_in_s is None else min(look.next_scan_in_s, LOOK_EVERY)
             try:
                 async with asyncio.timeout(max(pause, took * SHARE)):
-                    await self._bell.rung.wait()
+                    await self._bell.changed.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(took * SHARE)
@@ -188,7 +188,7 @@ class FolderSending:
     # -- one file -------------------------------------------------------------------------------------------------
 
     async def _take(
-        self, arrival: Arrival, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles
+        self, arrival: ReadyFile, journal: Journal, engine: Engine | None, reports: FileReports, memory: SentFiles
     ) -> None:
         path, so_far = arrival.path, IngestResult()
 
@@ -197,14 +197,14 @@ class FolderSending:
             so_far = fed
 
         try:
-            if not self._force and await asyncio.to_thread(stops_short, path):
+            if not self._force and await asyncio.to_thread(is_truncated, path):
                 diagnostics.note(f"{path} stops in the middle of a line: it is read when the rest is there")
                 return
             digest = await asyncio.to_thread(memory.digest_of, path)
             if memory.knows(digest):
                 self._known += 1
                 return
-            intake = Intake(self._settings.rules, self._terms.environments(self._settings), self._declared)
+            intake = EntryBuilder(self._settings.rules, self._terms.environments(self._settings), self._declared)
             records = await asyncio.to_thread(read_responses, [path], force=self._force)
             fed = await ingest(records, intake, journal, engine, on_entry=self._check(), on_progress=noted)
         except FileNotFoundError:
@@ -220,7 +220,7 @@ class FolderSending:
         except OSError as error:
             self._retry(arrival, InputError(f"cannot be read: {error.strerror}"), reports, so_far)
             return
-        say_doubtful(intake.nobodies, fed.records)
+        say_doubtful(intake.placeholder_user_ids, fed.records)
         self._retries.pop(path, None)
         if signature_of(path) == arrival.signature:
             await self._remember(memory, digest, path)
@@ -235,12 +235,12 @@ class FolderSending:
                 "after a restart it is read again; nothing is sent twice",
             )
 
-    def _retry(self, arrival: Arrival, error: SprigTuiError, reports: FileReports, so_far: IngestResult) -> None:
+    def _retry(self, arrival: ReadyFile, error: SprigTuiError, reports: FileReports, so_far: IngestResult) -> None:
         if signature_of(arrival.path) is None:
             return
         wait = self._retries.get(arrival.path, RETRY)
         self._retries[arrival.path] = min(2 * wait, LONGEST_RETRY)
-        self._arrivals.put_back(arrival, time.monotonic() + wait)
+        self._arrivals.retry_later(arrival, time.monotonic() + wait)
         reports.refused(arrival.path, error, so_far)
 
     def _check(self) -> Callable[[NewDelivery], None]:

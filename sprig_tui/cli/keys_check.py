@@ -17,7 +17,7 @@ from sprig_tui.text import printable
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 TEST_EVENT = "sprig-tui test event"
 TEST_USER = "sprig-tui-test"
@@ -112,13 +112,13 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
     }
     client = make_tracking_client(found, settings.delivery, SystemClock())
     try:
-        answer: Answer = await client.send_batch(msgspec.json.encode(track), 0)
+        answer: SendResult = await client.send_batch(msgspec.json.encode(track), 0)
     finally:
         await client.close()
     return _verdict(found, message_id, answer)
 
 
-def _verdict(found: Environment, message_id: str, answer: Answer) -> tuple[dict[str, Any], ExitCode]:
+def _verdict(found: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
     row = {
         "message_id": message_id,
         "status": answer.status,

@@ -10,8 +10,8 @@ from sprig_tui.cli.secret_input import read_secret
 from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
 from sprig_tui.config.keylint import WRITE_KEY_CHARS, lint_write_key
 from sprig_tui.errors import ConfigError, SegmentApiError
-from sprig_tui.segment.source_fit import source_doubts
-from sprig_tui.segment.sources import Source, find_source, masked, owner_of
+from sprig_tui.segment.source_fit import source_mismatches
+from sprig_tui.segment.sources import Source, find_source, mask_key, source_of_key
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -63,7 +63,7 @@ def _sources(settings: Settings) -> tuple[Source, ...]:
 
 def _offered(sources: Sequence[Source], settings: Settings, environment: str) -> Source | None:
     """The source that the person picks; None to paste a key."""
-    doubts = {source.id: source_doubts(source, environment, settings.environments) for source in sources}
+    doubts = {source.id: source_mismatches(source, environment, settings.environments) for source in sources}
     # sorting keeps the order within each half
     listed = sorted(sources, key=lambda source: bool(doubts[source.id]))
     diagnostics.note("sources of the workspace:")
@@ -75,7 +75,7 @@ def _offered(sources: Sequence[Source], settings: Settings, environment: str) ->
         answer = asking.answer(f"number or name of the source for {environment}, or enter to paste a key: ")
         if not answer:
             return None
-        if owner_of(answer, sources) or (len(answer) == WRITE_KEY_CHARS and answer.isalnum()):
+        if source_of_key(answer, sources) or (len(answer) == WRITE_KEY_CHARS and answer.isalnum()):
             diagnostics.warning("that is a key, and now on the screen", "press enter, and paste it where it is hidden")
             continue
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= min(SHOWN, len(listed)):
@@ -94,7 +94,7 @@ def _lines(sources: Sequence[Source], doubts: dict[str, tuple[str, ...]]) -> lis
             source.kind[:20],
             ", ".join(source.labels)[:40],
             "enabled" if source.enabled else "disabled",
-            masked(source.write_keys[0]) if source.write_keys else "key not visible",
+            mask_key(source.write_keys[0]) if source.write_keys else "key not visible",
         )
         for number, source in enumerate(sources, 1)
     ]
@@ -112,7 +112,7 @@ def _taken(source: Source, settings: Settings, environment: str) -> Chosen:
         )
     key = source.write_keys[0]
     others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
-    diagnostics.note(f"taking {masked(key)}{others}, from source {source_text(source)}")
+    diagnostics.note(f"taking {mask_key(key)}{others}, from source {source_text(source)}")
     return Chosen(key, _flagged(source, settings, environment))
 
 
@@ -120,7 +120,7 @@ def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, 
     key = lint_write_key(text).secret
     if not key or not any(source.write_keys for source in sources):
         return ()
-    source = owner_of(key, sources)
+    source = source_of_key(key, sources)
     if source is None:
         diagnostics.warning(
             "this key belongs to no source of the workspace", "it may be another workspace's; Segment would not say so"
@@ -131,7 +131,7 @@ def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, 
 
 
 def _flagged(source: Source, settings: Settings, environment: str) -> tuple[str, ...]:
-    doubts = source_doubts(source, environment, settings.environments)
+    doubts = source_mismatches(source, environment, settings.environments)
     for doubt in doubts:
         diagnostics.warning(f"source {source.name}: {doubt}", f"is it the one for {environment}?")
     return doubts

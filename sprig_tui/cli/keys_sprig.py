@@ -88,11 +88,11 @@ async def _refused(settings: Settings, key: str) -> list[str]:
     """Why Sprig does not take the key; empty where it does, or cannot be asked."""
     from sprig_tui.clock import SystemClock
     from sprig_tui.config.environment import SprigApiKey
-    from sprig_tui.sprig.api import SURVEYS, SprigClient
+    from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
     url = settings.sprig_api_url
     async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=TRIAL_S) as client:
-        answer = await client.get(SURVEYS, {"limit": "1"})
+        answer = await client.get(SURVEYS_PATH, {"limit": "1"})
     if answer.kind == "key-refused":
         diagnostics.warning(f"{url} refuses this key ({answer.status})", "copy it again, from the right environment")
         return [f"Sprig refuses it ({answer.status})"]

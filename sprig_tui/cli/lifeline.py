@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 _HELD = 1_000_000
 """Bytes that wait for a supervisor that does not read; what is beyond them is not told: delivering goes before."""
@@ -49,7 +49,7 @@ class Lifeline:
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
-    def hear(self, environment: str, answer: Answer) -> None:
+    def hear(self, environment: str, answer: SendResult) -> None:
         """Tell the supervisor of an answer; waits for nothing."""
         if self._writer.transport.get_write_buffer_size() < _HELD:
             heard = Heard(environment, answer.kind, answer.status, answer.latency_ms, answer.unconfirmed)

@@ -45,10 +45,10 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, force: 
     if environment is not None:
         settings.environment(environment)
     from sprig_tui.clock import SystemClock
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.sprig.records import Unsendable
 
-    intake = Intake(settings.rules, settings.environments, environment)
+    intake = EntryBuilder(settings.rules, settings.environments, environment)
     clock = SystemClock()
     withheld = number = 0
     for number, record in enumerate(read_files(files, force=force), 1):
@@ -210,12 +210,12 @@ def value_text(value: Any) -> str:
 
 def _curl(settings: Settings, mapping: Mapping) -> Iterator[str]:
     from sprig_tui.segment.curl import curl_lines
-    from sprig_tui.segment.limits import ENDPOINTS
+    from sprig_tui.segment.limits import ENDPOINT_URLS
 
     if mapping.withheld is not None:
         yield f"# would be withheld: {mapping.withheld.value}"
     found = settings.environments.get(mapping.environment)
-    yield from curl_lines(found.base_url if found else ENDPOINTS["us"], mapping.body)
+    yield from curl_lines(found.base_url if found else ENDPOINT_URLS["us"], mapping.body)
 
 
 def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:

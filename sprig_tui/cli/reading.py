@@ -10,10 +10,10 @@ import click
 from sprig_tui.cli import diagnostics
 
 if TYPE_CHECKING:
-    from sprig_tui.sprig.reading import Progress, Responses
+    from sprig_tui.sprig.reading import ReadProgress, RecordReader
 
 
-def read_files(files: tuple[str, ...], progress: Progress | None = None, *, force: bool = False) -> Responses:
+def read_files(files: tuple[str, ...], progress: ReadProgress | None = None, *, force: bool = False) -> RecordReader:
     """Records of the files; raises InputError before any is read. Standard input is read once, unbuffered."""
     from sprig_tui.sprig.reading import read_responses
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
     from sprig_tui.serving.watchpost import Watchpost
 
 MOST_WORKERS = 64
@@ -135,7 +135,7 @@ class _Run:
             interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
-            hear: Callable[[str, Answer], None] = _unheard
+            hear: Callable[[str, SendResult], None] = _unheard
             watchpost = None
             if lifeline is not None:
                 await stack.enter_async_context(lifeline)
@@ -218,7 +218,7 @@ class _Run:
         await keep_current(engine, self._settings, self._terms, taken_up, asked=hangups, held=held)
 
 
-def _unheard(_environment: str, _answer: Answer) -> None:
+def _unheard(_environment: str, _answer: SendResult) -> None:
     """Nobody counts the answers."""
 
 

@@ -18,7 +18,7 @@ from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.sprig.records import Record
 
 FOLDER = click.Path()
@@ -72,11 +72,11 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
     environments = terms.environments(settings)
     if environment is not None:
         settings.environment(environment)
-    from sprig_tui.intake import Intake
-    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.intake import EntryBuilder
+    from sprig_tui.sprig.reading import ReadProgress
 
-    intake = Intake(settings.rules, environments, environment)
-    progress = Progress()
+    intake = EntryBuilder(settings.rules, environments, environment)
+    progress = ReadProgress()
     records = read_files(files, progress, force=force)
     if dry_run:
         return _dry_run(records, intake, as_json=as_json)
@@ -96,7 +96,7 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
 
 def _check_first(
     records: Iterable[Record],
-    intake: Intake,
+    intake: EntryBuilder,
     environments: dict[str, Environment],
     declared: str | None,
     *,
@@ -121,7 +121,7 @@ def _check_first(
         )
 
 
-def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int:
+def _dry_run(records: Iterable[Record], intake: EntryBuilder, *, as_json: bool) -> int:
     from sprig_tui.cli.dry_run import DryRun
     from sprig_tui.cli.tally import SHOWN, say_doubtful, verdict
     from sprig_tui.journal.records import State
@@ -142,8 +142,8 @@ def _dry_run(records: Iterable[Record], intake: Intake, *, as_json: bool) -> int
     if not number:
         diagnostics.note("the input holds no records")
     if as_json:
-        output.write_json({**found.as_json(), "doubtful_user_ids": intake.nobodies})
-    say_doubtful(intake.nobodies, number)
+        output.write_json({**found.as_json(), "doubtful_user_ids": intake.placeholder_user_ids})
+    say_doubtful(intake.placeholder_user_ids, number)
     diagnostics.note(found.text())
     tally = found.account.tally
     return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else verdict(tally)

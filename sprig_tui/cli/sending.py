@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.records import NewDelivery
-    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.sprig.reading import ReadProgress
     from sprig_tui.sprig.records import Record
 
 STOP_DRAIN = 4.0
@@ -45,8 +45,8 @@ class Sending:
         settings: Settings,
         environments: dict[str, Environment],
         terms: Terms,
-        intake: Intake,
-        reading: Progress,
+        intake: EntryBuilder,
+        reading: ReadProgress,
         declared: str | None,
     ) -> None:
         self._settings = settings
@@ -134,7 +134,7 @@ class Sending:
             output.write_json(
                 {
                     **account.as_json(),
-                    "doubtful_user_ids": self._intake.nobodies,
+                    "doubtful_user_ids": self._intake.placeholder_user_ids,
                     "interrupted": stopped,
                     "standstills": [
                         {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in standstills
@@ -146,7 +146,7 @@ class Sending:
         else:
             diagnostics.note("the input holds no records: nothing to do")
         who = who_delivers(self._terms)
-        say_doubtful(self._intake.nobodies, self._fed.records)
+        say_doubtful(self._intake.placeholder_user_ids, self._fed.records)
         say_standstills(standstills, who)
         queued = by_state(account.standing)[State.QUEUED]
         if stopped:

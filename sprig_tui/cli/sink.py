@@ -13,7 +13,7 @@ from sprig_tui.cli.commands import command, json_option
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.sink import RequestSeen, Rule
+    from sprig_tui.segment.sink import FaultRule, RequestRecord
 
 
 @command("sink")
@@ -51,11 +51,11 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
     """
     from sprig_tui.segment.sink import Sink, parse_rules, read_rules
 
-    rules: list[Rule | str] = list(parse_rules(faults))
+    rules: list[FaultRule | str] = list(parse_rules(faults))
     if fault_file is not None:
         rules.extend(read_rules(fault_file))
 
-    def seen(request: RequestSeen) -> None:
+    def seen(request: RequestRecord) -> None:
         _show(request, as_json=as_json)
 
     made = Sink(
@@ -110,7 +110,7 @@ def _read_keys(file: Path) -> dict[str, str]:
         ) from error
 
 
-def _show(request: RequestSeen, *, as_json: bool) -> None:
+def _show(request: RequestRecord, *, as_json: bool) -> None:
     if as_json:
         output.write_json(request)
     else:

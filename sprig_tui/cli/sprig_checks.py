@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sprig_tui.cli.checks import Check
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import ConfigError
-from sprig_tui.sprig.api import SURVEYS, SprigClient
+from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import SprigApiKey
@@ -26,7 +26,7 @@ async def sprig_checks(settings: Settings, timeout_s: float) -> list[Check]:
 async def _tried(url: str, name: str, key: SprigApiKey, timeout_s: float) -> Check:
     try:
         async with SprigClient(url, key, clock=SystemClock(), timeout=timeout_s) as client:
-            answer = await client.get(SURVEYS, {"limit": "1"})
+            answer = await client.get(SURVEYS_PATH, {"limit": "1"})
     except ConfigError as error:
         return Check("sprig", "fault", f"{name}: {error.message}", error.hint)
     if answer.kind == "ok":

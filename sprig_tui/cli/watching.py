@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.feeding import IngestResult
     from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.sprig.reading import Progress
+    from sprig_tui.sprig.reading import ReadProgress
 
 TICK = 0.1
 STILL_S = 1.0
@@ -33,7 +33,7 @@ class Watch:
     journal: Journal | None = None
     """Asked, where it is set, who holds what is waited for."""
 
-    def __init__(self, reading: Progress | None, engine: Engine | None, total: int = 0) -> None:
+    def __init__(self, reading: ReadProgress | None, engine: Engine | None, total: int = 0) -> None:
         self.fed: IngestResult | None = None
         self._reading = reading
         self._engine = engine
@@ -110,7 +110,7 @@ class Watch:
         return "reading"
 
 
-def _share(reading: Progress) -> str:
+def _share(reading: ReadProgress) -> str:
     if not reading.bytes_total:
         return ""
     return f" ({min(100, 100 * reading.bytes_read // reading.bytes_total)} %)"

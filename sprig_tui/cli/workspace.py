@@ -10,14 +10,14 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.source_fit import source_doubts
-from sprig_tui.segment.sources import Destination, Source, owner_of
+from sprig_tui.segment.source_fit import source_mismatches
+from sprig_tui.segment.sources import Destination, Source, source_of_key
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.workspace import Workspace
-    from sprig_tui.segment.public_api import PublicApi
+    from sprig_tui.segment.public_api import PublicApiClient
 
 NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui keys workspace"  # noqa: S105 - a sentence
 
@@ -48,18 +48,18 @@ def _say_wait(seconds: float) -> None:
 
 def public_api(
     workspace: Workspace, *, timeout_s: float = 15.0, waiting: Callable[[float], None] = _say_wait
-) -> PublicApi:
+) -> PublicApiClient:
     """The client of a workspace that has a token; raises ConfigError."""
-    from sprig_tui.segment.public_api import PublicApi
+    from sprig_tui.segment.public_api import PublicApiClient
 
     if workspace.token is None:
         raise ConfigError("no token of Segment's Public API is configured", hint=NO_TOKEN_HINT)
-    return PublicApi(
+    return PublicApiClient(
         workspace.base_url,
         workspace.token,
         clock=SystemClock(),
         timeout=timeout_s,
-        waiting=waiting,
+        on_wait=waiting,
     )
 
 
@@ -84,11 +84,11 @@ async def key_standings(
         for environment in environments:
             if environment.write_key is None or not visible:
                 continue
-            source = owner_of(environment.write_key.reveal(), sources)
+            source = source_of_key(environment.write_key.reveal(), sources)
             if source is None:
                 found.append(KeyStanding(environment.name, None))
                 continue
-            doubts = source_doubts(source, environment.name, settings.environments)
+            doubts = source_mismatches(source, environment.name, settings.environments)
             found.append(KeyStanding(environment.name, source, await api.destinations(source.id), doubts))
     return Standings(workspace, len(sources), visible, tuple(found))
 

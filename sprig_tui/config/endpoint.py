@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from sprig_tui.errors import ConfigError, place_of
 from sprig_tui.http.address import is_loopback
-from sprig_tui.segment.limits import ENDPOINTS, PUBLIC_APIS
+from sprig_tui.segment.limits import ENDPOINT_URLS, PUBLIC_API_URLS
 
 _ENDPOINT_HINT = "use us, eu or an https:// address without a query"
 _API_HINT = "use an https:// address without a query, such as https://api.sprig.com"
@@ -19,12 +19,12 @@ def parse_endpoint(text: str, label: str = "endpoint") -> tuple[str, str]:
     Plain http is taken for loopback only, since the Write Key travels with each request. Raises ConfigError.
     """
     given = text.strip()
-    if given.lower() in ENDPOINTS:
+    if given.lower() in ENDPOINT_URLS:
         return given.lower(), ""
     try:
         parts = _split_secure_url(given, label, "write key", _ENDPOINT_HINT)
     except _NoSchemeError:
-        known = ", ".join(ENDPOINTS)
+        known = ", ".join(ENDPOINT_URLS)
         raise ConfigError(
             f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
             hint=_ENDPOINT_HINT,
@@ -45,15 +45,15 @@ def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
 def parse_region(text: str, label: str = "region") -> str:
     """Where Segment's Public API is: a region or an address, by the rules of endpoints; raises ConfigError."""
     given = text.strip()
-    if given.lower() in PUBLIC_APIS:
+    if given.lower() in PUBLIC_API_URLS:
         return given.lower()
-    if any(given.rstrip("/") == address for address in ENDPOINTS.values()):
+    if any(given.rstrip("/") == address for address in ENDPOINT_URLS.values()):
         # the token would go where write keys go, and be answered 404
         raise ConfigError(f"{place_of(label)}{given} takes events; the Public API is elsewhere", hint="use us or eu")
     try:
         parts = _split_secure_url(given, label, "token", _ENDPOINT_HINT)
     except _NoSchemeError:
-        known = ", ".join(PUBLIC_APIS)
+        known = ", ".join(PUBLIC_API_URLS)
         raise ConfigError(
             f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
             hint=_ENDPOINT_HINT,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from sprig_tui.segment.limits import ENDPOINTS, PARTNER_REQUESTS_PER_SECOND
+from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND
 
 
 class Secret:
@@ -95,7 +95,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
 
 def _endpoint_url(endpoint: str) -> str:
-    return ENDPOINTS.get(endpoint, endpoint).rstrip("/")
+    return ENDPOINT_URLS.get(endpoint, endpoint).rstrip("/")
 
 
 def override_urls(environments: Mapping[str, Environment]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from sprig_tui.segment.source_fit import stage_of, words_of
+from sprig_tui.segment.source_fit import stage_of, stage_words
 
 MIN_SIMILARITY = 0.75
 """Likeness (difflib) from which two names, or two parts of names, are taken for a slip."""
@@ -28,7 +28,7 @@ def nearest_environment(name: str, environment_names: Iterable[str]) -> str:
     if stage in ALIASED_STAGES and stage in names:
         return stage
     for stage in ALIASED_STAGES:
-        if stage in names and any(_is_typo(typed, word) for word in words_of(stage) if word[:1] == typed[:1]):
+        if stage in names and any(_is_typo(typed, word) for word in stage_words(stage) if word[:1] == typed[:1]):
             return stage
     begun = [one for one in names if len(typed) >= MIN_PREFIX_CHARS and one.startswith(typed)]
     if len(begun) == 1:

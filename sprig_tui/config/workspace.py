@@ -11,7 +11,7 @@ from sprig_tui.config.environment import PublicApiToken
 from sprig_tui.config.keysource import PUBLIC_API_TOKEN, resolve_secret
 from sprig_tui.config.sections import SegmentTable
 from sprig_tui.config.warnings import ConfigWarning
-from sprig_tui.segment.limits import PUBLIC_APIS
+from sprig_tui.segment.limits import PUBLIC_API_URLS
 
 
 class Workspace(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Workspace(Struct, frozen=True):
     @property
     def base_url(self) -> str:
         """The Public API as a URL without a trailing slash."""
-        return PUBLIC_APIS.get(self.region, self.region).rstrip("/")
+        return PUBLIC_API_URLS.get(self.region, self.region).rstrip("/")
 
 
 def make_workspace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sprig_tui.sprig.reading import SUFFIXES
+from sprig_tui.sprig.reading import INPUT_SUFFIXES
 from sprig_tui.text import printable
 
 LONGEST_PATH = 4_096
@@ -39,7 +39,7 @@ def _is_secret(text: str) -> bool:
 
 
 def _is_path(word: str) -> bool:
-    return bool(_PATH.match(word)) or Path(word.lower().removesuffix(".gz")).suffix in SUFFIXES
+    return bool(_PATH.match(word)) or Path(word.lower().removesuffix(".gz")).suffix in INPUT_SUFFIXES
 
 
 def _missing(words: list[str]) -> str:

@@ -27,7 +27,7 @@ from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 ABORT_GRACE_S = 1.0
 """Seconds that requests get to finish when the engine is left without `drain`."""
@@ -62,7 +62,7 @@ class Engine:
         client_factory: ClientFactory = make_tracking_client,
         role: str = "engine",
         adopt: bool = False,
-        on_result: Callable[[str, Answer], None] = lambda _environment, _answer: None,
+        on_result: Callable[[str, SendResult], None] = lambda _environment, _answer: None,
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311

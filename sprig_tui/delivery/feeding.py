@@ -22,7 +22,7 @@ from sprig_tui.sprig.records import Record
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
 
 CANCEL_GRACE_S = 5.0
 """Seconds that a cancelled feed waits to hear whether the chunk at hand was stored."""
@@ -106,7 +106,7 @@ class IngestResult:
 
 async def ingest(
     records: Iterable[Record],
-    intake: Intake,
+    intake: EntryBuilder,
     journal: Journal,
     engine: Engine | None = None,
     *,

@@ -13,7 +13,7 @@ from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
 from sprig_tui.journal.records import Attempt, Claim, Settlement, State
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 
 class BatchRequest(Struct):
@@ -46,10 +46,10 @@ class BatchContext(Protocol):
     def adjust_times(self, moments: tuple[int, ...]) -> tuple[int, ...]:
         """Wall times noted before, ms, as the clock of now would have told them; 0 stays 0."""
 
-    async def send(self, claim: Claim, request: BatchRequest) -> Answer | None:
+    async def send(self, claim: Claim, request: BatchRequest) -> SendResult | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
 
-    def record_result(self, result: Answer, decision: RetryDecision, claim: Claim) -> None:
+    def record_result(self, result: SendResult, decision: RetryDecision, claim: Claim) -> None:
         """Hear what an answer led to, before it is written down."""
 
 

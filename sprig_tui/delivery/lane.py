@@ -21,10 +21,10 @@ from sprig_tui.delivery.timing import MAX_WAIT_S
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.records import Claim, Lane, Notification, State
-from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
+from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 PREFETCH_CLAIMS = 2
 """Claims made beyond the connections: one being prepared and one being settled while the wire is busy."""
@@ -201,7 +201,7 @@ class LaneWorker:
         return ClaimRequest(
             self.environment.name,
             MAX_BATCH_EVENTS,
-            BATCH_BYTES,
+            TARGET_BATCH_BYTES,
             int(self.settings.lease * 1000),
             self.environment.requests_per_second,
             self._context.owner,
@@ -280,7 +280,7 @@ class LaneWorker:
         jumps = self._context.clock_jumps
         return tuple(map(jumps.adjust, moments)) if jumps.jumps else moments
 
-    async def send(self, claim: Claim, request: BatchRequest) -> Answer | None:
+    async def send(self, claim: Claim, request: BatchRequest) -> SendResult | None:
         """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
         async with self._connections:
             wait = max(
@@ -302,7 +302,7 @@ class LaneWorker:
                 self._in_flight -= request.events
                 self._sent += 1
 
-    def record_result(self, result: Answer, decision: RetryDecision, claim: Claim) -> None:
+    def record_result(self, result: SendResult, decision: RetryDecision, claim: Claim) -> None:
         """Hear what an answer led to, before it is written down."""
         if decision.halt:
             self._closed_epoch = max(self._closed_epoch, claim.lane.epoch)

@@ -18,13 +18,13 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.journal.contract import Journal
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 
 class BatchClient(Protocol):
     """What a lane needs of the Tracking API client."""
 
-    async def send_batch(self, payload: bytes, retry_count: int) -> Answer:
+    async def send_batch(self, payload: bytes, retry_count: int) -> SendResult:
         """Send bodies that are joined by commas as one batch."""
 
     async def close(self) -> None:
@@ -42,7 +42,7 @@ class EngineContext(Struct, frozen=True):
     clock_jumps: ClockJumpDetector
     idle: asyncio.Event
     """Set each time a lane finds nothing to do and has nothing on the wire."""
-    on_result: Callable[[str, Answer], None]
+    on_result: Callable[[str, SendResult], None]
     """Hears the answer to each request of an environment."""
     last_beat_at: Callable[[], float]
     """When this worker was last heard of by the journal, monotonic seconds."""

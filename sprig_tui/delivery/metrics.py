@@ -14,7 +14,7 @@ from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 """Upper bounds in seconds: Segment answers in tens of milliseconds, and a request times out after 15 s a phase."""
@@ -84,7 +84,7 @@ class DeliveryMetrics:
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
         return Gauge(f"sprig_tui_{name}", help_text, labels, registry=self.registry)
 
-    def record(self, environment: str, result: Answer) -> None:
+    def record(self, environment: str, result: SendResult) -> None:
         """Count the answer to one request; status 0 stands for none that came."""
         self.record_attempt(environment, result.kind, result.status, result.latency_ms, unconfirmed=result.unconfirmed)
 

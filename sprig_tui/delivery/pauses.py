@@ -9,7 +9,7 @@ from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
 from sprig_tui.journal.records import Lane
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 Pause = tuple[PauseReason, PauseDetail]
 
@@ -25,7 +25,7 @@ def wrong_endpoint(environment: Environment, status: int, error: str) -> Pause:
     return PauseReason.WRONG_ENDPOINT, detail
 
 
-def wait_reason(answer: Answer, asked_ms: int) -> Pause:
+def wait_reason(answer: SendResult, asked_ms: int) -> Pause:
     """Why a request is made again later; `asked_ms` is its Retry-After, 0 for none."""
     if asked_ms:
         return PauseReason.RETRY_AFTER, PauseDetail(status=answer.status, asked_ms=asked_ms)

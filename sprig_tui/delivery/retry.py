@@ -33,7 +33,7 @@ from sprig_tui.journal.pause_reason import pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
 
 if TYPE_CHECKING:
-    from sprig_tui.segment.client import Answer
+    from sprig_tui.segment.client import SendResult
 
 
 class RequestHistory(Struct, frozen=True, gc=False):
@@ -64,7 +64,9 @@ class RetryPolicy(Struct, frozen=True):
     environment: Environment
     random: RandomSource
 
-    def decide(self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, now: int) -> RetryDecision:
+    def decide(
+        self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, now: int
+    ) -> RetryDecision:
         """Decide. `lane` is as the claim saw it, `now` wall time in ms, `attempt` the request as it is kept."""
         if result.kind == "delivered":
             # no error, unless the body contradicts the status
@@ -84,7 +86,9 @@ class RetryPolicy(Struct, frozen=True):
         kept = Settlement(ids=history.ids, state=None, attempt=attempt, error=result.error)
         return RetryDecision((kept,), _open_lane(lane, result), split=True)
 
-    def _retry(self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, now: int) -> RetryDecision:
+    def _retry(
+        self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, now: int
+    ) -> RetryDecision:
         asked = retry_after_ms(result.retry_after_s)
         spent: list[int] = []
         left: list[int] = []
@@ -116,7 +120,7 @@ class RetryPolicy(Struct, frozen=True):
         return RetryDecision(settlements, change, halt=True)
 
     def _pause(
-        self, result: Answer, history: RequestHistory, attempt: Attempt, lane: Lane, pause: Pause, now: int
+        self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, pause: Pause, now: int
     ) -> RetryDecision:
         reason, detail = pause
         settled = Settlement(
@@ -134,7 +138,7 @@ class RetryPolicy(Struct, frozen=True):
         return RetryDecision((settled,), change, halt=True)
 
 
-def _open_lane(lane: Lane, result: Answer) -> LaneChange | None:
+def _open_lane(lane: Lane, result: SendResult) -> LaneChange | None:
     if lane.state == "open" and not lane.failures:
         return None
     return LaneChange(epoch=lane.epoch, state="open", status=result.status)

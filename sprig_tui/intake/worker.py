@@ -19,19 +19,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.intake.entries import Intake
+from sprig_tui.intake.entries import EntryBuilder
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reading import Responses
+from sprig_tui.sprig.reading import RecordReader
 
-PART_ENTRIES = 250
-PART_BYTES = 250_000
+MAX_CHUNK_ENTRIES = 250
+MAX_CHUNK_BYTES = 250_000
 """A part ends at the first of these."""
-LENGTH = 4
+LENGTH_PREFIX_BYTES = 4
 """Bytes of the number before the order and each part."""
 
 
-class Order(Struct, frozen=True):
+class MappingJob(Struct, frozen=True):
     """What to read, and by which rules; never a key."""
 
     files: list[bytes]
@@ -44,21 +44,21 @@ class Order(Struct, frozen=True):
     """Environment -> URL, of those that the run sends to another endpoint than their own."""
 
 
-class Part(Struct, frozen=True, array_like=True):
+class EntryChunk(Struct, frozen=True, array_like=True):
     """A stretch of the answer."""
 
     entries: list[NewDelivery] = []
     bytes_read: int = 0
     current: bytes = b""
     """The file being read."""
-    over: bool = False
+    last: bool = False
     """Nothing comes after it, and nothing is missing."""
     fault: str = ""
     """Why the answer ends before its time."""
 
 
-_read_order = msgspec.msgpack.Decoder(Order).decode
-_write = msgspec.msgpack.Encoder().encode
+_decode_job = msgspec.msgpack.Decoder(MappingJob).decode
+_encode_chunk = msgspec.msgpack.Encoder().encode
 
 
 def main() -> None:
@@ -67,40 +67,40 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     asked = sys.stdin.buffer
-    order = _read_order(asked.read(int.from_bytes(asked.read(LENGTH))))
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    order = _decode_job(asked.read(int.from_bytes(asked.read(LENGTH_PREFIX_BYTES))))
+    threading.Thread(target=_exit_with_stdin, daemon=True).start()
     with open(1, "wb", closefd=False) as output:
         try:
-            answer(order, output)
+            write_chunks(order, output)
         except BrokenPipeError:
             # nobody listens any more; not even to what Python would say about it at its end
             os._exit(0)
 
 
-def _end_with_input() -> None:
+def _exit_with_stdin() -> None:
     """A file may be read for long without anything to answer, and a file system may hang."""
-    while os.read(0, LENGTH):
+    while os.read(0, LENGTH_PREFIX_BYTES):
         pass
     os._exit(0)
 
 
-def answer(order: Order, output: BinaryIO) -> None:
+def write_chunks(job: MappingJob, output: BinaryIO) -> None:
     """Write the parts. Raises BrokenPipeError; every other fault becomes part of the answer."""
     entries: list[NewDelivery] = []
     environments = {
-        name: Environment(name=name, sprig_environment_id=sprig_id) for name, sprig_id in order.environments.items()
+        name: Environment(name=name, sprig_environment_id=sprig_id) for name, sprig_id in job.environments.items()
     }
-    for name, url in order.elsewhere.items():
+    for name, url in job.elsewhere.items():
         environments[name] = replace(environments[name], endpoint=url, own_endpoint="")
-    intake = Intake(order.rules, environments, order.declared)
+    intake = EntryBuilder(job.rules, environments, job.declared)
     intake.begin_input()
-    files = [os.fsdecode(name) for name in order.files]
-    responses = Responses(files, max_record_bytes=order.max_record_bytes)
+    files = [os.fsdecode(name) for name in job.files]
+    responses = RecordReader(files, max_record_bytes=job.max_record_bytes)
     progress = responses.progress
 
     def put(*, over: bool = False, fault: str = "") -> None:
-        data = _write(Part(entries, progress.bytes_read, os.fsencode(progress.current), over, fault))
-        output.write(len(data).to_bytes(LENGTH))
+        data = _encode_chunk(EntryChunk(entries, progress.bytes_read, os.fsencode(progress.current_file), over, fault))
+        output.write(len(data).to_bytes(LENGTH_PREFIX_BYTES))
         output.write(data)
         output.flush()
         entries.clear()
@@ -112,7 +112,7 @@ def answer(order: Order, output: BinaryIO) -> None:
         for entry in map(intake.entry, responses):
             entries.append(entry)
             size += len(entry.raw) + len(entry.body)
-            if len(entries) >= PART_ENTRIES or size >= PART_BYTES:
+            if len(entries) >= MAX_CHUNK_ENTRIES or size >= MAX_CHUNK_BYTES:
                 put()
                 size = 0
     except BrokenPipeError:

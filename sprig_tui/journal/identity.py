@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sprig_tui.journal.columns import STATES_BY_CODE
 from sprig_tui.journal.records import AddOutcome, NewDelivery, State
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.message_id import PREFIX, derived_message_id
+from sprig_tui.segment.message_id import MESSAGE_ID_PREFIX, derived_message_id
 
 Relation = Literal["known", "takes-over", "tie", "revision", "duplicate"]
 
@@ -22,8 +22,8 @@ _INCOMPLETE_REASONS = frozenset({Reason.ANONYMOUS, Reason.INVALID, Reason.TOO_LA
 
 KEY_MASK = (1 << 63) - 1
 """Keys of identities are positive 64-bit numbers."""
-_OWN_ID_CHARS = len(PREFIX) + 32
-_OWN_ID_DIGITS = slice(len(PREFIX), len(PREFIX) + 16)
+_OWN_ID_CHARS = len(MESSAGE_ID_PREFIX) + 32
+_OWN_ID_DIGITS = slice(len(MESSAGE_ID_PREFIX), len(MESSAGE_ID_PREFIX) + 16)
 
 
 class StoredIdentity(Struct, frozen=True, gc=False):
@@ -65,7 +65,7 @@ def identity_key(environment: str, message_id: str) -> int:
 
     Our own message ids are hashes over the environment already, so their digits do.
     """
-    if len(message_id) == _OWN_ID_CHARS and message_id.startswith(PREFIX):
+    if len(message_id) == _OWN_ID_CHARS and message_id.startswith(MESSAGE_ID_PREFIX):
         try:
             return int(message_id[_OWN_ID_DIGITS], 16) & KEY_MASK
         except ValueError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-SIZE = 8
+DIGEST_BYTES = 8
 """Bytes of a digest."""
 
 
@@ -22,14 +22,14 @@ def digest(answer: bytes) -> bytes:
     first = text[:1]
     # a number is kept as it is written, and so is a text without escapes
     if first in {b"{", b"["} or (first == b'"' and text.find(b"\\") >= 0):
-        text = _canonical(text)
-    if len(text) < SIZE:
+        text = _canonical_json(text)
+    if len(text) < DIGEST_BYTES:
         # Shorter than its own hash: JSON holds no zero byte, so padding keeps texts apart.
-        return text.rjust(SIZE, b"\0")
-    return blake2b(text, digest_size=SIZE).digest()
+        return text.rjust(DIGEST_BYTES, b"\0")
+    return blake2b(text, digest_size=DIGEST_BYTES).digest()
 
 
-_SORTED = msgspec.json.Encoder(order="sorted")
+_SORTED_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class _Number(str):
@@ -38,28 +38,28 @@ class _Number(str):
     __slots__ = ()
 
 
-def _canonical(text: bytes) -> bytes:
+def _canonical_json(text: bytes) -> bytes:
     try:
-        return _SORTED.encode(msgspec.json.decode(text))
+        return _SORTED_ENCODER.encode(msgspec.json.decode(text))
     except (ValueError, RecursionError):
-        return _canonical_by_text(text)
+        return _canonical_json_by_text(text)
 
 
-def _canonical_by_text(text: bytes) -> bytes:
+def _canonical_json_by_text(text: bytes) -> bytes:
     """For what holds numbers beyond doubles or halves of surrogate pairs: numbers stay as they are written."""
     try:
         value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
-        return _written(value).encode("utf-8", "surrogatepass")
+        return _dump_json(value).encode("utf-8", "surrogatepass")
     except (ValueError, RecursionError):
         return text
 
 
-def _written(value: Any) -> str:
+def _dump_json(value: Any) -> str:
     """JSON with sorted keys and without spaces."""
     if isinstance(value, _Number):
         return value
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{_written(value[key])}" for key in sorted(value)) + "}"
+        return "{" + ",".join(f"{json.dumps(key)}:{_dump_json(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_written, value)) + "]"
+        return "[" + ",".join(map(_dump_json, value)) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -9,24 +9,33 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.foreign import MANY_BYTES, Value, edited, fit_for_json, has_exponent, hashed, huge_numbers, skim
+from sprig_tui.mapping.foreign import (
+    MIN_HUGE_NUMBER_BYTES,
+    Value,
+    apply_rules,
+    find_huge_numbers,
+    has_exponent,
+    hash_value,
+    sanitize,
+    validate_json,
+)
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
-from sprig_tui.mapping.rows import PATHS, Properties, property_maker, property_rows
-from sprig_tui.mapping.rules import below, check_rules
+from sprig_tui.mapping.rows import PROPERTY_PATHS, Properties, property_maker, property_specs
+from sprig_tui.mapping.rules import check_rules, subpaths
 from sprig_tui.mapping.trace import trace
-from sprig_tui.mapping.verdict import GROUP_MISSING, verdict
+from sprig_tui.mapping.verdict import GROUP_MISSING, withhold_reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.message_id import message_id, withheld_message_id
-from sprig_tui.segment.timestamps import read_instant, usual_ms
+from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
 from sprig_tui.segment.track import Track, encode_track
 from sprig_tui.sprig.records import StudyResponse
 
-_SHORT_BYTES = 4
+_MAX_SAFE_NUMBER_BYTES = 4
 """No number beyond a double is so short."""
 _QUOTE = ord('"')
 """Begins a text, in which there is no number."""
-_LONG_ID = 1 << 63
+_MAX_SAFE_ID = 1 << 63
 """Ids up to it are no long numbers."""
 
 
@@ -37,9 +46,9 @@ class Mapper:
         """Raises ConfigError when a rule cannot be kept."""
         check_rules(rules)
         self.rules = rules
-        self._rows = property_rows(rules)
+        self._rows = property_specs(rules)
         self._plain = property_maker(rules)
-        self._edits = tuple(_edit(path, rules) for path in PATHS) if rules.omit or rules.hash else ()
+        self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if rules.omit or rules.hash else ()
         """What the rules do to the value of each property; empty where they touch none."""
         integration = {"name": rules.integration_name, "version": rules.integration_version}
         self._context = Raw(msgspec.json.encode({"integration": integration}))
@@ -55,15 +64,15 @@ class Mapper:
             return self._map(response, environment, now_ms, ())
         except (ValueError, RecursionError):
             # Text or JSON that cannot be sent as it is; looked for only now, since hardly any record has it.
-            fit, faults = fit_for_json(response)
+            fit, faults = sanitize(response)
             return self._map(fit, environment, now_ms, faults)
 
     def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
         """One FieldTrace per field, in the order of Sprig's table."""
         plain = self._plain(mapping.response)
-        return trace(mapping, self.rules, self._rows, astuple(plain), astuple(self._ruled(plain)))
+        return trace(mapping, self.rules, self._rows, astuple(plain), astuple(self._apply_rules(plain)))
 
-    def _ruled(self, plain: Properties) -> Properties:
+    def _apply_rules(self, plain: Properties) -> Properties:
         """The properties with the rules kept: what is omitted is UNSET, what is hashed is the hash."""
         if not self._edits:
             return plain
@@ -78,9 +87,9 @@ class Mapper:
             identity = withheld_message_id(environment, response.raw)
             faults = (*faults, GROUP_MISSING)
         answered = response.answered_at or ""
-        ms = usual_ms(answered)
+        ms = parse_usual_ms(answered)
         if ms is None:
-            instant = read_instant(answered)
+            instant = parse_instant(answered)
             if instant is not None:
                 answered, ms = instant.text, instant.ms
         body = encode_track(
@@ -89,7 +98,7 @@ class Mapper:
                 user_id or UNSET,
                 self.rules.event,
                 "track",
-                self._ruled(self._plain(response)),
+                self._apply_rules(self._plain(response)),
                 self._context,
                 answered or UNSET,
                 self._integrations,
@@ -97,24 +106,24 @@ class Mapper:
         )
         # Foreign JSON is copied as it is: a piece that is no value of its own could bring fields into the call.
         answer = bytes(response.response)
-        skim(answer)
+        validate_json(answer)
         attributes = response.attributes
         if isinstance(attributes, Raw):
-            skim(attributes)
-            long = len(attributes) >= MANY_BYTES or has_exponent(attributes)
+            validate_json(attributes)
+            long = len(attributes) >= MIN_HUGE_NUMBER_BYTES or has_exponent(attributes)
         else:
             long = False
         survey_id = response.survey_id
         if (
             long
             or (
-                len(answer) > _SHORT_BYTES
+                len(answer) > _MAX_SAFE_NUMBER_BYTES
                 and answer[0] != _QUOTE
-                and (len(answer) >= MANY_BYTES or has_exponent(answer))
+                and (len(answer) >= MIN_HUGE_NUMBER_BYTES or has_exponent(answer))
             )
-            or (isinstance(survey_id, int) and survey_id > _LONG_ID)
+            or (isinstance(survey_id, int) and survey_id > _MAX_SAFE_ID)
         ):
-            faults = (*faults, *huge_numbers(response))
+            faults = (*faults, *find_huge_numbers(response))
         if not body.isascii():
             body.decode()
         withheld, detail = None, ""
@@ -127,10 +136,10 @@ class Mapper:
             or not environment
             or response.deleted_at
         ):
-            withheld, detail = verdict(response, body, environment, now_ms, faults)
+            withheld, detail = withhold_reason(response, body, environment, now_ms, faults)
         updated_ms = 0
         if response.updated_at:
-            updated_ms = (ms or 0) if response.updated_at == response.answered_at else _ms(response.updated_at)
+            updated_ms = (ms or 0) if response.updated_at == response.answered_at else _parse_ms(response.updated_at)
         return Mapping(
             environment,
             identity,
@@ -153,28 +162,28 @@ def map_response(response: StudyResponse, rules: Rules, *, environment: str, now
     return Mapper(rules).map(response, environment=environment, now_ms=now_ms)
 
 
-def _ms(text: str) -> int:
-    ms = usual_ms(text)
+def _parse_ms(text: str) -> int:
+    ms = parse_usual_ms(text)
     if ms is None:
-        instant = read_instant(text)
+        instant = parse_instant(text)
         return 0 if instant is None else instant.ms
     return ms
 
 
-def _edit(path: str, rules: Rules) -> Callable[[Value], Value]:
+def _make_edit(path: str, rules: Rules) -> Callable[[Value], Value]:
     if path in rules.omit:
-        return _left_out
+        return _omit
     if path in rules.hash:
-        return hashed
-    omit, hash_ = below(rules.omit, path), below(rules.hash, path)
+        return hash_value
+    omit, hash_ = subpaths(rules.omit, path), subpaths(rules.hash, path)
     if not omit and not hash_:
-        return _as_it_is
-    return lambda value: edited(value, omit, hash_) if isinstance(value, Raw) else value
+        return _keep
+    return lambda value: apply_rules(value, omit, hash_) if isinstance(value, Raw) else value
 
 
-def _left_out(_value: Value) -> Value:
+def _omit(_value: Value) -> Value:
     return UNSET
 
 
-def _as_it_is(value: Value) -> Value:
+def _keep(value: Value) -> Value:
     return value

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct
 from sprig_tui.mapping.answers import is_documented, shape_note
 from sprig_tui.mapping.foreign import Value, is_object
 from sprig_tui.mapping.records import Level, Rules, Survey
-from sprig_tui.segment.timestamps import read_instant
+from sprig_tui.segment.timestamps import parse_instant
 from sprig_tui.sprig.records import StudyResponse
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -33,7 +33,7 @@ class Said(Struct, frozen=True, gc=False):
 _NOTHING = Said()
 
 
-class Row(Struct, frozen=True):
+class PropertySpec(Struct, frozen=True):
     """What there is to say of one field of `Properties`."""
 
     path: str
@@ -59,7 +59,7 @@ class Properties(Struct, frozen=True, rename="camel", gc=False):
     triggering_event: Any
 
 
-PATHS = tuple(f"properties.{name}" for name in Properties.__struct_encode_fields__)
+PROPERTY_PATHS = tuple(f"properties.{name}" for name in Properties.__struct_encode_fields__)
 """Every property's path, in the table's order."""
 
 
@@ -78,7 +78,7 @@ def property_maker(rules: Rules) -> Callable[[StudyResponse], Properties]:
         else:
             created = response.survey_created_at or known.created_at or UNSET
             if created is not UNSET and created.isdigit():
-                instant = read_instant(created)
+                instant = parse_instant(created)
                 created = created if instant is None else instant.text
         return Properties(
             response.survey_name or known.name or UNSET,
@@ -99,22 +99,25 @@ def property_maker(rules: Rules) -> Callable[[StudyResponse], Properties]:
     return properties
 
 
-def property_rows(rules: Rules) -> tuple[Row, ...]:
+def property_specs(rules: Rules) -> tuple[PropertySpec, ...]:
     """One row per property, in the same order."""
     by_answer = rules.created_at == "response"
     return (
-        Row(PATHS[0], "survey_name", _say_survey_name),
-        Row(PATHS[1], "survey_id", _say_survey_id),
-        Row(PATHS[2], *(("answered_at", _say_answered_at) if by_answer else ("survey_created_at", _say_created_at))),
-        Row(PATHS[3], "question", _say_question),
-        Row(PATHS[4], "question_type", _say_question_type),
-        Row(PATHS[5], "visitor_id", _say_visitor_id),
-        Row(PATHS[6], "old_visitor_id", _say_old_visitor_id),
-        Row(PATHS[7], "response_group_id", _say_nothing),
-        Row(PATHS[8], "response", _say_response),
-        Row(PATHS[9], "email", _say_email),
-        Row(PATHS[10], "attributes", _say_attributes),
-        Row(PATHS[11], "triggering_event", _say_triggering_event),
+        PropertySpec(PROPERTY_PATHS[0], "survey_name", _say_survey_name),
+        PropertySpec(PROPERTY_PATHS[1], "survey_id", _say_survey_id),
+        PropertySpec(
+            PROPERTY_PATHS[2],
+            *(("answered_at", _say_answered_at) if by_answer else ("survey_created_at", _say_created_at)),
+        ),
+        PropertySpec(PROPERTY_PATHS[3], "question", _say_question),
+        PropertySpec(PROPERTY_PATHS[4], "question_type", _say_question_type),
+        PropertySpec(PROPERTY_PATHS[5], "visitor_id", _say_visitor_id),
+        PropertySpec(PROPERTY_PATHS[6], "old_visitor_id", _say_old_visitor_id),
+        PropertySpec(PROPERTY_PATHS[7], "response_group_id", _say_nothing),
+        PropertySpec(PROPERTY_PATHS[8], "response", _say_response),
+        PropertySpec(PROPERTY_PATHS[9], "email", _say_email),
+        PropertySpec(PROPERTY_PATHS[10], "attributes", _say_attributes),
+        PropertySpec(PROPERTY_PATHS[11], "triggering_event", _say_triggering_event),
     )
 
 
@@ -139,7 +142,7 @@ def _say_created_at(response: StudyResponse, value: Value) -> Said:
     if value is UNSET:
         return Said("survey unknown: when it was created is neither in the record nor in the catalogue", "warning")
     origin = "" if response.survey_created_at else "catalogue"
-    instant = read_instant(value) if isinstance(value, str) else None
+    instant = parse_instant(value) if isinstance(value, str) else None
     if instant is None or instant.text != value:
         return Said("not an ISO-8601 time", "warning", origin)
     written = response.survey_created_at or ""
@@ -147,7 +150,7 @@ def _say_created_at(response: StudyResponse, value: Value) -> Said:
 
 
 def _answered_at(response: StudyResponse) -> Value:
-    instant = read_instant(response.answered_at or "")
+    instant = parse_instant(response.answered_at or "")
     return UNSET if instant is None else instant.text
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Rules
-from sprig_tui.mapping.rows import PATHS
+from sprig_tui.mapping.rows import PROPERTY_PATHS
 
-REQUIRED = ("userId", "event", "type", "context.integration", "timestamp", "messageId")
+REQUIRED_FIELDS = ("userId", "event", "type", "context.integration", "timestamp", "messageId")
 """Fields that are always sent: Segment drops, or books wrongly, a call without them."""
-AT_SEND = ("sentAt", "receivedAt")
+SET_AT_SEND_FIELDS = ("sentAt", "receivedAt")
 """Fields that no mapping sets: the first is stamped on each attempt, the other is Segment's."""
-OPEN = ("properties.response", "properties.attributes")
+OPEN_FIELDS = ("properties.response", "properties.attributes")
 """Fields of foreign JSON, into which a path may lead."""
 
 
@@ -33,7 +33,7 @@ def check_rules(rules: Rules) -> None:
         _check_text(text)
 
 
-def below(paths: Iterable[str], path: str) -> tuple[str, ...]:
+def subpaths(paths: Iterable[str], path: str) -> tuple[str, ...]:
     """What of these paths leads into the field, without the field's own path, in order."""
     return tuple(sorted(one.removeprefix(f"{path}.") for one in paths if one.startswith(f"{path}.")))
 
@@ -47,23 +47,25 @@ def _check_text(text: str) -> None:
 
 def _check_paths(rule: str, paths: Iterable[str]) -> None:
     for path in sorted(paths):
-        root = next((one for one in REQUIRED if one == path or one.startswith(f"{path}.")), None)
+        root = next((one for one in REQUIRED_FIELDS if one == path or one.startswith(f"{path}.")), None)
         if root is not None or path == "properties" or path.startswith("context."):
             raise ConfigError(
                 f"mapping.{rule}: {path} is required and is sent as it is",
-                hint=f"only properties can be named here, such as {PATHS[-3]}",
+                hint=f"only properties can be named here, such as {PROPERTY_PATHS[-3]}",
             )
-        if path in AT_SEND:
+        if path in SET_AT_SEND_FIELDS:
             raise ConfigError(f"mapping.{rule}: {path} is not part of the mapping", hint="take it out of the list")
-        inside = any(path.startswith(f"{one}.") and len(path) > len(one) + 1 for one in OPEN)
-        if path not in PATHS and not inside:
-            raise ConfigError(f"mapping.{rule}: there is no field {path}", hint=_nearest(path))
+        inside = any(path.startswith(f"{one}.") and len(path) > len(one) + 1 for one in OPEN_FIELDS)
+        if path not in PROPERTY_PATHS and not inside:
+            raise ConfigError(f"mapping.{rule}: there is no field {path}", hint=_nearest_path(path))
 
 
-def _nearest(path: str) -> str:
+def _nearest_path(path: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(path, (*PATHS, *(one.removeprefix("properties.") for one in PATHS)), n=1)
+    close = get_close_matches(
+        path, (*PROPERTY_PATHS, *(one.removeprefix("properties.") for one in PROPERTY_PATHS)), n=1
+    )
     if not close:
-        return f"one of {', '.join(PATHS)}, or a path into properties.attributes"
-    return f"did you mean {close[0] if close[0] in PATHS else f'properties.{close[0]}'}?"
+        return f"one of {', '.join(PROPERTY_PATHS)}, or a path into properties.attributes"
+    return f"did you mean {close[0] if close[0] in PROPERTY_PATHS else f'properties.{close[0]}'}?"

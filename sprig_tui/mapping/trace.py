@@ -8,11 +8,11 @@ from msgspec import UNSET, Raw
 
 from sprig_tui.mapping.foreign import Value
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
-from sprig_tui.mapping.rows import Row
-from sprig_tui.mapping.rules import below
-from sprig_tui.mapping.verdict import other_id
+from sprig_tui.mapping.rows import PropertySpec
+from sprig_tui.mapping.rules import subpaths
+from sprig_tui.mapping.verdict import other_id_clause
 from sprig_tui.segment.lints import Lint
-from sprig_tui.segment.timestamps import read_instant
+from sprig_tui.segment.timestamps import parse_instant
 from sprig_tui.sprig.notes import Note, note_text
 from sprig_tui.sprig.records import StudyResponse
 
@@ -26,7 +26,7 @@ _NOTED_FIELDS = {
 
 
 def trace(
-    mapping: Mapping, rules: Rules, rows: Sequence[Row], plain: Sequence[Value], sent: Sequence[Value]
+    mapping: Mapping, rules: Rules, rows: Sequence[PropertySpec], plain: Sequence[Value], sent: Sequence[Value]
 ) -> tuple[FieldTrace, ...]:
     """One row per field: userId, event, type, the properties, context, the times, messageId, integrations.
 
@@ -36,7 +36,7 @@ def trace(
     read = _reading_notes(response)
     fields = [
         _user_id(response),
-        FieldTrace("event", rules.event, _chosen(rules.event, _DEFAULTS.event)),
+        FieldTrace("event", rules.event, _rule_origin(rules.event, _DEFAULTS.event)),
         FieldTrace("type", "track", "default", _joined(read["type"]), "warning" if read["type"] else "ok"),
         *(
             _property(response, row, values, rules, read.get(row.path, ()))
@@ -50,16 +50,16 @@ def trace(
         _integrations(rules),
     ]
     lints = mapping.lints
-    return tuple(_with_lints(field, lints) for field in fields)
+    return tuple(_add_lints(field, lints) for field in fields)
 
 
-def _chosen(value: object, default: object) -> str:
+def _rule_origin(value: object, default: object) -> str:
     return "default" if value == default else "config"
 
 
 def _user_id(response: StudyResponse) -> FieldTrace:
     value = (response.user_id or "").strip()
-    note = "" if value else other_id(response)
+    note = "" if value else other_id_clause(response)
     return FieldTrace("userId", value or UNSET, response.paths.get("user_id", ""), note)
 
 
@@ -72,7 +72,7 @@ def _reading_notes(response: StudyResponse) -> dict[str, list[str]]:
 
 
 def _property(
-    response: StudyResponse, row: Row, values: Sequence[Value], rules: Rules, read: Sequence[str]
+    response: StudyResponse, row: PropertySpec, values: Sequence[Value], rules: Rules, read: Sequence[str]
 ) -> FieldTrace:
     plain, value = values
     if row.path in rules.omit:
@@ -83,27 +83,27 @@ def _property(
     return FieldTrace(row.path, value, origin, _joined(notes), "warning" if read else said.level)
 
 
-def _edits(row: Row, value: Value, plain: Value, rules: Rules) -> Iterable[str]:
+def _edits(row: PropertySpec, value: Value, plain: Value, rules: Rules) -> Iterable[str]:
     if row.path in rules.hash:
         if value is not UNSET and value is not None:
             yield "sha256 of its trimmed lower-case text, as the rules ask"
     elif value is not plain and isinstance(value, Raw):
-        if left_out := below(rules.omit, row.path):
+        if left_out := subpaths(rules.omit, row.path):
             yield f"left out, as the rules ask: {', '.join(left_out)}"
-        if hashed := below(rules.hash, row.path):
+        if hashed := subpaths(rules.hash, row.path):
             yield f"hashed, as the rules ask: {', '.join(hashed)}"
 
 
 def _integration(rules: Rules) -> FieldTrace:
     value = {"name": rules.integration_name, "version": rules.integration_version}
     default = {"name": _DEFAULTS.integration_name, "version": _DEFAULTS.integration_version}
-    return FieldTrace("context.integration", value, _chosen(value, default))
+    return FieldTrace("context.integration", value, _rule_origin(value, default))
 
 
 def _timestamp(response: StudyResponse) -> FieldTrace:
     written = response.answered_at or ""
     origin = response.paths.get("answered_at", "")
-    instant = read_instant(written)
+    instant = parse_instant(written)
     if instant is not None:
         return FieldTrace("timestamp", instant.text, origin, instant.note)
     note = "the time of the last change is not the answer's, and not used" if response.updated_at else ""
@@ -116,7 +116,7 @@ def _integrations(rules: Rules) -> FieldTrace:
     return FieldTrace("integrations", dict(rules.integrations), "config")
 
 
-def _with_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
+def _add_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
     inside = (f"{field.path}.", f"{field.path}[")
     found = [
         one
@@ -129,11 +129,15 @@ def _with_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
     if field.level == "error":
         level = "error"
     return FieldTrace(
-        field.path, field.value, field.origin, _joined([*(_of(one, field.path) for one in found), field.note]), level
+        field.path,
+        field.value,
+        field.origin,
+        _joined([*(_lint_text(one, field.path) for one in found), field.note]),
+        level,
     )
 
 
-def _of(lint: Lint, path: str) -> str:
+def _lint_text(lint: Lint, path: str) -> str:
     """What a lint says, with the place inside the field where it is about one."""
     place = lint.path.removeprefix(path).removeprefix(".")
     return f"{place}: {lint.message}" if place else lint.message

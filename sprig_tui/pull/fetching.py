@@ -12,7 +12,7 @@ from sprig_tui.config.durations import format_duration
 from sprig_tui.delivery.backoff import RandomSource, backoff_ms, retry_after_ms
 from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
-from sprig_tui.sprig.api import ApiAnswer
+from sprig_tui.sprig.api import ApiResponse
 
 REQUESTS = 1_000
 PERIOD = 300.0
@@ -28,7 +28,7 @@ BAD_PAGES = 3
 class Source(Protocol):
     """What carries one request to Sprig's API."""
 
-    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiAnswer:
+    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiResponse:
         """The answer to one GET; network trouble is an answer too."""
         ...
 
@@ -48,7 +48,7 @@ Page = TypeVar("Page", bound=Readable)
 class Fetched(NamedTuple, Generic[Page]):
     """An answer, and the page in it where it is `ok`."""
 
-    answer: ApiAnswer
+    answer: ApiResponse
     page: Page | None
 
 
@@ -130,7 +130,7 @@ def _nobody(_text: str) -> None:
     """Hear nothing."""
 
 
-def _refuse(answer: ApiAnswer) -> None:
+def _refuse(answer: ApiResponse) -> None:
     """Raise for an answer that no repeating helps."""
     if answer.kind == "key-refused":
         raise SprigApiError(

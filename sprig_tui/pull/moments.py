@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from sprig_tui.segment.timestamps import read_instant, usual_ms
+from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
 from sprig_tui.sprig.records import Record, StudyResponse
 
 
@@ -18,9 +18,9 @@ def created_ms(record: Record) -> int:
     """When an answer was created, epoch milliseconds; 0 where it does not say."""
     if not isinstance(record, StudyResponse) or not record.answered_at:
         return 0
-    ms = usual_ms(record.answered_at)
+    ms = parse_usual_ms(record.answered_at)
     if ms is None:
-        instant = read_instant(record.answered_at)
+        instant = parse_instant(record.answered_at)
         ms = instant.ms if instant else 0
     return max(ms, 0)
 

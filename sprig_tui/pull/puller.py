@@ -18,8 +18,8 @@ from sprig_tui.pull.position import Place, PullPosition, Unfinished, fingerprint
 from sprig_tui.pull.request import Asked, Window
 from sprig_tui.pull.state import PullState
 from sprig_tui.pull.surveys import learn_surveys
-from sprig_tui.sprig.api import RESPONSES
-from sprig_tui.sprig.api_pages import AnswerPage, read_answers
+from sprig_tui.sprig.api import RESPONSES_PATH
+from sprig_tui.sprig.api_pages import ResponsePage, parse_response_page
 from sprig_tui.sprig.records import Record
 
 PAGE = 1_000
@@ -173,13 +173,15 @@ class Puller:
                 await self._write(place.going_on(self._asked, done))
         return done
 
-    async def _pages(self, done: Unfinished) -> AsyncIterator[AnswerPage]:
+    async def _pages(self, done: Unfinished) -> AsyncIterator[ResponsePage]:
         window, cursor, edge = done.window, done.cursor, done.edge
         seen: set[str] = set()
         empty = 0
         while True:
             self._cursor = cursor
-            answer, page = await self._fetcher.get(RESPONSES, window.parameters(self._limit, cursor), read_answers)
+            answer, page = await self._fetcher.get(
+                RESPONSES_PATH, window.parameters(self._limit, cursor), parse_response_page
+            )
             if page is None:
                 if answer.kind == "none" and not cursor:
                     self._warn("Sprig answers 404, taken as no responses")
@@ -196,7 +198,7 @@ class Puller:
                 self._limit //= 2
                 continue
             if edge and not page.fault and (tied := await self._tied(window, edge, page)):
-                yield AnswerPage(tied, cursor)
+                yield ResponsePage(tied, cursor)
             seen.add(cursor)
             empty = 0 if page.records else empty + 1
             if page.cursor and page.cursor in seen:
@@ -208,7 +210,7 @@ class Puller:
                 return
             cursor, edge = page.cursor, edge_of(page, edge)
 
-    async def _tied(self, window: Window, edge: int, page: AnswerPage) -> list[Record]:
+    async def _tied(self, window: Window, edge: int, page: ResponsePage) -> list[Record]:
         """Records of the millisecond between two pages, where the second page does not begin with that millisecond.
 
         Cursors name a millisecond (seen by decoding the specification's examples), and whether the next page begins
@@ -218,7 +220,9 @@ class Puller:
             self._repeats = True
             return []
         moment_alone = replace(window, since=edge, until=edge + 1)
-        _, found = await self._fetcher.get(RESPONSES, moment_alone.parameters(self._limit, ""), read_answers)
+        _, found = await self._fetcher.get(
+            RESPONSES_PATH, moment_alone.parameters(self._limit, ""), parse_response_page
+        )
         return found.records if found is not None and not found.fault else []
 
     # -- telling --------------------------------------------------------------------------------------------------
@@ -240,6 +244,6 @@ class Puller:
             await self.position.write(place)
 
 
-def edge_of(page: AnswerPage, before: int) -> int:
+def edge_of(page: ResponsePage, before: int) -> int:
     """Creation time of a page's last record, epoch milliseconds; that of the page before where it has none."""
     return created_ms(page.records[-1]) or before if page.records else before

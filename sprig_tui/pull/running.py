@@ -15,7 +15,7 @@ from sprig_tui.config.catalogue import merge_surveys
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.delivery.feeding import IngestResult, ingest
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.pull.fetching import PATIENCE, Fetcher
 from sprig_tui.pull.position import PullPosition
 from sprig_tui.pull.puller import Puller, api_key_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import NewDelivery
 
-Keep = Callable[[Intake, Sequence[Record]], Awaitable[None]]
+Keep = Callable[[EntryBuilder, Sequence[Record]], Awaitable[None]]
 """Takes the records of a page, and the intake that makes entries of them."""
 Heard = Callable[[PullState], None]
 
@@ -73,14 +73,14 @@ async def pull_environment(
         with puller.position.held() if terms.trace else nullcontext():
             learnt = {**settings.rules.surveys, **await puller.surveys()}
             rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
-            intake = Intake(rules, {**settings.environments, environment.name: environment}, environment.name)
+            intake = EntryBuilder(rules, {**settings.environments, environment.name: environment}, environment.name)
             return await puller.answers(lambda records: keep(intake, records))
 
 
 def into_journal(journal: Journal, engine: Engine | None, fed: IngestResult) -> Keep:
     """Store pages durably and wake the engine; `fed` counts."""
 
-    async def keep(intake: Intake, records: Sequence[Record]) -> None:
+    async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
         await ingest(records, intake, journal, engine, result=fed)
 
     return keep
@@ -89,7 +89,7 @@ def into_journal(journal: Journal, engine: Engine | None, fed: IngestResult) -> 
 def into_counts(counted: Callable[[NewDelivery], None]) -> Keep:
     """Map pages and forget them; `counted` hears each entry, those too that come again with the next page."""
 
-    async def keep(intake: Intake, records: Sequence[Record]) -> None:
+    async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
         for entry in await asyncio.to_thread(lambda: list(intake.entries(records))):
             counted(entry)
 

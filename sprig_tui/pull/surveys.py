@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.sprig.api import SURVEYS
-from sprig_tui.sprig.api_pages import read_surveys
+from sprig_tui.sprig.api import SURVEYS_PATH
+from sprig_tui.sprig.api_pages import parse_survey_page
 
 PAGE = 1_000
 """Surveys of a page. The specification names a limit, but not the largest one; that of responses is taken."""
@@ -28,7 +28,7 @@ async def learn_surveys(fetcher: Fetcher) -> Learnt:
     seen = {""}
     while True:
         parameters = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
-        answer, page = await fetcher.get(SURVEYS, parameters, read_surveys)
+        answer, page = await fetcher.get(SURVEYS_PATH, parameters, parse_survey_page)
         if page is None:
             if answer.kind == "too-large" and limit > 1:
                 limit //= 2
@@ -36,7 +36,7 @@ async def learn_surveys(fetcher: Fetcher) -> Learnt:
             said = "answers 404, taken as none" if answer.kind == "none" else f"is too large: {answer.error}"
             return Learnt(found, (f"the list of surveys {said}: their names may be missing",))
         found.update({str(one.id): Survey(name=one.name, created_at=one.created_at) for one in page.surveys})
-        odd += page.odd
+        odd += page.unreadable
         cursor = page.cursor
         if page.fault or cursor in seen:
             break

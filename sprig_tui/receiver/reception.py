@@ -13,14 +13,14 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.config.environment import Environment
 from sprig_tui.errors import JournalError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.receiver.inflow import Inflow
 from sprig_tui.serving.refusals import RefusedError
-from sprig_tui.sprig.faults import invalid, json_fault
+from sprig_tui.sprig.faults import invalid_record, json_fault
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
@@ -68,8 +68,8 @@ class Reception:
 
     def use(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
         """Go on with other rules and environments; raises ConfigError, and all stays as it was then."""
-        intakes = {name: Intake(rules, environments, name, clock=self._clock) for name in environments}
-        self._shared = Intake(rules, environments, clock=self._clock)
+        intakes = {name: EntryBuilder(rules, environments, name, clock=self._clock) for name in environments}
+        self._shared = EntryBuilder(rules, environments, clock=self._clock)
         self._intakes = intakes
 
     def serves(self, environment: str) -> bool:
@@ -108,7 +108,7 @@ class Reception:
             raise RefusedError(400, f"the body is no JSON: {fault}", body_read=True, more=kept)
         return receipt
 
-    def _within(self, record: Record, intake: Intake, opened: frozenset[str]) -> Record:
+    def _within(self, record: Record, intake: EntryBuilder, opened: frozenset[str]) -> Record:
         """The record, or what stands for it where its sender may not send for its environment."""
         belongs = intake.route(record).environment
         if not belongs or belongs in opened:
@@ -145,7 +145,7 @@ def _read(raw: bytes) -> tuple[list[Record], str]:
     if all(isinstance(record, StudyResponse) for record in records) or not (fault := _not_json(raw)):
         return records, ""
     answers: list[Record] = [record for record in records if isinstance(record, StudyResponse)]
-    return [*answers[: MOST_RECORDS - 1], invalid(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
+    return [*answers[: MOST_RECORDS - 1], invalid_record(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
 
 
 def _not_json(raw: bytes) -> str:

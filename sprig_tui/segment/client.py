@@ -21,18 +21,18 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.http.client import make_client
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import PROXY_AUTH_REQUIRED, describe_error
-from sprig_tui.segment.outcome import NO_ANSWER, Kind, Outcome, classify, plain_error
+from sprig_tui.segment.outcome import NO_RESPONSE, Outcome, OutcomeKind, classify, plain_error
 from sprig_tui.text import redact
 
-MAX_ANSWER_BYTES = 65_536
+MAX_RESPONSE_BYTES = 65_536
 """What is read of an answer's body; the connection of a longer one is dropped."""
-EXCERPT_BYTES = 1_024
+MAX_EXCERPT_BYTES = 1_024
 _KEEP_ALIVE_S = 15.0
 """Below what load balancers keep an idle connection (60 s), so that we do not send into one that is being closed."""
-SUCCESS_FALSE = 'answered "success": false'
+SUCCESS_FALSE_ERROR = 'answered "success": false'
 """The error of an answer that counts as delivered all the same."""
-_PAGE = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_HTML_START = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 class Secret(Protocol):
@@ -43,10 +43,10 @@ class Secret(Protocol):
         ...
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one request."""
 
-    kind: Kind
+    kind: OutcomeKind
     status: int = 0
     """HTTP status; 0 where none came."""
     error: str = ""
@@ -136,7 +136,7 @@ class TrackingClient:
         """Drop every connection."""
         await self._http.aclose()
 
-    async def send_batch(self, payload: bytes, retry_count: int = 0) -> Answer:
+    async def send_batch(self, payload: bytes, retry_count: int = 0) -> SendResult:
         """POST the events in `payload` (encoded track calls joined by commas); `retry_count` is 0 the first time.
 
         Network trouble is an Answer too: nothing is raised for it. `sentAt` is the clock's time at this call, as
@@ -154,8 +154,8 @@ class TrackingClient:
             async with asyncio.timeout(self._deadline):
                 async with self._http.stream("POST", self._url, content=body, headers=headers) as answered:
                     async for part in answered.aiter_raw():
-                        excerpt += part[: MAX_ANSWER_BYTES - len(excerpt)]
-                        if len(excerpt) >= MAX_ANSWER_BYTES:
+                        excerpt += part[: MAX_RESPONSE_BYTES - len(excerpt)]
+                        if len(excerpt) >= MAX_RESPONSE_BYTES:
                             break
         except TimeoutError:
             trouble = f"no answer within {self._deadline:g} s"
@@ -163,25 +163,25 @@ class TrackingClient:
             trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
         if answered is None:
-            return _answer(NO_ANSWER, error=trouble, latency_ms=latency_ms, body_bytes=len(body))
+            return _send_result(NO_RESPONSE, error=trouble, latency_ms=latency_ms, body_bytes=len(body))
         # From the header on the verdict stands: a body that breaks off changes nothing about what the server did.
-        return self._judge(answered, self._printable(excerpt), latency_ms, len(body))
+        return self._result(answered, self._printable(excerpt), latency_ms, len(body))
 
-    def _judge(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> Answer:
-        page = _is_page(response.headers.get("content-type", ""), text)
+    def _result(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> SendResult:
+        page = _is_web_page(response.headers.get("content-type", ""), text)
         outcome = classify(response.status_code, web_page=page)
         wait = retry_after(response.headers, now_ms=self._clock.now()) if outcome.kind == "retry" else None
-        return _answer(
+        return _send_result(
             outcome,
             status=response.status_code,
-            error=_denial(text) if outcome.kind == "delivered" else self._error(response, text),
-            excerpt=text.encode()[:EXCERPT_BYTES].decode(errors="ignore"),
+            error=_denial_text(text) if outcome.kind == "delivered" else self._error_text(response, text),
+            excerpt=text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore"),
             retry_after_s=wait,
             latency_ms=latency_ms,
             body_bytes=body_bytes,
         )
 
-    def _error(self, response: httpx.Response, text: str) -> str:
+    def _error_text(self, response: httpx.Response, text: str) -> str:
         status = response.status_code
         if 300 <= status < 400:
             return f"redirected to {self._redirect_host(response)}: check the endpoint"
@@ -189,7 +189,7 @@ class TrackingClient:
             return PROXY_AUTH_REQUIRED
         if 200 <= status < 300:
             return f"http {status} with a web page: check the endpoint"
-        return _code_in(text) or plain_error(status)
+        return _error_code(text) or plain_error(status)
 
     def _redirect_host(self, response: httpx.Response) -> str:
         try:
@@ -205,7 +205,7 @@ class TrackingClient:
         return redact(text, (self._token, self._key, self._key.lower()), replacement="…")
 
 
-def _answer(
+def _send_result(
     outcome: Outcome,
     *,
     status: int = 0,
@@ -214,8 +214,8 @@ def _answer(
     retry_after_s: float | None = None,
     latency_ms: float,
     body_bytes: int,
-) -> Answer:
-    return Answer(
+) -> SendResult:
+    return SendResult(
         kind=outcome.kind,
         status=status,
         error=error,
@@ -229,22 +229,22 @@ def _answer(
     )
 
 
-def _is_page(content_type: str, text: str) -> bool:
+def _is_web_page(content_type: str, text: str) -> bool:
     """Whether an answer is a web page, by its own word or by how it begins."""
     named = content_type.partition(";")[0].strip().lower()
-    return named in ("text/html", "application/xhtml+xml") or bool(_PAGE.match(text))
+    return named in ("text/html", "application/xhtml+xml") or bool(_HTML_START.match(text))
 
 
-def _denial(text: str) -> str:
+def _denial_text(text: str) -> str:
     """What the body of a 2xx says against its status; empty where it says nothing of the kind."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return ""
-    return SUCCESS_FALSE if isinstance(found, dict) and found.get("success") is False else ""
+    return SUCCESS_FALSE_ERROR if isinstance(found, dict) and found.get("success") is False else ""
 
 
-def _code_in(text: str) -> str:
+def _error_code(text: str) -> str:
     """The `code` of an error body, else its `message`; error bodies are not documented, so anything may come."""
     try:
         found = msgspec.json.decode(text)
@@ -253,7 +253,7 @@ def _code_in(text: str) -> str:
     if not isinstance(found, dict):
         return ""
     code = found.get("code")
-    if isinstance(code, str) and _CODE.fullmatch(code):
+    if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return code
     message = next((found[key] for key in ("message", "error") if isinstance(found.get(key), str)), "")
     return _clean(message)[:120]

@@ -26,10 +26,10 @@ def visible_json(body: bytes) -> str:
     What is no UTF-8 (and so no JSON) is shown as U+FFFD.
     """
     text = body.decode(errors="replace")
-    return text if printable(text) == text else _ascii(text)
+    return text if printable(text) == text else _escape_non_ascii(text)
 
 
-def _ascii(text: str) -> str:
+def _escape_non_ascii(text: str) -> str:
     units = text.encode("utf-16-be")
     found = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
     return "".join(chr(unit) if 32 <= unit < 127 else f"\\u{unit:04x}" for unit in found)

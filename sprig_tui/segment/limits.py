@@ -6,19 +6,19 @@ MAX_EVENT_BYTES = 32_768
 """One event as JSON (documented as 32 KB; the official clients use 32,768)."""
 MAX_BODY_BYTES = 500_000
 """One batch request (documented as 500 KB)."""
-BATCH_BYTES = 475_000
+TARGET_BATCH_BYTES = 475_000
 """What we fill a body to, as segment-analytics-python does: room for the envelope and for miscounting proxies."""
 MAX_BATCH_EVENTS = 2_500
 """Over it Segment answers 200 and rejects the batch."""
 MAX_PROPERTIES = 10_000
 """Properties of one event; more are dropped without a word."""
-MAX_MESSAGE_ID = 100
+MAX_MESSAGE_ID_CHARS = 100
 """Characters of a messageId."""
 PARTNER_REQUESTS_PER_SECOND = 50.0
 """What Segment asks of partner streams, batch requests included."""
 
-ENDPOINTS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
+ENDPOINT_URLS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 """Base URL by region; routes are `/v1/...` below it."""
 
-PUBLIC_APIS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
+PUBLIC_API_URLS = {"us": "https://api.segmentapis.com", "eu": "https://eu1.api.segmentapis.com"}
 """Base URL of the Public API by the workspace's region (docs.segmentapis.com, Getting Started)."""

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from sprig_tui.segment import discards
-from sprig_tui.segment.limits import MAX_EVENT_BYTES, MAX_MESSAGE_ID, MAX_PROPERTIES
-from sprig_tui.segment.nobody import nobody_note, stands_for_nobody
-from sprig_tui.segment.timestamps import read_instant
+from sprig_tui.segment.limits import MAX_EVENT_BYTES, MAX_MESSAGE_ID_CHARS, MAX_PROPERTIES
+from sprig_tui.segment.nobody import is_placeholder_user_id, placeholder_note
+from sprig_tui.segment.timestamps import parse_instant
 
 NOT_JSON = "not_json"
 EVENT_TOO_LARGE = "event_too_large"
@@ -34,9 +34,9 @@ USER_ID_NOBODY = "user_id_nobody"
 SENT_AT_SET = "sent_at_set"
 RECEIVED_AT_SET = "received_at_set"
 
-MAX_USER_ID = 255
+MAX_USER_ID_CHARS = 255
 """Characters of a userId that every destination can be trusted with; Segment documents no limit of its own."""
-FUTURE_SLACK_MS = 300_000
+MAX_FUTURE_MS = 300_000
 """How far a timestamp may lie ahead of our clock before we speak of it: clocks differ."""
 
 
@@ -57,13 +57,19 @@ def lint(track: Mapping[str, Any] | bytes, now_ms: int) -> tuple[Lint, ...]:
     `now_ms` is the wall time in milliseconds since 1970. Never raises: what cannot be read is a lint.
     """
     try:
-        body = track if isinstance(track, bytes) else _encoded(track)
+        body = track if isinstance(track, bytes) else _encode_json(track)
         body.decode()
         call = _OBJECT.decode(body)
     except (ValueError, TypeError, RecursionError) as error:
-        return (Lint(NOT_JSON, "", f"not a JSON object: {_cause(error)}"),)
-    found = [*_size(body), *_person(call), *_event(call), *_properties(call), *_context(call)]
-    found += [*_message_id(call), *_times(call, now_ms)]
+        return (Lint(NOT_JSON, "", f"not a JSON object: {_error_text(error)}"),)
+    found = [
+        *_size_lints(body),
+        *_user_id_lints(call),
+        *_event_lints(call),
+        *_property_lints(call),
+        *_context_lints(call),
+    ]
+    found += [*_message_id_lints(call), *_timestamp_lints(call, now_ms)]
     return tuple(sorted(found, key=lambda one: one.level))
 
 
@@ -71,7 +77,7 @@ def timestamp_lint(ms: int, now_ms: int) -> Lint | None:
     """What is off with a moment, in milliseconds since 1970, as the time of an answer."""
     if ms < 0:
         return Lint(TIMESTAMP_BEFORE_1970, "timestamp", "before 1970: Segment may refuse it")
-    if ms > now_ms + FUTURE_SLACK_MS:
+    if ms > now_ms + MAX_FUTURE_MS:
         return Lint(TIMESTAMP_IN_FUTURE, "timestamp", "in the future: is a clock wrong?", "warning")
     return None
 
@@ -79,11 +85,11 @@ def timestamp_lint(ms: int, now_ms: int) -> Lint | None:
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
-def _encoded(track: Mapping[str, Any]) -> bytes:
+def _encode_json(track: Mapping[str, Any]) -> bytes:
     return json.dumps(dict(track), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _cause(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "it holds text that is not valid Unicode"
     if isinstance(error, RecursionError):
@@ -91,40 +97,40 @@ def _cause(error: Exception) -> str:
     return str(error)[:120]
 
 
-def _size(body: bytes) -> Iterator[Lint]:
+def _size_lints(body: bytes) -> Iterator[Lint]:
     if len(body) > MAX_EVENT_BYTES:
         yield Lint(EVENT_TOO_LARGE, "", f"{len(body):,} bytes; Segment takes {MAX_EVENT_BYTES:,} per event")
 
 
-def _person(call: dict[str, Raw]) -> Iterator[Lint]:
-    given = {name: _scalar(call[name]) for name in ("userId", "anonymousId") if name in call}
+def _user_id_lints(call: dict[str, Raw]) -> Iterator[Lint]:
+    given = {name: _decode_scalar(call[name]) for name in ("userId", "anonymousId") if name in call}
     if all(value is None for value in given.values()):
         yield Lint(discards.NO_USER_ANON_ID, "userId", "no User ID: Segment drops it without a word")
     for name, value in given.items():
         if value is not None and (not isinstance(value, str) or not value.strip()):
             what = "blank" if isinstance(value, str) else "not a text"
             yield Lint(discards.ID_NOT_STRING, name, f"{what}: Segment takes only a text that is not empty")
-        elif isinstance(value, str) and len(value) > MAX_USER_ID:
-            message = f"{len(value):,} characters; many destinations take {MAX_USER_ID} at most"
+        elif isinstance(value, str) and len(value) > MAX_USER_ID_CHARS:
+            message = f"{len(value):,} characters; many destinations take {MAX_USER_ID_CHARS} at most"
             yield Lint(USER_ID_LONG, name, message, "warning")
-        elif isinstance(value, str) and stands_for_nobody(value):
-            yield Lint(USER_ID_NOBODY, name, f"{nobody_note(value)}: is it really this person's id?", "warning")
+        elif isinstance(value, str) and is_placeholder_user_id(value):
+            yield Lint(USER_ID_NOBODY, name, f"{placeholder_note(value)}: is it really this person's id?", "warning")
 
 
-def _event(call: dict[str, Raw]) -> Iterator[Lint]:
-    if _scalar(call.get("type")) != "track":
+def _event_lints(call: dict[str, Raw]) -> Iterator[Lint]:
+    if _decode_scalar(call.get("type")) != "track":
         yield Lint(TYPE_NOT_TRACK, "type", 'must be "track"')
-    event = _scalar(call.get("event"))
+    event = _decode_scalar(call.get("event"))
     if event is None or event == "":
         yield Lint(discards.EVENT_NOT_DEFINED, "event", "no event name")
     elif not isinstance(event, str):
         yield Lint(discards.EVENT_NOT_STRING, "event", "the event name is not a text")
 
 
-def _properties(call: dict[str, Raw]) -> Iterator[Lint]:
+def _property_lints(call: dict[str, Raw]) -> Iterator[Lint]:
     if "properties" not in call:
         return
-    properties = _object(call["properties"])
+    properties = _decode_object(call["properties"])
     if properties is None:
         yield Lint(discards.PROPERTIES_NOT_OBJECT, "properties", "not an object")
     elif len(properties) > MAX_PROPERTIES:
@@ -132,28 +138,28 @@ def _properties(call: dict[str, Raw]) -> Iterator[Lint]:
         yield Lint(TOO_MANY_PROPERTIES, "properties", message)
 
 
-def _context(call: dict[str, Raw]) -> Iterator[Lint]:
-    context = _object(call.get("context"))
-    integration = None if context is None else _object(context.get("integration"))
+def _context_lints(call: dict[str, Raw]) -> Iterator[Lint]:
+    context = _decode_object(call.get("context"))
+    integration = None if context is None else _decode_object(context.get("integration"))
     if not integration:
         yield Lint(INTEGRATION_MISSING, "context.integration", "must be an object that says where the call comes from")
 
 
-def _message_id(call: dict[str, Raw]) -> Iterator[Lint]:
-    message_id = _scalar(call.get("messageId"))
+def _message_id_lints(call: dict[str, Raw]) -> Iterator[Lint]:
+    message_id = _decode_scalar(call.get("messageId"))
     if not isinstance(message_id, str) or not message_id.strip():
         yield Lint(MESSAGE_ID_MISSING, "messageId", "must be a text that is not empty, or repeats are not recognised")
-    elif len(message_id) > MAX_MESSAGE_ID:
-        message = f"{len(message_id):,} characters; Segment takes {MAX_MESSAGE_ID}"
+    elif len(message_id) > MAX_MESSAGE_ID_CHARS:
+        message = f"{len(message_id):,} characters; Segment takes {MAX_MESSAGE_ID_CHARS}"
         yield Lint(MESSAGE_ID_TOO_LONG, "messageId", message)
 
 
-def _times(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
-    written = _scalar(call.get("timestamp"))
+def _timestamp_lints(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
+    written = _decode_scalar(call.get("timestamp"))
     if written is None:
         yield Lint(TIMESTAMP_MISSING, "timestamp", "no time: Segment would take the time of arrival")
     else:
-        instant = read_instant(written) if isinstance(written, str) else None
+        instant = parse_instant(written) if isinstance(written, str) else None
         found = (
             Lint(TIMESTAMP_INVALID, "timestamp", "neither an ISO-8601 time nor 10 or 13 digits (s or ms since 1970)")
             if instant is None
@@ -168,7 +174,7 @@ def _times(call: dict[str, Raw], now_ms: int) -> Iterator[Lint]:
         yield Lint(RECEIVED_AT_SET, "receivedAt", "never sent: Segment sets it on arrival", "warning")
 
 
-def _scalar(raw: Raw | None) -> object:
+def _decode_scalar(raw: Raw | None) -> object:
     """The value of a text, number, true, false or null; Ellipsis for a list or an object, None when absent."""
     if raw is None:
         return None
@@ -181,7 +187,7 @@ def _scalar(raw: Raw | None) -> object:
         return ...
 
 
-def _object(raw: Raw | None) -> dict[str, Raw] | None:
+def _decode_object(raw: Raw | None) -> dict[str, Raw] | None:
     if raw is None or bytes(raw).lstrip()[:1] != b"{":
         return None
     return _OBJECT.decode(raw)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-PREFIX = "sprig-"
-LENGTH = len(PREFIX) + 32
+MESSAGE_ID_PREFIX = "sprig-"
+MESSAGE_ID_CHARS = len(MESSAGE_ID_PREFIX) + 32
 """Characters of every id made here; Segment allows 100."""
-VERSION = "1"
+MESSAGE_ID_VERSION = "1"
 
 _BODY_START = b'{"messageId":"'
 
@@ -25,25 +25,25 @@ def message_id(environment: str, response_group_id: str, question: str, question
     Made of what a webhook and the REST API both carry (facts/sprig.md 8.14), so that the two meet.
     """
     text = (
-        f"1:{VERSION}{len(environment)}:{environment}{len(response_group_id)}:{response_group_id}"
+        f"1:{MESSAGE_ID_VERSION}{len(environment)}:{environment}{len(response_group_id)}:{response_group_id}"
         f"{len(question)}:{question}{len(question_type)}:{question_type}"
     )
-    return PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return MESSAGE_ID_PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def derived_message_id(message_id: str, *parts: str) -> str:
     """An id made of another one: a tie by question id, a revision, a deliberate new sending."""
-    return _hashed(f"{VERSION}-derived", message_id, *parts)
+    return _hash_id(f"{MESSAGE_ID_VERSION}-derived", message_id, *parts)
 
 
 def withheld_message_id(environment: str, raw: bytes) -> str:
     """The id of a record without an identity of its own: the same bytes read again are known again."""
-    return _hashed(f"{VERSION}-withheld", environment, sha256(raw).hexdigest())
+    return _hash_id(f"{MESSAGE_ID_VERSION}-withheld", environment, sha256(raw).hexdigest())
 
 
 def repeated_message_id(message_id: str, number: int) -> str:
     """The id of the `number`th (from 2) record of an input whose bytes are those of one without an identity."""
-    return _hashed(f"{VERSION}-repeated", message_id, str(number))
+    return _hash_id(f"{MESSAGE_ID_VERSION}-repeated", message_id, str(number))
 
 
 def with_message_id(body: bytes, message_id: str) -> bytes:
@@ -51,12 +51,12 @@ def with_message_id(body: bytes, message_id: str) -> bytes:
 
     Raises ValueError when the body does not start with an id of ours, as every body we encode does.
     """
-    start, end = len(_BODY_START), len(_BODY_START) + LENGTH
-    if not body.startswith(_BODY_START) or body[end : end + 1] != b'"' or len(message_id) != LENGTH:
+    start, end = len(_BODY_START), len(_BODY_START) + MESSAGE_ID_CHARS
+    if not body.startswith(_BODY_START) or body[end : end + 1] != b'"' or len(message_id) != MESSAGE_ID_CHARS:
         raise ValueError("the body does not start with a messageId of the usual length")
     return body[:start] + message_id.encode("ascii") + body[end:]
 
 
-def _hashed(*parts: str) -> str:
+def _hash_id(*parts: str) -> str:
     text = "".join(f"{len(part)}:{part}" for part in parts)
-    return PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return MESSAGE_ID_PREFIX + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

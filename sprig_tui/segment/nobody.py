@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NOTHING = frozenset(
+_PLACEHOLDERS = frozenset(
     {
         *(
             "null",
@@ -28,38 +28,38 @@ _NOTHING = frozenset(
         *("\u115f", "\u1160", "\u3164", "\uffa0"),
     }
 )
-_LENGTHS = frozenset(map(len, _NOTHING))
-_LONGEST = 40
-_ROUNDED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}").fullmatch
+_PLACEHOLDER_LENGTHS = frozenset(map(len, _PLACEHOLDERS))
+_MAX_PLACEHOLDER_CHARS = 40
+_match_rounded_number = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}").fullmatch
 """A long number as spreadsheets show it: the digits that told people apart are gone."""
-_TEMPLATE = re.compile(r"\{\{.*\}\}|\$\{.*\}|%[A-Za-z_]+%|<%.*%>").fullmatch
+_match_template = re.compile(r"\{\{.*\}\}|\$\{.*\}|%[A-Za-z_]+%|<%.*%>").fullmatch
 """A placeholder that nobody filled in."""
-_SOMETHING = re.compile(r"[^\W_]").search
+_find_letter_or_digit = re.compile(r"[^\W_]").search
 
 
-def stands_for_nobody(user_id: str) -> bool:
+def is_placeholder_user_id(user_id: str) -> bool:
     """Whether a User ID is one that many people would share, such as `null`, `N/A`, `#REF!` or a lone U+200B.
 
     It is a person's word whether that is so: such an id is sent all the same, with a note.
     """
     length = len(user_id)
-    if length > _LONGEST:
+    if length > _MAX_PLACEHOLDER_CHARS:
         return False
     if user_id[:1].isalnum():  # nearly all of them: little may be done
-        if length in _LENGTHS and user_id.lower() in _NOTHING:
+        if length in _PLACEHOLDER_LENGTHS and user_id.lower() in _PLACEHOLDERS:
             return True
-        return "+" in user_id and _ROUNDED(user_id) is not None
-    if _SOMETHING(user_id) is None:
+        return "+" in user_id and _match_rounded_number(user_id) is not None
+    if _find_letter_or_digit(user_id) is None:
         return True
-    return user_id.lower() in _NOTHING or _TEMPLATE(user_id) is not None
+    return user_id.lower() in _PLACEHOLDERS or _match_template(user_id) is not None
 
 
-def nobody_note(user_id: str) -> str:
+def placeholder_note(user_id: str) -> str:
     """What is odd about an id that stands for nobody, in words."""
-    if _ROUNDED(user_id) is not None:
+    if _match_rounded_number(user_id) is not None:
         return "a long number that a spreadsheet rounded, so that it stands for many"
-    if _TEMPLATE(user_id) is not None:
+    if _match_template(user_id) is not None:
         return "a placeholder that was not filled in"
-    if _SOMETHING(user_id) is None and not user_id.isascii():
+    if _find_letter_or_digit(user_id) is None and not user_id.isascii():
         return "no letter and no digit in it, such as characters that cannot be seen"
     return "stands for nobody"

@@ -6,14 +6,14 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Kind = Literal["delivered", "refused", "retry", "key-refused"]
+OutcomeKind = Literal["delivered", "refused", "retry", "key-refused"]
 """The outcome classes of a request; `Attempt.outcome` holds the same words."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
     """The meaning of one answer, or of none."""
 
-    kind: Kind
+    kind: OutcomeKind
     bisect: bool = False
     """Whether a batch that was refused is worth splitting: the fault may lie in one of its events or in its size."""
     endpoint_fault: bool = False
@@ -35,7 +35,7 @@ REFUSED_CONTENT: Final = Outcome(kind="refused", bisect=True)
 REFUSED_ENDPOINT: Final = Outcome(kind="refused", endpoint_fault=True)
 SIGN_IN_REQUIRED: Final = Outcome(kind="refused", endpoint_fault=True, final=True)
 NOT_SEGMENT: Final = Outcome(kind="retry", endpoint_fault=True)
-NO_ANSWER: Final = RETRY
+NO_RESPONSE: Final = RETRY
 """Network errors and timeouts: the request may or may not have arrived; the message id makes repeating harmless."""
 
 _BY_STATUS: Final = {

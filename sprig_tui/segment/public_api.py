@@ -1,6 +1,6 @@
 """Segment's Public API: asks a workspace which sources it has, their Write Keys, and what is connected to them.
 
-    async with PublicApi("https://api.segmentapis.com", token, clock=SystemClock()) as api:
+    async with PublicApiClient("https://api.segmentapis.com", token, clock=SystemClock()) as api:
         sources = await api.sources()
 
 Facts: docs.segmentapis.com (Getting Started, Pagination, Error Handling, Rate Limits, Sources).
@@ -25,30 +25,30 @@ from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
 from sprig_tui.http.trouble import describe_error
 from sprig_tui.segment.public_api_pages import (
     Item,
-    Page,
-    destinations_page,
-    errors_in,
-    source_in,
-    sources_page,
-    workspace_in,
+    ListPage,
+    parse_destinations,
+    parse_errors,
+    parse_source,
+    parse_sources,
+    parse_workspace,
 )
 from sprig_tui.segment.sources import Destination, Source
 from sprig_tui.text import excerpt, redact
 
-COUNT = 200
+PAGE_SIZE = 200
 """Entries of a page; more than 200 was refused by earlier versions of the API."""
 MAX_PAGES = 500
 MAX_BODY_BYTES = 32_000_000
 """What is read of an answer: each source comes with its kind's whole metadata, some 10 KB."""
-TRIES = 3
+MAX_TRIES = 3
 """Of one request, where no answer came or one of those that pass."""
-PATIENCE_S = 120.0
+MAX_RATE_LIMIT_WAIT_S = 120.0
 """Seconds that all waits for one list may take together, when the API asks to wait (429)."""
-_PAUSE_S = 0.5
-_LIMIT_PAUSE_S = 5.0
+_MIN_BACKOFF_S = 0.5
+_DEFAULT_RATE_LIMIT_WAIT_S = 5.0
 """Where a 429 names no wait."""
 
-Wait = Callable[[float], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class Secret(Protocol):
@@ -59,15 +59,15 @@ class Secret(Protocol):
         ...
 
 
-class _Answer(NamedTuple):
+class _Response(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-    trouble: str = ""
+    network_error: str = ""
     """Why there is none; then the status is 0."""
 
 
-class PublicApi:
+class PublicApiClient:
     """One workspace. Raises SegmentApiError where it refuses, SegmentApiUnreachableError where no answer comes.
 
     `timeout` is seconds for each phase of a request, four times that for all of it. TLS is verified, proxies are taken
@@ -83,16 +83,16 @@ class PublicApi:
         *,
         clock: Clock,
         timeout: float = 15.0,
-        wait: Wait = asyncio.sleep,
-        waiting: Callable[[float], None] = lambda _: None,
+        sleep: Sleep = asyncio.sleep,
+        on_wait: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._url = base_url.rstrip("/")
         self._token = token.reveal()
         self._clock = clock
         self._timeout = timeout
-        self._wait = wait
-        self._waiting = waiting
-        self._patience = PATIENCE_S
+        self._sleep = sleep
+        self._on_wait = on_wait
+        self._wait_budget_s = MAX_RATE_LIMIT_WAIT_S
         try:
             self._host = httpx.URL(self._url).host or self._url
         except (httpx.InvalidURL, ValueError):
@@ -121,31 +121,33 @@ class PublicApi:
 
     async def workspace(self) -> str:
         """The name of the workspace that the token belongs to."""
-        return workspace_in(await self._found("/"))
+        return parse_workspace(await self._get_required("/"))
 
     async def sources(self) -> tuple[Source, ...]:
         """Every source, in the order of the API."""
-        return await self._pages("/sources", sources_page)
+        return await self._list_pages("/sources", parse_sources)
 
     async def source(self, source_id: str) -> Source | None:
         """One source by its id; None where the workspace has none of it."""
         body = await self._get(f"/sources/{quote(source_id, safe='')}")
-        return source_in(body) if body is not None else None
+        return parse_source(body) if body is not None else None
 
     async def destinations(self, source_id: str) -> tuple[Destination, ...]:
         """The destinations that are connected to a source, enabled or not."""
-        return await self._pages(f"/sources/{quote(source_id, safe='')}/connected-destinations", destinations_page)
+        return await self._list_pages(
+            f"/sources/{quote(source_id, safe='')}/connected-destinations", parse_destinations
+        )
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    async def _pages(self, path: str, read: Callable[[bytes], Page[Item]]) -> tuple[Item, ...]:
+    async def _list_pages(self, path: str, parse: Callable[[bytes], ListPage[Item]]) -> tuple[Item, ...]:
         found: list[Item] = []
         cursor, seen = "", {""}
         for _ in range(MAX_PAGES):
-            parameters = {"pagination.count": str(COUNT), **({"pagination.cursor": cursor} if cursor else {})}
-            page = read(await self._found(path, parameters))
+            parameters = {"pagination.count": str(PAGE_SIZE), **({"pagination.cursor": cursor} if cursor else {})}
+            page = parse(await self._get_required(path, parameters))
             found += page.items
-            cursor = page.next
+            cursor = page.next_cursor
             if cursor in seen:
                 break
             seen.add(cursor)
@@ -154,7 +156,7 @@ class PublicApi:
             raise SegmentApiError(f"the pages of {path} do not come to an end", hint="check [segment] region")
         return tuple(found)
 
-    async def _found(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
+    async def _get_required(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes:
         body = await self._get(path, parameters)
         if body is None:
             raise SegmentApiError(f"{self._host} knows no {path} (404)", hint="check [segment] region")
@@ -162,28 +164,28 @@ class PublicApi:
 
     async def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> bytes | None:
         """The body of a 200; None for a 404."""
-        tries, pause = 0, _PAUSE_S
+        tries, pause = 0, _MIN_BACKOFF_S
         while True:
-            answer = await self._ask(path, parameters)
+            answer = await self._request(path, parameters)
             if answer.status == 200:
                 return answer.body
             if answer.status == 404:
                 return None
             if answer.status == 429:
-                await self._wait_as_asked(answer)
+                await self._wait_for_rate_limit(answer)
                 continue
             if answer.status and answer.status != 408 and answer.status < 500:
-                raise self._refusal(answer)
+                raise self._refusal_error(answer)
             tries += 1
-            if tries >= TRIES:
-                what = answer.trouble or f"{answer.status} {self._said(answer.body)}".strip()
+            if tries >= MAX_TRIES:
+                what = answer.network_error or f"{answer.status} {self._error_text(answer.body)}".strip()
                 raise SegmentApiUnreachableError(
                     f"no answer from {self._host}: {what}", hint="check the network and [segment] region; try again"
                 )
-            await self._wait(pause)
+            await self._sleep(pause)
             pause *= 4
 
-    async def _ask(self, path: str, parameters: Mapping[str, str] | None) -> _Answer:
+    async def _request(self, path: str, parameters: Mapping[str, str] | None) -> _Response:
         body = bytearray()
         try:
             async with asyncio.timeout(4 * self._timeout):
@@ -196,24 +198,28 @@ class PublicApi:
                                 hint="check [segment] region",
                             )
         except TimeoutError:
-            return _Answer(0, {}, b"", f"none within {4 * self._timeout:g} s")
+            return _Response(0, {}, b"", f"none within {4 * self._timeout:g} s")
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            return _Answer(0, {}, b"", describe_error(error, host=self._host, timeout_s=self._timeout))
-        return _Answer(response.status_code, response.headers, bytes(body))
+            return _Response(0, {}, b"", describe_error(error, host=self._host, timeout_s=self._timeout))
+        return _Response(response.status_code, response.headers, bytes(body))
 
-    async def _wait_as_asked(self, answer: _Answer) -> None:
-        _, lifted = errors_in(answer.body)
-        named = retry_after(answer.headers, now_ms=self._clock.now()) or lifted or self._reset(answer.headers)
-        seconds = min(named or _LIMIT_PAUSE_S, MAX_RETRY_AFTER_S)
-        if seconds > self._patience:
+    async def _wait_for_rate_limit(self, response: _Response) -> None:
+        _, lifted = parse_errors(response.body)
+        named = (
+            retry_after(response.headers, now_ms=self._clock.now())
+            or lifted
+            or self._seconds_to_reset(response.headers)
+        )
+        seconds = min(named or _DEFAULT_RATE_LIMIT_WAIT_S, MAX_RETRY_AFTER_S)
+        if seconds > self._wait_budget_s:
             raise SegmentApiUnreachableError(
                 f"{self._host} limits requests, and asks to wait {seconds:.0f} s", hint="try again after that"
             )
-        self._patience -= seconds
-        self._waiting(seconds)
-        await self._wait(seconds)
+        self._wait_budget_s -= seconds
+        self._on_wait(seconds)
+        await self._sleep(seconds)
 
-    def _reset(self, headers: Mapping[str, str]) -> float | None:
+    def _seconds_to_reset(self, headers: Mapping[str, str]) -> float | None:
         """X-RateLimit-Reset is a date here (RFC 5322), unlike at the Tracking API."""
         try:
             moment = parsedate_to_datetime(headers.get("x-ratelimit-reset", "")).timestamp()
@@ -222,23 +228,23 @@ class PublicApi:
         seconds = moment - self._clock.now() / 1000
         return seconds if seconds > 0 else None
 
-    def _refusal(self, answer: _Answer) -> SegmentApiError:
-        said = self._said(answer.body)
+    def _refusal_error(self, response: _Response) -> SegmentApiError:
+        said = self._error_text(response.body)
         told = f": {said}" if said else ""
-        if answer.status in (401, 403):
+        if response.status in (401, 403):
             return SegmentApiError(
-                f"{self._host} refuses the token ({answer.status}){told}",
+                f"{self._host} refuses the token ({response.status}){told}",
                 hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys workspace",
             )
-        if 300 <= answer.status < 400:
+        if 300 <= response.status < 400:
             return SegmentApiError(
-                f"{self._host} answers with a redirect ({answer.status}), which is not followed",
+                f"{self._host} answers with a redirect ({response.status}), which is not followed",
                 hint="check [segment] region, and whether this network asks to sign in",
             )
-        return SegmentApiError(f"{self._host} answers {answer.status}{told}", hint="check [segment] region")
+        return SegmentApiError(f"{self._host} answers {response.status}{told}", hint="check [segment] region")
 
-    def _said(self, body: bytes) -> str:
-        return excerpt(redact(errors_in(body)[0], [self._token]), 200)
+    def _error_text(self, body: bytes) -> str:
+        return excerpt(redact(parse_errors(body)[0], [self._token]), 200)
 
 
 def _version() -> str:

@@ -18,11 +18,11 @@ Item = TypeVar("Item", Source, Destination)
 Shape = TypeVar("Shape", bound=Struct)
 
 
-class Page(NamedTuple, Generic[Item]):
+class ListPage(NamedTuple, Generic[Item]):
     """One page, and the cursor of the next; empty on the last."""
 
     items: tuple[Item, ...]
-    next: str
+    next_cursor: str
 
 
 class _Label(Struct):
@@ -79,23 +79,23 @@ class _OneWorkspace(Struct):
     workspace: _Workspace
 
 
-class _SourcesAnswer(Struct):
+class _SourcesResponse(Struct):
     data: _Sources
 
 
-class _DestinationsAnswer(Struct):
+class _DestinationsResponse(Struct):
     data: _Destinations
 
 
-class _SourceAnswer(Struct):
+class _SourceResponse(Struct):
     data: _OneSource
 
 
-class _WorkspaceAnswer(Struct):
+class _WorkspaceResponse(Struct):
     data: _OneWorkspace
 
 
-class _Limit(Struct, rename="camel"):
+class _RateLimit(Struct, rename="camel"):
     ms_before_next: float | None = None
 
 
@@ -103,37 +103,37 @@ class _Error(Struct):
     type: str = ""
     message: str = ""
     field: str = ""
-    data: _Limit | None = None
+    data: _RateLimit | None = None
 
 
 class _Errors(Struct):
     errors: list[_Error]
 
 
-def sources_page(body: bytes) -> Page[Source]:
+def parse_sources(body: bytes) -> ListPage[Source]:
     """Of GET /sources; raises SegmentApiError."""
-    data = _decoded(body, _SourcesAnswer).data
-    return Page(tuple(_source(one) for one in data.sources), _next(data.pagination))
+    data = _decode(body, _SourcesResponse).data
+    return ListPage(tuple(_to_source(one) for one in data.sources), _next_cursor(data.pagination))
 
 
-def destinations_page(body: bytes) -> Page[Destination]:
+def parse_destinations(body: bytes) -> ListPage[Destination]:
     """Of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
-    data = _decoded(body, _DestinationsAnswer).data
-    return Page(tuple(_destination(one) for one in data.destinations), _next(data.pagination))
+    data = _decode(body, _DestinationsResponse).data
+    return ListPage(tuple(_to_destination(one) for one in data.destinations), _next_cursor(data.pagination))
 
 
-def source_in(body: bytes) -> Source:
+def parse_source(body: bytes) -> Source:
     """Of GET /sources/{id}; raises SegmentApiError."""
-    return _source(_decoded(body, _SourceAnswer).data.source)
+    return _to_source(_decode(body, _SourceResponse).data.source)
 
 
-def workspace_in(body: bytes) -> str:
+def parse_workspace(body: bytes) -> str:
     """The workspace's name, of GET /; raises SegmentApiError."""
-    found = _decoded(body, _WorkspaceAnswer).data.workspace
+    found = _decode(body, _WorkspaceResponse).data.workspace
     return found.name or found.slug or found.id
 
 
-def errors_in(body: bytes) -> tuple[str, float | None]:
+def parse_errors(body: bytes) -> tuple[str, float | None]:
     """What an error's body says, and the seconds after which a limit is lifted (`msBeforeNext`); any body will do."""
     try:
         errors = msgspec.json.decode(body, type=_Errors).errors
@@ -146,7 +146,7 @@ def errors_in(body: bytes) -> tuple[str, float | None]:
     return said, max(waits) / 1000 if waits else None
 
 
-def _decoded(body: bytes, shape: type[Shape]) -> Shape:
+def _decode(body: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -158,22 +158,24 @@ def _decoded(body: bytes, shape: type[Shape]) -> Shape:
         ) from None
 
 
-def _next(pagination: _Pagination | None) -> str:
+def _next_cursor(pagination: _Pagination | None) -> str:
     return (pagination.next or "") if pagination else ""
 
 
-def _source(found: _Source) -> Source:
+def _to_source(source: _Source) -> Source:
     return Source(
-        id=found.id,
-        name=found.name or found.slug or found.id,
-        slug=found.slug or "",
-        kind=(found.metadata.name or "") if found.metadata else "",
-        enabled=found.enabled,
-        labels=tuple(f"{label.key}: {label.value}" for label in found.labels or ()),
-        write_keys=tuple(found.write_keys or ()),
+        id=source.id,
+        name=source.name or source.slug or source.id,
+        slug=source.slug or "",
+        kind=(source.metadata.name or "") if source.metadata else "",
+        enabled=source.enabled,
+        labels=tuple(f"{label.key}: {label.value}" for label in source.labels or ()),
+        write_keys=tuple(source.write_keys or ()),
     )
 
 
-def _destination(found: _Destination) -> Destination:
-    kind = (found.metadata.name or "") if found.metadata else ""
-    return Destination(id=found.id, name=found.name or kind or found.id, kind=kind, enabled=found.enabled)
+def _to_destination(destination: _Destination) -> Destination:
+    kind = (destination.metadata.name or "") if destination.metadata else ""
+    return Destination(
+        id=destination.id, name=destination.name or kind or destination.id, kind=kind, enabled=destination.enabled
+    )

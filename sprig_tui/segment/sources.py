@@ -38,7 +38,7 @@ class Destination(Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
-class Match(NamedTuple):
+class SourceMatch(NamedTuple):
     """The source that was meant, or why it cannot be told."""
 
     source: Source | None
@@ -46,32 +46,32 @@ class Match(NamedTuple):
     hint: str = ""
 
 
-def masked(key: str) -> str:
+def mask_key(key: str) -> str:
     """First and last four characters; one too short for that shows none."""
     return f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…"
 
 
-def owner_of(key: str, sources: Sequence[Source]) -> Source | None:
+def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
     """The source that a Write Key belongs to."""
     return next((source for source in sources if key in source.write_keys), None)
 
 
-def find_source(text: str, sources: Sequence[Source]) -> Match:
+def find_source(text: str, sources: Sequence[Source]) -> SourceMatch:
     """The source of this name, slug or id; of capitals only where nothing else tells two apart."""
     wanted = text.strip()
     if not wanted:
-        return Match(None, "no source is named")
+        return SourceMatch(None, "no source is named")
     for same in (lambda one: one == wanted, lambda one: one.casefold() == wanted.casefold()):
         found = [source for source in sources if any(map(same, (source.name, source.slug, source.id)))]
         if len(found) == 1:
-            return Match(found[0])
+            return SourceMatch(found[0])
         if found:
             ids = ", ".join(source.slug or source.id for source in found[:10])
-            return Match(None, f"{len(found)} sources are called {wanted[:80]!r}", f"name it by its slug: {ids}")
-    return Match(None, f"no source is called {wanted[:80]!r}", _nearest(wanted, sources))
+            return SourceMatch(None, f"{len(found)} sources are called {wanted[:80]!r}", f"name it by its slug: {ids}")
+    return SourceMatch(None, f"no source is called {wanted[:80]!r}", _nearest_hint(wanted, sources))
 
 
-def _nearest(wanted: str, sources: Sequence[Source]) -> str:
+def _nearest_hint(wanted: str, sources: Sequence[Source]) -> str:
     import difflib
 
     names = {source.name.casefold(): source.name for source in sources}

@@ -9,11 +9,11 @@ from msgspec import Struct
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_EXTENDED = re.compile(
+_EXTENDED_FORMAT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?P<time>T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
-_ALPHABET = re.compile(r"[0-9TW:.,+\- ]+Z?")
+_ALLOWED_CHARACTERS = re.compile(r"[0-9TW:.,+\- ]+Z?")
 """Python's parser lets other characters pass in places."""
 _LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
 _EPOCH_DIGITS = {10: 1000, 13: 1}
@@ -31,10 +31,10 @@ class Instant(Struct, frozen=True, gc=False):
     """What was assumed or changed; empty when nothing was."""
 
 
-def usual_ms(text: str) -> int | None:
+def parse_usual_ms(text: str) -> int | None:
     """Milliseconds since 1970 of the one form that Sprig's APIs write, `2025-03-04T16:21:09.114Z`; None for any other.
 
-    The fast way for what nearly every record holds; `read_instant` takes the rest.
+    The fast way for what nearly every record holds; `parse_instant` takes the rest.
     """
     if len(text) != 24 or text[7:14:3] != "-T:" or text[19::4] != ".Z":
         return None
@@ -47,7 +47,7 @@ def usual_ms(text: str) -> int | None:
         return None
 
 
-def read_instant(text: str) -> Instant | None:
+def parse_instant(text: str) -> Instant | None:
     """The moment a text names, or None when it names none that we can be sure of.
 
     ISO-8601 in its extended form is kept to the letter; other forms of it, and seconds or milliseconds since 1970,
@@ -56,17 +56,17 @@ def read_instant(text: str) -> Instant | None:
     written = text.strip()
     if written.isascii() and written.isdigit() and len(written) in _EPOCH_DIGITS:
         ms = int(written) * _EPOCH_DIGITS[len(written)]
-        return Instant(iso_text(ms), ms, f"{written} taken as time since 1970")
+        return Instant(format_iso(ms), ms, f"{written} taken as time since 1970")
     upper = written.upper()
-    if _ALPHABET.fullmatch(upper) is None:
+    if _ALLOWED_CHARACTERS.fullmatch(upper) is None:
         return None
     try:
         moment = datetime.fromisoformat(_LEAP_SECOND.sub(":59", upper, count=1))
         zoned = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         ms = (zoned - _EPOCH) // _MILLISECOND
-        form = _EXTENDED.fullmatch(written)
+        form = _EXTENDED_FORMAT.fullmatch(written)
         if form is None:
-            return Instant(iso_text(ms), ms, f"rewritten from {written[:40]}{_assumed(moment)}")
+            return Instant(format_iso(ms), ms, f"rewritten from {written[:40]}{_assumption_note(moment)}")
     except (ValueError, OverflowError):
         return None
     if form["time"] is None:
@@ -74,10 +74,10 @@ def read_instant(text: str) -> Instant | None:
     return Instant(written, ms, "" if form["zone"] else "no time zone: UTC is meant")
 
 
-def iso_text(ms: int) -> str:
+def format_iso(ms: int) -> str:
     """ISO-8601 in UTC with milliseconds; OverflowError outside the years 1 to 9999."""
     return (_EPOCH + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _assumed(moment: datetime) -> str:
+def _assumption_note(moment: datetime) -> str:
     return "" if moment.tzinfo is not None else ", taken as UTC"

@@ -20,16 +20,16 @@ from sprig_tui.http.retry_after import retry_after
 from sprig_tui.http.trouble import describe_error
 from sprig_tui.text import redact
 
-RESPONSES = "/v1/responses"
-SURVEYS = "/v1/surveys"
+RESPONSES_PATH = "/v1/responses"
+SURVEYS_PATH = "/v1/surveys"
 MAX_BODY_BYTES = 64_000_000
 """What is read of an answer: a page of 1,000 records with snapshots has some 2 MB."""
 MAX_ERROR_BYTES = 65_536
 TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 15.0
-_ADDRESS = "such as https://api.sprig.com"
+_URL_HINT = "such as https://api.sprig.com"
 
-Kind = Literal["ok", "none", "key-refused", "limited", "too-large", "refused", "retry"]
+ApiResponseKind = Literal["ok", "none", "key-refused", "limited", "too-large", "refused", "retry"]
 """`none` is 404, which on a list means that nothing matches; `limited` is 429."""
 
 
@@ -41,10 +41,10 @@ class Secret(Protocol):
         ...
 
 
-class ApiAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one request."""
 
-    kind: Kind
+    kind: ApiResponseKind
     status: int = 0
     """HTTP status; 0 where none came."""
     body: bytes = b""
@@ -107,7 +107,7 @@ class SprigClient:
         """Drop every connection."""
         await self._http.aclose()
 
-    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiAnswer:
+    async def get(self, path: str, parameters: Mapping[str, str]) -> ApiResponse:
         """GET one page; network trouble is an answer too: nothing is raised for it."""
         started = time.perf_counter()
         body, trouble, over = b"", "", False
@@ -115,66 +115,66 @@ class SprigClient:
         try:
             async with asyncio.timeout(self._deadline):
                 async with self._http.stream("GET", self._url + path, params=dict(parameters)) as answered:
-                    body, over = await self._read(answered)
+                    body, over = await self._read_body(answered)
         except TimeoutError:
             trouble = f"no whole answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
         if answered is None:
-            return ApiAnswer(kind="retry", error=trouble, latency_ms=latency_ms)
-        return self._judge(answered, body, trouble, over=over, latency_ms=latency_ms)
+            return ApiResponse(kind="retry", error=trouble, latency_ms=latency_ms)
+        return self._to_response(answered, body, trouble, truncated=over, latency_ms=latency_ms)
 
-    async def _read(self, answered: httpx.Response) -> tuple[bytes, bool]:
+    async def _read_body(self, response: httpx.Response) -> tuple[bytes, bool]:
         """The body, and whether it went on beyond the limit."""
-        limit = self._max_body if answered.is_success else MAX_ERROR_BYTES
-        if answered.headers.get("content-encoding", "identity").strip().lower() not in ("gzip", "identity", ""):
+        limit = self._max_body if response.is_success else MAX_ERROR_BYTES
+        if response.headers.get("content-encoding", "identity").strip().lower() not in ("gzip", "identity", ""):
             return b"", False
         parts: list[bytes] = []
         size = 0
-        async for part in answered.aiter_bytes():
+        async for part in response.aiter_bytes():
             parts.append(part)
             size += len(part)
             if size > limit:
                 return b"".join(parts)[:limit], True
         return b"".join(parts), False
 
-    def _judge(
-        self, answered: httpx.Response, body: bytes, trouble: str, *, over: bool, latency_ms: float
-    ) -> ApiAnswer:
-        status = answered.status_code
+    def _to_response(
+        self, response: httpx.Response, body: bytes, network_error: str, *, truncated: bool, latency_ms: float
+    ) -> ApiResponse:
+        status = response.status_code
         kind = classify(status)
-        if kind == "ok" and over:
-            kind, trouble = "too-large", f"more than {self._max_body:,} bytes"
-        elif kind == "ok" and trouble:
+        if kind == "ok" and truncated:
+            kind, network_error = "too-large", f"more than {self._max_body:,} bytes"
+        elif kind == "ok" and network_error:
             kind = "retry"
         elif kind == "ok":
-            encoding = answered.headers.get("content-encoding", "identity").strip().lower()
+            encoding = response.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("gzip", "identity", ""):
-                kind, trouble = "refused", "the answer is compressed in a way that was not asked for"
+                kind, network_error = "refused", "the answer is compressed in a way that was not asked for"
         waits = kind in ("limited", "retry")
-        return ApiAnswer(
+        return ApiResponse(
             kind=kind,
             status=status,
             body=body if kind == "ok" else b"",
-            error="" if kind == "ok" else trouble or self._said(answered, body),
-            retry_after_s=retry_after(answered.headers, now_ms=self._clock.now()) if waits else None,
+            error="" if kind == "ok" else network_error or self._error_text(response, body),
+            retry_after_s=retry_after(response.headers, now_ms=self._clock.now()) if waits else None,
             latency_ms=latency_ms,
         )
 
-    def _said(self, answered: httpx.Response, body: bytes) -> str:
-        status = answered.status_code
+    def _error_text(self, response: httpx.Response, body: bytes) -> str:
+        status = response.status_code
         if 300 <= status < 400:
             try:
-                host = urlsplit(answered.headers.get("location", "")).hostname or self._host
+                host = urlsplit(response.headers.get("location", "")).hostname or self._host
             except ValueError:
                 host = self._host
             return f"redirected to {_clean(redact(host, (self._key,), replacement='…'))[:100]}"
-        words = _clean(redact(_error_of(body), (self._key,), replacement="…"))[:200]
+        words = _clean(redact(_error_message(body), (self._key,), replacement="…"))[:200]
         return f"{status}: {words}" if words else f"http {status}"
 
 
-def classify(status: int) -> Kind:
+def classify(status: int) -> ApiResponseKind:
     """The meaning of a final HTTP status on a list of Sprig's (facts: errors of API v2.2.1).
 
     403 is a missing or wrong key (there, and not 401), 429 the rate limit, 404 a query that nothing matches in the
@@ -183,14 +183,14 @@ def classify(status: int) -> Kind:
     """
     if 200 <= status < 300:
         return "ok"
-    known: dict[int, Kind] = {401: "key-refused", 403: "key-refused", 404: "none", 429: "limited"}
+    known: dict[int, ApiResponseKind] = {401: "key-refused", 403: "key-refused", 404: "none", 429: "limited"}
     known |= {407: "retry", 408: "retry"}
     if status in known:
         return known[status]
     return "refused" if 300 <= status < 500 else "retry"
 
 
-def _error_of(body: bytes) -> str:
+def _error_message(body: bytes) -> str:
     """The words of `{"error": "..."}`, or of the older API's list of texts; empty for anything else."""
     try:
         found = msgspec.json.decode(body)
@@ -216,7 +216,7 @@ def _host_of(base_url: str) -> str:
             "the api url is not an address that can be used", hint="such as https://api.sprig.com"
         ) from error
     if "@" in parts.netloc or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("the api url is not an http or https address", hint=_ADDRESS)
+        raise ConfigError("the api url is not an http or https address", hint=_URL_HINT)
     return parts.hostname
 
 

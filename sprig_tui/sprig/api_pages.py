@@ -7,20 +7,20 @@ from typing import NamedTuple
 import msgspec
 from msgspec import DecodeError, Raw, Struct
 
-from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, Piece, split_document
-from sprig_tui.sprig.faults import invalid, malformed, unreadable
-from sprig_tui.sprig.recognise import parse_document, read_piece
+from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES, RawRecord, split_document
+from sprig_tui.sprig.faults import invalid_record, malformed_reason, unreadable_reason
+from sprig_tui.sprig.recognise import parse_document, parse_raw_record
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
-from sprig_tui.sprig.verbatim import kind_of, members, text_of
+from sprig_tui.sprig.verbatim import decode_text, json_type_name, object_members
 
-ORIGIN = "api"
-LONGEST_CURSOR = 4_096
+ORIGIN_NAME = "api"
+MAX_CURSOR_CHARS = 4_096
 """Characters; it has to fit into an address. Sprig's have some 30."""
 
-_items = msgspec.json.Decoder(list[Raw])
+_item_decoder = msgspec.json.Decoder(list[Raw])
 
 
-class AnswerPage(NamedTuple):
+class ResponsePage(NamedTuple):
     """A page of `GET /v1/responses`."""
 
     records: list[Record]
@@ -31,7 +31,7 @@ class AnswerPage(NamedTuple):
     """Why the page is not what the specification says, so that no next page can be asked for."""
 
 
-class Listed(Struct, frozen=True, rename="camel", gc=False):
+class ListedSurvey(Struct, frozen=True, rename="camel", gc=False):
     """What `GET /v1/surveys` tells of a survey, as far as answers need it."""
 
     id: int | str
@@ -42,11 +42,11 @@ class Listed(Struct, frozen=True, rename="camel", gc=False):
 class SurveyPage(NamedTuple):
     """A page of `GET /v1/surveys`."""
 
-    surveys: list[Listed]
+    surveys: list[ListedSurvey]
     cursor: str = ""
     fault: str = ""
-    """As in `AnswerPage`."""
-    odd: int = 0
+    """As in `ResponsePage`."""
+    unreadable: int = 0
     """Entries that are no surveys."""
 
 
@@ -56,75 +56,75 @@ class _Envelope(NamedTuple):
     fault: str = ""
 
 
-def read_answers(body: bytes) -> AnswerPage:
+def parse_response_page(body: bytes) -> ResponsePage:
     """The records of a page; nothing is raised. Where the page is broken, whole records in it are read all the same."""
-    items, cursor, fault = _envelope(body)
-    records: list[Record] = [_record(bytes(item), index) for index, item in enumerate(items)]
+    items, cursor, fault = _parse_envelope(body)
+    records: list[Record] = [_parse_record(bytes(item), index) for index, item in enumerate(items)]
     if fault:
-        records = records or _salvaged(body)
-        records.append(invalid(body, Origin(ORIGIN), f"not a page of responses: {fault}"))
-    return AnswerPage(records, cursor, fault)
+        records = records or _salvage_responses(body)
+        records.append(invalid_record(body, Origin(ORIGIN_NAME), f"not a page of responses: {fault}"))
+    return ResponsePage(records, cursor, fault)
 
 
-def read_surveys(body: bytes) -> SurveyPage:
+def parse_survey_page(body: bytes) -> SurveyPage:
     """The surveys of a page; nothing is raised."""
-    items, cursor, fault = _envelope(body)
-    surveys: list[Listed] = []
+    items, cursor, fault = _parse_envelope(body)
+    surveys: list[ListedSurvey] = []
     for item in items:
         try:
-            surveys.append(msgspec.json.decode(item, type=Listed))
+            surveys.append(msgspec.json.decode(item, type=ListedSurvey))
         except (DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return SurveyPage(surveys, cursor, fault, len(items) - len(surveys))
 
 
-def _envelope(body: bytes) -> _Envelope:
+def _parse_envelope(body: bytes) -> _Envelope:
     """The list and the cursor."""
     if body.lstrip()[:1] == b"<":
         return _Envelope([], "", "it is HTML, as sign-in and error pages are")
     try:
-        fields = members(body)
-        items = _items.decode(fields["data"])
+        fields = object_members(body)
+        items = _item_decoder.decode(fields["data"])
     except KeyError:
         return _Envelope([], "", "it has no data")
     except msgspec.ValidationError:
-        return _Envelope([], "", _wrong_kind(body))
+        return _Envelope([], "", _wrong_type_text(body))
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = malformed(body, error) if isinstance(error, DecodeError) else "not valid JSON"
-        return _Envelope([], "", unreadable(body) or said)
-    return _Envelope(items, *_cursor(fields.get("cursor")))
+        said = malformed_reason(body, error) if isinstance(error, DecodeError) else "not valid JSON"
+        return _Envelope([], "", unreadable_reason(body) or said)
+    return _Envelope(items, *_parse_cursor(fields.get("cursor")))
 
 
-def _cursor(given: Raw | None) -> tuple[str, str]:
+def _parse_cursor(raw: Raw | None) -> tuple[str, str]:
     """The cursor, or what is wrong with it; null, missing and empty all mean the last page."""
-    if given is None or bytes(given) == b"null":
+    if raw is None or bytes(raw) == b"null":
         return "", ""
-    cursor = text_of(given)
+    cursor = decode_text(raw)
     if cursor is None:
-        return "", f"cursor: expected text or null, got {kind_of(bytes(given))}"
-    if len(cursor) > LONGEST_CURSOR:
+        return "", f"cursor: expected text or null, got {json_type_name(bytes(raw))}"
+    if len(cursor) > MAX_CURSOR_CHARS:
         return "", f"cursor: {len(cursor):,} characters"
     return cursor, ""
 
 
-def _wrong_kind(body: bytes) -> str:
+def _wrong_type_text(body: bytes) -> str:
     try:
-        data = members(body)["data"]
+        data = object_members(body)["data"]
     except msgspec.ValidationError:
-        return f"expected an object, got {kind_of(body.strip())}"
-    return f"data: expected a list, got {kind_of(bytes(data))}"
+        return f"expected an object, got {json_type_name(body.strip())}"
+    return f"data: expected a list, got {json_type_name(bytes(data))}"
 
 
-def _record(raw: bytes, index: int) -> Record:
+def _parse_record(raw: bytes, index: int) -> Record:
     path = f"data[{index}]"
     if len(raw) > DEFAULT_MAX_RECORD_BYTES:
-        origin = Origin(ORIGIN, "rest", 0, path)
-        return next(iter(parse_document(raw, origin)), None) or invalid(raw, origin, "too large")
-    return read_piece(Piece(raw, 0, path), ORIGIN, 0)
+        origin = Origin(ORIGIN_NAME, "rest", 0, path)
+        return next(iter(parse_document(raw, origin)), None) or invalid_record(raw, origin, "too large")
+    return parse_raw_record(RawRecord(raw, 0, path), ORIGIN_NAME, 0)
 
 
-def _salvaged(body: bytes) -> list[Record]:
+def _salvage_responses(body: bytes) -> list[Record]:
     """Answers that can be read in a page that cannot, such as one that is cut off."""
     pieces = (piece for piece in split_document(body) if piece.path and not piece.fault)
-    found = (read_piece(Piece(piece.raw, 0, piece.path), ORIGIN, 0) for piece in pieces)
+    found = (parse_raw_record(RawRecord(piece.raw, 0, piece.path), ORIGIN_NAME, 0) for piece in pieces)
     return [record for record in found if isinstance(record, StudyResponse)]

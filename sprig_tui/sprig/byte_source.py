@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from sprig_tui.sprig.window import BrokenSourceError
+from sprig_tui.sprig.window import BrokenStreamError
 
 CHUNK_BYTES = 262_144
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_STEP_BYTES = 16_384
 """Compressed bytes that are looked at together: what follows the end of a member is copied each time."""
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, ""),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_ARCHIVES = (
+_ARCHIVE_SIGNATURES = (
     (b"PK\x03\x04", "a zip archive"),
     (b"\x28\xb5\x2f\xfd", "a zstandard file"),
     (b"BZh", "a bzip2 file"),
@@ -35,7 +35,7 @@ _ENTRY_NAME_AT = 30
 """Offset of the name of a zip archive's first entry."""
 
 
-class Progress:
+class ReadProgress:
     """How far reading has come; read it from any thread."""
 
     def __init__(self, bytes_total: int = 0) -> None:
@@ -44,7 +44,7 @@ class Progress:
         self.bytes_read = 0
         """Bytes read from disk so far, compressed ones as they are."""
         self.records = 0
-        self.current = ""
+        self.current_file = ""
         """The file being read."""
 
 
@@ -55,20 +55,22 @@ def _is_workbook(head: bytes) -> bool:
     return head.startswith(b"PK\x03\x04") and head[_ENTRY_NAME_AT:].startswith(_WORKBOOKS)
 
 
-def utf8_chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+def utf8_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
     """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB or what a pipe has.
 
-    Raises BrokenSourceError where the stream fails, is an archive, or ends in the middle of its encoding.
+    Raises BrokenStreamError where the stream fails, is an archive, or ends in the middle of its encoding.
     """
-    head, rest = _headed(_read(stream, progress))
+    head, rest = _split_head(_read_chunks(stream, progress))
     if head.startswith(_GZIP_MAGIC):
-        head, rest = _headed(_gunzip(head, rest))
+        head, rest = _split_head(_gunzip(head, rest))
     if _is_workbook(head):
-        raise BrokenSourceError("this is a spreadsheet: save it as CSV, and give that file")
-    for magic, name in _ARCHIVES:
+        raise BrokenStreamError("this is a spreadsheet: save it as CSV, and give that file")
+    for magic, name in _ARCHIVE_SIGNATURES:
         if head.startswith(magic):
-            raise BrokenSourceError(f"this is {name}: unpack it first")
-    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", _unmarked(head)))
+            raise BrokenStreamError(f"this is {name}: unpack it first")
+    mark, encoding = next(
+        ((mark, name) for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), (b"", _guess_utf16(head))
+    )
     head = head[len(mark) :]
     if encoding:
         yield from _recode(head, rest, encoding)
@@ -78,20 +80,20 @@ def utf8_chunks(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
     yield from rest
 
 
-def _read(stream: BinaryIO, progress: Progress) -> Iterator[bytes]:
+def _read_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
     read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
     while True:
         try:
             chunk = read(CHUNK_BYTES)
         except OSError as error:
-            raise BrokenSourceError(f"cannot be read on: {error.strerror or error}") from error
+            raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
         if not chunk:
             return
         progress.bytes_read += len(chunk)
         yield chunk
 
 
-def _headed(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+def _split_head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     """The first bytes, at least eight where there are that many, and the chunks after them."""
     head = b""
     for chunk in chunks:
@@ -120,14 +122,14 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
                         continue
                     if not data.startswith(_GZIP_MAGIC):
                         yield b"".join(ready)
-                        raise BrokenSourceError("the gzip data is followed by something else")
+                        raise BrokenStreamError("the gzip data is followed by something else")
                     inflate = zlib.decompressobj(wbits=31)
                 before = inflate.copy()
                 try:
                     found = inflate.decompress(data, CHUNK_BYTES)
                 except zlib.error as error:
-                    yield b"".join((*ready, _salvaged(before, data)))
-                    raise BrokenSourceError("the gzip data is damaged here") from error
+                    yield b"".join((*ready, _inflate_until_damage(before, data)))
+                    raise BrokenStreamError("the gzip data is damaged here") from error
                 ready.append(found)
                 size += len(found)
                 if size >= CHUNK_BYTES:
@@ -142,10 +144,10 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
             ready.clear()
             size = 0
     if inflate is not None:
-        raise BrokenSourceError("the gzip data ends too early: the file is truncated")
+        raise BrokenStreamError("the gzip data ends too early: the file is truncated")
 
 
-def _salvaged(inflate: zlib._Decompress, data: bytes) -> bytes:
+def _inflate_until_damage(inflate: zlib._Decompress, data: bytes) -> bytes:
     """What can be had of `data` up to the damage in it: zlib gives nothing of a call that fails."""
     found = b""
     size = len(data)
@@ -161,7 +163,7 @@ def _salvaged(inflate: zlib._Decompress, data: bytes) -> bytes:
     return found
 
 
-def _unmarked(head: bytes) -> str:
+def _guess_utf16(head: bytes) -> str:
     """UTF-16 without a mark: JSON and CSV begin with ASCII, so every second byte is zero."""
     if len(head) >= 4 and head[0] and head[2] and not head[1] and not head[3]:
         return "utf-16-le"
@@ -179,4 +181,4 @@ def _recode(head: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes
             yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise BrokenSourceError(f"the {encoding} text is damaged or ends in the middle of a character") from error
+        raise BrokenStreamError(f"the {encoding} text is damaged or ends in the middle of a character") from error

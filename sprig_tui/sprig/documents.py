@@ -9,24 +9,24 @@ from typing import NamedTuple
 import msgspec
 from msgspec import DecodeError, Raw
 
-from sprig_tui.sprig.faults import EXCERPT_BYTES
-from sprig_tui.sprig.structure import Found, Structure
-from sprig_tui.sprig.window import Window
+from sprig_tui.sprig.faults import MAX_EXCERPT_BYTES
+from sprig_tui.sprig.structure import BracketScanner, ScanState
+from sprig_tui.sprig.window import StreamBuffer
 
 DEFAULT_MAX_RECORD_BYTES = 10_000_000
 
 _validate = msgspec.json.Decoder(Raw).decode
 _brace_before_object = re.compile(rb"\}(?=\s*,\s*\{)").search
 _space = re.compile(rb"[ \t\r\n]*+")
-_between = re.compile(rb"[ \t\r\n,]*+")
+_separators = re.compile(rb"[ \t\r\n,]*+")
 _line = re.compile(rb"[^\n]*+")
 _scalar = re.compile(rb"[^,\]\n]*+")
-_page = re.compile(rb'\{\s*+(?:"cursor"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|null)\s*+,\s*+)?+"data"\s*+:\s*+\[').match
+_page_start = re.compile(rb'\{\s*+(?:"cursor"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|null)\s*+,\s*+)?+"data"\s*+:\s*+\[').match
 _PAGE_HEAD_BYTES = 4_096
 _TAIL_BYTES = 256
 
 
-class Piece(NamedTuple):
+class RawRecord(NamedTuple):
     """One record's bytes, still to be decoded, or a fault in their place."""
 
     raw: bytes
@@ -38,86 +38,86 @@ class Piece(NamedTuple):
     """Why it cannot be decoded; `raw` is an excerpt then."""
 
 
-def split_document(raw: bytes, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[Piece]:
+def split_document(raw: bytes, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[RawRecord]:
     """Pieces of a document in memory."""
-    return split_documents(Window(iter((raw,))), max_record_bytes)
+    return split_documents(StreamBuffer(iter((raw,))), max_record_bytes)
 
 
-def split_documents(window: Window, max_record_bytes: int) -> Iterator[Piece]:
+def split_documents(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[RawRecord]:
     """Pieces of JSON documents one after the other, however they are laid out; memory stays within one record."""
-    while _skip(window, _space):
-        yield from _value(window, "", max_record_bytes)
-    if window.failure and not window.told:
-        yield Piece(b"", window.line, "", window.failure)
+    while _skip(buffer, _space):
+        yield from _split_value(buffer, "", max_record_bytes)
+    if buffer.failure and not buffer.failure_reported:
+        yield RawRecord(b"", buffer.line, "", buffer.failure)
 
 
-def _value(window: Window, path: str, limit: int) -> Iterator[Piece]:
+def _split_value(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
     """The records of the value that starts here: one, or many where it is a list or a page."""
-    first = window.data[window.at]
+    first = buffer.data[buffer.position]
     if first == ord("["):
-        window.at += 1
-        yield from _elements(window, path, limit)
+        buffer.position += 1
+        yield from _split_elements(buffer, path, limit)
     elif first == ord("{"):
-        head = _page(window.data, window.at)
-        piece = None if head else _quick_record(window, path, limit)
+        head = _page_start(buffer.data, buffer.position)
+        piece = None if head else _try_record(buffer, path, limit)
         if piece is None:
-            head = head or _page_head(window)
-            piece = None if head else _record(window, path, limit)
+            head = head or _page_head(buffer)
+            piece = None if head else _next_record(buffer, path, limit)
         if head is None:
             if piece is not None:
                 yield piece
             return
-        window.pass_to(head.end())
-        yield from _elements(window, f"{path}.data" if path else "data", limit)
-        yield from _rest_of_page(window, path, limit)
+        buffer.advance_to(head.end())
+        yield from _split_elements(buffer, f"{path}.data" if path else "data", limit)
+        yield from _skip_rest_of_page(buffer, path, limit)
     else:
-        yield _stray(window, path, limit)
+        yield _stray_text_fault(buffer, path, limit)
 
 
-def _page_head(window: Window) -> re.Match[bytes] | None:
+def _page_head(buffer: StreamBuffer) -> re.Match[bytes] | None:
     """A REST page's opening up to the bracket of its `data`; None where the value is no page."""
-    while window.pending < _PAGE_HEAD_BYTES and not _page(window.data, window.at):
-        if Structure().scan(window.data, window.at)[0] is not Found.MORE or not window.more():
+    while buffer.pending < _PAGE_HEAD_BYTES and not _page_start(buffer.data, buffer.position):
+        if BracketScanner().scan(buffer.data, buffer.position)[0] is not ScanState.MORE or not buffer.fill():
             break
-    return _page(window.data, window.at)
+    return _page_start(buffer.data, buffer.position)
 
 
-def _elements(window: Window, path: str, limit: int) -> Iterator[Piece]:
+def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
     """The elements of the list whose bracket was just passed; passes the closing one."""
     index = 0
-    while _skip(window, _between):
-        first = window.data[window.at]
+    while _skip(buffer, _separators):
+        first = buffer.data[buffer.position]
         if first == ord("]"):
-            window.at += 1
+            buffer.position += 1
             return
         place = f"{path}[{index}]"
         if first == ord("{") and not path:
-            yield from _value(window, place, limit)  # a list of pages; pages do not stand in pages
+            yield from _split_value(buffer, place, limit)  # a list of pages; pages do not stand in pages
         elif first in b"{[":
-            yield _quick_record(window, place, limit) or _record(window, place, limit)
+            yield _try_record(buffer, place, limit) or _next_record(buffer, place, limit)
         else:
-            yield _stray(window, place, limit)
+            yield _stray_text_fault(buffer, place, limit)
         index += 1
-    yield from _cut_off(window, path, "list")
+    yield from _truncation_fault(buffer, path, "list")
 
 
-def _cut_off(window: Window, path: str, what: str) -> Iterator[Piece]:
+def _truncation_fault(buffer: StreamBuffer, path: str, what: str) -> Iterator[RawRecord]:
     """A fault for a list or page that does not end, unless its last record has told already."""
-    if not (window.told or window.failure):
-        window.told = True
-        yield Piece(b"", window.line, path, f"the {what} does not end: the file may be cut off")
+    if not (buffer.failure_reported or buffer.failure):
+        buffer.failure_reported = True
+        yield RawRecord(b"", buffer.line, path, f"the {what} does not end: the file may be cut off")
 
 
-def _quick_record(window: Window, path: str, limit: int) -> Piece | None:
+def _try_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord | None:
     """The object that starts here, where the first brace that another object follows ends it; the usual case in a list.
 
     A prefix that is valid JSON from brace to brace is the whole object, so the decoder's word suffices.
     """
-    data, at = window.data, window.at
-    if window.base + at < window.searched:
+    data, at = buffer.data, buffer.position
+    if buffer.base + at < buffer.searched:
         return None  # the next such brace ended no record that began before, or there is none at hand
     found = _brace_before_object(data, at, at + limit)
-    window.searched = window.base + (min(at + limit, len(data)) if found is None else found.end())
+    buffer.searched = buffer.base + (min(at + limit, len(data)) if found is None else found.end())
     if found is None:
         return None
     raw = data[at : found.end()]
@@ -125,83 +125,89 @@ def _quick_record(window: Window, path: str, limit: int) -> Piece | None:
         _validate(raw)
     except (DecodeError, RecursionError):
         return None
-    line = window.line
-    window.pass_to(found.end())
-    return Piece(raw, line, path)
+    line = buffer.line
+    buffer.advance_to(found.end())
+    return RawRecord(raw, line, path)
 
 
-def _record(window: Window, path: str, limit: int) -> Piece:
+def _next_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
     """The object or list that starts here, whole; or a fault, with the stream past what is wrong."""
-    structure = Structure()
-    line = window.line
-    indent = _indent(window) if path else b""
+    structure = BracketScanner()
+    line = buffer.line
+    indent = _indent_before(buffer) if path else b""
     excerpt: bytes | None = None
-    position = window.at
+    position = buffer.position
     while True:
-        found, position = structure.scan(window.data, position)
-        if excerpt is None and position - window.at > limit:
-            excerpt = window.data[window.at : window.at + EXCERPT_BYTES]
-        if found is Found.END:
-            raw = window.data[window.at : position]
-            window.pass_to(position)
-            return Piece(raw, line, path) if excerpt is None else Piece(excerpt, line, path, _too_large(limit))
-        if found is Found.BROKEN:
-            excerpt = excerpt or window.data[window.at : min(position, window.at + EXCERPT_BYTES)]
-            window.pass_to(position)
-            excerpt += _to_next(window, indent)
-            return Piece(excerpt[:EXCERPT_BYTES], line, path, "not valid JSON: its brackets or quotes do not match")
+        found, position = structure.scan(buffer.data, position)
+        if excerpt is None and position - buffer.position > limit:
+            excerpt = buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
+        if found is ScanState.END:
+            raw = buffer.data[buffer.position : position]
+            buffer.advance_to(position)
+            return (
+                RawRecord(raw, line, path)
+                if excerpt is None
+                else RawRecord(excerpt, line, path, _too_large_text(limit))
+            )
+        if found is ScanState.BROKEN:
+            excerpt = excerpt or buffer.data[buffer.position : min(position, buffer.position + MAX_EXCERPT_BYTES)]
+            buffer.advance_to(position)
+            excerpt += _resync(buffer, indent)
+            return RawRecord(
+                excerpt[:MAX_EXCERPT_BYTES], line, path, "not valid JSON: its brackets or quotes do not match"
+            )
         if excerpt is not None:
-            window.pass_to(position)
-        ahead = position - window.at
-        if not window.more():
-            excerpt = excerpt or window.data[window.at : window.at + EXCERPT_BYTES]
-            window.pass_to(len(window.data))
-            window.told = True
-            return Piece(excerpt, line, path, window.failure or "not valid JSON: it ends too early")
-        position = window.at + ahead
+            buffer.advance_to(position)
+        ahead = position - buffer.position
+        if not buffer.fill():
+            excerpt = excerpt or buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
+            buffer.advance_to(len(buffer.data))
+            buffer.failure_reported = True
+            return RawRecord(excerpt, line, path, buffer.failure or "not valid JSON: it ends too early")
+        position = buffer.position + ahead
 
 
-def _rest_of_page(window: Window, path: str, limit: int) -> Iterator[Piece]:
+def _skip_rest_of_page(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
     """Passes what follows `data` in a page, up to its closing brace."""
-    structure = Structure(b"{")
+    structure = BracketScanner(b"{")
     while True:
-        found, position = structure.scan(window.data, window.at)
-        window.pass_to(position)
-        if found is Found.END:
+        found, position = structure.scan(buffer.data, buffer.position)
+        buffer.advance_to(position)
+        if found is ScanState.END:
             return
-        if found is Found.BROKEN:
-            yield _stray(window, path, limit)
+        if found is ScanState.BROKEN:
+            yield _stray_text_fault(buffer, path, limit)
             return
-        if not window.more():
-            yield from _cut_off(window, path, "page")
+        if not buffer.fill():
+            yield from _truncation_fault(buffer, path, "page")
             return
 
 
-def _stray(window: Window, path: str, limit: int) -> Piece:
+def _stray_text_fault(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
     """What is no object or list, up to the next comma, bracket or line end."""
-    line = window.line
+    line = buffer.line
     pattern = _scalar if path else _line
     while True:
-        end = pattern.match(window.data, window.at)
-        position = end.end() if end else window.at
-        if position < len(window.data) or window.pending > limit or not window.more():
+        end = pattern.match(buffer.data, buffer.position)
+        position = end.end() if end else buffer.position
+        if position < len(buffer.data) or buffer.pending > limit or not buffer.fill():
             break
-    raw = window.data[window.at : max(position, window.at + 1)]
-    window.pass_to(window.at + len(raw))
-    if window.pending == 0 and len(raw) > limit:
-        window.skip_line()
-        return Piece(raw[:EXCERPT_BYTES], line, path, _too_large(limit))
-    return Piece(raw.strip(), line, path)
+    raw = buffer.data[buffer.position : max(position, buffer.position + 1)]
+    buffer.advance_to(buffer.position + len(raw))
+    if buffer.pending == 0 and len(raw) > limit:
+        buffer.skip_line()
+        return RawRecord(raw[:MAX_EXCERPT_BYTES], line, path, _too_large_text(limit))
+    return RawRecord(raw.strip(), line, path)
 
 
-def _indent(window: Window) -> bytes | None:
+def _indent_before(buffer: StreamBuffer) -> bytes | None:
     """White space before the value that starts here, where it starts its line and that line is at hand."""
-    before = window.data[max(0, window.at - _TAIL_BYTES) : window.at]
+    before = buffer.data[max(0, buffer.position - _TAIL_BYTES) : buffer.position]
     indent = before[before.rfind(b"\n") + 1 :]
     return indent if b"\n" in before and not indent.strip() else None
 
 
-def _to_next(window: Window, indent: bytes | None) -> bytes:
+def _resync(buffer: StreamBuffer, indent: bytes | None) -> bytes:
     """Goes on after a broken record: at a brace with the same indent, or after `},`; else at the end.
 
     Returns the start of what it passed over.
@@ -209,30 +215,30 @@ def _to_next(window: Window, indent: bytes | None) -> bytes:
     pattern = re.compile(rb"\}\s*,\s*(?=\{)" if indent is None else rb"\n" + indent + rb"(?=[{\[])")
     passed = b""
     while True:
-        found = pattern.search(window.data, window.at)
-        until = found.end() if found else max(window.at, len(window.data) - _TAIL_BYTES)
-        if len(passed) < EXCERPT_BYTES:
-            passed += window.data[window.at : until]
-        window.pass_to(until)
+        found = pattern.search(buffer.data, buffer.position)
+        until = found.end() if found else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
+        if len(passed) < MAX_EXCERPT_BYTES:
+            passed += buffer.data[buffer.position : until]
+        buffer.advance_to(until)
         if found:
             return passed.rstrip(b" \t\r\n,")
-        if not window.more():
-            passed += window.data[window.at :]
-            window.pass_to(len(window.data))
-            window.told = True
+        if not buffer.fill():
+            passed += buffer.data[buffer.position :]
+            buffer.advance_to(len(buffer.data))
+            buffer.failure_reported = True
             return passed
 
 
-def _skip(window: Window, pattern: re.Pattern[bytes]) -> bool:
+def _skip(buffer: StreamBuffer, pattern: re.Pattern[bytes]) -> bool:
     """Passes what `pattern` takes; False at the end of the stream."""
     while True:
-        found = pattern.match(window.data, window.at)
-        window.pass_to(found.end() if found else window.at)
-        if window.at < len(window.data):
+        found = pattern.match(buffer.data, buffer.position)
+        buffer.advance_to(found.end() if found else buffer.position)
+        if buffer.position < len(buffer.data):
             return True
-        if not window.more():
+        if not buffer.fill():
             return False
 
 
-def _too_large(limit: int) -> str:
+def _too_large_text(limit: int) -> str:
     return f"larger than {limit:,} bytes"

@@ -9,16 +9,16 @@ from msgspec import DecodeError, Raw, ValidationError
 
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.records import Origin, Unsendable
-from sprig_tui.sprig.verbatim import TOO_DEEP, lone_surrogate, text_of, too_deep
+from sprig_tui.sprig.verbatim import TOO_DEEP_TEXT, decode_text, has_lone_surrogate, is_too_deep
 
-EXCERPT_BYTES = 65_536
+MAX_EXCERPT_BYTES = 65_536
 """How much of a bad record is kept."""
 
-_wrong_type = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
-_missing = re.compile(r"Object missing required field `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
-_located = re.compile(r"(.*) - at `\$\.?(.*)`").fullmatch
-_malformed = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)").fullmatch
-_KINDS = {
+_match_wrong_type = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_match_missing = re.compile(r"Object missing required field `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_match_located = re.compile(r"(.*) - at `\$\.?(.*)`").fullmatch
+_match_malformed = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)").fullmatch
+_TYPE_WORDS = {
     "str": "text",
     "int": "a whole number",
     "float": "a decimal number",
@@ -28,17 +28,17 @@ _KINDS = {
     "null": "null",
 }
 
-_LONGEST_WORD = 9
-_PYTHON = " instead of {}, as Python prints it (json.dumps writes JSON)"
-_WORDS = {
+_MAX_WORD_CHARS = 9
+_PYTHON_TEXT = " instead of {}, as Python prints it (json.dumps writes JSON)"
+_KNOWN_WORDS = {
     b"NaN": ", which is no number in JSON (Python and pandas write it): it should be null",
     b"Infinity": ", which is no number in JSON (Python and pandas write it): it should be null",
     b"undefined": ", which is JavaScript's, and not in JSON: it should be null",
-    b"None": _PYTHON.format("null"),
-    b"True": _PYTHON.format("true"),
-    b"False": _PYTHON.format("false"),
+    b"None": _PYTHON_TEXT.format("null"),
+    b"True": _PYTHON_TEXT.format("true"),
+    b"False": _PYTHON_TEXT.format("false"),
 }
-_CHARACTERS = {
+_KNOWN_CHARACTERS = {
     b"\xef\xbb\xbf": "a byte-order mark (U+FEFF), as files that were joined have in their middle,",
     b"\xfe\xff": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
     b"\xff\xfe": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
@@ -54,14 +54,14 @@ _CHARACTERS = {
 """What readers stumble over, by the bytes, and what made it."""
 
 
-def invalid(
+def invalid_record(
     raw: bytes, origin: Origin, detail: str, path: str = "", fields: dict[str, Raw] | None = None
 ) -> Unsendable:
     """A record that cannot be understood; `path` is the field's place inside the record."""
-    return unsendable(raw, origin, Reason.INVALID, detail, path, fields)
+    return unsendable_record(raw, origin, Reason.INVALID, detail, path, fields)
 
 
-def unsendable(
+def unsendable_record(
     raw: bytes,
     origin: Origin,
     reason: Reason,
@@ -73,33 +73,33 @@ def unsendable(
     known = fields or {}
     return Unsendable(
         origin=origin,
-        raw=raw[:EXCERPT_BYTES],
+        raw=raw[:MAX_EXCERPT_BYTES],
         reason=reason,
-        path=join(origin.path, path),
+        path=join_path(origin.path, path),
         detail=detail,
-        survey_id=_plain(known.get("surveyId")),
-        survey_name=_plain(known.get("surveyName")),
-        user_id=(_plain(known.get("userId")) or _plain(known.get("externalUserId"))).strip(),
-        environment_id=text_of(known.get("environmentId")),
-        environment=text_of(known.get("environment")),
+        survey_id=_searchable_text(known.get("surveyId")),
+        survey_name=_searchable_text(known.get("surveyName")),
+        user_id=(_searchable_text(known.get("userId")) or _searchable_text(known.get("externalUserId"))).strip(),
+        environment_id=decode_text(known.get("environmentId")),
+        environment=decode_text(known.get("environment")),
     )
 
 
-def join(place: str, path: str) -> str:
+def join_path(place: str, path: str) -> str:
     """A field's path below the place of its record: `data[3]` and `question` make `data[3].question`."""
     return f"{place}.{path}" if place and path and not path.startswith("[") else place + path
 
 
-def unreadable(raw: bytes) -> str:
+def unreadable_reason(raw: bytes) -> str:
     """Why `raw` may not be given to a JSON reader at all; empty where it may."""
     try:
         raw.decode()
     except UnicodeDecodeError as wrong:
         return f"not valid UTF-8 at byte {wrong.start + 1}"
-    return TOO_DEEP if too_deep(raw) else ""
+    return TOO_DEEP_TEXT if is_too_deep(raw) else ""
 
 
-def malformed(raw: bytes, error: DecodeError) -> str:
+def malformed_reason(raw: bytes, error: DecodeError) -> str:
     """Why a reader found `raw` not to be JSON; a character that is known to cause this is named, and what makes it."""
     place, fault = json_fault(raw, error)
     return f"not valid JSON{place}: {fault}"
@@ -107,57 +107,57 @@ def malformed(raw: bytes, error: DecodeError) -> str:
 
 def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
     """Where a known character stands (` at byte 7`, else empty), and what is wrong, with its place where it has one."""
-    if lone_surrogate(raw):
+    if has_lone_surrogate(raw):
         return "", "half of a surrogate pair stands alone in an escape"
-    found = _malformed(str(error))
+    found = _match_malformed(str(error))
     if found is None:
         return "", "it ends too early"
     at = int(found[2])
-    if culprit := _culprit(raw, at):
+    if culprit := _describe_culprit(raw, at):
         return f" at byte {at + 1}", culprit.rstrip(",")
     return "", f"{found[1]} at byte {at + 1}"
 
 
-def _culprit(raw: bytes, at: int) -> str:
+def _describe_culprit(raw: bytes, at: int) -> str:
     """What stands where a reader stopped, if programs are known to put it there; empty where it is anything else."""
     start = at
-    while start and raw[start - 1 : start].isalpha() and at - start < _LONGEST_WORD:
+    while start and raw[start - 1 : start].isalpha() and at - start < _MAX_WORD_CHARS:
         start -= 1  # a reader may stop within a word
-    here = raw[start : start + 2 * _LONGEST_WORD].removeprefix(b"-")
-    for word, said in _WORDS.items():
+    here = raw[start : start + 2 * _MAX_WORD_CHARS].removeprefix(b"-")
+    for word, said in _KNOWN_WORDS.items():
         if here.startswith(word) and not here[len(word) : len(word) + 1].isalnum():
             return f"{word.decode()}{said}"
-    return next((said for text, said in _CHARACTERS.items() if raw.startswith(text, at)), "")
+    return next((said for text, said in _KNOWN_CHARACTERS.items() if raw.startswith(text, at)), "")
 
 
-def field_fault(error: ValidationError) -> tuple[str, str]:
+def describe_field_fault(error: ValidationError) -> tuple[str, str]:
     """Path and wording of a field that msgspec refused."""
     text = str(error)
-    if found := _wrong_type(text):
-        *others, last = (_KINDS.get(kind, kind) for kind in _in_order(found[1].split(" | ")))
+    if found := _match_wrong_type(text):
+        *others, last = (_TYPE_WORDS.get(kind, kind) for kind in _sort_kinds(found[1].split(" | ")))
         expected = f"{', '.join(others)} or {last}" if others else last
-        return found[3] or "", f"expected {expected}, got {_KINDS.get(found[2], found[2])}"
-    if found := _missing(text):
-        return join(found[2] or "", found[1]), "is missing"
-    if found := _located(text):
+        return found[3] or "", f"expected {expected}, got {_TYPE_WORDS.get(found[2], found[2])}"
+    if found := _match_missing(text):
+        return join_path(found[2] or "", found[1]), "is missing"
+    if found := _match_located(text):
         return found[2], found[1][:1].lower() + found[1][1:]
     return "", text[:1].lower() + text[1:]
 
 
-def quoted(text: str) -> str:
+def quote_excerpt(text: str) -> str:
     """An excerpt of foreign text in quotes, with anything that is not plain ASCII escaped."""
     return json.dumps(text if len(text) <= 60 else f"{text[:60]}...")
 
 
-def _in_order(kinds: list[str]) -> list[str]:
-    return sorted(kinds, key=list(_KINDS).index) if all(kind in _KINDS for kind in kinds) else kinds
+def _sort_kinds(kinds: list[str]) -> list[str]:
+    return sorted(kinds, key=list(_TYPE_WORDS).index) if all(kind in _TYPE_WORDS for kind in kinds) else kinds
 
 
-def _plain(raw: Raw | None) -> str:
+def _searchable_text(raw: Raw | None) -> str:
     """A text or number for finding the record by; empty for anything else, and cut where it is long."""
     if raw is None:
         return ""
     data = bytes(raw)
     if data.startswith(b'"'):
-        return (text_of(raw) or "")[:200]
+        return (decode_text(raw) or "")[:200]
     return data.decode() if data[:1] in b"-0123456789" and len(data) <= 200 else ""

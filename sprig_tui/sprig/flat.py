@@ -11,13 +11,13 @@ from sprig_tui.sprig.identity import question_id_of, text_or_none, time_of, user
 from sprig_tui.sprig.records import Origin, StudyResponse
 from sprig_tui.sprig.verbatim import BadFieldError, compact, lift_attributes
 
-MARKS = frozenset(
+FLAT_ONLY_FIELDS = frozenset(
     {"responseGroupId", "respondedAt", "surveyCreatedAt", "oldVisitorId", "externalUserId", "environment"}
 )
 """Fields that a webhook body never has: one of them beside `question` makes a flat record."""
 
 
-class _Record(Struct, rename="camel", kw_only=True, gc=False):
+class _FlatRecord(Struct, rename="camel", kw_only=True, gc=False):
     question: str
     question_type: str
     response: Raw
@@ -45,7 +45,7 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     event_type: Raw | UnsetType = UNSET
 
 
-_decode = msgspec.json.Decoder(_Record).decode
+_decode = msgspec.json.Decoder(_FlatRecord).decode
 
 
 def read_record(raw: bytes, origin: Origin) -> StudyResponse:
@@ -68,7 +68,7 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     attributes, reserved, _ = lift_attributes(record.attributes, "attributes")
     email = text_or_none(record.email)
     visitor, old_visitor, notes = visitor_ids(record.visitor_id, _id(record.old_visitor_id))
-    responded_at, survey_created_at = _time(record.responded_at), _time(record.survey_created_at)
+    responded_at, survey_created_at = _time_text(record.responded_at), _time_text(record.survey_created_at)
     return StudyResponse(
         origin,
         raw,
@@ -105,8 +105,8 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     )
 
 
-def _is_flat(record: _Record) -> bool:
-    """Whether a field stands in it that tells it from a webhook body (see MARKS)."""
+def _is_flat(record: _FlatRecord) -> bool:
+    """Whether a field stands in it that tells it from a webhook body (see FLAT_ONLY_FIELDS)."""
     return record.event_type is UNSET and (
         record.response_group_id is not UNSET
         or record.responded_at is not UNSET
@@ -125,7 +125,7 @@ def _text(value: str | UnsetType | None) -> str | None:
     return None if value is UNSET else value
 
 
-def _time(value: int | str | UnsetType | None) -> str | None:
+def _time_text(value: int | str | UnsetType | None) -> str | None:
     return None if value is UNSET else time_of(value)
 
 

@@ -35,13 +35,13 @@ def visitor_ids(
     """
     if isinstance(visitor, str):
         if _uuid(visitor) or _uuid(visitor := visitor.strip()):
-            return visitor, real_old_id(old) if old else None, ()
+            return visitor, old_id_or_none(old) if old else None, ()
         if visitor and not is_number(visitor):
-            return visitor, real_old_id(old), (Note.ODD_VISITOR,)
-    return None, real_old_id(old) or real_old_id(visitor), ()
+            return visitor, old_id_or_none(old), (Note.ODD_VISITOR,)
+    return None, old_id_or_none(old) or old_id_or_none(visitor), ()
 
 
-def real_old_id(value: int | str | None) -> int | str | None:
+def old_id_or_none(value: int | str | None) -> int | str | None:
     """A numeric visitor id as it came; None for nothing and for the placeholder 0."""
     if isinstance(value, str):
         value = value.strip()

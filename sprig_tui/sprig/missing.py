@@ -10,35 +10,39 @@ _REQUIRED = {
     "rest": ("responseGroupUid", "questionText", "questionType", "response"),
     "flat": ("responseGroupId", "question", "questionType", "response"),
 }
-_ALSO = {
+_NEEDED_TO_SEND = {
     "webhook": (("userId",), ("createdAt", "timestamp")),
     "rest": (("externalUserId",), ("createdAt",)),
     "flat": (("userId", "externalUserId"), ("respondedAt", "timestamp")),
 }
 """Without one of each a record can be read, and not be sent."""
-_PERSON = frozenset({"userid", "uid", "user", "customerid", "externaluserid", "externalid", "personid", "accountid"})
-_GROUP = frozenset(
+_USER_ID_NAMES = frozenset(
+    {"userid", "uid", "user", "customerid", "externaluserid", "externalid", "personid", "accountid"}
+)
+_GROUP_ID_NAMES = frozenset(
     {"responsegroupid", "responsegroupuid", "responsegroup", "groupid", "groupuid", "responseid", "submissionid"}
 )
-_QUESTION = frozenset({"question", "questiontext", "questionname", "questiontitle", "prompt"})
-_TIME = frozenset({"createdat", "respondedat", "answeredat", "submittedat", "completedat", "timestamp", "time", "date"})
-_KINDS = frozenset({"type", "kind", "questionkind"})
-_ANSWERS = frozenset({"answer", "answertext", "answervalue", "responsetext", "responsevalue", "value", "result"})
+_QUESTION_NAMES = frozenset({"question", "questiontext", "questionname", "questiontitle", "prompt"})
+_TIME_NAMES = frozenset(
+    {"createdat", "respondedat", "answeredat", "submittedat", "completedat", "timestamp", "time", "date"}
+)
+_QUESTION_TYPE_NAMES = frozenset({"type", "kind", "questionkind"})
+_RESPONSE_NAMES = frozenset({"answer", "answertext", "answervalue", "responsetext", "responsevalue", "value", "result"})
 _OTHER_NAMES = {
-    "userId": _PERSON,
-    "externalUserId": _PERSON,
-    "responseGroupId": _GROUP,
-    "responseGroupUid": _GROUP,
-    "question": _QUESTION,
-    "questionText": _QUESTION,
-    "questionType": _KINDS,
-    "response": _ANSWERS,
-    "createdAt": _TIME,
-    "respondedAt": _TIME,
+    "userId": _USER_ID_NAMES,
+    "externalUserId": _USER_ID_NAMES,
+    "responseGroupId": _GROUP_ID_NAMES,
+    "responseGroupUid": _GROUP_ID_NAMES,
+    "question": _QUESTION_NAMES,
+    "questionText": _QUESTION_NAMES,
+    "questionType": _QUESTION_TYPE_NAMES,
+    "response": _RESPONSE_NAMES,
+    "createdAt": _TIME_NAMES,
+    "respondedAt": _TIME_NAMES,
 }
-_ALIKE = 0.84
-_LONGEST_NAME = 40
-_MOST_NAMES = 200
+_MIN_SIMILARITY = 0.84
+_MAX_NAME_CHARS = 40
+_MAX_NAMES = 200
 
 
 def missing_fields(form: str, given: Iterable[str]) -> tuple[str, str]:
@@ -53,7 +57,7 @@ def missing_fields(form: str, given: Iterable[str]) -> tuple[str, str]:
         lacked = [name for name in lacked if name != "responseGroupId"]
     if not lacked:
         return "", ""
-    lacked += [also[0] for also in _ALSO[known] if names.keys().isdisjoint(also)]
+    lacked += [also[0] for also in _NEEDED_TO_SEND[known] if names.keys().isdisjoint(also)]
     near = {name: found for name in lacked if (found := near_miss(name, names))}
     if not form and not near:
         return "", ""
@@ -66,14 +70,14 @@ def missing_fields(form: str, given: Iterable[str]) -> tuple[str, str]:
 def near_miss(name: str, given: Iterable[str]) -> str:
     """Which of these names is probably meant to be `name`, such as `user_id` for `userId`; empty where none is."""
     others = _OTHER_NAMES.get(name, frozenset())
-    plain = _plain(name)
-    best, found = _ALIKE, ""
+    plain = _normalize_name(name)
+    best, found = _MIN_SIMILARITY, ""
     for number, one in enumerate(given):
-        if number >= _MOST_NAMES:
+        if number >= _MAX_NAMES:
             break
-        if one == name or len(one) > _LONGEST_NAME:
+        if one == name or len(one) > _MAX_NAME_CHARS:
             continue
-        spelt = _plain(one)
+        spelt = _normalize_name(one)
         if spelt == plain:
             return one
         alike = 0.95 if spelt in others else SequenceMatcher(None, spelt, plain).ratio()
@@ -82,5 +86,5 @@ def near_miss(name: str, given: Iterable[str]) -> str:
     return found
 
 
-def _plain(name: str) -> str:
+def _normalize_name(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -19,7 +19,7 @@ class _Snapshot(Struct, rename="camel", gc=False):
     external_user_id: int | str | None = None
 
 
-class _Record(Struct, rename="camel", kw_only=True, gc=False):
+class _RestRecord(Struct, rename="camel", kw_only=True, gc=False):
     question_text: str
     question_type: str
     response_group_uid: str
@@ -41,7 +41,7 @@ class _Record(Struct, rename="camel", kw_only=True, gc=False):
     theme: Raw | UnsetType = UNSET
 
 
-_decode = msgspec.json.Decoder(_Record).decode
+_decode = msgspec.json.Decoder(_RestRecord).decode
 _NO_SNAPSHOT = _Snapshot()
 
 
@@ -84,7 +84,7 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
         record.question_type,
         question_id_of(record.question_id),
         user,
-        _hint(user, key, snapshot, record.partner_anonymous_id),
+        _user_id_hint(user, key, snapshot, record.partner_anonymous_id),
         time_of(record.created_at),
         time_of(record.updated_at),
         time_of(record.deleted_at),
@@ -102,7 +102,7 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     )
 
 
-def _hint(user: str | None, key: str, snapshot: _Snapshot, partner: int | str | None) -> str:
+def _user_id_hint(user: str | None, key: str, snapshot: _Snapshot, partner: int | str | None) -> str:
     """Another id that could be meant: the person's at the time of the survey, or Segment's anonymous one."""
     then = user_id_of(snapshot.external_user_id)
     if then and then != user:

@@ -7,9 +7,9 @@ import re
 import msgspec
 from msgspec import UNSET, DecodeError, Raw, UnsetType
 
-MAX_NESTING = 100
+MAX_NESTING_LEVELS = 100
 """Levels of objects and lists in one record; Sprig's own need five. Deeper ones would exhaust the stack of readers."""
-TOO_DEEP = f"nested deeper than {MAX_NESTING} levels"
+TOO_DEEP_TEXT = f"nested deeper than {MAX_NESTING_LEVELS} levels"
 
 _BRACE = ord("{")
 _members = msgspec.json.Decoder(dict[str, Raw])
@@ -29,22 +29,22 @@ class BadFieldError(Exception):
         self.detail = detail
 
 
-def too_deep(raw: bytes) -> bool:
-    """Whether `raw` nests deeper than MAX_NESTING; linear, without recursion."""
-    if raw.count(b"{") + raw.count(b"[") <= MAX_NESTING:
+def is_too_deep(raw: bytes) -> bool:
+    """Whether `raw` nests deeper than MAX_NESTING_LEVELS; linear, without recursion."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_NESTING_LEVELS:
         return False
     depth = 0
     for bracket in _brackets.sub(b"", _strings.sub(b"", raw)):
         if bracket in b"{[":
             depth += 1
-            if depth > MAX_NESTING:
+            if depth > MAX_NESTING_LEVELS:
                 return True
         else:
             depth -= 1
     return False
 
 
-def lone_surrogate(raw: bytes) -> bool:
+def has_lone_surrogate(raw: bytes) -> bool:
     r"""Whether an escape such as `\ud83d` stands without its other half: no UTF-8 can be written for it."""
     expected = -1
     for found in _surrogate.finditer(raw):
@@ -61,7 +61,7 @@ def lone_surrogate(raw: bytes) -> bool:
 def compact(raw: Raw) -> Raw:
     """The same JSON without the white space between its tokens; strings and numbers are not touched.
 
-    Raises BadFieldError where it nests deeper than MAX_NESTING.
+    Raises BadFieldError where it nests deeper than MAX_NESTING_LEVELS.
     """
     data = bytes(raw)
     if data[0] in b"{[":
@@ -70,19 +70,19 @@ def compact(raw: Raw) -> Raw:
 
 
 def _compact(raw: Raw, data: bytes) -> Raw:
-    if len(data) > 2 * MAX_NESTING and too_deep(data):
-        raise BadFieldError("", TOO_DEEP)
+    if len(data) > 2 * MAX_NESTING_LEVELS and is_too_deep(data):
+        raise BadFieldError("", TOO_DEEP_TEXT)
     if len(data.split(None, 1)) > 1:  # white space, though perhaps within a string only
         return Raw(msgspec.json.format(data, indent=-1))
     return raw
 
 
-def members(raw: bytes) -> dict[str, Raw]:
+def object_members(raw: bytes) -> dict[str, Raw]:
     """Members of an object, their values verbatim; raises msgspec.DecodeError (also ValidationError)."""
     return _members.decode(raw)
 
 
-def text_of(raw: Raw | None) -> str | None:
+def decode_text(raw: Raw | None) -> str | None:
     """The text of a JSON string; None for anything else."""
     if raw is None or not bytes(raw).startswith(b'"'):
         return None
@@ -104,18 +104,18 @@ def lift_attributes(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType | 
     if data[0] != _BRACE:
         if data == b"null":
             return None, None, None
-        raise BadFieldError(path, f"expected an object or null, got {kind_of(data)}")
+        raise BadFieldError(path, f"expected an object or null, got {json_type_name(data)}")
     if data.find(b"email") < 0:  # without the quote, which would be found everywhere
         return _compact(raw, data), None, None
-    found = members(data)
-    email = text_of(found.get("email"))
+    found = object_members(data)
+    email = decode_text(found.get("email"))
     if "!email" not in found:
         return _compact(raw, data), None, email
-    reserved = text_of(found.pop("!email"))
+    reserved = decode_text(found.pop("!email"))
     return compact(Raw(msgspec.json.encode(found))), reserved and reserved.strip(), email
 
 
-def kind_of(data: bytes) -> str:
+def json_type_name(data: bytes) -> str:
     """What a JSON value is, for people."""
     first = data[:1]
     if first == b"{":

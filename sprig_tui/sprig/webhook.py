@@ -25,7 +25,7 @@ OTHER_EVENTS = {
 """Documented events that are no answers, by their normalised spelling."""
 
 
-class _Answer(Struct, rename="camel", kw_only=True, gc=False):
+class _WebhookBody(Struct, rename="camel", kw_only=True, gc=False):
     response_group_uid: str
     question: str
     question_type: str
@@ -48,7 +48,7 @@ class _Answer(Struct, rename="camel", kw_only=True, gc=False):
     triggering_event: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
+_decode = msgspec.json.Decoder(_WebhookBody).decode
 
 
 def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
@@ -58,7 +58,7 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     """
     body = _decode(raw)
     spelling = body.event_type
-    kind = _remembered(spelling) if spelling is None or len(spelling) <= 100 else event_kind(spelling)
+    kind = _cached_event_kind(spelling) if spelling is None or len(spelling) <= 100 else event_kind(spelling)
     if kind in ("test", "other"):
         raise BadFieldError("eventType", "not an answer")
     group = body.response_group_uid.strip()
@@ -116,7 +116,7 @@ def event_kind(event_type: str | None) -> EventKind:
     return "other" if key in OTHER_EVENTS else "unknown"
 
 
-_remembered = lru_cache(maxsize=64)(event_kind)  # a file holds few spellings, and hostile ones are not kept
+_cached_event_kind = lru_cache(maxsize=64)(event_kind)  # a file holds few spellings, and hostile ones are not kept
 
 
 @lru_cache(maxsize=16)

@@ -23,7 +23,7 @@ from throughput import KEY, write_input
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
@@ -47,7 +47,7 @@ def environments(url: str) -> dict[str, Environment]:
 
 def make_entries(number: int) -> list[NewDelivery]:
     """Mapped answers of about 900 bytes each, always the same."""
-    intake = Intake(Rules(), environments("http://127.0.0.1:9"))
+    intake = EntryBuilder(Rules(), environments("http://127.0.0.1:9"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answers.jsonl"
         write_input(path, number)

@@ -23,12 +23,12 @@ from throughput import KEY, write_input
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.pump import MAX_CHUNK_ENTRIES
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.claiming import ClaimRequest
 from sprig_tui.journal.records import Attempt, Claim, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
-from sprig_tui.segment.limits import BATCH_BYTES, MAX_BATCH_EVENTS
+from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 from sprig_tui.sprig.reading import read_responses
 
 STAGES = ("reading", "mapping", "adding", "claiming", "settling")
@@ -59,7 +59,7 @@ async def journaled(took: dict[str, float], entries: list[NewDelivery], folder: 
         while True:
             began = time.process_time()
             claim = await journal.claim(
-                "production", events=MAX_BATCH_EVENTS, payload_bytes=BATCH_BYTES, lease_ms=60_000
+                "production", events=MAX_BATCH_EVENTS, payload_bytes=TARGET_BATCH_BYTES, lease_ms=60_000
             )
             claimed = time.process_time()
             took["claiming"] += claimed - began
@@ -76,7 +76,7 @@ async def settle(journal: SQLiteJournal, claim: Claim) -> None:
 
 async def claimed_at_once(took: dict[str, float], entries: list[NewDelivery], folder: str) -> None:
     """Add and claim everything in one step, measured by itself."""
-    wanted = ClaimRequest("production", MAX_BATCH_EVENTS, BATCH_BYTES, 60_000, 0.0, "", len(entries))
+    wanted = ClaimRequest("production", MAX_BATCH_EVENTS, TARGET_BATCH_BYTES, 60_000, 0.0, "", len(entries))
     took["both at once"] = 0.0
     async with SQLiteJournal(Path(folder) / "at-once.db") as journal:
         for start in range(0, len(entries), MAX_CHUNK_ENTRIES):
@@ -92,7 +92,7 @@ def one_round(path: Path) -> dict[str, float]:
     took: dict[str, float] = {}
     timed(took, "reading", lambda: deque(read_responses([path]), maxlen=0))
     records = list(read_responses([path]))
-    intake = Intake(Rules(), environments())
+    intake = EntryBuilder(Rules(), environments())
     entries = timed(took, "mapping", lambda: list(intake.entries(records)))
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(journaled(took, entries, folder))

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.engine_bench import Bench
 
 from sprig_tui.journal.records import State
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
-POISON = (Rule(do="status", status=400, contains="POISON"),)
+POISON = (FaultRule(do="status", status=400, contains="POISON"),)
 
 
 async def test_bisection_finds_one_poison_event_among_many(bench: Bench) -> None:
@@ -80,7 +80,7 @@ async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
 
 async def test_an_outage_in_the_middle_of_a_split_loses_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(300), poison={7, 250})
-    faults = [Rule(do="status", status=503, first=4, last=6), *POISON]
+    faults = [FaultRule(do="status", status=503, first=4, last=6), *POISON]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
         assert (sink.stats.accepted, sink.stats.duplicates) == (298, 0)

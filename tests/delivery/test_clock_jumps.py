@@ -9,7 +9,7 @@ from support.engine_bench import Bench
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector, describe_jump
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
 DAY = 86_400_000
 
@@ -21,7 +21,7 @@ async def waiting(bench: Bench, engine: Engine) -> None:
 @pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
 async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Bench, jump: int) -> None:
     ids = await bench.queue(range(5))
-    faults = [Rule(do="status", status=429, retry_after="30", last=1)]
+    faults = [FaultRule(do="status", status=429, retry_after="30", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await waiting(bench, engine)
@@ -35,7 +35,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
 
 async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
     ids = await bench.queue(range(5))
-    faults = [Rule(do="status", status=429, retry_after="2", last=3)]
+    faults = [FaultRule(do="status", status=429, retry_after="2", last=3)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await waiting(bench, engine)

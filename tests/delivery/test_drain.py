@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.records import State
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
 
 async def held(bench: Bench) -> int:
@@ -16,7 +16,7 @@ async def held(bench: Bench) -> int:
 
 async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
     await bench.queue(range(10))
-    faults = [Rule(do="slow", seconds=0.2)]
+    faults = [FaultRule(do="slow", seconds=0.2)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().in_flight == 10)
@@ -62,7 +62,7 @@ async def test_unsent_claims_are_released_without_an_attempt(bench: Bench) -> No
 @pytest.mark.parametrize("turns", range(0, 40, 3))
 async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, turns: int) -> None:
     await bench.queue(range(6_000), poison={5, 3_000})
-    faults = [Rule(do="status", status=400, contains="POISON"), Rule(do="status", status=503, rate=0.2)]
+    faults = [FaultRule(do="status", status=400, contains="POISON"), FaultRule(do="status", status=503, rate=0.2)]
 
     async def deliver(url: str) -> None:
         async with bench.engine(bench.environment(url)) as engine:
@@ -105,7 +105,7 @@ async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) 
 
 async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: Bench, other_bench: Bench) -> None:
     ids = await bench.queue(range(10))
-    faults = [Rule(do="slow", seconds=0.4, last=1)]
+    faults = [FaultRule(do="slow", seconds=0.4, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:
         there = bench.environment(sink.url)
         async with bench.engine(there, lease=3_600.0) as engine:

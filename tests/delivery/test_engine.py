@@ -7,7 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
 
 async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
@@ -61,7 +61,7 @@ async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: 
     await bench.queue(range(20))
     async with (
         Sink(clock=bench.time) as healthy,
-        Sink(clock=bench.time, faults=[Rule(do="status", status=429, retry_after="40", last=1)]) as sink,
+        Sink(clock=bench.time, faults=[FaultRule(do="status", status=429, retry_after="40", last=1)]) as sink,
     ):
         environments = bench.environment(sink.url), bench.environment(healthy.url, "development", "d" * 32)
         async with bench.engine(*environments) as engine:
@@ -94,7 +94,7 @@ async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: int) -> None:
     ids = await bench.queue(range(3))
-    faults = [Rule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
+    faults = [FaultRule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
@@ -112,7 +112,7 @@ async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: 
 
 async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench) -> None:
     await bench.queue([1])
-    faults = [Rule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
+    faults = [FaultRule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink:
         for _ in range(2):
             async with bench.engine(bench.environment(sink.url)) as engine:

@@ -17,7 +17,7 @@ from sprig_tui.delivery.pump import FIRST_CHUNK_ENTRIES, MAX_CHUNK_ENTRIES, Entr
 from sprig_tui.delivery.turns import SWITCH_INTERVAL_S
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import ConfigError, InputError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
@@ -40,8 +40,8 @@ def response(number: int, user_id: str | None = "acct_1", padding: int = 0) -> S
     )
 
 
-def intake_for(*environments: Environment) -> Intake:
-    return Intake(Rules(), {one.name: one for one in environments}, environments[0].name)
+def intake_for(*environments: Environment) -> EntryBuilder:
+    return EntryBuilder(Rules(), {one.name: one for one in environments}, environments[0].name)
 
 
 async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> None:

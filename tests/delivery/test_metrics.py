@@ -11,7 +11,7 @@ from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import ingest
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import NewDelivery, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
@@ -40,7 +40,9 @@ async def test_deliveries_attempts_and_lanes(tmp_path):
         metrics = DeliveryMetrics(journal)
         async with Engine(journal, {"production": production}, on_result=metrics.record) as engine:
             records = parse_document(ANSWERS, Origin("made up"))
-            fed = await ingest(records, Intake(Rules(), {"production": production}, "production"), journal, engine)
+            fed = await ingest(
+                records, EntryBuilder(Rules(), {"production": production}, "production"), journal, engine
+            )
             await wait_until_settled(journal, fed.ids, ["production"], engine=engine)
         found = await samples(metrics)
     assert found["sprig_tui_deliveries", "production", "delivered"] == 2

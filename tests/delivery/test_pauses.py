@@ -5,7 +5,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.journal.records import State
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
 MINUTE = 60
 
@@ -66,10 +66,10 @@ async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
 async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> None:
     await bench.queue([1])
     faults = [
-        Rule(do="status", status=403, last=1),
-        Rule(do="status", status=429, retry_after="2", first=2, last=2),
-        Rule(do="redirect", first=3, last=3),
-        Rule(do="status", status=503, first=4, last=4),
+        FaultRule(do="status", status=403, last=1),
+        FaultRule(do="status", status=429, retry_after="2", first=2, last=2),
+        FaultRule(do="redirect", first=3, last=3),
+        FaultRule(do="status", status=503, first=4, last=4),
     ]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -82,7 +82,7 @@ async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> No
 
 async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(5))
-    faults = [Rule(do="html", last=2, accept=False)]
+    faults = [FaultRule(do="html", last=2, accept=False)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")

@@ -10,7 +10,7 @@ from sprig_tui.delivery import pauses
 from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
 from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
-from sprig_tui.segment.client import Answer
+from sprig_tui.segment.client import SendResult
 from sprig_tui.segment.outcome import classify
 
 KEY = "Zq8TinventedKeyOfThirtyTwoCharE1Rk"
@@ -25,9 +25,9 @@ def policy(**settings: float) -> RetryPolicy:
     return RetryPolicy(DeliverySettings(**settings), environment, lambda: 0.5)
 
 
-def answer(status: int, error: str = "", retry_after_s: float | None = None) -> Answer:
+def answer(status: int, error: str = "", retry_after_s: float | None = None) -> SendResult:
     outcome = classify(status) if status else classify(503)
-    return Answer(
+    return SendResult(
         kind=outcome.kind,
         status=status,
         error=error or (f"http {status}" if outcome.kind != "delivered" else ""),
@@ -39,7 +39,7 @@ def answer(status: int, error: str = "", retry_after_s: float | None = None) -> 
 
 
 def decide(
-    got: Answer,
+    got: SendResult,
     *,
     attempts: tuple[int, ...] = (0,),
     first: tuple[int, ...] | None = None,

@@ -29,7 +29,7 @@ from sprig_tui.journal.records import Lane
 from sprig_tui.mapping.mapper import map_response
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment import client
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 from sprig_tui.sprig import notes
 from sprig_tui.sprig.notes import Note
 from sprig_tui.sprig.records import Origin, StudyResponse
@@ -109,7 +109,7 @@ async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
 @pytest.mark.parametrize("changed", [True, False])
 async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench, worded: str, changed: bool) -> None:
     await bench.queue([1])
-    faults = [Rule(do="status", status=401, last=1)]
+    faults = [FaultRule(do="status", status=401, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
             engine.wake()
@@ -137,14 +137,14 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) 
 @pytest.mark.parametrize(
     ("fault", "ends", "least_seconds"),
     [
-        (Rule(do="status", status=429, retry_after="290", last=1), [], 290),
-        (Rule(do="status", status=429, retry_after="7"), ["unreachable"], 60),
-        (Rule(do="status", status=503), ["unreachable"], 60),
-        (Rule(do="status", status=401), ["paused"], 0),
+        (FaultRule(do="status", status=429, retry_after="290", last=1), [], 290),
+        (FaultRule(do="status", status=429, retry_after="7"), ["unreachable"], 60),
+        (FaultRule(do="status", status=503), ["unreachable"], 60),
+        (FaultRule(do="status", status=401), ["paused"], 0),
     ],
 )
 async def test_waiting_ends_when_it_did(
-    bench: Bench, worded: str, fault: Rule, ends: list[str], least_seconds: float
+    bench: Bench, worded: str, fault: FaultRule, ends: list[str], least_seconds: float
 ) -> None:
     ids = IdRanges(await bench.queue(range(5)))
     async with Sink(clock=bench.time, faults=[fault]) as sink, bench.engine(bench.environment(sink.url)) as engine:

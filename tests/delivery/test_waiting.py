@@ -8,7 +8,7 @@ from support.engine_bench import Bench
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import Stall, wait_until_settled
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.sink import FaultRule, Sink
 
 
 async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
@@ -19,7 +19,7 @@ async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
 
 async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
     ids = await bench.queue(range(500), poison={3})
-    faults = [Rule(do="status", status=400, contains="POISON")]
+    faults = [FaultRule(do="status", status=400, contains="POISON")]
     told: list[int] = []
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -75,7 +75,7 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
 
 async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Bench) -> None:
     ids = await bench.queue(range(5))
-    faults = [Rule(do="status", status=429, retry_after="7")]
+    faults = [FaultRule(do="status", status=429, retry_after="7")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waited = await flying(
@@ -92,7 +92,7 @@ async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Be
 
 async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
     ids = await bench.queue(range(5))
-    faults = [Rule(do="status", status=429, retry_after="290", last=1)]
+    faults = [FaultRule(do="status", status=429, retry_after="290", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waited = await flying(
@@ -110,7 +110,7 @@ async def test_stalled_environment_does_not_end_the_wait_for_another(bench: Benc
     ids = await bench.queue(range(5))
     ids += await bench.queue(range(5), "development")
     await bench.journal.set_lane("production", "paused", "paused by hand")
-    faults = [Rule(do="status", status=503, last=2)]
+    faults = [FaultRule(do="status", status=503, last=2)]
     async with Sink(clock=bench.time, faults=faults) as sink:
         environments = bench.environment(sink.url), bench.environment(sink.url, "development", "d" * 32)
         async with bench.engine(*environments) as engine:

@@ -9,7 +9,7 @@ from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import ingest
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import JournalFullError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
@@ -42,7 +42,7 @@ async def test_a_disk_that_fills_and_is_freed(tmp_path, answers, monkeypatch):
                 sprig_environment_id="QmK7x2dTfa",
             )
         }
-        intake = Intake(Rules(), environments)
+        intake = EntryBuilder(Rules(), environments)
         async with SmallDisk(tmp_path / "j.db") as journal, Engine(journal, environments) as engine:
             stored = 0
 

@@ -13,7 +13,7 @@ from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import ingest
 from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -68,7 +68,7 @@ async def test_no_body_and_no_event_is_over_its_limit(tmp_path_factory, given_an
             Engine(journal, environments, DeliverySettings()) as engine,
         ):
             records = list(parse_document(raw, Origin(name="made up")))
-            fed = await ingest(records, Intake(Rules(), environments, "e"), journal, engine)
+            fed = await ingest(records, EntryBuilder(Rules(), environments, "e"), journal, engine)
             await wait_until_settled(journal, fed.ids, ["e"], engine=engine)
             counts = (await journal.counts()).by_environment["e"]
             assert fed.records == len(given_answers)

@@ -18,7 +18,7 @@ from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
 
@@ -41,7 +41,9 @@ async def main(place: str, source: str, url: str, temper: str = "") -> None:
     settings = PATIENT if temper == "patient" else SETTINGS
     environments = {"production": replace(PRODUCTION, endpoint=url)}
     async with open_journal(place) as journal, Engine(journal, environments, settings) as engine:
-        fed = await ingest(read_responses([source]), Intake(Rules(), environments), journal, engine, on_progress=told)
+        fed = await ingest(
+            read_responses([source]), EntryBuilder(Rules(), environments), journal, engine, on_progress=told
+        )
         waited = await wait_until_settled(journal, fed.ids, fed.environments, engine=engine, timeout_s=600)
         print("settled" if not waited.queued else f"stands still: {waited.stalls}", flush=True)
 

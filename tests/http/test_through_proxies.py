@@ -23,8 +23,8 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WriteKey
 from sprig_tui.errors import ConfigError, SegmentApiUnreachableError
 from sprig_tui.http.trust import CA_VARIABLES
-from sprig_tui.segment.client import Answer, TrackingClient
-from sprig_tui.segment.public_api import PublicApi
+from sprig_tui.segment.client import SendResult, TrackingClient
+from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.sink import Sink
 from sprig_tui.sprig.api import SprigClient
 
@@ -159,7 +159,7 @@ def port_of(sink: Sink) -> int:
     return int(sink.url.rpartition(":")[2])
 
 
-async def send(url: str = URL) -> Answer:
+async def send(url: str = URL) -> SendResult:
     async with TrackingClient(url, WriteKey("Zq8TinventedKeyOfThirtyTwoChE1Rk"), clock=SystemClock()) as client:
         return await client.send_batch(PAYLOAD)
 
@@ -211,7 +211,7 @@ async def test_a_tunnel_that_is_refused_is_the_proxys_doing(sink, environ, statu
         answer = await send()
         async with SprigClient(URL, SprigApiKey("spk_secret_key_000001"), clock=SystemClock()) as sprig:
             assert (await sprig.get("/v1/surveys", {})).error == said
-        async with PublicApi(URL, PublicApiToken("sgp_secret"), clock=SystemClock(), wait=_at_once) as api:
+        async with PublicApiClient(URL, PublicApiToken("sgp_secret"), clock=SystemClock(), sleep=_at_once) as api:
             with pytest.raises(SegmentApiUnreachableError, match="the proxy"):
                 await api.workspace()
     assert (answer.kind, answer.error, answer.status) == ("retry", said, 0)

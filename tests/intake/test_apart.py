@@ -15,11 +15,11 @@ from msgspec import msgpack
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.samples import samples_folder
 from sprig_tui.errors import InputError
-from sprig_tui.intake import Intake, apart
-from sprig_tui.intake.worker import Order
+from sprig_tui.intake import EntryBuilder, apart
+from sprig_tui.intake.worker import MappingJob
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules, Survey
-from sprig_tui.sprig.byte_source import Progress
+from sprig_tui.sprig.byte_source import ReadProgress
 from sprig_tui.sprig.reading import STDIN, read_responses
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
@@ -36,8 +36,8 @@ RULES = Rules(
 )
 
 
-def intake() -> Intake:
-    return Intake(RULES, ENVIRONMENTS, "development")
+def intake() -> EntryBuilder:
+    return EntryBuilder(RULES, ENVIRONMENTS, "development")
 
 
 def answers(path: Path, number: int) -> Path:
@@ -52,8 +52,8 @@ def answers(path: Path, number: int) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_ones_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "SMALLEST", 1)
-    monkeypatch.setattr(apart, "_cores", lambda: 2)
+    monkeypatch.setattr(apart, "MIN_SUBPROCESS_BYTES", 1)
+    monkeypatch.setattr(apart, "_available_cores", lambda: 2)
 
 
 @pytest.fixture
@@ -71,21 +71,21 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 
 def test_every_sample_becomes_what_it_becomes_here(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    there, here, progress = intake(), intake(), Progress()
+    there, here, progress = intake(), intake(), ReadProgress()
     sources = [samples_folder(), answers(tmp_path / "many, größer.jsonl", 2_000)]
     made = list(there.entries(read_responses(sources, progress=progress)))
-    in_place = Progress()
+    in_place = ReadProgress()
     assert made == list(map(here.entry, read_responses(sources, progress=in_place)))
     assert len(started) == 1
     assert len(made) > 2_000
     assert there.stats == here.stats
     assert (progress.records, progress.bytes_read) == (in_place.records, in_place.bytes_read)
     assert progress.bytes_read == progress.bytes_total
-    assert progress.current == in_place.current
+    assert progress.current_file == in_place.current_file
 
 
 def test_what_was_looked_at_is_not_left_out(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    progress = Progress()
+    progress = ReadProgress()
     responses = read_responses([answers(tmp_path / "answers.jsonl", 10)], progress=progress)
     looked = responses.peek()
     next(looked), next(looked)
@@ -96,14 +96,14 @@ def test_what_was_looked_at_is_not_left_out(tmp_path: Path, started: list[subpro
 
 
 def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Order] = []
-    start = apart.Worker.start
+    told: list[MappingJob] = []
+    start = apart.MapperProcess.start
 
-    def noted(self: apart.Worker, order: Order) -> bool:
+    def noted(self: apart.MapperProcess, order: MappingJob) -> bool:
         told.append(order)
         return start(self, order)
 
-    monkeypatch.setattr(apart.Worker, "start", noted)
+    monkeypatch.setattr(apart.MapperProcess, "start", noted)
     assert list(intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 1)])))
     assert KEY.encode() not in msgpack.encode(told[0])
 
@@ -130,8 +130,8 @@ def test_a_process_that_is_killed_is_told_and_what_came_before_stands(
 
 def test_a_fault_of_ours_in_it_is_told(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     responses = read_responses([answers(tmp_path / "answers.jsonl", 3)])
-    order = Order([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
-    made = apart.entries_apart(responses, order, intake())
+    order = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
+    made = apart.map_in_subprocess(responses, order, intake())
     number, error = broken_off(made)
     assert number == 0
     assert error.message == "reading broke off: ValueError: embedded null byte"
@@ -158,21 +158,21 @@ def test_who_stops_early_leaves_no_process(tmp_path: Path, started: list[subproc
 
 
 def test_a_process_to_which_nobody_listens_ends_by_itself(tmp_path: Path) -> None:
-    worker = apart.Worker()
-    order = Order([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
+    worker = apart.MapperProcess()
+    order = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
     assert worker.start(order)
     process = worker._process
     assert process is not None
     assert process.stdout is not None
     process.stdout.close()
     assert process.wait(timeout=60) == 0
-    worker.end()
+    worker.stop()
 
 
 def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hangs.jsonl")  # to open it takes until somebody writes
-    worker = apart.Worker()
-    assert worker.start(Order([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": None}, "a"))
+    worker = apart.MapperProcess()
+    assert worker.start(MappingJob([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": None}, "a"))
     process = worker._process
     assert process is not None
     assert process.stdin is not None
@@ -182,7 +182,7 @@ def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: P
     try:
         assert process.wait(timeout=60) == 0
     finally:
-        worker.end()
+        worker.stop()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -217,11 +217,11 @@ def test_it_is_done_here_where_another_could_not_or_need_not(
             def now(self) -> int:
                 return 0
 
-        taken = Intake(RULES, ENVIRONMENTS, "development", clock=Clock())
+        taken = EntryBuilder(RULES, ENVIRONMENTS, "development", clock=Clock())
     elif why == "small":
-        monkeypatch.setattr(apart, "SMALLEST", 10_000)
+        monkeypatch.setattr(apart, "MIN_SUBPROCESS_BYTES", 10_000)
     else:
-        monkeypatch.setattr(apart, "_cores", lambda: 1)
+        monkeypatch.setattr(apart, "_available_cores", lambda: 1)
     assert len(list(taken.entries(responses))) == expected
     assert not started
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.errors import ConfigError
-from sprig_tui.intake import PREVIEW, Intake, preview
+from sprig_tui.intake import PREVIEW_CHARS, EntryBuilder, preview
 from sprig_tui.journal.records import State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
@@ -28,8 +28,8 @@ class Frozen:
         return NOW
 
 
-def intake(declared: str | None = None, environments: dict[str, Environment] | None = None) -> Intake:
-    return Intake(Rules(), CONFIGURED if environments is None else environments, declared, clock=Frozen())
+def intake(declared: str | None = None, environments: dict[str, Environment] | None = None) -> EntryBuilder:
+    return EntryBuilder(Rules(), CONFIGURED if environments is None else environments, declared, clock=Frozen())
 
 
 def response(**given_: Any) -> StudyResponse:
@@ -182,7 +182,7 @@ def test_previews(answer: bytes, shown: str) -> None:
 @pytest.mark.parametrize("character", ["a", "é", "語", "🙂", "\\n", '\\"'])
 def test_a_long_answer_is_cut_with_a_sign(character: str) -> None:
     shown = preview(Raw(f'"{character * 40_000}"'.encode()))
-    assert len(shown) == PREVIEW
+    assert len(shown) == PREVIEW_CHARS
     assert shown.endswith("…")
 
 
@@ -195,9 +195,9 @@ def test_any_answer_has_a_preview_that_can_be_stored(answer: Any) -> None:
     for ascii_only in (True, False):
         written = json.dumps(answer, ensure_ascii=ascii_only, separators=(",", ":")).encode()
         shown = preview(Raw(written))
-        assert len(shown) <= PREVIEW
+        assert len(shown) <= PREVIEW_CHARS
         shown.encode()
-        if isinstance(answer, str) and len(answer) <= PREVIEW:
+        if isinstance(answer, str) and len(answer) <= PREVIEW_CHARS:
             assert shown == answer
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.mapping.digest import SIZE, _canonical, digest
+from sprig_tui.mapping.digest import DIGEST_BYTES, _canonical_json, digest
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
@@ -84,25 +84,29 @@ def test_digests_are_equal_where_values_are(one: Any, other: Any) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_have_a_digest(answer: bytes) -> None:
-    assert len(digest(answer)) == SIZE
+    assert len(digest(answer)) == DIGEST_BYTES
 
 
 @pytest.mark.parametrize(
     "answer", [b"", b"[" * 200_000, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 5_000, b"\xff[", b"NaN"]
 )
 def test_hostile_answers(answer: bytes) -> None:
-    assert len(digest(answer)) == SIZE
+    assert len(digest(answer)) == DIGEST_BYTES
 
 
 @given(JSON, st.booleans(), st.sampled_from(["", " ", "\n\t"]))
 def test_what_is_not_brought_into_canonical_form_has_it_already(value: Any, escaped: bool, space: str) -> None:
     """Numbers and plain texts are hashed as they are written: it must be what the canonical form says."""
     answer = (space + json.dumps(value, ensure_ascii=escaped) + space).encode("utf-8", "surrogatepass")
-    canonical = _canonical(answer.strip())
+    canonical = _canonical_json(answer.strip())
     if isinstance(value, float):
         canonical = answer.strip()  # a number outside of lists and objects keeps its own writing
     assert digest(answer) == digest_of(canonical)
 
 
 def digest_of(canonical: bytes) -> bytes:
-    return canonical.rjust(SIZE, b"\0") if len(canonical) < SIZE else blake2b(canonical, digest_size=SIZE).digest()
+    return (
+        canonical.rjust(DIGEST_BYTES, b"\0")
+        if len(canonical) < DIGEST_BYTES
+        else blake2b(canonical, digest_size=DIGEST_BYTES).digest()
+    )

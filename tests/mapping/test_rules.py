@@ -12,7 +12,7 @@ import pytest
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.mapper import Mapper, map_response
 from sprig_tui.mapping.records import Rules
-from sprig_tui.mapping.rows import PATHS
+from sprig_tui.mapping.rows import PROPERTY_PATHS
 from sprig_tui.mapping.rules import check_rules
 
 from .conftest import Make
@@ -33,7 +33,7 @@ def properties(response: Any, *, omit: Iterable[str] = (), hash_: Iterable[str] 
     return found
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PROPERTY_PATHS)
 def test_every_property_can_be_left_out(make: Make, path: str) -> None:
     full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z")
     name = path.removeprefix("properties.")
@@ -42,7 +42,7 @@ def test_every_property_can_be_left_out(make: Make, path: str) -> None:
     assert len(expected) == 11
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PROPERTY_PATHS)
 def test_every_property_can_be_hashed(make: Make, path: str) -> None:
     full = make(old_visitor_id=7, survey_created_at="2025-01-01T00:00:00Z", email="  Mira@Example.com ")
     name = path.removeprefix("properties.")

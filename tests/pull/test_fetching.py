@@ -9,25 +9,25 @@ import pytest
 
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.pull.fetching import PERIOD, REQUESTS, Fetcher
-from sprig_tui.sprig.api import ApiAnswer
-from sprig_tui.sprig.api_pages import read_answers
+from sprig_tui.sprig.api import ApiResponse
+from sprig_tui.sprig.api_pages import parse_response_page
 
 from .conftest import QuickTiming, Trial
 
-OK = ApiAnswer(kind="ok", status=200, body=b'{"data": []}')
-HTML = ApiAnswer(kind="ok", status=200, body=b"<html>")
-DOWN = ApiAnswer(kind="retry", status=503, error="http 503")
-LIMITED = ApiAnswer(kind="limited", status=429, error="http 429")
+OK = ApiResponse(kind="ok", status=200, body=b'{"data": []}')
+HTML = ApiResponse(kind="ok", status=200, body=b"<html>")
+DOWN = ApiResponse(kind="retry", status=503, error="http 503")
+LIMITED = ApiResponse(kind="limited", status=429, error="http 429")
 
 
 class Script:
     """Answers in a row; the last one again and again."""
 
-    def __init__(self, *answers: ApiAnswer) -> None:
+    def __init__(self, *answers: ApiResponse) -> None:
         self.answers = list(answers)
         self.asked = 0
 
-    async def get(self, _path: str, _parameters: Mapping[str, str]) -> ApiAnswer:
+    async def get(self, _path: str, _parameters: Mapping[str, str]) -> ApiResponse:
         self.asked += 1
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -37,14 +37,14 @@ def timing(trial: Trial) -> Any:
     return trial.timing
 
 
-def fetcher(timing: QuickTiming, *answers: ApiAnswer, patience: float = 60.0) -> tuple[Fetcher, Script]:
+def fetcher(timing: QuickTiming, *answers: ApiResponse, patience: float = 60.0) -> tuple[Fetcher, Script]:
     script = Script(*answers)
     return Fetcher(script, patience=patience, timing=timing, draw=lambda: 1.0), script
 
 
 async def test_waits_double(timing: QuickTiming) -> None:
     found, script = fetcher(timing, DOWN, DOWN, DOWN, OK)
-    assert (await found.get("/", {}, read_answers)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).answer is OK
     assert timing.waits == [0.5, 1.0, 2.0]
     assert found.requests == script.asked == 4
 
@@ -52,7 +52,7 @@ async def test_waits_double(timing: QuickTiming) -> None:
 async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN)
     with pytest.raises(SprigApiUnreachableError) as raised:
-        await found.get("/", {}, read_answers)
+        await found.get("/", {}, parse_response_page)
     assert raised.value.exit_code == 3
     assert "http 503" in raised.value.message
     assert 60 <= sum(timing.waits) <= 60 + 60
@@ -60,46 +60,46 @@ async def test_a_server_that_stays_down_is_given_up_after_a_while(timing: QuickT
 
 async def test_an_answer_in_between_starts_the_count_again(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, DOWN, DOWN, OK, DOWN, OK)
-    await found.get("/", {}, read_answers)
-    await found.get("/", {}, read_answers)
+    await found.get("/", {}, parse_response_page)
+    await found.get("/", {}, parse_response_page)
     assert timing.waits == [0.5, 1.0, 2.0, 0.5]
 
 
 async def test_the_rate_limit_is_outwaited(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, *[LIMITED] * 11, OK)
-    assert (await found.get("/", {}, read_answers)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).answer is OK
     assert 180 < sum(timing.waits) < 360
 
 
 async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
-    asked = ApiAnswer(kind="retry", status=503, error="http 503", retry_after_s=120.0)
+    asked = ApiResponse(kind="retry", status=503, error="http 503", retry_after_s=120.0)
     found, _ = fetcher(timing, asked, asked, OK)
-    assert (await found.get("/", {}, read_answers)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).answer is OK
     assert timing.waits == [120.0, 120.0]
     found, _ = fetcher(timing, asked)
     with pytest.raises(SprigApiUnreachableError):
-        await found.get("/", {}, read_answers)
+        await found.get("/", {}, parse_response_page)
 
 
 @pytest.mark.parametrize("kind", ["key-refused", "refused"])
 async def test_what_no_repeating_helps_is_not_repeated(timing: QuickTiming, kind: Any) -> None:
-    found, script = fetcher(timing, ApiAnswer(kind=kind, status=403, error="http 403"))
+    found, script = fetcher(timing, ApiResponse(kind=kind, status=403, error="http 403"))
     with pytest.raises(SprigApiError) as raised:
-        await found.get("/", {}, read_answers)
+        await found.get("/", {}, parse_response_page)
     assert raised.value.exit_code == 2
     assert script.asked == 1
 
 
 @pytest.mark.parametrize("kind", ["none", "too-large"])
 async def test_what_the_puller_decides_comes_back_without_a_page(timing: QuickTiming, kind: Any) -> None:
-    found, _ = fetcher(timing, ApiAnswer(kind=kind, status=404))
-    answer, page = await found.get("/", {}, read_answers)
+    found, _ = fetcher(timing, ApiResponse(kind=kind, status=404))
+    answer, page = await found.get("/", {}, parse_response_page)
     assert (answer.kind, page) == (kind, None)
 
 
 async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: QuickTiming) -> None:
     found, script = fetcher(timing, HTML)
-    _, page = await found.get("/", {}, read_answers)
+    _, page = await found.get("/", {}, parse_response_page)
     assert page is not None
     assert "HTML" in page.fault
     assert script.asked == 3
@@ -110,7 +110,7 @@ async def test_no_more_requests_than_sprig_takes(timing: QuickTiming) -> None:
     heard: list[str] = []
     found.heard = heard.append
     for _ in range(2 * REQUESTS):
-        await found.get("/", {}, read_answers)
+        await found.get("/", {}, parse_response_page)
     assert timing.waits == [PERIOD], "the second thousand waits for the first to grow old"
     assert "rate limit: 5 m" in heard
 
@@ -119,5 +119,5 @@ async def test_what_is_waited_for_is_told_and_taken_back(timing: QuickTiming) ->
     found, _ = fetcher(timing, DOWN, OK)
     heard: list[str] = []
     found.heard = heard.append
-    await found.get("/", {}, read_answers)
+    await found.get("/", {}, parse_response_page)
     assert heard == ["waiting 500 ms: http 503", ""]

@@ -14,8 +14,8 @@ import pytest
 from support.clocks import ManualClock
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.client import EXCERPT_BYTES, Answer, TrackingClient
-from sprig_tui.segment.sink import Rule, Sink
+from sprig_tui.segment.client import MAX_EXCERPT_BYTES, SendResult, TrackingClient
+from sprig_tui.segment.sink import FaultRule, Sink
 
 from .conftest import Key
 
@@ -23,7 +23,9 @@ Payload = Callable[..., bytes]
 TOKEN = "WnE4VGludmVudGVkV3JpdGVLZXkwMDAwMDAwZTFSazE6"
 
 
-async def send(fault: Rule | str, key: Key, clock: ManualClock, payload: bytes, **options: Any) -> tuple[Answer, Sink]:
+async def send(
+    fault: FaultRule | str, key: Key, clock: ManualClock, payload: bytes, **options: Any
+) -> tuple[SendResult, Sink]:
     async with (
         Sink(faults=[fault] if fault else [], clock=clock) as sink,
         TrackingClient(sink.url, key, clock=clock, **options) as client,
@@ -147,11 +149,11 @@ async def test_a_trickled_answer_ends_at_the_deadline_and_its_status_counts(
     status: int, kind: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
     if status == 200:
-        fault = Rule(do="trickle", seconds=0.03)
+        fault = FaultRule(do="trickle", seconds=0.03)
         answer, sink = await send(fault, key, clock, payload(), timeout=1, deadline=0.1)
         assert sink.stats.accepted == 1
     else:
-        fault = Rule(do="truncate", status=status)
+        fault = FaultRule(do="truncate", status=status)
         answer, sink = await send(fault, key, clock, payload(), timeout=1, deadline=1)
         assert sink.stats.accepted == 0
     assert (answer.kind, answer.status) == (kind, status)
@@ -171,7 +173,7 @@ async def test_a_huge_answer_is_not_read_to_its_end(key: Key, clock: ManualClock
         huge = await client.send_batch(payload("sprig-1"))
         after = await client.send_batch(payload("sprig-2"))
     assert (huge.kind, after.kind) == ("delivered", "delivered")
-    assert len(huge.excerpt.encode()) == EXCERPT_BYTES
+    assert len(huge.excerpt.encode()) == MAX_EXCERPT_BYTES
     assert sink.stats.connections == 2, "the connection with the unread rest was dropped"
 
 
@@ -213,9 +215,9 @@ async def test_the_wait_segment_asks_for(
 async def test_the_error_of_an_error_body(
     body: str, error: str, key: Key, clock: ManualClock, payload: Payload
 ) -> None:
-    answer, _ = await send(Rule(do="status", status=400, body=body), key, clock, payload())
+    answer, _ = await send(FaultRule(do="status", status=400, body=body), key, clock, payload())
     assert answer.error == error
-    assert len(answer.excerpt.encode()) <= EXCERPT_BYTES
+    assert len(answer.excerpt.encode()) <= MAX_EXCERPT_BYTES
 
 
 async def test_an_echoed_write_key_is_blotted_out(
@@ -223,7 +225,7 @@ async def test_an_echoed_write_key_is_blotted_out(
 ) -> None:
     echo = json.dumps({"message": f"bad key {key.reveal()} from Basic {TOKEN}", "code": key.reveal() + "!"})
     with caplog.at_level(logging.DEBUG):
-        answer, sink = await send(Rule(do="status", status=400, body=echo), key, clock, payload())
+        answer, sink = await send(FaultRule(do="status", status=400, body=echo), key, clock, payload())
     for text in (answer.error, answer.excerpt, repr(answer), repr(sink.stats), repr(sink.requests), caplog.text):
         assert key.reveal() not in text
         assert TOKEN not in text

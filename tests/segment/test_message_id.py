@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.segment.limits import MAX_MESSAGE_ID
+from sprig_tui.segment.limits import MAX_MESSAGE_ID_CHARS
 from sprig_tui.segment.message_id import (
-    LENGTH,
+    MESSAGE_ID_CHARS,
     derived_message_id,
     message_id,
     with_message_id,
@@ -46,7 +46,7 @@ def test_ids_have_one_form(environment: str, group: str, question: str, kind: st
     assert FORM.fullmatch(made)
     assert FORM.fullmatch(derived_message_id(made, question))
     assert FORM.fullmatch(withheld_message_id(environment, question.encode("utf-8", "surrogatepass")))
-    assert len(made) == LENGTH <= MAX_MESSAGE_ID
+    assert len(made) == MESSAGE_ID_CHARS <= MAX_MESSAGE_ID_CHARS
 
 
 @given(st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT), st.tuples(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.segment.outcome import NO_ANSWER, classify
+from sprig_tui.segment.outcome import NO_RESPONSE, classify
 
 DELIVERED = set(range(200, 300))
 KEY_REFUSED = {401, 403}
@@ -52,5 +52,5 @@ def test_a_web_page_changes_nothing_about_a_failure(status: int) -> None:
 
 
 def test_no_answer_is_tried_again() -> None:
-    assert NO_ANSWER.kind == "retry"
-    assert not NO_ANSWER.endpoint_fault
+    assert NO_RESPONSE.kind == "retry"
+    assert not NO_RESPONSE.endpoint_fault

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.segment.timestamps import Instant, iso_text, read_instant, usual_ms
+from sprig_tui.segment.timestamps import Instant, format_iso, parse_instant, parse_usual_ms
 
 MOMENT = 1_741_105_269_114
 
@@ -50,7 +50,7 @@ MOMENT = 1_741_105_269_114
     ],
 )
 def test_read_instant(text: str, expected: Instant) -> None:
-    assert read_instant(text) == expected
+    assert parse_instant(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -71,24 +71,24 @@ def test_read_instant(text: str, expected: Instant) -> None:
     ],
 )
 def test_what_names_no_moment(text: str) -> None:
-    assert read_instant(text) is None
+    assert parse_instant(text) is None
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_the_fast_way_agrees_with_the_careful_one(moment: datetime) -> None:
     text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    ms = usual_ms(text)
+    ms = parse_usual_ms(text)
     assert ms is not None
-    assert read_instant(text) == Instant(text, ms)
-    assert iso_text(ms) == text
+    assert parse_instant(text) == Instant(text, ms)
+    assert format_iso(ms) == text
 
 
 @given(st.text(alphabet="0123456789-:TZW.+ ", max_size=30) | st.text(max_size=30))
 def test_reading_never_raises_and_what_it_writes_it_reads(text: str) -> None:
-    instant = read_instant(text)
-    if usual_ms(text) is not None:
-        assert instant == Instant(text, usual_ms(text) or 0)
+    instant = parse_instant(text)
+    if parse_usual_ms(text) is not None:
+        assert instant == Instant(text, parse_usual_ms(text) or 0)
     if instant is not None:
-        again = read_instant(instant.text)
+        again = parse_instant(instant.text)
         assert again is not None
         assert again.ms == instant.ms

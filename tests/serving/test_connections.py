@@ -141,8 +141,8 @@ async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamR
     members = served.up.connections.members
     await served.until(lambda: sum(member.slow_since() > 0 for member in members) == number)
     for member in members:
-        member._exchange.waiting_since -= 2.0
-        member._exchange.began -= 2.0
+        member._serve_request.waiting_since -= 2.0
+        member._serve_request.began -= 2.0
     return held
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.sprig.documents import Piece, split_documents
+from sprig_tui.sprig.documents import RawRecord, split_documents
 from sprig_tui.sprig.json_lines import is_json_lines, split_lines
-from sprig_tui.sprig.window import BrokenSourceError, Window
+from sprig_tui.sprig.window import BrokenStreamError, StreamBuffer
 
 LIMIT = 10_000
 
@@ -19,12 +19,12 @@ def chunked(data: bytes, size: int) -> Iterator[bytes]:
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
-def split(data: bytes, size: int = 1 << 20, limit: int = LIMIT) -> list[Piece]:
-    return list(split_documents(Window(chunked(data, size)), limit))
+def split(data: bytes, size: int = 1 << 20, limit: int = LIMIT) -> list[RawRecord]:
+    return list(split_documents(StreamBuffer(chunked(data, size)), limit))
 
 
 def laid_out(data: bytes, size: int = 1 << 20) -> str:
-    return "lines" if is_json_lines(Window(chunked(data, size)), LIMIT) else "documents"
+    return "lines" if is_json_lines(StreamBuffer(chunked(data, size)), LIMIT) else "documents"
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -65,7 +65,7 @@ def test_documents_in_a_row(records: list[Any], between: str, size: int) -> None
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_document_reader_never_raises_for_any_bytes(data: bytes, size: int) -> None:
     split(data, size, 50)
-    list(split_lines(Window(chunked(data, size)), 50))
+    list(split_lines(StreamBuffer(chunked(data, size)), 50))
 
 
 @pytest.mark.parametrize(
@@ -137,16 +137,16 @@ def test_truncated_document_is_reported_once(data: bytes, faults: list[str]) -> 
 def test_a_source_that_fails_is_told_once_with_what_was_read() -> None:
     def failing(data: bytes) -> Iterator[bytes]:
         yield data
-        raise BrokenSourceError("the disk went away")
+        raise BrokenStreamError("the disk went away")
 
-    cut = list(split_documents(Window(failing(b'[{"a":1},\n{"b":')), LIMIT))
+    cut = list(split_documents(StreamBuffer(failing(b'[{"a":1},\n{"b":')), LIMIT))
     assert [(piece.raw, piece.line, piece.fault) for piece in cut] == [
         (b'{"a":1}', 1, ""),
         (b'{"b":', 2, "the disk went away"),
     ]
-    between = list(split_documents(Window(failing(b'[{"a":1},\n')), LIMIT))
+    between = list(split_documents(StreamBuffer(failing(b'[{"a":1},\n')), LIMIT))
     assert [piece.fault for piece in between] == ["", "the disk went away"]
-    lines = list(split_lines(Window(failing(b'{"a":1}\n{"b":')), LIMIT))
+    lines = list(split_lines(StreamBuffer(failing(b'{"a":1}\n{"b":')), LIMIT))
     assert [(piece.raw, piece.line, piece.fault) for piece in lines] == [
         (b'{"a":1}', 1, ""),
         (b'{"b":', 2, "the disk went away"),
@@ -170,7 +170,7 @@ def test_structure_in_strings_is_text() -> None:
 
 def test_the_window_holds_no_more_than_a_record() -> None:
     element = b'{"a":"' + b"x" * 100 + b'"},'
-    window = Window(iter([b"[", *[element * 10] * 500, b"{}]"]))
+    window = StreamBuffer(iter([b"[", *[element * 10] * 500, b"{}]"]))
     largest = 0
     count = 0
     for _ in split_documents(window, LIMIT):

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from support.reading_steps import STEPS, Counted, CountedWindow, counting
 
 from sprig_tui.sprig import byte_source, window
-from sprig_tui.sprig.api_pages import read_answers
-from sprig_tui.sprig.byte_source import Progress, utf8_chunks
+from sprig_tui.sprig.api_pages import parse_response_page
+from sprig_tui.sprig.byte_source import ReadProgress, utf8_chunks
 from sprig_tui.sprig.reading import _read_stream
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin
-from sprig_tui.sprig.window import Window
+from sprig_tui.sprig.window import StreamBuffer
 
 __all__ = ["counting"]
 
@@ -79,7 +79,7 @@ class Stream:
 
 
 def as_file(data: bytes) -> None:
-    for _ in _read_stream(Stream(data), "in.json", LIMIT, Progress()):
+    for _ in _read_stream(Stream(data), "in.json", LIMIT, ReadProgress()):
         pass
 
 
@@ -89,7 +89,7 @@ def as_webhook(data: bytes) -> None:
 
 
 def as_page(data: bytes) -> None:
-    read_answers(Counted(data))
+    parse_response_page(Counted(data))
 
 
 @pytest.mark.parametrize("read", [as_file, as_webhook, as_page])
@@ -125,7 +125,7 @@ def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
 
 
 def test_a_long_record_that_comes_in_small_parts(counting: Count, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "_GATHER_FROM_BYTES", 64)
+    monkeypatch.setattr(window, "_BULK_READ_THRESHOLD_BYTES", 64)
 
     def grow(parts: int) -> None:
         opened = CountedWindow(iter([b"x" * 16] * parts))
@@ -139,7 +139,7 @@ def test_gzip_of_many_small_members(counting: Count) -> None:
     member = gzip.compress(b"x")
 
     def unfold(members: int) -> int:
-        chunks = list(utf8_chunks(Stream(member * members), Progress()))  # type: ignore[arg-type]
+        chunks = list(utf8_chunks(Stream(member * members), ReadProgress()))  # type: ignore[arg-type]
         assert sum(map(len, chunks)) == members
         return len(chunks)
 
@@ -151,30 +151,30 @@ def test_gzip_of_many_small_members(counting: Count) -> None:
 def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is kept but its beginning; real ones unfold to gigabytes."""
     held = 0
-    real = Window.more
+    real = StreamBuffer.fill
 
-    def more(self: Window) -> bool:
+    def more(self: StreamBuffer) -> bool:
         nonlocal held
         grown = real(self)
         held = max(held, len(self.data))
         return grown
 
-    monkeypatch.setattr(Window, "more", more)
+    monkeypatch.setattr(StreamBuffer, "more", more)
     monkeypatch.setattr(byte_source, "CHUNK_BYTES", 4_096)
     deep = zlib.compressobj(wbits=31)
     bomb = deep.compress(b'[{"a":' * 100_000) + deep.flush()
-    (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, Progress())  # type: ignore[arg-type]
+    (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, ReadProgress())  # type: ignore[arg-type]
     assert found.detail == "not valid JSON: it ends too early"  # type: ignore[union-attr]
     assert held < 80_000
 
 
 def test_brackets_are_remembered_to_a_depth_and_counted_beyond() -> None:
-    from sprig_tui.sprig.structure import Found, Structure
+    from sprig_tui.sprig.structure import BracketScanner, ScanState
 
-    structure = Structure()
-    assert structure.scan(b"[" * 100_000, 0) == (Found.MORE, 100_000)
+    structure = BracketScanner()
+    assert structure.scan(b"[" * 100_000, 0) == (ScanState.MORE, 100_000)
     assert len(structure.opened) <= 1_000
-    assert structure.scan(b"]" * 100_000 + b"x", 0) == (Found.END, 100_000)
+    assert structure.scan(b"]" * 100_000 + b"x", 0) == (ScanState.END, 100_000)
 
 
 def test_step_counter_counts_the_bytes_read(counting: Count) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.nobody import stands_for_nobody
+from sprig_tui.segment.nobody import is_placeholder_user_id
 from sprig_tui.sprig.notes import note_text
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
@@ -170,4 +170,4 @@ def test_an_id_of_nobody_is_noted_and_sent(read: Read, webhook: dict[str, Any], 
 
 @pytest.mark.parametrize("user_id", ["acct_88213", "nullable", "12e45", "1e5", "007", "Ünal", "田中", "n@example.com"])
 def test_an_id_of_somebody_is_not(user_id: str) -> None:
-    assert not stands_for_nobody(user_id)
+    assert not is_placeholder_user_id(user_id)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sprig_tui.errors import InputError
-from sprig_tui.sprig.reading import Progress, read_responses, total_size
+from sprig_tui.sprig.reading import ReadProgress, read_responses, total_size
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
 Read = Callable[..., list[Record]]
@@ -234,11 +234,11 @@ def test_lines_of_a_live_pipe_come_as_they_are_written(webhook: dict[str, Any]) 
 def test_progress(tmp_path: Path, webhook: dict[str, Any]) -> None:
     (tmp_path / "a.jsonl").write_bytes(line(webhook) * 3)
     (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(line(webhook)))
-    progress = Progress()
+    progress = ReadProgress()
     records = read_responses([tmp_path], progress=progress)
     assert progress.bytes_total == total_size([tmp_path]) == sum(f.stat().st_size for f in tmp_path.iterdir())
     next(records)
-    assert (progress.records, Path(progress.current).name) == (1, "a.jsonl")
+    assert (progress.records, Path(progress.current_file).name) == (1, "a.jsonl")
     assert len(list(records)) == 3
     assert (progress.records, progress.bytes_read) == (4, progress.bytes_total)
     assert total_size(["-", tmp_path]) == 0

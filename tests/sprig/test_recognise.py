@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.faults import EXCERPT_BYTES
+from sprig_tui.sprig.faults import MAX_EXCERPT_BYTES
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
-from sprig_tui.sprig.verbatim import MAX_NESTING, lone_surrogate, too_deep
+from sprig_tui.sprig.verbatim import MAX_NESTING_LEVELS, has_lone_surrogate, is_too_deep
 
 DEEP = 100_000
 NO_RECORD = "not a record of Sprig's: it has none of eventType, questionText, question, responseGroupUid"
@@ -25,7 +25,7 @@ def fault(raw: bytes) -> Unsendable:
     (record,) = parse(raw)
     assert isinstance(record, Unsendable), record
     assert record.reason is Reason.INVALID
-    assert record.raw == raw.strip()[:EXCERPT_BYTES]
+    assert record.raw == raw.strip()[:MAX_EXCERPT_BYTES]
     return record
 
 
@@ -69,7 +69,7 @@ def test_unusual_text_that_is_fine(webhook: dict[str, Any], response: bytes) -> 
 
 
 def test_deep_but_allowed(webhook: dict[str, Any]) -> None:
-    response = b"[" * MAX_NESTING + b"]" * MAX_NESTING
+    response = b"[" * MAX_NESTING_LEVELS + b"]" * MAX_NESTING_LEVELS
     (record,) = parse(with_response(webhook, response))
     assert isinstance(record, StudyResponse)
 
@@ -116,7 +116,7 @@ def test_a_large_record_is_cut_and_told(webhook: dict[str, Any]) -> None:
     (record,) = parse(raw, max_record_bytes=100_000)
     assert isinstance(record, Unsendable)
     assert record.detail == "larger than 100,000 bytes"
-    assert len(record.raw) == EXCERPT_BYTES
+    assert len(record.raw) == MAX_EXCERPT_BYTES
 
 
 def test_a_list_of_any_formats(webhook: dict[str, Any], rest: dict[str, Any], flat: dict[str, Any]) -> None:
@@ -175,8 +175,8 @@ def test_any_answer_is_kept_as_it_is(response: Any) -> None:
 
 
 def test_helpers_agree_on_brackets_and_surrogates_within_strings() -> None:
-    assert not too_deep(b'["' + b"[" * 500 + b'"]')
-    assert not too_deep(b'["\\"' + b"[" * 500 + b'"]')
-    assert not lone_surrogate(rb"\\ud83d \ud83d\ude00 \u00e9")
-    assert lone_surrogate(rb"\ud83d\\ude00")
-    assert lone_surrogate(rb"\ud83d\ud83d\ude00")
+    assert not is_too_deep(b'["' + b"[" * 500 + b'"]')
+    assert not is_too_deep(b'["\\"' + b"[" * 500 + b'"]')
+    assert not has_lone_surrogate(rb"\\ud83d \ud83d\ude00 \u00e9")
+    assert has_lone_surrogate(rb"\ud83d\\ude00")
+    assert has_lone_surrogate(rb"\ud83d\ud83d\ude00")

@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 import sprig_tui.sprig
-from sprig_tui.sprig.window import Window
+from sprig_tui.sprig.window import StreamBuffer
 
 _HOME = str(Path(sprig_tui.sprig.__file__).parent)
 
@@ -95,7 +95,7 @@ for _name in ("strip", "lstrip", "rstrip", "decode", "isascii", "replace", "__co
     setattr(Counted, _name, _whole(_name))
 
 
-class CountedWindow(Window):
+class CountedWindow(StreamBuffer):
     """A window onto counted bytes; what it appends to is copied, and counts."""
 
     def more(self) -> bool:
@@ -302,7 +302,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], i
                 monkeypatch.setattr(module, name, _CountedDecoder(value))
             elif (counted := _counted(value)) is not value:
                 monkeypatch.setattr(module, name, counted)
-            elif value is Window:
+            elif value is StreamBuffer:
                 monkeypatch.setattr(module, name, CountedWindow)
             elif value is re:
                 monkeypatch.setattr(module, name, _Re)

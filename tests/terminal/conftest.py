@@ -159,7 +159,7 @@ class Segment:
 
     def until(self, holds: Callable[[tuple[dict[str, Any], ...]], object]) -> None:
         """Wait until something holds of what arrived, looked at after each request."""
-        self._do(lambda: self._sink.wait_until(lambda _: bool(holds(self._sink.events)), within_s=PATIENCE_S))
+        self._do(lambda: self._sink.wait_until(lambda _: bool(holds(self._sink.events)), timeout_s=PATIENCE_S))
 
     def _do(self, work: Callable[[], Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(PATIENCE_S + 5)

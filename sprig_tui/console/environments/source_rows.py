@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
-from sprig_tui.segment.source_fit import source_doubts
-from sprig_tui.segment.sources import Source, masked
+from sprig_tui.segment.source_fit import source_mismatches
+from sprig_tui.segment.sources import Source, mask_key
 
 ABOUT, STATE, KEY = 22, 9, 11
 """Cells of the columns; the name has the rest."""
@@ -32,7 +32,7 @@ class SourceRow(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The key that would be taken, masked."""
-        return masked(self.source.write_keys[0]) if self.source.write_keys else "not visible"
+        return mask_key(self.source.write_keys[0]) if self.source.write_keys else "not visible"
 
     @property
     def detail(self) -> str:
@@ -48,7 +48,7 @@ class SourceRow(Struct, frozen=True):
 
 def source_rows(sources: Sequence[Source], environment: str, environments: Collection[str]) -> tuple[SourceRow, ...]:
     """Rows in the order of the workspace, those that nothing speaks against first."""
-    rows = [SourceRow(source, source_doubts(source, environment, environments)) for source in sources]
+    rows = [SourceRow(source, source_mismatches(source, environment, environments)) for source in sources]
     return tuple(sorted(rows, key=lambda row: bool(row.doubts)))
 
 

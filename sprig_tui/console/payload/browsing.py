@@ -11,7 +11,7 @@ from sprig_tui.console.payload.inspection import is_troubled
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.summary import Position
 from sprig_tui.errors import InputError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.sprig.reading import find_files
 from sprig_tui.sprig.records import Record
 
@@ -111,7 +111,7 @@ class Browser:
         finally:
             self.counting = False
 
-    async def find_troubles(self, troubles: Troubles, intake: Intake, now_ms: int) -> None:
+    async def find_troubles(self, troubles: Troubles, intake: EntryBuilder, now_ms: int) -> None:
         """Look at every record for trouble, until that is done or no longer wanted.
 
         The intake is for this alone. Raises InputError.

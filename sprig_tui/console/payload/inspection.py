@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
 from sprig_tui.reasons import Reason
@@ -63,7 +63,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
         return ""
 
 
-def is_troubled(record: Record, intake: Intake, now_ms: int) -> bool:
+def is_troubled(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
     """Whether a person would want to look at this record before it is sent: it would be withheld, or something is off.
 
     What every record of a file may lack, such as when its survey was made, is no trouble.
@@ -74,7 +74,7 @@ def is_troubled(record: Record, intake: Intake, now_ms: int) -> bool:
     return mapping.withheld is not None or bool(mapping.lints)
 
 
-def inspect_record(record: Record, intake: Intake, now_ms: int, *, edited: bool = False) -> Inspection:
+def inspect_record(record: Record, intake: EntryBuilder, now_ms: int, *, edited: bool = False) -> Inspection:
     """A record before it is sent; never raises for what it holds."""
     if isinstance(record, Unsendable):
         return _unsendable(record, edited=edited)
@@ -100,7 +100,9 @@ def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *,
     )
 
 
-def inspect_delivery(detail: DeliveryDetail, intake: Intake, now_ms: int, *, remapped: bool = False) -> Inspection:
+def inspect_delivery(
+    detail: DeliveryDetail, intake: EntryBuilder, now_ms: int, *, remapped: bool = False
+) -> Inspection:
     """A delivery of the log, as it was sent; or, `remapped`, as the rules would make it now.
 
     Rows of a CSV export cannot be read again by themselves: their labels stand in the file. Such a delivery is shown as
@@ -140,7 +142,7 @@ def _source(delivery: Delivery) -> str:
     return f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
 
 
-def _again(detail: DeliveryDetail, intake: Intake, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
+def _again(detail: DeliveryDetail, intake: EntryBuilder, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
     """The record behind a delivery, read again: the one with the same id, or the only one."""
     delivery = detail.delivery
     found: list[tuple[StudyResponse, Mapping]] = []

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from sprig_tui.sprig.reading import SUFFIXES
+from sprig_tui.sprig.reading import INPUT_SUFFIXES
 
 MOST = 5_000
 """Entries listed of one folder; typing narrows down what comes after."""
@@ -57,7 +57,7 @@ def list_folder(folder: str, start: str = "") -> Listing:
 
 def is_data(name: str) -> bool:
     """Whether a file of this name is taken from a folder."""
-    return Path(name.lower().removesuffix(".gz")).suffix in SUFFIXES
+    return Path(name.lower().removesuffix(".gz")).suffix in INPUT_SUFFIXES
 
 
 def split_typed(typed: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from sprig_tui.console.notices import tell_fault, warn
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_mapping, inspect_record
 from sprig_tui.console.payload.pane import PayloadPane
 from sprig_tui.errors import ConfigError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.sprig.records import Record, StudyResponse
@@ -59,7 +59,7 @@ class MappedPane(PayloadPane):
         self.place: Place | None = None
         """What is shown, whether edited or not."""
         self._edits: dict[Place, Edit] = {}
-        self._intake: Intake | None = None
+        self._intake: EntryBuilder | None = None
 
     def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
         """A delivery of the log as it was sent; `remapped`: as it would be made now.
@@ -126,21 +126,21 @@ class MappedPane(PayloadPane):
         """Drop the edit of what is shown, and return it; None where it is not edited."""
         return self._edits.pop(self.place, None) if self.place is not None else None
 
-    def intake(self) -> Intake:
+    def intake(self) -> EntryBuilder:
         """What maps, by the present rules, environments and selection; not for other threads."""
         if self._intake is None:
             self._intake = self.make_intake()
         return self._intake
 
-    def make_intake(self) -> Intake:
+    def make_intake(self) -> EntryBuilder:
         """One more of the same, such as for a thread."""
         known = self.environment in self.environments
         try:
-            return Intake(self.rules, self.environments, self.environment if known else None, clock=self._clock)
+            return EntryBuilder(self.rules, self.environments, self.environment if known else None, clock=self._clock)
         except ConfigError as error:
             # Rules that cannot be kept are refused when the config is read; until then the last good ones count.
             tell_fault(self.app, error)
-            return Intake(Rules(), self.environments, self.environment if known else None, clock=self._clock)
+            return EntryBuilder(Rules(), self.environments, self.environment if known else None, clock=self._clock)
 
     def _show(self, inspection: Inspection | None) -> None:
         self.inspection = inspection

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple
 
 from sprig_tui.errors import InputError
-from sprig_tui.sprig.byte_source import CHUNK_BYTES, Progress, utf8_chunks
+from sprig_tui.sprig.byte_source import CHUNK_BYTES, ReadProgress, utf8_chunks
 from sprig_tui.sprig.csv_export import read_export
-from sprig_tui.sprig.csv_rows import Row, delimiter_of, rows
+from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
 from sprig_tui.sprig.documents import DEFAULT_MAX_RECORD_BYTES
 from sprig_tui.sprig.json_lines import is_json_lines
-from sprig_tui.sprig.reading import check_answers, read_lines, read_responses
+from sprig_tui.sprig.reading import read_lines, read_responses, require_answers
 from sprig_tui.sprig.records import Record
-from sprig_tui.sprig.window import BrokenSourceError, Window
+from sprig_tui.sprig.window import BrokenStreamError, StreamBuffer
 
 ROWS_BETWEEN_MARKS = 500
 _LIMIT = DEFAULT_MAX_RECORD_BYTES
@@ -62,14 +62,14 @@ class SeekableFile:
                 head = stream.read(CHUNK_BYTES)
         except OSError as error:
             raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
-        check_answers(path)
+        require_answers(path)
         self.size = self._identity[1]
         """Bytes on disk."""
         self._start = _plain_start(head)
         self._layout: Literal["lines", "csv", ""] = ""
         self._delimiter = ""
         if self._start is not None:
-            window = Window(iter((head[self._start :],)))
+            window = StreamBuffer(iter((head[self._start :],)))
             _pass_space(window)
             self._recognise(window, cut=len(head) < self.size)
 
@@ -110,15 +110,15 @@ class SeekableFile:
                 yield position - 1, record
             self.complete = True
 
-    def _recognise(self, window: Window, *, cut: bool) -> None:
-        if window.data[window.at : window.at + 1] in (b"{", b"["):
+    def _recognise(self, window: StreamBuffer, *, cut: bool) -> None:
+        if window.data[window.position : window.position + 1] in (b"{", b"["):
             if is_json_lines(window, _LIMIT):
                 self._layout = "lines"
             return
         end = window.line_end(_LIMIT)
         if end < 0 and cut:
             return
-        self._delimiter = delimiter_of(window.data[window.at : end if end >= 0 else None])
+        self._delimiter = detect_delimiter(window.data[window.position : end if end >= 0 else None])
         if self._delimiter:
             self._layout = "csv"
 
@@ -138,12 +138,12 @@ class SeekableFile:
             for chunk in _chunks(stream, start.offset):
                 # Asked for the next chunk only once all whole lines at hand were taken: what is left starts a line,
                 # unless the window stands in the middle of one that is too long to keep.
-                if window.at and window.data[window.at - 1 : window.at] == b"\n":
+                if window.position and window.data[window.position - 1 : window.position] == b"\n":
                     self._note(Mark(number, fed - window.pending, window.line))
                 fed += len(chunk)
                 yield chunk
 
-        window = Window(chunks())
+        window = StreamBuffer(chunks())
         window.line = start.line
         for record in read_lines(window, self.path, _LIMIT):
             number += 1
@@ -168,12 +168,12 @@ class SeekableFile:
                 fed += len(chunk)
                 yield chunk
 
-        window = Window(chunks())
+        window = StreamBuffer(chunks())
         number = mark.number if mark else 0
 
-        def noted() -> Iterator[Row]:
+        def noted() -> Iterator[CsvRow]:
             since = 0
-            for row in rows(window, self._delimiter, _LIMIT):
+            for row in read_rows(window, self._delimiter, _LIMIT):
                 before = number
                 yield row._replace(line=row.line + shift) if row.line > lines else row
                 since += 1
@@ -188,7 +188,7 @@ class SeekableFile:
             number += 1
             yield record
 
-    def _learn(self, row: Row, *, had_records: bool) -> None:
+    def _learn(self, row: CsvRow, *, had_records: bool) -> None:
         """Take the keys row, and the labels row: the first whole one after it, where it is no answer."""
         if not self._header:
             self._header.append(row.raw)
@@ -198,7 +198,7 @@ class SeekableFile:
             self._labels_known = True
 
 
-def _right_behind(window: Window, row: Row) -> bool:
+def _right_behind(window: StreamBuffer, row: CsvRow) -> bool:
     """Whether no lines were given back to be read again."""
     return window.line == row.line + row.raw.count(b"\n")
 
@@ -209,16 +209,16 @@ def _chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
     except OSError as error:
-        raise BrokenSourceError(f"cannot be read on: {error.strerror or error}") from error
+        raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
 
 
-def _pass_space(window: Window) -> None:
+def _pass_space(window: StreamBuffer) -> None:
     """To the first character that is none of white space."""
-    while not window.data[window.at :].strip():
-        window.pass_to(len(window.data))
-        if not window.more():
+    while not window.data[window.position :].strip():
+        window.advance_to(len(window.data))
+        if not window.fill():
             break
-    window.pass_to(len(window.data) - len(window.data[window.at :].lstrip()))
+    window.advance_to(len(window.data) - len(window.data[window.position :].lstrip()))
 
 
 def _identity(stream: BinaryIO) -> tuple[int, int, int]:
@@ -231,8 +231,8 @@ def _identity(stream: BinaryIO) -> tuple[int, int, int]:
 def _plain_start(head: bytes) -> int | None:
     """The offset at which the text begins where the file's bytes are its text as they are; else None."""
     try:
-        text = next(utf8_chunks(io.BytesIO(head), Progress()), b"")
-    except BrokenSourceError:
+        text = next(utf8_chunks(io.BytesIO(head), ReadProgress()), b"")
+    except BrokenStreamError:
         return None
     start = len(_MARK) if head.startswith(_MARK) else 0
     return start if text and head.startswith(text, start) else None

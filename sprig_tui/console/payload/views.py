@@ -13,7 +13,7 @@ from sprig_tui.console.payload.note_view import NoteView
 from sprig_tui.console.payload.raw_view import RawView
 from sprig_tui.console.payload.spans import View
 from sprig_tui.segment.curl import curl_lines
-from sprig_tui.segment.limits import ENDPOINTS
+from sprig_tui.segment.limits import ENDPOINT_URLS
 
 VIEWS = ("Fields", "JSON", "Raw", "curl")
 _NO_CALL = "no call is made of this record, since it {}: Fields says why, Raw shows what was read"
@@ -34,4 +34,4 @@ def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -
     """The curl command's lines, after a comment where it would send what is withheld."""
     found = environments.get(inspection.environment)
     comment = (f"# would be withheld: {inspection.withheld}",) if inspection.withheld else ()
-    return (*comment, *curl_lines(found.base_url if found else ENDPOINTS["us"], inspection.body))
+    return (*comment, *curl_lines(found.base_url if found else ENDPOINT_URLS["us"], inspection.body))

@@ -24,7 +24,7 @@ from sprig_tui.console.sending.plan import (
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.errors import JournalError, SprigTuiError
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.reading import read_responses
@@ -74,7 +74,7 @@ class SendFlows:
         self._say(added, journal_only=self._core.engine is None)
         return True
 
-    async def _may_send(self, records: tuple[Record, ...], intake: Intake) -> bool:
+    async def _may_send(self, records: tuple[Record, ...], intake: EntryBuilder) -> bool:
         if len(records) >= ASK_FROM:
             plan = count_records(records, intake, enough=lambda: False)
             return await self._agreed(plan, f"Send {len(records):,} records?")
@@ -111,7 +111,7 @@ class SendFlows:
             else:
                 return
 
-    def _look_ahead(self, sources: tuple[str, ...], intake: Intake, counted: int) -> Plan:
+    def _look_ahead(self, sources: tuple[str, ...], intake: EntryBuilder, counted: int) -> Plan:
         until = monotonic() + LOOK_AHEAD_S
         records = read_responses(sources)
         plan = count_records(records, intake, enough=lambda: monotonic() > until)
@@ -123,7 +123,7 @@ class SendFlows:
         sources: tuple[str, ...],
         name: str,
         plan: Plan,
-        intake: Intake,
+        intake: EntryBuilder,
         journal: Journal,
         agreed: Collection[str],
     ) -> None:
@@ -184,9 +184,9 @@ class SendFlows:
     def _protected(self) -> set[str]:
         return {name for name, one in self._core.settings.environments.items() if one.protected}
 
-    def _intake(self, environment: str) -> Intake:
+    def _intake(self, environment: str) -> EntryBuilder:
         settings = self._core.settings
-        return Intake(settings.rules, settings.environments, environment or None, clock=self._core.clock)
+        return EntryBuilder(settings.rules, settings.environments, environment or None, clock=self._core.clock)
 
     def _journal(self) -> Journal:
         if self._core.journal is None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from sprig_tui.delivery.feeding import IngestResult
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.records import Record, Unsendable
@@ -40,7 +40,7 @@ class Plan(Struct, frozen=True):
         return self.total if self.complete else max(self.estimate, self.total)
 
 
-def count_records(records: Iterable[Record], intake: Intake, *, enough: Callable[[], bool]) -> Plan:
+def count_records(records: Iterable[Record], intake: EntryBuilder, *, enough: Callable[[], bool]) -> Plan:
     """Count by route, without mapping, until there are no more or it is `enough`. Raises InputError of the reader."""
     total = unsendable = anonymous = 0
     routes: Counter[str] = Counter()

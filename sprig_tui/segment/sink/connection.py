@@ -10,17 +10,17 @@ from urllib.parse import unquote
 import h11
 from msgspec import Struct
 
-from sprig_tui.segment.sink.exchange import Reply, Request, refusal
-from sprig_tui.segment.sink.wire import Wire
+from sprig_tui.segment.sink.exchange import SinkReply, SinkRequest, error_reply
+from sprig_tui.segment.sink.wire import SinkProtocol
 
-_CHUNK = b" " * 65_536
-_LINGER_BYTES = 16_000_000
-_LINGER_S = 2.0
-_NO_BODY = (204, 304)
+_PADDING_CHUNK = b" " * 65_536
+_MAX_LINGER_BYTES = 16_000_000
+_LINGER_TIMEOUT_S = 2.0
+_BODILESS_STATUSES = (204, 304)
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-class Patience(Struct, frozen=True, kw_only=True):
+class Timeouts(Struct, frozen=True, kw_only=True):
     """How long a client may take, in seconds."""
 
     idle_s: float = 75.0
@@ -29,7 +29,7 @@ class Patience(Struct, frozen=True, kw_only=True):
     """For one request's body."""
 
 
-class Connection:
+class SinkConnection:
     """Serves requests on one connection until either side is done.
 
     `answer` turns a request into a reply; `limit` says how many bytes of body a path takes. `on_bad` is told of what
@@ -38,20 +38,20 @@ class Connection:
 
     def __init__(
         self,
-        wire: Wire,
+        protocol: SinkProtocol,
         *,
         number: int,
-        answer: Callable[[Request], Reply],
-        limit: Callable[[str], int],
-        patience: Patience,
-        on_bad: Callable[[], None],
+        handler: Callable[[SinkRequest], SinkReply],
+        body_limit: Callable[[str], int],
+        timeouts: Timeouts,
+        on_bad_request: Callable[[], None],
     ) -> None:
-        self._wire = wire
+        self._protocol = protocol
         self._number = number
-        self._answer = answer
-        self._limit = limit
-        self._patience = patience
-        self._on_bad = on_bad
+        self._handler = handler
+        self._body_limit = body_limit
+        self._timeouts = timeouts
+        self._on_bad_request = on_bad_request
         self._http = h11.Connection(h11.SERVER)
         self._ahead = b""
         """Bytes of the next request that came with this one."""
@@ -60,15 +60,15 @@ class Connection:
     async def serve(self) -> None:
         """Until the connection ends; network trouble is an end like any other."""
         try:
-            while await self._exchange():
+            while await self._serve_request():
                 pass
         except OSError:
             # Reset or gone while we were writing: there is nobody left to tell.
-            self._on_bad()
+            self._on_bad_request()
         finally:
-            self._wire.close()
+            self._protocol.close()
 
-    async def _exchange(self) -> bool:
+    async def _serve_request(self) -> bool:
         """One request and its reply; whether another may follow."""
         self._http = h11.Connection(h11.SERVER)
         self._read_whole = False
@@ -77,26 +77,26 @@ class Connection:
         try:
             request = await self._read_request()
         except h11.RemoteProtocolError as error:
-            await self._complain(refusal(error.error_status_hint, f"not http/1.1: {error}"[:200]))
+            await self._send_error(error_reply(error.error_status_hint, f"not http/1.1: {error}"[:200]))
             return False
         except TimeoutError:
             if self._http.their_state is not h11.IDLE or self._http.trailing_data[0]:
-                await self._complain(refusal(408, "the request took too long"))
+                await self._send_error(error_reply(408, "the request took too long"))
             return False
-        return request is not None and await self._reply(request)
+        return request is not None and await self._handle(request)
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    async def _read_request(self) -> Request | None:
-        async with asyncio.timeout(self._patience.idle_s):
+    async def _read_request(self) -> SinkRequest | None:
+        async with asyncio.timeout(self._timeouts.idle_s):
             head = await self._next_event()
         if not isinstance(head, h11.Request):
             return None
         path, _, query = head.target.decode("latin-1").partition("?")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        async with asyncio.timeout(self._patience.body_s):
-            body = await self._read_body(self._limit(path), headers.get("content-length"))
-        return Request(
+        async with asyncio.timeout(self._timeouts.body_s):
+            body = await self._read_body(self._body_limit(path), headers.get("content-length"))
+        return SinkRequest(
             method=head.method.decode("latin-1"),
             path=unquote(path),
             query=query,
@@ -116,61 +116,61 @@ class Connection:
             if size > limit:
                 return None
             parts.append(part.data)
-        self._finish(self._http.trailing_data[0])
+        self._end_body(self._http.trailing_data[0])
         return b"".join(parts)
 
     async def _read_exactly(self, length: int) -> bytes:
         """A body of known length, past h11, which would copy it three times more."""
         parts = [self._http.trailing_data[0]]
         size = len(parts[0])
-        await self._continue(size < length)
+        await self._send_continue(size < length)
         while size < length:
-            part = await self._wire.receive()
+            part = await self._protocol.receive()
             if not part:
                 raise h11.RemoteProtocolError(f"the body ends after {size:,} of {length:,} bytes")
             parts.append(part)
             size += len(part)
         received = b"".join(parts)
-        self._finish(received[length:])
+        self._end_body(received[length:])
         return received[:length] if size > length else received
 
-    def _finish(self, ahead: bytes) -> None:
+    def _end_body(self, ahead: bytes) -> None:
         self._ahead = ahead
         self._read_whole = True
 
     async def _next_event(self) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
         while (event := self._http.next_event()) is h11.NEED_DATA:
-            await self._continue(waiting=True)
-            self._http.receive_data(await self._wire.receive())
+            await self._send_continue(waiting=True)
+            self._http.receive_data(await self._protocol.receive())
         return event
 
-    async def _continue(self, waiting: bool) -> None:
+    async def _send_continue(self, waiting: bool) -> None:
         """Tell a client that asked `Expect: 100-continue` to go on, where we wait for its body."""
         if waiting and self._http.they_are_waiting_for_100_continue:
-            await self._wire.send(self._event(h11.InformationalResponse(status_code=100, headers=[])))
+            await self._protocol.send(self._serialize(h11.InformationalResponse(status_code=100, headers=[])))
 
     # -- answering ------------------------------------------------------------------------------------------------
 
-    async def _complain(self, reply: Reply) -> None:
-        self._on_bad()
+    async def _send_error(self, reply: SinkReply) -> None:
+        self._on_bad_request()
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            await self._play(reply)
+            await self._send_reply(reply)
 
-    async def _reply(self, request: Request) -> bool:
-        reply = self._answer(request)
+    async def _handle(self, request: SinkRequest) -> bool:
+        reply = self._handler(request)
         if reply.delay_s:
             await asyncio.sleep(reply.delay_s)
         if reply.ending == "reset":
-            self._wire.reset()
+            self._protocol.reset()
         elif reply.ending == "hang":
-            await self._swallow()
+            await self._discard()
         if reply.ending != "answer":
             return False
-        await self._play(reply)
+        await self._send_reply(reply)
         return self._http.our_state is h11.DONE and self._read_whole
 
-    async def _play(self, reply: Reply) -> None:
-        body = b"" if reply.status in _NO_BODY else reply.body
+    async def _send_reply(self, reply: SinkReply) -> None:
+        body = b"" if reply.status in _BODILESS_STATUSES else reply.body
         length = len(body) + reply.padding + reply.missing
         headers = [("Content-Type", reply.content_type), ("Content-Length", str(length)), *reply.headers]
         # What still comes of a body that was not read must not be taken for a next request.
@@ -178,35 +178,35 @@ class Connection:
         if closing:
             headers.append(("Connection", "close"))
         phrase = _PHRASES.get(reply.status, b"")
-        head = self._event(h11.Response(status_code=reply.status, headers=headers, reason=phrase))
+        head = self._serialize(h11.Response(status_code=reply.status, headers=headers, reason=phrase))
         if reply.trickle_s:
-            await self._wire.send(head)
+            await self._protocol.send(head)
             for index in range(len(body)):
-                await self._wire.send(self._event(h11.Data(data=body[index : index + 1])))
+                await self._protocol.send(self._serialize(h11.Data(data=body[index : index + 1])))
                 await asyncio.sleep(reply.trickle_s)
         else:
-            await self._wire.send(head + (self._event(h11.Data(data=body)) if body else b""))
-        for start in range(0, reply.padding, len(_CHUNK)):
-            await self._wire.send(self._event(h11.Data(data=_CHUNK[: reply.padding - start])))
+            await self._protocol.send(head + (self._serialize(h11.Data(data=body)) if body else b""))
+        for start in range(0, reply.padding, len(_PADDING_CHUNK)):
+            await self._protocol.send(self._serialize(h11.Data(data=_PADDING_CHUNK[: reply.padding - start])))
         if reply.missing:
             return
-        self._event(h11.EndOfMessage())
+        self._serialize(h11.EndOfMessage())
         if closing:
             await self._linger()
 
-    def _event(self, event: h11.Event) -> bytes:
+    def _serialize(self, event: h11.Event) -> bytes:
         return self._http.send(event) or b""
 
     async def _linger(self) -> None:
         """End our side and read on for a while: closing over unread bytes resets, and the reply would be lost."""
-        self._wire.end()
+        self._protocol.end()
         try:
-            async with asyncio.timeout(_LINGER_S):
-                await self._swallow(_LINGER_BYTES)
+            async with asyncio.timeout(_LINGER_TIMEOUT_S):
+                await self._discard(_MAX_LINGER_BYTES)
         except TimeoutError:
             return
 
-    async def _swallow(self, most: float = float("inf")) -> None:
+    async def _discard(self, max_bytes: float = float("inf")) -> None:
         read = 0
-        while read < most and (part := await self._wire.receive()):
+        while read < max_bytes and (part := await self._protocol.receive()):
             read += len(part)

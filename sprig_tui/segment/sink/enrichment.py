@@ -7,20 +7,20 @@ from typing import Any
 from uuid import uuid4
 
 from sprig_tui.segment.limits import MAX_PROPERTIES
-from sprig_tui.segment.timestamps import iso_text, read_instant, usual_ms
+from sprig_tui.segment.timestamps import format_iso, parse_instant, parse_usual_ms
 
 
-class Arrival:
+class ReceivedBatch:
     """One request's arrival at `received_ms`; `envelope` is its batch: `sentAt`, `context` and `integrations` count."""
 
     def __init__(self, envelope: Mapping[str, Any], received_ms: int) -> None:
         self._sent_at = envelope.get("sentAt")
-        self._sent_ms = _milliseconds(self._sent_at)
-        self._shared = {
+        self._sent_ms = _parse_ms(self._sent_at)
+        self._shared_fields = {
             name: envelope[name] for name in ("context", "integrations") if isinstance(envelope.get(name), dict)
         }
         self._received_ms = received_ms
-        self._received_at = iso_text(received_ms)
+        self._received_at = format_iso(received_ms)
 
     def enrich(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The message as a destination would see it.
@@ -30,7 +30,7 @@ class Arrival:
         the rest is dropped, as Segment does without a word.
         """
         event = dict(message)
-        for name, shared in self._shared.items():
+        for name, shared in self._shared_fields.items():
             own = event.get(name)
             event[name] = {**shared, **own} if isinstance(own, dict) else shared
         properties = event.get("properties")
@@ -43,29 +43,29 @@ class Arrival:
         if self._sent_at is not None:
             event["sentAt"] = self._sent_at
         elif "sentAt" in event:
-            sent_ms = _milliseconds(event["sentAt"])
+            sent_ms = _parse_ms(event["sentAt"])
         event.pop("writeKey", None)
         event["receivedAt"] = self._received_at
         original = event.get("timestamp")
         if original is not None:
             event["originalTimestamp"] = original
-        event["timestamp"] = self._corrected(_milliseconds(original), sent_ms)
+        event["timestamp"] = self._corrected(_parse_ms(original), sent_ms)
         return event
 
     def _corrected(self, original_ms: int | None, sent_ms: int | None) -> str:
         if original_ms is None:
             return self._received_at
         try:
-            return iso_text(original_ms if sent_ms is None else self._received_ms - (sent_ms - original_ms))
+            return format_iso(original_ms if sent_ms is None else self._received_ms - (sent_ms - original_ms))
         except OverflowError:
             return self._received_at
 
 
-def _milliseconds(written: object) -> int | None:
+def _parse_ms(written: object) -> int | None:
     if not isinstance(written, str):
         return None
-    usual = usual_ms(written)
+    usual = parse_usual_ms(written)
     if usual is not None:
         return usual
-    instant = read_instant(written)
+    instant = parse_instant(written)
     return None if instant is None else instant.ms

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class SinkRequest(Struct, frozen=True, kw_only=True):
     """One HTTP request, its body still encoded as it came."""
 
     method: str
@@ -22,7 +22,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """Which connection it came on, from 1."""
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class SinkReply(Struct, frozen=True, kw_only=True):
     """What is sent back. The fields from `ending` on are there to break it on purpose."""
 
     status: int = 200
@@ -43,14 +43,14 @@ class Reply(Struct, frozen=True, kw_only=True):
     """Bytes promised by Content-Length that never come; then the connection is closed."""
 
 
-def json_reply(value: object, status: int = 200, *, close: bool = False) -> Reply:
+def json_reply(value: object, status: int = 200, *, close: bool = False) -> SinkReply:
     """A reply that holds `value` as JSON."""
-    return Reply(status=status, body=msgspec.json.encode(value), close=close)
+    return SinkReply(status=status, body=msgspec.json.encode(value), close=close)
 
 
-def refusal(status: int, message: str, code: str = "invalid_request", *, close: bool = False) -> Reply:
+def error_reply(status: int, message: str, code: str = "invalid_request", *, close: bool = False) -> SinkReply:
     """An error as Segment's clients expect it; the real body is not documented (facts: HTTP API, responses)."""
     return json_reply({"success": False, "code": code, "message": message}, status, close=close)
 
 
-SUCCESS = json_reply({"success": True})
+SUCCESS_REPLY = json_reply({"success": True})

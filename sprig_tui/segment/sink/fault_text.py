@@ -18,7 +18,7 @@ holds `poison`, `slow=0.5` delays all by half a second. `+retry-after=date:30` i
 leaves the events of an otherwise good answer out. A value ends at `+`, `@` or `~`; the JSON form takes any.
 Write keys are not written here, since a command line can be seen by others: use the name of the source, or JSON.
 
-JSON: a list of objects with the fields of `Rule`, such as `[{"do": "status", "status": 503, "first": 2, "last": 4}]`;
+JSON: a list of objects with the fields of `FaultRule`, such as `[{"do": "status", "status": 503, "first": 2, "last": 4}]`;
 a text in the list is read as above.
 """
 
@@ -32,37 +32,37 @@ from typing import Any, get_args
 import msgspec
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.sink.faults import Deed, Rule
+from sprig_tui.segment.sink.faults import FaultKind, FaultRule
 
 _HINT = "such as 503@2-4, 429+retry-after=2:5%, reset@every:10, reset+accept@3 or 400~poison"
-_WORDS = tuple(word for word in get_args(Deed) if word != "status")
+_FAULT_WORDS = tuple(word for word in get_args(FaultKind) if word != "status")
 _VALUE = r"(?:=(?P<value>(?:(?!:[0-9.]+%)[^@+~])+))?"
-_DEED = re.compile(r"(?P<word>[a-z0-9-]+)" + _VALUE)
+_FAULT = re.compile(r"(?P<word>[a-z0-9-]+)" + _VALUE)
 _OPTION = re.compile(r"\+(?P<word>[a-z-]+)" + _VALUE)
 _RANGE = re.compile(r"@(?P<first>[0-9]{1,9})(?P<dash>-(?P<last>[0-9]{1,9})?)?")
 _NAMED = re.compile(r"@(?P<word>every|times|source|id):(?P<value>[^@+~]+?)(?=:[0-9.]+%|[@+~]|$)")
 _RATE = re.compile(r":(?P<percent>[0-9]{1,3}(?:\.[0-9]+)?)%")
 
 
-def parse_rule(text: str) -> Rule:
+def parse_rule(text: str) -> FaultRule:
     """One rule from its short text; ConfigError names the rule and the position of what is wrong in it."""
     head, tilde, poison = text.strip().partition("~")
-    found = _Reading(text.strip(), head).fields()
+    found = _RuleParser(text.strip(), head).fields()
     if tilde:
         if not poison:
-            raise _wrong(text, len(head) + 2, "no text after ~")
+            raise _syntax_error(text, len(head) + 2, "no text after ~")
         found["contains"] = poison
-    rule = Rule(**found, name=text.strip())
+    rule = FaultRule(**found, name=text.strip())
     check_rule(rule, f"fault rule {text.strip()!r}")
     return rule
 
 
-def parse_rules(given: Sequence[str | Rule]) -> tuple[Rule, ...]:
+def parse_rules(given: Sequence[str | FaultRule]) -> tuple[FaultRule, ...]:
     """Rules and texts of rules, in order."""
     return tuple(parse_rule(one) if isinstance(one, str) else one for one in given)
 
 
-def read_rules(path: Path) -> tuple[Rule, ...]:
+def read_rules(path: Path) -> tuple[FaultRule, ...]:
     """The rules of a JSON file; ConfigError names file, rule and field."""
     try:
         content = path.read_bytes()
@@ -71,16 +71,16 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
     return rules_from_json(content, str(path))
 
 
-def rules_from_json(content: bytes, what: str = "fault rules") -> tuple[Rule, ...]:
+def rules_from_json(content: bytes, what: str = "fault rules") -> tuple[FaultRule, ...]:
     """The rules of a JSON list; `what` names where it came from in errors (ConfigError)."""
     try:
         listed = msgspec.json.decode(content, type=list[Any])
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{what}: not a JSON list of rules: {error}", hint='such as [{"do": "reset"}]') from error
-    return tuple(_from_object(one, f"{what}: rule {index}") for index, one in enumerate(listed, 1))
+    return tuple(_rule_from_object(one, f"{what}: rule {index}") for index, one in enumerate(listed, 1))
 
 
-def check_rule(rule: Rule, what: str) -> None:
+def check_rule(rule: FaultRule, what: str) -> None:
     """ConfigError when a field is out of bounds; `what` names the rule."""
     bounds: list[tuple[bool, str]] = [
         (rule.do != "status" or 200 <= rule.status <= 599, "status must be from 200 to 599"),
@@ -99,9 +99,9 @@ def check_rule(rule: Rule, what: str) -> None:
         raise ConfigError(f"{what}: {wrong}", hint=_HINT)
 
 
-def _from_object(given: object, what: str) -> Rule:
+def _rule_from_object(given: object, what: str) -> FaultRule:
     try:
-        rule = parse_rule(given) if isinstance(given, str) else msgspec.convert(given, Rule)
+        rule = parse_rule(given) if isinstance(given, str) else msgspec.convert(given, FaultRule)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{what}: {error}", hint="the fields are those of Rule") from error
     except ConfigError as error:
@@ -110,97 +110,97 @@ def _from_object(given: object, what: str) -> Rule:
     return rule
 
 
-class _Reading:
+class _RuleParser:
     """Goes through one rule's text from left to right."""
 
     def __init__(self, text: str, head: str) -> None:
         self._text = text
         self._head = head
-        self._at = 0
-        self._found: dict[str, Any] = {}
+        self._position = 0
+        self._fields: dict[str, Any] = {}
 
     def fields(self) -> dict[str, Any]:
-        self._deed()
+        self._parse_fault()
         steps: dict[str, tuple[Callable[[], bool], str]] = {
-            "+": (self._option, "an option: retry-after=, reset=, body=, accept or refuse"),
-            "@": (self._condition, "a number, a range, or every:, times:, source:, id:"),
-            ":": (self._share, "a share such as 5%"),
+            "+": (self._parse_option, "an option: retry-after=, reset=, body=, accept or refuse"),
+            "@": (self._parse_condition, "a number, a range, or every:, times:, source:, id:"),
+            ":": (self._parse_rate, "a share such as 5%"),
         }
-        while self._at < len(self._head):
-            step, expected = steps.get(self._head[self._at], (None, "+, @, :PERCENT% or ~"))
+        while self._position < len(self._head):
+            step, expected = steps.get(self._head[self._position], (None, "+, @, :PERCENT% or ~"))
             if step is None or not step():
-                raise _wrong(self._text, self._at + 1, f"expected {expected}")
-        return self._found
+                raise _syntax_error(self._text, self._position + 1, f"expected {expected}")
+        return self._fields
 
-    def _take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        match = pattern.match(self._head, self._at)
+    def _match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        match = pattern.match(self._head, self._position)
         if match:
-            self._at = match.end()
+            self._position = match.end()
         return match
 
-    def _deed(self) -> None:
-        match = self._take(_DEED)
+    def _parse_fault(self) -> None:
+        match = self._match(_FAULT)
         word = match["word"] if match else ""
         if match and word.isdigit() and match["value"] is None:
-            self._found |= {"do": "status", "status": int(word[:4])}
+            self._fields |= {"do": "status", "status": int(word[:4])}
             return
-        if match is None or word not in _WORDS:
-            raise _wrong(self._text, 1, f"expected a status or one of {', '.join(_WORDS)}")
-        self._found["do"] = word
+        if match is None or word not in _FAULT_WORDS:
+            raise _syntax_error(self._text, 1, f"expected a status or one of {', '.join(_FAULT_WORDS)}")
+        self._fields["do"] = word
         field = {"slow": "seconds", "trickle": "seconds", "huge": "megabytes", "redirect": "location"}.get(word)
         field = field or ("status" if word in ("truncate", "content-type", "html") else None)
         if match["value"] is None:
             return
         if field is None:
-            raise _wrong(self._text, match.end("word") + 1, f"{word} takes no value")
-        self._found[field] = match["value"] if field == "location" else self._number(match, field)
+            raise _syntax_error(self._text, match.end("word") + 1, f"{word} takes no value")
+        self._fields[field] = match["value"] if field == "location" else self._parse_number(match, field)
 
-    def _number(self, match: re.Match[str], field: str) -> float | int:
+    def _parse_number(self, match: re.Match[str], field: str) -> float | int:
         text = match["value"].removesuffix("MB") if field == "megabytes" else match["value"].removesuffix("s")
         if not re.fullmatch(r"[0-9]{1,9}" if field == "status" else r"[0-9]{1,9}(\.[0-9]+)?", text):
-            raise _wrong(self._text, match.start("value") + 1, "expected a number")
+            raise _syntax_error(self._text, match.start("value") + 1, "expected a number")
         return int(text) if field == "status" else float(text)
 
-    def _option(self) -> bool:
-        at = self._at
-        match = self._take(_OPTION)
+    def _parse_option(self) -> bool:
+        at = self._position
+        match = self._match(_OPTION)
         if match is None:
             return False
         field = {"retry-after": "retry_after", "reset": "rate_limit_reset", "body": "body"}.get(match["word"])
         if field and match["value"] is not None:
-            self._found[field] = match["value"]
+            self._fields[field] = match["value"]
         elif match["word"] in ("accept", "refuse") and match["value"] is None:
-            self._found["accept"] = match["word"] == "accept"
+            self._fields["accept"] = match["word"] == "accept"
         else:
-            self._at = at
+            self._position = at
             return False
         return True
 
-    def _condition(self) -> bool:
-        if match := self._take(_RANGE):
+    def _parse_condition(self) -> bool:
+        if match := self._match(_RANGE):
             first = int(match["first"])
-            self._found |= {"first": first, "last": int(match["last"] or 0) if match["dash"] else first}
+            self._fields |= {"first": first, "last": int(match["last"] or 0) if match["dash"] else first}
             return True
-        match = self._take(_NAMED)
+        match = self._match(_NAMED)
         if match is None:
             return False
         word, value = match["word"], match["value"]
         if word in ("every", "times"):
             if not re.fullmatch(r"[1-9][0-9]{0,8}", value):
-                raise _wrong(self._text, match.start("value") + 1, f"{word}: needs a number from 1")
-            self._found[word] = int(value)
+                raise _syntax_error(self._text, match.start("value") + 1, f"{word}: needs a number from 1")
+            self._fields[word] = int(value)
         else:
-            self._found["message_id" if word == "id" else "source"] = value
+            self._fields["message_id" if word == "id" else "source"] = value
         return True
 
-    def _share(self) -> bool:
-        match = self._take(_RATE)
+    def _parse_rate(self) -> bool:
+        match = self._match(_RATE)
         if match:
-            self._found["rate"] = float(match["percent"]) / 100
+            self._fields["rate"] = float(match["percent"]) / 100
         return match is not None
 
 
-def _wrong(text: str, position: int, message: str) -> ConfigError:
+def _syntax_error(text: str, position: int, message: str) -> ConfigError:
     return ConfigError(f"fault rule {text.strip()!r}, character {position}: {message}", hint=_HINT)
 
 

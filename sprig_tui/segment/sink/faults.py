@@ -11,9 +11,9 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from sprig_tui.segment.sink.exchange import Reply, refusal
+from sprig_tui.segment.sink.exchange import SinkReply, error_reply
 
-Deed = Literal[
+FaultKind = Literal[
     "status", "reset", "close", "hang", "slow", "trickle", "truncate", "content-type", "html", "huge", "unsuccess",
     "redirect",
 ]  # fmt: skip
@@ -27,16 +27,18 @@ Deed = Literal[
 - `huge`: an answer of `megabytes`; `unsuccess`: 200 with `{"success": false}`; `redirect`: to `location`
 """
 
-_NO_ANSWER = ("reset", "close", "hang")
-_TRUE_ANSWER = ("slow", "trickle")
+_REPLACING_FAULTS = ("reset", "close", "hang")
+_SLOWING_FAULTS = ("slow", "trickle")
 _DEFAULT_STATUS = {"redirect": 302}
-_PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in to continue</h1></body></html>"
+_SIGN_IN_PAGE = (
+    b"<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in to continue</h1></body></html>"
+)
 
 
-class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One fault. All conditions given must hold; of several rules the first that holds strikes."""
 
-    do: Deed
+    do: FaultKind
     # -- when -----------------------------------------------------------------------------------------------------
     first: int = 1
     """First tracking request it is for, counted from 1."""
@@ -76,17 +78,17 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         return self.name or (str(self.status) if self.do == "status" else self.do)
 
     @property
-    def takes_events(self) -> bool:
+    def accepts_events(self) -> bool:
         """Whether the request is handled before it is spoiled."""
         if self.accept is not None:
             return self.accept
-        return self.do in _TRUE_ANSWER or (self.do not in _NO_ANSWER and 200 <= self._status < 300)
+        return self.do in _SLOWING_FAULTS or (self.do not in _REPLACING_FAULTS and 200 <= self._status < 300)
 
     @property
     def _status(self) -> int:
         return self.status or _DEFAULT_STATUS.get(self.do, 200)
 
-    def spoil(self, reply: Reply, now_ms: int) -> Reply:
+    def apply(self, reply: SinkReply, now_ms: int) -> SinkReply:
         """What is sent instead of `reply`, the true answer."""
         if self.do in ("reset", "close", "hang"):
             return structs.replace(reply, ending=self.do)
@@ -104,15 +106,15 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
         elif self.do == "content-type":
             changed |= {"content_type": "text/plain"}
         elif self.do == "html":
-            changed |= {"content_type": "text/html; charset=utf-8", "body": self.body.encode() or _PAGE}
+            changed |= {"content_type": "text/html; charset=utf-8", "body": self.body.encode() or _SIGN_IN_PAGE}
         elif self.do == "huge":
             changed |= {"padding": round(self.megabytes * 1_000_000)}
         elif self.do == "unsuccess":
             changed |= {"body": self.body.encode() or b'{"success":false}'}
         return structs.replace(reply, **changed)
 
-    def _with_status(self, headers: tuple[tuple[str, str], ...]) -> Reply:
-        told = refusal(self._status, "refused by a fault rule of the look-alike", code=f"fault_{self._status}")
+    def _with_status(self, headers: tuple[tuple[str, str], ...]) -> SinkReply:
+        told = error_reply(self._status, "refused by a fault rule of the look-alike", code=f"fault_{self._status}")
         return structs.replace(told, body=self.body.encode() or told.body, headers=headers)
 
     def _headers(self, now_ms: int) -> list[tuple[str, str]]:
@@ -131,44 +133,44 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 class FaultScript:
     """Rules in order, with what they remember: how often each struck, and the dice of those that go by rate."""
 
-    def __init__(self, rules: Sequence[Rule] = (), *, seed: int = 0) -> None:
+    def __init__(self, rules: Sequence[FaultRule] = (), *, seed: int = 0) -> None:
         self.rules = tuple(rules)
-        self._struck = [0] * len(self.rules)
+        self._applied_counts = [0] * len(self.rules)
         # Dice of its own for each rule: adding one does not change when the others strike.
-        self._dice = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311 - repeatable
+        self._random = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311 - repeatable
         self._needles = [_needles(rule) for rule in self.rules]
 
-    def choose(self, number: int, body: bytes, key: str, source: str) -> Rule | None:
+    def choose(self, number: int, body: bytes, key: str, source: str) -> FaultRule | None:
         """The rule that strikes this request, which is the `number`th; or None."""
         for index, rule in enumerate(self.rules):
-            if self._holds(index, rule, number, body) and (not rule.source or rule.source in (key, source)):
-                if rule.rate < 1 and self._dice[index].random() >= rule.rate:
+            if self._matches(index, rule, number, body) and (not rule.source or rule.source in (key, source)):
+                if rule.rate < 1 and self._random[index].random() >= rule.rate:
                     continue
-                self._struck[index] += 1
+                self._applied_counts[index] += 1
                 return rule
         return None
 
-    def _holds(self, index: int, rule: Rule, number: int, body: bytes) -> bool:
+    def _matches(self, index: int, rule: FaultRule, number: int, body: bytes) -> bool:
         return (
             number >= rule.first
             and not (rule.last and number > rule.last)
             and not (rule.every and number % rule.every)
-            and not (rule.times and self._struck[index] >= rule.times)
+            and not (rule.times and self._applied_counts[index] >= rule.times)
             and all(any(form in body for form in forms) for forms in self._needles[index])
         )
 
 
-def _needles(rule: Rule) -> list[set[bytes]]:
+def _needles(rule: FaultRule) -> list[set[bytes]]:
     """For each text the body must hold, the ways JSON may write it."""
     found = []
     if rule.contains:
-        found.append({rule.contains.encode(), *(written[1:-1] for written in _written(rule.contains))})
+        found.append({rule.contains.encode(), *(written[1:-1] for written in _json_spellings(rule.contains))})
     if rule.message_id:
-        found.append(_written(rule.message_id))
+        found.append(_json_spellings(rule.message_id))
     return found
 
 
-def _written(text: str) -> set[bytes]:
+def _json_spellings(text: str) -> set[bytes]:
     return {json.dumps(text, ensure_ascii=ascii_only).encode() for ascii_only in (True, False)}
 
 

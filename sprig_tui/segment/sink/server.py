@@ -14,18 +14,18 @@ from msgspec import structs
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import MAX_BODY_BYTES
-from sprig_tui.segment.sink.connection import Connection, Patience
-from sprig_tui.segment.sink.exchange import Reply, Request, refusal
+from sprig_tui.segment.sink.connection import SinkConnection, Timeouts
+from sprig_tui.segment.sink.exchange import SinkReply, SinkRequest, error_reply
 from sprig_tui.segment.sink.fault_text import check_rule, parse_rules
-from sprig_tui.segment.sink.faults import FaultScript, Rule, http_date
-from sprig_tui.segment.sink.inspection import PATHS, Inspection
-from sprig_tui.segment.sink.intake import Intake
-from sprig_tui.segment.sink.stats import RequestSeen, Stats
-from sprig_tui.segment.sink.store import Received, Store
+from sprig_tui.segment.sink.faults import FaultRule, FaultScript, http_date
+from sprig_tui.segment.sink.inspection import ADMIN_PATHS, AdminRoutes
+from sprig_tui.segment.sink.intake import TrackingEndpoint
+from sprig_tui.segment.sink.stats import RequestRecord, Stats
+from sprig_tui.segment.sink.store import EventStore, ReceivedEvent
 from sprig_tui.segment.sink.validation import ROUTES
-from sprig_tui.segment.sink.wire import Wire
+from sprig_tui.segment.sink.wire import SinkProtocol
 
-_REQUESTS_KEPT = 1_000
+_MAX_KEPT_REQUESTS = 1_000
 
 
 class Sink:
@@ -45,40 +45,40 @@ class Sink:
         port: int = 0,
         keys: Mapping[str, str] | None = None,
         disabled: Collection[str] = (),
-        faults: Sequence[Rule | str] = (),
+        faults: Sequence[FaultRule | str] = (),
         seed: int = 0,
         keep: int = 10_000,
         remember: int | None = 1_000_000,
         count: bool = False,
         clock: Clock | None = None,
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
         tls: ssl.SSLContext | None = None,
-        on_request: Callable[[RequestSeen], None] | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._seed = seed
         self._clock = clock or SystemClock()
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self._tls = tls
         self._on_request = on_request
         self.stats = Stats()
         """Live counts."""
-        self.requests: deque[RequestSeen] = deque(maxlen=_REQUESTS_KEPT)
+        self.requests: deque[RequestRecord] = deque(maxlen=_MAX_KEPT_REQUESTS)
         """The newest tracking requests, oldest first."""
-        self._store = Store(keep=keep, remember=remember)
+        self._store = EventStore(keep=keep, remember=remember)
         counting = "" if keep else ("ids" if count else "events")
-        self._intake = Intake(
+        self._endpoint = TrackingEndpoint(
             store=self._store,
             stats=self.stats,
             clock=self._clock,
             keys=keys,
             disabled=disabled,
             counting=counting,
-            on_request=self._note,
+            on_request=self._on_handled,
         )
-        self._inspection = Inspection(self._store, self.stats)
+        self._admin = AdminRoutes(self._store, self.stats)
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._connection_tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self.set_faults(faults)
 
@@ -89,7 +89,7 @@ class Sink:
         self.stats.started_at = self._clock.now()
         try:
             self._server = await asyncio.get_running_loop().create_server(
-                lambda: Wire(self._connected), self._host, self._port, backlog=1024, ssl=self._tls
+                lambda: SinkProtocol(self._on_connected), self._host, self._port, backlog=1024, ssl=self._tls
             )
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -105,9 +105,9 @@ class Sink:
         if self._server is None:
             return
         self._server.close()
-        for task in self._open:
+        for task in self._connection_tasks:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*self._connection_tasks, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None
 
@@ -134,80 +134,80 @@ class Sink:
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
     @property
-    def received(self) -> tuple[Received, ...]:
+    def received(self) -> tuple[ReceivedEvent, ...]:
         """Kept events with their source and request, oldest first."""
-        return tuple(self._store.kept)
+        return tuple(self._store.events)
 
     @property
     def events(self) -> tuple[dict[str, Any], ...]:
         """Kept events as a destination would see them, oldest first; without duplicates and rejected ones."""
-        return tuple(one.event for one in self._store.kept)
+        return tuple(one.event for one in self._store.events)
 
-    async def wait_until(self, holds: Callable[[Stats], bool], within_s: float = 10.0) -> None:
+    async def wait_until(self, condition: Callable[[Stats], bool], timeout_s: float = 10.0) -> None:
         """Return as soon as `holds(stats)`, looked at after each tracking request; else TimeoutError."""
-        async with asyncio.timeout(within_s):
-            while not holds(self.stats):
+        async with asyncio.timeout(timeout_s):
+            while not condition(self.stats):
                 self._changed.clear()
                 await self._changed.wait()
 
     # -- doing ----------------------------------------------------------------------------------------------------
 
-    def set_faults(self, faults: Sequence[Rule | str]) -> None:
+    def set_faults(self, faults: Sequence[FaultRule | str]) -> None:
         """Replace the fault script from the next request on; requests are numbered on, `times` starts afresh."""
         rules = parse_rules(faults)
         for rule in rules:
             check_rule(rule, f"fault rule {rule.label!r}")
-        self._intake.script = FaultScript(rules, seed=self._seed)
+        self._endpoint.script = FaultScript(rules, seed=self._seed)
 
     def clear(self) -> None:
         """Drop the kept events and forget the message ids; the counts go on."""
         self._store.clear()
 
-    def _note(self, seen: RequestSeen) -> None:
-        self.requests.append(seen)
+    def _on_handled(self, record: RequestRecord) -> None:
+        self.requests.append(record)
         self._changed.set()
         if self._on_request is not None:
-            self._on_request(seen)
+            self._on_request(record)
 
-    def _connected(self, wire: Wire) -> None:
+    def _on_connected(self, protocol: SinkProtocol) -> None:
         self.stats.connections += 1
         self.stats.open_connections += 1
-        connection = Connection(
-            wire,
+        connection = SinkConnection(
+            protocol,
             number=self.stats.connections,
-            answer=self._dated_answer,
-            limit=_body_limit,
-            patience=self._patience,
-            on_bad=self._count_bad,
+            handler=self._handle_with_date,
+            body_limit=_body_limit,
+            timeouts=self._timeouts,
+            on_bad_request=self._on_bad_request,
         )
         task = asyncio.get_running_loop().create_task(connection.serve())
-        self._open.add(task)
-        task.add_done_callback(lambda done: self._disconnected(done, wire))
+        self._connection_tasks.add(task)
+        task.add_done_callback(lambda done: self._on_disconnected(done, protocol))
 
-    def _disconnected(self, task: asyncio.Task[None], wire: Wire) -> None:
-        self._open.discard(task)
+    def _on_disconnected(self, task: asyncio.Task[None], protocol: SinkProtocol) -> None:
+        self._connection_tasks.discard(task)
         self.stats.open_connections -= 1
         if task.cancelled():
             # Also for a task that never came to run, whose own clean-up did not either.
-            wire.abort()
+            protocol.abort()
 
-    def _count_bad(self) -> None:
+    def _on_bad_request(self) -> None:
         self.stats.bad_requests += 1
 
-    def _dated_answer(self, request: Request) -> Reply:
-        reply = self._answer(request)
+    def _handle_with_date(self, request: SinkRequest) -> SinkReply:
+        reply = self._handle(request)
         return structs.replace(reply, headers=(("Date", http_date(self._clock.now())), *reply.headers))
 
-    def _answer(self, request: Request) -> Reply:
-        allowed = ("POST",) if request.path in ROUTES else PATHS.get(request.path)
+    def _handle(self, request: SinkRequest) -> SinkReply:
+        allowed = ("POST",) if request.path in ROUTES else ADMIN_PATHS.get(request.path)
         oversize = request.body is None
         if allowed is None:
-            return refusal(404, f"no such route: {request.path[:100]}", "not_found", close=oversize)
+            return error_reply(404, f"no such route: {request.path[:100]}", "not_found", close=oversize)
         if request.method not in allowed:
-            return refusal(405, f"use {' or '.join(allowed)}", "method_not_allowed", close=oversize)
+            return error_reply(405, f"use {' or '.join(allowed)}", "method_not_allowed", close=oversize)
         if request.path in ROUTES:
-            return self._intake.take(request)
-        return self._inspection.answer(request)
+            return self._endpoint.handle(request)
+        return self._admin.handle(request)
 
 
 def _body_limit(path: str) -> int:

@@ -20,7 +20,7 @@ class KeyStats(Struct, kw_only=True):
     rejected: int = 0
 
 
-class RequestSeen(Struct, frozen=True, kw_only=True):
+class RequestRecord(Struct, frozen=True, kw_only=True):
     """One tracking request and what became of it."""
 
     number: int
@@ -78,29 +78,29 @@ class Stats(Struct, kw_only=True):
     bad_requests: int = 0
     """What was not HTTP, broke off, or took too long."""
 
-    def count(self, seen: RequestSeen, wire_bytes: int, ending: str, rejected: Counter[str]) -> None:
+    def count(self, record: RequestRecord, wire_bytes: int, ending: str, rejected: Counter[str]) -> None:
         """Add one tracking request."""
         self.requests += 1
-        self.statuses[str(seen.status) if seen.status else ending] += 1
-        self.paths[seen.path] += 1
-        self.events += seen.events
-        self.accepted += seen.accepted
-        self.duplicates += seen.duplicates
+        self.statuses[str(record.status) if record.status else ending] += 1
+        self.paths[record.path] += 1
+        self.events += record.events
+        self.accepted += record.accepted
+        self.duplicates += record.duplicates
         self.rejected.update(rejected)
         self.wire_bytes += wire_bytes
-        self.body_bytes += seen.body_bytes
-        self.largest_body = max(self.largest_body, seen.body_bytes)
-        if seen.retry_count:
-            self.retry_counts[seen.retry_count[:20]] += 1
-        if seen.fault:
-            self.faults[seen.fault] += 1
-        if seen.key:
-            self._count_key(seen)
+        self.body_bytes += record.body_bytes
+        self.largest_body = max(self.largest_body, record.body_bytes)
+        if record.retry_count:
+            self.retry_counts[record.retry_count[:20]] += 1
+        if record.fault:
+            self.faults[record.fault] += 1
+        if record.key:
+            self._count_key(record)
 
-    def _count_key(self, seen: RequestSeen) -> None:
-        name = seen.key if seen.key in self.keys or len(self.keys) < MAX_KEYS else "others"
-        key = self.keys.setdefault(name, KeyStats(source=seen.source))
+    def _count_key(self, record: RequestRecord) -> None:
+        name = record.key if record.key in self.keys or len(self.keys) < MAX_KEYS else "others"
+        key = self.keys.setdefault(name, KeyStats(source=record.source))
         key.requests += 1
-        key.accepted += seen.accepted
-        key.duplicates += seen.duplicates
-        key.rejected += seen.rejected
+        key.accepted += record.accepted
+        key.duplicates += record.duplicates
+        key.rejected += record.rejected

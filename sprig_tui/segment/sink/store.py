@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Received(Struct, frozen=True, kw_only=True):
+class ReceivedEvent(Struct, frozen=True, kw_only=True):
     """One accepted event."""
 
     request: int
@@ -29,17 +29,17 @@ class MessageIds:
     """
 
     def __init__(self, remember: int | None) -> None:
-        self._most = remember
-        self._young: set[str | bytes] = set()
-        self._old: set[str | bytes] = set()
+        self._max_ids = remember
+        self._newer: set[str | bytes] = set()
+        self._older: set[str | bytes] = set()
 
     def add(self, message_id: str | bytes) -> bool:
         """Remember an id; False when it was known."""
-        if message_id in self._young or message_id in self._old:
+        if message_id in self._newer or message_id in self._older:
             return False
-        self._young.add(message_id)
-        if self._most is not None and len(self._young) >= max(1, self._most):
-            self._old, self._young = self._young, set()
+        self._newer.add(message_id)
+        if self._max_ids is not None and len(self._newer) >= max(1, self._max_ids):
+            self._older, self._newer = self._newer, set()
         return True
 
     def add_all(self, ids: list[bytes]) -> int:
@@ -48,27 +48,27 @@ class MessageIds:
 
     def clear(self) -> None:
         """Forget them all."""
-        self._young.clear()
-        self._old.clear()
+        self._newer.clear()
+        self._older.clear()
 
 
-class Store:
+class EventStore:
     """The newest `keep` events and the ids of many more."""
 
     def __init__(self, *, keep: int, remember: int | None) -> None:
-        self.kept: deque[Received] = deque(maxlen=keep)
+        self.events: deque[ReceivedEvent] = deque(maxlen=keep)
         self.ids = MessageIds(remember)
 
-    def add(self, received: Received) -> bool:
+    def add(self, received: ReceivedEvent) -> bool:
         """Keep an event; False when its message id was seen before."""
         if not self.ids.add(received.event["messageId"]):
             return False
-        self.kept.append(received)
+        self.events.append(received)
         return True
 
-    def find(self, *, message_id: str = "", user_id: str = "", key: str = "") -> Iterator[Received]:
+    def find(self, *, message_id: str = "", user_id: str = "", key: str = "") -> Iterator[ReceivedEvent]:
         """Kept events, oldest first, that match every filter given; `key` is a masked key or a source's name."""
-        for one in self.kept:
+        for one in self.events:
             if (
                 (not message_id or one.event["messageId"] == message_id)
                 and (not user_id or one.event.get("userId") == user_id)
@@ -78,5 +78,5 @@ class Store:
 
     def clear(self) -> None:
         """Drop every event and forget every id."""
-        self.kept.clear()
+        self.events.clear()
         self.ids.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sprig_tui.segment import discards
 
-MIN_KEY = 8
+MIN_KEY_CHARS = 8
 """A shorter key gets 400, as an empty one does; where the real border lies is not documented (`abc123` is below)."""
 
 ROUTES: Mapping[str, str] = {
@@ -19,8 +19,8 @@ ROUTES: Mapping[str, str] = {
 }
 """Path to message type; long and short forms, and the old alias of batch."""
 
-_NEEDS_ID = {"group": "groupId", "alias": "previousId"}
-_HAS_TRAITS = frozenset({"identify", "group"})
+_REQUIRED_ID_FIELDS = {"group": "groupId", "alias": "previousId"}
+_TYPES_WITH_TRAITS = frozenset({"identify", "group"})
 
 
 def key_in_header(authorization: str) -> str | None:
@@ -43,20 +43,20 @@ def discard_reason(message: Mapping[str, Any]) -> str | None:
     """Why Segment drops this message after having answered 200; None when it is kept."""
     kind = message.get("type")
     if kind == "track":
-        return _identity(message) or _track(message)
+        return _identity_discard_reason(message) or _track_discard_reason(message)
     if not isinstance(kind, str) or kind not in ROUTES.values() or kind == "batch":
         return discards.MULTI_USER_ERROR
-    needed = _NEEDS_ID.get(kind)
+    needed = _REQUIRED_ID_FIELDS.get(kind)
     if needed and message.get(needed) is None:
         return discards.ID_REQUIRED
-    if kind in _HAS_TRAITS and not isinstance(message.get("traits", {}), dict):
+    if kind in _TYPES_WITH_TRAITS and not isinstance(message.get("traits", {}), dict):
         return discards.TRAITS_NOT_OBJECT
     if kind in ("page", "screen") and not isinstance(message.get("properties", {}), dict):
         return discards.PROPERTIES_NOT_OBJECT
-    return None if kind == "alias" else _identity(message)
+    return None if kind == "alias" else _identity_discard_reason(message)
 
 
-def _identity(message: Mapping[str, Any]) -> str | None:
+def _identity_discard_reason(message: Mapping[str, Any]) -> str | None:
     ids = [message[name] for name in ("userId", "anonymousId") if message.get(name) is not None]
     if not ids:
         return discards.NO_USER_ANON_ID
@@ -65,7 +65,7 @@ def _identity(message: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _track(message: Mapping[str, Any]) -> str | None:
+def _track_discard_reason(message: Mapping[str, Any]) -> str | None:
     event = message.get("event")
     if event is None or event == "":
         return discards.EVENT_NOT_DEFINED

@@ -9,34 +9,34 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-_READ_AHEAD = 1_000_000
+_MAX_READ_AHEAD_BYTES = 1_000_000
 """Bytes held before the client is held back: two whole bodies."""
 
 
-class Wire(asyncio.Protocol):
+class SinkProtocol(asyncio.Protocol):
     """The stream pair of asyncio would do, but copies each byte three times more; bodies here are half a megabyte."""
 
-    def __init__(self, on_open: Callable[[Wire], None]) -> None:
+    def __init__(self, on_open: Callable[[SinkProtocol], None]) -> None:
         self._on_open = on_open
         self._transport: asyncio.Transport
-        self._parts: deque[bytes] = deque()
-        self._held = 0
+        self._chunks: deque[bytes] = deque()
+        self._held_bytes = 0
         self._ended = False
         self._lost = False
-        self._something = asyncio.Event()
+        self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
 
     async def receive(self) -> bytes:
         """The next bytes; empty when the client has ended."""
-        while not self._parts:
+        while not self._chunks:
             if self._ended:
                 return b""
-            self._something.clear()
-            await self._something.wait()
-        part = self._parts.popleft()
-        self._held -= len(part)
-        if not self._parts and not self._lost and not self._transport.is_closing():
+            self._readable.clear()
+            await self._readable.wait()
+        part = self._chunks.popleft()
+        self._held_bytes -= len(part)
+        if not self._chunks and not self._lost and not self._transport.is_closing():
             self._transport.resume_reading()
         return part
 
@@ -78,22 +78,22 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        self._parts.append(data)
-        self._held += len(data)
-        if self._held > _READ_AHEAD:
+        self._chunks.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes > _MAX_READ_AHEAD_BYTES:
             self._transport.pause_reading()
-        self._something.set()
+        self._readable.set()
 
     def eof_received(self) -> bool:
         """The client sends no more; over plain TCP it may still read."""
         self._ended = True
-        self._something.set()
+        self._readable.set()
         return self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The client has gone."""
         self._ended = self._lost = True
-        self._something.set()
+        self._readable.set()
         self._writable.set()
 
     def pause_writing(self) -> None:

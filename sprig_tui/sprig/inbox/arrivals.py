@@ -7,13 +7,13 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sprig_tui.sprig.inbox.names import kind_of
+from sprig_tui.sprig.inbox.names import classify_name
 
-SETTLE = 1.0
+STABLE_FOR_S = 1.0
 """Seconds for which a file's size and time must stand still before it counts as complete."""
 
 
-class Signature(NamedTuple):
+class FileSignature(NamedTuple):
     """Tells one state of a file from another without reading it."""
 
     device: int
@@ -22,19 +22,19 @@ class Signature(NamedTuple):
     mtime_ns: int
 
 
-class Arrival(NamedTuple):
+class ReadyFile(NamedTuple):
     """A complete file, in the state in which it was found."""
 
     path: str
-    signature: Signature
+    signature: FileSignature
 
 
-class Look(NamedTuple):
+class ScanResult(NamedTuple):
     """What one look found."""
 
-    ready: list[Arrival]
+    ready: list[ReadyFile]
     """Complete, oldest first, each state handed out once."""
-    next_in: float | None
+    next_scan_in_s: float | None
     """Seconds until a file may be complete that is not yet; None where there is none."""
     remarks: list[str]
     """What was left alone and why; each is told once."""
@@ -42,18 +42,18 @@ class Look(NamedTuple):
     """The folder is not there, or is no folder."""
 
 
-class _Seen:
+class _TrackedFile:
     """A file as it was last seen."""
 
     __slots__ = ("due", "signature", "taken")
 
-    def __init__(self, signature: Signature, due: float) -> None:
+    def __init__(self, signature: FileSignature, due: float) -> None:
         self.signature = signature
         self.due = due
         self.taken = False
 
 
-class Arrivals:
+class FolderScanner:
     """Looks at a folder and its sub-folders; hidden ones are left out, links are not followed.
 
     A file is complete when its size and modification time stood still for `settle` seconds between looks, or at once
@@ -61,64 +61,66 @@ class Arrivals:
     it to read yet. Times are those of any steady clock, the same for all calls. Not for several threads at once.
     """
 
-    def __init__(self, folder: str, settle: float = SETTLE) -> None:
+    def __init__(self, folder: str, stable_for_s: float = STABLE_FOR_S) -> None:
         self._folder = folder
-        self._settle = settle
-        self._seen: dict[str, _Seen] = {}
-        self._partial: set[Signature] = set()
+        self._stable_for_s = stable_for_s
+        self._tracked: dict[str, _TrackedFile] = {}
+        self._partial_files: set[FileSignature] = set()
         """Files under partial or hidden names, as of the last look."""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._remarks: list[str] = []
 
-    def look(self, now: float) -> Look:
+    def scan(self, now: float) -> ScanResult:
         """Look once. A folder that is gone is no error: what is in it when it is back is looked at as new."""
         self._remarks = []
-        found: dict[str, Signature] = {}
-        partial: set[Signature] = set()
+        found: dict[str, FileSignature] = {}
+        partial: set[FileSignature] = set()
         if not os.path.isdir(self._folder):  # noqa: PTH112 - the same words as os.walk below
-            self._seen.clear()
-            self._partial.clear()
-            return Look([], None, [], missing=True)
+            self._tracked.clear()
+            self._partial_files.clear()
+            return ScanResult([], None, [], missing=True)
         for path, name, status in self._walk():
-            kind = kind_of(name)
+            kind = classify_name(name)
             if kind == "answers":
                 found[path] = _signature(status)
             elif kind == "other":
-                self._remark(path, "is left alone: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz")
+                self._add_remark(
+                    path, "is left alone: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz"
+                )
             else:
                 partial.add(_signature(status))
-        ready, next_in = self._complete(found, now)
-        self._seen = {path: seen for path, seen in self._seen.items() if path in found}
-        self._partial = partial
-        return Look(ready, next_in, self._remarks)
+        ready, next_in = self._ready_files(found, now)
+        self._tracked = {path: seen for path, seen in self._tracked.items() if path in found}
+        self._partial_files = partial
+        return ScanResult(ready, next_in, self._remarks)
 
-    def put_back(self, arrival: Arrival, due: float) -> None:
+    def retry_later(self, file: ReadyFile, due: float) -> None:
         """Hand this file out again from `due` on, if it still stands as it was found."""
-        seen = self._seen.get(arrival.path)
-        if seen is not None and seen.signature == arrival.signature:
+        seen = self._tracked.get(file.path)
+        if seen is not None and seen.signature == file.signature:
             seen.taken, seen.due = False, due
 
-    def put_all_back(self, paths: set[str], now: float) -> None:
+    def retry_all(self, paths: set[str], now: float) -> None:
         """Hand these files out again, because what spoke against them may have changed."""
-        for path in paths & self._seen.keys():
-            self._seen[path].taken, self._seen[path].due = False, now
+        for path in paths & self._tracked.keys():
+            self._tracked[path].taken, self._tracked[path].due = False, now
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _complete(self, found: dict[str, Signature], now: float) -> tuple[list[Arrival], float | None]:
-        ready: list[Arrival] = []
+    def _ready_files(self, found: dict[str, FileSignature], now: float) -> tuple[list[ReadyFile], float | None]:
+        ready: list[ReadyFile] = []
         next_in: float | None = None
         for path, signature in found.items():
-            seen = self._seen.get(path)
+            seen = self._tracked.get(path)
             if seen is None or seen.signature != signature:
                 # the very state that stood under a partial name: a file whose inode is used again has another time
-                due = now if signature in self._partial else now + self._settle
-                seen = self._seen[path] = _Seen(signature, due)
+                due = now if signature in self._partial_files else now + self._stable_for_s
+                seen = self._tracked[path] = _TrackedFile(signature, due)
             if seen.taken or not signature.size:
                 continue
             if now >= seen.due:
                 seen.taken = True
-                ready.append(Arrival(path, signature))
+                ready.append(ReadyFile(path, signature))
             else:
                 next_in = seen.due - now if next_in is None else min(next_in, seen.due - now)
         return sorted(ready, key=lambda one: (one.signature.mtime_ns, one.path)), next_in
@@ -142,28 +144,28 @@ class Arrivals:
                             if not entry.name.startswith("."):
                                 waiting.append(entry.path)
                         else:
-                            self._strange(entry.path, entry.name, status.st_mode)
+                            self._remark_irregular(entry.path, entry.name, status.st_mode)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self._remark(folder, f"cannot be listed: {error.strerror}")
+                self._add_remark(folder, f"cannot be listed: {error.strerror}")
 
-    def _strange(self, path: str, name: str, mode: int) -> None:
-        if kind_of(name) == "hidden":
+    def _remark_irregular(self, path: str, name: str, mode: int) -> None:
+        if classify_name(name) == "hidden":
             return
         if stat.S_ISLNK(mode):
-            self._remark(path, "is a link, and is not followed: put the file itself there")
-        elif kind_of(name) == "answers":
-            self._remark(path, "is no file, and is left alone")
+            self._add_remark(path, "is a link, and is not followed: put the file itself there")
+        elif classify_name(name) == "answers":
+            self._add_remark(path, "is no file, and is left alone")
 
-    def _remark(self, path: str, text: str) -> None:
+    def _add_remark(self, path: str, text: str) -> None:
         remark = f"{path} {text}"
-        if remark not in self._told:
-            self._told.add(remark)
+        if remark not in self._reported:
+            self._reported.add(remark)
             self._remarks.append(remark)
 
 
-def signature_of(path: str) -> Signature | None:
+def signature_of(path: str) -> FileSignature | None:
     """The file's state now; None where there is no such file any more."""
     try:
         return _signature(os.lstat(path))
@@ -171,5 +173,5 @@ def signature_of(path: str) -> Signature | None:
         return None
 
 
-def _signature(status: os.stat_result) -> Signature:
-    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def _signature(status: os.stat_result) -> FileSignature:
+    return FileSignature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)

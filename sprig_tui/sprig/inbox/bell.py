@@ -7,21 +7,21 @@ import logging
 import os
 from contextlib import aclosing
 
-from sprig_tui.sprig.inbox.names import kind_of
+from sprig_tui.sprig.inbox.names import classify_name
 
-LOOK_EVERY_MS = 1_000
+CHECK_INTERVAL_MS = 1_000
 """How often it is checked that the folder watched is still the one of that name."""
-RETRY = 0.5
+RETRY_INTERVAL_S = 0.5
 """Seconds between two tries to watch a folder that is not there."""
-AGAIN = 30.0
+WATCH_LIMIT_RETRY_S = 30.0
 """Seconds until the system is asked again that had no more watches to give."""
-GATHER_MS = 300
+DEBOUNCE_MS = 300
 """Changes of so long are told together."""
 
 _log = logging.getLogger(__name__)
 
 
-class Bell:
+class FolderNotifier:
     """`rung` is set whenever something may have changed; whoever looks clears it first.
 
     Survives the folder being removed and made again. Where the system tells of no changes (network file systems, no
@@ -29,9 +29,9 @@ class Bell:
     """
 
     def __init__(self, folder: str) -> None:
-        self.rung = asyncio.Event()
+        self.changed = asyncio.Event()
         self._folder = folder
-        self._told = False
+        self._warned = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -39,43 +39,43 @@ class Bell:
             try:
                 await self._watch()
             except FileNotFoundError:
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(RETRY_INTERVAL_S)
             except OSError as error:
-                self._tell(error.strerror or str(error))
-                await asyncio.sleep(LOOK_EVERY_MS / 1000)
+                self._warn_once(error.strerror or str(error))
+                await asyncio.sleep(CHECK_INTERVAL_MS / 1000)
             except RuntimeError as error:  # how watchfiles says that no inotify instance or watch is left
-                self._tell(str(error))
-                await asyncio.sleep(AGAIN)
+                self._warn_once(str(error))
+                await asyncio.sleep(WATCH_LIMIT_RETRY_S)
             except ExceptionGroup as group:
                 # What came of the thread that waits. A name that is no UTF-8 is such an error too, and is a change.
                 _, others = group.split((OSError, RuntimeError))
                 if others is not None:
                     raise others from None
                 _log.debug("watching %s anew: %s", self._folder, group.exceptions[0])
-                self.rung.set()
-                await asyncio.sleep(RETRY)
+                self.changed.set()
+                await asyncio.sleep(RETRY_INTERVAL_S)
 
-    def _tell(self, why: str) -> None:
-        if not self._told:
+    def _warn_once(self, why: str) -> None:
+        if not self._warned:
             _log.warning(
                 "the system tells nothing of changes in %s (%s): it is looked at every few seconds instead",
                 self._folder,
                 why,
             )
-        self._told = True
+        self._warned = True
 
     async def _watch(self) -> None:
         """Until the folder is another, or gone."""
         from watchfiles import awatch
 
-        identity = _identity(self._folder)
+        identity = _folder_identity(self._folder)
         if identity is None:
             raise FileNotFoundError(self._folder)
         watching = awatch(
             self._folder,
-            watch_filter=lambda _, path: kind_of(os.path.basename(path)) in ("answers", "other"),  # noqa: PTH119 - a bare text
-            debounce=GATHER_MS,
-            rust_timeout=LOOK_EVERY_MS,
+            watch_filter=lambda _, path: classify_name(os.path.basename(path)) in ("answers", "other"),  # noqa: PTH119 - a bare text
+            debounce=DEBOUNCE_MS,
+            rust_timeout=CHECK_INTERVAL_MS,
             yield_on_timeout=True,
             ignore_permission_denied=True,
         )
@@ -84,14 +84,14 @@ class Bell:
             async for found in changes:
                 # what came before the watch stood was told to nobody
                 if found or first:
-                    self.rung.set()
+                    self.changed.set()
                 first = False
-                if _identity(self._folder) != identity:
-                    self.rung.set()
+                if _folder_identity(self._folder) != identity:
+                    self.changed.set()
                     return
 
 
-def _identity(folder: str) -> tuple[int, int] | None:
+def _folder_identity(folder: str) -> tuple[int, int] | None:
     try:
         status = os.stat(folder)  # noqa: PTH116 - a bare text
     except OSError:

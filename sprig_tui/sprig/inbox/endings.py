@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from sprig_tui.sprig.csv_rows import delimiter_of, parse_row
+from sprig_tui.sprig.csv_rows import detect_delimiter, parse_row
 
 _HEAD_BYTES = 65_536
 _TAIL_BYTES = 1_000_000
 
 
-def stops_short(path: str) -> bool:
+def is_truncated(path: str) -> bool:
     """Whether the last line, or the document, of a plain file is not all there; raises OSError.
 
     A last line without a line end is whole where it is JSON, or a row with as many cells as the keys row. What cannot
@@ -22,7 +22,7 @@ def stops_short(path: str) -> bool:
     """
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - a bare text
         head = (stream.read(_HEAD_BYTES) or b"").removeprefix(codecs.BOM_UTF8).lstrip()
-        tail = _tail(stream)
+        tail = _read_tail(stream)
     if b"\0" in head or not tail.strip():
         return False
     last = tail[tail.rfind(b"\n") + 1 :].strip()
@@ -33,14 +33,14 @@ def stops_short(path: str) -> bool:
         if not last or _is_json(last):
             return not last and not _is_json(first.strip()) and not tail.rstrip().endswith((b"}", b"]"))
         return _is_json(first.strip()) or not tail.rstrip().endswith((b"}", b"]"))
-    delimiter = delimiter_of(first)
+    delimiter = detect_delimiter(first)
     if delimiter and last and b"\n" in tail:
         keys, cells = parse_row(0, first, delimiter).cells, parse_row(0, last, delimiter).cells
         return len(cells) < len(keys) or last.count(b'"') % 2 == 1
     return False
 
 
-def _tail(stream: BinaryIO) -> bytes:
+def _read_tail(stream: BinaryIO) -> bytes:
     size = stream.seek(0, os.SEEK_END)
     stream.seek(max(0, size - _TAIL_BYTES))
     return stream.read(_TAIL_BYTES) or b""

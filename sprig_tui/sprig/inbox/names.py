@@ -5,19 +5,30 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Literal
 
-from sprig_tui.sprig.reading import SUFFIXES
+from sprig_tui.sprig.reading import INPUT_SUFFIXES
 
-PARTIAL = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".download", ".filepart", ".opdownload", ".swp", "~")
+PARTIAL_SUFFIXES = (
+    ".part",
+    ".partial",
+    ".tmp",
+    ".temp",
+    ".crdownload",
+    ".download",
+    ".filepart",
+    ".opdownload",
+    ".swp",
+    "~",
+)
 """Endings under which browsers, downloaders and editors write before they rename: nothing to read, and no mistake."""
 
-Kind = Literal["answers", "partial", "hidden", "other"]
+FileKind = Literal["answers", "partial", "hidden", "other"]
 
 
-def kind_of(name: str) -> Kind:
+def classify_name(name: str) -> FileKind:
     """What a file is by its last name: only `answers` are read, and only `other` is worth a word to a person."""
     if name.startswith("."):
         return "hidden"
     low = name.lower()
-    if low.endswith(PARTIAL):
+    if low.endswith(PARTIAL_SUFFIXES):
         return "partial"
-    return "answers" if PurePath(low.removesuffix(".gz")).suffix in SUFFIXES else "other"
+    return "answers" if PurePath(low.removesuffix(".gz")).suffix in INPUT_SUFFIXES else "other"

@@ -12,7 +12,7 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.mapping.records import Rules
 
 ENVIRONMENTS = {
@@ -58,8 +58,8 @@ def lines_file(tmp_path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def intake(clock) -> Intake:
-    return Intake(Rules(), ENVIRONMENTS, "development", clock=clock)
+def intake(clock) -> EntryBuilder:
+    return EntryBuilder(Rules(), ENVIRONMENTS, "development", clock=clock)
 
 
 @pytest.fixture

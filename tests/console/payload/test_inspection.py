@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record, is_troubled
 from sprig_tui.console.payload.summary import Position, delivery_text, position_text, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.minimal import MINIMAL_RECORD
@@ -165,12 +165,12 @@ def test_a_row_of_an_export_is_shown_as_sent_though_it_cannot_be_read_again(tmp_
 
 @given(st.binary(max_size=400), st.binary(max_size=200))
 def test_a_delivery_of_any_bytes_can_be_shown(raw, body):
-    from sprig_tui.intake import Intake
+    from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.records import NewDelivery
     from sprig_tui.mapping.records import Rules
 
     entry = NewDelivery(environment="development", message_id="sprig-1", raw=raw, body=body)
-    found = inspect_delivery(delivery(entry), Intake(Rules(), ENVIRONMENTS), 0)
+    found = inspect_delivery(delivery(entry), EntryBuilder(Rules(), ENVIRONMENTS), 0)
     for name in VIEWS:
         view = make_view(name, found, ENVIRONMENTS)
         view.resize(60 + zlib.crc32(raw) % 40)
@@ -206,5 +206,5 @@ def test_an_empty_delivery_has_nothing_to_show_and_says_so():
 
 def test_the_record_that_the_empty_pane_shows_can_be_sent():
     (record,) = parse_document(MINIMAL_RECORD.encode(), Origin("pane"))
-    found = inspect_record(record, Intake(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
+    found = inspect_record(record, EntryBuilder(Rules(), ENVIRONMENTS, "development"), 1_790_000_000_000)
     assert found.sendable, found.detail

@@ -13,7 +13,7 @@ from sprig_tui.console.payload.inspection import inspect_record
 from sprig_tui.console.payload.inspector import PayloadInspector
 from sprig_tui.console.payload.summary import Position, reason_line, verdict
 from sprig_tui.console.payload.views import VIEWS, make_view
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin
@@ -83,7 +83,7 @@ def encoded(record):
 @given(records | st.binary(max_size=200), texts, st.integers(10, 200))
 def test_every_view_and_every_line_around_it(record, name, width):
     raw = record if isinstance(record, bytes) else encoded(record)
-    intake = Intake(Rules(), ENVIRONMENTS, "development")
+    intake = EntryBuilder(Rules(), ENVIRONMENTS, "development")
     for read in parse_document(raw, Origin(name, "", 3)):
         found = inspect_record(read, intake, 1_790_000_000_000)
         head = title(found, Position(name, 3, 9, complete=True), "JSON", width)

@@ -21,7 +21,7 @@ from sprig_tui.console.sending.plan import (
     question,
 )
 from sprig_tui.delivery.feeding import IngestResult
-from sprig_tui.intake import Intake
+from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
@@ -30,7 +30,7 @@ ENVIRONMENTS = {name: Environment(name=name) for name in ("production", "develop
 
 
 def test_every_sample_is_counted_once():
-    intake = Intake(Rules(), ENVIRONMENTS, "production")
+    intake = EntryBuilder(Rules(), ENVIRONMENTS, "production")
     plan = count_records(read_responses([samples_folder()]), intake, enough=lambda: False)
     assert plan.total == sum(plan.by_environment.values()) + plan.unsendable + plan.anonymous
     assert plan.complete
@@ -43,7 +43,7 @@ def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
     looks: list[int] = []
     plan = count_records(
         iter(lambda: record, None),
-        Intake(Rules(), ENVIRONMENTS, "development"),
+        EntryBuilder(Rules(), ENVIRONMENTS, "development"),
         enough=lambda: looks.append(1) or len(looks) == 3,
     )
     assert (plan.total, plan.complete) == (3 * LOOK_EVERY, False)

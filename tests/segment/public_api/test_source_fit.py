@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.segment.source_fit import source_doubts
-from sprig_tui.segment.sources import Source, find_source, owner_of
+from sprig_tui.segment.source_fit import source_mismatches
+from sprig_tui.segment.sources import Source, find_source, source_of_key
 
 BUILT_IN = ("production", "development")
 
 
 def flagged(name: str, environment: str, *labels: str, others: tuple[str, ...] = BUILT_IN) -> tuple[str, ...]:
-    return source_doubts(Source(id="1", name=name, labels=labels), environment, (*others, environment))
+    return source_mismatches(Source(id="1", name=name, labels=labels), environment, (*others, environment))
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_labels_and_slugs_speak_too() -> None:
         "its label 'environment: prod' says 'prod'",
     )
     slugged = Source(id="1", name="Acme", slug="acme-production")
-    assert source_doubts(slugged, "development", BUILT_IN) == ("its slug says 'production'",)
+    assert source_mismatches(slugged, "development", BUILT_IN) == ("its slug says 'production'",)
     same = Source(id="1", name="Acme Production", slug="acme-production")
-    assert source_doubts(same, "development", BUILT_IN) == ("its name says 'production'",)
+    assert source_mismatches(same, "development", BUILT_IN) == ("its name says 'production'",)
 
 
 def test_other_environments_by_their_own_names() -> None:
@@ -77,7 +77,7 @@ def test_other_environments_by_their_own_names() -> None:
 
 def test_a_disabled_source() -> None:
     off = Source(id="1", name="Acme", enabled=False)
-    assert source_doubts(off, "production", BUILT_IN) == ("it is disabled: Segment drops what comes for it",)
+    assert source_mismatches(off, "production", BUILT_IN) == ("it is disabled: Segment drops what comes for it",)
 
 
 SOURCES = (
@@ -116,5 +116,5 @@ def test_what_names_none_or_several(text: str, fault: str, hint: str) -> None:
 
 
 def test_whose_key_it_is() -> None:
-    assert owner_of("k3", SOURCES) == SOURCES[1]
-    assert owner_of("k4", SOURCES) is None
+    assert source_of_key("k3", SOURCES) == SOURCES[1]
+    assert source_of_key("k4", SOURCES) is None

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.segment.sink.enrichment import Arrival
-from sprig_tui.segment.timestamps import iso_text
+from sprig_tui.segment.sink.enrichment import ReceivedBatch
+from sprig_tui.segment.timestamps import format_iso
 
 RECEIVED_MS = 1_793_620_800_000
 
 
 def test_the_timestamp_is_corrected_by_the_senders_clock() -> None:
-    event = Arrival({"sentAt": "2026-11-02T12:10:00.000Z"}, RECEIVED_MS).enrich(
+    event = ReceivedBatch({"sentAt": "2026-11-02T12:10:00.000Z"}, RECEIVED_MS).enrich(
         {"messageId": "a", "timestamp": "2026-11-02T12:05:00.000Z"}
     )
     assert event == {
@@ -38,14 +38,14 @@ def test_the_timestamp_is_corrected_by_the_senders_clock() -> None:
 )
 def test_times_that_are_missing_or_odd(sent_at: Any, timestamp: Any, corrected: str) -> None:
     message = {"messageId": "a"} | ({} if timestamp is None else {"timestamp": timestamp})
-    event = Arrival({} if sent_at is None else {"sentAt": sent_at}, RECEIVED_MS).enrich(message)
+    event = ReceivedBatch({} if sent_at is None else {"sentAt": sent_at}, RECEIVED_MS).enrich(message)
     assert event["timestamp"] == corrected
     assert event.get("originalTimestamp") == timestamp
     assert event.get("sentAt") == sent_at
 
 
 def test_a_single_call_brings_its_own_sent_at() -> None:
-    event = Arrival({}, RECEIVED_MS).enrich(
+    event = ReceivedBatch({}, RECEIVED_MS).enrich(
         {"timestamp": "2026-11-02T12:05:00.000Z", "sentAt": "2026-11-02T12:10:00.000Z"}
     )
     assert event["timestamp"] == "2026-11-02T11:55:00.000Z"
@@ -53,26 +53,26 @@ def test_a_single_call_brings_its_own_sent_at() -> None:
 
 def test_context_of_the_event_wins_over_that_of_the_batch() -> None:
     envelope = {"context": {"ip": "0.0.0.0", "app": "a"}, "integrations": {"All": False}}  # noqa: S104 - sample data
-    arrival = Arrival(envelope, RECEIVED_MS)
+    arrival = ReceivedBatch(envelope, RECEIVED_MS)
     assert arrival.enrich({"context": {"app": "b"}})["context"] == {"ip": "0.0.0.0", "app": "b"}  # noqa: S104 - sample
     assert arrival.enrich({"integrations": "odd"})["integrations"] == {"All": False}
 
 
 @pytest.mark.parametrize("given", [{}, {"messageId": ""}, {"messageId": None}, {"messageId": 5}])
 def test_a_missing_message_id_is_made(given: dict[str, Any]) -> None:
-    arrival = Arrival({}, RECEIVED_MS)
+    arrival = ReceivedBatch({}, RECEIVED_MS)
     first, second = arrival.enrich(given)["messageId"], arrival.enrich(given)["messageId"]
     assert first != second
     assert first.startswith("sink-")
 
 
 def test_properties_over_the_limit_are_dropped() -> None:
-    event = Arrival({}, RECEIVED_MS).enrich({"properties": {f"p{n}": n for n in range(10_001)}})
+    event = ReceivedBatch({}, RECEIVED_MS).enrich({"properties": {f"p{n}": n for n in range(10_001)}})
     assert len(event["properties"]) == 10_000
     assert "p10000" not in event["properties"]
 
 
 def test_the_message_given_is_left_alone() -> None:
-    message = {"messageId": "a", "timestamp": iso_text(0), "context": {}}
-    Arrival({"context": {"a": 1}}, RECEIVED_MS).enrich(message)
-    assert message == {"messageId": "a", "timestamp": iso_text(0), "context": {}}
+    message = {"messageId": "a", "timestamp": format_iso(0), "context": {}}
+    ReceivedBatch({"context": {"a": 1}}, RECEIVED_MS).enrich(message)
+    assert message == {"messageId": "a", "timestamp": format_iso(0), "context": {}}

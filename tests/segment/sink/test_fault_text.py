@@ -12,45 +12,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.sink import Rule, parse_rule, parse_rules, read_rules, rules_from_json
+from sprig_tui.segment.sink import FaultRule, parse_rule, parse_rules, read_rules, rules_from_json
 
 
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("503", Rule(do="status", status=503)),
-        ("503@3", Rule(do="status", status=503, first=3, last=3)),
-        ("503@2-4", Rule(do="status", status=503, first=2, last=4)),
-        ("503@2-", Rule(do="status", status=503, first=2)),
-        ("429:5%", Rule(do="status", status=429, rate=0.05)),
-        ("429:0.5%@10-", Rule(do="status", status=429, rate=0.005, first=10)),
-        ("429+retry-after=2:5%", Rule(do="status", status=429, retry_after="2", rate=0.05)),
-        ("429+retry-after=date:30:50%", Rule(do="status", status=429, retry_after="date:30", rate=0.5)),
-        ("429+reset=20+retry-after=soon", Rule(do="status", status=429, rate_limit_reset="20", retry_after="soon")),
-        ("reset@every:10", Rule(do="reset", every=10)),
-        ("reset+accept@3", Rule(do="reset", accept=True, first=3, last=3)),
-        ("close@times:2", Rule(do="close", times=2)),
-        ("hang@source:Production", Rule(do="hang", source="Production")),
-        ("hang@source:Production:20%", Rule(do="hang", source="Production", rate=0.2)),
-        ("400~poison", Rule(do="status", status=400, contains="poison")),
-        ("400@2-4~a @ b ~ 5%", Rule(do="status", status=400, first=2, last=4, contains="a @ b ~ 5%")),
-        ("400@id:sprig-17", Rule(do="status", status=400, message_id="sprig-17")),
-        ("slow=0.5", Rule(do="slow", seconds=0.5)),
-        ("slow=2s:10%", Rule(do="slow", seconds=2.0, rate=0.1)),
-        ("trickle", Rule(do="trickle")),
-        ("truncate", Rule(do="truncate")),
-        ("html=502", Rule(do="html", status=502)),
-        ("huge=5MB", Rule(do="huge", megabytes=5.0)),
-        ("content-type", Rule(do="content-type")),
-        ("unsuccess+refuse", Rule(do="unsuccess", accept=False)),
-        ("redirect=https://sign-in.example:8080/x@2", Rule(
+        ("503", FaultRule(do="status", status=503)),
+        ("503@3", FaultRule(do="status", status=503, first=3, last=3)),
+        ("503@2-4", FaultRule(do="status", status=503, first=2, last=4)),
+        ("503@2-", FaultRule(do="status", status=503, first=2)),
+        ("429:5%", FaultRule(do="status", status=429, rate=0.05)),
+        ("429:0.5%@10-", FaultRule(do="status", status=429, rate=0.005, first=10)),
+        ("429+retry-after=2:5%", FaultRule(do="status", status=429, retry_after="2", rate=0.05)),
+        ("429+retry-after=date:30:50%", FaultRule(do="status", status=429, retry_after="date:30", rate=0.5)),
+        ("429+reset=20+retry-after=soon", FaultRule(do="status", status=429, rate_limit_reset="20", retry_after="soon")),
+        ("reset@every:10", FaultRule(do="reset", every=10)),
+        ("reset+accept@3", FaultRule(do="reset", accept=True, first=3, last=3)),
+        ("close@times:2", FaultRule(do="close", times=2)),
+        ("hang@source:Production", FaultRule(do="hang", source="Production")),
+        ("hang@source:Production:20%", FaultRule(do="hang", source="Production", rate=0.2)),
+        ("400~poison", FaultRule(do="status", status=400, contains="poison")),
+        ("400@2-4~a @ b ~ 5%", FaultRule(do="status", status=400, first=2, last=4, contains="a @ b ~ 5%")),
+        ("400@id:sprig-17", FaultRule(do="status", status=400, message_id="sprig-17")),
+        ("slow=0.5", FaultRule(do="slow", seconds=0.5)),
+        ("slow=2s:10%", FaultRule(do="slow", seconds=2.0, rate=0.1)),
+        ("trickle", FaultRule(do="trickle")),
+        ("truncate", FaultRule(do="truncate")),
+        ("html=502", FaultRule(do="html", status=502)),
+        ("huge=5MB", FaultRule(do="huge", megabytes=5.0)),
+        ("content-type", FaultRule(do="content-type")),
+        ("unsuccess+refuse", FaultRule(do="unsuccess", accept=False)),
+        ("redirect=https://sign-in.example:8080/x@2", FaultRule(
             do="redirect", location="https://sign-in.example:8080/x", first=2, last=2
         )),
-        ("400+body=not json", Rule(do="status", status=400, body="not json")),
-        (" 503@1 ", Rule(do="status", status=503, first=1, last=1)),
+        ("400+body=not json", FaultRule(do="status", status=400, body="not json")),
+        (" 503@1 ", FaultRule(do="status", status=503, first=1, last=1)),
     ],
 )  # fmt: skip
-def test_the_grammar(text: str, rule: Rule) -> None:
+def test_the_grammar(text: str, rule: FaultRule) -> None:
     assert msgspec.structs.replace(parse_rule(text), name="") == rule
     assert parse_rule(text).label == text.strip()
 
@@ -96,11 +96,11 @@ def test_values_out_of_bounds(text: str) -> None:
 @given(st.text(max_size=40) | st.text("45@+:~%=-every reset", max_size=20))
 def test_any_text_is_a_rule_or_a_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
-        assert isinstance(parse_rule(text), Rule)
+        assert isinstance(parse_rule(text), FaultRule)
 
 
 def test_texts_and_rules_mix() -> None:
-    rule = Rule(do="reset")
+    rule = FaultRule(do="reset")
     assert parse_rules(["503", rule])[1] is rule
 
 
@@ -109,7 +109,7 @@ def test_a_json_file(tmp_path: Path) -> None:
     given = [{"do": "status", "status": 503, "first": 2, "last": 4, "accept": True}, "reset@every:10", {"do": "hang"}]
     path.write_text(json.dumps(given))
     rules = read_rules(path)
-    assert rules[0] == Rule(do="status", status=503, first=2, last=4, accept=True)
+    assert rules[0] == FaultRule(do="status", status=503, first=2, last=4, accept=True)
     assert (rules[1].do, rules[1].every) == ("reset", 10)
     assert rules[2].label == "hang"
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from support.clocks import ManualClock
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.sink import FaultScript, Rule, Sink, parse_rules
+from sprig_tui.segment.sink import FaultRule, FaultScript, Sink, parse_rules
 
 Make = Callable[..., dict[str, Any]]
 Post = Callable[..., Any]
 
 
-def struck(*rules: str | Rule, requests: int = 12, body: bytes = b"", seed: int = 0) -> list[int]:
+def struck(*rules: str | FaultRule, requests: int = 12, body: bytes = b"", seed: int = 0) -> list[int]:
     script = FaultScript(parse_rules(rules), seed=seed)
     return [number for number in range(1, requests + 1) if script.choose(number, body, "key", "Production")]
 
@@ -46,8 +46,8 @@ def test_by_number(rule: str, numbers: list[int]) -> None:
 
 
 def test_by_write_key() -> None:
-    assert struck(Rule(do="reset", source="key"), requests=1) == [1]
-    assert struck(Rule(do="reset", source="other"), requests=1) == []
+    assert struck(FaultRule(do="reset", source="key"), requests=1) == [1]
+    assert struck(FaultRule(do="reset", source="other"), requests=1) == []
 
 
 @given(st.integers(), st.integers(min_value=1, max_value=99))
@@ -66,7 +66,7 @@ def test_the_dice_keep_to_the_share_and_to_their_rule() -> None:
 @pytest.mark.parametrize("text", ["poison", "日本語", 'say "no"', "🎈"])
 def test_poison_is_found_however_json_writes_it(text: str, escaped: bool) -> None:
     body = json.dumps({"batch": [{"response": f"some {text} here"}]}, ensure_ascii=escaped).encode()
-    rule = Rule(do="status", status=400, contains=text)
+    rule = FaultRule(do="status", status=400, contains=text)
     assert struck(rule, requests=1, body=body) == [1]
     assert struck(rule, requests=1, body=b'{"batch":[]}') == []
 
@@ -78,7 +78,7 @@ def test_a_message_id_is_matched_whole() -> None:
 
 
 def test_all_conditions_must_hold() -> None:
-    rule = Rule(do="reset", contains="poison", message_id="sprig-2")
+    rule = FaultRule(do="reset", contains="poison", message_id="sprig-2")
     assert struck(rule, requests=1, body=b'"sprig-2" poison') == [1]
     assert struck(rule, requests=1, body=b'"sprig-2"') == []
 
@@ -171,8 +171,8 @@ async def test_faults_can_change_while_it_runs(track: Make, post: Post) -> None:
         assert (await post(sink, {"batch": [track("a")]})).status_code == 200
 
 
-@pytest.mark.parametrize("fault", ["503@x", Rule(do="status", status=99)])
-def test_a_bad_rule_is_refused_at_once(fault: str | Rule) -> None:
+@pytest.mark.parametrize("fault", ["503@x", FaultRule(do="status", status=99)])
+def test_a_bad_rule_is_refused_at_once(fault: str | FaultRule) -> None:
     with pytest.raises(ConfigError):
         Sink(faults=[fault])
 

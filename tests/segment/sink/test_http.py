@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.sink import Patience, Sink, serve
+from sprig_tui.segment.sink import Sink, Timeouts, serve
 
 Talk = Callable[..., Awaitable[bytes]]
 BODY = json.dumps({"batch": [{"type": "track", "userId": "a", "event": "e"}], "writeKey": "k" * 32}).encode()
@@ -127,7 +127,7 @@ async def test_a_body_that_breaks_off_is_no_request() -> None:
 
 
 async def test_slow_clients_are_let_go(talk: Talk) -> None:
-    async with Sink(patience=Patience(idle_s=0.05, body_s=0.05)) as sink:
+    async with Sink(timeouts=Timeouts(idle_s=0.05, body_s=0.05)) as sink:
         assert (await talk(sink.port, request(b"{", length=10))).startswith(b"HTTP/1.1 408 ")
         assert (await talk(sink.port, b"POST /v1/ba")).startswith(b"HTTP/1.1 408 ")
         assert await talk(sink.port) == b"", "an idle connection ends without a word"
@@ -195,7 +195,7 @@ async def test_serve_runs_until_told_to_stop(talk: Talk) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 async def test_garbage_never_hurts_the_next_client(talk: Talk, garbage: bytes) -> None:
-    async with Sink(patience=Patience(idle_s=5, body_s=5)) as sink:
+    async with Sink(timeouts=Timeouts(idle_s=5, body_s=5)) as sink:
         reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
         writer.write(garbage)
         writer.write_eof()

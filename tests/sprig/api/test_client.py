@@ -13,13 +13,13 @@ from support.fake_sprig_api import FakeSprigApi
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import SprigApiKey
 from sprig_tui.errors import ConfigError
-from sprig_tui.sprig.api import RESPONSES, ApiAnswer, SprigClient, classify
+from sprig_tui.sprig.api import RESPONSES_PATH, ApiResponse, SprigClient, classify
 
 
-async def ask(api: Any, key: str, **settings: Any) -> ApiAnswer:
+async def ask(api: Any, key: str, **settings: Any) -> ApiResponse:
     settings = {"timeout": 5.0, **settings}
     async with SprigClient(api.url, SprigApiKey(key), clock=SystemClock(), **settings) as client:
-        return await client.get(RESPONSES, {"limit": "10"})
+        return await client.get(RESPONSES_PATH, {"limit": "10"})
 
 
 async def test_a_page_comes_back_whole(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:

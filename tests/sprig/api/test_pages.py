@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sprig_samples
 
-from sprig_tui.sprig.api_pages import Listed, read_answers, read_surveys
+from sprig_tui.sprig.api_pages import ListedSurvey, parse_response_page, parse_survey_page
 from sprig_tui.sprig.records import StudyResponse, Unsendable
 
 
@@ -21,7 +21,7 @@ def page(*records: Any, **changed: Any) -> bytes:
 def test_records_keep_their_bytes_and_their_place() -> None:
     raw = b'{"data":[{"a":1}, {"surveyId":12345678901234567890,"questionText":"Q","questionType":"OPEN","response":'
     raw += b'1.50,"responseGroupUid":"g","externalUserId":"u"} ],"total":2,"cursor":"YQ=="}'
-    found = read_answers(raw)
+    found = parse_response_page(raw)
     assert found.cursor == "YQ=="
     assert found.fault == ""
     bad, good = found.records
@@ -34,21 +34,21 @@ def test_records_keep_their_bytes_and_their_place() -> None:
 
 @pytest.mark.parametrize("number", range(10))
 def test_every_question_type_of_the_examples_is_an_answer(number: int) -> None:
-    (record,) = read_answers(page(sprig_samples.response(number))).records
+    (record,) = parse_response_page(page(sprig_samples.response(number))).records
     assert isinstance(record, StudyResponse)
     assert json.loads(bytes(record.response)) == sprig_samples.response(number)["response"]
 
 
 def test_bad_text_in_one_record_leaves_the_others_alone() -> None:
     whole = page(sprig_samples.response(1), sprig_samples.response(2, questionText="PLACE"), sprig_samples.response(3))
-    found = read_answers(whole.replace(b"PLACE", b"\xff\xfe"))
+    found = parse_response_page(whole.replace(b"PLACE", b"\xff\xfe"))
     assert [type(record) for record in found.records] == [StudyResponse, Unsendable, StudyResponse]
     assert "not valid UTF-8" in found.records[1].detail  # type: ignore[union-attr]  # checked above
     assert found.fault == ""
 
 
 def test_a_record_larger_than_any_may_be_is_named() -> None:
-    found = read_answers(page(sprig_samples.response(1, response="x" * 10_500_000), sprig_samples.response(2)))
+    found = parse_response_page(page(sprig_samples.response(1, response="x" * 10_500_000), sprig_samples.response(2)))
     large, good = found.records
     assert isinstance(large, Unsendable)
     assert "larger than 10,000,000 bytes" in large.detail
@@ -57,7 +57,7 @@ def test_a_record_larger_than_any_may_be_is_named() -> None:
 
 
 def test_a_list_of_lists_is_no_answer() -> None:
-    found = read_answers(page([[1]], "text", None, 5, True))
+    found = parse_response_page(page([[1]], "text", None, 5, True))
     assert len(found.records) == 5
     assert all(isinstance(record, Unsendable) for record in found.records)
 
@@ -71,20 +71,20 @@ def test_surveys_are_read_as_far_as_they_go() -> None:
         {"name": "no id"},
         "text",
     )
-    found = read_surveys(body)
+    found = parse_survey_page(body)
     assert found.surveys == [
-        Listed(5120, "Checkout effort", "2026-02-01T09:00:00.000Z"),
-        Listed("uuid-like"),
-        Listed(7),
+        ListedSurvey(5120, "Checkout effort", "2026-02-01T09:00:00.000Z"),
+        ListedSurvey("uuid-like"),
+        ListedSurvey(7),
     ]
-    assert found.odd == 3
+    assert found.unreadable == 3
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=400))
 def test_page_reader_never_raises_for_any_bytes(body: bytes) -> None:
-    assert isinstance(read_answers(body).fault, str)
-    read_surveys(body)
+    assert isinstance(parse_response_page(body).fault, str)
+    parse_survey_page(body)
 
 
 _json = st.recursive(
@@ -97,8 +97,8 @@ _json = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(_json, _json)
 def test_page_reader_accounts_for_every_element(data: Any, cursor: Any) -> None:
-    found = read_answers(json.dumps({"cursor": cursor, "data": data}).encode())
-    read_surveys(json.dumps({"cursor": cursor, "data": data}).encode())
+    found = parse_response_page(json.dumps({"cursor": cursor, "data": data}).encode())
+    parse_survey_page(json.dumps({"cursor": cursor, "data": data}).encode())
     if isinstance(data, list):
         assert len(found.records) == len(data) + bool(found.fault)
     else:
@@ -114,7 +114,7 @@ def test_a_page_cut_anywhere_loses_no_whole_record(data: st.DataObject) -> None:
         {"cursor": None, "data": [{**record, "responseGroupUid": f"g{n}"} for n in range(6)]}, ensure_ascii=False
     ).encode()
     at = data.random(st.integers(0, len(whole) - 1))
-    found = read_answers(whole[:at])
+    found = parse_response_page(whole[:at])
     assert found.fault
     groups = [one.response_group_id for one in found.records if isinstance(one, StudyResponse)]
     complete = whole[:at].count(b'"}')

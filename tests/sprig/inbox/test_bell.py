@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.sprig.inbox import bell as bell_module
-from sprig_tui.sprig.inbox.bell import Bell
+from sprig_tui.sprig.inbox.bell import FolderNotifier
 
 
 @pytest.fixture
-async def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bell]:
+async def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FolderNotifier]:
     """Watching `inbox`, its first ring passed: from then on the system tells."""
-    monkeypatch.setattr(bell_module, "LOOK_EVERY_MS", 100)
-    monkeypatch.setattr(bell_module, "RETRY", 0.01)
-    monkeypatch.setattr(bell_module, "GATHER_MS", 60)
+    monkeypatch.setattr(bell_module, "CHECK_INTERVAL_MS", 100)
+    monkeypatch.setattr(bell_module, "RETRY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(bell_module, "DEBOUNCE_MS", 60)
     (tmp_path / "inbox").mkdir()
-    found = Bell(str(tmp_path / "inbox"))
+    found = FolderNotifier(str(tmp_path / "inbox"))
     running = asyncio.ensure_future(found.run())
     await rings(found)
     yield found
@@ -29,23 +29,23 @@ async def bell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await asyncio.wait((running,))
 
 
-async def rings(bell: Bell) -> None:
+async def rings(bell: FolderNotifier) -> None:
     async with asyncio.timeout(20):
-        await bell.rung.wait()
-    bell.rung.clear()
+        await bell.changed.wait()
+    bell.changed.clear()
 
 
-async def test_a_file_that_appears(bell: Bell, tmp_path: Path) -> None:
+async def test_a_file_that_appears(bell: FolderNotifier, tmp_path: Path) -> None:
     (tmp_path / "inbox" / "a.json").write_text("{}")
     await rings(bell)
 
 
-async def test_a_file_in_a_folder_that_appears(bell: Bell, tmp_path: Path) -> None:
+async def test_a_file_in_a_folder_that_appears(bell: FolderNotifier, tmp_path: Path) -> None:
     (tmp_path / "inbox" / "eu").mkdir()
     await rings(bell)
 
 
-async def test_a_folder_removed_and_made_again(bell: Bell, tmp_path: Path) -> None:
+async def test_a_folder_removed_and_made_again(bell: FolderNotifier, tmp_path: Path) -> None:
     (tmp_path / "inbox").rmdir()
     await rings(bell)
     (tmp_path / "inbox").mkdir()
@@ -54,9 +54,9 @@ async def test_a_folder_removed_and_made_again(bell: Bell, tmp_path: Path) -> No
     await rings(bell)
 
 
-async def test_a_name_that_is_no_utf_8(bell: Bell, tmp_path: Path) -> None:
+async def test_a_name_that_is_no_utf_8(bell: FolderNotifier, tmp_path: Path) -> None:
     (tmp_path / "inbox" / os.fsdecode(b"\xff.json")).write_text("{}")
     await rings(bell)
-    bell.rung.clear()
+    bell.changed.clear()
     (tmp_path / "inbox" / "a.json").write_text("{}")
     await rings(bell)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.sprig.inbox.endings import stops_short
+from sprig_tui.sprig.inbox.endings import is_truncated
 
 KEYS = "surveyId,responseGroupUid,userId"
 
@@ -38,7 +38,7 @@ KEYS = "surveyId,responseGroupUid,userId"
 def test_stops_short_of_whole_and_cut_files(tmp_path: Path, text: str, short: bool) -> None:
     file = tmp_path / "in.jsonl"
     file.write_text(text, encoding="utf-8")
-    assert stops_short(str(file)) is short
+    assert is_truncated(str(file)) is short
 
 
 EXHAUSTED = """

@@ -10,7 +10,7 @@ import pytest
 from sprig_tui.errors import InputError, JournalError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.sprig.inbox import memory
-from sprig_tui.sprig.inbox.memory import KIND, SentFiles
+from sprig_tui.sprig.inbox.memory import POSITION_KIND, SentFiles
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def test_a_restart_knows_what_was_read(journal: SQLiteJournal, answers: st
     await before.remember(digest, "answers\n.jsonl")
     await before.remember(digest, "answers\n.jsonl")
     assert before.knows(digest)
-    assert len(await journal.positions(KIND)) == 1
+    assert len(await journal.positions(POSITION_KIND)) == 1
     assert (await opened(journal)).knows(digest)
 
 
@@ -77,13 +77,13 @@ async def test_two_at_once_keep_each_others(journal: SQLiteJournal, answers: str
 
 
 async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "KEPT", 10)
+    monkeypatch.setattr(memory, "MIN_REMEMBERED", 10)
     digests = [f"{number:032x}" for number in range(25, 0, -1)]
     for number, digest in enumerate(digests):
-        await journal.save_positions(KIND, {digest: f"2026-11-28T{number:02}".encode()})
+        await journal.save_positions(POSITION_KIND, {digest: f"2026-11-28T{number:02}".encode()})
     after = await opened(journal)
     assert [after.knows(digest) for digest in digests] == [False] * 15 + [True] * 10
-    assert len(await journal.positions(KIND)) == 10
+    assert len(await journal.positions(POSITION_KIND)) == 10
 
 
 async def test_inbox_memory_reads_the_file_of_an_older_version(journal: SQLiteJournal, tmp_path: Path) -> None:
