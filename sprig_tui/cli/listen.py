@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.receiver.limits import Limits
-    from sprig_tui.receiver.station import Station
+    from sprig_tui.receiver.limits import WebhookLimits
+    from sprig_tui.receiver.station import WebhookReceiver
     from sprig_tui.serving.certificate import Certificate
-    from sprig_tui.serving.server import Listening
+    from sprig_tui.serving.server import RunningServer
 
 PORT = 8722
 STOP_S = 6.0
@@ -94,20 +94,22 @@ def listen(  # noqa: PLR0913 - one parameter per option
     import msgspec
 
     from sprig_tui.config.findings import check_file_mode
-    from sprig_tui.receiver.limits import Limits
+    from sprig_tui.receiver.limits import WebhookLimits
     from sprig_tui.serving.certificate import Certificate
-    from sprig_tui.serving.server import allow_files, bind, bound_to_loopback
+    from sprig_tui.serving.server import bind, is_bound_to_loopback, raise_open_files_limit
 
     settings = open_settings()
     given = {"body_bytes": max_body, "connections": max_connections, "idle_seconds": idle_timeout or None}
-    limits = msgspec.structs.replace(Limits(), **{name: value for name, value in given.items() if value is not None})
-    allow_files(limits.connections)
+    limits = msgspec.structs.replace(
+        WebhookLimits(), **{name: value for name, value in given.items() if value is not None}
+    )
+    raise_open_files_limit(limits.connections)
     certificate = Certificate(certfile, keyfile) if certfile else None
     if certificate is not None:
         _say_key_mode(keyfile or certfile)
     bound = bind(host, port)
     with bound:
-        _say_tokens(settings, trusting=bound_to_loopback(bound))
+        _say_tokens(settings, trusting=is_bound_to_loopback(bound))
         for finding in check_file_mode(settings):
             diagnostics.warning(finding.message, finding.hint)
         listener = _Listener(settings, terms, limits, bound, certificate, capture)
@@ -171,7 +173,7 @@ class _Listener:
         self,
         settings: Settings,
         terms: Terms,
-        limits: Limits,
+        limits: WebhookLimits,
         bound: socket.socket,
         certificate: Certificate | None,
         capture: Path | None,
@@ -189,9 +191,9 @@ class _Listener:
         from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
         from sprig_tui.cli.run import lost_code
         from sprig_tui.cli.watching import engine_log
-        from sprig_tui.receiver.capture import Capture
-        from sprig_tui.receiver.station import Station
-        from sprig_tui.serving.server import bound_to_loopback, listening
+        from sprig_tui.receiver.capture import RequestCapture
+        from sprig_tui.receiver.station import WebhookReceiver
+        from sprig_tui.serving.server import is_bound_to_loopback, running_server
 
         environments = self._terms.environments(self._settings)
         async with AsyncExitStack() as stack:
@@ -199,17 +201,17 @@ class _Listener:
             interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
-            capture = stack.enter_context(Capture(self._capture)) if self._capture else None
-            station = Station(
+            capture = stack.enter_context(RequestCapture(self._capture)) if self._capture else None
+            station = WebhookReceiver(
                 journal,
                 self._settings.rules,
                 environments,
                 self._limits,
-                trusting=bound_to_loopback(self._bound),
-                keep=capture.keep if capture else None,
+                allow_anonymous=is_bound_to_loopback(self._bound),
+                on_request=capture.save if capture else None,
             )
             up = await stack.enter_async_context(
-                listening(station.app, self._bound, self._limits, self._tls, traffic=station.traffic)
+                running_server(station.app, self._bound, self._limits, self._tls, traffic=station.traffic)
             )
             engine = None
             if not awaited.is_open:
@@ -221,7 +223,7 @@ class _Listener:
                 await interrupts.guard(work)
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
             except Stopped:
-                station.stop()
+                station.set_stopping()
                 await interrupts.drain(_wind_down(up, engine))
             if not awaited.is_open:
                 diagnostics.note("stopped; the journal could not be opened until now")
@@ -231,7 +233,7 @@ class _Listener:
         return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
 
     async def _begin(
-        self, awaited: PendingJournal, station: Station, stack: AsyncExitStack, *, deliver: bool
+        self, awaited: PendingJournal, station: WebhookReceiver, stack: AsyncExitStack, *, deliver: bool
     ) -> Engine | None:
         """Start the engine, if there is to be one, as soon as the journal is there."""
         from sprig_tui.delivery.attendance import Heartbeat
@@ -249,14 +251,14 @@ class _Listener:
             on_result=station.metrics.record,
         )
         await stack.enter_async_context(engine)
-        station.wake = engine.wake
+        station.on_queued = engine.wake
         say_elsewhere(engine.override_urls())
         return engine
 
     async def _until_stopped(
         self,
-        up: Listening,
-        station: Station,
+        up: RunningServer,
+        station: WebhookReceiver,
         engine: Engine | None,
         journal: Journal,
         status_every: float,
@@ -265,7 +267,7 @@ class _Listener:
         from sprig_tui.cli.reloading import keep_current
 
         def taken_up(settings: Settings) -> None:
-            station.use(settings.rules, self._terms.environments(settings))
+            station.reconfigure(settings.rules, self._terms.environments(settings))
 
         keeping = keep_current(
             engine,
@@ -273,7 +275,7 @@ class _Listener:
             self._terms,
             taken_up,
             asked=interrupts.hangups(),
-            held=station.hold_config,
+            held=station.set_config_problem,
         )
         others = [asyncio.create_task(keeping)]
         if self._certificate is not None:
@@ -281,14 +283,14 @@ class _Listener:
         if status_every:
             others.append(asyncio.create_task(_tell(station, engine, journal, status_every)))
         try:
-            await up.until_it_ends()
+            await up.wait_closed()
         finally:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
 
-def _say_start(up: Listening, engine: Engine | None) -> None:
+def _say_start(up: RunningServer, engine: Engine | None) -> None:
     served = sorted(engine.served_environments()) if engine is not None else []
     if engine is not None and not served:
         diagnostics.warning(
@@ -298,12 +300,12 @@ def _say_start(up: Listening, engine: Engine | None) -> None:
     diagnostics.note(f"listening on {up.url}, {delivers}; webhooks go to /webhooks/ENVIRONMENT; Ctrl-C stops")
 
 
-async def _wind_down(up: Listening, engine: Engine | None) -> bool:
+async def _wind_down(up: RunningServer, engine: Engine | None) -> bool:
     """Answer what was accepted, and let requests to Segment finish meanwhile."""
     if engine is None:
-        await up.finish()
+        await up.shut_down()
         return True
-    _, drained = await asyncio.gather(up.finish(), engine.drain(STOP_S))
+    _, drained = await asyncio.gather(up.shut_down(), engine.drain(STOP_S))
     return drained
 
 
@@ -314,23 +316,23 @@ async def _keep_certificate(certificate: Certificate, hangups: asyncio.Event) ->
     while True:
         await asked_within(hangups, CERTIFICATE_EVERY)
         try:
-            if await asyncio.to_thread(certificate.renew):
+            if await asyncio.to_thread(certificate.reload_if_changed):
                 diagnostics.note("the certificate was renewed, and is taken up")
         except ConfigError as error:
             diagnostics.warning(f"going on with the certificate as it was: {error.message}", error.hint)
 
 
-async def _tell(station: Station, engine: Engine | None, journal: Journal, every: float) -> None:
+async def _tell(station: WebhookReceiver, engine: Engine | None, journal: Journal, every: float) -> None:
     while True:
         await asyncio.sleep(every)
         diagnostics.note(await _status(station, engine, journal))
 
 
-async def _status(station: Station, engine: Engine | None, journal: Journal) -> str:
+async def _status(station: WebhookReceiver, engine: Engine | None, journal: Journal) -> str:
     """One line: what came, and what became of it."""
     from sprig_tui.cli.run import queued_text, status_text
 
-    came = f"webhooks {station.meters.requests:,}  refused {station.meters.refused:,}"
+    came = f"webhooks {station.webhook_metrics.requests:,}  refused {station.webhook_metrics.refused:,}"
     if engine is None:
         return f"{came}  queued {await queued_text(journal)}"
     return f"{came}  {await status_text(engine, journal)}"

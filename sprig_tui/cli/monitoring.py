@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sprig_tui.cli.terms import Terms
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
-    from sprig_tui.serving.watchpost import Watchpost
+    from sprig_tui.serving.watchpost import HealthServer
 
 LOOPBACK = "127.0.0.1"
 
@@ -48,10 +48,10 @@ metrics_option = click.option(
 
 def bind_metrics(address: tuple[str, int], settings: Settings) -> socket.socket:
     """The socket to serve on; raises ConfigError for an address, or for a lack of tokens, that makes it useless."""
-    from sprig_tui.serving.server import bind, bound_to_loopback
+    from sprig_tui.serving.server import bind, is_bound_to_loopback
 
     bound = bind(*address, option="--metrics")
-    if not bound_to_loopback(bound) and all(found.webhook_token is None for found in settings.environments.values()):
+    if not is_bound_to_loopback(bound) and all(found.webhook_token is None for found in settings.environments.values()):
         bound.close()
         raise ConfigError(
             "metrics on an address that others reach are for whoever holds a webhook token, and there is none",
@@ -63,12 +63,12 @@ def bind_metrics(address: tuple[str, int], settings: Settings) -> socket.socket:
 @asynccontextmanager
 async def monitored(
     bound: socket.socket, journal: Journal, settings: Settings, terms: Terms
-) -> AsyncIterator[Watchpost]:
+) -> AsyncIterator[HealthServer]:
     """Serve monitors on this socket."""
-    from sprig_tui.serving.server import bound_to_loopback, listening
-    from sprig_tui.serving.watchpost import LIMITS, Watchpost
+    from sprig_tui.serving.server import is_bound_to_loopback, running_server
+    from sprig_tui.serving.watchpost import HEALTH_LIMITS, HealthServer
 
-    watchpost = Watchpost(journal, terms.environments(settings), trusting=bound_to_loopback(bound))
-    async with listening(watchpost.app, bound, LIMITS, traffic=watchpost.traffic) as up:
+    watchpost = HealthServer(journal, terms.environments(settings), allow_anonymous=is_bound_to_loopback(bound))
+    async with running_server(watchpost.app, bound, HEALTH_LIMITS, traffic=watchpost.traffic) as up:
         diagnostics.note(f"monitors ask {up.url}/healthz, /readyz and /metrics")
         yield watchpost

@@ -12,7 +12,7 @@ from sprig_tui.cli.commands import DURATION, ParamType
 from sprig_tui.errors import ConfigError, FilterError
 
 if TYPE_CHECKING:
-    from sprig_tui.pull.request import Asked
+    from sprig_tui.pull.request import PullRequest
 
 
 class Moment(NamedTuple):
@@ -69,13 +69,13 @@ class Reading(Struct, frozen=True, kw_only=True):
     restart: bool = False
     api_url: str | None = None
 
-    def asked(self) -> Asked:
+    def asked(self) -> PullRequest:
         """The same for the puller; raises UsageError for a window that holds nothing."""
-        from sprig_tui.pull.request import Asked
+        from sprig_tui.pull.request import PullRequest
 
         if self.since is not None and self.until is not None and self.since.ms >= self.until.ms:
             raise click.UsageError("--since is not before --until")
-        return Asked(
+        return PullRequest(
             since=self.since.ms if self.since else None,
             until=self.until.ms if self.until else None,
             survey=self.survey,

@@ -11,8 +11,8 @@ from sprig_tui.cli.log_lines import iso_time
 from sprig_tui.cli.watching import Watch
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ExitCode, SprigTuiError
-from sprig_tui.pull.moments import moment
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.moments import format_utc
+from sprig_tui.pull.state import PullProgress
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
@@ -22,7 +22,7 @@ class Pulled:
     """What became of the pull for one environment."""
 
     def __init__(self, environment: str) -> None:
-        self.state = PullState(environment=environment)
+        self.state = PullProgress(environment=environment)
         self.error: SprigTuiError | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -50,19 +50,19 @@ class PullWatch(Watch):
 
     def __init__(self, engine: Engine | None) -> None:
         super().__init__(None, engine)
-        self._state: PullState | None = None
+        self._state: PullProgress | None = None
         self._warned = 0
         self._rests_until = 0.0
         self._waits_since = 0.0
         """When what is waited for was said, in seconds of the monotonic clock."""
 
     @property
-    def state(self) -> PullState | None:
+    def state(self) -> PullProgress | None:
         """Where the pull at work stands; warnings in it are said as they come."""
         return self._state
 
     @state.setter
-    def state(self, state: PullState) -> None:
+    def state(self, state: PullProgress) -> None:
         if self._state is None or state.waiting != self._state.waiting:
             self._waits_since = time.monotonic()
         if self._state is None or len(state.warnings) < self._warned or state.environment != self._state.environment:
@@ -85,7 +85,7 @@ class PullWatch(Watch):
             return "asking Sprig"
         parts = [f"{state.environment}: {_pages(state)}"]
         if state.reached:
-            parts.append(f"reached {moment(state.reached)}")
+            parts.append(f"reached {format_utc(state.reached)}")
         if state.waiting:
             parts.append(f"{state.waiting}, {time.monotonic() - self._waits_since:.0f} s so far")
         return "  ".join(parts)
@@ -95,7 +95,7 @@ def say_pulled(pulled: Pulled) -> None:
     """One line on what was read, and one on what went wrong."""
     state = pulled.state
     if state.pages or state.finished:
-        upto = f", created up to {moment(state.newest)}" if state.newest else ""
+        upto = f", created up to {format_utc(state.newest)}" if state.newest else ""
         whence = ", an interrupted pull included" if state.resumed else ""
         diagnostics.note(f"{state.environment}: {_pages(state)}{upto}{whence}; {state.surveys:,} surveys known")
     if pulled.error is not None:
@@ -109,7 +109,7 @@ def worst(pulled: Sequence[Pulled]) -> ExitCode:
     return next((code for code in order if code in codes), ExitCode.OK)
 
 
-def _pages(state: PullState) -> str:
+def _pages(state: PullProgress) -> str:
     pages = "page" if state.pages == 1 else "pages"
     return f"{state.records:,} records on {state.pages:,} {pages}"
 

@@ -26,9 +26,9 @@ from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.delivery.waiting import WaitResult, wait_until_settled
 from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SprigApiError
 from sprig_tui.journal.records import State
-from sprig_tui.pull.request import Asked
-from sprig_tui.pull.running import Keep, PullTerms, into_counts, into_journal, pull_environment
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.request import PullRequest
+from sprig_tui.pull.running import ApiOptions, PageHandler, count_pages, pull_environment, store_pages
+from sprig_tui.pull.state import PullProgress
 from sprig_tui.sprig.api import TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Pulling:
         self,
         settings: Settings,
         terms: Terms,
-        asked: Asked,
+        asked: PullRequest,
         named: tuple[str, ...],
         api_url: str | None,
         *,
@@ -113,7 +113,7 @@ class Pulling:
                     opening = stack.enter_async_context(opened_journal(self._settings))
                     self._journal = await interrupts.guard(opening)
                 with PullWatch(None) as watch:
-                    await interrupts.guard(self._round(pulled, into_counts(found.add), watch, trace=False))
+                    await interrupts.guard(self._round(pulled, count_pages(found.add), watch, trace=False))
             except Stopped:
                 diagnostics.note("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
@@ -150,7 +150,7 @@ class Pulling:
     async def _pull_and_wait(
         self, journal: Journal, engine: Engine | None, watch: PullWatch, pulled: list[Pulled]
     ) -> WaitResult:
-        await self._round(pulled, into_journal(journal, engine, self._fed), watch)
+        await self._round(pulled, store_pages(journal, engine, self._fed), watch)
         if engine is None:
             return WaitResult()
         watch.fed = self._fed
@@ -175,7 +175,7 @@ class Pulling:
                 self._fed = IngestResult()
                 pulled: list[Pulled] = []
                 try:
-                    await self._round(pulled, into_journal(journal, engine, self._fed), watch)
+                    await self._round(pulled, store_pages(journal, engine, self._fed), watch)
                 except JournalUnavailableError as error:
                     diagnostics.warning(error.message, error.hint)
                 with suppress(JournalUnavailableError):
@@ -192,23 +192,23 @@ class Pulling:
     def _take_up(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def _round(self, pulled: list[Pulled], keep: Keep, watch: PullWatch, *, trace: bool = True) -> None:
+    async def _round(self, pulled: list[Pulled], keep: PageHandler, watch: PullWatch, *, trace: bool = True) -> None:
         """Pull for each environment; trouble with one does not keep the others waiting."""
         for name in self._names():
             await self._one(name, pulled, keep, watch, trace=trace)
 
-    async def _one(self, name: str, pulled: list[Pulled], keep: Keep, watch: PullWatch, *, trace: bool) -> None:
+    async def _one(self, name: str, pulled: list[Pulled], keep: PageHandler, watch: PullWatch, *, trace: bool) -> None:
         note = Pulled(name)
         pulled.append(note)
 
-        def heard(state: PullState) -> None:
+        def heard(state: PullProgress) -> None:
             note.state = watch.state = state
 
-        terms = PullTerms(
+        terms = ApiOptions(
             api_url=self._api_url or "",
             timeout=self._terms.timeout or TIMEOUT_S,
-            patience=self._terms.give_up_after,
-            trace=trace,
+            unreachable_timeout=self._terms.give_up_after,
+            save_state=trace,
         )
         try:
             await pull_environment(
@@ -218,8 +218,8 @@ class Pulling:
                 self._asked,
                 keep,
                 self._journal,
-                terms=terms,
-                heard=heard,
+                options=terms,
+                on_progress=heard,
             )
         except (SprigApiError, ConfigError) as error:
             note.error = error

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
     from sprig_tui.segment.client import SendResult
-    from sprig_tui.serving.watchpost import Watchpost
+    from sprig_tui.serving.watchpost import HealthServer
 
 MOST_WORKERS = 64
 
@@ -163,7 +163,7 @@ class _Run:
                 await interrupts.guard(self._until_stopped(engine, journal, watchpost, interrupts.hangups()))
             except Stopped:
                 if watchpost:
-                    watchpost.stop()
+                    watchpost.set_stopping()
                 diagnostics.note(await status_text(engine, journal))
                 await interrupts.drain(engine.drain(STOP_DRAIN))
             lost = await lost_code(journal)
@@ -195,26 +195,28 @@ class _Run:
             diagnostics.note(f"starting {number} workers; Ctrl-C stops them in good order")
             await supervisor.run(interrupts.asked)
             if watchpost:
-                watchpost.stop()
+                watchpost.set_stopping()
             diagnostics.note("stopping: requests on the wire finish first; again to stop at once")
             code = await supervisor.stop(interrupts.insisted)
             diagnostics.note(f"all {number} workers stopped")
         return code
 
     async def _until_stopped(
-        self, engine: Engine, journal: Journal, watchpost: Watchpost | None, hangups: asyncio.Event
+        self, engine: Engine, journal: Journal, watchpost: HealthServer | None, hangups: asyncio.Event
     ) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_current(engine, watchpost, hangups))
             if self._status_every:
                 group.create_task(_tell(engine, journal, self._status_every))
 
-    async def _keep_current(self, engine: Engine | None, watchpost: Watchpost | None, hangups: asyncio.Event) -> None:
+    async def _keep_current(
+        self, engine: Engine | None, watchpost: HealthServer | None, hangups: asyncio.Event
+    ) -> None:
         def taken_up(settings: Settings) -> None:
             if watchpost is not None:
-                watchpost.use(self._terms.environments(settings))
+                watchpost.reconfigure(self._terms.environments(settings))
 
-        held = watchpost.hold_config if watchpost is not None else nobody
+        held = watchpost.set_config_problem if watchpost is not None else nobody
         await keep_current(engine, self._settings, self._terms, taken_up, asked=hangups, held=held)
 
 

@@ -14,18 +14,18 @@ from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.sprig.api import ApiResponse
 
-REQUESTS = 1_000
-PERIOD = 300.0
+RATE_LIMIT_REQUESTS = 1_000
+RATE_LIMIT_PERIOD_S = 300.0
 """Sprig's rate limit: so many requests in so many seconds and per key (older documentation of the export API)."""
-PATIENCE = 60.0
+UNREACHABLE_TIMEOUT_S = 60.0
 """Seconds that the API may fail without a break."""
-LIMITED_PATIENCE = PERIOD + 60.0
+RATE_LIMITED_TIMEOUT_S = RATE_LIMIT_PERIOD_S + 60.0
 """The same for 429: the rate limit's own period, and some."""
-BAD_PAGES = 3
+MAX_BAD_PAGE_TRIES = 3
 """So often a page that cannot be understood is asked for: what a proxy puts in between passes."""
 
 
-class Source(Protocol):
+class ApiTransport(Protocol):
     """What carries one request to Sprig's API."""
 
     async def get(self, path: str, parameters: Mapping[str, str]) -> ApiResponse:
@@ -33,7 +33,7 @@ class Source(Protocol):
         ...
 
 
-class Readable(Protocol):
+class ApiPage(Protocol):
     """A page that may have a fault."""
 
     @property
@@ -42,38 +42,38 @@ class Readable(Protocol):
         ...
 
 
-Page = TypeVar("Page", bound=Readable)
+Page = TypeVar("Page", bound=ApiPage)
 
 
-class Fetched(NamedTuple, Generic[Page]):
+class FetchResult(NamedTuple, Generic[Page]):
     """An answer, and the page in it where it is `ok`."""
 
-    answer: ApiResponse
+    response: ApiResponse
     page: Page | None
 
 
-class Fetcher:
+class PageFetcher:
     """Gets pages from a source that may fail. Not for several tasks at once."""
 
     def __init__(
         self,
-        source: Source,
+        transport: ApiTransport,
         *,
-        patience: float = PATIENCE,
+        timeout_s: float = UNREACHABLE_TIMEOUT_S,
         timing: MonotonicClock | None = None,
         draw: RandomSource | None = None,
     ) -> None:
-        self.heard: Callable[[str], None] = _nobody
+        self.on_wait: Callable[[str], None] = _ignore_wait
         """Is told what is being waited for, in words, and an empty text when it is over."""
         self.requests = 0
-        self._source = source
-        self._patience = patience
+        self._transport = transport
+        self._timeout_s = timeout_s
         self._timing = timing or SystemMonotonicClock()
         self._draw = draw or random.Random().random  # noqa: S311 - jitter needs no secret randomness
         self._never = asyncio.Event()
-        self._times: deque[float] = deque(maxlen=REQUESTS)
+        self._request_times: deque[float] = deque(maxlen=RATE_LIMIT_REQUESTS)
 
-    async def get(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], Page]) -> Fetched[Page]:
+    async def get(self, path: str, parameters: Mapping[str, str], parse: Callable[[bytes], Page]) -> FetchResult[Page]:
         """An answer of the kinds `ok`, `none` and `too-large`, and the page in it, read in another thread.
 
         A page with a fault is asked for three times, and then given as it is. Raises SprigApiError when the key or the
@@ -84,23 +84,25 @@ class Fetcher:
         since: float | None = None
         while True:
             await self._pace()
-            answer = await self._source.get(path, parameters)
+            answer = await self._transport.get(path, parameters)
             if answer.kind == "ok":
-                page = await asyncio.to_thread(read, answer.body)
+                page = await asyncio.to_thread(parse, answer.body)
                 bad += 1
-                if page.fault and bad < BAD_PAGES:
-                    await self._rest(bad, 0, f"a page that cannot be understood ({page.fault})")
+                if page.fault and bad < MAX_BAD_PAGE_TRIES:
+                    await self._wait_to_retry(bad, 0, f"a page that cannot be understood ({page.fault})")
                     continue
-                self.heard("")
-                return Fetched(answer, page)
+                self.on_wait("")
+                return FetchResult(answer, page)
             if answer.kind in ("none", "too-large"):
-                self.heard("")
-                return Fetched(answer, None)
-            _refuse(answer)
+                self.on_wait("")
+                return FetchResult(answer, None)
+            _raise_if_refused(answer)
             now = self._timing.monotonic()
             since = now if since is None else since
             asked = retry_after_ms(answer.retry_after_s)
-            patience = max(self._patience, LIMITED_PATIENCE) if asked or answer.kind == "limited" else self._patience
+            patience = (
+                max(self._timeout_s, RATE_LIMITED_TIMEOUT_S) if asked or answer.kind == "limited" else self._timeout_s
+            )
             if now - since + asked / 1000 > patience:
                 said = "does not answer as it should" if answer.status else "gives no answer"
                 raise SprigApiUnreachableError(
@@ -108,39 +110,42 @@ class Fetcher:
                     hint="nothing is lost: the same command goes on where this one stopped",
                     status=answer.status,
                 )
-            await self._rest(failures, asked, answer.error)
+            await self._wait_to_retry(failures, asked, answer.error)
             failures += 1
 
     async def _pace(self) -> None:
         """Stay within the rate limit, as far as this process goes."""
-        if len(self._times) == REQUESTS and (left := self._times[0] + PERIOD - self._timing.monotonic()) > 0:
-            self.heard(f"rate limit: {format_duration(round(left))}")
+        if (
+            len(self._request_times) == RATE_LIMIT_REQUESTS
+            and (left := self._request_times[0] + RATE_LIMIT_PERIOD_S - self._timing.monotonic()) > 0
+        ):
+            self.on_wait(f"rate limit: {format_duration(round(left))}")
             await self._timing.wait(self._never, left)
-            self.heard("")
-        self._times.append(self._timing.monotonic())
+            self.on_wait("")
+        self._request_times.append(self._timing.monotonic())
         self.requests += 1
 
-    async def _rest(self, failures: int, asked: int, why: str) -> None:
-        wait = (asked or backoff_ms(failures, self._draw)) / 1000
-        self.heard(f"waiting {format_duration(round(wait, 1))}: {why}")
+    async def _wait_to_retry(self, failures: int, retry_after_ms: int, why: str) -> None:
+        wait = (retry_after_ms or backoff_ms(failures, self._draw)) / 1000
+        self.on_wait(f"waiting {format_duration(round(wait, 1))}: {why}")
         await self._timing.wait(self._never, wait)
 
 
-def _nobody(_text: str) -> None:
+def _ignore_wait(_text: str) -> None:
     """Hear nothing."""
 
 
-def _refuse(answer: ApiResponse) -> None:
+def _raise_if_refused(response: ApiResponse) -> None:
     """Raise for an answer that no repeating helps."""
-    if answer.kind == "key-refused":
+    if response.kind == "key-refused":
         raise SprigApiError(
-            f"key refused: Sprig answers {answer.status}",
+            f"key refused: Sprig answers {response.status}",
             hint="compare it with Sprig's: Integrations > Enrichment > Data Import API",
-            status=answer.status,
+            status=response.status,
         )
-    if answer.kind == "refused":
+    if response.kind == "refused":
         raise SprigApiError(
-            f"Sprig's API refused the request: {answer.error}",
+            f"Sprig's API refused the request: {response.error}",
             hint="check the address (--api-url) and the options",
-            status=answer.status,
+            status=response.status,
         )

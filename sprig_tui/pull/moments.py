@@ -9,7 +9,7 @@ from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
 from sprig_tui.sprig.records import Record, StudyResponse
 
 
-def newest_ms(records: Iterable[Record]) -> int:
+def newest_created_ms(records: Iterable[Record]) -> int:
     """The latest creation time among them, epoch milliseconds; 0 where none says."""
     return max(map(created_ms, records), default=0)
 
@@ -25,7 +25,7 @@ def created_ms(record: Record) -> int:
     return max(ms, 0)
 
 
-def moment(ms: int) -> str:
+def format_utc(ms: int) -> str:
     """Such as `2026-03-04 16:21 UTC`; empty for 0 and for what no calendar has."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if ms else ""

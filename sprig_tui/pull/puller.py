@@ -12,26 +12,26 @@ from sprig_tui.config.catalogue import EnvironmentSurveys, read_surveys_file, su
 from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.errors import ConfigError, SprigApiError, SprigApiPageError
 from sprig_tui.mapping.records import Survey
-from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.moments import created_ms, moment, newest_ms
-from sprig_tui.pull.position import Place, PullPosition, Unfinished, fingerprint
-from sprig_tui.pull.request import Asked, Window
-from sprig_tui.pull.state import PullState
-from sprig_tui.pull.surveys import learn_surveys
+from sprig_tui.pull.fetching import PageFetcher
+from sprig_tui.pull.moments import created_ms, format_utc, newest_created_ms
+from sprig_tui.pull.position import Checkpoint, CheckpointStore, ResumePoint, fingerprint
+from sprig_tui.pull.request import PullRequest, TimeWindow
+from sprig_tui.pull.state import PullProgress
+from sprig_tui.pull.surveys import fetch_surveys
 from sprig_tui.sprig.api import RESPONSES_PATH
 from sprig_tui.sprig.api_pages import ResponsePage, parse_response_page
 from sprig_tui.sprig.records import Record
 
-PAGE = 1_000
+RESPONSE_PAGE_SIZE = 1_000
 """Records of a page, the most that Sprig gives."""
 MAX_EMPTY_PAGES = 1_000
 """Pages in a row without a record that are followed."""
 
-Store = Callable[[Sequence[Record]], Awaitable[None]]
+StorePage = Callable[[Sequence[Record]], Awaitable[None]]
 """Takes the records of a page; when it returns they are durably stored."""
 
 
-def api_key_of(environment: Environment) -> SprigApiKey:
+def require_api_key(environment: Environment) -> SprigApiKey:
     """The key to read with; raises ConfigError where there is none."""
     if environment.sprig_api_key is None:
         raise ConfigError(
@@ -56,148 +56,152 @@ class Puller:
     def __init__(
         self,
         environment: Environment,
-        position: PullPosition,
-        asked: Asked,
-        fetcher: Fetcher,
+        checkpoints: CheckpointStore,
+        request: PullRequest,
+        fetcher: PageFetcher,
         *,
         clock: Clock | None = None,
-        keep: bool = True,
-        heard: Callable[[PullState], None] | None = None,
+        save_state: bool = True,
+        on_progress: Callable[[PullProgress], None] | None = None,
     ) -> None:
         name = environment.name
-        key = api_key_of(environment)
-        self.position = position
-        self.state = PullState(environment=name)
-        self._catalogue_file = surveys_file(position.paths, name)
-        self._url = position.api_url
+        key = require_api_key(environment)
+        self.checkpoints = checkpoints
+        self.state = PullProgress(environment=name)
+        self._catalogue_file = surveys_file(checkpoints.paths, name)
+        self._url = checkpoints.api_url
         self._key = fingerprint(key.reveal())
-        self._asked = asked
+        self._request = request
         self._fetcher = fetcher
         self._clock = clock or SystemClock()
-        self._keep = keep
-        self._heard = heard
-        self._place: Place | None = None
-        self._limit = PAGE
+        self._save_state = save_state
+        self._on_progress = on_progress
+        self._checkpoint: Checkpoint | None = None
+        self._page_limit = RESPONSE_PAGE_SIZE
         self._cursor = ""
-        self._repeats = False
+        self._pages_overlap = False
         """Whether pages begin with the millisecond that the one before ended with."""
-        fetcher.heard = self._wait
+        fetcher.on_wait = self._on_wait
 
     # -- surveys --------------------------------------------------------------------------------------------------
 
-    async def surveys(self) -> dict[str, Survey]:
+    async def pull_surveys(self) -> dict[str, Survey]:
         """Learn and keep the environment's survey catalogue: names and creation times by survey id.
 
         Also finds out whether a key that is new here is one of the same product: positions of another's say nothing
         about it. Raises SprigApiError, and ConfigError when the state folder cannot be used.
         """
-        place = await self.position.read()
+        place = await self.checkpoints.read()
         read = read_surveys_file(self._catalogue_file)
         before = read if read.source == self._url else EnvironmentSurveys()
-        found, warnings = await learn_surveys(self._fetcher)
+        found, warnings = await fetch_surveys(self._fetcher)
         for text in warnings:
-            self._warn(text)
+            self._add_warning(text)
         if place.key not in ("", self._key) and found and not before.surveys.keys() & found.keys():
-            self._warn("the API key seems to be that of another product: it is read from the beginning")
-            place, before = Place(), EnvironmentSurveys()
-        self._place = replace(place, key=self._key)
+            self._add_warning("the API key seems to be that of another product: it is read from the beginning")
+            place, before = Checkpoint(), EnvironmentSurveys()
+        self._checkpoint = replace(place, key=self._key)
         known = {**before.surveys, **found}
-        if self._keep and known != read.surveys:
+        if self._save_state and known != read.surveys:
             write_surveys_file(
                 self._catalogue_file, EnvironmentSurveys(source=self._url, fetched_at=self._clock.now(), surveys=known)
             )
-        self._now(surveys=len(known))
+        self._update_progress(surveys=len(known))
         return known
 
     # -- answers --------------------------------------------------------------------------------------------------
 
-    async def answers(self, store: Store) -> PullState:
+    async def pull_responses(self, store: StorePage) -> PullProgress:
         """Read the window to its end; returns the last state.
 
         Each page goes to `store`, and only then its position is noted, so that a kill at any moment repeats one page
         at most. Raises SprigApiError (the position stays), SprigApiPageError after what could be read of a page was stored,
         and whatever `store` raises.
         """
-        place = self._place or replace(await self.position.read(), key=self._key)
+        place = self._checkpoint or replace(await self.checkpoints.read(), key=self._key)
         begun = self._clock.now()
-        resumed = place.interrupted(self._asked, begun)
-        done = resumed or Unfinished(window=place.window(self._asked), started=begun)
+        resumed = place.find_resume_point(self._request, begun)
+        done = resumed or ResumePoint(window=place.time_window(self._request), started=begun)
         window = done.window
-        self._now(
+        self._update_progress(
             window=window,
             resumed=resumed is not None,
             pages=done.pages,
             records=done.records,
             newest=done.newest,
-            mark=place.mark(self._asked.survey),
+            mark=place.high_water_mark(self._request.survey),
         )
         if window.since is not None and window.until is not None and window.since >= window.until:
-            self._warn(f"everything up to {moment(window.until)} was read before: name --since to read it again")
+            self._add_warning(
+                f"everything up to {format_utc(window.until)} was read before: name --since to read it again"
+            )
         else:
-            place = place.finished(self._asked, await self._read_or_again(place, done, store))
-            await self._write(place)
-        self._now(finished=True, mark=place.mark(self._asked.survey))
+            place = place.with_finished(self._request, await self._read_or_restart(place, done, store))
+            await self._write_checkpoint(place)
+        self._update_progress(finished=True, mark=place.high_water_mark(self._request.survey))
         return self.state
 
-    async def _read_or_again(self, place: Place, done: Unfinished, store: Store) -> Unfinished:
+    async def _read_or_restart(self, checkpoint: Checkpoint, done: ResumePoint, store: StorePage) -> ResumePoint:
         """Read on; from the window's start where Sprig does not take the cursor of an interrupted pull any more."""
         try:
-            return await self._read(place, done, store)
+            return await self._read_window(checkpoint, done, store)
         except SprigApiError as error:
             if error.status != 400 or not done.cursor or done.cursor != self._cursor:
                 raise
-        self._warn("Sprig does not take the position of the interrupted pull any more: its window is read again")
-        return await self._read(place, Unfinished(window=done.window, started=self._clock.now()), store)
+        self._add_warning("Sprig does not take the position of the interrupted pull any more: its window is read again")
+        return await self._read_window(checkpoint, ResumePoint(window=done.window, started=self._clock.now()), store)
 
-    async def _read(self, place: Place, done: Unfinished, store: Store) -> Unfinished:
-        async for page in self._pages(done):
+    async def _read_window(self, checkpoint: Checkpoint, done: ResumePoint, store: StorePage) -> ResumePoint:
+        async for page in self._fetch_pages(done):
             if page.records:
                 await store(page.records)
-            reached = newest_ms(page.records)
+            reached = newest_created_ms(page.records)
             done = replace(
                 done,
                 cursor=page.cursor,
                 pages=done.pages + 1,
                 records=done.records + len(page.records),
                 newest=max(done.newest, reached),
-                edge=edge_of(page, done.edge),
+                edge=last_created_ms(page, done.edge),
                 at=self._clock.now(),
             )
-            self._now(pages=done.pages, records=done.records, newest=done.newest, reached=reached or self.state.reached)
+            self._update_progress(
+                pages=done.pages, records=done.records, newest=done.newest, reached=reached or self.state.reached
+            )
             if page.fault:
                 raise SprigApiPageError(
                     f"page {done.pages:,} is not what Sprig documents: {page.fault}",
                     hint="what could be read of it is stored; the same command asks for it again",
                 )
             if page.cursor:
-                await self._write(place.going_on(self._asked, done))
+                await self._write_checkpoint(checkpoint.with_resume_point(self._request, done))
         return done
 
-    async def _pages(self, done: Unfinished) -> AsyncIterator[ResponsePage]:
+    async def _fetch_pages(self, done: ResumePoint) -> AsyncIterator[ResponsePage]:
         window, cursor, edge = done.window, done.cursor, done.edge
         seen: set[str] = set()
         empty = 0
         while True:
             self._cursor = cursor
             answer, page = await self._fetcher.get(
-                RESPONSES_PATH, window.parameters(self._limit, cursor), parse_response_page
+                RESPONSES_PATH, window.parameters(self._page_limit, cursor), parse_response_page
             )
             if page is None:
                 if answer.kind == "none" and not cursor:
-                    self._warn("Sprig answers 404, taken as no responses")
+                    self._add_warning("Sprig answers 404, taken as no responses")
                     return
                 if answer.kind == "none":
                     # To take it for the end would move the mark over what was not read.
                     raise SprigApiPageError(
                         "Sprig answers 404 in the middle of a list", hint="the same command goes on there"
                     )
-                if self._limit == 1:
+                if self._page_limit == 1:
                     raise SprigApiPageError(
                         f"a single response is too large: {answer.error}", hint="leave it out by --since and --until"
                     )
-                self._limit //= 2
+                self._page_limit //= 2
                 continue
-            if edge and not page.fault and (tied := await self._tied(window, edge, page)):
+            if edge and not page.fault and (tied := await self._fetch_tied(window, edge, page)):
                 yield ResponsePage(tied, cursor)
             seen.add(cursor)
             empty = 0 if page.records else empty + 1
@@ -208,42 +212,42 @@ class Puller:
             yield page
             if not page.cursor:
                 return
-            cursor, edge = page.cursor, edge_of(page, edge)
+            cursor, edge = page.cursor, last_created_ms(page, edge)
 
-    async def _tied(self, window: Window, edge: int, page: ResponsePage) -> list[Record]:
+    async def _fetch_tied(self, window: TimeWindow, edge: int, page: ResponsePage) -> list[Record]:
         """Records of the millisecond between two pages, where the second page does not begin with that millisecond.
 
         Cursors name a millisecond (seen by decoding the specification's examples), and whether the next page begins
         with it or after it is not documented: in the second case records that share it would be missed.
         """
-        if self._repeats or any(created_ms(record) == edge for record in page.records):
-            self._repeats = True
+        if self._pages_overlap or any(created_ms(record) == edge for record in page.records):
+            self._pages_overlap = True
             return []
         moment_alone = replace(window, since=edge, until=edge + 1)
         _, found = await self._fetcher.get(
-            RESPONSES_PATH, moment_alone.parameters(self._limit, ""), parse_response_page
+            RESPONSES_PATH, moment_alone.parameters(self._page_limit, ""), parse_response_page
         )
         return found.records if found is not None and not found.fault else []
 
     # -- telling --------------------------------------------------------------------------------------------------
 
-    def _now(self, **changes: Any) -> None:
+    def _update_progress(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
-        if self._heard is not None:
-            self._heard(self.state)
+        if self._on_progress is not None:
+            self._on_progress(self.state)
 
-    def _wait(self, waiting: str) -> None:
-        if waiting != self.state.waiting:
-            self._now(waiting=waiting)
+    def _on_wait(self, text: str) -> None:
+        if text != self.state.waiting:
+            self._update_progress(waiting=text)
 
-    def _warn(self, text: str) -> None:
-        self._now(warnings=(*self.state.warnings, text))
+    def _add_warning(self, text: str) -> None:
+        self._update_progress(warnings=(*self.state.warnings, text))
 
-    async def _write(self, place: Place) -> None:
-        if self._keep:
-            await self.position.write(place)
+    async def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
+        if self._save_state:
+            await self.checkpoints.write(checkpoint)
 
 
-def edge_of(page: ResponsePage, before: int) -> int:
+def last_created_ms(page: ResponsePage, default_ms: int) -> int:
     """Creation time of a page's last record, epoch milliseconds; that of the page before where it has none."""
-    return created_ms(page.records[-1]) or before if page.records else before
+    return created_ms(page.records[-1]) or default_ms if page.records else default_ms

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-OVERLAP_MS = 3_600_000
+DEFAULT_OVERLAP_MS = 3_600_000
 """How far an incremental pull goes back behind what was read: answers may become visible late, and several share a
 millisecond. Repeats are known by their identity."""
 
 
-class Window(Struct, frozen=True, kw_only=True, gc=False):
+class TimeWindow(Struct, frozen=True, kw_only=True, gc=False):
     """The records that one pull reads, as parameters of `GET /v1/responses`."""
 
     since: int | None = None
@@ -34,7 +34,7 @@ class Window(Struct, frozen=True, kw_only=True, gc=False):
         return query
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class PullRequest(Struct, frozen=True, kw_only=True):
     """What a person asked for."""
 
     since: int | None = None
@@ -45,7 +45,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """With the state of the person at the time of the survey: attributes, email, triggering event."""
     deleted: bool = False
     """With answers that were deleted in Sprig; they are withheld."""
-    overlap_ms: int = OVERLAP_MS
+    overlap_ms: int = DEFAULT_OVERLAP_MS
     restart: bool = False
     """Do not go on with a pull that was interrupted."""
     words: str = ""

@@ -16,11 +16,11 @@ from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
 from sprig_tui.delivery.feeding import IngestResult, ingest
 from sprig_tui.intake import EntryBuilder
-from sprig_tui.pull.fetching import PATIENCE, Fetcher
-from sprig_tui.pull.position import PullPosition
-from sprig_tui.pull.puller import Puller, api_key_of
-from sprig_tui.pull.request import Asked
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.fetching import UNREACHABLE_TIMEOUT_S, PageFetcher
+from sprig_tui.pull.position import CheckpointStore
+from sprig_tui.pull.puller import Puller, require_api_key
+from sprig_tui.pull.request import PullRequest
+from sprig_tui.pull.state import PullProgress
 from sprig_tui.sprig.api import TIMEOUT_S, SprigClient
 from sprig_tui.sprig.records import Record
 
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import NewDelivery
 
-Keep = Callable[[EntryBuilder, Sequence[Record]], Awaitable[None]]
+PageHandler = Callable[[EntryBuilder, Sequence[Record]], Awaitable[None]]
 """Takes the records of a page, and the intake that makes entries of them."""
-Heard = Callable[[PullState], None]
+OnProgress = Callable[[PullProgress], None]
 
 
-class PullTerms(Struct, frozen=True, kw_only=True):
+class ApiOptions(Struct, frozen=True, kw_only=True):
     """How a pull asks."""
 
     api_url: str = ""
     """Empty for the one of the settings."""
     timeout: float = TIMEOUT_S
     """Seconds for each phase of a request."""
-    patience: float = PATIENCE
+    unreachable_timeout: float = UNREACHABLE_TIMEOUT_S
     """Seconds that the API may fail without a break."""
-    trace: bool = True
+    save_state: bool = True
     """Off: nothing is written, neither to the journal nor to the state folder."""
 
 
@@ -52,45 +52,45 @@ async def pull_environment(
     environment: Environment,
     settings: Settings,
     paths: Paths,
-    asked: Asked,
-    keep: Keep,
+    request: PullRequest,
+    handle_page: PageHandler,
     journal: Journal | None,
     *,
-    terms: PullTerms | None = None,
-    heard: Heard | None = None,
-) -> PullState:
+    options: ApiOptions | None = None,
+    on_progress: OnProgress | None = None,
+) -> PullProgress:
     """Read what `asked` names of one environment, every page given to `keep`; returns where it stands at the end.
 
     The position stands in `journal`. Raises SourceError, ConfigError, and what `keep` raises; positions then stay, and
     the same call goes on there.
     """
-    terms = terms or PullTerms()
-    url = terms.api_url or settings.sprig_api_url
-    async with SprigClient(url, api_key_of(environment), clock=SystemClock(), timeout=terms.timeout) as client:
-        fetcher = Fetcher(client, patience=terms.patience)
-        position = PullPosition(paths, environment.name, url, journal, settings.journal_name)
-        puller = Puller(environment, position, asked, fetcher, keep=terms.trace, heard=heard)
-        with puller.position.held() if terms.trace else nullcontext():
-            learnt = {**settings.rules.surveys, **await puller.surveys()}
+    options = options or ApiOptions()
+    url = options.api_url or settings.sprig_api_url
+    async with SprigClient(url, require_api_key(environment), clock=SystemClock(), timeout=options.timeout) as client:
+        fetcher = PageFetcher(client, timeout_s=options.unreachable_timeout)
+        position = CheckpointStore(paths, environment.name, url, journal, settings.journal_name)
+        puller = Puller(environment, position, request, fetcher, save_state=options.save_state, on_progress=on_progress)
+        with puller.checkpoints.lock() if options.save_state else nullcontext():
+            learnt = {**settings.rules.surveys, **await puller.pull_surveys()}
             rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
             intake = EntryBuilder(rules, {**settings.environments, environment.name: environment}, environment.name)
-            return await puller.answers(lambda records: keep(intake, records))
+            return await puller.pull_responses(lambda records: handle_page(intake, records))
 
 
-def into_journal(journal: Journal, engine: Engine | None, fed: IngestResult) -> Keep:
+def store_pages(journal: Journal, engine: Engine | None, result: IngestResult) -> PageHandler:
     """Store pages durably and wake the engine; `fed` counts."""
 
     async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
-        await ingest(records, intake, journal, engine, result=fed)
+        await ingest(records, intake, journal, engine, result=result)
 
     return keep
 
 
-def into_counts(counted: Callable[[NewDelivery], None]) -> Keep:
+def count_pages(on_entry: Callable[[NewDelivery], None]) -> PageHandler:
     """Map pages and forget them; `counted` hears each entry, those too that come again with the next page."""
 
     async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
         for entry in await asyncio.to_thread(lambda: list(intake.entries(records))):
-            counted(entry)
+            on_entry(entry)
 
     return keep

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from sprig_tui.pull.request import Window
+from sprig_tui.pull.request import TimeWindow
 
 
-class PullState(Struct, frozen=True, kw_only=True):
+class PullProgress(Struct, frozen=True, kw_only=True):
     """One moment of a pull; each change makes a new one, so that it may be kept. Times are epoch milliseconds."""
 
     environment: str
-    window: Window = Window()
+    window: TimeWindow = TimeWindow()
     resumed: bool = False
     """It goes on with one that was interrupted; the numbers then include what that one read."""
     surveys: int = 0

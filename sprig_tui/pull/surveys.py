@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sprig_tui.mapping.records import Survey
-from sprig_tui.pull.fetching import Fetcher
+from sprig_tui.pull.fetching import PageFetcher
 from sprig_tui.sprig.api import SURVEYS_PATH
 from sprig_tui.sprig.api_pages import parse_survey_page
 
-PAGE = 1_000
+SURVEY_PAGE_SIZE = 1_000
 """Surveys of a page. The specification names a limit, but not the largest one; that of responses is taken."""
 
 
-class Learnt(NamedTuple):
+class SurveyList(NamedTuple):
     """What the list of surveys told."""
 
     surveys: dict[str, Survey]
@@ -21,10 +21,10 @@ class Learnt(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-async def learn_surveys(fetcher: Fetcher) -> Learnt:
+async def fetch_surveys(fetcher: PageFetcher) -> SurveyList:
     """Read `GET /v1/surveys` to its end; what is off in it is told, and stops nothing. Raises SourceError."""
     found: dict[str, Survey] = {}
-    limit, odd, cursor = PAGE, 0, ""
+    limit, odd, cursor = SURVEY_PAGE_SIZE, 0, ""
     seen = {""}
     while True:
         parameters = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
@@ -34,7 +34,7 @@ async def learn_surveys(fetcher: Fetcher) -> Learnt:
                 limit //= 2
                 continue
             said = "answers 404, taken as none" if answer.kind == "none" else f"is too large: {answer.error}"
-            return Learnt(found, (f"the list of surveys {said}: their names may be missing",))
+            return SurveyList(found, (f"the list of surveys {said}: their names may be missing",))
         found.update({str(one.id): Survey(name=one.name, created_at=one.created_at) for one in page.surveys})
         odd += page.unreadable
         cursor = page.cursor
@@ -46,4 +46,4 @@ async def learn_surveys(fetcher: Fetcher) -> Learnt:
         warnings.append(f"the list of surveys is not what Sprig documents ({fault}): names may be missing")
     if odd:
         warnings.append(f"{odd:,} entries of the list of surveys cannot be understood, and are left out")
-    return Learnt(found, tuple(warnings))
+    return SurveyList(found, tuple(warnings))

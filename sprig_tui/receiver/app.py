@@ -11,66 +11,66 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from sprig_tui.receiver.body import SenderGoneError, check_kind, read_body
-from sprig_tui.receiver.limits import Hand, Limits
+from sprig_tui.receiver.body import ClientDisconnectedError, check_content_type, read_body
+from sprig_tui.receiver.limits import BufferBudget, WebhookLimits
 from sprig_tui.receiver.reception import Receipt
-from sprig_tui.serving.answers import application, json_answer
-from sprig_tui.serving.guard import Guard
-from sprig_tui.serving.monitors import Monitors
-from sprig_tui.serving.refusals import OnRefusal, RefusedError
+from sprig_tui.serving.answers import create_app, json_response
+from sprig_tui.serving.guard import BearerAuth
+from sprig_tui.serving.monitors import HealthRoutes
+from sprig_tui.serving.refusals import HTTPRejectionError, OnRejection
 
-_ADVICE = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
-_GONE = 499
+_HINTS = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
+_CLIENT_CLOSED_STATUS = 499
 """What the meters call a request whose sender left; it is never sent (nginx made the number)."""
 
 
-class Desk(Protocol):
+class BodyHandler(Protocol):
     """Where bodies go; see Reception."""
 
-    def serves(self, environment: str) -> bool:
+    def has_environment(self, environment: str) -> bool:
         """Whether there is an environment of this name."""
 
-    async def take(self, raw: bytes, environment: str, opened: frozenset[str]) -> Receipt:
+    async def handle(self, raw: bytes, environment: str, authorized: frozenset[str]) -> Receipt:
         """Store what a body holds."""
 
 
-Kept = Callable[[Request, bytes, int], None]
+RequestHook = Callable[[Request, bytes, int], None]
 """Hears each webhook request with the part of its body that was read, and its status."""
 
 
-class Receiver:
+class WebhookApp:
     """The ASGI app (`app`), and what may change while it runs."""
 
     def __init__(
         self,
-        desk: Desk,
-        guard: Guard,
-        monitors: Monitors,
-        limits: Limits | None = None,
+        handler: BodyHandler,
+        auth: BearerAuth,
+        health_routes: HealthRoutes,
+        limits: WebhookLimits | None = None,
         *,
-        refused: OnRefusal,
-        counted: Callable[[int], None],
-        answered: Callable[[float], None],
-        keep: Kept | None = None,
+        on_rejection: OnRejection,
+        on_status: Callable[[int], None],
+        on_duration: Callable[[float], None],
+        on_request: RequestHook | None = None,
     ) -> None:
         """`refused` hears of each refusal, `counted` of the status of what else was answered, `answered` of times."""
-        self.guard = guard
-        self.hand = Hand((limits or Limits()).bytes_in_hand)
-        self._desk = desk
-        self._limits = limits or Limits()
-        self._keep = keep
-        self._answered = answered
-        self._counted = counted
-        self.app: ASGIApp = application(
+        self.auth = auth
+        self.body_budget = BufferBudget((limits or WebhookLimits()).max_buffered_bytes)
+        self._handler = handler
+        self._limits = limits or WebhookLimits()
+        self._on_request = on_request
+        self._on_duration = on_duration
+        self._on_status = on_status
+        self.app: ASGIApp = create_app(
             [
                 Route("/webhooks", self._webhook, methods=["POST"]),
                 Route("/webhooks/", self._webhook, methods=["POST"]),
                 Route("/webhooks/{environment}", self._webhook, methods=["POST"]),
                 Route("/webhooks/{environment}/", self._webhook, methods=["POST"]),
-                *monitors.routes(),
+                *health_routes.routes(),
             ],
-            _ADVICE,
-            refused,
+            _HINTS,
+            on_rejection,
         )
 
     # -- webhooks -------------------------------------------------------------------------------------------------
@@ -80,36 +80,36 @@ class Receiver:
         raw = b""
         status = 500
         try:
-            opened = self._admit(request)
-            check_kind(request)
-            raw = await read_body(request, self._limits, self.hand)
-            receipt = await self._desk.take(raw, request.path_params.get("environment", ""), opened)
-        except RefusedError as error:
+            opened = self._authorize(request)
+            check_content_type(request)
+            raw = await read_body(request, self._limits, self.body_budget)
+            receipt = await self._handler.handle(raw, request.path_params.get("environment", ""), opened)
+        except HTTPRejectionError as error:
             status = error.status
             raise
-        except SenderGoneError:
-            status = _GONE
-            self._counted(status)
+        except ClientDisconnectedError:
+            status = _CLIENT_CLOSED_STATUS
+            self._on_status(status)
             return Response(status_code=400)
         else:
             status = 200
-            self._counted(status)
-            return _received(receipt)
+            self._on_status(status)
+            return _receipt_response(receipt)
         finally:
-            self.hand.give_back(len(raw))
-            self._answered(time.perf_counter() - started)
-            if self._keep is not None:
-                self._keep(request, raw, status)
+            self.body_budget.release(len(raw))
+            self._on_duration(time.perf_counter() - started)
+            if self._on_request is not None:
+                self._on_request(request, raw, status)
 
-    def _admit(self, request: Request) -> frozenset[str]:
-        opened = self.guard.admit(request)  # first of all: strangers learn no names
+    def _authorize(self, request: Request) -> frozenset[str]:
+        opened = self.auth.authenticate(request)  # first of all: strangers learn no names
         environment = request.path_params.get("environment", "")
-        if environment and not self._desk.serves(environment):
-            raise RefusedError(404, f"there is no environment {environment[:40]!r} here")
+        if environment and not self._handler.has_environment(environment):
+            raise HTTPRejectionError(404, f"there is no environment {environment[:40]!r} here")
         if environment and environment not in opened:
-            raise self.guard.wrong_token(environment)
+            raise self.auth.wrong_token_error(environment)
         return opened
 
 
-def _received(receipt: Receipt) -> Response:
-    return json_answer({"queued": receipt.queued, "known": receipt.known, "withheld": receipt.withheld})
+def _receipt_response(receipt: Receipt) -> Response:
+    return json_response({"queued": receipt.queued, "known": receipt.known, "withheld": receipt.withheld})

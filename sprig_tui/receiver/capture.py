@@ -16,14 +16,14 @@ from starlette.requests import Request
 from sprig_tui.errors import ConfigError
 from sprig_tui.text import printable
 
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 """Kept in one run; a forgotten capture must not fill the disk that the journal stands on."""
-_SECRET = frozenset({"authorization", "proxy-authorization", "cookie"})
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 _log = logging.getLogger(__name__)
 
 
-class Capture:
+class RequestCapture:
     """Writes each request to a file of its own, beside the work: trouble with it is said once and stops nothing."""
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class Capture:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="capture")
         self._number = itertools.count(1)
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._over = False
+        self._stopped = False
 
     def __enter__(self) -> Self:
         """Make the folder; raises ConfigError."""
@@ -53,16 +53,18 @@ class Capture:
         """Finish what is being written."""
         self._thread.shutdown(wait=True)
 
-    def keep(self, request: Request, body: bytes, status: int) -> None:
+    def save(self, request: Request, body: bytes, status: int) -> None:
         """Keep one request, and the status it was answered with."""
         number = next(self._number)
-        if self._over or number > MOST_FILES:
-            self._give_up(f"{MOST_FILES:,} requests are captured; no more are, until the next start")
+        if self._stopped or number > MAX_FILES:
+            self._stop(f"{MAX_FILES:,} requests are captured; no more are, until the next start")
             return
         # as sent, but for what a terminal would act on: these files are looked at
         target = request.scope["raw_path"].decode("latin-1")
         head = [f"{request.method} {printable(target)} HTTP/{request.scope['http_version']}"]
-        head += [f"{name}: {printable(value)}" for name, value in request.headers.items() if name not in _SECRET]
+        head += [
+            f"{name}: {printable(value)}" for name, value in request.headers.items() if name not in _SECRET_HEADERS
+        ]
         text = "\r\n".join(head).encode() + b"\r\n\r\n" + body
         self._thread.submit(self._write, self.folder / f"{self._stamp}-{os.getpid()}-{number:05}-{status}.http", text)
 
@@ -71,9 +73,9 @@ class Capture:
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
                 stream.write(text)
         except OSError as error:
-            self._give_up(f"capturing ends: cannot write {printable(str(file))}: {error.strerror}")
+            self._stop(f"capturing ends: cannot write {printable(str(file))}: {error.strerror}")
 
-    def _give_up(self, why: str) -> None:
-        if not self._over:
-            self._over = True
+    def _stop(self, why: str) -> None:
+        if not self._stopped:
+            self._stopped = True
             _log.warning("%s", why)

@@ -14,23 +14,23 @@ from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnavaila
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddResult, NewDelivery
 
-MOST_ENTRIES = 500
+MAX_GROUP_ENTRIES = 500
 """In one call of the journal, so that the first of them does not wait long."""
-FAULT_S = 10.0
+MAX_FAULT_AGE_S = 10.0
 """How long a write that failed speaks against the journal, when none followed."""
-_OF_THE_STORE = (JournalReadOnlyError, JournalUnavailableError)
+_STORE_ERRORS = (JournalReadOnlyError, JournalUnavailableError)
 
 _log = logging.getLogger(__name__)
 
 
-class _Parcel(Struct):
+class _PendingAdd(Struct):
     entries: Sequence[NewDelivery]
-    stored: asyncio.Future[list[AddResult]]
+    future: asyncio.Future[list[AddResult]]
     expired: bool = False
     """Its sender was told to send it again."""
 
 
-class Inflow:
+class GroupCommitter:
     """Stores what many requests bring, each of which hears when its own is durable.
 
     While the journal writes, what comes in meanwhile gathers for the next call: one commit serves them all, and under
@@ -38,12 +38,12 @@ class Inflow:
     waited for `seconds` is told so, and others at once: what they brought would only gather in memory.
     """
 
-    def __init__(self, journal: Journal, seconds: float = 4.0) -> None:
+    def __init__(self, journal: Journal, timeout_s: float = 4.0) -> None:
         self._journal = journal
-        self._seconds = seconds
-        self._waiting: deque[_Parcel] = deque()
-        self._carrier: asyncio.Task[None] | None = None
-        self._begun_at = 0.0
+        self._timeout_s = timeout_s
+        self._pending: deque[_PendingAdd] = deque()
+        self._flush_task: asyncio.Task[None] | None = None
+        self._add_started_at = 0.0
         """When the journal was asked what it did not answer yet (monotonic s); 0 where it answered all."""
         self._fault = ""
         self._fault_at = 0.0
@@ -54,92 +54,92 @@ class Inflow:
         Raises JournalError; these are not stored then, unless it is JournalUnavailableError because time ran out: then
         they may be, and sending them again is `known`.
         """
-        if self._hangs():
-            raise JournalUnavailableError(self._hanging())
-        parcel = _Parcel(entries, asyncio.get_running_loop().create_future())
-        self._waiting.append(parcel)
-        if self._carrier is None:
-            self._carrier = asyncio.create_task(self._carry())
+        if self._is_hanging():
+            raise JournalUnavailableError(self._hanging_text())
+        parcel = _PendingAdd(entries, asyncio.get_running_loop().create_future())
+        self._pending.append(parcel)
+        if self._flush_task is None:
+            self._flush_task = asyncio.create_task(self._flush())
         try:
-            async with asyncio.timeout(self._seconds):
-                return await parcel.stored
+            async with asyncio.timeout(self._timeout_s):
+                return await parcel.future
         except TimeoutError:
             parcel.expired = True
-            raise JournalUnavailableError(self._hanging()) from None
+            raise JournalUnavailableError(self._hanging_text()) from None
 
-    def trouble(self) -> str:
+    def problem(self) -> str:
         """Why what comes now may not be stored, in words; empty where nothing is known against it.
 
         What went wrong counts until something is stored, but only for a while: whoever is told not to send here sends
         nothing that could show that it is over.
         """
-        if self._hangs():
-            return self._hanging()
-        return self._fault if time.monotonic() - self._fault_at < FAULT_S else ""
+        if self._is_hanging():
+            return self._hanging_text()
+        return self._fault if time.monotonic() - self._fault_at < MAX_FAULT_AGE_S else ""
 
-    def _hangs(self) -> bool:
-        return bool(self._begun_at) and time.monotonic() - self._begun_at >= self._seconds
+    def _is_hanging(self) -> bool:
+        return bool(self._add_started_at) and time.monotonic() - self._add_started_at >= self._timeout_s
 
-    def _hanging(self) -> str:
-        return f"the journal did not store what it was given within {self._seconds:g} s"
+    def _hanging_text(self) -> str:
+        return f"the journal did not store what it was given within {self._timeout_s:g} s"
 
-    async def _carry(self) -> None:
+    async def _flush(self) -> None:
         try:
-            while self._waiting:
-                parcels = self._gather()
+            while self._pending:
+                parcels = self._next_group()
                 try:
-                    await self._add(parcels)
+                    await self._add_group(parcels)
                 except Exception as error:  # noqa: BLE001 - the outer edge: each of those who wait gets an answer
-                    await self._separately(parcels, error)
+                    await self._add_separately(parcels, error)
         finally:
-            self._carrier = None
+            self._flush_task = None
 
-    def _gather(self) -> list[_Parcel]:
-        while len(self._waiting) > 1 and self._waiting[0].expired:
-            self._waiting.popleft()
-        parcels = [self._waiting.popleft()]
+    def _next_group(self) -> list[_PendingAdd]:
+        while len(self._pending) > 1 and self._pending[0].expired:
+            self._pending.popleft()
+        parcels = [self._pending.popleft()]
         number = len(parcels[0].entries)
-        while self._waiting and number + len(self._waiting[0].entries) <= MOST_ENTRIES:
-            parcels.append(self._waiting.popleft())
+        while self._pending and number + len(self._pending[0].entries) <= MAX_GROUP_ENTRIES:
+            parcels.append(self._pending.popleft())
             number += len(parcels[-1].entries)
         return parcels
 
-    async def _add(self, parcels: Sequence[_Parcel]) -> None:
-        self._begun_at = time.monotonic()
+    async def _add_group(self, group: Sequence[_PendingAdd]) -> None:
+        self._add_started_at = time.monotonic()
         try:
-            entries = [entry for parcel in parcels for entry in parcel.entries]
+            entries = [entry for parcel in group for entry in parcel.entries]
             # half of the time, so that what waits behind it has some left
-            added = await self._journal.add(entries, deadline=self._seconds / 2)
+            added = await self._journal.add(entries, deadline=self._timeout_s / 2)
         except JournalError as error:
-            if isinstance(error, _OF_THE_STORE):
+            if isinstance(error, _STORE_ERRORS):
                 self._fault, self._fault_at = error.message, time.monotonic()
             raise
         finally:
-            self._begun_at = 0.0
+            self._add_started_at = 0.0
         self._fault = ""
         at = 0
-        for parcel in parcels:
+        for parcel in group:
             end = at + len(parcel.entries)
-            if not parcel.stored.done():
-                parcel.stored.set_result(added[at:end])
+            if not parcel.future.done():
+                parcel.future.set_result(added[at:end])
             at = end
 
-    async def _separately(self, parcels: Sequence[_Parcel], error: Exception) -> None:
+    async def _add_separately(self, group: Sequence[_PendingAdd], error: Exception) -> None:
         """One bad parcel must not spoil the others; but a store that is at fault is at fault for all."""
-        if len(parcels) == 1 or isinstance(error, _OF_THE_STORE):
-            for parcel in parcels:
+        if len(group) == 1 or isinstance(error, _STORE_ERRORS):
+            for parcel in group:
                 _fail(parcel, error)
             return
-        for parcel in parcels:
+        for parcel in group:
             try:
-                await self._add((parcel,))
+                await self._add_group((parcel,))
             except Exception as own:  # noqa: BLE001 - as above
                 _fail(parcel, own)
 
 
-def _fail(parcel: _Parcel, error: Exception) -> None:
+def _fail(pending: _PendingAdd, error: Exception) -> None:
     if not isinstance(error, JournalError):
         _log.error("storing a webhook failed", exc_info=error)
         error = JournalError(f"internal error: {type(error).__name__}")
-    if not parcel.stored.done():
-        parcel.stored.set_exception(type(error)(error.message, hint=error.hint))
+    if not pending.future.done():
+        pending.future.set_exception(type(error)(error.message, hint=error.hint))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sprig_tui.serving.limits import ConnectionLimits
 
 
-class Limits(ConnectionLimits, frozen=True, kw_only=True):
+class WebhookLimits(ConnectionLimits, frozen=True, kw_only=True):
     """Bounds of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `bytes_in_hand`."""
 
     body_bytes: int = 1_000_000
@@ -14,24 +14,24 @@ class Limits(ConnectionLimits, frozen=True, kw_only=True):
     """From the end of the headers to the end of the body."""
     store_seconds: float = 4.0
     """From the end of a body to its answer: well under what Sprig waits, and what its balancers do."""
-    bytes_in_hand: int = 64_000_000
+    max_buffered_bytes: int = 64_000_000
     """Bodies of all requests together that are not yet in the journal."""
 
 
-class Hand:
+class BufferBudget:
     """Counts the bytes of bodies that are being held."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.held = 0
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.used_bytes = 0
 
-    def take(self, number: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Hold more; False, and nothing changed, where that would be too much."""
-        if self.held + number > self._most:
+        if self.used_bytes + size > self._max_bytes:
             return False
-        self.held += number
+        self.used_bytes += size
         return True
 
-    def give_back(self, number: int) -> None:
+    def release(self, size: int) -> None:
         """They are in the journal, or refused."""
-        self.held -= number
+        self.used_bytes -= size

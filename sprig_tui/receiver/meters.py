@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sprig_tui.delivery.metrics import UNKNOWN_ENVIRONMENT
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class WebhookMeters:
+class WebhookMetrics:
     """Counts requests and the records in them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -26,7 +26,10 @@ class WebhookMeters:
             registry=registry,
         )
         self._seconds = Histogram(
-            "sprig_tui_webhook_seconds", "From a request's headers to its answer.", buckets=SECONDS, registry=registry
+            "sprig_tui_webhook_seconds",
+            "From a request's headers to its answer.",
+            buckets=DURATION_BUCKETS_S,
+            registry=registry,
         )
         self._records = Counter(
             "sprig_tui_webhook_records",
@@ -34,11 +37,11 @@ class WebhookMeters:
             ("environment", "outcome"),
             registry=registry,
         )
-        self._held = Gauge(
+        self._buffered_bytes = Gauge(
             "sprig_tui_webhook_bytes_in_hand", "Bodies received and not yet in the journal.", registry=registry
         )
 
-    def counted_status(self, status: int) -> None:
+    def record_status(self, status: int) -> None:
         """One request was answered, wherever."""
         if status == 200:
             self.requests += 1
@@ -46,15 +49,15 @@ class WebhookMeters:
             self.refused += 1
         self._statuses.labels(str(status)).inc()
 
-    def answered(self, seconds: float) -> None:
+    def record_duration(self, seconds: float) -> None:
         """One webhook was answered."""
         self._seconds.observe(seconds)
 
-    def counted(self, entry: NewDelivery, added: AddResult) -> None:
+    def record_entry(self, entry: NewDelivery, added: AddResult) -> None:
         """One record was stored, or known."""
         outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
         self._records.labels(entry.environment or UNKNOWN_ENVIRONMENT, outcome).inc()
 
-    def watch(self, held: Callable[[], int]) -> None:
+    def track_buffered_bytes(self, get_bytes: Callable[[], int]) -> None:
         """Ask this for the bytes in hand."""
-        self._held.set_function(held)
+        self._buffered_bytes.set_function(get_bytes)

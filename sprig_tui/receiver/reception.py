@@ -18,23 +18,23 @@ from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
-from sprig_tui.receiver.inflow import Inflow
-from sprig_tui.serving.refusals import RefusedError
+from sprig_tui.receiver.inflow import GroupCommitter
+from sprig_tui.serving.refusals import HTTPRejectionError
 from sprig_tui.sprig.faults import invalid_record, json_fault
 from sprig_tui.sprig.recognise import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
-SOURCE = "webhook"
-MOST_RECORDS = 1_000
+ORIGIN_NAME = "webhook"
+MAX_RECORDS = 1_000
 """In one body: Sprig sends one, a REST page has at most so many; a megabyte could hold half a million bad ones."""
-READ_HERE_BYTES = 32_768
+MAX_INLINE_PARSE_BYTES = 32_768
 """Longest body that is read on the event loop; one of that length takes some milliseconds."""
-TURN_RECORDS = 50
+YIELD_EVERY_RECORDS = 50
 """Records that are mapped before others get a turn."""
-RETRY = "5"
+RETRY_AFTER_S = "5"
 """Seconds that the sender is asked to wait while the journal takes nothing."""
 
-_ORIGIN = Origin(SOURCE)
+_ORIGIN = Origin(ORIGIN_NAME)
 
 
 class Receipt(Struct, frozen=True):
@@ -46,7 +46,7 @@ class Receipt(Struct, frozen=True):
     withheld: int
 
 
-class Reception:
+class WebhookHandler:
     """Takes bodies in. `wake` hears for which environment something was queued."""
 
     def __init__(
@@ -55,63 +55,63 @@ class Reception:
         rules: Rules,
         environments: Mapping[str, Environment],
         *,
-        wake: Callable[[str], None] = lambda _: None,
-        counted: Callable[[NewDelivery, AddResult], None] = lambda _entry, _added: None,
+        on_queued: Callable[[str], None] = lambda _: None,
+        on_entry: Callable[[NewDelivery, AddResult], None] = lambda _entry, _added: None,
         clock: Clock | None = None,
         store_seconds: float = 4.0,
     ) -> None:
-        self.inflow = Inflow(journal, store_seconds)
-        self._wake = wake
-        self._counted = counted
+        self.committer = GroupCommitter(journal, store_seconds)
+        self._on_queued = on_queued
+        self._on_entry = on_entry
         self._clock = clock
-        self.use(rules, environments)
+        self.reconfigure(rules, environments)
 
-    def use(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
+    def reconfigure(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
         """Go on with other rules and environments; raises ConfigError, and all stays as it was then."""
         intakes = {name: EntryBuilder(rules, environments, name, clock=self._clock) for name in environments}
-        self._shared = EntryBuilder(rules, environments, clock=self._clock)
-        self._intakes = intakes
+        self._shared_builder = EntryBuilder(rules, environments, clock=self._clock)
+        self._builders = intakes
 
-    def serves(self, environment: str) -> bool:
+    def has_environment(self, environment: str) -> bool:
         """Whether there is an environment of this name."""
-        return environment in self._intakes
+        return environment in self._builders
 
-    async def take(self, raw: bytes, environment: str, opened: frozenset[str]) -> Receipt:
+    async def handle(self, raw: bytes, environment: str, authorized: frozenset[str]) -> Receipt:
         """Store what a body holds; returns when it is durable.
 
         `environment` is the one that the path names, empty for the shared path, where each record goes by its own
-        environment id. A record of an environment that is not in `opened` is withheld. Raises RefusedError: 400 for a
+        environment id. A record of an environment that is not in `opened` is withheld. Raises HTTPRejectionError: 400 for a
         body that is no JSON (kept as withheld all the same, unless it is empty), 503 where it cannot be stored.
         """
-        intake = self._intakes[environment] if environment else self._shared
+        intake = self._builders[environment] if environment else self._shared_builder
         # a large body is read in another thread: others are answered meanwhile
-        read = await asyncio.to_thread(_read, raw) if len(raw) > READ_HERE_BYTES else _read(raw)
+        read = await asyncio.to_thread(_parse_body, raw) if len(raw) > MAX_INLINE_PARSE_BYTES else _parse_body(raw)
         records, fault = read
         if not records:
-            raise RefusedError(400, "the body is empty; send JSON", body_read=True)
-        if len(records) > MOST_RECORDS:
-            raise RefusedError(413, f"the body holds more than {MOST_RECORDS:,} records", body_read=True)
+            raise HTTPRejectionError(400, "the body is empty; send JSON", body_read=True)
+        if len(records) > MAX_RECORDS:
+            raise HTTPRejectionError(413, f"the body holds more than {MAX_RECORDS:,} records", body_read=True)
         entries: list[NewDelivery] = []
         for record in records:
-            entries.append(intake.entry(self._within(record, intake, opened)))
-            if not len(entries) % TURN_RECORDS:
+            entries.append(intake.entry(self._withhold_unauthorized(record, intake, authorized)))
+            if not len(entries) % YIELD_EVERY_RECORDS:
                 await asyncio.sleep(0)
         try:
-            added = await self.inflow.store(entries)
+            added = await self.committer.store(entries)
         except JournalError as error:
-            raise RefusedError(
-                503, "it could not be stored; send it again", headers={"retry-after": RETRY}, body_read=True
+            raise HTTPRejectionError(
+                503, "it could not be stored; send it again", headers={"retry-after": RETRY_AFTER_S}, body_read=True
             ) from error
-        receipt = self._counts(entries, added)
+        receipt = self._make_receipt(entries, added)
         if fault:
             kept = {"withheld": receipt.withheld, "known": receipt.known}
-            raise RefusedError(400, f"the body is no JSON: {fault}", body_read=True, more=kept)
+            raise HTTPRejectionError(400, f"the body is no JSON: {fault}", body_read=True, extra=kept)
         return receipt
 
-    def _within(self, record: Record, intake: EntryBuilder, opened: frozenset[str]) -> Record:
+    def _withhold_unauthorized(self, record: Record, builder: EntryBuilder, authorized: frozenset[str]) -> Record:
         """The record, or what stands for it where its sender may not send for its environment."""
-        belongs = intake.route(record).environment
-        if not belongs or belongs in opened:
+        belongs = builder.route(record).environment
+        if not belongs or belongs in authorized:
             return record
         said = record.environment_id or record.environment or ""
         return Unsendable(
@@ -121,34 +121,34 @@ class Reception:
             detail=f"its environment id {said[:80]} is {belongs}'s, but it came without {belongs}'s webhook token",
         )
 
-    def _counts(self, entries: list[NewDelivery], added: list[AddResult]) -> Receipt:
+    def _make_receipt(self, entries: list[NewDelivery], added: list[AddResult]) -> Receipt:
         known = withheld = queued = 0
         for entry, one in zip(entries, added, strict=True):
-            self._counted(entry, one)
+            self._on_entry(entry, one)
             if one.outcome == "known":
                 known += 1
             elif one.state is State.QUEUED:
                 queued += 1
-                self._wake(entry.environment)
+                self._on_queued(entry.environment)
             else:
                 withheld += 1
         return Receipt(queued, known, withheld)
 
 
-def _read(raw: bytes) -> tuple[list[Record], str]:
-    """The records of a body, more than MOST_RECORDS where it holds too many, and why it is no JSON where it is none.
+def _parse_body(raw: bytes) -> tuple[list[Record], str]:
+    """The records of a body, more than MAX_RECORDS where it holds too many, and why it is no JSON where it is none.
 
     Of what is no JSON the answers that can be read are kept, and the body as one record beside them.
     """
     raw = raw.removeprefix(codecs.BOM_UTF8)
-    records = list(islice(parse_document(raw, _ORIGIN), MOST_RECORDS + 1))
-    if all(isinstance(record, StudyResponse) for record in records) or not (fault := _not_json(raw)):
+    records = list(islice(parse_document(raw, _ORIGIN), MAX_RECORDS + 1))
+    if all(isinstance(record, StudyResponse) for record in records) or not (fault := _json_error(raw)):
         return records, ""
     answers: list[Record] = [record for record in records if isinstance(record, StudyResponse)]
-    return [*answers[: MOST_RECORDS - 1], invalid_record(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
+    return [*answers[: MAX_RECORDS - 1], invalid_record(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
 
 
-def _not_json(raw: bytes) -> str:
+def _json_error(raw: bytes) -> str:
     """What is wrong with the body as JSON; empty where nothing is."""
     try:
         msgspec.json.decode(raw.decode(), type=object)

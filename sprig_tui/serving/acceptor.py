@@ -12,15 +12,15 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from sprig_tui.serving.connection import Connection
-from sprig_tui.serving.connections import Connections
-from sprig_tui.serving.refusals import OnRefusal
+from sprig_tui.serving.connection import HttpConnection
+from sprig_tui.serving.connections import ConnectionRegistry
+from sprig_tui.serving.refusals import OnRejection
 
-OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-PAUSE_S = 0.1
+DESCRIPTOR_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+DESCRIPTOR_RETRY_S = 0.1
 """Between two tries while there are none."""
-TOLD_EVERY_S = 60.0
-AT_ONCE = 16
+LOG_INTERVAL_S = 60.0
+ACCEPT_BATCH_SIZE = 16
 """Connections accepted in a row, before those that are there have their turn."""
 
 _log = logging.getLogger(__name__)
@@ -33,42 +33,42 @@ class Acceptor:
         self,
         app: ASGIApp,
         bound: socket.socket,
-        connections: Connections,
+        connections: ConnectionRegistry,
         tls: ssl.SSLContext | None,
-        refused: OnRefusal,
+        on_rejection: OnRejection,
     ) -> None:
         self._app = app
         self._bound = bound
         self._connections = connections
         self._tls = tls
-        self._refused = refused
-        self._told_at = float("-inf")
+        self._on_rejection = on_rejection
+        self._logged_at = float("-inf")
 
     async def run(self) -> None:
         """Accept until cancelled."""
         while True:
-            for _ in range(AT_ONCE):
+            for _ in range(ACCEPT_BATCH_SIZE):
                 try:
                     accepted, sender = self._bound.accept()
                 except BlockingIOError:
-                    await self._knock()
+                    await self._wait_readable()
                 except OSError as error:
-                    if error.errno not in OUT_OF_DESCRIPTORS:
+                    if error.errno not in DESCRIPTOR_ERRNOS:
                         break  # the other side left before it was accepted
                     self._make_room(error)
-                    await asyncio.sleep(PAUSE_S)
+                    await asyncio.sleep(DESCRIPTOR_RETRY_S)
                 else:
-                    self._take(accepted, sender)
+                    self._start_connection(accepted, sender)
             await asyncio.sleep(0)
 
-    async def _knock(self) -> None:
+    async def _wait_readable(self) -> None:
         """Wait until somebody connects."""
         loop = asyncio.get_running_loop()
         came = asyncio.Event()
         try:
             loop.add_reader(self._bound, came.set)
         except NotImplementedError:  # a loop that tells of completed calls only (Windows)
-            self._take(*await loop.sock_accept(self._bound))
+            self._start_connection(*await loop.sock_accept(self._bound))
             return
         try:
             await came.wait()
@@ -76,20 +76,20 @@ class Acceptor:
             loop.remove_reader(self._bound)
 
     def _make_room(self, error: OSError) -> None:
-        self._connections.dropped("no descriptor")
-        self._connections.make_room("")
+        self._connections.on_dropped("no descriptor")
+        self._connections.evict_one("")
         now = time.monotonic()
-        if now - self._told_at >= TOLD_EVERY_S:
-            self._told_at = now
+        if now - self._logged_at >= LOG_INTERVAL_S:
+            self._logged_at = now
             _log.warning(
                 "connections wait outside: %s; raise the limit of open files (ulimit -n, LimitNOFILE)", error.strerror
             )
 
-    def _take(self, accepted: socket.socket, sender: tuple[Any, ...]) -> None:
+    def _start_connection(self, accepted: socket.socket, sender: tuple[Any, ...]) -> None:
         accepted.setblocking(False)
         secure = self._tls is not None
-        connection = Connection(
-            self._app, self._connections, self._refused, (str(sender[0]), int(sender[1])), secure=secure
+        connection = HttpConnection(
+            self._app, self._connections, self._on_rejection, (str(sender[0]), int(sender[1])), secure=secure
         )
         if secure and not connection.admitted:
             # a word to it would cost a handshake
@@ -107,7 +107,7 @@ class Acceptor:
         self._connections.tasks.add(task)
         task.add_done_callback(connected)
 
-    async def _connect(self, accepted: socket.socket, connection: Connection) -> None:
+    async def _connect(self, accepted: socket.socket, connection: HttpConnection) -> None:
         limits = self._connections.limits
         bounds = {"ssl_handshake_timeout": limits.handshake_seconds, "ssl_shutdown_timeout": limits.linger_seconds}
         try:
@@ -115,5 +115,5 @@ class Acceptor:
                 lambda: connection, accepted, ssl=self._tls, **(bounds if self._tls else {})
             )
         except OSError:  # TLS faults, and their time running out, are OSErrors too
-            self._connections.dropped("handshake")
+            self._connections.on_dropped("handshake")
             connection.abort()

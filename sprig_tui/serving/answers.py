@@ -14,17 +14,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.serving.refusals import OnRefusal, Refusal, RefusedError
+from sprig_tui.serving.refusals import HTTPRejectionError, OnRejection, Rejection
 
 _log = logging.getLogger(__name__)
 
 
-def json_answer(value: Any, status: int = 200) -> Response:
+def json_response(value: Any, status: int = 200) -> Response:
     """An answer whose body is this value."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def application(routes: list[Route], advice: Mapping[int, str], refused: OnRefusal) -> Starlette:
+def create_app(routes: list[Route], hints: Mapping[int, str], on_rejection: OnRejection) -> Starlette:
     """An app of these routes; `refused` hears of each refusal.
 
     `advice` says by status what is wrong with paths and methods that are not ours.
@@ -32,25 +32,27 @@ def application(routes: list[Route], advice: Mapping[int, str], refused: OnRefus
 
     def tell(request: Request, status: int, why: str) -> None:
         sender = request.client.host if request.client else ""
-        refused(Refusal(status, why, request.scope["path"], sender))
+        on_rejection(Rejection(status, why, request.scope["path"], sender))
 
     async def lost(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what starlette calls it with
-        message = advice.get(error.status_code, error.detail)
+        message = hints.get(error.status_code, error.detail)
         tell(request, error.status_code, message)
-        return RefusedError(error.status_code, message, headers=error.headers or {}).answer()
+        return HTTPRejectionError(error.status_code, message, headers=error.headers or {}).to_response()
 
     async def refuse(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RefusedError)  # noqa: S101 - what starlette calls it with
+        assert isinstance(error, HTTPRejectionError)  # noqa: S101 - what starlette calls it with
         cause = error.__cause__
         tell(request, error.status, cause.message if isinstance(cause, SprigTuiError) else error.message)
-        return error.answer()
+        return error.to_response()
 
     async def fault(request: Request, error: Exception) -> Response:
         _log.error("a request ended in an internal error: %s", type(error).__name__, exc_info=error)
         tell(request, 500, f"internal error: {type(error).__name__}")
-        return RefusedError(500, "internal error; send it again").answer()
+        return HTTPRejectionError(500, "internal error; send it again").to_response()
 
-    app = Starlette(routes=routes, exception_handlers={RefusedError: refuse, HTTPException: lost, Exception: fault})
+    app = Starlette(
+        routes=routes, exception_handlers={HTTPRejectionError: refuse, HTTPException: lost, Exception: fault}
+    )
     app.router.redirect_slashes = False
     return app

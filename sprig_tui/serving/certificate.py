@@ -8,7 +8,7 @@ from pathlib import Path
 from sprig_tui.errors import ConfigError
 from sprig_tui.serving.server import tls_context
 
-_Signature = tuple[tuple[int, int, int], ...]
+_FileSignatures = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
@@ -20,12 +20,12 @@ class Certificate:
     def __init__(self, certfile: Path, keyfile: Path | None) -> None:
         self._certfile = certfile
         self._keyfile = keyfile
-        self._seen = self._refused = self._look()
-        self._current = self._loaded()
+        self._signatures = self._rejected = self._read_signatures()
+        self._current = self._load()
         self.context = self._current_front()
 
     def _current_front(self) -> ssl.SSLContext:
-        front = self._loaded()
+        front = self._load()
 
         def choose(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self._current
@@ -33,29 +33,29 @@ class Certificate:
         front.sni_callback = choose  # called at each handshake, whether a name is asked for or not
         return front
 
-    def renew(self) -> bool:
+    def reload_if_changed(self) -> bool:
         """Take up other files than those known; whether there are any.
 
         Raises ConfigError, once for each state of the files, when they cannot be used: one of the two may be written
         before the other.
         """
-        now = self._look()
-        if now == self._seen:
+        now = self._read_signatures()
+        if now == self._signatures:
             return False
         try:
-            self._current = self._loaded()
+            self._current = self._load()
         except ConfigError:
-            if now == self._refused:
+            if now == self._rejected:
                 return False
-            self._refused = now
+            self._rejected = now
             raise
-        self._seen = now
+        self._signatures = now
         return True
 
-    def _loaded(self) -> ssl.SSLContext:
+    def _load(self) -> ssl.SSLContext:
         return tls_context(self._certfile, self._keyfile)
 
-    def _look(self) -> _Signature:
+    def _read_signatures(self) -> _FileSignatures:
         found = []
         for file in (self._certfile, self._keyfile):
             try:

@@ -7,36 +7,36 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from sprig_tui.serving.refusals import Refusal
+from sprig_tui.serving.refusals import Rejection
 from sprig_tui.text import printable
 
-EVERY = 60.0
+REJECTION_LOG_INTERVAL_S = 60.0
 """Seconds between two lines about the same thing: strangers must not fill the log."""
 
 _log = logging.getLogger(__name__)
 
 
-class Complaints:
+class RejectionLog:
     """Tells of refusals by status."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._told: dict[int, float] = {}
-        self._untold: Counter[int] = Counter()
+        self._logged_at: dict[int, float] = {}
+        self._suppressed: Counter[int] = Counter()
 
-    def hear(self, refusal: Refusal) -> None:
+    def record(self, rejection: Rejection) -> None:
         """One request was refused."""
         now = self._monotonic()
-        if now - self._told.get(refusal.status, float("-inf")) < EVERY:
-            self._untold[refusal.status] += 1
+        if now - self._logged_at.get(rejection.status, float("-inf")) < REJECTION_LOG_INTERVAL_S:
+            self._suppressed[rejection.status] += 1
             return
-        self._told[refusal.status] = now
-        more = self._untold.pop(refusal.status, 0)
+        self._logged_at[rejection.status] = now
+        more = self._suppressed.pop(rejection.status, 0)
         _log.warning(
             "request refused, %d: %s (%s from %s)%s",
-            refusal.status,
-            printable(refusal.why, limit=300),
-            printable(refusal.path, limit=80) or "no path",
-            refusal.sender or "an unknown sender",
+            rejection.status,
+            printable(rejection.reason, limit=300),
+            printable(rejection.path, limit=80) or "no path",
+            rejection.sender or "an unknown sender",
             f"; {more:,} more since the last such line" if more else "",
         )

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from sprig_tui.serving.limits import ConnectionLimits
 
-DENIED = 50
+MAX_DENIED_CONNECTIONS = 50
 """Connections beyond the limit that are told so, at once; others beyond it are closed without a word."""
-SLOW_S = 1.0
+SLOW_AFTER_S = 1.0
 """How long a sender is waited for before it gives way to others, when all connections are taken."""
 
 
-class Member(Protocol):
+class ManagedConnection(Protocol):
     """A connection, as it is counted."""
 
     owner: str
@@ -26,13 +26,13 @@ class Member(Protocol):
     """When its present wait is over (monotonic s)."""
     write_deadline: float
     """When its reader must have read."""
-    since: float
+    phase_since: float
     """When it began to be what it is about now, such as idle (monotonic s)."""
 
     def expire(self, now: float) -> None:
         """A deadline is over."""
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """End, so that others find room."""
 
     def slow_since(self) -> float:
@@ -41,14 +41,14 @@ class Member(Protocol):
     def drain(self) -> None:
         """End as soon as what was accepted is answered."""
 
-    def cut(self) -> None:
+    def reject_incomplete(self) -> None:
         """Refuse what has not come in full, and end."""
 
     def abort(self) -> None:
         """End now."""
 
 
-class Connections:
+class ConnectionRegistry:
     """Counts connections from their acceptance. Where all are taken, one that keeps nobody waiting gives way.
 
     First those that brought no request yet or are idle, then senders and readers that keep us waiting, last idle ones
@@ -58,40 +58,40 @@ class Connections:
     slow bodies, which bring their headers at once, would crowd out whoever is about to bring his.
     """
 
-    def __init__(self, limits: ConnectionLimits, *, dropped: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, limits: ConnectionLimits, *, on_dropped: Callable[[str], None] = lambda _: None) -> None:
         self.limits = limits
-        self.members: set[Member] = set()
+        self.members: set[ManagedConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         """Handshakes, and requests that are being answered."""
-        self.dropped = dropped
+        self.on_dropped = on_dropped
         """Hears why a connection ended that was not answered: `crowded`, `handshake`, `slow reader` ..."""
-        self._waiting: dict[Member, None] = {}
-        self._idle: dict[Member, None] = {}
-        self._denied: dict[Member, None] = {}
-        self._held: Counter[str] = Counter()
-        self._left = asyncio.Event()
+        self._waiting: dict[ManagedConnection, None] = {}
+        self._idle: dict[ManagedConnection, None] = {}
+        self._denied: dict[ManagedConnection, None] = {}
+        self._counts_by_owner: Counter[str] = Counter()
+        self._member_removed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self.members) - len(self._denied)
 
     # -- coming and going -----------------------------------------------------------------------------------------
 
-    def admit(self, member: Member) -> bool:
+    def admit(self, member: ManagedConnection) -> bool:
         """Take one in; False where it is one too many: it is counted all the same, to be told so."""
-        admitted = len(self) < self.limits.connections or self.make_room(member.owner)
+        admitted = len(self) < self.limits.connections or self.evict_one(member.owner)
         self.members.add(member)
         if admitted:
-            self._held[member.owner] += 1
+            self._counts_by_owner[member.owner] += 1
             self._waiting[member] = None
         else:
-            if len(self._denied) >= DENIED:
+            if len(self._denied) >= MAX_DENIED_CONNECTIONS:
                 oldest = next(iter(self._denied))
-                self.leave(oldest)
+                self.remove(oldest)
                 oldest.abort()
             self._denied[member] = None
         return admitted
 
-    def leave(self, member: Member) -> None:
+    def remove(self, member: ManagedConnection) -> None:
         """It ended."""
         if member not in self.members:
             return
@@ -101,66 +101,66 @@ class Connections:
         if member in self._denied:
             del self._denied[member]
         else:
-            self._held[member.owner] -= 1
-            if not self._held[member.owner]:
-                del self._held[member.owner]
-        self._left.set()
+            self._counts_by_owner[member.owner] -= 1
+            if not self._counts_by_owner[member.owner]:
+                del self._counts_by_owner[member.owner]
+        self._member_removed.set()
 
-    def busy(self, member: Member) -> None:
+    def mark_busy(self, member: ManagedConnection) -> None:
         """It brought a request."""
         self._waiting.pop(member, None)
         self._idle.pop(member, None)
 
-    def free(self, member: Member, *, proven: bool) -> None:
+    def mark_waiting(self, member: ManagedConnection, *, proven: bool) -> None:
         """It waits for another request; `proven`: it brought something before that was taken."""
         if member in self.members and member not in self._denied:
             (self._idle if proven else self._waiting)[member] = None
 
-    def make_room(self, owner: str) -> bool:
+    def evict_one(self, owner: str) -> bool:
         """Let one give way for a newcomer of this owner; False where none can."""
-        victim = self._victim(owner)
+        victim = self._choose_victim(owner)
         if victim is None:
             return False
         self._waiting.pop(victim, None)
         self._idle.pop(victim, None)
-        self.dropped("crowded")
-        victim.give_way()
+        self.on_dropped("crowded")
+        victim.evict()
         return True
 
-    def _victim(self, owner: str) -> Member | None:
-        own, slow = self._held.get(owner, 0), time.monotonic() - SLOW_S
-        slowest = self._slowest(own, slow)
+    def _choose_victim(self, owner: str) -> ManagedConnection | None:
+        own, slow = self._counts_by_owner.get(owner, 0), time.monotonic() - SLOW_AFTER_S
+        slowest = self._find_slowest(own, slow)
         if slowest is not None and slowest.owner == owner:
             # whoever only just came is about to bring its request: not it, but one that had its time
-            return self._silent(own, slow) or slowest
-        return self._silent(own) or slowest or next(self._resting(own, slow), None)
+            return self._find_silent(own, slow) or slowest
+        return self._find_silent(own) or slowest or next(self._find_idle(own, slow), None)
 
-    def _silent(self, own: int, before: float = float("inf")) -> Member | None:
+    def _find_silent(self, own_count: int, before: float = float("inf")) -> ManagedConnection | None:
         """One that brought no request since before this time, of the address that holds the most."""
-        most = max(self._held.values(), default=0)
-        second: Member | None = None
+        most = max(self._counts_by_owner.values(), default=0)
+        second: ManagedConnection | None = None
         for member in self._waiting:
-            if member.since >= before:
+            if member.phase_since >= before:
                 continue
-            held = self._held[member.owner]
+            held = self._counts_by_owner[member.owner]
             if held == most:
                 return member
-            if second is None and held >= own:
+            if second is None and held >= own_count:
                 second = member
         return second
 
-    def _slowest(self, own: int, before: float) -> Member | None:
+    def _find_slowest(self, own_count: int, before: float) -> ManagedConnection | None:
         """The one that keeps us waiting for the longest, if since before this time."""
         asking = self.members - self._waiting.keys() - self._idle.keys() - self._denied.keys()
-        slow = ((one.slow_since(), one) for one in asking if self._held[one.owner] >= own)
+        slow = ((one.slow_since(), one) for one in asking if self._counts_by_owner[one.owner] >= own_count)
         return min((one for one in slow if 0 < one[0] < before), key=lambda one: one[0], default=(0.0, None))[1]
 
-    def _resting(self, own: int, before: float) -> Iterator[Member]:
-        return (one for one in self._idle if self._held[one.owner] >= own and one.since < before)
+    def _find_idle(self, own_count: int, before: float) -> Iterator[ManagedConnection]:
+        return (one for one in self._idle if self._counts_by_owner[one.owner] >= own_count and one.phase_since < before)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
-    async def watch(self) -> None:
+    async def expire_overdue(self) -> None:
         """End what takes too long, until cancelled. One look at all now and then is cheaper than a timer for each."""
         limits = self.limits
         shortest = min(limits.head_seconds, limits.idle_seconds, limits.write_seconds, limits.linger_seconds)
@@ -171,22 +171,22 @@ class Connections:
             for member in [one for one in self.members if now >= one.deadline or now >= one.write_deadline]:
                 member.expire(now)
 
-    async def finish(self) -> None:
+    async def drain(self) -> None:
         """Let requests be answered that were accepted, within `stop_seconds`; slow senders get half of it."""
         for member in tuple(self.members):
             member.drain()
-        await self._empty(self.limits.stop_seconds / 2)
+        await self._wait_empty(self.limits.stop_seconds / 2)
         for member in tuple(self.members):
-            member.cut()
-        await self._empty(self.limits.stop_seconds / 2)
+            member.reject_incomplete()
+        await self._wait_empty(self.limits.stop_seconds / 2)
         await self.abort()
 
-    async def _empty(self, seconds: float) -> None:
+    async def _wait_empty(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 while self.members:
-                    self._left.clear()
-                    await self._left.wait()
+                    self._member_removed.clear()
+                    await self._member_removed.wait()
         except TimeoutError:
             pass
 
@@ -198,7 +198,7 @@ class Connections:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._empty(1.0)
+        await self._wait_empty(1.0)
 
 
 def owner_of(host: str) -> str:

@@ -17,10 +17,10 @@ from sprig_tui.serving.limits import ConnectionLimits
 
 CHUNK_OVERHEAD_BYTES = 65_536
 """Chunk sizes, their extensions and trailers, beside eight bytes for each byte of the body."""
-_PIECE_BYTES = 16_384
+_READ_BYTES = 16_384
 """Of a chunked body, read at a time."""
 _END_OF_HEAD = b"\r\n\r\n"
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_ABSOLUTE_URL = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -34,7 +34,7 @@ class FramingError(Exception):
         self.message = message
 
 
-class Head(Struct, frozen=True):
+class RequestHead(Struct, frozen=True):
     """Request line and headers."""
 
     method: str
@@ -52,27 +52,27 @@ class Head(Struct, frozen=True):
     expects_continue: bool
 
 
-class Body(Struct, frozen=True):
+class BodyPart(Struct, frozen=True):
     """Bytes of the body."""
 
     data: bytes
 
 
-class End(Struct, frozen=True):
+class RequestEnd(Struct, frozen=True):
     """The request is complete."""
 
 
-Event = Head | Body | End
+FramingEvent = RequestHead | BodyPart | RequestEnd
 
 
-class Framing:
+class RequestParser:
     """Takes bytes in (`receive`) and gives out what they are (`next_event`), one request at a time (`start_next`)."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._data = b""
-        self._at = 0
+        self._position = 0
         """How much of `data` the parser had."""
         self._broken = self._overrun = False
         self._reset()
@@ -98,7 +98,7 @@ class Framing:
     @property
     def pending(self) -> bool:
         """Whether bytes wait that were not read yet."""
-        return self._at < len(self._data)
+        return self._position < len(self._data)
 
     @property
     def begun(self) -> bool:
@@ -106,20 +106,20 @@ class Framing:
         return self._begun
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether no other request can be read: one was refused, or its end cannot be told from what follows."""
         return self._broken or self._overrun
 
     def receive(self, data: bytes) -> None:
         """Bytes from the other side."""
-        self._data = self._data[self._at :] + data if self.pending else data
-        self._at = 0
+        self._data = self._data[self._position :] + data if self.pending else data
+        self._position = 0
 
     def start_next(self) -> None:
         """Go on with the request after this one, which must be complete."""
         self._reset()
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> FramingEvent | None:
         """What comes next of the present request; None while more bytes are needed. Raises FramingError."""
         if self._end_given or self._broken:
             return None
@@ -129,7 +129,7 @@ class Framing:
             self._broken = True
             raise
 
-    def _next(self) -> Event | None:
+    def _next(self) -> FramingEvent | None:
         if not self._headers_done and not self._read_head():
             return None
         if not self._head_given:
@@ -140,10 +140,10 @@ class Framing:
         if self._body:
             data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
             self._body.clear()
-            return Body(data)
+            return BodyPart(data)
         if self._complete:
             self._end_given = True
-            return End()
+            return RequestEnd()
         return None
 
     # -- the head -------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class Framing:
     def _read_head(self) -> bool:
         """Feed the parser to the end of the headers and no further; whether it was reached."""
         while self.pending and not self._headers_done:
-            part = self._take(self._length_of_head())
+            part = self._take_bytes(self._length_of_head())
             self._head_bytes += len(part)
             if self._head_bytes > self._limits.head_bytes:
                 raise FramingError(431, f"the headers are longer than {self._limits.head_bytes:,} bytes")
@@ -162,15 +162,15 @@ class Framing:
 
     def _length_of_head(self) -> int:
         """Bytes of what is unread that belong to the headers, as far as can be told."""
-        bound = self._at + self._limits.head_bytes + 1
+        bound = self._position + self._limits.head_bytes + 1
         if self._tail:
-            seam = self._tail + self._data[self._at : self._at + 3]
+            seam = self._tail + self._data[self._position : self._position + 3]
             if (found := seam.find(_END_OF_HEAD)) >= 0:
                 return found + 4 - len(self._tail)
-        found = self._data.find(_END_OF_HEAD, self._at, bound)
-        return (found + 4 if found >= 0 else min(bound, len(self._data))) - self._at
+        found = self._data.find(_END_OF_HEAD, self._position, bound)
+        return (found + 4 if found >= 0 else min(bound, len(self._data))) - self._position
 
-    def _head(self) -> Head:
+    def _head(self) -> RequestHead:
         if self._version not in ("1.0", "1.1"):
             raise FramingError(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         hosts = sum(name == b"host" for name, _ in self._headers)
@@ -178,13 +178,13 @@ class Framing:
             raise FramingError(400, "one Host header is needed")
         expects = self._read_headers()
         raw_path, authority = b"".join(self._target), None
-        if absolute := _ABSOLUTE.match(raw_path):
+        if absolute := _ABSOLUTE_URL.match(raw_path):
             authority = absolute[1]
             raw_path = raw_path[absolute.end() :]
             if not raw_path.startswith(b"/"):
                 raw_path = b"/" + raw_path
         raw_path, _, query = raw_path.partition(b"?")
-        return Head(
+        return RequestHead(
             method=self._method,
             path=unquote_to_bytes(raw_path).decode("utf-8", "replace"),
             raw_path=raw_path,
@@ -222,7 +222,7 @@ class Framing:
     # -- the body -------------------------------------------------------------------------------------------------
 
     def _read_body(self) -> None:
-        part = self._take(_PIECE_BYTES if self._remaining is None else self._remaining)
+        part = self._take_bytes(_READ_BYTES if self._remaining is None else self._remaining)
         if self._remaining is not None:
             self._remaining -= len(part)
         if self._upgrade:
@@ -236,9 +236,9 @@ class Framing:
 
     # -- the parser -----------------------------------------------------------------------------------------------
 
-    def _take(self, length: int) -> bytes:
-        part = self._data[self._at : self._at + length]
-        self._at += len(part)
+    def _take_bytes(self, length: int) -> bytes:
+        part = self._data[self._position : self._position + length]
+        self._position += len(part)
         self._tail = b"" if part.endswith(_END_OF_HEAD) else (self._tail + part[-3:])[-3:]
         return part
 
@@ -249,7 +249,7 @@ class Framing:
             # another protocol is offered, not demanded: the answer is HTTP/1.1 (RFC 9110, 7.8); for the parser the
             # request has no body, as if what follows were of the other protocol
             self._upgrade = True
-            self._at -= len(part) - upgrade.args[0]
+            self._position -= len(part) - upgrade.args[0]
         except httptools.HttpParserError as error:
             if self._complete:
                 self._overrun = True  # it is about what follows

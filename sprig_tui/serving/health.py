@@ -11,35 +11,41 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.readiness import Readiness
 
-LANES_S = 2.0
+LANES_TIMEOUT_S = 2.0
 """Seconds that reading the lanes may take: a journal that needs longer takes nothing now."""
 
 
-class JournalHealth:
+class ReadinessCheck:
     """Asks the journal. A lane that waits or is paused makes nothing unready: what comes is stored, and waits.
 
     `trouble` tells, in words, what kept the last real write from being stored; empty where it was.
     """
 
-    def __init__(self, journal: Journal, metrics: DeliveryMetrics, *, trouble: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self, journal: Journal, metrics: DeliveryMetrics, *, get_problem: Callable[[], str] = lambda: ""
+    ) -> None:
         self._journal = journal
         self._metrics = metrics
-        self._trouble = trouble
+        self._get_problem = get_problem
         self._readiness = Readiness(journal)
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
         """Whether the journal takes writes now, and what there is to know."""
         standing = await self._readiness.check()
-        said = self._trouble() or standing.message
-        if not standing.ready or self._trouble():
+        said = self._get_problem() or standing.message
+        if not standing.ready or self._get_problem():
             return False, {"journal": said, "hint": standing.hint, "lanes": {}}
         try:
-            async with asyncio.timeout(LANES_S):
+            async with asyncio.timeout(LANES_TIMEOUT_S):
                 lanes = await self._journal.lanes()
         except JournalError as error:
             return False, {"journal": error.message, "hint": error.hint, "lanes": {}}
         except TimeoutError:
-            return False, {"journal": f"the journal could not be read within {LANES_S:g} s", "hint": "", "lanes": {}}
+            return False, {
+                "journal": f"the journal could not be read within {LANES_TIMEOUT_S:g} s",
+                "hint": "",
+                "lanes": {},
+            }
         told = {
             name: {
                 "state": lane.state,

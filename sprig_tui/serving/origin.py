@@ -11,23 +11,23 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from sprig_tui.http.address import is_loopback
-from sprig_tui.serving.refusals import RefusedError
+from sprig_tui.serving.refusals import HTTPRejectionError
 
 _HINT = "use 127.0.0.1 or localhost, or send a webhook token"
 
 
 def check_origin(request: Request) -> None:
-    """Raise RefusedError (421, 403) for another Host than this machine's, or a page of another origin."""
+    """Raise HTTPRejectionError (421, 403) for another Host than this machine's, or a page of another origin."""
     target: bytes | None = request.scope.get("authority")
     for authority in (request.headers.get("host", ""), None if target is None else target.decode("latin-1")):
-        if authority is not None and not _is_here(f"//{authority}"):
-            raise RefusedError(421, f"without a token this address is asked by its loopback name alone; {_HINT}")
+        if authority is not None and not _is_loopback_url(f"//{authority}"):
+            raise HTTPRejectionError(421, f"without a token this address is asked by its loopback name alone; {_HINT}")
     for origin in request.headers.getlist("origin"):
-        if not _is_here(origin):
-            raise RefusedError(403, f"without a token no page of another origin is answered; {_HINT}")
+        if not _is_loopback_url(origin):
+            raise HTTPRejectionError(403, f"without a token no page of another origin is answered; {_HINT}")
 
 
-def _is_here(url: str) -> bool:
+def _is_loopback_url(url: str) -> bool:
     try:
         return is_loopback((urlsplit(url).hostname or "").removesuffix("."))
     except ValueError:

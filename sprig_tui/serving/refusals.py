@@ -9,11 +9,11 @@ from msgspec import Struct
 from starlette.responses import Response
 
 
-class Refusal(Struct, frozen=True):
+class Rejection(Struct, frozen=True):
     """One request that was not taken, as it is counted and told of."""
 
     status: int
-    why: str
+    reason: str
     """For the operator: may name what the sender is not told."""
     path: str = ""
     """Decoded, and as hostile as its sender; empty where none was read."""
@@ -21,14 +21,14 @@ class Refusal(Struct, frozen=True):
     """Address."""
 
 
-OnRefusal = Callable[[Refusal], None]
+OnRejection = Callable[[Rejection], None]
 
 
-def ignore(_: Refusal) -> None:
+def ignore_rejection(_: Rejection) -> None:
     """Hear of a refusal and do nothing."""
 
 
-class RefusedError(Exception):
+class HTTPRejectionError(Exception):
     """The request is not taken. `message` is for the sender: it names nothing of ours."""
 
     def __init__(
@@ -38,20 +38,20 @@ class RefusedError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         body_read: bool = False,
-        more: Mapping[str, object] | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
         self.body_read = body_read
-        self.more = dict(more or {})
+        self.extra = dict(extra or {})
 
-    def answer(self) -> Response:
+    def to_response(self) -> Response:
         """The answer to send; where the body was not read the connection ends with it."""
         headers = self.headers if self.body_read else {**self.headers, "connection": "close"}
-        return Response(self.body(), self.status, headers, "application/json")
+        return Response(self.to_json(), self.status, headers, "application/json")
 
-    def body(self) -> bytes:
+    def to_json(self) -> bytes:
         """The JSON to send."""
-        return msgspec.json.encode({"error": self.message, **self.more})
+        return msgspec.json.encode({"error": self.message, **self.extra})

@@ -15,12 +15,12 @@ from starlette.types import ASGIApp
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.address import is_loopback
 from sprig_tui.serving.acceptor import Acceptor
-from sprig_tui.serving.connections import Connections
+from sprig_tui.serving.connections import ConnectionRegistry
 from sprig_tui.serving.limits import ConnectionLimits
-from sprig_tui.serving.refusals import ignore
-from sprig_tui.serving.traffic import Traffic
+from sprig_tui.serving.refusals import ignore_rejection
+from sprig_tui.serving.traffic import TrafficMetrics
 
-BACKLOG = 1_024
+LISTEN_BACKLOG = 1_024
 """Connections that the system holds for us while we accept others."""
 
 SEND_BUFFER_BYTES = 65_536
@@ -28,14 +28,16 @@ SEND_BUFFER_BYTES = 65_536
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Authenticated encryption and forward secrecy alone (RFC 9325, 4.2); TLS 1.3 has nothing else."""
 
-OTHER_FILES = 200
+RESERVED_FILES = 200
 """Open files beside the connections: the journal, requests to Segment, captures."""
 
 
-class Listening:
+class RunningServer:
     """A server that is up."""
 
-    def __init__(self, acceptor: Acceptor, connections: Connections, bound: socket.socket, *, secure: bool) -> None:
+    def __init__(
+        self, acceptor: Acceptor, connections: ConnectionRegistry, bound: socket.socket, *, secure: bool
+    ) -> None:
         host, port = bound.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"{'https' if secure else 'http'}://{shown}:{port}"
@@ -43,52 +45,52 @@ class Listening:
         self.connections = connections
         self._bound = bound
         self._accepting = asyncio.create_task(acceptor.run())
-        self._watching = asyncio.create_task(connections.watch())
+        self._watching = asyncio.create_task(connections.expire_overdue())
 
-    async def until_it_ends(self) -> None:
+    async def wait_closed(self) -> None:
         """Return when it does not listen any more, for whatever reason."""
         await asyncio.wait((self._accepting,))
 
-    async def finish(self) -> None:
+    async def shut_down(self) -> None:
         """Take no more connections, and answer what was accepted, for at most `ConnectionLimits.stop_seconds`."""
-        await self._accept_no_more()
-        await self.connections.finish()
+        await self._stop_accepting()
+        await self.connections.drain()
 
-    async def break_off(self) -> None:
+    async def abort(self) -> None:
         """End now; requests that are not answered yet never will be, and their senders know by that."""
-        await self._accept_no_more()
+        await self._stop_accepting()
         await self.connections.abort()
         self._watching.cancel()
         await asyncio.wait((self._watching,))
 
-    async def _accept_no_more(self) -> None:
+    async def _stop_accepting(self) -> None:
         self._accepting.cancel()
         await asyncio.wait((self._accepting,))
         self._bound.close()
 
 
 @asynccontextmanager
-async def listening(
+async def running_server(
     app: ASGIApp,
     bound: socket.socket,
     limits: ConnectionLimits,
     tls: ssl.SSLContext | None = None,
     *,
-    traffic: Traffic | None = None,
-) -> AsyncIterator[Listening]:
+    traffic: TrafficMetrics | None = None,
+) -> AsyncIterator[RunningServer]:
     """Serve `app` on a bound socket; leaving breaks off. `traffic` counts what is refused."""
-    connections = Connections(limits, dropped=traffic.dropped if traffic else lambda _: None)
+    connections = ConnectionRegistry(limits, on_dropped=traffic.record_dropped if traffic else lambda _: None)
     if traffic is not None:
-        traffic.watch(lambda: len(connections))
+        traffic.track_connections(lambda: len(connections))
     # answers are short: what the system holds of those that nobody reads stays bounded
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    bound.listen(BACKLOG)
-    acceptor = Acceptor(app, bound, connections, tls, traffic.refused if traffic else ignore)
-    up = Listening(acceptor, connections, bound, secure=tls is not None)
+    bound.listen(LISTEN_BACKLOG)
+    acceptor = Acceptor(app, bound, connections, tls, traffic.record_rejection if traffic else ignore_rejection)
+    up = RunningServer(acceptor, connections, bound, secure=tls is not None)
     try:
         yield up
     finally:
-        await up.break_off()
+        await up.abort()
 
 
 def bind(host: str, port: int, *, option: str = "") -> socket.socket:
@@ -119,7 +121,7 @@ def bind(host: str, port: int, *, option: str = "") -> socket.socket:
     return bound
 
 
-def allow_files(connections: int) -> None:
+def raise_open_files_limit(connections: int) -> None:
     """Raise the limit of open files to what the connections need; raises ConfigError where the system forbids it.
 
     A process that runs out of them accepts nothing, and can open no journal either.
@@ -129,23 +131,23 @@ def allow_files(connections: int) -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + OTHER_FILES
+    needed = connections + RESERVED_FILES
     if resource.RLIM_INFINITY in (soft, hard) or soft >= needed:
         return
-    if hard <= OTHER_FILES:
+    if hard <= RESERVED_FILES:
         raise ConfigError(
-            f"the system allows {hard:,} open files, and {OTHER_FILES} are needed beside the connections",
+            f"the system allows {hard:,} open files, and {RESERVED_FILES} are needed beside the connections",
             hint=f"raise the limit: ulimit -n {needed}, or LimitNOFILE={needed} in the unit",
         )
     if hard < needed:
         raise ConfigError(
             f"{connections:,} connections need {needed:,} open files, and the system allows {hard:,}",
-            hint=f"use --max-connections {hard - OTHER_FILES}, or raise the limit (ulimit -n, LimitNOFILE)",
+            hint=f"use --max-connections {hard - RESERVED_FILES}, or raise the limit (ulimit -n, LimitNOFILE)",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def bound_to_loopback(bound: socket.socket) -> bool:
+def is_bound_to_loopback(bound: socket.socket) -> bool:
     """Whether only this machine can reach the socket."""
     return is_loopback(str(bound.getsockname()[0]))
 
@@ -157,7 +159,7 @@ def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
     context.set_ciphers(TLS_1_2_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION
     try:
-        context.load_cert_chain(certfile, keyfile, password=_no_passphrase)
+        context.load_cert_chain(certfile, keyfile, password=_reject_passphrase)
     except _PassphraseError:
         raise ConfigError(
             f"the key in {keyfile or certfile} has a passphrase, which nobody is there to type",
@@ -179,5 +181,5 @@ class _PassphraseError(Exception):
     pass
 
 
-def _no_passphrase() -> str:
+def _reject_passphrase() -> str:
     raise _PassphraseError

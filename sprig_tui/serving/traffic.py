@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from sprig_tui.serving.complaints import Complaints
-from sprig_tui.serving.refusals import OnRefusal, Refusal, ignore
+from sprig_tui.serving.complaints import RejectionLog
+from sprig_tui.serving.refusals import OnRejection, Rejection, ignore_rejection
 
 
-class Traffic:
+class TrafficMetrics:
     """Counts in `registry`, and warns of the first refusal of each kind."""
 
-    def __init__(self, registry: CollectorRegistry, *, heard: OnRefusal = ignore) -> None:
-        self._heard = heard
-        self._complaints = Complaints()
+    def __init__(self, registry: CollectorRegistry, *, on_rejection: OnRejection = ignore_rejection) -> None:
+        self._on_rejection = on_rejection
+        self._rejection_log = RejectionLog()
         self._refusals = Counter(
             "sprig_tui_http_refusals",
             "Requests that were refused, whatever they asked for, by the status of the answer.",
@@ -31,16 +31,16 @@ class Traffic:
         )
         self._connections = Gauge("sprig_tui_http_connections", "Connections that are open.", registry=registry)
 
-    def refused(self, refusal: Refusal) -> None:
+    def record_rejection(self, rejection: Rejection) -> None:
         """One request was refused."""
-        self._refusals.labels(str(refusal.status)).inc()
-        self._complaints.hear(refusal)
-        self._heard(refusal)
+        self._refusals.labels(str(rejection.status)).inc()
+        self._rejection_log.record(rejection)
+        self._on_rejection(rejection)
 
-    def dropped(self, cause: str) -> None:
+    def record_dropped(self, cause: str) -> None:
         """A connection was ended that is owed no answer."""
         self._dropped.labels(cause).inc()
 
-    def watch(self, number: Callable[[], int]) -> None:
+    def track_connections(self, count: Callable[[], int]) -> None:
         """Ask this for the number of connections."""
-        self._connections.set_function(number)
+        self._connections.set_function(count)

@@ -16,11 +16,11 @@ from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths, paths_in_folder
 from sprig_tui.delivery.timing import MonotonicClock
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.position import PullPosition
+from sprig_tui.pull.fetching import PageFetcher
+from sprig_tui.pull.position import CheckpointStore
 from sprig_tui.pull.puller import Puller
-from sprig_tui.pull.request import Asked
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.request import PullRequest
+from sprig_tui.pull.state import PullProgress
 from sprig_tui.sprig.api import SprigClient
 from sprig_tui.sprig.records import Record, StudyResponse
 
@@ -55,13 +55,13 @@ class Trial:
         self.clock = ManualClock(START + 30 * DAY)
         self.timing: MonotonicClock = QuickTiming()
         self.stored: list[Record] = []
-        self.states: list[PullState] = []
+        self.states: list[PullProgress] = []
         self.timeout = 5.0
         self.max_body = 10_000_000
         self.fail_after = -1
         """Pages after which storing fails, once."""
 
-    async def pull(self, *, keep: bool = True, patience: float = 60.0, **asked: Any) -> PullState:
+    async def pull(self, *, keep: bool = True, patience: float = 60.0, **asked: Any) -> PullProgress:
         client = SprigClient(
             self.url,
             self.environment.sprig_api_key,
@@ -70,19 +70,19 @@ class Trial:
             max_body=self.max_body,
         )
         async with client, SQLiteJournal(self.paths.state_dir / self.journal) as journal:
-            fetcher = Fetcher(client, patience=patience, timing=self.timing, draw=lambda: 0.5)
+            fetcher = PageFetcher(client, timeout_s=patience, timing=self.timing, draw=lambda: 0.5)
             puller = Puller(
                 self.environment,
-                PullPosition(self.paths, "production", self.url, journal, self.journal),
-                Asked(**asked),
+                CheckpointStore(self.paths, "production", self.url, journal, self.journal),
+                PullRequest(**asked),
                 fetcher,
                 clock=self.clock,
-                keep=keep,
-                heard=self.states.append,
+                save_state=keep,
+                on_progress=self.states.append,
             )
-            with puller.position.held():
-                await puller.surveys()
-                return await puller.answers(self._store)
+            with puller.checkpoints.lock():
+                await puller.pull_surveys()
+                return await puller.pull_responses(self._store)
 
     async def _store(self, records: Sequence[Record]) -> None:
         self.fail_after -= 1
@@ -99,7 +99,7 @@ class Trial:
 
     @property
     def groups(self) -> list[str]:
-        return [record.response_group_id for record in self.answers]
+        return [record.response_group_id for record in self.pull_responses]
 
     @property
     def waits(self) -> list[float]:

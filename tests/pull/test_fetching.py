@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
-from sprig_tui.pull.fetching import PERIOD, REQUESTS, Fetcher
+from sprig_tui.pull.fetching import RATE_LIMIT_PERIOD_S, RATE_LIMIT_REQUESTS, PageFetcher
 from sprig_tui.sprig.api import ApiResponse
 from sprig_tui.sprig.api_pages import parse_response_page
 
@@ -24,12 +24,12 @@ class Script:
     """Answers in a row; the last one again and again."""
 
     def __init__(self, *answers: ApiResponse) -> None:
-        self.answers = list(answers)
+        self.pull_responses = list(answers)
         self.asked = 0
 
     async def get(self, _path: str, _parameters: Mapping[str, str]) -> ApiResponse:
         self.asked += 1
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return self.pull_responses.pop(0) if len(self.pull_responses) > 1 else self.pull_responses[0]
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def timing(trial: Trial) -> Any:
     return trial.timing
 
 
-def fetcher(timing: QuickTiming, *answers: ApiResponse, patience: float = 60.0) -> tuple[Fetcher, Script]:
+def fetcher(timing: QuickTiming, *answers: ApiResponse, patience: float = 60.0) -> tuple[PageFetcher, Script]:
     script = Script(*answers)
-    return Fetcher(script, patience=patience, timing=timing, draw=lambda: 1.0), script
+    return PageFetcher(script, timeout_s=patience, timing=timing, draw=lambda: 1.0), script
 
 
 async def test_waits_double(timing: QuickTiming) -> None:
     found, script = fetcher(timing, DOWN, DOWN, DOWN, OK)
-    assert (await found.get("/", {}, parse_response_page)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).response is OK
     assert timing.waits == [0.5, 1.0, 2.0]
     assert found.requests == script.asked == 4
 
@@ -67,14 +67,14 @@ async def test_an_answer_in_between_starts_the_count_again(timing: QuickTiming) 
 
 async def test_the_rate_limit_is_outwaited(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, *[LIMITED] * 11, OK)
-    assert (await found.get("/", {}, parse_response_page)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).response is OK
     assert 180 < sum(timing.waits) < 360
 
 
 async def test_what_is_asked_for_is_waited_for(timing: QuickTiming) -> None:
     asked = ApiResponse(kind="retry", status=503, error="http 503", retry_after_s=120.0)
     found, _ = fetcher(timing, asked, asked, OK)
-    assert (await found.get("/", {}, parse_response_page)).answer is OK
+    assert (await found.get("/", {}, parse_response_page)).response is OK
     assert timing.waits == [120.0, 120.0]
     found, _ = fetcher(timing, asked)
     with pytest.raises(SprigApiUnreachableError):
@@ -108,16 +108,16 @@ async def test_a_page_that_is_none_comes_back_after_the_third_time(timing: Quick
 async def test_no_more_requests_than_sprig_takes(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, OK)
     heard: list[str] = []
-    found.heard = heard.append
-    for _ in range(2 * REQUESTS):
+    found.on_wait = heard.append
+    for _ in range(2 * RATE_LIMIT_REQUESTS):
         await found.get("/", {}, parse_response_page)
-    assert timing.waits == [PERIOD], "the second thousand waits for the first to grow old"
+    assert timing.waits == [RATE_LIMIT_PERIOD_S], "the second thousand waits for the first to grow old"
     assert "rate limit: 5 m" in heard
 
 
 async def test_what_is_waited_for_is_told_and_taken_back(timing: QuickTiming) -> None:
     found, _ = fetcher(timing, DOWN, OK)
     heard: list[str] = []
-    found.heard = heard.append
+    found.on_wait = heard.append
     await found.get("/", {}, parse_response_page)
     assert heard == ["waiting 500 ms: http 503", ""]

@@ -19,10 +19,10 @@ from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError, SprigApiError, SprigApiPageError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Survey
-from sprig_tui.pull.fetching import Fetcher
-from sprig_tui.pull.position import PullPosition, fingerprint
+from sprig_tui.pull.fetching import PageFetcher
+from sprig_tui.pull.position import CheckpointStore, fingerprint
 from sprig_tui.pull.puller import Puller
-from sprig_tui.pull.request import Asked
+from sprig_tui.pull.request import PullRequest
 from sprig_tui.sprig.records import StudyResponse, Unsendable
 
 from .conftest import Trial
@@ -38,7 +38,7 @@ async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSp
     assert state.pages == 3
     assert set(trial.groups) == {response(n)["responseGroupUid"] for n in range(2_345)}
     assert len(trial.groups) == 2_347, "the last millisecond of a page comes again with the next"
-    first = trial.answers[0]
+    first = trial.pull_responses[0]
     assert (first.origin.name, first.origin.format, first.origin.path) == ("api", "rest", "data[0]")
     assert first.email == "acct_0@example.com"
     assert bytes(first.attributes) == b'{"plan":"team"}'
@@ -130,7 +130,7 @@ async def test_another_request_does_not_disturb_an_interrupted_one(trial: Trial,
         await trial.pull()
     other = await trial.pull(survey=5121)
     assert not other.resumed
-    assert {record.survey_id for record in trial.answers[1_000:]} == {5121}
+    assert {record.survey_id for record in trial.pull_responses[1_000:]} == {5121}
     assert (await trial.pull()).resumed
 
 
@@ -172,7 +172,7 @@ async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Trial, sprig_ap
     sprig_api.track(response(n, START + n * HOUR) for n in range(30))
     state = await trial.pull(survey=5121)
     assert state.mark == START + 28 * HOUR
-    assert {record.survey_id for record in trial.answers} == {5121}
+    assert {record.survey_id for record in trial.pull_responses} == {5121}
     assert (await trial.pull()).window.since is None, "the others were not read"
     assert (await trial.pull(survey=5121)).window.since == START + 28 * HOUR
 
@@ -187,14 +187,14 @@ async def test_deleted_ones_come_when_asked_for(trial: Trial, sprig_api: FakeSpr
     await trial.pull()
     assert len(trial.stored) == 1
     await trial.pull(deleted=True)
-    assert [record.deleted_at for record in trial.answers[1:]] == [None, "2026-03-02T09:00:00.000Z"]
+    assert [record.deleted_at for record in trial.pull_responses[1:]] == [None, "2026-03-02T09:00:00.000Z"]
 
 
 async def test_without_snapshots_less_is_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.track([response(1)])
     await trial.pull(snapshots=False)
     assert "with_snapshots" not in sprig_api.asked()[0].query
-    assert trial.answers[0].email is None
+    assert trial.pull_responses[0].email is None
 
 
 async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeSprigApi) -> None:
@@ -242,7 +242,7 @@ async def test_a_list_of_surveys_that_is_off_is_a_warning(
     sprig_api.trouble(**trouble, where=lambda asked: asked.path == "/v1/surveys")
     state = await trial.pull()
     assert said in state.warnings[0]
-    assert len(trial.answers) == 1
+    assert len(trial.pull_responses) == 1
 
 
 async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: FakeSprigApi) -> None:
@@ -264,7 +264,7 @@ async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: Fak
     trial.stored.clear()
     state = await trial.pull()
     assert "another product" in state.warnings[0]
-    assert len(trial.answers) == 1
+    assert len(trial.pull_responses) == 1
     assert list(read_surveys_file(surveys_file(trial.paths, "production")).surveys) == ["9000"]
 
 
@@ -304,7 +304,7 @@ async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Tria
     file.write_bytes(backup)
     trial.stored.clear()
     await trial.pull()
-    assert len({one.response_group_id for one in trial.answers}) >= 10
+    assert len({one.response_group_id for one in trial.pull_responses}) >= 10
 
 
 def older(trial: Trial, places: dict[str, Any]) -> Any:
@@ -394,7 +394,7 @@ async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
     assert detail in bad.detail
     trial.stored.clear()
     assert (await trial.pull()).finished, "the next one reads it"
-    assert len(trial.answers) == 1
+    assert len(trial.pull_responses) == 1
 
 
 async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: FakeSprigApi) -> None:
@@ -515,16 +515,19 @@ async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeS
 
 
 async def test_two_pulls_of_one_environment_do_not_run_together(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    with PullPosition(trial.paths, "production", trial.url, None).held():
+    with CheckpointStore(trial.paths, "production", trial.url, None).lock():
         with pytest.raises(ConfigError, match="another pull for production is at work"):
             await trial.pull()
-        with PullPosition(trial.paths, "development", trial.url, None).held():
+        with CheckpointStore(trial.paths, "development", trial.url, None).lock():
             pass
 
 
 async def test_an_environment_without_a_key_says_how_to_give_it_one(trial: Trial) -> None:
     with pytest.raises(ConfigError) as raised:
         Puller(
-            Environment(name="production"), PullPosition(trial.paths, "production", "", None), Asked(), Fetcher(None)
+            Environment(name="production"),
+            CheckpointStore(trial.paths, "production", "", None),
+            PullRequest(),
+            PageFetcher(None),
         )  # type: ignore[arg-type]  # it asks nothing
     assert raised.value.hint == "set one with sprig-tui keys sprig production"

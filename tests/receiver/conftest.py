@@ -17,9 +17,9 @@ from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
-from sprig_tui.receiver.limits import Limits
-from sprig_tui.receiver.station import Station
-from sprig_tui.serving.server import Listening, bind, listening
+from sprig_tui.receiver.limits import WebhookLimits
+from sprig_tui.receiver.station import WebhookReceiver
+from sprig_tui.serving.server import RunningServer, bind, running_server
 
 TOKEN = "production-token-0123456789"
 OTHER = "development-token-0123456789"
@@ -35,9 +35,9 @@ JSON = {"content-type": "application/json"}
 class Served(NamedTuple):
     """A receiver that is up, and a client of it."""
 
-    station: Station
+    station: WebhookReceiver
     journal: Journal
-    up: Listening
+    up: RunningServer
     client: httpx.AsyncClient
     port: int
 
@@ -67,7 +67,7 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
         async def start(
             *,
             trusting: bool = True,
-            limits: Limits | None = None,
+            limits: WebhookLimits | None = None,
             journal: Journal | None = None,
             tls: Any = None,
             environments: dict[str, Environment] = ENVIRONMENTS,
@@ -75,11 +75,13 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
         ) -> Served:
             if journal is None:
                 journal = await stack.enter_async_context(SQLiteJournal(tmp_path / "journal.db"))
-            limits = limits or Limits()
-            station = Station(journal, Rules(), environments, limits, trusting=trusting, **options)
+            limits = limits or WebhookLimits()
+            station = WebhookReceiver(journal, Rules(), environments, limits, allow_anonymous=trusting, **options)
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
-            up = await stack.enter_async_context(listening(station.app, bound, limits, tls, traffic=station.traffic))
+            up = await stack.enter_async_context(
+                running_server(station.app, bound, limits, tls, traffic=station.traffic)
+            )
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
             return Served(station, journal, up, client, port)
 

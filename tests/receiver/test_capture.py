@@ -9,15 +9,15 @@ import pytest
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.receiver import capture as capture_module
-from sprig_tui.receiver.capture import Capture
+from sprig_tui.receiver.capture import RequestCapture
 
 TOKEN = "production-token-0123456789"
 
 
 async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
     folder = tmp_path / "kept" / "raw"
-    with Capture(folder) as capture:
-        served = await serve(keep=capture.keep)
+    with RequestCapture(folder) as capture:
+        served = await serve(keep=capture.save)
         await served.post(answer(), **{"x-datadog-trace-id": "7", "cookie": "c=1"})
         await served.post(b"{broken")
         await served.post(answer(2), token="some-wrong-secret-token")
@@ -38,8 +38,8 @@ async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
 
 
 async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
-    with Capture(tmp_path / "kept") as capture:
-        served = await serve(keep=capture.keep)
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(keep=capture.save)
         await served.post(answer(), "/webhooks/%1b%5d0;x%0aHost:y", **{"x-title": b"\x9b31m\xff"})
     [kept] = (tmp_path / "kept").iterdir()
     head = kept.read_bytes().partition(b"\r\n\r\n")[0]
@@ -49,9 +49,9 @@ async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
 
 
 async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(capture_module, "MOST_FILES", 2)
-    with Capture(tmp_path / "kept") as capture:
-        served = await serve(keep=capture.keep)
+    monkeypatch.setattr(capture_module, "MAX_FILES", 2)
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(keep=capture.save)
         for number in range(4):
             assert (await served.post(answer(number))).status_code == 200
     assert len(list((tmp_path / "kept").iterdir())) == 2
@@ -60,8 +60,8 @@ async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, ca
 
 async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
     folder = tmp_path / "kept"
-    with Capture(folder) as capture:
-        served = await serve(keep=capture.keep)
+    with RequestCapture(folder) as capture:
+        served = await serve(keep=capture.save)
         folder.rmdir()
         for number in range(3):
             assert (await served.post(answer(number))).status_code == 200
@@ -70,5 +70,5 @@ async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
 
 def test_a_folder_that_cannot_be(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot make the folder"), Capture(tmp_path / "file" / "kept"):
+    with pytest.raises(ConfigError, match="cannot make the folder"), RequestCapture(tmp_path / "file" / "kept"):
         pass

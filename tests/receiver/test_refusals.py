@@ -13,7 +13,7 @@ import pytest
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.receiver.limits import Limits
+from sprig_tui.receiver.limits import WebhookLimits
 
 TOKEN = "production-token-0123456789"
 HEAD = (
@@ -187,7 +187,7 @@ async def test_half_a_million_records_in_one_body(serve):
 
 
 async def test_a_long_body_is_refused_before_it_is_read(serve):
-    served = await serve(limits=Limits(body_bytes=1000))
+    served = await serve(limits=WebhookLimits(body_bytes=1000))
     told = await exchange(served.port, HEAD + b"content-length: 1001\r\nexpect: 100-continue\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 413 ")
     assert told.endswith(b'{"error":"the body is longer than 1,000 bytes"}')
@@ -196,22 +196,22 @@ async def test_a_long_body_is_refused_before_it_is_read(serve):
 
 
 async def test_a_body_without_a_length_is_counted_while_it_comes(serve):
-    served = await serve(limits=Limits(body_bytes=1000))
+    served = await serve(limits=WebhookLimits(body_bytes=1000))
     chunks = [b"190\r\n" + b"x" * 400 + b"\r\n"] * 4
     told = await exchange(served.port, HEAD + b"transfer-encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 413 ")
-    assert served.station._receiver.hand.held == 0
+    assert served.station._webhook_app.body_budget.held == 0
 
 
 async def test_the_limit_itself_is_allowed(serve, answer):
     raw = json.dumps(answer()).encode()
-    served = await serve(limits=Limits(body_bytes=len(raw)))
+    served = await serve(limits=WebhookLimits(body_bytes=len(raw)))
     assert (await served.post(raw)).status_code == 200
     assert (await served.post(raw + b" ")).status_code == 413
 
 
 async def test_a_sender_that_goes_on_sends_to_the_end_and_still_hears_why(serve):
-    served = await serve(limits=Limits(body_bytes=1000))
+    served = await serve(limits=WebhookLimits(body_bytes=1000))
     length = 2_000_000
     told = await exchange(
         served.port, HEAD + b"content-length: %d\r\n\r\n" % length, *([b"x" * 100_000] * (length // 100_000))
@@ -220,11 +220,11 @@ async def test_a_sender_that_goes_on_sends_to_the_end_and_still_hears_why(serve)
 
 
 async def test_a_slow_body_times_out(serve):
-    served = await serve(limits=Limits(body_seconds=0.2))
+    served = await serve(limits=WebhookLimits(body_seconds=0.2))
     told = await exchange(served.port, HEAD + b"content-length: 100\r\n\r\n{")
     assert told.startswith(b"HTTP/1.1 408 ")
     assert b"did not come within 0.2 s" in told
-    assert served.station._receiver.hand.held == 0
+    assert served.station._webhook_app.body_budget.held == 0
 
 
 async def test_a_sender_that_leaves_is_no_matter(serve, answer):
@@ -235,8 +235,8 @@ async def test_a_sender_that_leaves_is_no_matter(serve, answer):
     writer.close()
     await writer.wait_closed()
     assert (await served.post(answer())).status_code == 200
-    await until(lambda: served.station.meters.refused)
-    assert served.station._receiver.hand.held == 0
+    await until(lambda: served.station.webhook_metrics.refused)
+    assert served.station._webhook_app.body_budget.held == 0
 
 
 # -- too much at once ------------------------------------------------------------------------------------------------
@@ -244,12 +244,12 @@ async def test_a_sender_that_leaves_is_no_matter(serve, answer):
 
 @pytest.mark.parametrize("start", [b"", b"POST /webhooks HTTP/1.1\r\n"])
 async def test_headers_that_do_not_come_end_the_connection(serve, start):
-    served = await serve(limits=Limits(head_seconds=0.2))
+    served = await serve(limits=WebhookLimits(head_seconds=0.2))
     assert (await exchange(served.port, start)).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_headers_of_a_second_request_that_do_not_come(serve):
-    served = await serve(limits=Limits(head_seconds=0.2))
+    served = await serve(limits=WebhookLimits(head_seconds=0.2))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
     assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
@@ -272,10 +272,10 @@ class Slow(SQLiteJournal):
 
 async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
     async with Slow(tmp_path / "slow.db") as journal:
-        served = await serve(limits=Limits(connections=3), journal=journal)
+        served = await serve(limits=WebhookLimits(connections=3), journal=journal)
         posting = [asyncio.create_task(served.post(answer(number))) for number in range(3)]
         length = sum(len(json.dumps(answer(number))) for number in range(3))
-        await until(lambda: served.station._receiver.hand.held == length)
+        await until(lambda: served.station._webhook_app.body_budget.held == length)
         told = await exchange(served.port, HEAD)
         assert told.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in told
@@ -285,15 +285,15 @@ async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
 
 
 async def test_bodies_in_hand_are_bounded_over_all_connections(serve, answer):
-    served = await serve(limits=Limits(bytes_in_hand=1500))
+    served = await serve(limits=WebhookLimits(max_buffered_bytes=1500))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(HEAD + b"content-length: 2000\r\n\r\n" + b" " * 1400)
-    await until(lambda: served.station._receiver.hand.held == 1400)
+    await until(lambda: served.station._webhook_app.body_budget.held == 1400)
     done = await served.post(answer())
     assert (done.status_code, done.headers["retry-after"]) == (503, "1")
     writer.close()
     await writer.wait_closed()
-    await until(lambda: not served.station._receiver.hand.held)
+    await until(lambda: not served.station._webhook_app.body_budget.held)
     assert (await served.post(answer())).status_code == 200
     assert reader is not None
 
@@ -350,7 +350,7 @@ async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path
         assert done.json() == {"error": "it could not be stored; send it again"}
         journal.full = False
         assert (await served.post(answer())).json()["queued"] == 1
-        assert served.station._receiver.hand.held == 0
+        assert served.station._webhook_app.body_budget.held == 0
 
 
 async def test_locked_journal_is_waited_for_then_refused(serve, answer, tmp_path):
@@ -374,7 +374,7 @@ async def test_a_fault_of_ours_is_json_too(serve, answer, monkeypatch, caplog):
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(served.station._reception, "take", broken)
+    monkeypatch.setattr(served.station._handler, "take", broken)
     done = await served.post(answer())
     assert (done.status_code, done.json()) == (500, {"error": "internal error; send it again"})
     assert "ZeroDivisionError" in caplog.text

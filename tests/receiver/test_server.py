@@ -13,7 +13,7 @@ from support.certificates import self_signed
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.serving.server import allow_files, bind, bound_to_loopback, tls_context
+from sprig_tui.serving.server import bind, is_bound_to_loopback, raise_open_files_limit, tls_context
 
 TOKEN = "production-token-0123456789"
 
@@ -48,14 +48,14 @@ def test_certificates_that_cannot_be_used(certificate, tmp_path):
 
 def test_addresses():
     with bind("127.0.0.1", 0) as bound:
-        assert bound_to_loopback(bound)
+        assert is_bound_to_loopback(bound)
         bound.listen()
         with pytest.raises(ConfigError, match="cannot listen on"):
             bind("127.0.0.1", bound.getsockname()[1])
     with bind("0.0.0.0", 0) as bound:  # noqa: S104 - that it is no loopback is the point
-        assert not bound_to_loopback(bound)
+        assert not is_bound_to_loopback(bound)
     with bind("[::1]", 0) as bound:
-        assert bound_to_loopback(bound)
+        assert is_bound_to_loopback(bound)
     for host in ("no.such.host.invalid", "999.1.1.1", "a" * 300):
         with pytest.raises(ConfigError, match="is no address"):
             bind(host, 0)
@@ -66,19 +66,19 @@ def test_files_that_connections_need(monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        allow_files(500)
+        raise_open_files_limit(500)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700
-        allow_files(10)
+        raise_open_files_limit(10)
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 700, "never lowered"
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
         monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
         with pytest.raises(ConfigError, match="allows 64 open files") as raised:
-            allow_files(500)
+            raise_open_files_limit(500)
         assert "ulimit -n 700" in raised.value.hint
         monkeypatch.undo()
         if before[1] != resource.RLIM_INFINITY:
             with pytest.raises(ConfigError, match="open files"):
-                allow_files(before[1])
+                raise_open_files_limit(before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
@@ -120,7 +120,7 @@ async def test_broken_off_it_acknowledges_nothing_it_did_not_store(serve, answer
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
         await journal.asked.wait()
-        await served.up.break_off()
+        await served.up.abort()
         with pytest.raises(httpx.TransportError):
             await posting
         journal.go.set()

@@ -158,7 +158,7 @@ async def test_other_environments_tokens_and_rules_are_taken_up(serve, answer):
     served = await serve()
     new = "a-new-production-token-01"
     served.station.use(
-        served.station._reception._shared.mapper.rules,
+        served.station._handler._shared.mapper.rules,
         {"production": Environment(name="production", webhook_token=WebhookToken(new))},
     )
     assert (await served.post(answer())).status_code == 401

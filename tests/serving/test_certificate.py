@@ -64,16 +64,16 @@ async def test_a_renewed_one_is_shown_to_new_connections(files):
     async with server:
         port = server.sockets[0].getsockname()[1]
         first = certfile.read_bytes()
-        assert (await shown(port), certificate.renew()) == (first, False)
+        assert (await shown(port), certificate.reload_if_changed()) == (first, False)
         cert, key = made("second")
         certfile.write_bytes(cert)
         with pytest.raises(ConfigError, match="the key is not the certificate"):
-            certificate.renew()
-        assert (await shown(port), certificate.renew()) == (first, False), "said once"
+            certificate.reload_if_changed()
+        assert (await shown(port), certificate.reload_if_changed()) == (first, False), "said once"
         keyfile.write_bytes(key)
-        assert certificate.renew()
-        assert (await shown(port), certificate.renew()) == (cert, False)
+        assert certificate.reload_if_changed()
+        assert (await shown(port), certificate.reload_if_changed()) == (cert, False)
         certfile.unlink()
         with pytest.raises(ConfigError, match="No such file"):
-            certificate.renew()
+            certificate.reload_if_changed()
         assert await shown(port) == cert

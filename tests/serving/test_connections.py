@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sprig_tui.serving.pull_responses import create_app, json_response
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from sprig_tui.serving import acceptor
-from sprig_tui.serving.answers import application, json_answer
 from sprig_tui.serving.connections import owner_of
 from sprig_tui.serving.limits import ConnectionLimits
-from sprig_tui.serving.refusals import Refusal
-from sprig_tui.serving.server import Listening, bind, listening, tls_context
-from sprig_tui.serving.traffic import Traffic
+from sprig_tui.serving.refusals import Rejection
+from sprig_tui.serving.server import RunningServer, bind, running_server, tls_context
+from sprig_tui.serving.traffic import TrafficMetrics
 
 GET = b"GET /now HTTP/1.1\r\nhost: x\r\n\r\n"
 LARGE = b"x" * 3_000_000
 
 
 class Served(NamedTuple):
-    up: Listening
+    up: RunningServer
     port: int
-    refusals: list[Refusal]
+    refusals: list[Rejection]
     registry: CollectorRegistry
     go: asyncio.Event
 
@@ -68,15 +68,15 @@ async def serve() -> AsyncIterator[Serve]:
             async def later(request: Request) -> Response:
                 body = await request.body()
                 await go.wait()
-                return json_answer({"bytes": len(body)})
+                return json_response({"bytes": len(body)})
 
             async def now(_: Request) -> Response:
-                return json_answer({"now": True})
+                return json_response({"now": True})
 
             async def large(_: Request) -> Response:
                 return Response(LARGE)
 
-            traffic = Traffic(registry, heard=refusals.append)
+            traffic = TrafficMetrics(registry, on_rejection=refusals.append)
             routes = [
                 Route("/later", later, methods=["POST"]),
                 Route("/now", now, methods=["GET", "POST"]),
@@ -84,9 +84,9 @@ async def serve() -> AsyncIterator[Serve]:
             ]
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
-            app = application(routes, {}, traffic.refused)
+            app = create_app(routes, {}, traffic.record_rejection)
             up = await stack.enter_async_context(
-                listening(app, bound, ConnectionLimits(**limits), tls, traffic=traffic)
+                running_server(app, bound, ConnectionLimits(**limits), tls, traffic=traffic)
             )
             return Served(up, port, refusals, registry, go)
 
@@ -142,7 +142,7 @@ async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamR
     await served.until(lambda: sum(member.slow_since() > 0 for member in members) == number)
     for member in members:
         member._serve_request.waiting_since -= 2.0
-        member._serve_request.began -= 2.0
+        member._serve_request.started_at -= 2.0
     return held
 
 
@@ -265,7 +265,7 @@ async def test_every_refusal_is_json_and_told(serve, raw, status):
 
 async def test_without_descriptors_it_waits_makes_room_and_says_so_once(serve, monkeypatch, caplog):
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr(acceptor, "PAUSE_S", 0.01)
+    monkeypatch.setattr(acceptor, "DESCRIPTOR_RETRY_S", 0.01)
     served = await serve(connections=500)
     held = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(20)]
     await served.until(lambda: len(served.up.connections) == 20)

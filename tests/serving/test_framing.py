@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.serving.framing import Body, End, Framing, FramingError, Head
+from sprig_tui.serving.framing import BodyPart, FramingError, RequestEnd, RequestHead, RequestParser
 from sprig_tui.serving.limits import ConnectionLimits
 
 HEAD = b"POST /w HTTP/1.1\r\nHost: x\r\n"
@@ -17,19 +17,19 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def read(*parts: bytes, limits: ConnectionLimits | None = None) -> list[tuple[str, str, bytes]]:
     """Method, path and body of each complete request."""
-    framing, requests = Framing(limits or ConnectionLimits()), []
+    framing, requests = RequestParser(limits or ConnectionLimits()), []
     head, body = None, b""
     for part in parts:
         framing.receive(part)
         while (event := framing.next_event()) is not None:
-            if isinstance(event, Head):
+            if isinstance(event, RequestHead):
                 head, body = event, b""
-            elif isinstance(event, Body):
+            elif isinstance(event, BodyPart):
                 body += event.data
             else:
-                assert isinstance(event, End)
+                assert isinstance(event, RequestEnd)
                 requests.append((head.method, head.path, body))
-                if framing.spent:
+                if framing.exhausted:
                     break
                 framing.start_next()
     return requests
@@ -117,8 +117,8 @@ def test_however_the_bytes_come(cuts):
 
 
 def test_bytes_after_a_chunked_body_are_no_request():
-    framing = Framing(ConnectionLimits())
+    framing = RequestParser(ConnectionLimits())
     framing.receive(CHUNKED + LAST + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
     events = [framing.next_event() for _ in range(4)]
-    assert [type(event) for event in events] == [Head, Body, End, type(None)]
-    assert framing.spent
+    assert [type(event) for event in events] == [RequestHead, BodyPart, RequestEnd, type(None)]
+    assert framing.exhausted

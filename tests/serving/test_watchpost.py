@@ -10,15 +10,15 @@ import pytest
 
 from sprig_tui.config.environment import Environment, WebhookToken
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.serving.server import bind, listening
-from sprig_tui.serving.watchpost import LIMITS, Watchpost
+from sprig_tui.serving.server import bind, running_server
+from sprig_tui.serving.watchpost import HEALTH_LIMITS, HealthServer
 
 TOKEN = "production-token-0123456789"
 ENVIRONMENTS = {"production": Environment(name="production", webhook_token=WebhookToken(TOKEN))}
 
 
 class Post:
-    def __init__(self, watchpost: Watchpost, journal: SQLiteJournal, client: httpx.AsyncClient) -> None:
+    def __init__(self, watchpost: HealthServer, journal: SQLiteJournal, client: httpx.AsyncClient) -> None:
         self.watchpost, self.journal, self.client = watchpost, journal, client
 
     async def ask(self, path: str, token: str = "") -> httpx.Response:
@@ -30,9 +30,9 @@ def serve(tmp_path) -> Callable:
     @asynccontextmanager
     async def start(*, trusting: bool) -> AsyncIterator[Post]:
         async with SQLiteJournal(tmp_path / "j.db") as journal:
-            watchpost = Watchpost(journal, ENVIRONMENTS, trusting=trusting)
+            watchpost = HealthServer(journal, ENVIRONMENTS, allow_anonymous=trusting)
             async with (
-                listening(watchpost.app, bind("127.0.0.1", 0), LIMITS, traffic=watchpost.traffic) as up,
+                running_server(watchpost.app, bind("127.0.0.1", 0), HEALTH_LIMITS, traffic=watchpost.traffic) as up,
                 httpx.AsyncClient(base_url=up.url, trust_env=False) as client,
             ):
                 yield Post(watchpost, journal, client)
@@ -50,7 +50,7 @@ async def test_ready_until_it_stops_or_the_journal_does(serve):
             "lanes": {},
             "config": "in use",
         }
-        post.watchpost.hold_config("it is empty")
+        post.watchpost.set_config_problem("it is empty")
         told = (await post.ask("/readyz")).json()
         assert (told["ready"], told["config"]) == (True, "going on with the one from before: it is empty")
         post.watchpost.stop()

@@ -82,7 +82,7 @@ class FakeSprigApi:
         self._port = port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._times: list[float] = []
+        self._request_times: list[float] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
@@ -237,10 +237,10 @@ class FakeSprigApi:
     def _over_limit(self) -> bool:
         requests, seconds = self.limit
         now = self._loop.time()
-        self._times = [one for one in self._times if one > now - seconds]
-        if requests and len(self._times) >= requests:
+        self._request_times = [one for one in self._request_times if one > now - seconds]
+        if requests and len(self._request_times) >= requests:
             return True
-        self._times.append(now)
+        self._request_times.append(now)
         return False
 
     def _responses(self, product: Product, query: dict[str, str]) -> bytes:
@@ -337,7 +337,9 @@ def main() -> None:
     given = parser.parse_args()
     with FakeSprigApi(port=given.port, limit=(given.rate, 300.0)) as api:
         api.delay = given.delay
-        api.track(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
+        api.track(
+            response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.pull_responses)
+        )
         print(f"Sprig's look-alike at {api.url}, key {KEY}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

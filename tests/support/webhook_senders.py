@@ -80,7 +80,7 @@ class Senders:
         self._clients = clients
         self._pause = pause
         self._poisonous = poisonous
-        self._repeats = repeats
+        self._pages_overlap = repeats
         self._draw = random.Random(20261125)
 
     async def hammer(self) -> None:
@@ -152,7 +152,7 @@ class Senders:
     def _next(self) -> int:
         if self.again:
             return self.again.pop()
-        if self.acknowledged and self._draw.random() < self._repeats:
+        if self.acknowledged and self._draw.random() < self._pages_overlap:
             return self._draw.randint(1, self.made)  # as Sprig may: the same body twice is one delivery
         self.made += 1
         return self.made

@@ -12,10 +12,10 @@ from sprig_tui.console.pulling.words import after_text, before_text, progress_te
 from sprig_tui.console.sending.send_screen import Progress, ProgressScreen
 from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.errors import JournalError, SprigTuiError
-from sprig_tui.pull.position import PullPosition
-from sprig_tui.pull.request import Asked
-from sprig_tui.pull.running import into_journal, pull_environment
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.position import CheckpointStore
+from sprig_tui.pull.request import PullRequest
+from sprig_tui.pull.running import pull_environment, store_pages
+from sprig_tui.pull.state import PullProgress
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -42,22 +42,24 @@ class PullFlows:
                 "the journal is not open, so nothing can be pulled", hint=self._core.trouble or "try again in a moment"
             )
         environment = await self._with_key(name)
-        asked = Asked()
+        asked = PullRequest()
         if environment is None or not await self._agreed(environment, asked):
             return
-        fed, last = IngestResult(), PullState(environment=name)
+        fed, last = IngestResult(), PullProgress(environment=name)
         journal = self._core.journal
-        keep = into_journal(journal, self._core.engine, fed)
+        keep = store_pages(journal, self._core.engine, fed)
 
-        async def work(progress: Progress) -> PullState:
-            def heard(state: PullState) -> None:
+        async def work(progress: Progress) -> PullProgress:
+            def heard(state: PullProgress) -> None:
                 nonlocal last
                 last = state
                 progress.text = progress_text(state, fed)
 
             progress.text = progress_text(None, fed)
             paths = self._core.sources.paths
-            return await pull_environment(environment, self._core.settings, paths, asked, keep, journal, heard=heard)
+            return await pull_environment(
+                environment, self._core.settings, paths, asked, keep, journal, on_progress=heard
+            )
 
         result = await self._app.push_screen_wait(ProgressScreen(f"Pulling answers for {name}", work))
         # names of surveys may be known now
@@ -66,7 +68,7 @@ class PullFlows:
             warn(self._app, f"{name}: {text}")
         if isinstance(result, SprigTuiError):
             raise result
-        if isinstance(result, PullState):
+        if isinstance(result, PullProgress):
             tell(self._app, after_text(name, result, fed))
         else:
             warn(self._app, stopped_text(name, fed))
@@ -107,10 +109,10 @@ class PullFlows:
         await self._desk.save(seen, name, {"sprig_api_key": lint_api_key(given).secret})
         return self._core.settings.environment(name)
 
-    async def _agreed(self, environment: Environment, asked: Asked) -> bool:
+    async def _agreed(self, environment: Environment, asked: PullRequest) -> bool:
         settings, paths = self._core.settings, self._core.sources.paths
         name, url = environment.name, settings.sprig_api_url
-        place = await PullPosition(paths, name, url, self._core.journal, settings.journal_name).read()
+        place = await CheckpointStore(paths, name, url, self._core.journal, settings.journal_name).read()
         text = before_text(place, asked, self._core.clock.now())
         question = f"Pull answers for {environment.name} from Sprig?"
         dialog: Dialog[bool] = Confirm(question, text, yes="Pull")

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from sprig_tui.console.sending.plan import fed_text
 from sprig_tui.delivery.feeding import IngestResult
-from sprig_tui.pull.moments import moment
-from sprig_tui.pull.position import Place
-from sprig_tui.pull.request import Asked
-from sprig_tui.pull.state import PullState
+from sprig_tui.pull.moments import format_utc
+from sprig_tui.pull.position import Checkpoint
+from sprig_tui.pull.request import PullRequest
+from sprig_tui.pull.state import PullProgress
 
 
-def before_text(place: Place, asked: Asked, now_ms: int) -> str:
+def before_text(place: Checkpoint, asked: PullRequest, now_ms: int) -> str:
     """What will be read."""
-    interrupted = place.interrupted(asked, now_ms)
-    mark = place.mark(asked.survey)
+    interrupted = place.find_resume_point(asked, now_ms)
+    mark = place.high_water_mark(asked.survey)
     if interrupted is not None:
         what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
     elif mark:
-        what = f"It reads what was created since {moment(mark)}, and an hour before that."
+        what = f"It reads what was created since {format_utc(mark)}, and an hour before that."
     else:
         what = "It is the first one, and reads everything that Sprig has."
     return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
 
 
-def progress_text(state: PullState | None, fed: IngestResult) -> str:
+def progress_text(state: PullProgress | None, fed: IngestResult) -> str:
     """How far it is."""
     if state is None:
         return "asking Sprig"
     lines = [_read(state)]
     if state.reached:
-        lines.append(f"reached {moment(state.reached)}")
+        lines.append(f"reached {format_utc(state.reached)}")
     if fed.records:
         lines.append(fed_text(fed))
     if state.waiting:
@@ -37,7 +37,7 @@ def progress_text(state: PullState | None, fed: IngestResult) -> str:
     return "\n".join(lines)
 
 
-def after_text(name: str, state: PullState, fed: IngestResult) -> str:
+def after_text(name: str, state: PullProgress, fed: IngestResult) -> str:
     """What became of it."""
     if fed.records and fed.outcomes["known"] == fed.records:
         return f"{name}: nothing new in {_read(state)}"
@@ -51,5 +51,5 @@ def stopped_text(name: str, fed: IngestResult) -> str:
     return f"{name}: stopped after {fed_text(fed)}\nthe next pull goes on there; what is queued goes out"
 
 
-def _read(state: PullState) -> str:
+def _read(state: PullProgress) -> str:
     return f"{state.records:,} records on {state.pages:,} {'page' if state.pages == 1 else 'pages'}"

@@ -40,7 +40,7 @@ async def test_journal_file_is_reopened(tmp_path, entry):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         (added,) = await journal.add([given])
     async with SQLiteJournal(tmp_path / "j.db") as journal:
-        assert (await journal.get(added.id)).body == given.body
+        assert (await journal.get(added.id)).to_json == given.body
         assert (await journal.add([given]))[0].outcome == "known"
     assert not (tmp_path / "j.db-wal").exists(), "a clean end leaves one file"
 

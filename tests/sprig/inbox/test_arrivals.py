@@ -32,7 +32,7 @@ def names(found: list[ReadyFile]) -> list[str]:
         ("answers.json.crdownload", "partial"),
         ("answers.json.TMP", "partial"),
         ("answers.json~", "partial"),
-        (".answers.jsonl.Xy3z", "hidden"),
+        (".pull_responses.jsonl.Xy3z", "hidden"),
         ("notes.txt", "other"),
         ("archive.zip", "other"),
         ("gz", "other"),
