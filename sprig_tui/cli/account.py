@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from sprig_tui.cli.tally import Tally, by_state, tally_json, tally_of, tally_text
+from sprig_tui.cli.tally import StateCounts, count_states, counts_json, counts_text, sum_by_state
 from sprig_tui.journal.records import State
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ class Account(Struct, frozen=True):
     """Records that were in the journal when they were read."""
     repeats: int
     """Known ones that an earlier record of the same run had brought."""
-    tally: Tally
+    tally: StateCounts
     """Of the new ones."""
-    queued_before: Tally = Counter()
+    queued_before: StateCounts = Counter()
     """Of the known ones that were queued and that this run could deliver."""
-    standing: Tally = Counter()
+    all_counts: StateCounts = Counter()
     """Of all that the input holds, the known ones included: what the exit code tells."""
 
     @property
@@ -40,12 +40,12 @@ class Account(Struct, frozen=True):
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        before = {state.value: number for state, number in by_state(self.queued_before).items()}
+        before = {state.value: number for state, number in sum_by_state(self.queued_before).items()}
         return {
             "records": self.records,
             "new": self.new,
             "known": self.known,
-            **tally_json(self.tally),
+            **counts_json(self.tally),
             "queued_before": before,
         }
 
@@ -58,42 +58,44 @@ class Account(Struct, frozen=True):
         known = self.known - self.repeats
         parts = [f"{self.records:,} {noun}"]
         if self.records and known == self.records:
-            return f"{self.records:,} {noun}, all known from before: nothing new{self._also()}{self._badly()}"
+            return f"{self.records:,} {noun}, all known from before: nothing new{self._also_text()}{self._known_problems_text()}"
         if self.repeats:
             parts.append(f"{self.repeats:,} of them {'a repeat' if self.repeats == 1 else 'repeats'}")
         if known:
             parts.append(f"{known:,} {'' if self.repeats else 'of them '}known from before")
-        return f"{', '.join(parts)}: {tally_text(self.tally)}{self._also()}"
+        return f"{', '.join(parts)}: {counts_text(self.tally)}{self._also_text()}"
 
-    def _badly(self) -> str:
+    def _known_problems_text(self) -> str:
         """What is not all right among the known ones: it decides the exit code, so it is said."""
-        badly: Tally = Counter(
-            {key: number for key, number in self.standing.items() if key[0] in (State.FAILED, State.WITHHELD)}
+        badly: StateCounts = Counter(
+            {key: number for key, number in self.all_counts.items() if key[0] in (State.FAILED, State.WITHHELD)}
         )
-        return f"; among them {tally_text(badly)}" if badly.total() else ""
+        return f"; among them {counts_text(badly)}" if badly.total() else ""
 
-    def _also(self) -> str:
+    def _also_text(self) -> str:
         total = self.queued_before.total()
         if not total:
             return ""
-        numbers = by_state(self.queued_before)
+        numbers = sum_by_state(self.queued_before)
         were = "was" if total == 1 else "were"
         if numbers[State.DELIVERED] == total:
             return f"; also delivered {total:,} that {were} queued before"
         if numbers[State.QUEUED] == total:
             return f"; {total:,} that {were} queued before still {'is' if total == 1 else 'are'}"
-        return f"; of {total:,} that {were} queued before: {tally_text(self.queued_before)}"
+        return f"; of {total:,} that {were} queued before: {counts_text(self.queued_before)}"
 
 
-async def account_of(journal: Journal, fed: IngestResult) -> Account:
+async def load_account(journal: Journal, result: IngestResult) -> Account:
     """The account of what was fed, as its deliveries stand now."""
-    standing: Tally = Counter({key: number for key, number in fed.states.items() if key[0] is not State.QUEUED})
-    standing.update(await tally_of(journal, fed.ids))
+    standing: StateCounts = Counter(
+        {key: number for key, number in result.states.items() if key[0] is not State.QUEUED}
+    )
+    standing.update(await count_states(journal, result.ids))
     return Account(
-        fed.records,
-        fed.known,
-        fed.repeats,
-        await tally_of(journal, fed.added),
-        await tally_of(journal, fed.queued_before),
+        result.records,
+        result.known,
+        result.repeats,
+        await count_states(journal, result.added),
+        await count_states(journal, result.queued_before),
         standing,
     )

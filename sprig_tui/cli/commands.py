@@ -12,7 +12,7 @@ from sprig_tui.cli import style
 from sprig_tui.errors import SprigTuiError
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.usage import Complaint
+    from sprig_tui.cli.usage import UsageMessage
 
     ParamType = click.ParamType[Any]
 else:
@@ -21,9 +21,9 @@ else:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _choose_color(_: click.Context, __: click.Parameter, value: style.Choice | None) -> None:
+def _choose_color(_: click.Context, __: click.Parameter, value: style.ColorChoice | None) -> None:
     if value is not None:
-        style.choose(value)
+        style.set_color_choice(value)
 
 
 def color_option(function: Function) -> Function:
@@ -38,7 +38,7 @@ def color_option(function: Function) -> Function:
     )(function)
 
 
-class Command(click.Command):
+class CliCommand(click.Command):
     """A command that takes `--color` too, and says in a sentence what is wrong with a command line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -75,7 +75,7 @@ class Command(click.Command):
                 ctx.fail(f"{word[:60]} has one dash; options of several letters have two")
 
 
-class Group(click.Group):
+class CliGroup(click.Group):
     """A group of commands that answers an unknown one with the nearest."""
 
     def resolve_command(
@@ -83,23 +83,23 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click, in our own words."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            unknown_command(ctx, args[0], self.list_commands(ctx))
+            raise_unknown_command(ctx, args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
 
-def unknown_command(ctx: click.Context, word: str, commands: list[str]) -> NoReturn:
+def raise_unknown_command(ctx: click.Context, word: str, commands: list[str]) -> NoReturn:
     """Raise what is to be said of a word that is no command."""
-    from sprig_tui.cli.usage import no_such_command
+    from sprig_tui.cli.usage import unknown_command_message
 
-    raise WordError(no_such_command(word, commands, ctx.command_path), ctx)
+    raise UnknownWordError(unknown_command_message(word, commands, ctx.command_path), ctx)
 
 
-class WordError(click.UsageError):
+class UnknownWordError(click.UsageError):
     """A word that is no command, with a hint of its own."""
 
-    def __init__(self, said: Complaint, ctx: click.Context) -> None:
+    def __init__(self, said: UsageMessage, ctx: click.Context) -> None:
         super().__init__(said.message, ctx)
-        self.said = said
+        self.usage_message = said
 
 
 class SecretArgumentError(click.UsageError):
@@ -124,12 +124,12 @@ class NumberType(ParamType):
         try:
             number = self._bounds.convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{str(value)[:40]!r} is not {self._wanted()}", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not {self._bounds_text()}", param, ctx)
         if number != number:  # noqa: PLR0124 - NaN is within every bound
-            self.fail(f"{str(value)[:40]!r} is not {self._wanted()}", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is not {self._bounds_text()}", param, ctx)
         return number
 
-    def _wanted(self) -> str:
+    def _bounds_text(self) -> str:
         least, most = self._bounds.min, self._bounds.max
         kind = "a whole number" if isinstance(self._bounds, click.IntRange) else "a number"
         if self._bounds.min_open:
@@ -141,7 +141,7 @@ class NumberType(ParamType):
 
 def command(name: str, *, epilog: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command; its docstring is its help, and `epilog` stands below its options."""
-    return click.command(name, cls=Command, epilog=epilog)
+    return click.command(name, cls=CliCommand, epilog=epilog)
 
 
 class DurationType(ParamType):
@@ -195,9 +195,9 @@ class FilterType(ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """Fields, then the values of a field that has few."""
-        from sprig_tui.cli.filters import words
+        from sprig_tui.cli.filters import complete_words
 
-        return [CompletionItem(word, type="plain") for word in words(incomplete)]
+        return [CompletionItem(word, type="plain") for word in complete_words(incomplete)]
 
 
 def environment_names() -> list[str]:
@@ -211,18 +211,18 @@ def environment_names() -> list[str]:
         return list(BUILT_IN_ENVIRONMENTS)
 
 
-DURATION = DurationType()
-ENDPOINT = EndpointType()
-ENVIRONMENT = EnvironmentType()
-FILTER = FilterType()
-FILES = click.Path(allow_dash=True)
+DURATION_TYPE = DurationType()
+ENDPOINT_TYPE = EndpointType()
+ENVIRONMENT_TYPE = EnvironmentType()
+FILTER_TYPE = FilterType()
+FILES_TYPE = click.Path(allow_dash=True)
 
 environment_option = click.option(
     "-e",
     "--environment",
     "--env",
     "environment",
-    type=ENVIRONMENT,
+    type=ENVIRONMENT_TYPE,
     metavar="ENV",
     help="Environment of records that name none.",
 )
@@ -231,7 +231,7 @@ environment_option = click.option(
 def _choose_ascii(_: click.Context, __: click.Parameter, value: bool) -> None:
     from sprig_tui.cli import output
 
-    output.choose_ascii(chosen=value)
+    output.set_ascii_only(enabled=value)
 
 
 def json_option(function: Function) -> Function:

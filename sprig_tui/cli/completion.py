@@ -8,7 +8,7 @@ from sprig_tui.cli import output
 from sprig_tui.cli.commands import command
 from sprig_tui.errors import ExitCode
 
-BASH = """\
+BASH_TEMPLATE = """\
 %(complete_func)s() {
     # bash takes a colon for the end of a word: the words are read from the line, and what it has already is left out.
     local line="${COMP_LINE:0:$COMP_POINT}" type value word known=""
@@ -51,12 +51,14 @@ def completion(shell: str) -> int:
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
-    template = BASH if shell == "bash" else found(program, {}, "sprig-tui", "_SPRIG_TUI_COMPLETE").source_template
-    output.write_line(template % _names())
+    template = (
+        BASH_TEMPLATE if shell == "bash" else found(program, {}, "sprig-tui", "_SPRIG_TUI_COMPLETE").source_template
+    )
+    output.write_line(template % _template_names())
     return ExitCode.OK
 
 
-def _names() -> dict[str, str]:
+def _template_names() -> dict[str, str]:
     return {
         "complete_func": "_sprig_tui_completion",
         "complete_var": "_SPRIG_TUI_COMPLETE",

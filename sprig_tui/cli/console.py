@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
     from sprig_tui.segment.sources import Source
 
-RUNNING = "sprig_tui.console.running"
+RUNNING_MODULE = "sprig_tui.console.running"
 
 
 def can_open() -> bool:
     """Whether there is a terminal, and a console to open on it."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and importlib.util.find_spec(RUNNING) is not None
+    return sys.stdin.isatty() and sys.stdout.isatty() and importlib.util.find_spec(RUNNING_MODULE) is not None
 
 
 def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = ()) -> int:
     """Run the console; without a terminal, say in a sentence what to use instead."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        diagnostics.fault(
+        diagnostics.failure(
             "the console needs a terminal",
             "without one use sprig-tui send, log, run or demo; sprig-tui --help lists them all",
         )
         return ExitCode.USAGE
     if not can_open():
-        diagnostics.fault("this version has no console", "use sprig-tui demo, preview, send and log")
+        diagnostics.failure("this version has no console", "use sprig-tui demo, preview, send and log")
         return ExitCode.USAGE
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.settings import load_settings
 
     paths = find_paths()
-    return _run(paths, lambda: load_settings(paths), files, read_only=read_only, engine=not no_engine)
+    return _run_console(paths, lambda: load_settings(paths), files, read_only=read_only, engine=not no_engine)
 
 
 def open_demo(folder: Path, samples: Path) -> int:
@@ -53,9 +53,9 @@ def open_demo(folder: Path, samples: Path) -> int:
     from sprig_tui.config.paths import paths_in_folder
 
     paths = paths_in_folder(str(folder))
-    with _sink_beside() as url:
+    with _sink_in_thread() as url:
         settings = demo_settings(paths, url)
-        return _run(paths, lambda: settings, (str(samples),), config=False, label="demo")
+        return _run_console(paths, lambda: settings, (str(samples),), config=False, label="demo")
 
 
 def demo_settings(paths: Paths, url: str) -> Settings:
@@ -69,20 +69,20 @@ def demo_settings(paths: Paths, url: str) -> Settings:
     return make_settings(ConfigFile(paths.config_file, b"", {"environments": made_up}, None), paths, {})
 
 
-def _run(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:
+def _run_console(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:
     from sprig_tui.config.journal import open_journal
 
-    running: Any = importlib.import_module(RUNNING)
+    running: Any = importlib.import_module(RUNNING_MODULE)
     commands: Any = importlib.import_module("sprig_tui.console.commands")
     core: Any = importlib.import_module("sprig_tui.console.core")
     editing: Any = importlib.import_module("sprig_tui.console.payload.editing")
     editing.clear_left_behind(paths.state_dir)
-    sources = core.Sources(paths, load, open_journal, _engine, _warm_up, label, _list_sources)
+    sources = core.Sources(paths, load, open_journal, _make_engine, _warm_up, label, _list_sources)
     result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
     return result
 
 
-def _engine(journal: Journal, settings: Settings) -> Engine:
+def _make_engine(journal: Journal, settings: Settings) -> Engine:
     from sprig_tui.delivery.engine import Engine
 
     return Engine(journal, settings.environments, settings.delivery, role="console")
@@ -92,7 +92,7 @@ async def _list_sources(settings: Settings) -> tuple[Source, ...]:
     from sprig_tui.cli.workspace import public_api
 
     # nothing is written while the console has the screen
-    async with public_api(settings.workspace, waiting=lambda _: None) as api:
+    async with public_api(settings.workspace, on_wait=lambda _: None) as api:
         return await api.sources()
 
 
@@ -102,7 +102,7 @@ def _warm_up() -> None:
 
 
 @contextmanager
-def _sink_beside() -> Iterator[str]:
+def _sink_in_thread() -> Iterator[str]:
     """A look-alike on a thread of its own: the console has this one's event loop."""
     from sprig_tui.segment.sink import Sink
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
     from sprig_tui.segment.sink import Sink
 
-DECLARED = "production"
-FAULTS = ("503@1",)
+DEMO_ENVIRONMENT = "production"
+DEMO_FAULTS = ("503@1",)
 """The look-alike refuses the first request, so that a retry is seen."""
 
 
@@ -36,7 +36,7 @@ def demo(plain: bool) -> int:
     with _temporary_folder() as folder:
         if can_open() and not plain:
             return open_demo(Path(folder), samples_folder())
-        return asyncio.run(_demo(Path(folder)))
+        return asyncio.run(_run_demo(Path(folder)))
 
 
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
@@ -62,25 +62,25 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
         ) from error
 
 
-async def _demo(folder: Path) -> int:
-    from sprig_tui.cli.interrupts import Interrupts, Stopped
+async def _run_demo(folder: Path) -> int:
+    from sprig_tui.cli.interrupts import ShutdownRequested, ShutdownSignals
     from sprig_tui.config.journal import open_journal
     from sprig_tui.segment.sink import Sink
 
-    with Interrupts() as interrupts:
-        async with Sink(faults=FAULTS) as sink, open_journal(folder / "journal.db") as journal:
+    with ShutdownSignals() as interrupts:
+        async with Sink(faults=DEMO_FAULTS) as sink, open_journal(folder / "journal.db") as journal:
             try:
                 return await interrupts.guard(_deliver(folder, sink, journal))
-            except Stopped:
-                diagnostics.note("stopped")
+            except ShutdownRequested:
+                diagnostics.info("stopped")
                 return ExitCode.INTERRUPTED
 
 
 async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
-    from sprig_tui.cli.account import account_of
+    from sprig_tui.cli.account import load_account
     from sprig_tui.cli.console import demo_settings
-    from sprig_tui.cli.log_lines import LogLines
-    from sprig_tui.cli.tally import by_state
+    from sprig_tui.cli.log_lines import DeliveryLineFormatter
+    from sprig_tui.cli.tally import sum_by_state
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
@@ -94,20 +94,20 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
 
     samples = samples_folder()
     environments = demo_settings(paths_in_folder(str(folder)), sink.url).environments
-    intake = EntryBuilder(Rules(), environments, DECLARED)
-    diagnostics.note(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
+    intake = EntryBuilder(Rules(), environments, DEMO_ENVIRONMENT)
+    diagnostics.info(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:
         fed = await ingest(read_responses([samples]), intake, journal, engine)
         waited = await wait_until_settled(journal, fed.ids, list(fed.environments), engine=engine)
-    account = await account_of(journal, fed)
-    numbers = by_state(account.tally)
+    account = await load_account(journal, fed)
+    numbers = sum_by_state(account.tally)
     if refused := numbers[State.FAILED]:
         said = "one of the samples is" if refused == 1 else f"{refused:,} of the samples are"
-        diagnostics.note(
+        diagnostics.info(
             f"{said} refused, on purpose: a request that holds a refused event is split until that one stands alone,"
             " and so each delivery beside it took several requests"
         )
-    lines = LogLines(output.columns())
+    lines = DeliveryLineFormatter(output.terminal_columns())
     cursor, more = 0, True
     while more:
         page = await journal.page(Query(), cursor=cursor, limit=1_000, direction="newer")
@@ -116,13 +116,13 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
         cursor = page.deliveries[-1].id if page.deliveries else cursor
     output.flush()
     stats = sink.stats
-    diagnostics.note(account.text())
-    diagnostics.note(
+    diagnostics.info(account.text())
+    diagnostics.info(
         f"the look-alike saw {stats.requests:,} requests, refused {stats.faults.total():,} of them on purpose, "
         f"and took {stats.accepted:,} events, none twice"
         if not stats.duplicates
         else f"the look-alike took {stats.accepted:,} events and dropped {stats.duplicates:,} repeats"
     )
-    diagnostics.note("next: sprig-tui keys set development, then sprig-tui preview FILE -e development")
+    diagnostics.info("next: sprig-tui keys set development, then sprig-tui preview FILE -e development")
     well = not waited.queued and numbers[State.DELIVERED] == stats.accepted
     return ExitCode.OK if well else ExitCode.REJECTED

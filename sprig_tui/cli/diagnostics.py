@@ -9,58 +9,58 @@ from typing import Self
 from sprig_tui.cli import style
 from sprig_tui.errors import FilterError, SprigTuiError
 
-LINE_EVERY = 5.0
+LINE_INTERVAL_S = 5.0
 """Seconds between two progress lines where stderr is no terminal."""
-REDRAW_EVERY = 0.1
+REDRAW_INTERVAL_S = 0.1
 
-_shown: list[Progress] = []
+_active_lines: list[ProgressLine] = []
 """The progress that stands on the terminal's last line."""
-_hidden: list[str] = []
+_secrets: list[str] = []
 """What no message repeats."""
 
 
-def hide(secrets: list[str]) -> None:
+def hide_secrets(secrets: list[str]) -> None:
     """Repeat none of these in what follows, whatever names them."""
-    _hidden[:] = secrets
+    _secrets[:] = secrets
 
 
-def hides() -> bool:
+def hides_secrets() -> bool:
     """Whether there is something that no message repeats."""
-    return bool(_hidden)
+    return bool(_secrets)
 
 
-def note(text: str) -> None:
+def info(text: str) -> None:
     """Something worth knowing."""
-    _write(text)
+    _write_message(text)
 
 
-def good(text: str) -> None:
+def success(text: str) -> None:
     """Something went well."""
-    _write(text, "good")
+    _write_message(text, "good")
 
 
 def warning(text: str, hint: str = "") -> None:
     """Something is off; the command goes on."""
-    _write(text, "warning", label="warning: ", hint=hint)
+    _write_message(text, "warning", label="warning: ", hint=hint)
 
 
-def fault(text: str, hint: str = "") -> None:
+def failure(text: str, hint: str = "") -> None:
     """The command cannot do what it was asked."""
-    _write(text, "bad", label="error: ", hint=hint)
+    _write_message(text, "bad", label="error: ", hint=hint)
 
 
-def error(found: SprigTuiError) -> None:
+def exception(found: SprigTuiError) -> None:
     """An error of ours: what happened in one line, what to do in the next."""
     hint = found.hint
     if isinstance(found, FilterError):
         hint = f"at character {found.position + 1}; {hint}" if hint else f"at character {found.position + 1}"
-    fault(found.message, hint)
+    failure(found.message, hint)
 
 
-def lines(text: str) -> None:
+def write_lines(text: str) -> None:
     """A text of our own that has several lines, such as a command's help."""
     for line in text.splitlines():
-        _write(line)
+        _write_message(line)
 
 
 def is_terminal() -> bool:
@@ -68,23 +68,23 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def _write(text: str, style_name: str = "", *, label: str = "", hint: str = "") -> None:
+def _write_message(text: str, style_name: str = "", *, label: str = "", hint: str = "") -> None:
     from sprig_tui.text import printable, redact
 
-    for progress in _shown:
-        progress.wipe()
-    if _hidden:
-        text, hint = redact(text, _hidden), redact(hint, _hidden)
-    head = style.paint(label, style_name) if label and style.wanted(sys.stderr) else label
+    for progress in _active_lines:
+        progress.erase()
+    if _secrets:
+        text, hint = redact(text, _secrets), redact(hint, _secrets)
+    head = style.paint(label, style_name) if label and style.color_enabled(sys.stderr) else label
     body = printable(text)
-    if not label and style_name and style.wanted(sys.stderr):
+    if not label and style_name and style.color_enabled(sys.stderr):
         body = style.paint(body, style_name)
-    put(head + body + "\n")
+    write(head + body + "\n")
     if hint:
-        put(f"  {printable(hint)}\n")
+        write(f"  {printable(hint)}\n")
 
 
-def put(text: str) -> None:
+def write(text: str) -> None:
     """Raw text; a stderr that is gone or lacks letters stops nothing."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     try:
@@ -95,51 +95,51 @@ def put(text: str) -> None:
         return
 
 
-class Progress:
+class ProgressLine:
     """Where a long command stands: one line that is redrawn on a terminal, else a line every few seconds."""
 
     def __init__(self) -> None:
-        self._redrawn = _shown_on_terminal()
+        self._redrawn = _is_line_shown()
         self._last = 0.0 if self._redrawn else time.monotonic()
         self._drawn = False
 
     def __enter__(self) -> Self:
-        _shown.append(self)
+        _active_lines.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.wipe()
-        _shown.remove(self)
+        self.erase()
+        _active_lines.remove(self)
 
     @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time for another look."""
-        return time.monotonic() - self._last >= (REDRAW_EVERY if self._redrawn else LINE_EVERY)
+        return time.monotonic() - self._last >= (REDRAW_INTERVAL_S if self._redrawn else LINE_INTERVAL_S)
 
-    def show(self, text: str) -> None:
+    def update(self, text: str) -> None:
         """Show the state, if it is time."""
         from sprig_tui.text import printable
 
-        if not self.due:
+        if not self.is_due:
             return
         self._last = time.monotonic()
         if self._redrawn:
             import shutil
 
             width = shutil.get_terminal_size().columns - 1
-            put(f"\r\x1b[K{printable(text)[:width]}")
+            write(f"\r\x1b[K{printable(text)[:width]}")
             self._drawn = True
         else:
-            put(printable(text) + "\n")
+            write(printable(text) + "\n")
 
-    def wipe(self) -> None:
+    def erase(self) -> None:
         """Make room for a line that stays."""
         if self._drawn:
-            put("\r\x1b[K")
+            write("\r\x1b[K")
             self._drawn = False
 
 
-def _shown_on_terminal() -> bool:
+def _is_line_shown() -> bool:
     import os
 
     return is_terminal() and os.environ.get("TERM") != "dumb"

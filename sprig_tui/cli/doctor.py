@@ -10,15 +10,15 @@ import click
 from sprig_tui.cli import output
 from sprig_tui.cli.commands import command, json_option
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.wrapping import wrapped
+from sprig_tui.cli.wrapping import wrap
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.checks import Check
+    from sprig_tui.cli.checks import CheckResult
 
-BESIDE, ROOMY_FROM = 15, 60
+TEXT_INDENT_COLUMNS, MIN_WIDE_COLUMNS = 15, 60
 """Columns before the text of a check, and of a terminal where there is room for them."""
-MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "fault": ("✗", "x", "bad")}
+LEVEL_MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "fault": ("✗", "x", "bad")}
 
 
 @command("doctor")
@@ -34,23 +34,27 @@ def doctor(offline: bool, timeout: float, as_json: bool) -> int:
     up. Exit code 0 with nothing worse than warnings, 1 with faults, 2 when the config is at fault, 3
     when an endpoint cannot be reached.
     """
-    checks = asyncio.run(_checks(offline=offline, timeout_s=timeout))
+    checks = asyncio.run(_run_checks(offline=offline, timeout_s=timeout))
     if as_json:
         output.write_json({"checks": checks})
     else:
         for check in checks:
-            output.write_lines(_lines(check))
-    return _code(checks)
+            output.write_lines(_check_lines(check))
+    return _exit_code(checks)
 
 
-async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
-    from sprig_tui.cli.checks import Check, config_checks, held_checks, journal_checks, terminal_check
+async def _run_checks(*, offline: bool, timeout_s: float) -> list[CheckResult]:
+    from sprig_tui.cli.checks import CheckResult, config_checks, held_config_checks, journal_checks, terminal_check
     from sprig_tui.config.paths import find_paths
 
     try:
         settings = open_settings(quiet=True)
     except ConfigError as error:
-        return [Check("config", "fault", error.message, error.hint), *held_checks(find_paths()), terminal_check()]
+        return [
+            CheckResult("config", "fault", error.message, error.hint),
+            *held_config_checks(find_paths()),
+            terminal_check(),
+        ]
     found = [*config_checks(settings), *await journal_checks(settings), terminal_check()]
     if not offline:
         from sprig_tui.cli.reaching import endpoint_checks
@@ -67,25 +71,25 @@ async def _checks(*, offline: bool, timeout_s: float) -> list[Check]:
     return found
 
 
-def _lines(check: Check) -> list[str]:
+def _check_lines(check: CheckResult) -> list[str]:
     from sprig_tui.text import one_line
 
-    symbol, plain, style = MARKS[check.level]
+    symbol, plain, style = LEVEL_MARKS[check.level]
     mark = output.paint(output.mark(symbol, plain), style)
     hint = one_line(check.hint) if check.level != "ok" else ""
-    columns = output.columns()
+    columns = output.terminal_columns()
     if not columns:
         lines = [f"{mark} {check.name:<13}{one_line(check.message)}"]
         return [*lines, f"  {'':<13}{output.paint(hint, 'dim')}"] if hint else lines
-    indent = " " * (BESIDE if columns >= ROOMY_FROM else 4)
-    told = [*wrapped(one_line(check.message), columns - 1 - len(indent))]
-    lines = [f"{mark} {check.name:<13}{told.pop(0) if columns >= ROOMY_FROM and told else ''}".rstrip()]
+    indent = " " * (TEXT_INDENT_COLUMNS if columns >= MIN_WIDE_COLUMNS else 4)
+    told = [*wrap(one_line(check.message), columns - 1 - len(indent))]
+    lines = [f"{mark} {check.name:<13}{told.pop(0) if columns >= MIN_WIDE_COLUMNS and told else ''}".rstrip()]
     lines += [indent + piece for piece in told]
-    lines += [indent + output.paint(piece, "dim") for piece in wrapped(hint, columns - 1 - len(indent))]
+    lines += [indent + output.paint(piece, "dim") for piece in wrap(hint, columns - 1 - len(indent))]
     return lines
 
 
-def _code(checks: list[Check]) -> ExitCode:
+def _exit_code(checks: list[CheckResult]) -> ExitCode:
     faults = {check.name for check in checks if check.level == "fault"}
     if "config" in faults:
         return ExitCode.USAGE

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 from sprig_tui.cli.account import Account
-from sprig_tui.cli.tally import Tally, tally_text
+from sprig_tui.cli.tally import StateCounts, counts_text
 from sprig_tui.journal.identity import (
     StoredIdentity,
     as_withheld,
@@ -21,7 +21,7 @@ from sprig_tui.journal.identity import (
 )
 from sprig_tui.journal.records import NewDelivery, State
 
-REMEMBERED = 200_000
+MAX_REMEMBERED_IDENTITIES = 200_000
 """Identities that are kept to find repeats by, the latest ones; some 100 MB at most."""
 
 
@@ -31,22 +31,22 @@ class DryRun:
     def __init__(self) -> None:
         self.environments: Counter[str] = Counter()
         """What would be sent, by environment."""
-        self._records = self._known = 0
-        self._tally: Tally = Counter()
+        self._records = self._known_count = 0
+        self._tally: StateCounts = Counter()
         self._identities: dict[int, StoredIdentity] = {}
 
     def add(self, entry: NewDelivery) -> None:
         """Count what would become of this one."""
         self._records += 1
-        kept = self._kept(entry)
+        kept = self._as_stored(entry)
         if kept is None:
-            self._known += 1
+            self._known_count += 1
             return
         self._tally[State.WITHHELD if kept.reason else State.QUEUED, kept.reason] += 1
         if not kept.reason:
             self.environments[kept.environment] += 1
 
-    def _kept(self, entry: NewDelivery) -> NewDelivery | None:
+    def _as_stored(self, entry: NewDelivery) -> NewDelivery | None:
         """The entry as it would be stored; None where it would be known."""
         known = self._identities.get(identity_key(entry.environment, entry.message_id))
         relation = "new" if known is None else classify_duplicate(known, entry)
@@ -55,13 +55,13 @@ class DryRun:
         if relation == "known":
             return None
         if relation == "tie":
-            return self._kept(with_message_id(entry, tie_message_id(entry)))
+            return self._as_stored(with_message_id(entry, tie_message_id(entry)))
         withheld = as_withheld(entry, known, relation)
         there = self._identities.get(identity_key(withheld.environment, withheld.message_id))
         return self._remember(withheld) if there is None or completes_withheld(there, entry) else None
 
     def _remember(self, entry: NewDelivery) -> NewDelivery:
-        if len(self._identities) >= REMEMBERED:
+        if len(self._identities) >= MAX_REMEMBERED_IDENTITIES:
             del self._identities[next(iter(self._identities))]
         self._identities[identity_key(entry.environment, entry.message_id)] = StoredIdentity(
             -1,
@@ -79,7 +79,7 @@ class DryRun:
     @property
     def account(self) -> Account:
         """So far."""
-        return Account(self._records, self._known, self._known, self._tally, standing=self._tally)
+        return Account(self._records, self._known_count, self._known_count, self._tally, all_counts=self._tally)
 
     def as_json(self) -> dict[str, Any]:
         """For programs; without what was queued before, which only a journal knows."""
@@ -90,6 +90,10 @@ class DryRun:
     def text(self) -> str:
         """Such as `would be: 198 queued, 2 withheld (anonymous 2) (to development 198); nothing was stored or sent`."""
         to = ", ".join(f"{name} {number:,}" for name, number in self.environments.items())
-        repeats = f", {self._known:,} {'is a repeat' if self._known == 1 else 'are repeats'}" if self._known else ""
+        repeats = (
+            f", {self._known_count:,} {'is a repeat' if self._known_count == 1 else 'are repeats'}"
+            if self._known_count
+            else ""
+        )
         where = f" (to {to})" if to else ""
-        return f"would be: {tally_text(self._tally)}{where}{repeats}; nothing was stored or sent"
+        return f"would be: {counts_text(self._tally)}{where}{repeats}; nothing was stored or sent"

@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.account import account_of
-from sprig_tui.cli.tally import by_state, say_examples
-from sprig_tui.cli.watching import standings
+from sprig_tui.cli.account import load_account
+from sprig_tui.cli.tally import print_examples, sum_by_state
+from sprig_tui.cli.watching import lane_problems
 from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.errors import JournalError, JournalUnavailableError, SprigTuiError
 from sprig_tui.journal.records import State
@@ -19,87 +19,87 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
 
-LOOK_EVERY = 0.25
+REPORT_POLL_INTERVAL_S = 0.25
 """Seconds between two looks into the journal while something is open."""
 
 
-class _Open(NamedTuple):
+class _OpenFile(NamedTuple):
     path: str
-    fed: IngestResult
+    result: IngestResult
     since: float
 
 
-class FileReports:
+class FileReporter:
     """One report per file: a line for people, and with `as_json` an object on stdout.
 
     Without an engine a file is reported as it was stored. With one, when none of its deliveries is queued any more,
     or after `patience` seconds.
     """
 
-    def __init__(self, journal: Journal, engine: Engine | None, patience: float, *, as_json: bool) -> None:
+    def __init__(self, journal: Journal, engine: Engine | None, timeout_s: float, *, as_json: bool) -> None:
         self._journal = journal
         self._engine = engine
-        self._patience = patience
+        self._timeout_s = timeout_s
         self._as_json = as_json
-        self._open: list[_Open] = []
-        self._some = asyncio.Event()
-        self._told: dict[str, str] = {}
+        self._open: list[_OpenFile] = []
+        self._file_added = asyncio.Event()
+        self._reported_errors: dict[str, str] = {}
 
-    def add(self, path: str, fed: IngestResult) -> None:
+    def add(self, path: str, result: IngestResult) -> None:
         """All of this file is stored."""
-        self._told.pop(path, None)
-        self._open.append(_Open(path, fed, time.monotonic()))
-        self._some.set()
+        self._reported_errors.pop(path, None)
+        self._open.append(_OpenFile(path, result, time.monotonic()))
+        self._file_added.set()
 
-    def refused(self, path: str, error: SprigTuiError, so_far: IngestResult) -> None:
+    def report_refused(self, path: str, error: SprigTuiError, so_far: IngestResult) -> None:
         """This file is not sent, or not all of it, or not yet; the same is not said twice."""
-        if self._told.get(path) == error.message:
+        if self._reported_errors.get(path) == error.message:
             return
-        self._told[path] = error.message
+        self._reported_errors[path] = error.message
         part = f"only its first {so_far.records:,} records were" if so_far.records else "not"
         diagnostics.warning(f"{path}: {part} sent: {error.message}", error.hint)
-        self._write({"file": path, "records": so_far.records, "error": error.message})
+        self._write_json({"file": path, "records": so_far.records, "error": error.message})
 
     async def run(self) -> None:
         """Report as files come to an end, until cancelled. Raises JournalError."""
         while True:
-            await self._some.wait()
+            await self._file_added.wait()
             with suppress(JournalUnavailableError):
-                await self._look(over=False)
+                await self._report_settled(final=False)
             if not self._open:
-                self._some.clear()
+                self._file_added.clear()
                 continue
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(REPORT_POLL_INTERVAL_S)
 
     async def finish(self) -> None:
         """Report what is still open, as it stands."""
         try:
-            await self._look(over=True)
+            await self._report_settled(final=True)
         except JournalError as error:
             diagnostics.warning(f"what became of the last files cannot be told: {error.message}", error.hint)
 
-    async def _look(self, *, over: bool) -> None:
+    async def _report_settled(self, *, final: bool) -> None:
         for one in tuple(self._open):
             queued = 0
-            for first, last in one.fed.ids:
+            for first, last in one.result.ids:
                 queued += await self._journal.count_queued(first, last)
-            late = time.monotonic() - one.since >= self._patience
-            if not queued or late or over or self._engine is None:
+            late = time.monotonic() - one.since >= self._timeout_s
+            if not queued or late or final or self._engine is None:
                 await self._report(one)
                 self._open.remove(one)
 
-    async def _report(self, one: _Open) -> None:
-        fed = one.fed
-        account = await account_of(self._journal, fed)
-        queued = by_state(account.standing)[State.QUEUED]
-        held = standings(self._engine.snapshot()) if self._engine and queued else []
+    async def _report(self, file: _OpenFile) -> None:
+        fed = file.result
+        account = await load_account(self._journal, fed)
+        queued = sum_by_state(account.all_counts)[State.QUEUED]
+        held = lane_problems(self._engine.snapshot()) if self._engine and queued else []
         said = "; ".join([account.text(), *held])
-        diagnostics.note(f"{one.path}: {said}" if fed.records else f"{one.path}: no records")
+        diagnostics.info(f"{file.path}: {said}" if fed.records else f"{file.path}: no records")
         for state in (State.FAILED, State.WITHHELD):
-            await say_examples(self._journal, fed.added, state)
-        self._write({"file": one.path, **account.as_json()})
+            await print_examples(self._journal, fed.added, state)
+        self._write_json({"file": file.path, **account.as_json()})
 
-    def _write(self, row: dict[str, object]) -> None:
+    def _write_json(self, row: dict[str, object]) -> None:
         if self._as_json:
             output.write_json(row)
             # a reader follows the stream

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sprig_tui.cli.commands import ENVIRONMENT, FILTER, Command, environment_names
+from sprig_tui.cli.commands import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand, environment_names
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -17,40 +17,42 @@ if TYPE_CHECKING:
     from sprig_tui.journal.query import Query, Term
     from sprig_tui.journal.records import Delivery
 
-_NEGATED = "\ue000"
+_NEGATION_PLACEHOLDER = "\ue000"
 """Stands for the dash of `-word` while click looks for options."""
 _WITH_FIELD = re.compile(r"(-?[A-Za-z]+:)(.*)", re.DOTALL)
 
-OPTIONS = ("status", "env", "survey", "user", "since", "until")
+FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
 
-DELIVERY_ID = click.IntRange(min=1, max=(1 << 63) - 1)
+DELIVERY_ID_TYPE = click.IntRange(min=1, max=(1 << 63) - 1)
 """What may name a delivery: ids are whole numbers of 64 bits in every store."""
 
 
-class FilterCommand(Command):
+class FilterCommand(CliCommand):
     """A command whose arguments are a filter, so that `-word` means 'not this' and is no option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Hide the dash of negated words from click; real options of one letter stay what they are."""
         options = [name for param in self.get_params(ctx) for name in param.opts if len(name) == 2]
-        return super().parse_args(ctx, [_hide(word, options) for word in args])
+        return super().parse_args(ctx, [_hide_negation(word, options) for word in args])
 
 
-def _hide(word: str, options: list[str]) -> str:
+def _hide_negation(word: str, options: list[str]) -> str:
     if len(word) < 3 or word[0] != "-" or word[1] == "-":
         return word
     if word[:2] in options and (word[2:].isdigit() or word[2] == "="):
         return word
-    return _NEGATED + word[1:]
+    return _NEGATION_PLACEHOLDER + word[1:]
 
 
 def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`[FILTER]...` and the options that say the same in longer words."""
+    """`[FILTER_TYPE]...` and the options that say the same in longer words."""
     for decorate in reversed(
         (
-            click.argument("words", nargs=-1, type=FILTER, metavar="[FILTER]..."),
+            click.argument("words", nargs=-1, type=FILTER_TYPE, metavar="[FILTER]..."),
             click.option("--status", help="queued, delivered, failed, withheld, or an HTTP status such as 4xx."),
-            click.option("-e", "--environment", "--env", "env", type=ENVIRONMENT, metavar="ENV", help="Environment."),
+            click.option(
+                "-e", "--environment", "--env", "env", type=ENVIRONMENT_TYPE, metavar="ENV", help="Environment."
+            ),
             click.option("--survey", help="Survey id, or part of its name."),
             click.option("--user", help="User id; a * at the end for a prefix."),
             click.option("--since", help="Arrived since: 2h, 7d, 2026-11-23, today."),
@@ -63,18 +65,21 @@ def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def filter_text(words: Iterable[str], **options: str | None) -> str:
     """The filter as one would type it in the console; a word with spaces is quoted, unless it is a filter itself."""
-    typed = [word.replace(_NEGATED, "-", 1) if word.startswith(_NEGATED) else word for word in map(_text, words)]
-    parts = [word if _is_filter(word) else _quoted(word) for word in typed]
-    parts.extend(_quoted(f"{name}:{_text(value)}") for name, value in options.items() if value is not None)
+    typed = [
+        word.replace(_NEGATION_PLACEHOLDER, "-", 1) if word.startswith(_NEGATION_PLACEHOLDER) else word
+        for word in map(_decode_word, words)
+    ]
+    parts = [word if _is_filter(word) else _quote_word(word) for word in typed]
+    parts.extend(_quote_word(f"{name}:{_decode_word(value)}") for name, value in options.items() if value is not None)
     return " ".join(parts)
 
 
-def _text(word: str) -> str:
+def _decode_word(word: str) -> str:
     """What was typed: an ASCII locale hands other letters over as single bytes, in disguise."""
     return os.fsencode(word).decode("utf-8", "replace") if not word.isascii() else word
 
 
-def _quoted(word: str) -> str:
+def _quote_word(word: str) -> str:
     if '"' in word or not re.search(r"\s", word):
         return word
     match = _WITH_FIELD.fullmatch(word)
@@ -89,7 +94,7 @@ def _is_filter(word: str) -> bool:
     return any(colon and FIELD_ALIASES.get(name.lower(), name.lower()) in FILTER_FIELDS for name, colon, _ in later)
 
 
-def names_some(query: Query) -> bool:
+def is_selective(query: Query) -> bool:
     """Whether a filter tells some deliveries from others: a lone dash, or spaces in quotes, stand in nearly all."""
     return any(term.field != "text" or term.value.strip().strip("-") for term in query.terms)
 
@@ -115,7 +120,7 @@ async def check_environments(query: Query, settings: Settings, journal: Journal 
             settings.environment(name)
 
 
-def words(incomplete: str) -> list[str]:
+def complete_words(incomplete: str) -> list[str]:
     """What may stand where this was typed so far."""
     from sprig_tui.journal.filter import FILTER_FIELDS
     from sprig_tui.journal.records import State
@@ -139,7 +144,7 @@ def matches(query: Query, delivery: Delivery) -> bool:
     """Whether a delivery matches, as the journal's own search would say."""
     alternatives: dict[str, bool] = {}
     for term in query.terms:
-        found = _matches_term(term, delivery)
+        found = _term_matches(term, delivery)
         if term.negated or term.field in ("text", "since", "until"):
             if found == term.negated:
                 return False
@@ -148,7 +153,7 @@ def matches(query: Query, delivery: Delivery) -> bool:
     return all(alternatives.values())
 
 
-def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one per field
+def _term_matches(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one per field
     value = term.value
     match term.field:
         case "status":
@@ -177,10 +182,10 @@ def _matches_term(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR091
         case "until":
             return delivery.added_at < int(value)
         case "text":
-            return any(value.lower() in text.lower() for text in _texts(delivery))
+            return any(value.lower() in text.lower() for text in _searched_texts(delivery))
 
 
-def _texts(delivery: Delivery) -> tuple[str, ...]:
+def _searched_texts(delivery: Delivery) -> tuple[str, ...]:
     return (
         delivery.survey_name,
         delivery.user_id,

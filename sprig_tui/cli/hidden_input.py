@@ -13,11 +13,11 @@ from typing import Any
 
 from sprig_tui.cli import diagnostics
 
-MORE_WITHIN_S = 0.1
+PASTE_GAP_S = 0.1
 """Seconds after the end of a line in which the next one still belongs to the same paste."""
-LONGEST = 65_536
+MAX_SECRET_BYTES = 65_536
 """Bytes; a key has 32."""
-END, ERASE, KILL = (0x04,), (0x08, 0x7F), (0x15, 0x17)
+END_BYTES, ERASE_BYTES, KILL_BYTES = (0x04,), (0x08, 0x7F), (0x15, 0x17)
 """Ctrl-D; backspace; Ctrl-U and Ctrl-W, which both take all of it, since nothing of it is seen."""
 
 
@@ -36,17 +36,17 @@ def read_hidden(prompt: str) -> str:
     before = termios.tcgetattr(inner)
     try:
         # Before the prompt: what is pasted at the sight of it is not shown, nor cut into lines.
-        termios.tcsetattr(inner, termios.TCSADRAIN, _unseen(before, termios))
-        diagnostics.put(prompt)
-        text = _read(inner)
+        termios.tcsetattr(inner, termios.TCSADRAIN, _hidden_modes(before, termios))
+        diagnostics.write(prompt)
+        text = _read_secret_bytes(inner)
     finally:
         # What came after it is no command for the shell.
         termios.tcsetattr(inner, termios.TCSAFLUSH, before)
-        diagnostics.put("\n")
+        diagnostics.write("\n")
     return text.decode("utf-8", "replace").removesuffix("\n")
 
 
-def _unseen(before: list[Any], termios: Any) -> list[Any]:
+def _hidden_modes(before: list[Any], termios: Any) -> list[Any]:
     """The terminal's modes with no echo and without its own line editing; Ctrl-C stays what it is."""
     modes = [*before[:6], list(before[6])]
     modes[3] &= ~(termios.ECHO | termios.ICANON)
@@ -54,27 +54,27 @@ def _unseen(before: list[Any], termios: Any) -> list[Any]:
     return modes
 
 
-def _read(inner: int) -> bytes:
+def _read_secret_bytes(inner: int) -> bytes:
     typed = bytearray()
-    while len(typed) < LONGEST:
+    while len(typed) < MAX_SECRET_BYTES:
         chunk = os.read(inner, 4096)
         if not chunk:
             break
         for byte in chunk:
-            if byte in END:
+            if byte in END_BYTES:
                 return bytes(typed)
-            if byte in KILL:
+            if byte in KILL_BYTES:
                 typed.clear()
-            elif byte in ERASE:
-                _erase(typed)
+            elif byte in ERASE_BYTES:
+                _erase_character(typed)
             else:
                 typed.append(byte)
-        if typed.endswith(b"\n") and not select.select((inner,), (), (), MORE_WITHIN_S)[0]:
+        if typed.endswith(b"\n") and not select.select((inner,), (), (), PASTE_GAP_S)[0]:
             break
     return bytes(typed)
 
 
-def _erase(typed: bytearray) -> None:
+def _erase_character(typed: bytearray) -> None:
     """The last character, all bytes of it."""
     while typed and 0x80 <= typed[-1] < 0xC0:
         typed.pop()

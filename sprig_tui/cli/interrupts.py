@@ -15,19 +15,19 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import ExitCode
 
 Result = TypeVar("Result")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-TOGETHER = 0.5
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNAL_DEBOUNCE_S = 0.5
 """Seconds within which two signals are one: `timeout` and some supervisors signal a process and its group at once."""
 
-ENDS_WITHIN = 7.5
+STOP_DEADLINE_S = 7.5
 """Seconds from the first signal to the end, whatever hangs: Docker kills after ten."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: what the person asked for
+class ShutdownRequested(Exception):  # noqa: N818 - not an error: what the person asked for
     """The first signal came while the work ran."""
 
 
-class Interrupts:
+class ShutdownSignals:
     """Listens to signals while it is entered, inside a running event loop.
 
     `reads_again`: on SIGHUP config and certificate are read again. Where it comes because the terminal is gone, it asks
@@ -37,89 +37,89 @@ class Interrupts:
     """
 
     def __init__(
-        self, *, reads_again: bool = False, ends_within: float | None = None, last_code: ExitCode = ExitCode.OK
+        self, *, reload_on_hangup: bool = False, deadline_s: float | None = None, last_code: ExitCode = ExitCode.OK
     ) -> None:
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         """After the first signal."""
-        self.insisted = asyncio.Event()
+        self.forced = asyncio.Event()
         """After the second."""
         self._loop = asyncio.get_running_loop()
         self._first_at = 0.0
-        self._ends_within = ends_within
+        self._deadline_s = deadline_s
         self._last_code = last_code
-        self._last_resort: threading.Timer | None = None
+        self._deadline_timer: threading.Timer | None = None
         """A thread, since the loop may wait for one that hangs."""
-        self._hears_hangup = reads_again and sys.platform != "win32"
+        self._handles_hangup = reload_on_hangup and sys.platform != "win32"
         self._terminal = next((number for number in range(3) if _is_terminal(number)), None)
-        self._readers: list[asyncio.Event] = []
-        self._before: dict[signal.Signals, Any] = {}
+        self._hangup_events: list[asyncio.Event] = []
+        self._previous_handlers: dict[signal.Signals, Any] = {}
         """Handlers of systems whose event loop takes no signals (Windows)."""
 
     def __enter__(self) -> Self:
-        for number in SIGNALS:
+        for number in STOP_SIGNALS:
             try:
-                self._loop.add_signal_handler(number, self._note)
+                self._loop.add_signal_handler(number, self._on_signal)
             except NotImplementedError:
-                self._before[number] = signal.signal(number, self._heard)
-        if self._hears_hangup:
-            self._loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+                self._previous_handlers[number] = signal.signal(number, self._on_signal_without_loop)
+        if self._handles_hangup:
+            self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._last_resort is not None:
-            self._last_resort.cancel()
-        for number in SIGNALS:
-            if number in self._before:
-                signal.signal(number, self._before[number])
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        for number in STOP_SIGNALS:
+            if number in self._previous_handlers:
+                signal.signal(number, self._previous_handlers[number])
             else:
                 self._loop.remove_signal_handler(number)
-        if self._hears_hangup:
+        if self._handles_hangup:
             self._loop.remove_signal_handler(signal.SIGHUP)
 
-    def hangups(self) -> asyncio.Event:
+    def hangup_event(self) -> asyncio.Event:
         """An event of the caller's own, set at each SIGHUP that asks to read again."""
-        self._readers.append(asyncio.Event())
-        return self._readers[-1]
+        self._hangup_events.append(asyncio.Event())
+        return self._hangup_events[-1]
 
-    def _hung_up(self) -> None:
+    def _on_hangup(self) -> None:
         if self._terminal is not None and not _is_terminal(self._terminal):
-            self.ask()
-        for event in self._readers:
+            self.request()
+        for event in self._hangup_events:
             event.set()
 
-    def _heard(self, _number: int, _frame: FrameType | None) -> None:
-        self._loop.call_soon_threadsafe(self._note)
+    def _on_signal_without_loop(self, _number: int, _frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._on_signal)
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Ask to stop in good order, as a first signal does; said again it means no more than that."""
-        if not self.asked.is_set():
+        if not self.requested.is_set():
             self._first_at = self._loop.time()
-            self.asked.set()
-            if self._ends_within is not None:
-                self._last_resort = threading.Timer(self._ends_within, _end, (self._last_code,))
-                self._last_resort.daemon = True
-                self._last_resort.start()
+            self.requested.set()
+            if self._deadline_s is not None:
+                self._deadline_timer = threading.Timer(self._deadline_s, _exit_at_deadline, (self._last_code,))
+                self._deadline_timer.daemon = True
+                self._deadline_timer.start()
 
-    def _note(self) -> None:
-        if self.asked.is_set() and self._loop.time() - self._first_at > TOGETHER:
-            self.insisted.set()
-        self.ask()
+    def _on_signal(self) -> None:
+        if self.requested.is_set() and self._loop.time() - self._first_at > SIGNAL_DEBOUNCE_S:
+            self.forced.set()
+        self.request()
 
     async def guard(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The work's result; Stopped, with the work cancelled, when the first signal comes before."""
-        return await _first(work, self.asked)
+        return await _run_until(work, self.requested)
 
     async def drain(self, work: Coroutine[Any, Any, bool]) -> None:
         """Let the engine finish what is on the wire; a second signal breaks it off."""
-        if self.asked.is_set():
-            diagnostics.note("stopping: requests on the wire finish first; again to stop at once")
+        if self.requested.is_set():
+            diagnostics.info("stopping: requests on the wire finish first; again to stop at once")
         try:
-            await _first(work, self.insisted)
-        except Stopped:
-            diagnostics.note("stopped at once; what was on the wire is queued again under the same message ids")
+            await _run_until(work, self.forced)
+        except ShutdownRequested:
+            diagnostics.info("stopped at once; what was on the wire is queued again under the same message ids")
 
 
-def _end(code: ExitCode) -> None:
+def _exit_at_deadline(code: ExitCode) -> None:
     diagnostics.warning("stopped without waiting for the journal, which does not answer; what it has is safe there")
     os._exit(code)
 
@@ -129,7 +129,7 @@ def _is_terminal(descriptor: int) -> bool:
     return os.isatty(descriptor)
 
 
-async def _first(work: Coroutine[Any, Any, Result], event: asyncio.Event) -> Result:
+async def _run_until(work: Coroutine[Any, Any, Result], event: asyncio.Event) -> Result:
     task = asyncio.ensure_future(work)
     waiter = asyncio.ensure_future(event.wait())
     try:
@@ -140,7 +140,7 @@ async def _first(work: Coroutine[Any, Any, Result], event: asyncio.Event) -> Res
         await asyncio.wait((task,))
         if not task.cancelled() and task.exception() is None:
             return task.result()
-        raise Stopped
+        raise ShutdownRequested
     finally:
         waiter.cancel()
         task.cancel()

@@ -8,19 +8,19 @@ from pathlib import Path
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import DURATION, ENVIRONMENT, Command, Group, json_option, yes_option
-from sprig_tui.cli.journal_care import backup, salvage, say_damage, verify
+from sprig_tui.cli.commands import DURATION_TYPE, ENVIRONMENT_TYPE, CliCommand, CliGroup, json_option, yes_option
+from sprig_tui.cli.journal_care import backup, print_damage, salvage, verify
 from sprig_tui.cli.journal_moving import copy, migrate
-from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings, opened_journal
+from sprig_tui.cli.opening import existing_journal_session, journal_exists, journal_session, open_settings
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.address import is_server_url
 from sprig_tui.text import printable
 
-LOOK_S = 2.0
+DAMAGE_SCAN_TIMEOUT_S = 2.0
 """Seconds for which `info` looks for damage; `verify` looks at everything."""
 
 
-@click.group("journal", cls=Group)
+@click.group("journal", cls=CliGroup)
 def journal() -> None:
     """The journal: look at it, back it up, check it, prune it, resume what is paused, or move it to PostgreSQL."""
 
@@ -32,7 +32,7 @@ journal.add_command(backup)
 journal.add_command(salvage)
 
 
-@journal.command("info", cls=Command, short_help="Where it is, its size, and the deliveries by state.")
+@journal.command("info", cls=CliCommand, short_help="Where it is, its size, and the deliveries by state.")
 @json_option
 def info(as_json: bool) -> int:
     """Where the journal is, its size, and how many deliveries stand in which state.
@@ -44,15 +44,19 @@ def info(as_json: bool) -> int:
 
 async def _info(*, as_json: bool) -> int:
     settings = open_settings(quiet=True)
-    async with journal_to_look_at(settings) as opened:
+    async with existing_journal_session(settings) as opened:
         if opened is None:
-            return _say_none(settings.journal_name, as_json=as_json)
+            return _report_no_journal(settings.journal_name, as_json=as_json)
         counts = await opened.counts()
         lanes = await opened.lanes()
         identity = await opened.identity()
-        look = await opened.verify(LOOK_S)
+        look = await opened.verify(DAMAGE_SCAN_TIMEOUT_S)
     code = ExitCode.REJECTED if look.problems else ExitCode.OK
-    size = None if is_server_url(settings.journal) else sum(_size(settings.journal + ending) for ending in ("", "-wal"))
+    size = (
+        None
+        if is_server_url(settings.journal)
+        else sum(_file_bytes(settings.journal + ending) for ending in ("", "-wal"))
+    )
     if as_json:
         output.write_json(
             {
@@ -72,7 +76,7 @@ async def _info(*, as_json: bool) -> int:
             }
         )
         if look.problems:
-            say_damage(settings.journal, look.problems)
+            print_damage(settings.journal, look.problems)
         return code
     output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
     for name, states in sorted(counts.by_environment.items()):
@@ -81,21 +85,21 @@ async def _info(*, as_json: bool) -> int:
         standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
         output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
     if look.problems:
-        say_damage(settings.journal, look.problems)
+        print_damage(settings.journal, look.problems)
     return code
 
 
-def _say_none(place: str, *, as_json: bool) -> int:
+def _report_no_journal(place: str, *, as_json: bool) -> int:
     """There is no journal, which is no fault; the exit code."""
     if as_json:
         nothing: dict[str, object] = {"identity": None, "bytes": 0, "problems": [], "environments": {}, "lanes": {}}
         output.write_json({"journal": place, **nothing})
-    diagnostics.note(f"there is no journal {printable(place)} yet: the first send makes it")
+    diagnostics.info(f"there is no journal {printable(place)} yet: the first send makes it")
     return ExitCode.OK
 
 
-@journal.command("prune", cls=Command, short_help="Remove deliveries that ended long ago.")
-@click.option("--older-than", type=DURATION, required=True, help="Ended longer ago than this, such as 30d.")
+@journal.command("prune", cls=CliCommand, short_help="Remove deliveries that ended long ago.")
+@click.option("--older-than", type=DURATION_TYPE, required=True, help="Ended longer ago than this, such as 30d.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @yes_option
 @json_option
@@ -116,18 +120,18 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
     if not journal_exists(settings):
         if as_json:
             output.write_json({"removed": False, "by_state": {}, "bytes": 0})
-        diagnostics.note("nothing to remove: there is no journal yet")
+        diagnostics.info("nothing to remove: there is no journal yet")
         return ExitCode.OK
-    async with opened_journal(settings) as opened:
+    async with journal_session(settings) as opened:
         found = await opened.prune(before, dry_run=True)
         total = sum(found.by_state.values())
         parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
         said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
         removed = False
         if total and not dry_run:
-            diagnostics.note(f"would remove {said}")
-            if not yes and not asking.can_ask():
-                diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+            diagnostics.info(f"would remove {said}")
+            if not yes and not asking.is_interactive():
+                diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
                 return ExitCode.USAGE
             if yes or asking.confirm("remove them?"):
                 found = await opened.prune(before)
@@ -135,14 +139,14 @@ async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) 
         if as_json:
             output.write_json({"removed": removed, "by_state": found.by_state, "bytes": found.bytes})
         if not total:
-            diagnostics.note(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
+            diagnostics.info(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
         else:
-            diagnostics.note(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {said}")
+            diagnostics.info(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {said}")
     return ExitCode.OK
 
 
-@journal.command("resume", cls=Command, short_help="Let a paused environment go on.")
-@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@journal.command("resume", cls=CliCommand, short_help="Let a paused environment go on.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 def resume(environment: str) -> int:
     """Let an environment go on that is paused over a refused key or a wrong address.
 
@@ -155,20 +159,20 @@ async def _resume(environment: str) -> int:
     settings = open_settings(quiet=True)
     settings.environment(environment)
     if not journal_exists(settings):
-        diagnostics.note(f"{environment} is not paused: there is no journal yet")
+        diagnostics.info(f"{environment} is not paused: there is no journal yet")
         return ExitCode.OK
-    async with opened_journal(settings) as opened:
+    async with journal_session(settings) as opened:
         lane = (await opened.lanes()).get(environment)
         if lane is None or lane.state != "paused":
-            diagnostics.note(f"{environment} is not paused")
+            diagnostics.info(f"{environment} is not paused")
             return ExitCode.OK
         await opened.set_lane(environment, "open")
-    diagnostics.good(f"{environment} goes on; it was paused: {lane.cause}")
-    diagnostics.note("sprig-tui run delivers what is queued")
+    diagnostics.success(f"{environment} goes on; it was paused: {lane.cause}")
+    diagnostics.info("sprig-tui run delivers what is queued")
     return ExitCode.OK
 
 
-def _size(name: str) -> int:
+def _file_bytes(name: str) -> int:
     path = Path(name)
     return path.stat().st_size if path.is_file() else 0
 

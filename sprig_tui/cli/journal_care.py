@@ -8,16 +8,16 @@ from pathlib import Path
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import Command, json_option
-from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
+from sprig_tui.cli.commands import CliCommand, json_option
+from sprig_tui.cli.opening import journal_exists, journal_session, open_settings
 from sprig_tui.errors import ConfigError, ExitCode, InputError
 from sprig_tui.journal.address import is_server_url, redact_url
 
-_SHOWN = 30
+_MAX_SHOWN_LINES = 30
 """Lines of what is wrong; --json has all of them."""
 
 
-@click.command("verify", cls=Command, short_help="Look through all of it for damage.")
+@click.command("verify", cls=CliCommand, short_help="Look through all of it for damage.")
 @json_option
 def verify(as_json: bool) -> int:
     """Look through all of the journal for damage: its structure, every stored payload, its counts.
@@ -32,8 +32,8 @@ def verify(as_json: bool) -> int:
 
 async def _verify(*, as_json: bool) -> int:
     settings = open_settings(quiet=True)
-    _must_exist(journal_exists(settings), settings.journal_name)
-    async with opened_journal(settings) as opened:
+    _require_exists(journal_exists(settings), settings.journal_name)
+    async with journal_session(settings) as opened:
         found = await opened.verify()
     if as_json:
         output.write_json(
@@ -47,26 +47,26 @@ async def _verify(*, as_json: bool) -> int:
         )
     if not found.problems:
         noun = "delivery" if found.deliveries == 1 else "deliveries"
-        diagnostics.good(f"{settings.journal_name} is whole: {found.deliveries:,} {noun}")
+        diagnostics.success(f"{settings.journal_name} is whole: {found.deliveries:,} {noun}")
         return ExitCode.OK
-    say_damage(settings.journal, found.problems)
+    print_damage(settings.journal, found.problems)
     return ExitCode.REJECTED
 
 
-def say_damage(place: str, problems: tuple[str, ...]) -> None:
+def print_damage(name: str, problems: tuple[str, ...]) -> None:
     """What is wrong with a journal, and what to do."""
-    for text in problems[:_SHOWN]:
+    for text in problems[:_MAX_SHOWN_LINES]:
         diagnostics.warning(text)
-    if len(problems) > _SHOWN:
-        diagnostics.warning(f"and {len(problems) - _SHOWN:,} more")
-    if is_server_url(place):
+    if len(problems) > _MAX_SHOWN_LINES:
+        diagnostics.warning(f"and {len(problems) - _MAX_SHOWN_LINES:,} more")
+    if is_server_url(name):
         advice = "what failed as damaged can be sent again from where it came; restore the database from a backup"
     else:
-        advice = f"what is whole goes on being delivered; sprig-tui journal salvage {place} NEW brings it over"
-    diagnostics.fault(f"{redact_url(place)} is damaged", advice)
+        advice = f"what is whole goes on being delivered; sprig-tui journal salvage {name} NEW brings it over"
+    diagnostics.failure(f"{redact_url(name)} is damaged", advice)
 
 
-@click.command("backup", cls=Command, short_help="Write a copy of it, while it is in use.")
+@click.command("backup", cls=CliCommand, short_help="Write a copy of it, while it is in use.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def backup(file: Path, as_json: bool) -> int:
@@ -81,11 +81,11 @@ def backup(file: Path, as_json: bool) -> int:
             "a journal on PostgreSQL is backed up by PostgreSQL's own tools",
             hint="pg_dump --schema=sprig_tui, or whatever backs up the server",
         )
-    _must_exist(journal_exists(settings), settings.journal)
+    _require_exists(journal_exists(settings), settings.journal)
     size = asyncio.run(_backup(settings.journal, file))
     if as_json:
         output.write_json({"journal": settings.journal, "file": str(file), "bytes": size})
-    diagnostics.good(f"{file} has a copy of {settings.journal}, {size:,} bytes")
+    diagnostics.success(f"{file} has a copy of {settings.journal}, {size:,} bytes")
     return ExitCode.OK
 
 
@@ -96,7 +96,7 @@ async def _backup(place: str, file: Path) -> int:
         return await journal.back_up(file)
 
 
-@click.command("salvage", cls=Command, short_help="Bring over what can be read of a damaged one.")
+@click.command("salvage", cls=CliCommand, short_help="Bring over what can be read of a damaged one.")
 @click.argument("damaged", type=click.Path(exists=True, dir_okay=False))
 @click.argument("new", type=click.Path(dir_okay=False))
 @json_option
@@ -110,20 +110,20 @@ def salvage(damaged: str, new: str, as_json: bool) -> int:
     """
     from sprig_tui.journal.sqlite.salvage import salvage_journal as run
 
-    done = run(damaged, new, diagnostics.note)
+    done = run(damaged, new, diagnostics.info)
     if as_json:
         output.write_json({"from": damaged, "to": new, "deliveries": done.deliveries, "lost": list(done.lost)})
-    for text in done.lost[:_SHOWN]:
+    for text in done.lost[:_MAX_SHOWN_LINES]:
         diagnostics.warning(f"lost: {text}")
-    diagnostics.good(f"{new} holds {done.deliveries:,} {'delivery' if done.deliveries == 1 else 'deliveries'}")
+    diagnostics.success(f"{new} holds {done.deliveries:,} {'delivery' if done.deliveries == 1 else 'deliveries'}")
     if done.is_complete:
         return ExitCode.OK
-    diagnostics.note(f"check it with sprig-tui journal verify once it stands in the place of {damaged}")
+    diagnostics.info(f"check it with sprig-tui journal verify once it stands in the place of {damaged}")
     return ExitCode.REJECTED
 
 
-def _must_exist(there: bool, name: str) -> None:
-    if not there:
+def _require_exists(exists: bool, name: str) -> None:
+    if not exists:
         raise InputError(
             f"there is no journal {name}",
             hint="the first send, listen or pull makes it; sprig-tui paths says where it lives",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import Command, json_option
+from sprig_tui.cli.commands import CliCommand, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.journal.address import has_password, is_server_url, password_problem, redact_url
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from sprig_tui.journal.postgres.copying import CopiedTable, CopyProgress
 
 
-_ELSEWHERE = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"
+_PASSWORD_HINT = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"
 
 
-@click.command("migrate", cls=Command, short_help="Make or upgrade the schema of a journal on PostgreSQL.")
+@click.command("migrate", cls=CliCommand, short_help="Make or upgrade the schema of a journal on PostgreSQL.")
 @click.argument("url", metavar="[POSTGRES]", required=False)
 @click.option("--grant", metavar="ROLE", multiple=True, help="Let this role use the journal; may be given again.")
 @json_option
@@ -33,24 +33,24 @@ def migrate(url: str | None, grant: tuple[str, ...], as_json: bool) -> int:
     """
     from sprig_tui.journal.postgres import migrate as run
 
-    place = _shared(url)
+    place = _postgres_url(url)
     done = asyncio.run(run(place, grant=grant))
     if as_json:
         output.write_json(
             {"journal": redact_url(place), "before": done.before, "after": done.after, "granted": list(done.granted)}
         )
     if done.before == done.after:
-        diagnostics.good(f"{redact_url(place)} has schema {done.after} already")
+        diagnostics.success(f"{redact_url(place)} has schema {done.after} already")
     else:
-        diagnostics.good(
+        diagnostics.success(
             f"{redact_url(place)} has schema {done.after} now" + (f" (was {done.before})" if done.before else "")
         )
     for role in done.granted:
-        diagnostics.note(f"{role} may use it")
+        diagnostics.info(f"{role} may use it")
     return ExitCode.OK
 
 
-@click.command("copy", cls=Command, short_help="Move a journal from a file to PostgreSQL.")
+@click.command("copy", cls=CliCommand, short_help="Move a journal from a file to PostgreSQL.")
 @click.argument("sqlite", type=click.Path(exists=True, dir_okay=False))
 @click.argument("url", metavar="[POSTGRES]", required=False)
 @json_option
@@ -64,8 +64,8 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
     """
     from sprig_tui.journal.postgres.copying import copy_journal
 
-    place = _shared(url)
-    copied = asyncio.run(copy_journal(sqlite, place, on_progress=_tell))
+    place = _postgres_url(url)
+    copied = asyncio.run(copy_journal(sqlite, place, on_progress=_print_progress))
     if as_json:
         output.write_json(
             {
@@ -74,22 +74,22 @@ def copy(sqlite: str, url: str | None, as_json: bool) -> int:
                 "tables": {one.table: {"rows": one.rows, "digest": one.digest} for one in copied},
             }
         )
-    _sum_up(copied, redact_url(place))
+    _print_summary(copied, redact_url(place))
     return ExitCode.OK
 
 
-def _sum_up(copied: tuple[CopiedTable, ...], name: str) -> None:
+def _print_summary(copied: tuple[CopiedTable, ...], name: str) -> None:
     for one in copied:
-        diagnostics.note(f"{one.table:<13}{one.rows:>12,}  {one.digest}")
-    diagnostics.good(f"the same rows stand in {name}")
-    diagnostics.note(f'now set journal.url = "{name}" in the config of every machine')
+        diagnostics.info(f"{one.table:<13}{one.rows:>12,}  {one.digest}")
+    diagnostics.success(f"the same rows stand in {name}")
+    diagnostics.info(f'now set journal.url = "{name}" in the config of every machine')
 
 
-def _tell(progress: CopyProgress) -> None:
-    diagnostics.note(f"{progress.verb} {progress.table}: {progress.rows:,} of {progress.total:,}")
+def _print_progress(progress: CopyProgress) -> None:
+    diagnostics.info(f"{progress.verb} {progress.table}: {progress.rows:,} of {progress.total:,}")
 
 
-def _shared(url: str | None) -> str:
+def _postgres_url(url: str | None) -> str:
     place = url if url is not None else open_settings(quiet=True).journal
     if not is_server_url(place):
         raise ConfigError(
@@ -97,9 +97,9 @@ def _shared(url: str | None) -> str:
             hint="give postgresql://user@host/database, or set journal.url in the config",
         )
     if fault := password_problem(place):
-        raise ConfigError(f"the address {redact_url(place)} cannot be used: {fault}", hint=_ELSEWHERE)
+        raise ConfigError(f"the address {redact_url(place)} cannot be used: {fault}", hint=_PASSWORD_HINT)
     if url is not None and has_password(place):
         diagnostics.warning(
-            "the password stands in the command line, where everybody on this machine can read it", _ELSEWHERE
+            "the password stands in the command line, where everybody on this machine can read it", _PASSWORD_HINT
         )
     return place

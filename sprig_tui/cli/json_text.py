@@ -27,12 +27,12 @@ def json_text(value: Any, *, ascii_only: bool = False) -> str:
     try:
         data = msgspec.json.encode(value)
     except UnicodeEncodeError:
-        data = msgspec.json.encode(_readable(value))
+        data = msgspec.json.encode(_escape_invalid_values(value))
     text = data.decode("utf-8", "replace")
-    return (_NOT_ASCII if ascii_only else _UNSAFE).sub(_escape, text)
+    return (_NOT_ASCII if ascii_only else _UNSAFE).sub(_escape_unsafe, text)
 
 
-def embedded(data: bytes) -> msgspec.Raw | str | None:
+def embed_json(data: bytes) -> msgspec.Raw | str | None:
     """Stored bytes as a value: the JSON that they are, on one line, else their text; None where there are none."""
     if not data:
         return None
@@ -43,32 +43,32 @@ def embedded(data: bytes) -> msgspec.Raw | str | None:
         return data.decode("utf-8", "backslashreplace")
 
 
-def readable(text: str) -> str:
+def escape_invalid_utf8(text: str) -> str:
     """The text with the bytes that were no UTF-8 written out, as Python would."""
     try:
         # Bytes that are UTF-8 after all: an ASCII locale hands those over in disguise, too.
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
-        return _SURROGATE.sub(_written, text)
+        return _SURROGATE.sub(_escape_surrogate, text)
 
 
-def _written(found: re.Match[str]) -> str:
+def _escape_surrogate(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
 
-def _readable(value: Any) -> Any:
+def _escape_invalid_values(value: Any) -> Any:
     if isinstance(value, str):
-        return readable(value)
+        return escape_invalid_utf8(value)
     if isinstance(value, msgspec.Struct):
         value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
-        return {_readable(key): _readable(one) for key, one in value.items()}
+        return {_escape_invalid_values(key): _escape_invalid_values(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_readable(one) for one in value]
+        return [_escape_invalid_values(one) for one in value]
     return value
 
 
-def _escape(match: re.Match[str]) -> str:
+def _escape_unsafe(match: re.Match[str]) -> str:
     units = match.group().encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

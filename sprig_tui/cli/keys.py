@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import ENDPOINT, ENVIRONMENT, Command, Group, SecretArgumentError, json_option, yes_option
+from sprig_tui.cli.commands import (
+    ENDPOINT_TYPE,
+    ENVIRONMENT_TYPE,
+    CliCommand,
+    CliGroup,
+    SecretArgumentError,
+    json_option,
+    yes_option,
+)
 from sprig_tui.cli.keys_check import check
 from sprig_tui.cli.keys_sprig import sprig
 from sprig_tui.cli.keys_token import token
 from sprig_tui.cli.keys_workspace import workspace
-from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
+from sprig_tui.cli.new_environment import new_option, report_unprotected, resolve_name
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.secret_input import agreed, say_lint
+from sprig_tui.cli.secret_input import confirm_warnings, print_lint
 from sprig_tui.config.findings import check_keys
 from sprig_tui.config.keysource import WRITE_KEY
 from sprig_tui.config.reuse import describe_reuse
@@ -27,7 +35,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
-@click.group("keys", cls=Group)
+@click.group("keys", cls=CliGroup)
 def keys() -> None:
     """Write Keys, webhook tokens, and the keys of Sprig's REST API and Segment's Public API.
 
@@ -42,7 +50,7 @@ keys.add_command(sprig)
 keys.add_command(workspace)
 
 
-@keys.command("list", cls=Command, short_help="Each environment: its key, masked, and where it comes from.")
+@keys.command("list", cls=CliCommand, short_help="Each environment: its key, masked, and where it comes from.")
 @json_option
 def list_keys(as_json: bool) -> int:
     """Every environment: its key (first and last four), where the key comes from, and where answers go."""
@@ -50,13 +58,13 @@ def list_keys(as_json: bool) -> int:
     if as_json:
         output.write_json({"environments": [_row_json(found) for found in settings.environments.values()]})
     else:
-        output.write_lines(_rows(settings))
+        output.write_lines(_key_lines(settings))
     for finding in check_keys(settings):
         diagnostics.warning(finding.message, finding.hint)
     return ExitCode.OK
 
 
-def _rows(settings: Settings) -> list[str]:
+def _key_lines(settings: Settings) -> list[str]:
     cells = [
         (
             found.name,
@@ -72,26 +80,26 @@ def _rows(settings: Settings) -> list[str]:
     return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _row_json(found: Environment) -> dict[str, Any]:
+def _row_json(environment: Environment) -> dict[str, Any]:
     return {
-        "name": found.name,
-        "key": found.write_key.masked() if found.write_key else None,
-        "source": found.write_key.read_from if found.write_key else None,
-        "endpoint": found.endpoint,
-        "url": found.base_url,
-        "protected": found.protected,
-        "requests_per_second": found.requests_per_second,
-        "sprig_environment_id": found.sprig_environment_id,
-        "sprig_api_key": found.sprig_api_key.masked() if found.sprig_api_key else None,
-        "sprig_api_key_source": found.sprig_api_key.read_from if found.sprig_api_key else None,
-        "webhook_token": found.webhook_token.masked() if found.webhook_token else None,
+        "name": environment.name,
+        "key": environment.write_key.masked() if environment.write_key else None,
+        "source": environment.write_key.read_from if environment.write_key else None,
+        "endpoint": environment.endpoint,
+        "url": environment.base_url,
+        "protected": environment.protected,
+        "requests_per_second": environment.requests_per_second,
+        "sprig_environment_id": environment.sprig_environment_id,
+        "sprig_api_key": environment.sprig_api_key.masked() if environment.sprig_api_key else None,
+        "sprig_api_key_source": environment.sprig_api_key.read_from if environment.sprig_api_key else None,
+        "webhook_token": environment.webhook_token.masked() if environment.webhook_token else None,
     }
 
 
-@keys.command("set", cls=Command, short_help="Store a key, from a hidden prompt or standard input.")
-@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@keys.command("set", cls=CliCommand, short_help="Store a key, from a hidden prompt or standard input.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
-@click.option("--endpoint", type=ENDPOINT, help="Where its answers go.")
+@click.option("--endpoint", type=ENDPOINT_TYPE, help="Where its answers go.")
 @click.option("--protected/--not-protected", default=None, help="Whether sending in bulk asks for its name.")
 @click.option("--sprig-environment-id", metavar="ID", help="Sprig's id of it, which webhooks carry.")
 @click.option("--source", metavar="NAME", help="Take the key of this source of the workspace (name, slug or id).")
@@ -125,14 +133,14 @@ def set_key(
     from sprig_tui.config.writing import save_environment
 
     settings = open_settings(quiet=True)
-    settled = settled_name(settings, environment, new=new)
+    settled = resolve_name(settings, environment, new=new)
     if settled is None:
         return ExitCode.USAGE
     environment = settled
     chosen = choose_key(settings, environment, source)
     lint = lint_write_key(chosen.text)
-    say_lint(lint)
-    if not _accepted(settings, environment, lint, chosen.doubts, force=force):
+    print_lint(lint)
+    if not _may_store(settings, environment, lint, chosen.warnings, force=force):
         return ExitCode.USAGE
     changes: dict[str, TomlValue | None] = {"write_key": lint.secret}
     given = {"endpoint": endpoint, "protected": protected, "sprig_environment_id": sprig_environment_id}
@@ -141,22 +149,22 @@ def set_key(
     save_environment(paths, environment, changes)
     now = open_settings(quiet=True)
     key = now.environments[environment].write_key
-    diagnostics.good(f"{environment}: the key is stored in {paths.config_file}")
+    diagnostics.success(f"{environment}: the key is stored in {paths.config_file}")
     if key and key.read_from != "config":
         diagnostics.warning(
             f"{environment}: {key.read_from} is set, and goes before the config",
             f"unset {key.read_from} to use this key",
         )
-    diagnostics.note(
+    diagnostics.info(
         f"Segment answers 200 to any key: sprig-tui keys check {environment} --send-test-event sends one to look for"
     )
     if environment not in settings.environments:
-        say_unprotected(now, environment)
+        report_unprotected(now, environment)
     return ExitCode.OK
 
 
-def _accepted(
-    settings: Settings, environment: str, lint: SecretLint, source_doubts: tuple[str, ...], *, force: bool
+def _may_store(
+    settings: Settings, environment: str, lint: SecretLint, source_warnings: tuple[str, ...], *, force: bool
 ) -> bool:
     """Whether the key may be stored; asks, where someone is there, about what is odd."""
     if lint.errors:
@@ -164,11 +172,11 @@ def _accepted(
     reused = describe_reuse(settings, lint.secret, WRITE_KEY, environment)
     for said in reused:
         diagnostics.warning(said, f"{environment} has a source, and so a key, of its own in Segment")
-    return agreed([*(fault.message for fault in lint.warnings), *source_doubts, *reused], force=force)
+    return confirm_warnings([*(fault.message for fault in lint.warnings), *source_warnings, *reused], force=force)
 
 
-@keys.command("remove", cls=Command, short_help="Remove a key from the config.")
-@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@keys.command("remove", cls=CliCommand, short_help="Remove a key from the config.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 @click.option("--whole", is_flag=True, help="Remove the environment with all its settings.")
 @yes_option
 def remove(environment: str, whole: bool, yes: bool) -> int:
@@ -182,27 +190,27 @@ def remove(environment: str, whole: bool, yes: bool) -> int:
     if not stored and not whole:
         source = found.write_key.read_from if found.write_key else ""
         said = f"its key comes from {source}: unset that" if source else "it has no key"
-        diagnostics.note(f"nothing to remove in the config for {environment}; {said}")
+        diagnostics.info(f"nothing to remove in the config for {environment}; {said}")
         return ExitCode.OK
-    if not yes and not _confirmed(found):
+    if not yes and not _confirm_removal(found):
         return ExitCode.USAGE
     if whole:
         delete_environment(find_paths(), environment, digest=settings.document.digest)
     else:
         save_environment(find_paths(), environment, {"write_key": None}, digest=settings.document.digest)
-    diagnostics.good(f"{environment}: {'removed' if whole else 'its key is removed'} from the config")
+    diagnostics.success(f"{environment}: {'removed' if whole else 'its key is removed'} from the config")
     left = open_settings(quiet=True).environments.get(environment)
     if left is not None and left.write_key is not None:
         diagnostics.warning(f"{environment} still has a key, from {left.write_key.read_from}")
     return ExitCode.OK
 
 
-def _confirmed(found: Environment) -> bool:
-    if not asking.can_ask():
-        diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+def _confirm_removal(environment: Environment) -> bool:
+    if not asking.is_interactive():
+        diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
         return False
-    question = f"remove the key of {found.name} ({found.write_key.masked() if found.write_key else 'no key'})?"
-    agreed = asking.confirm_name(question, found.name) if found.protected else asking.confirm(question)
+    question = f"remove the key of {environment.name} ({environment.write_key.masked() if environment.write_key else 'no key'})?"
+    agreed = asking.confirm_name(question, environment.name) if environment.protected else asking.confirm(question)
     if not agreed:
-        diagnostics.note("nothing was removed")
+        diagnostics.info("nothing was removed")
     return agreed

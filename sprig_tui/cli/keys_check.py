@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import ENVIRONMENT, Command, json_option, yes_option
+from sprig_tui.cli.commands import ENVIRONMENT_TYPE, CliCommand, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.errors import ExitCode
 from sprig_tui.text import printable
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.segment.client import SendResult
 
-TEST_EVENT = "sprig-tui test event"
-TEST_USER = "sprig-tui-test"
+TEST_EVENT_NAME = "sprig-tui test event"
+TEST_USER_ID = "sprig-tui-test"
 
 
-@click.command("check", cls=Command, short_help="Look at the format of keys; send a test event.")
-@click.argument("environment", required=False, type=ENVIRONMENT, metavar="[ENV]")
+@click.command("check", cls=CliCommand, short_help="Look at the format of keys; send a test event.")
+@click.argument("environment", required=False, type=ENVIRONMENT_TYPE, metavar="[ENV]")
 @click.option("--send-test-event", is_flag=True, help="Send one recognisable event, to look for in Segment's debugger.")
 @yes_option
 @json_option
@@ -40,17 +40,17 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
     chosen = [settings.environment(environment)] if environment else list(settings.environments.values())
     if send_test_event and environment is None:
         raise click.UsageError("--send-test-event needs ENV: the environment whose source is to get the event")
-    rows = [_checked(settings, found) for found in chosen]
+    rows = [_check_key(settings, found) for found in chosen]
     asked = ExitCode.OK
     if settings.workspace.token is not None:
-        from sprig_tui.cli.workspace_checks import look_up
+        from sprig_tui.cli.workspace_checks import add_lookups
 
-        asked = look_up(settings, chosen, rows)
+        asked = add_lookups(settings, chosen, rows)
     code = ExitCode.REJECTED if any(row["faults"] for row in rows) else asked
     if send_test_event and chosen[0].write_key is not None:
-        if not yes and not _consented(chosen[0]):
+        if not yes and not _confirm_send(chosen[0]):
             return ExitCode.USAGE
-        row, code = asyncio.run(_send_test(settings, chosen[0]))
+        row, code = asyncio.run(_send_test_event(settings, chosen[0]))
         rows[0]["test_event"] = row
     for row in rows:
         said = row.pop("said", ())
@@ -63,35 +63,35 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
     return code
 
 
-def _checked(settings: Settings, found: Environment) -> dict[str, Any]:
+def _check_key(settings: Settings, environment: Environment) -> dict[str, Any]:
     from sprig_tui.config.keylint import lint_write_key
 
-    key = found.write_key
+    key = environment.write_key
     faults = [fault.message for fault in lint_write_key(key.reveal()).faults] if key else []
-    faults.extend(warning.text for warning in settings.warnings if warning.environment == found.name)
+    faults.extend(warning.text for warning in settings.warnings if warning.environment == environment.name)
     for name, other in settings.environments.items():
-        if key is not None and name != found.name and other.write_key == key:
+        if key is not None and name != environment.name and other.write_key == key:
             faults.append(f"{name} has the same key")
     if key is None and not faults:
-        faults.append(f"set one with sprig-tui keys set {found.name}")
+        faults.append(f"set one with sprig-tui keys set {environment.name}")
     return {
-        "name": found.name,
+        "name": environment.name,
         "key": key.masked() if key else None,
         "source": key.read_from if key else None,
         "faults": faults,
     }
 
 
-def _consented(found: Environment) -> bool:
-    if not found.protected:
+def _confirm_send(environment: Environment) -> bool:
+    if not environment.protected:
         return True
-    if not asking.can_ask():
-        diagnostics.fault(f"{found.name} is protected, and nobody is there to ask", "add --yes")
+    if not asking.is_interactive():
+        diagnostics.failure(f"{environment.name} is protected, and nobody is there to ask", "add --yes")
         return False
-    return asking.confirm_name(f"{found.name} is protected: one test event will be sent there", found.name)
+    return asking.confirm_name(f"{environment.name} is protected: one test event will be sent there", environment.name)
 
 
-async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, Any], ExitCode]:
+async def _send_test_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
     import msgspec
 
     from sprig_tui.cli.log_lines import iso_time
@@ -101,8 +101,8 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
     message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
     track = {
         "messageId": message_id,
-        "userId": TEST_USER,
-        "event": TEST_EVENT,
+        "userId": TEST_USER_ID,
+        "event": TEST_EVENT_NAME,
         "type": "track",
         "properties": {"sentBy": "sprig-tui keys check"},
         "context": {
@@ -110,15 +110,15 @@ async def _send_test(settings: Settings, found: Environment) -> tuple[dict[str, 
         },
         "timestamp": iso_time(SystemClock().now()),
     }
-    client = make_tracking_client(found, settings.delivery, SystemClock())
+    client = make_tracking_client(environment, settings.delivery, SystemClock())
     try:
         answer: SendResult = await client.send_batch(msgspec.json.encode(track), 0)
     finally:
         await client.close()
-    return _verdict(found, message_id, answer)
+    return _describe_result(environment, message_id, answer)
 
 
-def _verdict(found: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
+def _describe_result(environment: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
     row = {
         "message_id": message_id,
         "status": answer.status,
@@ -126,16 +126,17 @@ def _verdict(found: Environment, message_id: str, answer: SendResult) -> tuple[d
         "latency_ms": round(answer.latency_ms, 1),
     }
     if answer.kind == "delivered":
-        diagnostics.good(f"{found.name}: {answer.status} after {answer.latency_ms:.0f} ms")
-        diagnostics.note(
-            f"that does not prove the key: look for {TEST_EVENT!r} by user {TEST_USER!r} in the debugger of the source;"
+        diagnostics.success(f"{environment.name}: {answer.status} after {answer.latency_ms:.0f} ms")
+        diagnostics.info(
+            f"that does not prove the key: look for {TEST_EVENT_NAME!r} by user {TEST_USER_ID!r} in the debugger of the source;"
             " not there after a minute means a wrong key or region"
         )
         return row, ExitCode.OK
     if not answer.status:
-        diagnostics.fault(
-            f"{found.name}: no answer from {found.base_url}: {answer.error}", "sprig-tui doctor looks into it"
+        diagnostics.failure(
+            f"{environment.name}: no answer from {environment.base_url}: {answer.error}",
+            "sprig-tui doctor looks into it",
         )
         return row, ExitCode.UNREACHABLE
-    diagnostics.fault(f"{found.name}: {answer.status} {answer.error}", answer.excerpt[:200])
+    diagnostics.failure(f"{environment.name}: {answer.status} {answer.error}", answer.excerpt[:200])
     return row, ExitCode.REJECTED

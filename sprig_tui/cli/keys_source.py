@@ -16,18 +16,18 @@ from sprig_tui.segment.sources import Source, find_source, mask_key, source_of_k
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-SHOWN = 50
+MAX_LISTED_SOURCES = 50
 """Sources that are listed; any other can be named."""
 
 
-class Chosen(NamedTuple):
+class KeyChoice(NamedTuple):
     """A key as it was given, and what speaks against its source."""
 
     text: str
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def choose_key(settings: Settings, environment: str, named: str | None) -> Chosen:
+def choose_key(settings: Settings, environment: str, named: str | None) -> KeyChoice:
     """The key for an environment; `named` is the source that a script asks for. Raises ConfigError, SegmentApiError.
 
     Without a token a key is pasted or piped, as ever. With one, a person is offered the workspace's sources, and a
@@ -41,14 +41,14 @@ def choose_key(settings: Settings, environment: str, named: str | None) -> Chose
         match = find_source(named, list_sources(settings))
         if match.source is None:
             raise ConfigError(match.fault, hint=match.hint)
-        return _taken(match.source, settings, environment)
+        return _key_of_source(match.source, settings, environment)
     sources = _sources(settings)
-    if sources and asking.can_ask():
-        picked = _offered(sources, settings, environment)
+    if sources and asking.is_interactive():
+        picked = _pick_source(sources, settings, environment)
         if picked is not None:
-            return _taken(picked, settings, environment)
+            return _key_of_source(picked, settings, environment)
     text = read_secret(f"write key of {environment}")
-    return Chosen(text, _doubts_of_pasted(text, sources, settings, environment))
+    return KeyChoice(text, _pasted_key_warnings(text, sources, settings, environment))
 
 
 def _sources(settings: Settings) -> tuple[Source, ...]:
@@ -61,24 +61,24 @@ def _sources(settings: Settings) -> tuple[Source, ...]:
         return ()
 
 
-def _offered(sources: Sequence[Source], settings: Settings, environment: str) -> Source | None:
+def _pick_source(sources: Sequence[Source], settings: Settings, environment: str) -> Source | None:
     """The source that the person picks; None to paste a key."""
     doubts = {source.id: source_mismatches(source, environment, settings.environments) for source in sources}
     # sorting keeps the order within each half
     listed = sorted(sources, key=lambda source: bool(doubts[source.id]))
-    diagnostics.note("sources of the workspace:")
-    for line in _lines(listed[:SHOWN], doubts):
-        diagnostics.note(line)
-    if len(listed) > SHOWN:
-        diagnostics.note(f"  and {len(listed) - SHOWN:,} more, which can be named")
+    diagnostics.info("sources of the workspace:")
+    for line in _source_lines(listed[:MAX_LISTED_SOURCES], doubts):
+        diagnostics.info(line)
+    if len(listed) > MAX_LISTED_SOURCES:
+        diagnostics.info(f"  and {len(listed) - MAX_LISTED_SOURCES:,} more, which can be named")
     while True:
-        answer = asking.answer(f"number or name of the source for {environment}, or enter to paste a key: ")
+        answer = asking.prompt_line(f"number or name of the source for {environment}, or enter to paste a key: ")
         if not answer:
             return None
         if source_of_key(answer, sources) or (len(answer) == WRITE_KEY_CHARS and answer.isalnum()):
             diagnostics.warning("that is a key, and now on the screen", "press enter, and paste it where it is hidden")
             continue
-        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= min(SHOWN, len(listed)):
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= min(MAX_LISTED_SOURCES, len(listed)):
             return listed[int(answer) - 1]
         match = find_source(answer, sources)
         if match.source is not None:
@@ -86,7 +86,7 @@ def _offered(sources: Sequence[Source], settings: Settings, environment: str) ->
         diagnostics.warning(match.fault, match.hint)
 
 
-def _lines(sources: Sequence[Source], doubts: dict[str, tuple[str, ...]]) -> list[str]:
+def _source_lines(sources: Sequence[Source], warnings: dict[str, tuple[str, ...]]) -> list[str]:
     cells = [
         (
             f"{number:>4}",
@@ -100,11 +100,11 @@ def _lines(sources: Sequence[Source], doubts: dict[str, tuple[str, ...]]) -> lis
     ]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     rows = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    flags = (f"  ! {'; '.join(doubts[source.id])}" if doubts[source.id] else "" for source in sources)
+    flags = (f"  ! {'; '.join(warnings[source.id])}" if warnings[source.id] else "" for source in sources)
     return [row + flag for row, flag in zip(rows, flags, strict=True)]
 
 
-def _taken(source: Source, settings: Settings, environment: str) -> Chosen:
+def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyChoice:
     if not source.write_keys:
         raise ConfigError(
             f"the token sees no write key of {source.name}",
@@ -112,11 +112,11 @@ def _taken(source: Source, settings: Settings, environment: str) -> Chosen:
         )
     key = source.write_keys[0]
     others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
-    diagnostics.note(f"taking {mask_key(key)}{others}, from source {source_text(source)}")
-    return Chosen(key, _flagged(source, settings, environment))
+    diagnostics.info(f"taking {mask_key(key)}{others}, from source {source_text(source)}")
+    return KeyChoice(key, _source_warnings(source, settings, environment))
 
 
-def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
+def _pasted_key_warnings(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
     key = lint_write_key(text).secret
     if not key or not any(source.write_keys for source in sources):
         return ()
@@ -126,11 +126,11 @@ def _doubts_of_pasted(text: str, sources: Sequence[Source], settings: Settings, 
             "this key belongs to no source of the workspace", "it may be another workspace's; Segment would not say so"
         )
         return ()
-    diagnostics.note(f"this key belongs to source {source_text(source)}")
-    return _flagged(source, settings, environment)
+    diagnostics.info(f"this key belongs to source {source_text(source)}")
+    return _source_warnings(source, settings, environment)
 
 
-def _flagged(source: Source, settings: Settings, environment: str) -> tuple[str, ...]:
+def _source_warnings(source: Source, settings: Settings, environment: str) -> tuple[str, ...]:
     doubts = source_mismatches(source, environment, settings.environments)
     for doubt in doubts:
         diagnostics.warning(f"source {source.name}: {doubt}", f"is it the one for {environment}?")

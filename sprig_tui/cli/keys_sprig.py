@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking, diagnostics
-from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
-from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
+from sprig_tui.cli.commands import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
+from sprig_tui.cli.new_environment import new_option, report_unprotected, resolve_name
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
+from sprig_tui.cli.secret_input import confirm_warnings, print_lint, read_secret
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-TRIAL_S = 10.0
+KEY_CHECK_TIMEOUT_S = 10.0
 """Seconds for each phase of the request that tries a key."""
 
 
-@click.command("sprig", cls=Command, short_help="Store the key of Sprig's REST API, which sprig-tui pull reads with.")
-@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.command(
+    "sprig", cls=CliCommand, short_help="Store the key of Sprig's REST API, which sprig-tui pull reads with."
+)
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
 @new_option
 @click.option("--force", is_flag=True, help="Store a key that looks odd or is refused.")
@@ -44,23 +46,23 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
 
     settings = open_settings(quiet=True)
     if remove:
-        return _remove(settings, environment, yes=yes)
-    settled = settled_name(settings, environment, new=new)
+        return _remove_api_key(settings, environment, yes=yes)
+    settled = resolve_name(settings, environment, new=new)
     if settled is None:
         return ExitCode.USAGE
     environment = settled
     lint = lint_api_key(read_secret(f"key of Sprig's API for {environment}"))
-    say_lint(lint)
+    print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
     doubts = [fault.message for fault in lint.warnings]
-    doubts.extend(_shared(settings, environment, lint.secret))
-    doubts.extend(asyncio.run(_refused(settings, lint.secret)))
-    if not agreed(doubts, force=force):
+    doubts.extend(_shared_key_warnings(settings, environment, lint.secret))
+    doubts.extend(asyncio.run(_api_key_problems(settings, lint.secret)))
+    if not confirm_warnings(doubts, force=force):
         return ExitCode.USAGE
     paths = find_paths()
     save_environment(paths, environment, {"sprig_api_key": lint.secret})
-    diagnostics.good(f"{environment}: the key of Sprig's API is stored in {paths.config_file}")
+    diagnostics.success(f"{environment}: the key of Sprig's API is stored in {paths.config_file}")
     now = open_settings(quiet=True)
     used = now.environments[environment].sprig_api_key
     if used is not None and used.read_from != "config":
@@ -68,13 +70,13 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
             f"{environment}: {used.read_from} is set, and goes before the config",
             f"unset {used.read_from} to use this one",
         )
-    diagnostics.note(f"sprig-tui pull -e {environment} --dry-run shows what it would read")
+    diagnostics.info(f"sprig-tui pull -e {environment} --dry-run shows what it would read")
     if environment not in settings.environments:
-        say_unprotected(now, environment)
+        report_unprotected(now, environment)
     return ExitCode.OK
 
 
-def _shared(settings: Settings, environment: str, key: str) -> list[str]:
+def _shared_key_warnings(settings: Settings, environment: str, key: str) -> list[str]:
     from sprig_tui.config.keysource import SPRIG_API_KEY
     from sprig_tui.config.reuse import describe_reuse
 
@@ -84,26 +86,26 @@ def _shared(settings: Settings, environment: str, key: str) -> list[str]:
     return list(doubts)
 
 
-async def _refused(settings: Settings, key: str) -> list[str]:
+async def _api_key_problems(settings: Settings, key: str) -> list[str]:
     """Why Sprig does not take the key; empty where it does, or cannot be asked."""
     from sprig_tui.clock import SystemClock
     from sprig_tui.config.environment import SprigApiKey
     from sprig_tui.sprig.api import SURVEYS_PATH, SprigClient
 
     url = settings.sprig_api_url
-    async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=TRIAL_S) as client:
+    async with SprigClient(url, SprigApiKey(key), clock=SystemClock(), timeout=KEY_CHECK_TIMEOUT_S) as client:
         answer = await client.get(SURVEYS_PATH, {"limit": "1"})
     if answer.kind == "key-refused":
         diagnostics.warning(f"{url} refuses this key ({answer.status})", "copy it again, from the right environment")
         return [f"Sprig refuses it ({answer.status})"]
     if answer.kind == "ok":
-        diagnostics.note(f"{url} takes it")
+        diagnostics.info(f"{url} takes it")
     else:
         diagnostics.warning(f"it could not be tried at {url}: {answer.error}")
     return []
 
 
-def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
+def _remove_api_key(settings: Settings, environment: str, *, yes: bool) -> int:
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.writing import save_environment
 
@@ -111,15 +113,15 @@ def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
     if (environment, "sprig_api_key") not in settings.stored_secrets:
         key = found.sprig_api_key
         said = f"; it comes from {key.read_from}: unset that" if key is not None else ""
-        diagnostics.note(f"nothing to remove in the config for {environment}{said}")
+        diagnostics.info(f"nothing to remove in the config for {environment}{said}")
         return ExitCode.OK
     if not yes:
-        if not asking.can_ask():
-            diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+        if not asking.is_interactive():
+            diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
             return ExitCode.USAGE
         if not asking.confirm(f"remove the key of Sprig's API of {environment}?"):
-            diagnostics.note("nothing was removed")
+            diagnostics.info("nothing was removed")
             return ExitCode.USAGE
     save_environment(find_paths(), environment, {"sprig_api_key": None}, digest=settings.document.digest)
-    diagnostics.good(f"{environment}: its key of Sprig's API is removed from the config")
+    diagnostics.success(f"{environment}: its key of Sprig's API is removed from the config")
     return ExitCode.OK

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking, diagnostics, output
-from sprig_tui.cli.commands import ENVIRONMENT, Command, SecretArgumentError, yes_option
-from sprig_tui.cli.new_environment import new_option, say_unprotected, settled_name
+from sprig_tui.cli.commands import ENVIRONMENT_TYPE, CliCommand, SecretArgumentError, yes_option
+from sprig_tui.cli.new_environment import new_option, report_unprotected, resolve_name
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
+from sprig_tui.cli.secret_input import confirm_warnings, print_lint, read_secret
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-GENERATED_BYTES = 32
+TOKEN_BYTES = 32
 """Of randomness in a token of ours."""
 
 
-@click.command("token", cls=Command, short_help="Store the token that webhooks of an environment must carry.")
-@click.argument("environment", type=ENVIRONMENT, metavar="ENV")
+@click.command("token", cls=CliCommand, short_help="Store the token that webhooks of an environment must carry.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
 @new_option
 @click.option("--generate", is_flag=True, help="Make one, and print it once.")
@@ -40,34 +40,34 @@ def token(environment: str, surplus: tuple[str, ...], *, new: bool, generate: bo
         raise click.UsageError("--generate and --remove exclude each other")
     settings = open_settings(quiet=True)
     if remove:
-        return _remove(settings, environment, yes=yes)
-    settled = settled_name(settings, environment, new=new)
+        return _remove_token(settings, environment, yes=yes)
+    settled = resolve_name(settings, environment, new=new)
     if settled is None:
         return ExitCode.USAGE
     environment = settled
     if not _may_replace(settings, environment, yes=yes):
         return ExitCode.USAGE
-    text = _generated() if generate else read_secret(f"webhook token of {environment}")
-    return _store(settings, environment, text, show=generate, force=yes)
+    text = _generate_token() if generate else read_secret(f"webhook token of {environment}")
+    return _store_token(settings, environment, text, show=generate, force=yes)
 
 
 def _may_replace(settings: Settings, environment: str, *, yes: bool) -> bool:
     """Whether the one that is stored may go: webhooks that carry it are refused from then on."""
     if yes or (environment, "webhook_token") not in settings.stored_secrets:
         return True
-    if asking.can_ask():
+    if asking.is_interactive():
         return asking.confirm(f"{environment} has a token; webhooks that carry it will be refused. replace it?")
-    diagnostics.fault(f"{environment} has a token already", "add --yes to replace it")
+    diagnostics.failure(f"{environment} has a token already", "add --yes to replace it")
     return False
 
 
-def _generated() -> str:
+def _generate_token() -> str:
     import secrets
 
-    return secrets.token_urlsafe(GENERATED_BYTES)
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def _store(settings: Settings, environment: str, text: str, *, show: bool, force: bool) -> int:
+def _store_token(settings: Settings, environment: str, text: str, *, show: bool, force: bool) -> int:
     from sprig_tui.config.keysource import WEBHOOK_TOKEN
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.reuse import describe_reuse
@@ -75,17 +75,17 @@ def _store(settings: Settings, environment: str, text: str, *, show: bool, force
     from sprig_tui.config.writing import save_environment
 
     lint = lint_webhook_token(text)
-    say_lint(lint)
+    print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
     reused = describe_reuse(settings, lint.secret, WEBHOOK_TOKEN, environment)
     for said in reused:
         diagnostics.warning(said, "a token opens one environment's webhooks; --generate makes one of its own")
-    if not agreed(list(reused), force=force, flag="--yes"):
+    if not confirm_warnings(list(reused), force=force, flag="--yes"):
         return ExitCode.USAGE
     paths = find_paths()
     save_environment(paths, environment, {"webhook_token": lint.secret})
-    diagnostics.good(f"{environment}: the webhook token is stored in {paths.config_file}")
+    diagnostics.success(f"{environment}: the webhook token is stored in {paths.config_file}")
     now = open_settings(quiet=True)
     used = now.environments[environment].webhook_token
     if used is not None and used.read_from != "config":
@@ -95,27 +95,27 @@ def _store(settings: Settings, environment: str, text: str, *, show: bool, force
         )
     if show:
         output.write_line(lint.secret)
-        diagnostics.note("it is not shown again: put it into the webhook in Sprig, as its API secret")
+        diagnostics.info("it is not shown again: put it into the webhook in Sprig, as its API secret")
     if environment not in settings.environments:
-        say_unprotected(now, environment)
+        report_unprotected(now, environment)
     return ExitCode.OK
 
 
-def _remove(settings: Settings, environment: str, *, yes: bool) -> int:
+def _remove_token(settings: Settings, environment: str, *, yes: bool) -> int:
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.writing import save_environment
 
     settings.environment(environment)
     if (environment, "webhook_token") not in settings.stored_secrets:
-        diagnostics.note(f"nothing to remove in the config for {environment}")
+        diagnostics.info(f"nothing to remove in the config for {environment}")
         return ExitCode.OK
     if not yes:
-        if not asking.can_ask():
-            diagnostics.fault("nothing was removed: nobody is there to confirm it", "add --yes")
+        if not asking.is_interactive():
+            diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
             return ExitCode.USAGE
         if not asking.confirm(f"remove the webhook token of {environment}?"):
-            diagnostics.note("nothing was removed")
+            diagnostics.info("nothing was removed")
             return ExitCode.USAGE
     save_environment(find_paths(), environment, {"webhook_token": None}, digest=settings.document.digest)
-    diagnostics.good(f"{environment}: its webhook token is removed from the config")
+    diagnostics.success(f"{environment}: its webhook token is removed from the config")
     return ExitCode.OK

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics
-from sprig_tui.cli.commands import Command, SecretArgumentError
+from sprig_tui.cli.commands import CliCommand, SecretArgumentError
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.secret_input import agreed, read_secret, say_lint
+from sprig_tui.cli.secret_input import confirm_warnings, print_lint, read_secret
 from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError, SprigTuiError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class RegionType(click.ParamType):  # type: ignore[type-arg]  # generic in newer
             self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
-@click.command("workspace", cls=Command, short_help="Store a token of Segment's Public API: choose sources by name.")
+@click.command("workspace", cls=CliCommand, short_help="Store a token of Segment's Public API: choose sources by name.")
 @click.argument("surplus", nargs=-1, metavar="", type=click.UNPROCESSED)
 @click.option("--region", type=RegionType(), help="Of the workspace; us where nothing is set.")
 @click.option("--force", is_flag=True, help="Store a token that looks odd or is refused.")
@@ -49,7 +49,7 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
         run = "sprig-tui keys workspace"
         raise SecretArgumentError("token", run, "and if that was a real token, revoke it")
     if remove:
-        return _remove()
+        return _remove_public_api_token()
     from msgspec.structs import replace
 
     from sprig_tui.config.environment import PublicApiToken
@@ -61,43 +61,43 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
 
     settings = open_settings(quiet=True)
     lint = lint_public_api_token(read_secret("token of Segment's Public API"))
-    say_lint(lint)
+    print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE
     tried = replace(settings.workspace, token=PublicApiToken(lint.secret), region=region or settings.workspace.region)
     reused = describe_reuse(settings, lint.secret, PUBLIC_API_TOKEN)
     for said in reused:
         diagnostics.warning(said)
-    doubts = [*(fault.message for fault in lint.warnings), *reused, *_refused(tried)]
-    if not agreed(doubts, force=force):
+    doubts = [*(fault.message for fault in lint.warnings), *reused, *_public_api_problems(tried)]
+    if not confirm_warnings(doubts, force=force):
         return ExitCode.USAGE
     changes: dict[str, TomlValue | None] = {"public_api_token": lint.secret}
     if region is not None:
         changes["region"] = region
     paths = find_paths()
     save_workspace(paths, changes)
-    diagnostics.good(f"the token is stored in {paths.config_file}")
+    diagnostics.success(f"the token is stored in {paths.config_file}")
     now = open_settings(quiet=True).workspace.token
     if now is not None and now.read_from != "config":
         diagnostics.warning(
             f"{now.read_from} is set, and goes before the config", f"unset {now.read_from} to use this token"
         )
-    diagnostics.note("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
+    diagnostics.info("sprig-tui keys set ENV now offers the workspace's sources; sprig-tui keys check looks keys up")
     return ExitCode.OK
 
 
-def _refused(tried: Workspace) -> list[str]:
+def _public_api_problems(tried: Workspace) -> list[str]:
     """What the Public API says against the token; an API that is not reached says nothing."""
     from sprig_tui.cli.workspace import public_api
-    from sprig_tui.cli.workspace_checks import NOT_VISIBLE, ROLE_HINT
+    from sprig_tui.cli.workspace_checks import NOT_VISIBLE_TEXT, ROLE_HINT
 
     async def ask() -> None:
         async with public_api(tried) as api:
             name, sources = await api.workspace(), await api.sources()
         plural = "" if len(sources) == 1 else "s"
-        diagnostics.good(f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}")
+        diagnostics.success(f"it is a token of the workspace {name}, which has {len(sources):,} source{plural}")
         if sources and not any(source.write_keys for source in sources):
-            diagnostics.warning(NOT_VISIBLE, ROLE_HINT)
+            diagnostics.warning(NOT_VISIBLE_TEXT, ROLE_HINT)
 
     try:
         asyncio.run(ask())
@@ -109,17 +109,17 @@ def _refused(tried: Workspace) -> list[str]:
     return []
 
 
-def _remove() -> int:
+def _remove_public_api_token() -> int:
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.writing import save_workspace
 
     settings = open_settings(quiet=True)
     if settings.workspace.stored:
         save_workspace(find_paths(), {"public_api_token": None}, digest=settings.document.digest)
-        diagnostics.good("the token is removed from the config; keys stay. revoke it in Segment too")
+        diagnostics.success("the token is removed from the config; keys stay. revoke it in Segment too")
         settings = open_settings(quiet=True)
     else:
-        diagnostics.note("there is no token in the config")
+        diagnostics.info("there is no token in the config")
     if settings.workspace.token is not None:
         diagnostics.warning(f"there still is one, from {settings.workspace.token.read_from}")
     return ExitCode.OK

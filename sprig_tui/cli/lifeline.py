@@ -14,11 +14,11 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
 
-_HELD = 1_000_000
+_MAX_UNSENT_BYTES = 1_000_000
 """Bytes that wait for a supervisor that does not read; what is beyond them is not told: delivering goes before."""
 
 
-class Heard(Struct, frozen=True, array_like=True, gc=False):
+class ResultReport(Struct, frozen=True, array_like=True, gc=False):
     """One answer of Segment's, as the supervisor counts it."""
 
     environment: str
@@ -30,10 +30,10 @@ class Heard(Struct, frozen=True, array_like=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Heard).decode
+_decode = msgspec.json.Decoder(ResultReport).decode
 
 
-class Lifeline:
+class WorkerChannel:
     """The worker's end."""
 
     def __init__(self, descriptor: int) -> None:
@@ -49,13 +49,13 @@ class Lifeline:
     async def __aexit__(self, *_: object) -> None:
         self._writer.close()
 
-    def hear(self, environment: str, answer: SendResult) -> None:
+    def send(self, environment: str, result: SendResult) -> None:
         """Tell the supervisor of an answer; waits for nothing."""
-        if self._writer.transport.get_write_buffer_size() < _HELD:
-            heard = Heard(environment, answer.kind, answer.status, answer.latency_ms, answer.unconfirmed)
+        if self._writer.transport.get_write_buffer_size() < _MAX_UNSENT_BYTES:
+            heard = ResultReport(environment, result.kind, result.status, result.latency_ms, result.unconfirmed)
             self._writer.write(_encode(heard) + b"\n")
 
-    async def cut(self) -> None:
+    async def wait_closed(self) -> None:
         """Return when the supervisor is gone, however it went."""
         try:
             while await self._reader.read(4096):
@@ -64,7 +64,7 @@ class Lifeline:
             return
 
 
-async def heard_on(reader: asyncio.StreamReader) -> AsyncIterator[Heard]:
+async def read_reports(reader: asyncio.StreamReader) -> AsyncIterator[ResultReport]:
     """The supervisor's end: what a worker tells, until it is gone."""
     try:
         while (line := await reader.readline()).endswith(b"\n"):

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import DURATION, command
+from sprig_tui.cli.commands import DURATION_TYPE, command
 from sprig_tui.cli.opening import awaited_journal, open_settings
-from sprig_tui.cli.terms import Terms, say_elsewhere, standing_terms_options
+from sprig_tui.cli.terms import RunOptions, report_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode
 from sprig_tui.text import printable
 
 if TYPE_CHECKING:
     import socket
 
-    from sprig_tui.cli.interrupts import Interrupts
+    from sprig_tui.cli.interrupts import ShutdownSignals
     from sprig_tui.config.awaited_journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
@@ -30,16 +30,18 @@ if TYPE_CHECKING:
     from sprig_tui.serving.certificate import Certificate
     from sprig_tui.serving.server import RunningServer
 
-PORT = 8722
-STOP_S = 6.0
+DEFAULT_PORT = 8722
+STOP_TIMEOUT_S = 6.0
 """For what is on the wire when a stop is asked for: Docker kills after 10 s. What is broken off is queued again."""
-CERTIFICATE_EVERY = 2.0
+CERTIFICATE_CHECK_INTERVAL_S = 2.0
 """Seconds between two looks at the certificate's files."""
 
 
 @command("listen")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any that is free.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0: any that is free."
+)
 @click.option("--certfile", type=click.Path(path_type=Path), metavar="FILE", help="Serve TLS with this certificate.")
 @click.option("--keyfile", type=click.Path(path_type=Path), metavar="FILE", help="Its key, where it is not beside it.")
 @click.option("--no-engine", is_flag=True, help="Only receive; others deliver.")
@@ -47,20 +49,20 @@ CERTIFICATE_EVERY = 2.0
 @click.option("--max-connections", type=click.IntRange(1, 20_000), metavar="N", help="At once (500).")
 @click.option(
     "--idle-timeout",
-    type=DURATION,
+    type=DURATION_TYPE,
     metavar="DURATION",
     help="Close connections that bring nothing for so long (75s); longer than a proxy in front keeps them.",
 )
 @click.option("--capture", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep raw requests, without tokens.")
 @click.option(
-    "--status-every", type=DURATION, default=30.0, show_default="30s", help="A status line so often; 0: never."
+    "--status-every", type=DURATION_TYPE, default=30.0, show_default="30s", help="A status line so often; 0: never."
 )
 @click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
 @standing_terms_options
 def listen(  # noqa: PLR0913 - one parameter per option
     *,
-    terms: Terms,
+    terms: RunOptions,
     host: str,
     port: int,
     certfile: Path | None,
@@ -86,10 +88,10 @@ def listen(  # noqa: PLR0913 - one parameter per option
     if keyfile and not certfile:
         raise click.UsageError("--keyfile needs --certfile")
     if print_unit:
-        from sprig_tui.cli.unit import RECEIVES, unit_text
+        from sprig_tui.cli.unit import LISTEN_SERVICE, unit_text
 
         files = [file for file in (certfile, keyfile, capture) if file is not None]
-        output.write_line(unit_text(RECEIVES, files=files, writes=capture).rstrip())
+        output.write_line(unit_text(LISTEN_SERVICE, files=files, writes=capture).rstrip())
         return ExitCode.OK
     import msgspec
 
@@ -106,20 +108,20 @@ def listen(  # noqa: PLR0913 - one parameter per option
     raise_open_files_limit(limits.connections)
     certificate = Certificate(certfile, keyfile) if certfile else None
     if certificate is not None:
-        _say_key_mode(keyfile or certfile)
+        _warn_key_mode(keyfile or certfile)
     bound = bind(host, port)
     with bound:
-        _say_tokens(settings, trusting=is_bound_to_loopback(bound))
+        _report_tokens(settings, allow_anonymous=is_bound_to_loopback(bound))
         for finding in check_file_mode(settings):
             diagnostics.warning(finding.message, finding.hint)
-        listener = _Listener(settings, terms, limits, bound, certificate, capture)
+        listener = _ListenRun(settings, terms, limits, bound, certificate, capture)
         return asyncio.run(listener.run(status_every, deliver=not no_engine, verbose=verbose))
 
 
-def _say_tokens(settings: Settings, *, trusting: bool) -> None:
+def _report_tokens(settings: Settings, *, allow_anonymous: bool) -> None:
     """What the lack of tokens means here; raises ConfigError where nobody could send."""
     without = [name for name, found in settings.environments.items() if found.webhook_token is None]
-    if trusting:
+    if allow_anonymous:
         if without:
             diagnostics.warning(
                 f"webhooks for {', '.join(without)} need no token: every program on this machine may send",
@@ -135,11 +137,11 @@ def _say_tokens(settings: Settings, *, trusting: bool) -> None:
             f"webhooks for {', '.join(without)} are refused: no token is set",
             f"sprig-tui keys token {without[0]} --generate makes one",
         )
-    if not trusting:
-        _say_short_tokens(settings)
+    if not allow_anonymous:
+        _warn_short_tokens(settings)
 
 
-def _say_short_tokens(settings: Settings) -> None:
+def _warn_short_tokens(settings: Settings) -> None:
     from sprig_tui.config.tokenlint import MIN_WEBHOOK_TOKEN_CHARS
 
     short = [
@@ -154,7 +156,7 @@ def _say_short_tokens(settings: Settings) -> None:
         )
 
 
-def _say_key_mode(file: Path | None) -> None:
+def _warn_key_mode(file: Path | None) -> None:
     """Warn of a private key that others on this machine can read."""
     import os
     import stat
@@ -166,20 +168,20 @@ def _say_key_mode(file: Path | None) -> None:
         )
 
 
-class _Listener:
+class _ListenRun:
     """One run of the command."""
 
     def __init__(
         self,
         settings: Settings,
-        terms: Terms,
+        options: RunOptions,
         limits: WebhookLimits,
         bound: socket.socket,
         certificate: Certificate | None,
         capture: Path | None,
     ) -> None:
         self._settings = settings
-        self._terms = terms
+        self._options = options
         self._limits = limits
         self._bound = bound
         self._certificate = certificate
@@ -188,17 +190,17 @@ class _Listener:
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
-        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
-        from sprig_tui.cli.run import lost_code
+        from sprig_tui.cli.interrupts import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.cli.run import lost_journal_code
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.receiver.capture import RequestCapture
         from sprig_tui.receiver.station import WebhookReceiver
         from sprig_tui.serving.server import is_bound_to_loopback, running_server
 
-        environments = self._terms.environments(self._settings)
+        environments = self._options.environments(self._settings)
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(logging.INFO if verbose else logging.WARNING))
-            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
             capture = stack.enter_context(RequestCapture(self._capture)) if self._capture else None
@@ -215,25 +217,25 @@ class _Listener:
             )
             engine = None
             if not awaited.is_open:
-                diagnostics.note(f"listening on {up.url}, and answering 503 until the journal is there; Ctrl-C stops")
+                diagnostics.info(f"listening on {up.url}, and answering 503 until the journal is there; Ctrl-C stops")
             try:
-                engine = await interrupts.guard(self._begin(awaited, station, stack, deliver=deliver))
-                _say_start(up, engine)
-                work = self._until_stopped(up, station, engine, journal, status_every, interrupts)
+                engine = await interrupts.guard(self._start_engine(awaited, station, stack, deliver=deliver))
+                _report_start(up, engine)
+                work = self._run_until_stopped(up, station, engine, journal, status_every, interrupts)
                 await interrupts.guard(work)
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
-            except Stopped:
+            except ShutdownRequested:
                 station.set_stopping()
-                await interrupts.drain(_wind_down(up, engine))
+                await interrupts.drain(_shut_down(up, engine))
             if not awaited.is_open:
-                diagnostics.note("stopped; the journal could not be opened until now")
+                diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
-            diagnostics.note(f"stopped; {await _status(station, engine, journal)}")
-            lost = await lost_code(journal)
-        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
+            diagnostics.info(f"stopped; {await _status_text(station, engine, journal)}")
+            lost = await lost_journal_code(journal)
+        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
 
-    async def _begin(
-        self, awaited: PendingJournal, station: WebhookReceiver, stack: AsyncExitStack, *, deliver: bool
+    async def _start_engine(
+        self, awaited: PendingJournal, receiver: WebhookReceiver, stack: AsyncExitStack, *, deliver: bool
     ) -> Engine | None:
         """Start the engine, if there is to be one, as soon as the journal is there."""
         from sprig_tui.delivery.attendance import Heartbeat
@@ -245,94 +247,94 @@ class _Listener:
             return None
         engine = Engine(
             awaited.journal,
-            self._terms.environments(self._settings),
-            self._terms.delivery(self._settings),
+            self._options.environments(self._settings),
+            self._options.delivery(self._settings),
             role="listen",
-            on_result=station.metrics.record,
+            on_result=receiver.metrics.record,
         )
         await stack.enter_async_context(engine)
-        station.on_queued = engine.wake
-        say_elsewhere(engine.override_urls())
+        receiver.on_queued = engine.wake
+        report_elsewhere(engine.override_urls())
         return engine
 
-    async def _until_stopped(
+    async def _run_until_stopped(
         self,
-        up: RunningServer,
-        station: WebhookReceiver,
+        server: RunningServer,
+        receiver: WebhookReceiver,
         engine: Engine | None,
         journal: Journal,
         status_every: float,
-        interrupts: Interrupts,
+        signals: ShutdownSignals,
     ) -> None:
-        from sprig_tui.cli.reloading import keep_current
+        from sprig_tui.cli.reloading import reload_on_change
 
         def taken_up(settings: Settings) -> None:
-            station.reconfigure(settings.rules, self._terms.environments(settings))
+            receiver.reconfigure(settings.rules, self._options.environments(settings))
 
-        keeping = keep_current(
+        keeping = reload_on_change(
             engine,
             self._settings,
-            self._terms,
+            self._options,
             taken_up,
-            asked=interrupts.hangups(),
-            held=station.set_config_problem,
+            reload_requested=signals.hangup_event(),
+            on_config_problem=receiver.set_config_problem,
         )
         others = [asyncio.create_task(keeping)]
         if self._certificate is not None:
-            others.append(asyncio.create_task(_keep_certificate(self._certificate, interrupts.hangups())))
+            others.append(asyncio.create_task(_reload_certificate(self._certificate, signals.hangup_event())))
         if status_every:
-            others.append(asyncio.create_task(_tell(station, engine, journal, status_every)))
+            others.append(asyncio.create_task(_report_status(receiver, engine, journal, status_every)))
         try:
-            await up.wait_closed()
+            await server.wait_closed()
         finally:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
 
 
-def _say_start(up: RunningServer, engine: Engine | None) -> None:
+def _report_start(server: RunningServer, engine: Engine | None) -> None:
     served = sorted(engine.served_environments()) if engine is not None else []
     if engine is not None and not served:
         diagnostics.warning(
             "no environment has a write key: what comes stays queued", "set one with sprig-tui keys set production"
         )
     delivers = f"delivering for {', '.join(served)}" if served else "delivering nothing"
-    diagnostics.note(f"listening on {up.url}, {delivers}; webhooks go to /webhooks/ENVIRONMENT; Ctrl-C stops")
+    diagnostics.info(f"listening on {server.url}, {delivers}; webhooks go to /webhooks/ENVIRONMENT; Ctrl-C stops")
 
 
-async def _wind_down(up: RunningServer, engine: Engine | None) -> bool:
+async def _shut_down(server: RunningServer, engine: Engine | None) -> bool:
     """Answer what was accepted, and let requests to Segment finish meanwhile."""
     if engine is None:
-        await up.shut_down()
+        await server.shut_down()
         return True
-    _, drained = await asyncio.gather(up.shut_down(), engine.drain(STOP_S))
+    _, drained = await asyncio.gather(server.shut_down(), engine.drain(STOP_TIMEOUT_S))
     return drained
 
 
-async def _keep_certificate(certificate: Certificate, hangups: asyncio.Event) -> None:
+async def _reload_certificate(certificate: Certificate, hangup: asyncio.Event) -> None:
     """Take up a renewed certificate, with SIGHUP or without."""
-    from sprig_tui.cli.reloading import asked_within
+    from sprig_tui.cli.reloading import wait_for_request
 
     while True:
-        await asked_within(hangups, CERTIFICATE_EVERY)
+        await wait_for_request(hangup, CERTIFICATE_CHECK_INTERVAL_S)
         try:
             if await asyncio.to_thread(certificate.reload_if_changed):
-                diagnostics.note("the certificate was renewed, and is taken up")
+                diagnostics.info("the certificate was renewed, and is taken up")
         except ConfigError as error:
             diagnostics.warning(f"going on with the certificate as it was: {error.message}", error.hint)
 
 
-async def _tell(station: WebhookReceiver, engine: Engine | None, journal: Journal, every: float) -> None:
+async def _report_status(receiver: WebhookReceiver, engine: Engine | None, journal: Journal, interval_s: float) -> None:
     while True:
-        await asyncio.sleep(every)
-        diagnostics.note(await _status(station, engine, journal))
+        await asyncio.sleep(interval_s)
+        diagnostics.info(await _status_text(receiver, engine, journal))
 
 
-async def _status(station: WebhookReceiver, engine: Engine | None, journal: Journal) -> str:
+async def _status_text(receiver: WebhookReceiver, engine: Engine | None, journal: Journal) -> str:
     """One line: what came, and what became of it."""
     from sprig_tui.cli.run import queued_text, status_text
 
-    came = f"webhooks {station.webhook_metrics.requests:,}  refused {station.webhook_metrics.refused:,}"
+    came = f"webhooks {receiver.webhook_metrics.requests:,}  refused {receiver.webhook_metrics.refused:,}"
     if engine is None:
         return f"{came}  queued {await queued_text(journal)}"
     return f"{came}  {await status_text(engine, journal)}"

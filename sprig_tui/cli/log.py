@@ -9,17 +9,17 @@ import click
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands import json_option
-from sprig_tui.cli.filters import DELIVERY_ID, FilterCommand, check_environments, filter_arguments, read_filter
-from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings
+from sprig_tui.cli.filters import DELIVERY_ID_TYPE, FilterCommand, check_environments, filter_arguments, read_filter
+from sprig_tui.cli.opening import existing_journal_session, journal_exists, open_settings
 from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.log_lines import Form
+    from sprig_tui.cli.log_lines import OutputFormat
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.query import Query
     from sprig_tui.journal.records import Delivery
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 
 
 @click.command("log", cls=FilterCommand)
@@ -27,7 +27,7 @@ PAGE = 1_000
 @click.option("-n", "number", type=click.IntRange(min=0), default=100, show_default=True, help="The newest N; 0: all.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is added or changes, until Ctrl-C.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV, heading first: every column, safe in a spreadsheet.")
-@click.option("--detail", type=DELIVERY_ID, metavar="ID", help="Everything about one delivery.")
+@click.option("--detail", type=DELIVERY_ID_TYPE, metavar="ID", help="Everything about one delivery.")
 @json_option
 def log(
     words: tuple[str, ...],
@@ -50,62 +50,62 @@ def log(
     if detail is not None and (words or follow or any(options.values())):
         raise click.UsageError("--detail takes one delivery, no filter and no --follow")
     query = read_filter(words, **options)
-    form: Form = "csv" if as_csv else "json" if as_json else "lines"
-    return asyncio.run(_log(query, number, detail, follow=follow, form=form))
+    form: OutputFormat = "csv" if as_csv else "json" if as_json else "lines"
+    return asyncio.run(_write_log(query, number, detail, follow=follow, form=form))
 
 
-async def _log(query: Query, number: int, detail: int | None, *, follow: bool, form: Form) -> int:
-    from sprig_tui.cli.log_follow import LOOK_EVERY, Follower
+async def _write_log(query: Query, number: int, detail: int | None, *, follow: bool, form: OutputFormat) -> int:
+    from sprig_tui.cli.log_follow import FOLLOW_POLL_INTERVAL_S, LogFollower
 
     settings = open_settings(quiet=True)
     if follow and not journal_exists(settings):
-        diagnostics.note("there is no journal yet; it is followed as soon as there is one")
+        diagnostics.info("there is no journal yet; it is followed as soon as there is one")
         while not journal_exists(settings):  # noqa: ASYNC110 - another program makes it
-            await asyncio.sleep(LOOK_EVERY)
-    async with journal_to_look_at(settings) as journal:
+            await asyncio.sleep(FOLLOW_POLL_INTERVAL_S)
+    async with existing_journal_session(settings) as journal:
         await check_environments(query, settings, journal)
         if journal is None:
-            return _none(detail, form)
+            return _report_no_journal(detail, form)
         if detail is not None:
-            return await _detail(journal, detail, as_json=form == "json")
-        follower = await Follower.begin(journal, query, form) if follow else None
+            return await _write_detail(journal, detail, as_json=form == "json")
+        follower = await LogFollower.start(journal, query, form) if follow else None
         if form == "csv":
-            _write_heading()
-        shown = await _shown(journal, query, number, form)
+            _write_csv_heading()
+        shown = await _write_matching(journal, query, number, form)
         if follower is None:
             if number and shown == number and (total := await journal.count(query)) > shown:
-                diagnostics.note(f"the newest {shown:,} of {total:,}; -n 0 shows all")
+                diagnostics.info(f"the newest {shown:,} of {total:,}; -n 0 shows all")
             elif not shown:
-                diagnostics.note("nothing matches" if query.terms else "the journal is empty")
+                diagnostics.info("nothing matches" if query.terms else "the journal is empty")
             return ExitCode.OK
         output.flush()
         await follower.run()
     return ExitCode.OK
 
 
-def _none(detail: int | None, form: Form) -> int:
+def _report_no_journal(detail: int | None, form: OutputFormat) -> int:
     """Where there is no journal; the exit code."""
     if detail is not None:
-        diagnostics.fault(f"there is no delivery {detail}", "there is no journal yet: the first send makes it")
+        diagnostics.failure(f"there is no delivery {detail}", "there is no journal yet: the first send makes it")
         return ExitCode.USAGE
     if form == "csv":
-        _write_heading()
-    diagnostics.note("there is no journal yet: the first send makes it")
+        _write_csv_heading()
+    diagnostics.info("there is no journal yet: the first send makes it")
     return ExitCode.OK
 
 
-def _write_heading() -> None:
+def _write_csv_heading() -> None:
     from sprig_tui.journal.export_format import EXPORT_FIELDS, csv_lines
 
     output.write_line(csv_lines([EXPORT_FIELDS]).rstrip("\r\n"))
 
 
-async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
+async def _write_detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
     from sprig_tui.cli.log_lines import detail_json, detail_lines
 
     found = await journal.get(delivery_id)
     if found is None:
-        diagnostics.fault(f"there is no delivery {delivery_id}", "sprig-tui log lists them, the id in front")
+        diagnostics.failure(f"there is no delivery {delivery_id}", "sprig-tui log lists them, the id in front")
         return ExitCode.USAGE
     if as_json:
         output.write_json(detail_json(found))
@@ -114,14 +114,14 @@ async def _detail(journal: Journal, delivery_id: int, *, as_json: bool) -> int:
     return ExitCode.OK
 
 
-async def _shown(journal: Journal, query: Query, number: int, form: Form) -> int:
+async def _write_matching(journal: Journal, query: Query, number: int, form: OutputFormat) -> int:
     """Write the newest `number`, oldest first, or all; a page at a time, whatever their number."""
     from sprig_tui.cli.log_lines import write_deliveries
 
     if number == 0:
         shown, cursor, more = 0, 0, True
         while more:
-            page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
+            page = await journal.page(query, cursor=cursor, limit=PAGE_SIZE, direction="newer")
             write_deliveries(page.deliveries, form)
             shown += len(page.deliveries)
             more = page.more and bool(page.deliveries)
@@ -130,7 +130,7 @@ async def _shown(journal: Journal, query: Query, number: int, form: Form) -> int
     rows: list[Delivery] = []
     cursor = 0
     while len(rows) < number:
-        page = await journal.page(query, cursor=cursor, limit=min(PAGE, number - len(rows)), direction="older")
+        page = await journal.page(query, cursor=cursor, limit=min(PAGE_SIZE, number - len(rows)), direction="older")
         if not page.deliveries:
             break
         rows[:0] = page.deliveries

@@ -16,40 +16,43 @@ if TYPE_CHECKING:
 
     from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail
 
-Form = Literal["lines", "json", "csv"]
-STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
-WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
+OutputFormat = Literal["lines", "json", "csv"]
+STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "name"}
+COLUMN_WIDTHS = {"environment": 12, "survey": 22, "user": 16, "type": 10, "answer": 18}
 """Columns of the parts that may be longer; the rest of a line is what it is."""
-NARROW = {"environment": 5, "survey": 8, "user": 9}
+NARROW_WIDTHS = {"environment": 5, "survey": 8, "user": 9}
 """The parts that a terminal of 80 columns has room for, so that a delivery stays on one line."""
-FULL_FROM = 120
+MIN_FULL_COLUMNS = 120
 """Columns from which on all parts are shown."""
-ID, STATE, GAP, TIME, SHORT_TIME = 6, 9, 2, 14, 12
+ID_WIDTH, STATE_WIDTH, GAP_WIDTH, TIME_WIDTH, SHORT_TIME_WIDTH = 6, 9, 2, 14, 12
 """Columns of the parts that are what they are, and between two; an id may be longer."""
-OUTCOME, SHORT_OUTCOME = 24, 10
+OUTCOME_WIDTH, SHORT_OUTCOME_WIDTH = 24, 10
 """Columns that are kept for why a delivery stands where it stands."""
 LABELS = {"endpoint": "was sent to", "bound_for": "would go to"}
 """Fields whose names do not say to people which way they point."""
-TIMES = ("answered_at", "added_at", "due_at", "settled_at")
+TIME_FIELDS = ("answered_at", "added_at", "due_at", "settled_at")
 
 
-class LogLines:
+class DeliveryLineFormatter:
     """Lines of the log: in full for a file or a pipe, made to fit for a terminal."""
 
     def __init__(self, columns: int = 0) -> None:
-        """`columns` of the terminal; 0 for no limit."""
+        """`terminal_columns` of the terminal; 0 for no limit."""
         self._columns = columns
-        self._widths = dict(WIDTHS)
-        if 0 < columns < FULL_FROM:
-            self._widths = dict(NARROW)
+        self._widths = dict(COLUMN_WIDTHS)
+        if 0 < columns < MIN_FULL_COLUMNS:
+            self._widths = dict(NARROW_WIDTHS)
             spare = columns - 80
             if spare > 0:
                 self._widths = {"environment": 5 + min(7, spare // 4), "survey": 8 + spare // 4, "user": 9 + spare // 4}
-            while self._widths and self._rest() < SHORT_OUTCOME:
+            while self._widths and self._outcome_width() < SHORT_OUTCOME_WIDTH:
                 self._widths.popitem()
         elif columns:
-            share = max(0.35, (self._rest() + sum(WIDTHS.values()) - OUTCOME) / sum(WIDTHS.values()))
-            self._widths = {name: round(width * min(share, 2.0)) for name, width in WIDTHS.items()}
+            share = max(
+                0.35,
+                (self._outcome_width() + sum(COLUMN_WIDTHS.values()) - OUTCOME_WIDTH) / sum(COLUMN_WIDTHS.values()),
+            )
+            self._widths = {name: round(width * min(share, 2.0)) for name, width in COLUMN_WIDTHS.items()}
             self._widths["environment"] = max(11, self._widths["environment"])
         self._today = datetime.now(UTC).astimezone().date()
 
@@ -62,31 +65,31 @@ class LogLines:
             "type": delivery.question_type or "-",
             "answer": answer_text(delivery) or "-",
         }
-        fitted = [fit(one_line(cells[name]), width) for name, width in self._widths.items()]
-        number = f"{delivery.id:>{ID}}"
-        state = output.paint(f"{delivery.state.value:<{STATE}}", STYLES[delivery.state])
+        fitted = [fit_text(one_line(cells[name]), width) for name, width in self._widths.items()]
+        number = f"{delivery.id:>{ID_WIDTH}}"
+        state = output.paint(f"{delivery.state.value:<{STATE_WIDTH}}", STATE_STYLES[delivery.state])
         why = outcome_text(delivery)
         when = clock_time(delivery.added_at)
         if self._columns:
-            when = self._short(when)
-            rest = self._rest(len(number))
-            why = fit(why, rest).rstrip() if rest > 0 else ""
-        return (" " * GAP).join((number, output.paint(when, "dim"), *fitted, state, why)).rstrip()
+            when = self._short_time(when)
+            rest = self._outcome_width(len(number))
+            why = fit_text(why, rest).rstrip() if rest > 0 else ""
+        return (" " * GAP_WIDTH).join((number, output.paint(when, "dim"), *fitted, state, why)).rstrip()
 
-    def _rest(self, number: int = ID) -> int:
+    def _outcome_width(self, number: int = ID_WIDTH) -> int:
         """Columns that are left for why, behind a number of so many digits."""
-        time = SHORT_TIME if self._columns < FULL_FROM else TIME
+        time = SHORT_TIME_WIDTH if self._columns < MIN_FULL_COLUMNS else TIME_WIDTH
         widths = self._widths.values()
-        return self._columns - number - time - sum(widths) - STATE - GAP * (len(widths) + 3)
+        return self._columns - number - time - sum(widths) - STATE_WIDTH - GAP_WIDTH * (len(widths) + 3)
 
-    def _short(self, when: str) -> str:
+    def _short_time(self, when: str) -> str:
         today = when[:10] == self._today.isoformat()
-        if self._columns < FULL_FROM:
-            return f"{when[11:23] if today else when[5:16]:<{SHORT_TIME}}"
-        return f"{when[11:] if today else when[:16][2:]:<{TIME}}"
+        if self._columns < MIN_FULL_COLUMNS:
+            return f"{when[11:23] if today else when[5:16]:<{SHORT_TIME_WIDTH}}"
+        return f"{when[11:] if today else when[:16][2:]:<{TIME_WIDTH}}"
 
 
-def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Form) -> None:
+def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: OutputFormat) -> None:
     """Write them to stdout."""
     if form == "csv":
         from sprig_tui.journal.export_format import csv_lines, delivery_fields
@@ -94,7 +97,7 @@ def write_deliveries(deliveries: list[Delivery] | tuple[Delivery, ...], form: Fo
         output.write_lines(csv_lines([[*delivery_fields(delivery).values()]]).rstrip("\r\n") for delivery in deliveries)
         return
 
-    lines = LogLines(output.columns())
+    lines = DeliveryLineFormatter(output.terminal_columns())
     for delivery in deliveries:
         if form == "json":
             output.write_json(delivery_json(delivery))
@@ -125,7 +128,7 @@ def outcome_text(delivery: Delivery) -> str:
     return "  ".join(parts)
 
 
-def fit(text: str, width: int) -> str:
+def fit_text(text: str, width: int) -> str:
     """The text in exactly so many columns of a terminal; wide letters count as two."""
     from unicodedata import combining, east_asian_width
 
@@ -167,7 +170,7 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     import msgspec
 
     found: dict[str, Any] = msgspec.structs.asdict(delivery)
-    for name in TIMES:
+    for name in TIME_FIELDS:
         found[name] = iso_time(found[name])
     found["latency_ms"] = round(delivery.latency_ms, 1)
     return found
@@ -175,13 +178,13 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
 
 def detail_json(detail: DeliveryDetail) -> dict[str, Any]:
     """Everything that is known of a delivery; bodies as JSON where they are JSON, else as text."""
-    from sprig_tui.cli.json_text import embedded
+    from sprig_tui.cli.json_text import embed_json
 
     return {
         **delivery_json(detail.delivery),
         "history": [_attempt_json(attempt) for attempt in detail.history],
-        "track": embedded(detail.body),
-        "raw": embedded(detail.raw),
+        "track": embed_json(detail.body),
+        "raw": embed_json(detail.raw),
     }
 
 
@@ -216,10 +219,10 @@ def detail_lines(detail: DeliveryDetail) -> Iterator[str]:
     for title, data in (("track call", detail.body), ("as it came in", detail.raw)):
         yield ""
         yield output.paint(title, "strong")
-        yield from pretty(data)
+        yield from pretty_lines(data)
 
 
-def pretty(data: bytes) -> Iterator[str]:
+def pretty_lines(data: bytes) -> Iterator[str]:
     """JSON with indentation, or what there is, safe to print."""
     import msgspec
 

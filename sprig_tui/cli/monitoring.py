@@ -15,15 +15,15 @@ from sprig_tui.errors import ConfigError
 if TYPE_CHECKING:
     import socket
 
-    from sprig_tui.cli.terms import Terms
+    from sprig_tui.cli.terms import RunOptions
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
     from sprig_tui.serving.watchpost import HealthServer
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK_HOST = "127.0.0.1"
 
 
-class AddressType(ParamType):
+class HostPortType(ParamType):
     """HOST:PORT, or a port of this machine alone."""
 
     name = "HOST:PORT"
@@ -35,12 +35,12 @@ class AddressType(ParamType):
         host, _, port = str(value).rpartition(":")
         if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
             self.fail(f"{str(value)[:60]!r} is no address; write it as 9100 or 127.0.0.1:9100", param, ctx)
-        return host.removeprefix("[").removesuffix("]") or LOOPBACK, int(port)
+        return host.removeprefix("[").removesuffix("]") or LOOPBACK_HOST, int(port)
 
 
 metrics_option = click.option(
     "--metrics",
-    type=AddressType(),
+    type=HostPortType(),
     metavar="[HOST:]PORT",
     help="Serve /healthz, /readyz and /metrics there (127.0.0.1; port 0: any that is free).",
 )
@@ -61,14 +61,14 @@ def bind_metrics(address: tuple[str, int], settings: Settings) -> socket.socket:
 
 
 @asynccontextmanager
-async def monitored(
-    bound: socket.socket, journal: Journal, settings: Settings, terms: Terms
+async def serve_metrics(
+    bound: socket.socket, journal: Journal, settings: Settings, options: RunOptions
 ) -> AsyncIterator[HealthServer]:
     """Serve monitors on this socket."""
     from sprig_tui.serving.server import is_bound_to_loopback, running_server
     from sprig_tui.serving.watchpost import HEALTH_LIMITS, HealthServer
 
-    watchpost = HealthServer(journal, terms.environments(settings), allow_anonymous=is_bound_to_loopback(bound))
+    watchpost = HealthServer(journal, options.environments(settings), allow_anonymous=is_bound_to_loopback(bound))
     async with running_server(watchpost.app, bound, HEALTH_LIMITS, traffic=watchpost.traffic) as up:
-        diagnostics.note(f"monitors ask {up.url}/healthz, /readyz and /metrics")
+        diagnostics.info(f"monitors ask {up.url}/healthz, /readyz and /metrics")
         yield watchpost

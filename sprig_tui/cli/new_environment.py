@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 new_option = click.option("--new", is_flag=True, help="ENV is a new environment, however like another its name is.")
 
 
-def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
+def resolve_name(settings: Settings, name: str, *, new: bool) -> str | None:
     """The environment that is meant; None, said on stderr, when the person wants neither. Raises ConfigError.
 
     A name near a known one asks at a terminal, and wants `--new` in a script; any other new name is taken, and said.
@@ -27,7 +27,7 @@ def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
         return name
     near = nearest_environment(name, settings.environments)
     if near and not new:
-        if not asking.can_ask():
+        if not asking.is_interactive():
             raise ConfigError(
                 f"there is no environment {name[:60]!r}; did you mean {near}?",
                 hint="for a new environment of that name add --new"
@@ -38,18 +38,18 @@ def settled_name(settings: Settings, name: str, *, new: bool) -> str | None:
         if asking.confirm(f"there is no environment {name[:60]}. did you mean {near}?"):
             return near
         if not _is_name(name) or not asking.confirm(f"make a new environment called {name}?"):
-            diagnostics.note("nothing was stored")
+            diagnostics.info("nothing was stored")
             return None
     check_environment_name(name)
-    diagnostics.note(f"{name} is a new environment")
+    diagnostics.info(f"{name} is a new environment")
     return name
 
 
-def say_unprotected(settings: Settings, name: str) -> None:
+def report_unprotected(settings: Settings, name: str) -> None:
     """Say of an environment that was just made that sends to it ask nobody."""
     found = settings.environments.get(name)
     if found is not None and not found.protected:
-        diagnostics.note(
+        diagnostics.info(
             f"{name} is not protected: sending to it in bulk asks nobody; "
             f"protected = true in [environments.{name}] of the config changes that"
         )

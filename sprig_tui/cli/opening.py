@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sprig_tui.errors import JournalError
     from sprig_tui.journal.contract import Journal
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
-LOOK_S = 5.0
+READ_TIMEOUT_S = 5.0
 """Seconds that a shared journal gets to be opened, and to answer one look, where somebody waits at a terminal."""
 
 
@@ -34,12 +34,12 @@ def open_settings(*, quiet: bool = False) -> Settings:
             diagnostics.warning(text, hint)
         for warning in settings.warnings:
             diagnostics.warning(warning.message)
-        for name, meant in misspelt(settings):
+        for name, meant in suggest_tables(settings):
             diagnostics.warning(f"{settings.document.file}: {name} is none of ours", f"did you mean {meant}?")
     return settings
 
 
-def misspelt(settings: Settings) -> Iterator[tuple[str, str]]:
+def suggest_tables(settings: Settings) -> Iterator[tuple[str, str]]:
     """Tables left alone whose name is so close to one of ours that it was surely meant, and that one."""
     import difflib
 
@@ -74,7 +74,7 @@ async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
 
 
 @asynccontextmanager
-async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
+async def journal_session(settings: Settings) -> AsyncIterator[Journal]:
     """The journal of the settings, open; made where it is missing. Raises JournalError."""
     from sprig_tui.config.journal import open_journal
 
@@ -83,10 +83,10 @@ async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
 
 
 @asynccontextmanager
-async def journal_to_look_at(settings: Settings) -> AsyncIterator[Journal | None]:
+async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal | None]:
     """The journal of the settings for a command that only looks, open; None where there is none, and none is made.
 
-    Raises JournalError, of a shared one after `LOOK_S` at the latest.
+    Raises JournalError, of a shared one after `READ_TIMEOUT_S` at the latest.
     """
     from sprig_tui.config.journal import open_journal
     from sprig_tui.journal.address import is_server_url
@@ -96,22 +96,22 @@ async def journal_to_look_at(settings: Settings) -> AsyncIterator[Journal | None
         return
     async with AsyncExitStack() as stack:
         opening = stack.enter_async_context(open_journal(settings.journal))
-        yield await within_look(opening, settings) if is_server_url(settings.journal) else await opening
+        yield await run_within_read_timeout(opening, settings) if is_server_url(settings.journal) else await opening
 
 
-async def within_look(work: Coroutine[Any, Any, T], settings: Settings) -> T:
-    """The result of work on the journal; raises JournalUnreachableError after `LOOK_S`, whatever it waits for."""
+async def run_within_read_timeout(work: Coroutine[Any, Any, Result], settings: Settings) -> Result:
+    """The result of work on the journal; raises JournalUnreachableError after `READ_TIMEOUT_S`, whatever it waits for."""
     import asyncio  # preview and its like wait for nothing
 
     from sprig_tui.journal.address import is_server_url
 
     task = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait((task,), timeout=LOOK_S)
+    done, _ = await asyncio.wait((task,), timeout=READ_TIMEOUT_S)
     if done:
         return task.result()
     task.cancel()
     shared = is_server_url(settings.journal)
     raise JournalUnreachableError(
-        f"the journal {settings.journal_name} did not answer within {LOOK_S:g} s",
+        f"the journal {settings.journal_name} did not answer within {READ_TIMEOUT_S:g} s",
         hint="check that its server runs and is not overloaded" if shared else "see what holds it, or its disk",
     )

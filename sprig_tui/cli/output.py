@@ -13,13 +13,13 @@ from sprig_tui.errors import InputError
 _ascii_only = [False]
 
 
-class ReaderGoneError(Exception):
+class StdoutClosedError(Exception):
     """Who read stdout has closed it, as `head` does; not an OSError, which click would take for its own."""
 
 
 def write_line(text: str = "") -> None:
     """One line for people; letters that the terminal's encoding lacks are written as escapes."""
-    _put(_encodable(text) + "\n")
+    _write(_encodable(text) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -30,15 +30,15 @@ def write_lines(lines: Iterable[str]) -> None:
 
 def clear() -> bool:
     """Clear the terminal, so that what follows stands in the place of what was there; False where there is none."""
-    obeyed = style.obeyed(sys.stdout)
+    obeyed = style.supports_cursor(sys.stdout)
     if obeyed:
-        _put("\x1b[H\x1b[2J")
+        _write("\x1b[H\x1b[2J")
     return obeyed
 
 
-def choose_ascii(*, chosen: bool) -> None:
+def set_ascii_only(*, enabled: bool) -> None:
     """Whether JSON escapes every letter beyond ASCII: then nothing in it can hide."""
-    _ascii_only[0] = chosen
+    _ascii_only[0] = enabled
 
 
 def write_json(value: Any) -> None:
@@ -48,38 +48,38 @@ def write_json(value: Any) -> None:
     text = json_text(value, ascii_only=_ascii_only[0])
     if _encodable(text) != text:
         text = json_text(value, ascii_only=True)
-    _put(text + "\n")
+    _write(text + "\n")
 
 
 def flush() -> None:
-    """Write out what is buffered; a closed pipe shows here at the latest (ReaderGoneError)."""
-    with _named():
+    """Write out what is buffered; a closed pipe shows here at the latest (StdoutClosedError)."""
+    with _pipe_errors_as_closed():
         sys.stdout.flush()
 
 
-def _put(text: str) -> None:
-    with _named():
+def _write(text: str) -> None:
+    with _pipe_errors_as_closed():
         sys.stdout.write(text)
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def _pipe_errors_as_closed() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        raise ReaderGoneError from error
+        raise StdoutClosedError from error
     except OSError as error:
         raise InputError(f"cannot write to stdout: {error.strerror}", hint="check where it leads to") from error
 
 
-def coloured() -> bool:
+def is_colored() -> bool:
     """Whether lines for people are coloured."""
-    return style.wanted(sys.stdout)
+    return style.color_enabled(sys.stdout)
 
 
 def paint(text: str, name: str) -> str:
     """The text in a style of `cli.style`, where stdout is coloured."""
-    return style.paint(text, name) if coloured() else text
+    return style.paint(text, name) if is_colored() else text
 
 
 def mark(symbol: str, plain: str) -> str:
@@ -87,7 +87,7 @@ def mark(symbol: str, plain: str) -> str:
     return symbol if _encodable(symbol) == symbol else plain
 
 
-def columns() -> int:
+def terminal_columns() -> int:
     """Width of the terminal; 0 where stdout is none, and nothing is to be cut."""
     if not sys.stdout.isatty():
         return 0

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import FILES, command, environment_option, force_option, json_option
+from sprig_tui.cli.commands import FILES_TYPE, command, environment_option, force_option, json_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reading import read_files
-from sprig_tui.cli.wrapping import cells, flowed, padded, wrapped
+from sprig_tui.cli.wrapping import flow, pad, text_width, wrap
 from sprig_tui.errors import ExitCode
 from sprig_tui.sprig.minimal import MINIMAL_RECORD
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from sprig_tui.mapping.records import FieldTrace, Mapping
     from sprig_tui.sprig.records import Record, Unsendable
 
-View = Literal["fields", "json", "curl"]
-MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "error": ("✗", "x", "bad")}
+PreviewFormat = Literal["fields", "json", "curl"]
+LEVEL_MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "error": ("✗", "x", "bad")}
 PATH_WIDTH, ORIGIN_WIDTH = 26, 22
-WIDE_FROM = 84
+MIN_WIDE_COLUMNS = 84
 """Columns that path, value and origin need beside each other."""
 
 
 @command("preview", epilog=f"\b\nThe least that JSON of your own has to say:\n{MINIMAL_RECORD}")
-@click.argument("files", nargs=-1, required=True, type=FILES, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FILES_TYPE, metavar="FILE...")
 @environment_option
 @click.option("--as", "view", type=click.Choice(["fields", "json", "curl"]), default="fields", show_default=True)
 @force_option
 @json_option
-def preview(files: tuple[str, ...], environment: str | None, view: View, force: bool, as_json: bool) -> int:
+def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat, force: bool, as_json: bool) -> int:
     """Show the mapped track call of each answer; sends nothing, stores nothing.
 
     fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
@@ -66,71 +66,79 @@ def preview(files: tuple[str, ...], environment: str | None, view: View, force: 
         if as_json:
             output.write_json(_mapping_json(record, mapping, detail))
         else:
-            output.write_lines(_shown(settings, record, mapping, detail, view, number))
+            output.write_lines(_record_lines(settings, record, mapping, detail, view, number))
     if not number:
-        diagnostics.note("the input holds no records")
+        diagnostics.info("the input holds no records")
     elif withheld:
-        diagnostics.note(f"{withheld:,} of {number:,} would be withheld")
+        diagnostics.info(f"{withheld:,} of {number:,} would be withheld")
     return ExitCode.REJECTED if withheld else ExitCode.OK
 
 
-def _shown(settings: Settings, record: Record, mapping: Mapping, detail: str, view: View, number: int) -> Iterator[str]:
+def _record_lines(
+    settings: Settings, record: Record, mapping: Mapping, detail: str, view: PreviewFormat, number: int
+) -> Iterator[str]:
     """The record for people, or for programs that read the call or the command."""
     if view == "json":
         if mapping.withheld is not None:
-            diagnostics.note(f"would be withheld: {_place(record)}: {detail or mapping.withheld.value}")
-        yield from _pretty(mapping.body)
+            diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or mapping.withheld.value}")
+        yield from _pretty_lines(mapping.body)
         return
     if view == "curl":
-        yield from (f"# {line}" for line in _title(record, number))
-        yield from _curl(settings, mapping)
+        yield from (f"# {line}" for line in _title_lines(record, number))
+        yield from _curl_lines(settings, mapping)
     else:
-        yield from _title(record, number, output.columns())
-        yield from _fields(settings, mapping, detail)
+        yield from _title_lines(record, number, output.terminal_columns())
+        yield from _fields_lines(settings, mapping, detail)
     yield ""
 
 
-def _pretty(body: bytes) -> Iterator[str]:
-    from sprig_tui.cli.log_lines import pretty
+def _pretty_lines(body: bytes) -> Iterator[str]:
+    from sprig_tui.cli.log_lines import pretty_lines
 
-    return pretty(body)
+    return pretty_lines(body)
 
 
-def _place(record: Record) -> str:
+def _origin_text(record: Record) -> str:
     origin = record.origin
     line = f":{origin.line}" if origin.line else ""
     return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
 
 
-def _title(record: Record, number: int, columns: int = 0) -> Iterator[str]:
+def _title_lines(record: Record, number: int, columns: int = 0) -> Iterator[str]:
     from sprig_tui.text import one_line
 
-    return flowed(((f"{number}  {one_line(_place(record))}", "strong"), (record.origin.format, "")), columns)
+    return flow(((f"{number}  {one_line(_origin_text(record))}", "strong"), (record.origin.format, "")), columns)
 
 
-def _show_unsendable(record: Unsendable, view: View) -> None:
+def _show_unsendable(record: Unsendable, view: PreviewFormat) -> None:
     from sprig_tui.text import one_line
 
     detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
     if view != "fields":
         # What goes to stdout there is read by other programs.
-        diagnostics.note(f"would be withheld: {_place(record)}: {detail or record.reason.value}")
+        diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or record.reason.value}")
         return
     mark = output.paint(output.mark("✗", "x"), "bad")
-    said = f"{one_line(_place(record))}  withheld, {record.reason.value}" + (f": {one_line(detail)}" if detail else "")
-    columns = output.columns()
-    first, *more = wrapped(said, columns - 5) if columns else (said,)
+    said = f"{one_line(_origin_text(record))}  withheld, {record.reason.value}" + (
+        f": {one_line(detail)}" if detail else ""
+    )
+    columns = output.terminal_columns()
+    first, *more = wrap(said, columns - 5) if columns else (said,)
     output.write_lines([f"{mark} {first}", *(f"    {piece}" for piece in more)])
 
 
-def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
+def _fields_lines(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
     from sprig_tui.segment.limits import MAX_EVENT_BYTES
     from sprig_tui.text import one_line
 
-    columns = output.columns()
+    columns = output.terminal_columns()
     longest = max((len(field.path) for field in mapping.fields), default=0)
     for field in mapping.fields:
-        yield from _field_narrow(field, columns) if 0 < columns < WIDE_FROM else _field(field, longest, columns)
+        yield from (
+            _narrow_field_lines(field, columns)
+            if 0 < columns < MIN_WIDE_COLUMNS
+            else _field_lines(field, longest, columns)
+        )
     counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
     said = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
     said.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
@@ -143,56 +151,56 @@ def _fields(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
         said.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
         if detail:
             said.append((one_line(detail), ""))
-    yield from flowed(said, columns, "  ")
+    yield from flow(said, columns, "  ")
 
 
-def _field(field: FieldTrace, longest: int, columns: int) -> Iterator[str]:
+def _field_lines(field: FieldTrace, value_width: int, columns: int) -> Iterator[str]:
     """One line; a note that the terminal has no room for follows on lines of its own. In a pipe nothing is cut."""
-    from sprig_tui.cli.log_lines import fit
+    from sprig_tui.cli.log_lines import fit_text
     from sprig_tui.text import one_line
 
     path, value, origin = one_line(field.path), one_line(value_text(field.value)), one_line(field.origin)
     note = one_line(field.note)
-    path_width = max(PATH_WIDTH, longest)
+    path_width = max(PATH_WIDTH, value_width)
     if columns:
         path_width = min(path_width, max(PATH_WIDTH, columns // 4))
         width = min(44, max(18, columns - path_width - ORIGIN_WIDTH - 8))
-        texts = [fit(path, path_width), fit(value, width), padded(origin, ORIGIN_WIDTH)]
+        texts = [fit_text(path, path_width), fit_text(value, width), pad(origin, ORIGIN_WIDTH)]
     else:
-        texts = [padded(path, path_width), padded(value, 44), padded(origin, ORIGIN_WIDTH)]
-    line = f"{_mark(field)} {'  '.join(texts)}"
-    used = 2 + sum(cells(text) + 2 for text in texts)
-    if columns and used + cells(note) > columns:
+        texts = [pad(path, path_width), pad(value, 44), pad(origin, ORIGIN_WIDTH)]
+    line = f"{_level_mark(field)} {'  '.join(texts)}"
+    used = 2 + sum(text_width(text) + 2 for text in texts)
+    if columns and used + text_width(note) > columns:
         yield line.rstrip()
-        yield from (f"    {piece}" for piece in wrapped(note, columns - 5))
+        yield from (f"    {piece}" for piece in wrap(note, columns - 5))
     else:
         yield f"{line}  {note}".rstrip()
 
 
-def _field_narrow(field: FieldTrace, columns: int) -> Iterator[str]:
+def _narrow_field_lines(field: FieldTrace, columns: int) -> Iterator[str]:
     """Path and value, then what is to be said of them: for terminals without room for columns."""
-    from sprig_tui.cli.log_lines import fit
+    from sprig_tui.cli.log_lines import fit_text
     from sprig_tui.text import one_line
 
     path, value = one_line(field.path), one_line(value_text(field.value))
     room = columns - 3
-    if cells(path) + 2 + min(cells(value), 12) > room:
-        first, *more = wrapped(path, room)
-        yield f"{_mark(field)} {first}"
+    if text_width(path) + 2 + min(text_width(value), 12) > room:
+        first, *more = wrap(path, room)
+        yield f"{_level_mark(field)} {first}"
         yield from (f"  {piece}" for piece in more)
         if value:
-            yield f"    {fit(value, room - 2).rstrip()}"
+            yield f"    {fit_text(value, room - 2).rstrip()}"
     else:
-        yield f"{_mark(field)} {path}  {fit(value, room - cells(path) - 2).rstrip()}".rstrip()
+        yield f"{_level_mark(field)} {path}  {fit_text(value, room - text_width(path) - 2).rstrip()}".rstrip()
     origin = one_line(field.origin)
     if path.rpartition(".")[2] == origin:
         origin = ""  # it says no more than the path
     told = [(text, style) for text, style in ((origin, "dim"), (one_line(field.note), "")) if text]
-    yield from flowed(told, columns, "    ")
+    yield from flow(told, columns, "    ")
 
 
-def _mark(field: FieldTrace) -> str:
-    symbol, plain, style = MARKS[field.level]
+def _level_mark(field: FieldTrace) -> str:
+    symbol, plain, style = LEVEL_MARKS[field.level]
     return output.paint(output.mark(symbol, plain), style)
 
 
@@ -208,7 +216,7 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _curl(settings: Settings, mapping: Mapping) -> Iterator[str]:
+def _curl_lines(settings: Settings, mapping: Mapping) -> Iterator[str]:
     from sprig_tui.segment.curl import curl_lines
     from sprig_tui.segment.limits import ENDPOINT_URLS
 
@@ -221,7 +229,7 @@ def _curl(settings: Settings, mapping: Mapping) -> Iterator[str]:
 def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:
     import msgspec
 
-    from sprig_tui.cli.json_text import embedded
+    from sprig_tui.cli.json_text import embed_json
 
     return {
         "source": msgspec.structs.asdict(record.origin),
@@ -229,7 +237,7 @@ def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, An
         "withheld": mapping.withheld,
         "detail": detail,
         "bytes": len(mapping.body),
-        "track": embedded(mapping.body),
+        "track": embed_json(mapping.body),
         "fields": [
             {
                 "path": field.path,

@@ -12,40 +12,52 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import Command, SecretArgumentError, WordError, color_option, unknown_command
+from sprig_tui.cli.commands import (
+    CliCommand,
+    SecretArgumentError,
+    UnknownWordError,
+    color_option,
+    raise_unknown_command,
+)
 from sprig_tui.errors import ExitCode, SprigTuiError
 
 DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
-SHORTEST_SECRET = 12
+MIN_SECRET_CHARS = 12
 """Characters that a word has at least before it is looked at for being a key."""
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """Where a command is, and what `--help` says of it."""
 
-    place: str
+    target: str
     help: str
 
 
 COMMANDS = {
-    "demo": Entry("sprig_tui.cli.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."),
-    "preview": Entry("sprig_tui.cli.preview:preview", "Show the mapped track call of each answer; sends nothing."),
-    "send": Entry("sprig_tui.cli.send:send", "Map, journal and deliver files of answers."),
-    "replay": Entry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
-    "withdraw": Entry("sprig_tui.cli.withdraw:withdraw", "Take queued deliveries back before they are sent."),
-    "log": Entry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
-    "run": Entry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
-    "status": Entry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),
-    "pull": Entry("sprig_tui.cli.pull:pull", "Read new answers from Sprig's REST API, and deliver them."),
-    "listen": Entry("sprig_tui.cli.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."),
-    "keys": Entry("sprig_tui.cli.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
-    "sink": Entry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
-    "doctor": Entry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
-    "journal": Entry(
+    "demo": CommandEntry(
+        "sprig_tui.cli.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."
+    ),
+    "preview": CommandEntry(
+        "sprig_tui.cli.preview:preview", "Show the mapped track call of each answer; sends nothing."
+    ),
+    "send": CommandEntry("sprig_tui.cli.send:send", "Map, journal and deliver files of answers."),
+    "replay": CommandEntry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
+    "withdraw": CommandEntry("sprig_tui.cli.withdraw:withdraw", "Take queued deliveries back before they are sent."),
+    "log": CommandEntry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
+    "run": CommandEntry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
+    "status": CommandEntry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),
+    "pull": CommandEntry("sprig_tui.cli.pull:pull", "Read new answers from Sprig's REST API, and deliver them."),
+    "listen": CommandEntry("sprig_tui.cli.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."),
+    "keys": CommandEntry("sprig_tui.cli.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
+    "sink": CommandEntry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
+    "doctor": CommandEntry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
+    "journal": CommandEntry(
         "sprig_tui.cli.journal:journal", "The journal: info, backup, verify, prune, resume, move to PostgreSQL."
     ),
-    "paths": Entry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
-    "completion": Entry("sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."),
+    "paths": CommandEntry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
+    "completion": CommandEntry(
+        "sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."
+    ),
 }
 
 
@@ -61,7 +73,7 @@ class Program(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        module, _, name = entry.place.partition(":")
+        module, _, name = entry.target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
@@ -72,9 +84,9 @@ class Program(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             if os.path.lexists(args[0]):
                 return "open", _open_files, args
-            unknown_command(ctx, args[0], list(COMMANDS))
+            raise_unknown_command(ctx, args[0], list(COMMANDS))
         if args and args[0] == "-":
-            unknown_command(ctx, "-", list(COMMANDS))
+            raise_unknown_command(ctx, "-", list(COMMANDS))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -135,11 +147,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     code = run(argv)
     try:
         output.flush()
-    except output.ReaderGoneError:
+    except output.StdoutClosedError:
         _drop_stdout()
     except SprigTuiError as error:
         # What the command did is done; only its last words did not get through.
-        diagnostics.error(error)
+        diagnostics.exception(error)
         _drop_stdout()
         code = code or error.exit_code
     sys.exit(int(code))
@@ -164,53 +176,53 @@ def run(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one exit p
             args=None if argv is None else list(argv), prog_name="sprig-tui", standalone_mode=False
         )
     except SprigTuiError as error:
-        _show_in_debug()
-        diagnostics.error(error)
+        _print_traceback_in_debug()
+        diagnostics.exception(error)
         _warn_of_keys()
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         # stdout is for data alone, and this is no answer to a question
-        diagnostics.lines(error.ctx.get_help())
+        diagnostics.write_lines(error.ctx.get_help())
         return ExitCode.USAGE
     except click.UsageError as error:
-        _usage(error)
+        _report_usage_error(error)
         return ExitCode.USAGE
     except click.ClickException as error:
-        diagnostics.fault(error.format_message())
+        diagnostics.failure(error.format_message())
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.Abort):
-        diagnostics.note("interrupted")
+        diagnostics.info("interrupted")
         return ExitCode.INTERRUPTED
-    except output.ReaderGoneError:
+    except output.StdoutClosedError:
         # The reader has seen enough, as in `sprig-tui log | head`.
         _drop_stdout()
         return ExitCode.OK
     except OSError as error:
-        _show_in_debug()
+        _print_traceback_in_debug()
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            _end_quietly()
-            diagnostics.fault(
+            _silence_exit_warnings()
+            diagnostics.failure(
                 "too many files are open at once for what this process is allowed",
                 "raise the limit (ulimit -n 1024, LimitNOFILE in a unit) and run it again; nothing journaled is lost",
             )
         else:
-            _say_bug(error)
+            _report_bug(error)
         return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - the outer edge: a person gets a sentence, whatever happened
-        _show_in_debug()
-        _say_bug(error)
+        _print_traceback_in_debug()
+        _report_bug(error)
         return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
 
 
-def _say_bug(error: Exception) -> None:
-    diagnostics.fault(
+def _report_bug(error: Exception) -> None:
+    diagnostics.failure(
         f"unexpected fault: {type(error).__name__}",
         f"this is a bug; what was journaled is safe. {DEBUG_VARIABLE}=1 shows where it happened",
     )
 
 
-def _end_quietly() -> None:
+def _silence_exit_warnings() -> None:
     """Half made objects complain when they go; the sentence has said it."""
     if not os.environ.get(DEBUG_VARIABLE):
         import warnings
@@ -219,34 +231,34 @@ def _end_quietly() -> None:
         warnings.simplefilter("ignore")
 
 
-def _show_in_debug() -> None:
+def _print_traceback_in_debug() -> None:
     if os.environ.get(DEBUG_VARIABLE):
         import traceback
 
-        diagnostics.lines(traceback.format_exc())
+        diagnostics.write_lines(traceback.format_exc())
 
 
-def _usage(error: click.UsageError) -> None:
-    from sprig_tui.cli.usage import complaint
+def _report_usage_error(error: click.UsageError) -> None:
+    from sprig_tui.cli.usage import usage_message
 
-    said = error.said if isinstance(error, WordError) else complaint(error)
-    diagnostics.fault(said.message, said.hint)
+    said = error.usage_message if isinstance(error, UnknownWordError) else usage_message(error)
+    diagnostics.failure(said.message, said.hint)
     if not isinstance(error, SecretArgumentError):
         _warn_of_keys()
 
 
 def _hide_keys(argv: Sequence[str]) -> None:
     """What looks like a key is not repeated by any message."""
-    if any(len(word) >= SHORTEST_SECRET for word in argv):
-        from sprig_tui.cli.usage import secrets_among
+    if any(len(word) >= MIN_SECRET_CHARS for word in argv):
+        from sprig_tui.cli.usage import find_secrets
 
-        diagnostics.hide(secrets_among(argv))
+        diagnostics.hide_secrets(find_secrets(argv))
     else:
-        diagnostics.hide([])
+        diagnostics.hide_secrets([])
 
 
 def _warn_of_keys() -> None:
-    if diagnostics.hides():
+    if diagnostics.hides_secrets():
         diagnostics.warning(
             "a word of this command line looks like a key: others see it, and the shell's history keeps it",
             "paste keys at the prompt of sprig-tui keys set ENV; replace this one if it is real",
@@ -263,4 +275,4 @@ def _drop_stdout() -> None:
         os.close(nowhere)
 
 
-__all__ = ["COMMANDS", "Command", "main", "program", "run"]
+__all__ = ["COMMANDS", "CliCommand", "main", "program", "run"]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import asking
-from sprig_tui.cli.commands import DURATION, ENVIRONMENT, command, json_option, yes_option
+from sprig_tui.cli.commands import DURATION_TYPE, ENVIRONMENT_TYPE, command, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
-from sprig_tui.cli.pull_options import Reading, reading_options
-from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.cli.pull_options import PullOptions, pull_options
+from sprig_tui.cli.terms import RunOptions, run_options
 from sprig_tui.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-SHORTEST_EVERY = 10.0
+MIN_INTERVAL_S = 10.0
 """Seconds; Sprig takes 1,000 requests in five minutes, and a pull makes two at least."""
 
 
@@ -28,22 +28,22 @@ SHORTEST_EVERY = 10.0
     "--env",
     "environments",
     multiple=True,
-    type=ENVIRONMENT,
+    type=ENVIRONMENT_TYPE,
     metavar="ENV",
     help="Whose key to read with; without it, every environment that has one.",
 )
-@reading_options
-@click.option("--every", type=DURATION, help="Pull again so often, such as 5m, until stopped.")
-@terms_options
+@pull_options
+@click.option("--every", type=DURATION_TYPE, help="Pull again so often, such as 5m, until stopped.")
+@run_options
 @click.option("--dry-run", is_flag=True, help="Read, map and count; store and send nothing.")
 @click.option("--no-wait", is_flag=True, help="Store only; sprig-tui run delivers.")
 @yes_option
 @json_option
 def pull(
     environments: tuple[str, ...],
-    reading: Reading,
+    reading: PullOptions,
     every: float | None,
-    terms: Terms,
+    terms: RunOptions,
     dry_run: bool,
     no_wait: bool,
     yes: bool,
@@ -57,29 +57,29 @@ def pull(
     """
     if every is not None and (dry_run or reading.until is not None):
         raise click.UsageError("--every goes neither with --dry-run nor with --until")
-    if every is not None and every < SHORTEST_EVERY:
-        raise click.UsageError(f"--every is {SHORTEST_EVERY:.0f}s at least")
-    asked = reading.asked()
+    if every is not None and every < MIN_INTERVAL_S:
+        raise click.UsageError(f"--every is {MIN_INTERVAL_S:.0f}s at least")
+    asked = reading.to_request()
     settings = open_settings()
     deliver = not no_wait and not dry_run
-    names = chosen(settings, environments, deliver=deliver)
+    names = select_environments(settings, environments, deliver=deliver)
     if deliver and not yes:
-        _consent(settings, names, environments)
-    from sprig_tui.cli.pulling import Pulling
+        _require_consent(settings, names, environments)
+    from sprig_tui.cli.pulling import PullRun
 
-    pulling = Pulling(settings, terms, asked, environments, reading.api_url, deliver=deliver)
+    pulling = PullRun(settings, terms, asked, environments, reading.api_url, deliver=deliver)
 
     async def run() -> int:
         if dry_run:
-            return await pulling.try_out(as_json=as_json)
+            return await pulling.dry_run(as_json=as_json)
         if every is not None:
-            return await pulling.repeat(every, as_json=as_json)
-        return await pulling.once(as_json=as_json)
+            return await pulling.run_repeatedly(every, as_json=as_json)
+        return await pulling.run_once(as_json=as_json)
 
     return asyncio.run(run())
 
 
-def chosen(settings: Settings, named: tuple[str, ...], *, deliver: bool) -> list[str]:
+def select_environments(settings: Settings, named: tuple[str, ...], *, deliver: bool) -> list[str]:
     """The environments to pull for; raises ConfigError where a key is missing."""
     names = list(dict.fromkeys(named))
     for name in names:
@@ -98,12 +98,12 @@ def chosen(settings: Settings, named: tuple[str, ...], *, deliver: bool) -> list
     return names
 
 
-def _consent(settings: Settings, names: list[str], named: tuple[str, ...]) -> None:
+def _require_consent(settings: Settings, names: list[str], named: tuple[str, ...]) -> None:
     """Ask for the name of each protected environment; in a script naming it with -e is the consent."""
     for name in names:
         if not settings.environments[name].protected:
             continue
-        if not asking.can_ask():
+        if not asking.is_interactive():
             if name not in named:
                 raise ConfigError(
                     f"{name} is protected, and nobody is there to ask", hint=f"name it with -e {name}, or add --yes"

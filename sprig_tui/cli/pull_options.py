@@ -8,41 +8,41 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from msgspec import Struct
 
-from sprig_tui.cli.commands import DURATION, ParamType
+from sprig_tui.cli.commands import DURATION_TYPE, ParamType
 from sprig_tui.errors import ConfigError, FilterError
 
 if TYPE_CHECKING:
     from sprig_tui.pull.request import PullRequest
 
 
-class Moment(NamedTuple):
+class TimeArgument(NamedTuple):
     """A time on the command line."""
 
-    words: str
+    text: str
     ms: int
 
 
-class MomentType(ParamType):
+class TimeType(ParamType):
     """A time as in filters: an age (7d), a date, a time, today or yesterday."""
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Moment:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimeArgument:
         """The words and what they mean in epoch milliseconds, or a usage error."""
         from sprig_tui.clock import SystemClock
         from sprig_tui.journal.filter import parse_moment
 
-        if isinstance(value, Moment):
+        if isinstance(value, TimeArgument):
             return value
         words = value.strip().replace('"', "")
         try:
             ms = parse_moment(words, SystemClock().now())
         except FilterError as error:
             self.fail(f"{error.message}; {error.hint}", param, ctx)
-        return Moment(words, max(0, ms))
+        return TimeArgument(words, max(0, ms))
 
 
-class AddressType(ParamType):
+class ApiUrlType(ParamType):
     """The address of an API."""
 
     name = "URL"
@@ -57,11 +57,11 @@ class AddressType(ParamType):
             self.fail(f"{error.message}; {error.hint}", param, ctx)
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class PullOptions(Struct, frozen=True, kw_only=True):
     """What was given on the command line."""
 
-    since: Moment | None = None
-    until: Moment | None = None
+    since: TimeArgument | None = None
+    until: TimeArgument | None = None
     survey: int | None = None
     overlap: float = 3600.0
     without_snapshots: bool = False
@@ -69,7 +69,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     restart: bool = False
     api_url: str | None = None
 
-    def asked(self) -> PullRequest:
+    def to_request(self) -> PullRequest:
         """The same for the puller; raises UsageError for a window that holds nothing."""
         from sprig_tui.pull.request import PullRequest
 
@@ -83,36 +83,36 @@ class Reading(Struct, frozen=True, kw_only=True):
             deleted=self.with_deleted,
             overlap_ms=int(self.overlap * 1000),
             restart=self.restart,
-            words=_words(self.since, self.until),
+            words=_request_text(self.since, self.until),
         )
 
 
-def _words(since: Moment | None, until: Moment | None) -> str:
+def _request_text(since: TimeArgument | None, until: TimeArgument | None) -> str:
     """What was given, for finding an interrupted pull again; empty for what is new."""
     if since is None and until is None:
         return ""
-    return f"{since.words if since else ''}..{until.words if until else ''}"
+    return f"{since.text if since else ''}..{until.text if until else ''}"
 
 
-_MOMENT = MomentType()
+_TIME = TimeType()
 _OPTIONS = (
-    click.option("--since", type=_MOMENT, help="Answers created from then on (7d, 2026-03-01), not only what is new."),
-    click.option("--until", type=_MOMENT, help="Answers created up to then."),
+    click.option("--since", type=_TIME, help="Answers created from then on (7d, 2026-03-01), not only what is new."),
+    click.option("--until", type=_TIME, help="Answers created up to then."),
     click.option("--survey", type=click.IntRange(0), metavar="ID", help="Answers of one survey."),
-    click.option("--overlap", type=DURATION, default=3600.0, show_default="1h", help="Read so much again."),
+    click.option("--overlap", type=DURATION_TYPE, default=3600.0, show_default="1h", help="Read so much again."),
     click.option("--without-snapshots", is_flag=True, help="Leave out attributes, email and triggering event."),
     click.option("--with-deleted", is_flag=True, help="Also answers deleted in Sprig; they are withheld."),
     click.option("--restart", is_flag=True, help="Do not go on with a pull that was interrupted."),
-    click.option("--api-url", type=AddressType(), help="Where the API is, if not at Sprig."),
+    click.option("--api-url", type=ApiUrlType(), help="Where the API is, if not at Sprig."),
 )
 
 
-def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def pull_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options; the command gets them as one `reading`."""
 
     def wrapped(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in Reading.__struct_fields__}
-        return function(**options, reading=Reading(**given))
+        given = {name: options.pop(name) for name in PullOptions.__struct_fields__}
+        return function(**options, reading=PullOptions(**given))
 
     wrapped.__doc__ = function.__doc__
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place for parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.log_lines import iso_time
-from sprig_tui.cli.watching import Watch
+from sprig_tui.cli.watching import RunProgress
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ExitCode, SprigTuiError
 from sprig_tui.pull.moments import format_utc
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.engine import Engine
 
 
-class Pulled:
+class PullOutcome:
     """What became of the pull for one environment."""
 
     def __init__(self, environment: str) -> None:
@@ -45,15 +45,15 @@ class Pulled:
         }
 
 
-class PullWatch(Watch):
+class PullRunProgress(RunProgress):
     """The progress of pulls on stderr: records, pages, the date reached, what is waited for, and the deliveries."""
 
     def __init__(self, engine: Engine | None) -> None:
         super().__init__(None, engine)
         self._state: PullProgress | None = None
         self._warned = 0
-        self._rests_until = 0.0
-        self._waits_since = 0.0
+        self._paused_until = 0.0
+        self._waiting_since = 0.0
         """When what is waited for was said, in seconds of the monotonic clock."""
 
     @property
@@ -64,52 +64,52 @@ class PullWatch(Watch):
     @state.setter
     def state(self, state: PullProgress) -> None:
         if self._state is None or state.waiting != self._state.waiting:
-            self._waits_since = time.monotonic()
+            self._waiting_since = time.monotonic()
         if self._state is None or len(state.warnings) < self._warned or state.environment != self._state.environment:
             self._warned = 0
         for text in state.warnings[self._warned :]:
             diagnostics.warning(f"{state.environment}: {text}")
         self._warned = len(state.warnings)
         self._state = state
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
-    def rest(self, until: float) -> None:
+    def show_pause(self, until_s: float) -> None:
         """Nothing is pulled until then, in seconds of the monotonic clock."""
-        self._rests_until = until
+        self._paused_until = until_s
 
     def _reading_text(self) -> str:
-        if self._rests_until:
-            return f"next pull in {format_duration(max(0, round(self._rests_until - time.monotonic())))}"
+        if self._paused_until:
+            return f"next pull in {format_duration(max(0, round(self._paused_until - time.monotonic())))}"
         state = self._state
         if state is None:
             return "asking Sprig"
-        parts = [f"{state.environment}: {_pages(state)}"]
+        parts = [f"{state.environment}: {_pages_text(state)}"]
         if state.reached:
             parts.append(f"reached {format_utc(state.reached)}")
         if state.waiting:
-            parts.append(f"{state.waiting}, {time.monotonic() - self._waits_since:.0f} s so far")
+            parts.append(f"{state.waiting}, {time.monotonic() - self._waiting_since:.0f} s so far")
         return "  ".join(parts)
 
 
-def say_pulled(pulled: Pulled) -> None:
+def print_outcome(pulled: PullOutcome) -> None:
     """One line on what was read, and one on what went wrong."""
     state = pulled.state
     if state.pages or state.finished:
         upto = f", created up to {format_utc(state.newest)}" if state.newest else ""
         whence = ", an interrupted pull included" if state.resumed else ""
-        diagnostics.note(f"{state.environment}: {_pages(state)}{upto}{whence}; {state.surveys:,} surveys known")
+        diagnostics.info(f"{state.environment}: {_pages_text(state)}{upto}{whence}; {state.surveys:,} surveys known")
     if pulled.error is not None:
-        diagnostics.fault(f"{state.environment}: {pulled.error.message}", pulled.error.hint)
+        diagnostics.failure(f"{state.environment}: {pulled.error.message}", pulled.error.hint)
 
 
-def worst(pulled: Sequence[Pulled]) -> ExitCode:
+def worst_exit_code(pulled: Sequence[PullOutcome]) -> ExitCode:
     """The exit code of what went wrong: what a person has to mend, before what passes by itself."""
     codes = {ExitCode(one.error.exit_code) for one in pulled if one.error is not None}
     order = (ExitCode.USAGE, ExitCode.UNREACHABLE, ExitCode.REJECTED)
     return next((code for code in order if code in codes), ExitCode.OK)
 
 
-def _pages(state: PullProgress) -> str:
+def _pages_text(state: PullProgress) -> str:
     pages = "page" if state.pages == 1 else "pages"
     return f"{state.records:,} records on {state.pages:,} {pages}"
 

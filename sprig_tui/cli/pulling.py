@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.account import account_of
+from sprig_tui.cli.account import load_account
 from sprig_tui.cli.dry_run import DryRun
-from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
-from sprig_tui.cli.opening import awaited_journal, journal_exists, opened_journal
-from sprig_tui.cli.pull_reports import Pulled, PullWatch, say_pulled, worst
-from sprig_tui.cli.reloading import keep_current
-from sprig_tui.cli.sending import STOP_DRAIN
-from sprig_tui.cli.tally import by_state, say_examples, say_standstills, verdict
-from sprig_tui.cli.terms import who_delivers
+from sprig_tui.cli.interrupts import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+from sprig_tui.cli.opening import awaited_journal, journal_exists, journal_session
+from sprig_tui.cli.pull_reports import PullOutcome, PullRunProgress, print_outcome, worst_exit_code
+from sprig_tui.cli.reloading import reload_on_change
+from sprig_tui.cli.sending import SERVICE_DRAIN_TIMEOUT_S
+from sprig_tui.cli.tally import exit_code_for, print_examples, print_stalls, sum_by_state
+from sprig_tui.cli.terms import delivering_command
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
@@ -32,191 +32,207 @@ from sprig_tui.pull.state import PullProgress
 from sprig_tui.sprig.api import TIMEOUT_S
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.terms import Terms
+    from sprig_tui.cli.terms import RunOptions
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
 
 
-class Pulling:
+class PullRun:
     """Pulls of some environments, one after the other, into one journal; `named` empty means all that have a key."""
 
     def __init__(
         self,
         settings: Settings,
-        terms: Terms,
-        asked: PullRequest,
-        named: tuple[str, ...],
+        options: RunOptions,
+        request: PullRequest,
+        names: tuple[str, ...],
         api_url: str | None,
         *,
         deliver: bool,
     ) -> None:
         self._settings = settings
-        self._terms = terms
-        self._asked = asked
-        self._named = named
+        self._options = options
+        self._request = request
+        self._named_environments = names
         self._api_url = api_url
         self._deliver = deliver
-        self._fed = IngestResult()
-        self._hangups: asyncio.Event | None = None
+        self._ingest_result = IngestResult()
+        self._hangup: asyncio.Event | None = None
         self._journal: Journal | None = None
         """Where the positions stand; None where there is none yet."""
 
     # -- three ways to run ----------------------------------------------------------------------------------------
 
-    async def once(self, *, as_json: bool) -> int:
+    async def run_once(self, *, as_json: bool) -> int:
         """Pull, wait for what was queued, report; returns the exit code."""
         async with AsyncExitStack() as stack:
-            journal = self._journal = await stack.enter_async_context(opened_journal(self._settings))
-            interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
-            engine = await self._engine(stack, journal)
-            pulled: list[Pulled] = []
+            journal = self._journal = await stack.enter_async_context(journal_session(self._settings))
+            interrupts = stack.enter_context(
+                ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED)
+            )
+            engine = await self._start_engine(stack, journal)
+            pulled: list[PullOutcome] = []
             waited, stopped = WaitResult(), False
             try:
-                with PullWatch(engine) as watch:
+                with PullRunProgress(engine) as watch:
                     watch.journal = journal
                     waited = await interrupts.guard(self._pull_and_wait(journal, engine, watch, pulled))
-            except Stopped:
+            except ShutdownRequested:
                 stopped = True
             if engine is not None:
-                await interrupts.drain(engine.drain(STOP_DRAIN))
+                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
             return await self._report(journal, pulled, waited, stopped=stopped, as_json=as_json)
 
-    async def repeat(self, every: float, *, as_json: bool) -> int:
+    async def run_repeatedly(self, every: float, *, as_json: bool) -> int:
         """Pull every so many seconds until a signal comes; what is on the wire then finishes."""
         async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             try:
                 await interrupts.guard(awaited.opened())
-            except Stopped:
+            except ShutdownRequested:
                 return ExitCode.OK
             journal = self._journal = awaited.journal
-            self._hangups = interrupts.hangups()
-            engine = await self._engine(stack, journal)
-            with suppress(Stopped), PullWatch(engine) as watch:
-                await interrupts.guard(self._rounds(every, journal, engine, watch, as_json=as_json))
+            self._hangup = interrupts.hangup_event()
+            engine = await self._start_engine(stack, journal)
+            with suppress(ShutdownRequested), PullRunProgress(engine) as watch:
+                await interrupts.guard(self._pull_repeatedly(every, journal, engine, watch, as_json=as_json))
             if engine is not None:
-                await interrupts.drain(engine.drain(STOP_DRAIN))
-            diagnostics.note("stopped; the next pull goes on where this one was")
+                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+            diagnostics.info("stopped; the next pull goes on where this one was")
         # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else ExitCode.OK
+        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else ExitCode.OK
 
-    async def try_out(self, *, as_json: bool) -> int:
+    async def dry_run(self, *, as_json: bool) -> int:
         """Read and map all of it without a trace, and count."""
         found = DryRun()
-        pulled: list[Pulled] = []
+        pulled: list[PullOutcome] = []
         async with AsyncExitStack() as stack:
-            interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
+            interrupts = stack.enter_context(
+                ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED)
+            )
             try:
                 if journal_exists(self._settings):
-                    opening = stack.enter_async_context(opened_journal(self._settings))
+                    opening = stack.enter_async_context(journal_session(self._settings))
                     self._journal = await interrupts.guard(opening)
-                with PullWatch(None) as watch:
-                    await interrupts.guard(self._round(pulled, count_pages(found.add), watch, trace=False))
-            except Stopped:
-                diagnostics.note("stopped; nothing was stored or sent")
+                with PullRunProgress(None) as watch:
+                    await interrupts.guard(self._pull_all(pulled, count_pages(found.add), watch, save_state=False))
+            except ShutdownRequested:
+                diagnostics.info("stopped; nothing was stored or sent")
                 return ExitCode.INTERRUPTED
         for one in pulled:
-            say_pulled(one)
+            print_outcome(one)
         if as_json:
             output.write_json({**found.as_json(), "pulls": [one.as_json() for one in pulled]})
-        diagnostics.note(found.text())
+        diagnostics.info(found.text())
         tally = found.account.tally
         only_queued = set(tally) <= {(State.QUEUED, "")}
-        return worst(pulled) or (ExitCode.OK if only_queued else verdict(tally))
+        return worst_exit_code(pulled) or (ExitCode.OK if only_queued else exit_code_for(tally))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    async def _engine(self, stack: AsyncExitStack, journal: Journal) -> Engine | None:
+    async def _start_engine(self, stack: AsyncExitStack, journal: Journal) -> Engine | None:
         if not self._deliver:
             return None
         stack.enter_context(engine_log())
-        served = {name: found for name, found in self._environments().items() if name in self._names()}
+        served = {name: found for name, found in self._environments().items() if name in self._environment_names()}
         return await stack.enter_async_context(
-            Engine(journal, served, self._terms.delivery(self._settings), role="pull")
+            Engine(journal, served, self._options.delivery(self._settings), role="pull")
         )
 
     def _environments(self) -> dict[str, Environment]:
-        return self._terms.environments(self._settings)
+        return self._options.environments(self._settings)
 
-    def _names(self) -> list[str]:
+    def _environment_names(self) -> list[str]:
         return [
             name
             for name, found in self._settings.environments.items()
-            if name in self._named or (not self._named and found.sprig_api_key is not None)
+            if name in self._named_environments or (not self._named_environments and found.sprig_api_key is not None)
         ]
 
     async def _pull_and_wait(
-        self, journal: Journal, engine: Engine | None, watch: PullWatch, pulled: list[Pulled]
+        self, journal: Journal, engine: Engine | None, progress: PullRunProgress, pulled: list[PullOutcome]
     ) -> WaitResult:
-        await self._round(pulled, store_pages(journal, engine, self._fed), watch)
+        await self._pull_all(pulled, store_pages(journal, engine, self._ingest_result), progress)
         if engine is None:
             return WaitResult()
-        watch.fed = self._fed
-        watch.begin_waiting()
+        progress.ingested = self._ingest_result
+        progress.begin_waiting()
         return await wait_until_settled(
             journal,
-            self._fed.ids,
-            list(self._fed.environments),
+            self._ingest_result.ids,
+            list(self._ingest_result.environments),
             engine=engine,
-            timeout_s=self._terms.give_up_after,
-            on_progress=watch.waiting,
+            timeout_s=self._options.give_up_after,
+            on_progress=progress.set_queued,
         )
 
-    async def _rounds(
-        self, every: float, journal: Journal, engine: Engine | None, watch: PullWatch, *, as_json: bool
+    async def _pull_repeatedly(
+        self, interval_s: float, journal: Journal, engine: Engine | None, progress: PullRunProgress, *, as_json: bool
     ) -> None:
-        keeping = keep_current(engine, self._settings, self._terms, self._take_up, asked=self._hangups)
+        keeping = reload_on_change(
+            engine, self._settings, self._options, self._on_reload, reload_requested=self._hangup
+        )
         reloading = asyncio.ensure_future(keeping)
         try:
             while True:
                 begun = time.monotonic()
-                self._fed = IngestResult()
-                pulled: list[Pulled] = []
+                self._ingest_result = IngestResult()
+                pulled: list[PullOutcome] = []
                 try:
-                    await self._round(pulled, store_pages(journal, engine, self._fed), watch)
+                    await self._pull_all(pulled, store_pages(journal, engine, self._ingest_result), progress)
                 except JournalUnavailableError as error:
                     diagnostics.warning(error.message, error.hint)
                 with suppress(JournalUnavailableError):
                     await self._report_round(journal, pulled, as_json=as_json)
-                if self._asked.since is not None and all(one.state.finished for one in pulled):
+                if self._request.since is not None and all(one.state.finished for one in pulled):
                     # It says where to begin; what comes after that is what is new.
-                    self._asked = replace(self._asked, since=None, words="")
-                watch.rest(begun + every)
-                await asyncio.sleep(max(1.0, begun + every - time.monotonic()))
+                    self._request = replace(self._request, since=None, words="")
+                progress.show_pause(begun + interval_s)
+                await asyncio.sleep(max(1.0, begun + interval_s - time.monotonic()))
         finally:
             reloading.cancel()
             await asyncio.gather(reloading, return_exceptions=True)
 
-    def _take_up(self, settings: Settings) -> None:
+    def _on_reload(self, settings: Settings) -> None:
         self._settings = settings
 
-    async def _round(self, pulled: list[Pulled], keep: PageHandler, watch: PullWatch, *, trace: bool = True) -> None:
+    async def _pull_all(
+        self, pulled: list[PullOutcome], handle_page: PageHandler, progress: PullRunProgress, *, save_state: bool = True
+    ) -> None:
         """Pull for each environment; trouble with one does not keep the others waiting."""
-        for name in self._names():
-            await self._one(name, pulled, keep, watch, trace=trace)
+        for name in self._environment_names():
+            await self._pull_one(name, pulled, handle_page, progress, save_state=save_state)
 
-    async def _one(self, name: str, pulled: list[Pulled], keep: PageHandler, watch: PullWatch, *, trace: bool) -> None:
-        note = Pulled(name)
+    async def _pull_one(
+        self,
+        name: str,
+        pulled: list[PullOutcome],
+        handle_page: PageHandler,
+        progress: PullRunProgress,
+        *,
+        save_state: bool,
+    ) -> None:
+        note = PullOutcome(name)
         pulled.append(note)
 
         def heard(state: PullProgress) -> None:
-            note.state = watch.state = state
+            note.state = progress.state = state
 
         terms = ApiOptions(
             api_url=self._api_url or "",
-            timeout=self._terms.timeout or TIMEOUT_S,
-            unreachable_timeout=self._terms.give_up_after,
-            save_state=trace,
+            timeout=self._options.timeout or TIMEOUT_S,
+            unreachable_timeout=self._options.give_up_after,
+            save_state=save_state,
         )
         try:
             await pull_environment(
                 self._environments()[name],
                 self._settings,
                 find_paths(),
-                self._asked,
-                keep,
+                self._request,
+                handle_page,
                 self._journal,
                 options=terms,
                 on_progress=heard,
@@ -227,17 +243,17 @@ class Pulling:
     # -- reports --------------------------------------------------------------------------------------------------
 
     async def _report(
-        self, journal: Journal, pulled: list[Pulled], waited: WaitResult, *, stopped: bool, as_json: bool
+        self, journal: Journal, pulled: list[PullOutcome], wait_result: WaitResult, *, stopped: bool, as_json: bool
     ) -> int:
-        fed = self._fed
+        fed = self._ingest_result
         # An overlap is read again each time: what was there before is no news of this run.
-        account = await account_of(journal, fed)
+        account = await load_account(journal, fed)
         for state in (State.FAILED, State.WITHHELD):
-            await say_examples(journal, fed.added, state)
+            await print_examples(journal, fed.added, state)
         for one in pulled:
-            say_pulled(one)
+            print_outcome(one)
         if as_json:
-            standstills = [{"environment": s.environment, "why": s.kind, "cause": s.cause} for s in waited.stalls]
+            standstills = [{"environment": s.environment, "why": s.kind, "cause": s.cause} for s in wait_result.stalls]
             output.write_json(
                 {
                     **account.as_json(),
@@ -246,25 +262,25 @@ class Pulling:
                     "pulls": [one.as_json() for one in pulled],
                 }
             )
-        if fed.records or not worst(pulled):
-            diagnostics.note(account.text())
-        who = who_delivers(self._terms)
-        say_standstills(waited.stalls, who)
+        if fed.records or not worst_exit_code(pulled):
+            diagnostics.info(account.text())
+        who = delivering_command(self._options)
+        print_stalls(wait_result.stalls, who)
         if stopped:
-            diagnostics.note(f"interrupted, nothing is lost: the same command goes on where it stopped, {who} delivers")
+            diagnostics.info(f"interrupted, nothing is lost: the same command goes on where it stopped, {who} delivers")
             return ExitCode.INTERRUPTED
-        if not self._deliver and by_state(account.tally)[State.QUEUED]:
-            diagnostics.note(f"{who} delivers what is queued")
-        return worst(pulled) or verdict(account.tally, waited.stalls)
+        if not self._deliver and sum_by_state(account.tally)[State.QUEUED]:
+            diagnostics.info(f"{who} delivers what is queued")
+        return worst_exit_code(pulled) or exit_code_for(account.tally, wait_result.stalls)
 
-    async def _report_round(self, journal: Journal, pulled: list[Pulled], *, as_json: bool) -> None:
-        fed = self._fed
-        account = await account_of(journal, fed)
+    async def _report_round(self, journal: Journal, pulled: list[PullOutcome], *, as_json: bool) -> None:
+        fed = self._ingest_result
+        account = await load_account(journal, fed)
         for one in pulled:
             if one.error or fed.new:
-                say_pulled(one)
+                print_outcome(one)
         if fed.new:
-            diagnostics.note(account.text())
+            diagnostics.info(account.text())
         if as_json:
             output.write_json({**account.as_json(), "pulls": [one.as_json() for one in pulled]})
             output.flush()

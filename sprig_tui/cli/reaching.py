@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sprig_tui.cli.checks import Check
+from sprig_tui.cli.checks import CheckResult
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.client import make_client
@@ -21,40 +21,42 @@ from sprig_tui.http.trust import ca_locations
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
-SKEW_S = 30.0
+MAX_CLOCK_SKEW_S = 30.0
 """Difference of clocks from which on it is worth a word; the Date header is exact to a second only."""
-DEFAULT = "https://api.segment.io"
+DEFAULT_ENDPOINT = "https://api.segment.io"
 
 
-async def endpoint_checks(settings: Settings, timeout_s: float) -> list[Check]:
+async def endpoint_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:
     """Ask each endpoint in use for its front page: no event is sent, and no key."""
     urls: dict[str, list[str]] = {}
     for name, found in settings.environments.items():
         if found.write_key is not None:
             urls.setdefault(found.base_url, []).append(name)
-    checks: list[Check] = []
-    for url, names in (urls or {DEFAULT: []}).items():
+    checks: list[CheckResult] = []
+    for url, names in (urls or {DEFAULT_ENDPOINT: []}).items():
         try:
             route = find_route(url)
             client = make_client(url, timeout=timeout_s)
         except ConfigError as error:
-            return [Check("endpoint", "fault", error.message, error.hint)]
+            return [CheckResult("endpoint", "fault", error.message, error.hint)]
         checks.extend(_route_checks(url, route))
         async with client:
-            checks.extend(await _reached(client, url, names, timeout_s))
+            checks.extend(await _reach_endpoint(client, url, names, timeout_s))
     return checks
 
 
-def _route_checks(url: str, route: ProxyRoute) -> Iterator[Check]:
+def _route_checks(url: str, route: ProxyRoute) -> Iterator[CheckResult]:
     if route.proxy:
-        yield Check("proxy", "ok", f"{url} is asked through {route.proxy_host}, which {route.variable} names")
+        yield CheckResult("proxy", "ok", f"{url} is asked through {route.proxy_host}, which {route.variable} names")
     for note in route.warnings:
-        yield Check("proxy", "warning", note, "correct it: a host that it was meant for goes through the proxy")
+        yield CheckResult("proxy", "warning", note, "correct it: a host that it was meant for goes through the proxy")
     for variable, place in ca_locations():
-        yield Check("proxy", "ok", f"{variable} names whom to trust over TLS: {place}")
+        yield CheckResult("proxy", "ok", f"{variable} names whom to trust over TLS: {place}")
 
 
-async def _reached(client: httpx.AsyncClient, url: str, names: Iterable[str], timeout_s: float) -> list[Check]:
+async def _reach_endpoint(
+    client: httpx.AsyncClient, url: str, names: Iterable[str], timeout_s: float
+) -> list[CheckResult]:
     whose = f" ({', '.join(names)})" if names else ""
     host = urlsplit(url).hostname or url
     before, started = time.time(), time.perf_counter()
@@ -64,21 +66,25 @@ async def _reached(client: httpx.AsyncClient, url: str, names: Iterable[str], ti
     except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
         said = describe_error(error, host=host, timeout_s=timeout_s)
         hint = "check the network, the proxy (HTTPS_PROXY) and the endpoint; what is queued waits"
-        return [Check("endpoint", "fault", f"{url}{whose} cannot be reached: {said}", hint)]
+        return [CheckResult("endpoint", "fault", f"{url}{whose} cannot be reached: {said}", hint)]
     took = time.perf_counter() - started
     found = [
-        Check("endpoint", "ok", f"{url}{whose} answers ({status} after {took * 1000:.0f} ms); a key cannot be verified")
+        CheckResult(
+            "endpoint", "ok", f"{url}{whose} answers ({status} after {took * 1000:.0f} ms); a key cannot be verified"
+        )
     ]
-    return [*found, *_skew(date, before + took / 2, host)]
+    return [*found, *_skew_checks(date, before + took / 2, host)]
 
 
-def _skew(date: str, now: float, host: str) -> list[Check]:
+def _skew_checks(date: str, now: float, host: str) -> list[CheckResult]:
     try:
         theirs = parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError):
         return []
     skew = now - theirs
-    if abs(skew) < SKEW_S:
-        return [Check("clock", "ok", f"agrees with {host}'s to the second or so")]
+    if abs(skew) < MAX_CLOCK_SKEW_S:
+        return [CheckResult("clock", "ok", f"agrees with {host}'s to the second or so")]
     said = f"this clock is {format_duration(abs(skew))} {'ahead of' if skew > 0 else 'behind'} {host}'s"
-    return [Check("clock", "warning", said, "set it by NTP: Segment corrects timestamps, but ages and waits go by it")]
+    return [
+        CheckResult("clock", "warning", said, "set it by NTP: Segment corrects timestamps, but ages and waits go by it")
+    ]

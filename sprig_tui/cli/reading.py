@@ -20,7 +20,7 @@ def read_files(files: tuple[str, ...], progress: ReadProgress | None = None, *, 
     if files.count("-") > 1:
         raise click.UsageError("standard input (-) can be read once only")
     if "-" in files and sys.stdin.isatty():
-        diagnostics.note("reading answers from this terminal; Ctrl-D ends them, Ctrl-C gives up")
+        diagnostics.info("reading answers from this terminal; Ctrl-D ends them, Ctrl-C gives up")
     # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
     stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
     return read_responses(files, stdin=stdin, progress=progress, force=force)

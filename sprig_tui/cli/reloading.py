@@ -14,26 +14,26 @@ from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError, JournalError
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.terms import Terms
+    from sprig_tui.cli.terms import RunOptions
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
 
-RELOAD_EVERY = 1.0
+RELOAD_INTERVAL_S = 1.0
 """Seconds between two looks at the config file."""
 
 
-def nobody(_: str) -> None:
+def ignore_message(_: str) -> None:
     """Nobody asks."""
 
 
-async def keep_current(
+async def reload_on_change(
     engine: Engine | None,
     settings: Settings,
-    terms: Terms,
-    taken_up: Callable[[Settings], None] = lambda _: None,
+    options: RunOptions,
+    on_reload: Callable[[Settings], None] = lambda _: None,
     *,
-    asked: asyncio.Event | None = None,
-    held: Callable[[str], None] = nobody,
+    reload_requested: asyncio.Event | None = None,
+    on_config_problem: Callable[[str], None] = ignore_message,
 ) -> None:
     """Take up the config, and what pulls learnt of surveys, whenever it changes, until cancelled.
 
@@ -44,44 +44,44 @@ async def keep_current(
     reload = ConfigReloader(paths, settings, lambda: load_settings(paths))
     try:
         while True:
-            confirmed = await asked_within(asked, RELOAD_EVERY)
+            confirmed = await wait_for_request(reload_requested, RELOAD_INTERVAL_S)
             news = await asyncio.to_thread(reload.poll, confirmed=confirmed)
             if news is not None and news.kind == "changed":
-                news = await _take(reload, news, engine, terms, taken_up)
+                news = await _apply(reload, news, engine, options, on_reload)
             if news is not None:
-                _say(news)
-                held(reload.message)
+                _report_news(news)
+                on_config_problem(reload.message)
             elif confirmed:
-                _say_again(reload)
+                _report_unchanged(reload)
     finally:
         reload.close()
 
 
-async def asked_within(asked: asyncio.Event | None, seconds: float) -> bool:
+async def wait_for_request(reload_requested: asyncio.Event | None, seconds: float) -> bool:
     """Wait so long, or until it is set; whether it was, and it is cleared then."""
-    if asked is None:
+    if reload_requested is None:
         await asyncio.sleep(seconds)
         return False
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await asked.wait()
-    came = asked.is_set()
-    asked.clear()
+            await reload_requested.wait()
+    came = reload_requested.is_set()
+    reload_requested.clear()
     return came
 
 
-async def _take(
+async def _apply(
     reload: ConfigReloader,
     news: ConfigUpdate,
     engine: Engine | None,
-    terms: Terms,
-    taken_up: Callable[[Settings], None],
+    options: RunOptions,
+    on_reload: Callable[[Settings], None],
 ) -> ConfigUpdate | None:
     found, before = news.settings, reload.settings
     try:
-        taken_up(found)
+        on_reload(found)
         if engine is not None:
-            await engine.reload(terms.environments(found), terms.delivery(found))
+            await engine.reload(options.environments(found), options.delivery(found))
     except (ConfigError, JournalError) as error:
         return reload.reject(error.message, error.hint)
     reload.apply(found)
@@ -95,19 +95,19 @@ async def _take(
     return news if found.document.digest != before.document.digest else None
 
 
-def _say(news: ConfigUpdate) -> None:
+def _report_news(news: ConfigUpdate) -> None:
     if news.kind == "held":
         diagnostics.warning(f"going on with the config as it was: {news.message}", news.hint)
     elif news.kind == "restored":
-        diagnostics.note("the config on disk is the one in use again")
+        diagnostics.info("the config on disk is the one in use again")
     elif news.removed:
         diagnostics.warning(f"the config changed, and is taken up; it no longer has {join_names(news.removed)}")
     else:
-        diagnostics.note("the config changed, and is taken up")
+        diagnostics.info("the config changed, and is taken up")
 
 
-def _say_again(reload: ConfigReloader) -> None:
+def _report_unchanged(reload: ConfigReloader) -> None:
     if reload.message:
         diagnostics.warning(f"going on with the config as it was: {reload.message}", reload.hint)
     else:
-        diagnostics.note("the config was read again: nothing changed")
+        diagnostics.info("the config was read again: nothing changed")

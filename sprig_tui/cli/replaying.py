@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
-from sprig_tui.cli.sending import STOP_DRAIN
-from sprig_tui.cli.tally import Tally, say_standstills, tally_json, tally_text, verdict
-from sprig_tui.cli.terms import who_delivers
-from sprig_tui.cli.watching import Watch, engine_log
+from sprig_tui.cli.interrupts import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+from sprig_tui.cli.sending import SERVICE_DRAIN_TIMEOUT_S
+from sprig_tui.cli.tally import StateCounts, counts_json, counts_text, exit_code_for, print_stalls
+from sprig_tui.cli.terms import delivering_command
+from sprig_tui.cli.watching import RunProgress, engine_log
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import override_urls
 from sprig_tui.delivery.engine import Engine
@@ -29,26 +29,26 @@ from sprig_tui.journal.records import State
 from sprig_tui.journal.resending import is_resendable, needs_copy
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.terms import Terms
+    from sprig_tui.cli.terms import RunOptions
     from sprig_tui.config.environment import Environment
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.records import Delivery
 
-PAGE = 1_000
-LOOK_EVERY = 0.1
+PAGE_SIZE = 1_000
+POLL_INTERVAL_S = 0.1
 """Seconds between two looks at a bulk replay."""
-WINDOW_MS = 24 * 3600 * 1000
+DEDUP_WINDOW_MS = 24 * 3600 * 1000
 """How long Segment remembers message ids (facts: about 24 hours)."""
 
 
-class Chosen(Struct, kw_only=True):
+class ReplaySelection(Struct, kw_only=True):
     """The deliveries that a replay is about, as they stood when it was asked for."""
 
     ids: array[int]
     """Ascending."""
     by_id: bool
-    tally: Tally
+    tally: StateCounts
     environments: Counter[str]
     recent: int = 0
     """Delivered so lately that Segment will ignore the repeat."""
@@ -70,17 +70,17 @@ class Chosen(Struct, kw_only=True):
             {"went_to": went, "goes_to": goes, "deliveries": number} for (went, goes), number in self.redirected.items()
         ]
         numbers = {"environments": self.environments, "ignored_by_segment": self.recent, "redirected": redirected}
-        return {**tally_json(self.tally), **numbers}
+        return {**counts_json(self.tally), **numbers}
 
 
-async def choose(
+async def select_deliveries(
     journal: Journal, query: Query, ids: tuple[int, ...], environments: Mapping[str, Environment]
-) -> Chosen | None:
+) -> ReplaySelection | None:
     """Look at what matches; None, said on stderr, when a delivery named by id is not there.
 
     `environments` are those of this run: they say where each would go.
     """
-    chosen = Chosen(
+    chosen = ReplaySelection(
         ids=array("q"),
         by_id=bool(ids),
         tally=Counter(),
@@ -90,55 +90,57 @@ async def choose(
     )
     now = SystemClock().now()
     if not ids:
-        async for delivery in matching(journal, query):
-            _note(chosen, delivery, environments, now)
+        async for delivery in iter_matching(journal, query):
+            _add_to_selection(chosen, delivery, environments, now)
         return chosen
     for number in sorted(set(ids)):
         found = await journal.get(number)
         if found is None:
-            diagnostics.fault(f"there is no delivery {number}", "sprig-tui log lists them, the id in front")
+            diagnostics.failure(f"there is no delivery {number}", "sprig-tui log lists them, the id in front")
             return None
-        _note(chosen, found.delivery, environments, now)
+        _add_to_selection(chosen, found.delivery, environments, now)
     return chosen
 
 
-def _note(chosen: Chosen, delivery: Delivery, environments: Mapping[str, Environment], now: int) -> None:
-    chosen.ids.append(delivery.id)
+def _add_to_selection(
+    selection: ReplaySelection, delivery: Delivery, environments: Mapping[str, Environment], now: int
+) -> None:
+    selection.ids.append(delivery.id)
     found = environments.get(delivery.environment)
     if not needs_copy(delivery.bound_for, found.override_url if found else ""):
-        chosen.in_place.append(delivery.id)
+        selection.in_place.append(delivery.id)
     if (
         found is not None
         and delivery.endpoint not in ("", found.base_url)
         and is_resendable(delivery.state, delivery.reason, delivery.size)
     ):
-        chosen.redirected[delivery.endpoint, found.base_url] += 1
-    chosen.tally[delivery.state, delivery.reason] += 1
-    chosen.environments[delivery.environment] += 1
+        selection.redirected[delivery.endpoint, found.base_url] += 1
+    selection.tally[delivery.state, delivery.reason] += 1
+    selection.environments[delivery.environment] += 1
     # another endpoint never saw its id
     same = found is None or delivery.endpoint in ("", found.base_url)
-    if delivery.state is State.DELIVERED and same and delivery.settled_at + WINDOW_MS > now:
-        chosen.recent += 1
-        chosen.ignored_until = max(chosen.ignored_until, delivery.settled_at + WINDOW_MS)
+    if delivery.state is State.DELIVERED and same and delivery.settled_at + DEDUP_WINDOW_MS > now:
+        selection.recent += 1
+        selection.ignored_until = max(selection.ignored_until, delivery.settled_at + DEDUP_WINDOW_MS)
 
 
-async def matching(journal: Journal, query: Query, cursor: int = 0) -> AsyncIterator[Delivery]:
+async def iter_matching(journal: Journal, query: Query, cursor: int = 0) -> AsyncIterator[Delivery]:
     """Every delivery that matches, oldest first, behind this id."""
     more = True
     while more:
-        page = await journal.page(query, cursor=cursor, limit=PAGE, direction="newer")
+        page = await journal.page(query, cursor=cursor, limit=PAGE_SIZE, direction="newer")
         for delivery in page.deliveries:
             yield delivery
         more = page.more and bool(page.deliveries)
         cursor = page.deliveries[-1].id if page.deliveries else cursor
 
 
-async def deliver(
+async def run_replay(
     journal: Journal,
     settings: Settings,
-    terms: Terms,
+    options: RunOptions,
     query: Query,
-    chosen: Chosen,
+    selection: ReplaySelection,
     *,
     as_new: bool,
     no_wait: bool,
@@ -146,48 +148,57 @@ async def deliver(
 ) -> int:
     """Queue what was chosen, deliver it unless `no_wait`, say what became of it; returns the exit code."""
     newest = await journal.page(Query(), limit=1)
-    environments = {name: found for name, found in terms.environments(settings).items() if name in chosen.environments}
+    environments = {
+        name: found for name, found in options.environments(settings).items() if name in selection.environments
+    }
     last = newest.deliveries[-1].id if newest.deliveries else 0
-    run = _Replaying(journal, query, chosen, last, as_new=as_new, elsewhere=override_urls(environments))
+    run = ReplayRun(journal, query, selection, last, as_new=as_new, elsewhere=override_urls(environments))
     if no_wait:
-        await run.queue(None)
-        diagnostics.note(f"{who_delivers(terms)} delivers it")
-        return _report(
-            run, await run.tally() if chosen.by_id else Counter(), WaitResult(), terms, as_json=as_json, stopped=False
+        await run.requeue(None)
+        diagnostics.info(f"{delivering_command(options)} delivers it")
+        return _report_result(
+            run,
+            await run.count_by_state() if selection.by_id else Counter(),
+            WaitResult(),
+            options,
+            as_json=as_json,
+            stopped=False,
         )
     async with AsyncExitStack() as stack:
-        interrupts = stack.enter_context(Interrupts(ends_within=ENDS_WITHIN, last_code=ExitCode.INTERRUPTED))
+        interrupts = stack.enter_context(ShutdownSignals(deadline_s=STOP_DEADLINE_S, last_code=ExitCode.INTERRUPTED))
         stack.enter_context(engine_log())
-        engine = await stack.enter_async_context(Engine(journal, environments, terms.delivery(settings), role="replay"))
+        engine = await stack.enter_async_context(
+            Engine(journal, environments, options.delivery(settings), role="replay")
+        )
 
         async def work() -> WaitResult:
-            with Watch(None, engine, chosen.total) as watch:
+            with RunProgress(None, engine, selection.total) as watch:
                 watch.journal = journal
-                await run.queue(engine)
+                await run.requeue(engine)
                 return await wait_until_settled(
                     journal,
-                    await run.affected(),
-                    list(chosen.environments),
+                    await run.affected_ids(),
+                    list(selection.environments),
                     engine=engine,
-                    timeout_s=terms.give_up_after,
-                    on_progress=watch.waiting,
+                    timeout_s=options.give_up_after,
+                    on_progress=watch.set_queued,
                 )
 
         waited, stopped = WaitResult(), False
         try:
             waited = await interrupts.guard(work())
-        except Stopped:
+        except ShutdownRequested:
             stopped = True
-        await interrupts.drain(engine.drain(STOP_DRAIN))
-        return _report(run, await run.tally(), waited, terms, as_json=as_json, stopped=stopped)
+        await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+        return _report_result(run, await run.count_by_state(), waited, options, as_json=as_json, stopped=stopped)
 
 
-class _Replaying:
+class ReplayRun:
     def __init__(
         self,
         journal: Journal,
         query: Query,
-        chosen: Chosen,
+        selection: ReplaySelection,
         newest: int,
         *,
         as_new: bool,
@@ -195,18 +206,18 @@ class _Replaying:
     ) -> None:
         self._journal = journal
         self._query = query
-        self._newest = newest
+        self._newest_id = newest
         """The newest delivery when it was asked for: new sendings come after it."""
         self.as_new = as_new
         self.elsewhere = elsewhere
-        self.chosen = chosen
+        self.selection = selection
         self.queued = 0
         self.skipped = 0
 
-    async def queue(self, engine: Engine | None) -> None:
+    async def requeue(self, engine: Engine | None) -> None:
         """Queue again: named ones at once, a filter's by a job that the engine (or another one) drives."""
-        if self.chosen.by_id:
-            added = await self._journal.requeue(list(self.chosen.ids), as_new=self.as_new, overrides=self.elsewhere)
+        if self.selection.by_id:
+            added = await self._journal.requeue(list(self.selection.ids), as_new=self.as_new, overrides=self.elsewhere)
             self.skipped = sum(one.outcome == "known" for one in added)
             self.queued = len(added) - self.skipped
             if engine is not None:
@@ -215,62 +226,66 @@ class _Replaying:
         job = await self._journal.start_replay(self._query, as_new=self.as_new, overrides=self.elsewhere)
         if engine is None:
             self.queued = 0
-            diagnostics.note(f"replay {job.id} of {job.total:,} deliveries waits in the journal")
+            diagnostics.info(f"replay {job.id} of {job.total:,} deliveries waits in the journal")
             return
         engine.wake()
         while job.state in ("running", "paused"):
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_INTERVAL_S)
             job = next((one for one in await self._journal.replays() if one.id == job.id), job)
             self.queued, self.skipped = job.queued, job.skipped
 
-    async def affected(self) -> IdRanges:
+    async def affected_ids(self) -> IdRanges:
         """The deliveries that stand for the replay now."""
-        found = IdRanges() if self.as_new else IdRanges(self.chosen.in_place)
-        if self._makes:
-            found.add([one.id async for one in matching(self._journal, Query(), self._newest) if self._is_made(one)])
+        found = IdRanges() if self.as_new else IdRanges(self.selection.in_place)
+        if self._makes_deliveries:
+            found.add(
+                [one.id async for one in iter_matching(self._journal, Query(), self._newest_id) if self._is_result(one)]
+            )
         return found
 
-    async def tally(self) -> Tally:
+    async def count_by_state(self) -> StateCounts:
         """How they stand."""
-        found: Tally = Counter()
-        kept = array("q") if self.as_new else self.chosen.in_place
+        found: StateCounts = Counter()
+        kept = array("q") if self.as_new else self.selection.in_place
         if kept:
-            async for one in matching(self._journal, Query(), kept[0] - 1):
+            async for one in iter_matching(self._journal, Query(), kept[0] - 1):
                 if one.id > kept[-1]:
                     break
-                if _holds(kept, one.id):
+                if _contains(kept, one.id):
                     found[one.state, one.reason] += 1
-        if self._makes:
-            async for one in matching(self._journal, Query(), self._newest):
-                if self._is_made(one):
+        if self._makes_deliveries:
+            async for one in iter_matching(self._journal, Query(), self._newest_id):
+                if self._is_result(one):
                     found[one.state, one.reason] += 1
         return found
 
     @property
-    def _makes(self) -> bool:
+    def _makes_deliveries(self) -> bool:
         """Whether deliveries are made, under new ids or as copies."""
-        return self.as_new or len(self.chosen.in_place) < self.chosen.total
+        return self.as_new or len(self.selection.in_place) < self.selection.total
 
-    def _is_made(self, one: Delivery) -> bool:
-        return one.origin_id > 0 and _holds(self.chosen.ids, one.origin_id)
+    def _is_result(self, delivery: Delivery) -> bool:
+        return delivery.origin_id > 0 and _contains(self.selection.ids, delivery.origin_id)
 
 
-def _holds(ids: array[int], number: int) -> bool:
+def _contains(ids: array[int], number: int) -> bool:
     at = bisect_left(ids, number)
     return at < len(ids) and ids[at] == number
 
 
-def _report(run: _Replaying, tally: Tally, waited: WaitResult, terms: Terms, *, as_json: bool, stopped: bool) -> int:
+def _report_result(
+    run: ReplayRun, tally: StateCounts, wait_result: WaitResult, options: RunOptions, *, as_json: bool, stopped: bool
+) -> int:
     if as_json:
         output.write_json(
             {
-                "matched": run.chosen.total,
+                "matched": run.selection.total,
                 "requeued": run.queued,
                 "skipped": run.skipped,
-                **tally_json(tally),
+                **counts_json(tally),
                 "interrupted": stopped,
                 "standstills": [
-                    {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in waited.stalls
+                    {"environment": one.environment, "why": one.kind, "cause": one.cause} for one in wait_result.stalls
                 ],
             }
         )
@@ -280,10 +295,10 @@ def _report(run: _Replaying, tally: Tally, waited: WaitResult, terms: Terms, *, 
         else ""
     )
     done = "queued as new, under ids of their own" if run.as_new else "queued again"
-    if tally or run.skipped or not run.chosen.total:
-        diagnostics.note(f"{run.queued:,} {done}{skipped}; now: {tally_text(tally)}")
-    say_standstills(waited.stalls)
+    if tally or run.skipped or not run.selection.total:
+        diagnostics.info(f"{run.queued:,} {done}{skipped}; now: {counts_text(tally)}")
+    print_stalls(wait_result.stalls)
     if stopped:
-        diagnostics.note(f"interrupted, nothing is lost: {who_delivers(terms)} goes on with it")
+        diagnostics.info(f"interrupted, nothing is lost: {delivering_command(options)} goes on with it")
         return ExitCode.INTERRUPTED
-    return verdict(tally, waited.stalls)
+    return exit_code_for(tally, wait_result.stalls)

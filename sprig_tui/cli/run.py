@@ -12,45 +12,45 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import DURATION, command
-from sprig_tui.cli.monitoring import bind_metrics, metrics_option, monitored
+from sprig_tui.cli.commands import DURATION_TYPE, command
+from sprig_tui.cli.monitoring import bind_metrics, metrics_option, serve_metrics
 from sprig_tui.cli.opening import awaited_journal, open_settings
-from sprig_tui.cli.reloading import keep_current, nobody
-from sprig_tui.cli.terms import Terms, say_elsewhere, standing_terms_options
+from sprig_tui.cli.reloading import ignore_message, reload_on_change
+from sprig_tui.cli.terms import RunOptions, report_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
 
 if TYPE_CHECKING:
     import socket
 
-    from sprig_tui.cli.lifeline import Lifeline
+    from sprig_tui.cli.lifeline import WorkerChannel
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.contract import Journal
     from sprig_tui.segment.client import SendResult
     from sprig_tui.serving.watchpost import HealthServer
 
-MOST_WORKERS = 64
+MAX_WORKERS = 64
 
 
 @command("run")
 @standing_terms_options
 @click.option(
     "--workers",
-    type=click.IntRange(1, MOST_WORKERS),
+    type=click.IntRange(1, MAX_WORKERS),
     default=1,
     metavar="N",
     help="So many processes, to use more than one core; one that dies is started again.",
 )
 @metrics_option
 @click.option(
-    "--status-every", type=DURATION, default=30.0, show_default="30s", help="A status line so often; 0: never."
+    "--status-every", type=DURATION_TYPE, default=30.0, show_default="30s", help="A status line so often; 0: never."
 )
 @click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
 @click.option("--supervised", type=int, hidden=True, help="The line to the supervisor of which this is a worker.")
 @click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
 def run(
     *,
-    terms: Terms,
+    terms: RunOptions,
     workers: int,
     metrics: tuple[str, int] | None,
     status_every: float,
@@ -72,9 +72,9 @@ def run(
     /metrics wants a webhook token, as that of listen does.
     """
     if print_unit:
-        from sprig_tui.cli.unit import DELIVERS, unit_text
+        from sprig_tui.cli.unit import RUN_SERVICE, unit_text
 
-        output.write_line(unit_text(DELIVERS).rstrip())
+        output.write_line(unit_text(RUN_SERVICE).rstrip())
         return ExitCode.OK
     settings = open_settings(quiet=supervised is not None)
     if supervised is None:
@@ -86,165 +86,167 @@ def run(
     if not with_key:
         raise ConfigError("no environment has a write key", hint="set one with sprig-tui keys set production")
     if supervised is not None:
-        from sprig_tui.cli.lifeline import Lifeline
+        from sprig_tui.cli.lifeline import WorkerChannel
 
-        lifeline = Lifeline(supervised)
-        return asyncio.run(_Run(settings, terms, status_every, verbose=verbose).deliver(lifeline=lifeline))
+        lifeline = WorkerChannel(supervised)
+        return asyncio.run(_RunCommand(settings, terms, status_every, verbose=verbose).deliver(channel=lifeline))
     if workers > 1 and sys.platform == "win32":
         raise click.UsageError("--workers needs a POSIX system; start sprig-tui run several times instead")
     bound = bind_metrics(metrics, settings) if metrics else None
     try:
-        command_run = _Run(settings, terms, status_every, verbose=verbose, bound=bound)
+        command_run = _RunCommand(settings, terms, status_every, verbose=verbose, bound=bound)
         return asyncio.run(command_run.supervise(workers) if workers > 1 else command_run.deliver())
     finally:
         if bound is not None:
             bound.close()
 
 
-LAST_WORD_S = 1.0
+FINAL_QUERY_TIMEOUT_S = 1.0
 """How long the journal is waited for, to say what stands in it."""
 
 
-class _Run:
+class _RunCommand:
     """One run of the command."""
 
     def __init__(
         self,
         settings: Settings,
-        terms: Terms,
+        options: RunOptions,
         status_every: float,
         *,
         verbose: bool,
         bound: socket.socket | None = None,
     ) -> None:
         self._settings = settings
-        self._terms = terms
+        self._options = options
         self._status_every = status_every
         self._level = logging.INFO if verbose else logging.WARNING
         self._bound = bound
 
-    async def deliver(self, *, lifeline: Lifeline | None = None) -> int:
+    async def deliver(self, *, channel: WorkerChannel | None = None) -> int:
         """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
-        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts, Stopped
-        from sprig_tui.cli.sending import STOP_DRAIN
+        from sprig_tui.cli.interrupts import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.cli.sending import SERVICE_DRAIN_TIMEOUT_S
         from sprig_tui.cli.watching import engine_log
         from sprig_tui.delivery.engine import Engine
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
-            hear: Callable[[str, SendResult], None] = _unheard
+            hear: Callable[[str, SendResult], None] = _ignore_result
             watchpost = None
-            if lifeline is not None:
-                await stack.enter_async_context(lifeline)
-                stack.callback(asyncio.create_task(_until_cut(lifeline, interrupts.ask)).cancel)
-                hear = lifeline.hear
+            if channel is not None:
+                await stack.enter_async_context(channel)
+                stack.callback(asyncio.create_task(_watch_supervisor(channel, interrupts.request)).cancel)
+                hear = channel.send
             elif self._bound is not None:
                 watchpost = await stack.enter_async_context(
-                    monitored(self._bound, journal, self._settings, self._terms)
+                    serve_metrics(self._bound, journal, self._settings, self._options)
                 )
                 hear = watchpost.metrics.record
             try:
                 await interrupts.guard(awaited.opened())
-            except Stopped:
-                diagnostics.note("stopped; the journal could not be opened until now")
+            except ShutdownRequested:
+                diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
-            environments, delivery = self._terms.environments(self._settings), self._terms.delivery(self._settings)
+            environments, delivery = self._options.environments(self._settings), self._options.delivery(self._settings)
             engine = await stack.enter_async_context(
                 Engine(journal, environments, delivery, role="run", adopt=True, on_result=hear)
             )
-            diagnostics.note(
+            diagnostics.info(
                 f"delivering for {', '.join(sorted(engine.served_environments()))}; Ctrl-C stops in good order"
             )
-            say_elsewhere(engine.override_urls())
+            report_elsewhere(engine.override_urls())
             try:
-                await interrupts.guard(self._until_stopped(engine, journal, watchpost, interrupts.hangups()))
-            except Stopped:
+                await interrupts.guard(self._run_until_stopped(engine, journal, watchpost, interrupts.hangup_event()))
+            except ShutdownRequested:
                 if watchpost:
                     watchpost.set_stopping()
-                diagnostics.note(await status_text(engine, journal))
-                await interrupts.drain(engine.drain(STOP_DRAIN))
-            lost = await lost_code(journal)
-            diagnostics.note("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
+                diagnostics.info(await status_text(engine, journal))
+                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+            lost = await lost_journal_code(journal)
+            diagnostics.info("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
         # Being stopped is how it ends: that is no failure.
-        return ExitCode.INTERRUPTED if interrupts.insisted.is_set() else lost
+        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
 
     async def supervise(self, number: int) -> int:
         """Let so many processes deliver until stopped; returns the worst of their exit codes."""
-        from sprig_tui.cli.interrupts import ENDS_WITHIN, Interrupts
+        from sprig_tui.cli.interrupts import STOP_DEADLINE_S, ShutdownSignals
         from sprig_tui.cli.supervisor import Supervisor
         from sprig_tui.cli.watching import engine_log
 
         async with AsyncExitStack() as stack:
             stack.enter_context(engine_log(self._level))
-            interrupts = stack.enter_context(Interrupts(reads_again=True, ends_within=ENDS_WITHIN))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             async with awaited_journal(self._settings):
                 pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
             supervisor, watchpost = Supervisor(number), None
             if self._bound is not None:
                 awaited = await stack.enter_async_context(awaited_journal(self._settings))
                 watchpost = await stack.enter_async_context(
-                    monitored(self._bound, awaited.journal, self._settings, self._terms)
+                    serve_metrics(self._bound, awaited.journal, self._settings, self._options)
                 )
                 supervisor = Supervisor(number, watchpost.metrics)
-                keeping = self._keep_current(None, watchpost, interrupts.hangups())
+                keeping = self._reload_on_change(None, watchpost, interrupts.hangup_event())
                 stack.callback(asyncio.create_task(keeping).cancel)
-            stack.callback(asyncio.create_task(_pass_on(interrupts.hangups(), supervisor.hang_up)).cancel)
-            diagnostics.note(f"starting {number} workers; Ctrl-C stops them in good order")
-            await supervisor.run(interrupts.asked)
+            stack.callback(asyncio.create_task(_watch_hangups(interrupts.hangup_event(), supervisor.reload)).cancel)
+            diagnostics.info(f"starting {number} workers; Ctrl-C stops them in good order")
+            await supervisor.run(interrupts.requested)
             if watchpost:
                 watchpost.set_stopping()
-            diagnostics.note("stopping: requests on the wire finish first; again to stop at once")
-            code = await supervisor.stop(interrupts.insisted)
-            diagnostics.note(f"all {number} workers stopped")
+            diagnostics.info("stopping: requests on the wire finish first; again to stop at once")
+            code = await supervisor.stop(interrupts.forced)
+            diagnostics.info(f"all {number} workers stopped")
         return code
 
-    async def _until_stopped(
-        self, engine: Engine, journal: Journal, watchpost: HealthServer | None, hangups: asyncio.Event
+    async def _run_until_stopped(
+        self, engine: Engine, journal: Journal, health_server: HealthServer | None, hangup: asyncio.Event
     ) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_current(engine, watchpost, hangups))
+            group.create_task(self._reload_on_change(engine, health_server, hangup))
             if self._status_every:
-                group.create_task(_tell(engine, journal, self._status_every))
+                group.create_task(_report_status(engine, journal, self._status_every))
 
-    async def _keep_current(
-        self, engine: Engine | None, watchpost: HealthServer | None, hangups: asyncio.Event
+    async def _reload_on_change(
+        self, engine: Engine | None, health_server: HealthServer | None, hangup: asyncio.Event
     ) -> None:
         def taken_up(settings: Settings) -> None:
-            if watchpost is not None:
-                watchpost.reconfigure(self._terms.environments(settings))
+            if health_server is not None:
+                health_server.reconfigure(self._options.environments(settings))
 
-        held = watchpost.set_config_problem if watchpost is not None else nobody
-        await keep_current(engine, self._settings, self._terms, taken_up, asked=hangups, held=held)
+        held = health_server.set_config_problem if health_server is not None else ignore_message
+        await reload_on_change(
+            engine, self._settings, self._options, taken_up, reload_requested=hangup, on_config_problem=held
+        )
 
 
-def _unheard(_environment: str, _answer: SendResult) -> None:
+def _ignore_result(_environment: str, _answer: SendResult) -> None:
     """Nobody counts the answers."""
 
 
-async def _pass_on(hangups: asyncio.Event, then: Callable[[], None]) -> None:
+async def _watch_hangups(hangup: asyncio.Event, on_hangup: Callable[[], None]) -> None:
     while True:
-        await hangups.wait()
-        hangups.clear()
-        then()
+        await hangup.wait()
+        hangup.clear()
+        on_hangup()
 
 
-async def _until_cut(lifeline: Lifeline, then: Callable[[], None]) -> None:
-    await lifeline.cut()
-    then()
+async def _watch_supervisor(channel: WorkerChannel, on_closed: Callable[[], None]) -> None:
+    await channel.wait_closed()
+    on_closed()
 
 
-async def _tell(engine: Engine, journal: Journal, every: float) -> None:
+async def _report_status(engine: Engine, journal: Journal, interval_s: float) -> None:
     while True:
-        await asyncio.sleep(every)
-        diagnostics.note(await status_text(engine, journal))
+        await asyncio.sleep(interval_s)
+        diagnostics.info(await status_text(engine, journal))
 
 
 async def status_text(engine: Engine, journal: Journal) -> str:
     """One line: what this engine did, what is queued, and what stands still."""
-    from sprig_tui.cli.watching import standings
+    from sprig_tui.cli.watching import lane_problems
 
     snapshot = engine.snapshot()
     lanes = snapshot.environments.values()
@@ -253,18 +255,18 @@ async def status_text(engine: Engine, journal: Journal) -> str:
         f"failed {sum(lane.failed for lane in lanes):,}",
         f"queued {await queued_text(journal)}",
         f"{snapshot.rate:,.0f}/s",
-        *standings(snapshot),
+        *lane_problems(snapshot),
     ]
     return "  ".join(parts)
 
 
-async def lost_code(journal: Journal) -> ExitCode:
+async def lost_journal_code(journal: Journal) -> ExitCode:
     """The exit code of whoever stops now: a journal that was lost on the way is said once more."""
     try:
-        async with asyncio.timeout(LAST_WORD_S):
+        async with asyncio.timeout(FINAL_QUERY_TIMEOUT_S):
             await journal.identity()
     except JournalLostError as error:
-        diagnostics.fault(error.message, error.hint)
+        diagnostics.failure(error.message, error.hint)
         return error.exit_code
     except (JournalError, TimeoutError):
         return ExitCode.OK
@@ -276,10 +278,10 @@ async def queued_text(journal: Journal) -> str:
     from sprig_tui.journal.records import State
 
     try:
-        async with asyncio.timeout(LAST_WORD_S):
+        async with asyncio.timeout(FINAL_QUERY_TIMEOUT_S):
             counts = (await journal.counts()).by_environment
     except JournalError as error:
         return f"unknown ({error.message})"
     except TimeoutError:
-        return f"unknown (the journal did not answer within {LAST_WORD_S:g} s)"
+        return f"unknown (the journal did not answer within {FINAL_QUERY_TIMEOUT_S:g} s)"
     return f"{sum(states.get(State.QUEUED, 0) for states in counts.values()):,}"

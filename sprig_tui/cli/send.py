@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import FILES, command, environment_option, force_option, json_option, yes_option
+from sprig_tui.cli.commands import FILES_TYPE, command, environment_option, force_option, json_option, yes_option
 from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reading import read_files
-from sprig_tui.cli.terms import Terms, terms_options
+from sprig_tui.cli.terms import RunOptions, run_options
 from sprig_tui.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from sprig_tui.intake import EntryBuilder
     from sprig_tui.sprig.records import Record
 
-FOLDER = click.Path()
-LOOK_AHEAD = 100
+FOLDER_TYPE = click.Path()
+MAX_LOOKAHEAD_RECORDS = 100
 """Records that are looked at, before anything is stored, for the first answer among them."""
 
 
 @command("send")
-@click.argument("files", nargs=-1, type=FILES, metavar="FILE...")
-@click.option("--watch", type=FOLDER, metavar="FOLDER", help="Send files as they appear in FOLDER, until stopped.")
+@click.argument("files", nargs=-1, type=FILES_TYPE, metavar="FILE...")
+@click.option("--watch", type=FOLDER_TYPE, metavar="FOLDER", help="Send files as they appear in FOLDER, until stopped.")
 @environment_option
-@terms_options
+@run_options
 @click.option("--dry-run", is_flag=True, help="Map and count; store and send nothing.")
 @click.option("--no-wait", is_flag=True, help="Store only; sprig-tui run delivers.")
 @force_option
@@ -40,7 +40,7 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
     files: tuple[str, ...],
     watch: str | None,
     environment: str | None,
-    terms: Terms,
+    terms: RunOptions,
     dry_run: bool,
     no_wait: bool,
     force: bool,
@@ -56,7 +56,7 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
 
     A protected environment asks for its name; in a script, naming it with -e is the consent.
 
-    With --watch, complete files in FOLDER and its sub-folders are sent as they appear, those that are there first;
+    With --watch, complete files in FOLDER_TYPE and its sub-folders are sent as they appear, those that are there first;
     hidden ones and links are left out. What was read is remembered by content, over restarts too. With --json each
     file gets an object of its own.
     """
@@ -80,23 +80,23 @@ def send(  # noqa: PLR0913, PLR0917 - one for each option
     records = read_files(files, progress, force=force)
     if dry_run:
         return _dry_run(records, intake, as_json=as_json)
-    _check_first(records.peek(), intake, environments, environment, need_key=not no_wait)
-    from sprig_tui.cli.consent import Gate
+    _check_first_answer(records.peek(), intake, environments, environment, need_key=not no_wait)
+    from sprig_tui.cli.consent import ProtectionGate
 
-    gate = Gate(intake, environments, declared=environment, yes=yes or no_wait)
-    gate.begin(records.peek())
-    from sprig_tui.cli.sending import Sending
+    gate = ProtectionGate(intake, environments, declared=environment, yes=yes or no_wait)
+    gate.check_first(records.peek())
+    from sprig_tui.cli.sending import SendRun
 
     async def run() -> int:
-        sending = Sending(settings, environments, terms, intake, progress, environment)
-        return await sending.run(records, gate.check, deliver=not no_wait, as_json=as_json)
+        sending = SendRun(settings, environments, terms, intake, progress, environment)
+        return await sending.run(records, gate.check_entry, deliver=not no_wait, as_json=as_json)
 
     return asyncio.run(run())
 
 
-def _check_first(
+def _check_first_answer(
     records: Iterable[Record],
-    intake: EntryBuilder,
+    builder: EntryBuilder,
     environments: dict[str, Environment],
     declared: str | None,
     *,
@@ -105,10 +105,10 @@ def _check_first(
     """Refuse before anything is stored when the first answer shows that the command cannot be meant so."""
     from sprig_tui.sprig.records import StudyResponse
 
-    first = next((one for one in islice(records, LOOK_AHEAD) if isinstance(one, StudyResponse)), None)
+    first = next((one for one in islice(records, MAX_LOOKAHEAD_RECORDS) if isinstance(one, StudyResponse)), None)
     chosen = declared
     if first is not None:
-        route = intake.route(first)
+        route = builder.route(first)
         chosen = route.environment or declared
         if not chosen:
             if not first.environment and not first.environment_id:
@@ -121,29 +121,29 @@ def _check_first(
         )
 
 
-def _dry_run(records: Iterable[Record], intake: EntryBuilder, *, as_json: bool) -> int:
+def _dry_run(records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
     from sprig_tui.cli.dry_run import DryRun
-    from sprig_tui.cli.tally import SHOWN, say_doubtful, verdict
+    from sprig_tui.cli.tally import MAX_EXAMPLES, exit_code_for, warn_placeholder_ids
     from sprig_tui.journal.records import State
 
     found = DryRun()
     withheld = number = 0
-    with diagnostics.Progress() as shown:
-        for number, entry in enumerate(intake.entries(records), 1):
+    with diagnostics.ProgressLine() as shown:
+        for number, entry in enumerate(builder.entries(records), 1):
             found.add(entry)
             if entry.reason:
                 withheld += 1
-                if withheld <= SHOWN:
-                    diagnostics.note(f"  withheld  {entry.source}:{entry.line}  {entry.detail or entry.reason}")
+                if withheld <= MAX_EXAMPLES:
+                    diagnostics.info(f"  withheld  {entry.source}:{entry.line}  {entry.detail or entry.reason}")
             if not number % 1000:
-                shown.show(f"mapped {number:,}")
-    if withheld > SHOWN:
-        diagnostics.note(f"  and {withheld - SHOWN:,} more withheld")
+                shown.update(f"mapped {number:,}")
+    if withheld > MAX_EXAMPLES:
+        diagnostics.info(f"  and {withheld - MAX_EXAMPLES:,} more withheld")
     if not number:
-        diagnostics.note("the input holds no records")
+        diagnostics.info("the input holds no records")
     if as_json:
-        output.write_json({**found.as_json(), "doubtful_user_ids": intake.placeholder_user_ids})
-    say_doubtful(intake.placeholder_user_ids, number)
-    diagnostics.note(found.text())
+        output.write_json({**found.as_json(), "doubtful_user_ids": builder.placeholder_user_ids})
+    warn_placeholder_ids(builder.placeholder_user_ids, number)
+    diagnostics.info(found.text())
     tally = found.account.tally
-    return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else verdict(tally)
+    return ExitCode.OK if set(tally) <= {(State.QUEUED, "")} else exit_code_for(tally)

@@ -56,7 +56,7 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         rules.extend(read_rules(fault_file))
 
     def seen(request: RequestRecord) -> None:
-        _show(request, as_json=as_json)
+        _print_request(request, as_json=as_json)
 
     made = Sink(
         host=host,
@@ -68,30 +68,30 @@ def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
         count=count,
         on_request=seen,
     )
-    return asyncio.run(_serve(made, tells_repeats=bool(keep) or count))
+    return asyncio.run(_run_sink(made, tells_duplicates=bool(keep) or count))
 
 
-async def _serve(made: object, *, tells_repeats: bool) -> int:
-    from sprig_tui.cli.interrupts import Interrupts
+async def _run_sink(server: object, *, tells_duplicates: bool) -> int:
+    from sprig_tui.cli.interrupts import ShutdownSignals
     from sprig_tui.segment.sink import Sink, serve
 
-    assert isinstance(made, Sink)  # noqa: S101 - typed so only to keep the import out of the signature
-    with Interrupts() as interrupts:
+    assert isinstance(server, Sink)  # noqa: S101 - typed so only to keep the import out of the signature
+    with ShutdownSignals() as interrupts:
 
         def ready(listening: Sink) -> None:
-            diagnostics.note(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
+            diagnostics.info(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
 
-        await serve(made, stop=interrupts.asked, on_ready=ready)
-    stats = made.stats
+        await serve(server, stop=interrupts.requested, on_ready=ready)
+    stats = server.stats
     rejected = sum(stats.rejected.values())
     repeats = (
         f"{stats.duplicates:,} {'duplicate' if stats.duplicates == 1 else 'duplicates'}"
-        if tells_repeats
+        if tells_duplicates
         else "duplicates not told apart (--count does)"
     )
     requests = "request" if stats.requests == 1 else "requests"
     events = "event" if stats.accepted == 1 else "events"
-    diagnostics.note(
+    diagnostics.info(
         f"{stats.requests:,} {requests}: {stats.accepted:,} {events} taken, {repeats}, {rejected:,} rejected"
     )
     return ExitCode.OK
@@ -110,7 +110,7 @@ def _read_keys(file: Path) -> dict[str, str]:
         ) from error
 
 
-def _show(request: RequestRecord, *, as_json: bool) -> None:
+def _print_request(request: RequestRecord, *, as_json: bool) -> None:
     if as_json:
         output.write_json(request)
     else:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import DURATION, command, json_option
-from sprig_tui.cli.opening import journal_exists, journal_to_look_at, open_settings, within_look
+from sprig_tui.cli.commands import DURATION_TYPE, command, json_option
+from sprig_tui.cli.opening import existing_journal_session, journal_exists, open_settings, run_within_read_timeout
 from sprig_tui.errors import ExitCode, JournalError
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
     from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
 
-EVERY = 2.0
+DEFAULT_INTERVAL_S = 2.0
 """Seconds between two looks of `--watch`."""
-LEAST = 0.2
+MIN_INTERVAL_S = 0.2
 
 
 @command("status")
 @json_option
 @click.option(
     "--watch",
-    type=DURATION,
+    type=DURATION_TYPE,
     is_flag=False,
-    flag_value=EVERY,
+    flag_value=DEFAULT_INTERVAL_S,
     metavar="[SECONDS]",
     help="Look again so often (2s), until Ctrl-C.",
 )
@@ -51,22 +51,22 @@ def status(as_json: bool, watch: float | None) -> int:
 async def _status(*, as_json: bool, watch: float | None) -> int:
     settings = open_settings(quiet=True)
     if watch is not None:
-        await _go_on(settings, max(watch, LEAST), as_json=as_json)
+        await _watch_status(settings, max(watch, MIN_INTERVAL_S), as_json=as_json)
         return ExitCode.OK
-    async with journal_to_look_at(settings) as journal:
-        found = await _look(journal, settings)
-    _write(found, as_json=as_json)
+    async with existing_journal_session(settings) as journal:
+        found = await _take_snapshot(journal, settings)
+    _write_snapshot(found, as_json=as_json)
     return ExitCode.REJECTED if any(found.is_paused(name) for name in found.names) else ExitCode.OK
 
 
-async def _go_on(settings: Settings, every: float, *, as_json: bool) -> None:
+async def _watch_status(settings: Settings, interval_s: float, *, as_json: bool) -> None:
     """Look until cancelled; a journal that cannot be read for a while is said once, one that is made is taken up."""
     told, looks = "", 0
     while True:
-        async with journal_to_look_at(settings) as journal:
+        async with existing_journal_session(settings) as journal:
             while True:
                 try:
-                    found = await _look(journal, settings)
+                    found = await _take_snapshot(journal, settings)
                 except JournalError as error:
                     if error.message != told:
                         diagnostics.warning(f"trying again: {error.message}", error.hint)
@@ -76,14 +76,14 @@ async def _go_on(settings: Settings, every: float, *, as_json: bool) -> None:
                     looks += 1
                     if not as_json and not output.clear() and looks > 1:
                         output.write_line()
-                    _write(found, as_json=as_json)
+                    _write_snapshot(found, as_json=as_json)
                     output.flush()
-                await asyncio.sleep(every)
+                await asyncio.sleep(interval_s)
                 if journal is None and journal_exists(settings):
                     break
 
 
-class _Look:
+class _StatusSnapshot:
     """What was found at one moment."""
 
     def __init__(
@@ -105,14 +105,14 @@ class _Look:
         self.oldest = oldest
         self.workers = workers
         self.orphans = orphans
-        self.held = read_held_notes(find_paths())
+        self.held_configs = read_held_notes(find_paths())
         self.now = SystemClock().now()
         known = {*counts.by_environment, *lanes}
         self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
         if any(counts.by_environment.get("", {}).values()):
             self.names.append("")
 
-    def standing(self, name: str) -> str:
+    def lane_text(self, name: str) -> str:
         """The lane in words."""
         from sprig_tui.config.durations import format_duration
 
@@ -131,24 +131,24 @@ class _Look:
         lane = self.lanes.get(name)
         return lane is not None and (lane.state == "paused" or lane.pauses > 0)
 
-    def waited(self, name: str) -> float | None:
+    def waited_s(self, name: str) -> float | None:
         """Seconds since the delivery at the head of the queue came; None where none waits."""
         return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
 
 
-async def _look(journal: Journal | None, settings: Settings) -> _Look:
+async def _take_snapshot(journal: Journal | None, settings: Settings) -> _StatusSnapshot:
     """Raises JournalError."""
     if journal is None:
         from sprig_tui.journal.records import Counts
 
-        return _Look(settings, Counts(by_environment={}), {}, {}, (), ())
-    return await within_look(_looked(journal, settings), settings)
+        return _StatusSnapshot(settings, Counts(by_environment={}), {}, {}, (), ())
+    return await run_within_read_timeout(_read_snapshot(journal, settings), settings)
 
 
-async def _looked(journal: Journal, settings: Settings) -> _Look:
+async def _read_snapshot(journal: Journal, settings: Settings) -> _StatusSnapshot:
     from sprig_tui.delivery.orphans import orphaned_leases
 
-    return _Look(
+    return _StatusSnapshot(
         settings,
         await journal.counts(),
         await journal.lanes(),
@@ -158,18 +158,18 @@ async def _looked(journal: Journal, settings: Settings) -> _Look:
     )
 
 
-def _write(found: _Look, *, as_json: bool) -> None:
+def _write_snapshot(snapshot: _StatusSnapshot, *, as_json: bool) -> None:
     if as_json:
-        output.write_json(_as_json(found))
+        output.write_json(_snapshot_json(snapshot))
         return
-    from sprig_tui.cli.log_lines import fit
+    from sprig_tui.cli.log_lines import fit_text
 
-    width = output.columns()
-    for line in _lines(found):
-        output.write_line(fit(line, width).rstrip() if width else line)
+    width = output.terminal_columns()
+    for line in _snapshot_lines(snapshot):
+        output.write_line(fit_text(line, width).rstrip() if width else line)
 
 
-def _lines(found: _Look) -> Iterator[str]:
+def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
     from sprig_tui.config.durations import format_duration
     from sprig_tui.delivery.orphans import format_orphaned_leases
     from sprig_tui.delivery.roster import format_table, format_workers, summarize_workers
@@ -178,46 +178,46 @@ def _lines(found: _Look) -> Iterator[str]:
 
     headings = ("environment", *(state.value for state in State), "leased", "oldest", "lane")
     rows = []
-    for name in found.names:
-        states = found.counts.by_environment.get(name, {})
-        waited = found.waited(name)
+    for name in snapshot.names:
+        states = snapshot.counts.by_environment.get(name, {})
+        waited = snapshot.waited_s(name)
         rows.append(
             (
                 one_line(name, limit=24) or "(unknown)",
                 *(f"{states.get(state, 0):,}" for state in State),
-                f"{found.counts.leased.get(name, 0):,}",
+                f"{snapshot.counts.leased.get(name, 0):,}",
                 "-" if waited is None else format_duration(round(waited)),
-                one_line(found.standing(name), limit=200),
+                one_line(snapshot.lane_text(name), limit=200),
             )
         )
     yield from format_table(headings, rows, right_aligned=frozenset(headings[1:-1]))
     yield ""
-    for name in dict.fromkeys(hold.environment for hold in found.orphans):
-        held = format_orphaned_leases([hold for hold in found.orphans if hold.environment == name])
+    for name in dict.fromkeys(hold.environment for hold in snapshot.orphans):
+        held = format_orphaned_leases([hold for hold in snapshot.orphans if hold.environment == name])
         yield f"{one_line(name, limit=24)}: {held}; then others send them"
-    for one in found.held:
+    for one in snapshot.held_configs:
         yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
-    for name, number in sorted(found.counts.queued_elsewhere.items()):
+    for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
         yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
         yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
-    yield summarize_workers(found.workers)
-    if found.workers:
-        yield from format_workers(found.workers, found.now)
-    elif any(states.get(State.QUEUED) for states in found.counts.by_environment.values()):
+    yield summarize_workers(snapshot.workers)
+    if snapshot.workers:
+        yield from format_workers(snapshot.workers, snapshot.now)
+    elif any(states.get(State.QUEUED) for states in snapshot.counts.by_environment.values()):
         yield "  sprig-tui run delivers what is queued"
 
 
-def _as_json(found: _Look) -> dict[str, Any]:
+def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
     import msgspec
 
     from sprig_tui.cli.log_lines import iso_time
     from sprig_tui.journal.records import Lane, State
 
     environments = {}
-    for name in found.names:
-        lane = found.lanes.get(name) or Lane(environment=name)
-        states = found.counts.by_environment.get(name, {})
-        waited = found.waited(name)
+    for name in snapshot.names:
+        lane = snapshot.lanes.get(name) or Lane(environment=name)
+        states = snapshot.counts.by_environment.get(name, {})
+        waited = snapshot.waited_s(name)
         environments[name] = {
             "lane": lane.state if name else None,
             "cause": lane.cause,
@@ -227,19 +227,22 @@ def _as_json(found: _Look) -> dict[str, Any]:
             "last_status": lane.last_status or None,
             "last_at": iso_time(lane.last_at),
             **{state.value: states.get(state, 0) for state in State},
-            "queued_elsewhere": found.counts.queued_elsewhere.get(name, 0),
-            "leased": found.counts.leased.get(name, 0),
+            "queued_elsewhere": snapshot.counts.queued_elsewhere.get(name, 0),
+            "leased": snapshot.counts.leased.get(name, 0),
             "oldest_queued_seconds": waited,
         }
     workers = []
-    for worker in found.workers:
+    for worker in snapshot.workers:
         fields = msgspec.structs.asdict(worker)
         times = {"started_at": iso_time(worker.started_at), "seen_at": iso_time(worker.seen_at)}
         workers.append({**fields, **times, "rate": round(worker.rate, 1)})
-    orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in found.orphans]
-    held = [{"pid": one.pid, "why": one.why, "hint": one.hint, "since": iso_time(one.since)} for one in found.held]
+    orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in snapshot.orphans]
+    held = [
+        {"pid": one.pid, "why": one.why, "hint": one.hint, "since": iso_time(one.since)}
+        for one in snapshot.held_configs
+    ]
     return {
-        "at": iso_time(found.now),
+        "at": iso_time(snapshot.now),
         "environments": environments,
         "workers": workers,
         "held_by_gone": orphans,

@@ -12,22 +12,22 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sprig_tui.cli import diagnostics, output, style
-from sprig_tui.cli.lifeline import Heard, heard_on
+from sprig_tui.cli.lifeline import ResultReport, read_reports
 from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ExitCode, SprigTuiError
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.metrics import DeliveryMetrics
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
+MIN_RESTART_BACKOFF_S = 0.5
+MAX_RESTART_BACKOFF_S = 30.0
 """Seconds before a worker that died is started again: doubled each time."""
-STEADY = 60.0
+RESET_BACKOFF_AFTER_S = 60.0
 """Seconds; a worker that lived so long is not one that dies again and again."""
-PATIENCE = 6.5
-IMPATIENCE = 0.5
+STOP_TIMEOUT_S = 6.5
+KILL_TIMEOUT_S = 0.5
 """Seconds that workers get to end in: when asked to stop, and when told to stop at once."""
-_LONGEST_LINE = 65_536
+_MAX_LINE_BYTES = 65_536
 
 
 class Supervisor:
@@ -37,41 +37,41 @@ class Supervisor:
     """
 
     def __init__(self, number: int, metrics: DeliveryMetrics | None = None) -> None:
-        tally = _Tally(metrics) if metrics is not None else None
-        self._workers = [_Worker(place, tally) for place in range(1, number + 1)]
+        tally = _WorkerMetrics(metrics) if metrics is not None else None
+        self._workers = [_WorkerProcess(place, tally) for place in range(1, number + 1)]
         self._tasks: list[asyncio.Task[int]] = []
 
-    async def run(self, asked: asyncio.Event) -> None:
+    async def run(self, stop_requested: asyncio.Event) -> None:
         """Start them all, and keep them alive until this is set, or until a fault of ours that `stop` then raises."""
-        self._tasks = [asyncio.create_task(worker.keep()) for worker in self._workers]
-        asking = asyncio.create_task(asked.wait())
+        self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
+        asking = asyncio.create_task(stop_requested.wait())
         await asyncio.wait((asking, *self._tasks), return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
 
-    def hang_up(self) -> None:
+    def reload(self) -> None:
         """Let all of them read their config again."""
         for worker in self._workers:
-            worker.hang_up()
+            worker.reload()
 
-    async def stop(self, at_once: asyncio.Event) -> int:
+    async def stop(self, kill_requested: asyncio.Event) -> int:
         """Let all finish what is on the wire, or break it off once `at_once` is set; the worst of their exit codes."""
         for worker in self._workers:
             worker.stop()
-        insisting = asyncio.create_task(at_once.wait())
+        insisting = asyncio.create_task(kill_requested.wait())
         ending = asyncio.gather(*self._tasks)
-        await asyncio.wait((ending, insisting), timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ending, insisting), timeout=STOP_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         insisting.cancel()
         if not ending.done():
             for worker in self._workers:
                 worker.stop()
-            await asyncio.wait((ending,), timeout=IMPATIENCE)
+            await asyncio.wait((ending,), timeout=KILL_TIMEOUT_S)
         if not ending.done():
             for worker in self._workers:
                 worker.kill()
         return max(await ending)
 
 
-class _Tally:
+class _WorkerMetrics:
     """What the workers did, in the supervisor's metrics."""
 
     def __init__(self, metrics: DeliveryMetrics) -> None:
@@ -82,65 +82,65 @@ class _Tally:
             "sprig_tui_worker_restarts", "Workers started again after they died.", registry=metrics.registry
         )
 
-    def heard(self, heard: Heard) -> None:
+    def record_result(self, report: ResultReport) -> None:
         """One answer of Segment's to one of them."""
         self._metrics.record_attempt(
-            heard.environment, heard.kind, heard.status, heard.latency_ms, unconfirmed=heard.unconfirmed
+            report.environment, report.kind, report.status, report.latency_ms, unconfirmed=report.unconfirmed
         )
 
-    def restarted(self) -> None:
+    def record_restart(self) -> None:
         """One was started again."""
         self._restarts.inc()
 
 
-class _Worker:
+class _WorkerProcess:
     """One place among the workers: a process, and after it the next."""
 
-    def __init__(self, place: int, tally: _Tally | None) -> None:
-        self._place = place
-        self._tally = tally
+    def __init__(self, number: int, metrics: _WorkerMetrics | None) -> None:
+        self._number = number
+        self._metrics = metrics
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
     def stop(self) -> None:
         """Ask the process to stop, again where it was asked before; none is started after it."""
         self._stopping.set()
-        self._send(signal.SIGTERM)
+        self._send_signal(signal.SIGTERM)
 
-    def hang_up(self) -> None:
+    def reload(self) -> None:
         """Let the process read its config again."""
-        self._send(signal.SIGHUP)
+        self._send_signal(signal.SIGHUP)
 
     def kill(self) -> None:
         """End the process; what it held is sent again by others when its leases run out."""
-        self._send(signal.SIGKILL)
+        self._send_signal(signal.SIGKILL)
 
-    def _send(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    async def keep(self) -> int:
+    async def run(self) -> int:
         """Run a process, and when it dies another, until stopped; the exit code of the last one."""
-        pause = FIRST_PAUSE
+        pause = MIN_RESTART_BACKOFF_S
         while True:
             began = time.monotonic()
-            code, how = await self._live()
+            code, how = await self._run_once()
             if self._stopping.is_set():
                 return code
-            if time.monotonic() - began >= STEADY:
-                pause = FIRST_PAUSE
-            diagnostics.warning(f"worker {self._place} {how}; another takes its place in {format_duration(pause)}")
+            if time.monotonic() - began >= RESET_BACKOFF_AFTER_S:
+                pause = MIN_RESTART_BACKOFF_S
+            diagnostics.warning(f"worker {self._number} {how}; another takes its place in {format_duration(pause)}")
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
             if self._stopping.is_set():
                 return ExitCode.OK
-            if self._tally is not None:
-                self._tally.restarted()
-            pause = min(2 * pause, LONGEST_PAUSE)
+            if self._metrics is not None:
+                self._metrics.record_restart()
+            pause = min(2 * pause, MAX_RESTART_BACKOFF_S)
 
-    async def _live(self) -> tuple[int, str]:
+    async def _run_once(self) -> tuple[int, str]:
         """One process from start to end: its exit code as a command's, and in words how it ended."""
         ours, theirs = socket.socketpair()
         try:
@@ -163,28 +163,28 @@ class _Worker:
         assert process.stderr is not None  # noqa: S101 - piped above
         try:
             await asyncio.gather(
-                _pass_on(process.stdout, self._say),
-                _pass_on(process.stderr, lambda line: diagnostics.put(f"[{self._place}] {line}\n")),
-                self._hear(reader),
+                _forward_lines(process.stdout, self._write_stdout),
+                _forward_lines(process.stderr, lambda line: diagnostics.write(f"[{self._number}] {line}\n")),
+                self._read_reports(reader),
             )
             code = await process.wait()
         finally:
             writer.close()
             self._process = None
-        return self._told(code, process.pid)
+        return self._exit_status(code, process.pid)
 
-    def _say(self, line: str) -> None:
+    def _write_stdout(self, line: str) -> None:
         """A worker writes nothing to stdout; should it ever, nobody may be there to read it."""
-        with suppress(output.ReaderGoneError, SprigTuiError):
-            output.write_line(f"[{self._place}] {line}")
+        with suppress(output.StdoutClosedError, SprigTuiError):
+            output.write_line(f"[{self._number}] {line}")
             output.flush()
 
-    async def _hear(self, reader: asyncio.StreamReader) -> None:
-        async for heard in heard_on(reader):
-            if self._tally is not None:
-                self._tally.heard(heard)
+    async def _read_reports(self, reader: asyncio.StreamReader) -> None:
+        async for heard in read_reports(reader):
+            if self._metrics is not None:
+                self._metrics.record_result(heard)
 
-    def _told(self, code: int, pid: int) -> tuple[int, str]:
+    def _exit_status(self, code: int, pid: int) -> tuple[int, str]:
         if code >= 0:
             return code, f"(pid {pid}) ended with exit code {code}"
         early = self._stopping.is_set() and code == -signal.SIGTERM  # before it had begun to listen to signals
@@ -196,16 +196,16 @@ class _Worker:
 
 
 def _command_line(descriptor: int) -> list[str]:
-    colour = ["--color", "always"] if style.wanted(sys.stderr) else []
+    colour = ["--color", "always"] if style.color_enabled(sys.stderr) else []
     return [sys.executable, *sys.orig_argv[1:], *colour, "--supervised", str(descriptor)]
 
 
-async def _pass_on(stream: asyncio.StreamReader, write: Callable[[str], None]) -> None:
+async def _forward_lines(stream: asyncio.StreamReader, write: Callable[[str], None]) -> None:
     """Write each line of the stream, until its end; one that never ends is written in pieces."""
     rest = b""
-    while chunk := await stream.read(_LONGEST_LINE):
+    while chunk := await stream.read(_MAX_LINE_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) >= _LONGEST_LINE:
+        if len(rest) >= _MAX_LINE_BYTES:
             lines, rest = [*lines, rest], b""
         for line in lines:
             write(line.decode(errors="replace"))

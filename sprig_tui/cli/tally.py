@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sprig_tui.delivery.waiting import Stall
     from sprig_tui.journal.contract import Journal
 
-Tally = Counter[tuple[State, str]]
-SHOWN = 5
+StateCounts = Counter[tuple[State, str]]
+MAX_EXAMPLES = 5
 """Withheld and failed deliveries that are named one by one."""
-ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
-LANE_STATES = {
+STATE_ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
+STALL_TEXTS = {
     "paused": "paused",
     "no-key": "no write key",
     "unreachable": "unreachable",
@@ -31,34 +31,34 @@ LANE_STATES = {
 }
 
 
-async def tally_of(journal: Journal, ids: IdRanges) -> Tally:
+async def count_states(journal: Journal, ids: IdRanges) -> StateCounts:
     """How the deliveries stand now."""
-    found: Tally = Counter()
+    found: StateCounts = Counter()
     for first, last in ids:
         found.update(await journal.count_by_state(first, last))
     return found
 
 
-def by_state(tally: Tally) -> dict[State, int]:
+def sum_by_state(tally: StateCounts) -> dict[State, int]:
     """Numbers by state, every state named."""
-    numbers = dict.fromkeys(ORDER, 0)
+    numbers = dict.fromkeys(STATE_ORDER, 0)
     for (state, _), number in tally.items():
         numbers[state] += number
     return numbers
 
 
-def tally_json(tally: Tally) -> dict[str, Any]:
+def counts_json(tally: StateCounts) -> dict[str, Any]:
     """`delivered`, `failed`, `withheld`, `queued`, and `reasons` of the withheld ones."""
     reasons = {
         reason: number for (state, reason), number in sorted(tally.items()) if state is State.WITHHELD and number
     }
-    return {**{state.value: number for state, number in by_state(tally).items()}, "reasons": reasons}
+    return {**{state.value: number for state, number in sum_by_state(tally).items()}, "reasons": reasons}
 
 
-def tally_text(tally: Tally) -> str:
+def counts_text(tally: StateCounts) -> str:
     """Such as `198 delivered, 2 withheld (anonymous 1, invalid 1)`."""
     parts = []
-    for state, number in by_state(tally).items():
+    for state, number in sum_by_state(tally).items():
         if not number:
             continue
         reasons = [f"{reason} {count:,}" for (found, reason), count in tally.most_common() if found is state and reason]
@@ -66,7 +66,7 @@ def tally_text(tally: Tally) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def unsendable_text(tally: Tally) -> str:
+def unsendable_text(tally: StateCounts) -> str:
     """Such as `3 are withheld (no User ID) and can never be sent`; empty where all may be."""
     lasting = {
         reason: number
@@ -82,25 +82,25 @@ def unsendable_text(tally: Tally) -> str:
     return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
 
 
-def verdict(tally: Mapping[tuple[State, str], int], standstills: tuple[Stall, ...] = ()) -> ExitCode:
+def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, ...] = ()) -> ExitCode:
     """The exit code that these numbers mean."""
-    if any(one.kind in ("unreachable", "journal") for one in standstills):
+    if any(one.kind in ("unreachable", "journal") for one in stalls):
         return ExitCode.UNREACHABLE
     ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
-    return ExitCode.REJECTED if standstills or ended_badly else ExitCode.OK
+    return ExitCode.REJECTED if stalls or ended_badly else ExitCode.OK
 
 
-def say_doubtful(number: int, records: int) -> None:
+def warn_placeholder_ids(number: int, records: int) -> None:
     """Tell of User IDs that stand for nobody (`null`, `N/A` ...): they go out, since only a person can tell."""
     if number:
         have = "has" if number == 1 else "have"
-        diagnostics.note(
+        diagnostics.info(
             f"{number:,} of {records:,} {have} a User ID that stands for nobody, such as null or N/A:"
             " sprig-tui preview names them"
         )
 
 
-def say_standstills(standstills: tuple[Stall, ...], who: str = "sprig-tui run") -> None:
+def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> None:
     """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
     advice = {
         "paused": (
@@ -112,29 +112,30 @@ def say_standstills(standstills: tuple[Stall, ...], who: str = "sprig-tui run") 
         " same id, which it drops",
         "unreachable": "all stays queued; {who} delivers when it is back",
     }
-    for one in standstills:
+    for one in stalls:
         cause = f": {one.cause}" if one.cause else ""
         diagnostics.warning(
-            f"{one.environment}: {LANE_STATES[one.kind]}{cause}", advice[one.kind].format(name=one.environment, who=who)
+            f"{one.environment}: {STALL_TEXTS[one.kind]}{cause}",
+            advice[one.kind].format(name=one.environment, who=command),
         )
 
 
-async def say_examples(journal: Journal, ids: IdRanges, state: State) -> None:
+async def print_examples(journal: Journal, ids: IdRanges, state: State) -> None:
     """Name the first few deliveries of this run that stand in a bad state, and say where the rest is."""
     ranges = list(ids)
     if not ranges:
         return
     query = Query((Term("status", state.value),), f"status:{state.value}")
     shown, cursor, more = 0, ranges[0][0] - 1, True
-    while more and shown <= SHOWN and cursor < ranges[-1][1]:
+    while more and shown <= MAX_EXAMPLES and cursor < ranges[-1][1]:
         page = await journal.page(query, cursor=cursor, limit=100, direction="newer")
         for delivery in page.deliveries:
-            if any(first <= delivery.id <= last for first, last in ranges) and (shown := shown + 1) <= SHOWN:
+            if any(first <= delivery.id <= last for first, last in ranges) and (shown := shown + 1) <= MAX_EXAMPLES:
                 where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
                 why = delivery.detail or delivery.reason if state is State.WITHHELD else error_sentence(delivery.error)
                 status = f"{delivery.status} " if delivery.status and state is State.FAILED else ""
-                diagnostics.note(f"  {state.value}  {where or delivery.id}  {status}{why}")
+                diagnostics.info(f"  {state.value}  {where or delivery.id}  {status}{why}")
         more = page.more and bool(page.deliveries)
         cursor = page.deliveries[-1].id if page.deliveries else cursor
-    if shown > SHOWN:
-        diagnostics.note(f"  and more: sprig-tui log status:{state.value}")
+    if shown > MAX_EXAMPLES:
+        diagnostics.info(f"  and more: sprig-tui log status:{state.value}")

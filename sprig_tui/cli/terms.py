@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics
-from sprig_tui.cli.commands import DURATION, ENDPOINT
+from sprig_tui.cli.commands import DURATION_TYPE, ENDPOINT_TYPE
 from sprig_tui.delivery.waiting import UNREACHABLE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class RunOptions(Struct, frozen=True, kw_only=True):
     """What was given on the command line; None where nothing was."""
 
     endpoint: str | None = None
@@ -50,7 +50,7 @@ class Terms(Struct, frozen=True, kw_only=True):
         return replace(settings.delivery, **{name: value for name, value in given.items() if value is not None})
 
 
-def terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options; the command gets them as one `terms`."""
     return _with_options(function, waits=True)
 
@@ -63,8 +63,8 @@ def standing_terms_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[..., Any]:
 
     def wrapped(**options: Any) -> Any:
-        given = {name: options.pop(name) for name in Terms.__struct_fields__}
-        return function(**options, terms=Terms(**given))
+        given = {name: options.pop(name) for name in RunOptions.__struct_fields__}
+        return function(**options, terms=RunOptions(**given))
 
     wrapped.__doc__ = function.__doc__
     wrapped.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]  # click's own place for parameters
@@ -72,11 +72,11 @@ def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[...,
         (
             click.option(
                 "--endpoint",
-                type=ENDPOINT,
+                type=ENDPOINT_TYPE,
                 help="Where to send, in this run only; elsewhere than usual, it counts as delivered there alone.",
             ),
             click.option("--max-retries", type=click.IntRange(0, 1000), metavar="N", help="Retries of a delivery."),
-            click.option("--retry-window", type=DURATION, help="How long a delivery is retried, such as 12h."),
+            click.option("--retry-window", type=DURATION_TYPE, help="How long a delivery is retried, such as 12h."),
             click.option(
                 "--timeout",
                 type=click.FloatRange(0, 600, min_open=True),
@@ -91,7 +91,7 @@ def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[...,
             ),
             click.option(
                 "--give-up-after",
-                type=DURATION,
+                type=DURATION_TYPE,
                 default=UNREACHABLE_TIMEOUT_S,
                 show_default="60s",
                 hidden=not waits,
@@ -103,15 +103,15 @@ def _with_options(function: Callable[..., Any], *, waits: bool) -> Callable[...,
     return wrapped
 
 
-def who_delivers(terms: Terms) -> str:
+def delivering_command(options: RunOptions) -> str:
     """The command that delivers what a run under these terms leaves queued."""
-    return f"sprig-tui run --endpoint {terms.endpoint}" if terms.endpoint is not None else "sprig-tui run"
+    return f"sprig-tui run --endpoint {options.endpoint}" if options.endpoint is not None else "sprig-tui run"
 
 
-def say_elsewhere(elsewhere: Mapping[str, str]) -> None:
+def report_elsewhere(elsewhere: Mapping[str, str]) -> None:
     """What it means that a run which goes on for long sends to another endpoint than the environments' own."""
     for name, url in sorted(elsewhere.items()):
-        diagnostics.note(
+        diagnostics.info(
             f"what is delivered for {name} goes to {url}, and does not count as delivered to {name}'s own endpoint;"
             " set endpoint in the config if it is meant to"
         )

@@ -57,7 +57,7 @@ RestrictSUIDSGID=yes
 [Install]
 WantedBy=multi-user.target
 """
-USER = "sprig-tui"
+SERVICE_USER = "sprig-tui"
 
 
 class Service(NamedTuple):
@@ -69,10 +69,10 @@ class Service(NamedTuple):
     """The command that it cannot do without having been given once."""
 
 
-RECEIVES = Service(
+LISTEN_SERVICE = Service(
     "sprig-tui", "receives Sprig's webhooks and delivers them to Segment", "keys token production --generate"
 )
-DELIVERS = Service("sprig-tui-run", "delivers what is queued to Segment", "keys set production")
+RUN_SERVICE = Service("sprig-tui-run", "delivers what is queued to Segment", "keys set production")
 
 
 def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | None = None) -> str:
@@ -81,8 +81,8 @@ def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | No
     `files` are those among the arguments that name files: a service stands in another folder than the person who asked.
     `writes`: a folder outside its own that it has to write in.
     """
-    program = _program()
-    words = [_placed(word, files) for word in sys.argv[1:] if word != "--print-unit"]
+    program = _program_path()
+    words = [_absolute_file_word(word, files) for word in sys.argv[1:] if word != "--print-unit"]
     in_home = any(
         Path(folder) in file.absolute().parents for file in (program, *files) for folder in ("/home", "/root")
     )
@@ -90,48 +90,48 @@ def unit_text(service: Service, *, files: Sequence[Path] = (), writes: Path | No
         name=service.name,
         description=service.description,
         setup=service.setup,
-        home=f"/var/lib/{USER}",
-        folder=USER,
-        user=USER,
-        program=_quoted(str(program)),
-        command=" ".join(map(_quoted, [str(program), *words])),
+        home=f"/var/lib/{SERVICE_USER}",
+        folder=SERVICE_USER,
+        user=SERVICE_USER,
+        program=_quote_word(str(program)),
+        command=" ".join(map(_quote_word, [str(program), *words])),
         protect_home="read-only" if in_home else "yes",
-        extra=f"ReadWritePaths={_path(writes.absolute())}\n" if writes else "",
+        extra=f"ReadWritePaths={_setting_path(writes.absolute())}\n" if writes else "",
     )
 
 
-def _placed(word: str, files: Sequence[Path]) -> str:
+def _absolute_file_word(word: str, files: Sequence[Path]) -> str:
     for file in files:
         if word == str(file) or word.endswith(f"={file}"):
             return f"{word.removesuffix(str(file))}{file.absolute()}"
     return word
 
 
-def _program() -> Path:
+def _program_path() -> Path:
     """The program as it was started, or as it stands beside the interpreter."""
     beside = Path(sys.executable).with_name("sprig-tui")
     started = Path(sys.argv[0])
     return started.absolute() if started.name == "sprig-tui" and started.is_file() else beside
 
 
-def _quoted(word: str) -> str:
+def _quote_word(word: str) -> str:
     """A word of a command line as systemd reads it: % and $ doubled, all that is not plain escaped as in C."""
-    escaped = "".join(_ESCAPED.get(letter) or _plain(letter) for letter in word)
-    return escaped if _PLAIN.fullmatch(word) else f'"{escaped}"'
+    escaped = "".join(_ESCAPES.get(letter) or _escape_letter(letter) for letter in word)
+    return escaped if _PLAIN_WORD.fullmatch(word) else f'"{escaped}"'
 
 
-_PLAIN = re.compile(r"[A-Za-z0-9_%$@+=:,./-]+")
-_ESCAPED = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_%$@+=:,./-]+")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
-def _plain(letter: str) -> str:
+def _escape_letter(letter: str) -> str:
     """The letter, or its bytes where it controls something or is none."""
     if letter.isprintable():
         return letter
     return "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
 
 
-def _path(place: Path) -> str:
+def _setting_path(place: Path) -> str:
     """A path as a setting other than a command line takes it: there systemd knows neither $ nor C's escapes."""
     text = str(place)
     if not text.isprintable():
@@ -139,4 +139,4 @@ def _path(place: Path) -> str:
             f"{text} cannot stand in a unit: there are control characters in it", hint="give the folder another name"
         )
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return escaped if _PLAIN.fullmatch(text) else f'"{escaped}"'
+    return escaped if _PLAIN_WORD.fullmatch(text) else f'"{escaped}"'

@@ -43,11 +43,11 @@ HARMLESS_FLAGS = frozenset(
 )
 """Flags that only change what is shown or keep something from happening; none sends, deletes, replaces or consents."""
 
-CLOSE = 0.7
+MIN_OPTION_SIMILARITY = 0.7
 """Likeness (difflib) from which an option is proposed; `--foo` is not like `--color`."""
-CLOSE_COMMAND = 0.6
+MIN_COMMAND_SIMILARITY = 0.6
 
-ELSEWHERE = {
+KNOWN_WORD_HINTS = {
     "check": "sprig-tui doctor checks everything, sprig-tui keys check the write keys",
     "config": "sprig-tui paths says where the config is",
     "help": "sprig-tui --help lists the commands; sprig-tui send --help explains one",
@@ -68,59 +68,59 @@ _FILE_ENDING = re.compile(r"\.(?:jsonl?|ndjson|csv|tsv|txt|gz|zip|log|xlsx?|md)\
 _FILTER_WORD = re.compile(r"-?[A-Za-z]+:.+", re.DOTALL)
 
 
-_SECRET = re.compile(r"sgp_\S{8,}|spk_\S{8,}|(?=[A-Za-z]*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9]{32}")
+_SECRET_PATTERN = re.compile(r"sgp_\S{8,}|spk_\S{8,}|(?=[A-Za-z]*\d)(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])[A-Za-z0-9]{32}")
 """What looks like a Write Key, or like a key of Sprig's or Segment's APIs."""
 
 
-class Complaint(NamedTuple):
+class UsageMessage(NamedTuple):
     """What is wrong in one line, and the next step."""
 
     message: str
     hint: str = ""
 
 
-def complaint(error: click.UsageError) -> Complaint:
+def usage_message(error: click.UsageError) -> UsageMessage:
     """The same in our own words; `see ... --help` where there is nothing better to do."""
     see = f"see {error.ctx.command_path} --help" if error.ctx is not None else "see sprig-tui --help"
     if isinstance(error, click.NoSuchOption):
-        return _no_option(error, see)
+        return _unknown_option_message(error, see)
     if isinstance(error, click.MissingParameter):
-        return Complaint(_missing(error), see)
+        return UsageMessage(_missing_text(error), see)
     if isinstance(error, click.BadParameter):
         chosen = isinstance(error.param, click.Argument) and isinstance(error.param.type, click.Choice)
-        name = "" if chosen else _name_of(error.param, error.ctx)
-        return Complaint(f"{name}: {_sentence(error.message)}" if name else _sentence(error.message), see)
+        name = "" if chosen else _parameter_name(error.param, error.ctx)
+        return UsageMessage(f"{name}: {_as_sentence(error.message)}" if name else _as_sentence(error.message), see)
     if isinstance(error, click.BadOptionUsage):
-        return Complaint(_misused(error), see)
-    return Complaint(_sentence(error.message), see)
+        return UsageMessage(_misused_text(error), see)
+    return UsageMessage(_as_sentence(error.message), see)
 
 
-def secrets_among(words: Iterable[str]) -> list[str]:
+def find_secrets(words: Iterable[str]) -> list[str]:
     """Words of a command line that look like keys: no message repeats them."""
     parts = (part for word in words for part in (word, word.partition("=")[2]))
-    return [part for part in parts if _SECRET.fullmatch(part.strip(" '\""))]
+    return [part for part in parts if _SECRET_PATTERN.fullmatch(part.strip(" '\""))]
 
 
-def no_such_command(word: str, commands: Iterable[str], group: str) -> Complaint:
+def unknown_command_message(word: str, commands: Iterable[str], group: str) -> UsageMessage:
     """What to say of a word that is no command of `group` (such as `sprig-tui keys`)."""
     shown = one_line(word, limit=60)
     if group == "sprig-tui":
         if word == "-":
-            return Complaint(
+            return UsageMessage(
                 "the console takes its keys from standard input, so it cannot read answers there",
                 "sprig-tui preview - shows what comes in, sprig-tui send - sends it; or save it, and open the file",
             )
         if _FILE_ENDING.search(word) or "/" in word or "\\" in word or word.startswith((".", "~")):
-            return Complaint(f"there is no file {shown}", "check the path; sprig-tui FILE opens it in the console")
+            return UsageMessage(f"there is no file {shown}", "check the path; sprig-tui FILE opens it in the console")
         if _FILTER_WORD.fullmatch(word):
-            return Complaint(f"there is no command {shown!r}", f"a filter stands behind log: sprig-tui log {shown}")
-        if word.lower() in ELSEWHERE:
-            return Complaint(f"there is no command {shown!r}", ELSEWHERE[word.lower()])
+            return UsageMessage(f"there is no command {shown!r}", f"a filter stands behind log: sprig-tui log {shown}")
+        if word.lower() in KNOWN_WORD_HINTS:
+            return UsageMessage(f"there is no command {shown!r}", KNOWN_WORD_HINTS[word.lower()])
     names = list(commands)
-    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=CLOSE_COMMAND)
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=MIN_COMMAND_SIMILARITY)
     meant = f"did you mean {close[0]}?" if close else f"its commands are {', '.join(names)}"
     said = f"there is no command {shown!r}" if group == "sprig-tui" else f"{group} has no command {shown!r}"
-    return Complaint(f"{said}; {meant}", f"see {group} --help")
+    return UsageMessage(f"{said}; {meant}", f"see {group} --help")
 
 
 def nearest_option(word: str, options: Iterable[click.Parameter]) -> str:
@@ -134,44 +134,44 @@ def nearest_option(word: str, options: Iterable[click.Parameter]) -> str:
     }
     bare = {name.removeprefix("--"): name for name in names}
     typed = word.lstrip("-").lower().replace("_", "-")
-    close = difflib.get_close_matches(typed, bare, n=1, cutoff=CLOSE) if typed else []
+    close = difflib.get_close_matches(typed, bare, n=1, cutoff=MIN_OPTION_SIMILARITY) if typed else []
     if not close:
         return ""
     name = bare[close[0]]
-    return name if may_be_proposed(names[name], name) else ""
+    return name if can_be_suggested(names[name], name) else ""
 
 
-def may_be_proposed(option: click.Option, name: str) -> bool:
+def can_be_suggested(option: click.Option, name: str) -> bool:
     """Whether a hint may name this spelling of an option."""
     return name in HARMLESS_FLAGS if option.is_flag or option.count else True
 
 
-def _no_option(error: click.NoSuchOption, see: str) -> Complaint:
+def _unknown_option_message(error: click.NoSuchOption, see: str) -> UsageMessage:
     word, ctx = one_line(error.option_name, limit=60), error.ctx
     if ctx is None:
-        return Complaint(f"there is no option {word}", see)
+        return UsageMessage(f"there is no option {word}", see)
     said = f"{ctx.command_path} has no option {word}"
     if near := nearest_option(word, ctx.command.get_params(ctx)):
-        return Complaint(f"{said}; did you mean {near}?", see)
+        return UsageMessage(f"{said}; did you mean {near}?", see)
     if ctx.parent is None:
-        return Complaint(said, "options of a command stand behind its name: sprig-tui send FILE -e development")
+        return UsageMessage(said, "options of a command stand behind its name: sprig-tui send FILE -e development")
     takes_name = any(isinstance(one, click.Argument) and one.name == "environment" for one in ctx.command.params)
     if takes_name and word in ("-e", "--env", "--environment"):
-        return Complaint(said, f"the environment stands by itself: {ctx.command_path} production")
-    return Complaint(said, see)
+        return UsageMessage(said, f"the environment stands by itself: {ctx.command_path} production")
+    return UsageMessage(said, see)
 
 
-def _missing(error: click.MissingParameter) -> str:
-    name = _name_of(error.param, error.ctx)
+def _missing_text(error: click.MissingParameter) -> str:
+    name = _parameter_name(error.param, error.ctx)
     if error.param is not None and isinstance(error.param.type, click.Choice):
         choices = [str(choice) for choice in error.param.type.choices]
         return f"name one of {', '.join(choices[:-1])} or {choices[-1]}"
     if isinstance(error.param, click.Option):
         return f"{name} is needed"
-    return f"{name} is missing" if name else _sentence(error.message)
+    return f"{name} is missing" if name else _as_sentence(error.message)
 
 
-def _misused(error: click.BadOptionUsage) -> str:
+def _misused_text(error: click.BadOptionUsage) -> str:
     options = error.ctx.command.get_params(error.ctx) if error.ctx is not None else []
     for option in options:
         if isinstance(option, click.Option) and error.option_name in (*option.opts, *option.secondary_opts):
@@ -179,10 +179,10 @@ def _misused(error: click.BadOptionUsage) -> str:
                 return f"{error.option_name} takes no value"
             kind = option.metavar or option.type.name.upper()
             return f"{error.option_name} needs a value ({kind}) behind it"
-    return _sentence(error.message)
+    return _as_sentence(error.message)
 
 
-def _name_of(param: click.Parameter | None, ctx: click.Context | None) -> str:
+def _parameter_name(param: click.Parameter | None, ctx: click.Context | None) -> str:
     """As it is written: `--port`, `FILE...`."""
     if isinstance(param, click.Option):
         return max(param.opts, key=len)
@@ -191,7 +191,7 @@ def _name_of(param: click.Parameter | None, ctx: click.Context | None) -> str:
     return param.make_metavar(ctx).strip("[]") or (param.name or "")
 
 
-def _sentence(message: str) -> str:
+def _as_sentence(message: str) -> str:
     """Another's words on one line, as ours begin and end."""
     text = one_line(message).rstrip(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

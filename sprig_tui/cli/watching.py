@@ -22,75 +22,75 @@ if TYPE_CHECKING:
     from sprig_tui.journal.contract import Journal
     from sprig_tui.sprig.reading import ReadProgress
 
-TICK = 0.1
-STILL_S = 1.0
+REDRAW_INTERVAL_S = 0.1
+ORPHAN_CHECK_AFTER_S = 1.0
 """Seconds without anything settled, from which on it is asked whether a worker that is gone holds the rest."""
 
 
-class Watch:
+class RunProgress:
     """Redraws the progress of one run until it is left."""
 
     journal: Journal | None = None
     """Asked, where it is set, who holds what is waited for."""
 
-    def __init__(self, reading: ReadProgress | None, engine: Engine | None, total: int = 0) -> None:
-        self.fed: IngestResult | None = None
-        self._reading = reading
+    def __init__(self, read_progress: ReadProgress | None, engine: Engine | None, total: int = 0) -> None:
+        self.ingested: IngestResult | None = None
+        self._read_progress = read_progress
         self._engine = engine
         self._queued = 0
         self._total = total
-        self._waits = total > 0
-        self._shown = diagnostics.Progress()
+        self._is_waiting = total > 0
+        self._line = diagnostics.ProgressLine()
         self._task: asyncio.Task[None] | None = None
-        self._moved_at = time.monotonic()
-        self._orphaned = ""
+        self._changed_at = time.monotonic()
+        self._orphaned_text = ""
 
     def __enter__(self) -> Self:
-        self._shown.__enter__()
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._line.__enter__()
+        self._task = asyncio.get_running_loop().create_task(self._redraw_loop())
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._shown.__exit__()
+        self._line.__exit__()
 
     def begin_waiting(self) -> None:
         """Everything is read; from now on it is about what is queued."""
-        self._waits = True
-        self._total = len(self.fed.ids) if self.fed else 0
+        self._is_waiting = True
+        self._total = len(self.ingested.ids) if self.ingested else 0
         self._queued = self._total
 
-    def waiting(self, queued: int) -> None:
+    def set_queued(self, queued: int) -> None:
         """So many are still queued."""
         if queued != self._queued:
-            self._moved_at, self._orphaned = time.monotonic(), ""
+            self._changed_at, self._orphaned_text = time.monotonic(), ""
         self._queued = queued
 
-    async def _run(self) -> None:
+    async def _redraw_loop(self) -> None:
         while True:
-            await self._ask_who_holds()
-            if self._shown.due:
-                self._shown.show(self._text())
-            await asyncio.sleep(TICK)
+            await self._check_orphans()
+            if self._line.is_due:
+                self._line.update(self._text())
+            await asyncio.sleep(REDRAW_INTERVAL_S)
 
-    async def _ask_who_holds(self) -> None:
+    async def _check_orphans(self) -> None:
         """Nothing moves: say so where it is because of a worker that is gone, and until when."""
-        still = time.monotonic() - self._moved_at
-        if self.journal is None or not self._waits or not self._queued or still < STILL_S:
+        still = time.monotonic() - self._changed_at
+        if self.journal is None or not self._is_waiting or not self._queued or still < ORPHAN_CHECK_AFTER_S:
             return
-        self._moved_at = time.monotonic()
+        self._changed_at = time.monotonic()
         with suppress(JournalError):
             text = format_orphaned_leases(await orphaned_leases(self.journal))
-            if text and not self._orphaned and not diagnostics.is_terminal():
-                diagnostics.note(f"{text}; then this goes on")
-            self._orphaned = text
+            if text and not self._orphaned_text and not diagnostics.is_terminal():
+                diagnostics.info(f"{text}; then this goes on")
+            self._orphaned_text = text
 
     def _text(self) -> str:
         snapshot = self._engine.snapshot() if self._engine else None
         rate = snapshot.rate if snapshot else 0.0
         parts = []
-        if self._waits:
+        if self._is_waiting:
             done = self._total - self._queued
             parts.append(f"{done:,} of {self._total:,} settled")
         else:
@@ -98,31 +98,31 @@ class Watch:
         if snapshot:
             parts.append(f"delivered {sum(lane.delivered for lane in snapshot.environments.values()):,}")
             parts.append(f"{rate:,.0f}/s")
-            if self._waits:
+            if self._is_waiting:
                 parts.append(diagnostics.time_left(self._total - self._queued, self._total, rate))
-            parts.append(self._orphaned)
-            parts.extend(standings(snapshot))
+            parts.append(self._orphaned_text)
+            parts.extend(lane_problems(snapshot))
         return "  ".join(part for part in parts if part)
 
     def _reading_text(self) -> str:
-        if self.fed is not None and self._reading is not None:
-            return f"read {self.fed.records:,}{_share(self._reading)}"
+        if self.ingested is not None and self._read_progress is not None:
+            return f"read {self.ingested.records:,}{_read_share(self._read_progress)}"
         return "reading"
 
 
-def _share(reading: ReadProgress) -> str:
+def _read_share(reading: ReadProgress) -> str:
     if not reading.bytes_total:
         return ""
     return f" ({min(100, 100 * reading.bytes_read // reading.bytes_total)} %)"
 
 
-def standings(snapshot: EngineSnapshot) -> list[str]:
+def lane_problems(snapshot: EngineSnapshot) -> list[str]:
     """What holds lanes up, one phrase each."""
-    found = [text for lane in snapshot.environments.values() if (text := _standing(lane))]
+    found = [text for lane in snapshot.environments.values() if (text := _lane_problem(lane))]
     return [*found, snapshot.replay_error] if snapshot.replay_error else found
 
 
-def _standing(lane: LaneSnapshot) -> str:
+def _lane_problem(lane: LaneSnapshot) -> str:
     if lane.local_error:
         return f"{lane.environment}: {lane.local_error}"
     state = lane.lane.state
@@ -133,7 +133,7 @@ def _standing(lane: LaneSnapshot) -> str:
     return f"{lane.environment} {state}{wait}: {lane.lane.cause}"
 
 
-class _ToDiagnostics(logging.Handler):
+class _DiagnosticsHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         diagnostics.warning(record.getMessage())
 
@@ -141,7 +141,7 @@ class _ToDiagnostics(logging.Handler):
 @contextmanager
 def engine_log(level: int = logging.WARNING) -> Iterator[None]:
     """Show the engine's own warnings as ours."""
-    logger, handler = logging.getLogger("sprig_tui"), _ToDiagnostics(level)
+    logger, handler = logging.getLogger("sprig_tui"), _DiagnosticsHandler(level)
     logger.addHandler(handler)
     try:
         yield

@@ -10,14 +10,14 @@ import click
 from sprig_tui.cli import asking, diagnostics, output
 from sprig_tui.cli.commands import json_option, yes_option
 from sprig_tui.cli.filters import (
-    DELIVERY_ID,
+    DELIVERY_ID_TYPE,
     FilterCommand,
     check_environments,
     filter_arguments,
-    names_some,
+    is_selective,
     read_filter,
 )
-from sprig_tui.cli.opening import journal_exists, open_settings, opened_journal
+from sprig_tui.cli.opening import journal_exists, journal_session, open_settings
 from sprig_tui.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command("withdraw", cls=FilterCommand)
 @filter_arguments
-@click.option("--id", "ids", type=DELIVERY_ID, multiple=True, metavar="N", help="This delivery; repeatable.")
+@click.option("--id", "ids", type=DELIVERY_ID_TYPE, multiple=True, metavar="N", help="This delivery; repeatable.")
 @click.option("--all", "everything", is_flag=True, help="Without a filter: everything that is queued.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @yes_option
@@ -53,7 +53,7 @@ def withdraw(
     query = read_filter(words, **options)
     if ids and query.terms:
         raise click.UsageError("name deliveries by --id or by a filter, not both")
-    if not ids and not names_some(query) and not everything:
+    if not ids and not is_selective(query) and not everything:
         raise click.UsageError("name what to withdraw: a filter such as env:production, --id N, or --all")
     return asyncio.run(_withdraw(query, ids, dry_run=dry_run, yes=yes, as_json=as_json))
 
@@ -66,60 +66,60 @@ async def _withdraw(query: Query, ids: tuple[int, ...], *, dry_run: bool, yes: b
         await check_environments(query, settings, None)
         if ids:
             raise InputError(f"there is no delivery {min(ids)}: there is no journal yet")
-        diagnostics.note("0 queued: there is no journal yet")
+        diagnostics.info("0 queued: there is no journal yet")
         if as_json:
             output.write_json({"dry_run": dry_run, "matched": 0, "environments": {}})
         return ExitCode.OK
-    async with opened_journal(settings) as journal:
+    async with journal_session(settings) as journal:
         await check_environments(query, settings, journal)
         if ids:
             rows = await journal.get_many(sorted(set(ids)))
             if missing := set(ids) - {row.id for row in rows}:
-                diagnostics.fault(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
+                diagnostics.failure(f"there is no delivery {min(missing)}", "sprig-tui log lists them, the id in front")
                 return ExitCode.USAGE
             found = filter_queued(rows)
         else:
             found = await find_queued(journal, query)
         total = len(found.ids)
         to = ", ".join(f"{name or 'no environment'} {number:,}" for name, number in found.environments.items())
-        diagnostics.note(f"{total:,} queued{f' ({to})' if to else ''}")
+        diagnostics.info(f"{total:,} queued{f' ({to})' if to else ''}")
         if dry_run or not total:
             if as_json:
                 output.write_json({"dry_run": dry_run, "matched": total, "environments": found.environments})
             return ExitCode.OK
-        if not yes and not _confirmed(total):
+        if not yes and not _confirm(total):
             return ExitCode.USAGE
-        return await _take_back(journal, found.ids, as_json=as_json)
+        return await _withdraw_selection(journal, found.ids, as_json=as_json)
 
 
-def _confirmed(number: int) -> bool:
-    if not asking.can_ask():
-        diagnostics.fault("nothing was withdrawn: nobody is there to confirm it", "add --yes, or --dry-run to count")
+def _confirm(number: int) -> bool:
+    if not asking.is_interactive():
+        diagnostics.failure("nothing was withdrawn: nobody is there to confirm it", "add --yes, or --dry-run to count")
         return False
     agreed = asking.confirm(f"withdraw {number:,}? they are not sent until a replay queues them again")
     if not agreed:
-        diagnostics.note("nothing was withdrawn")
+        diagnostics.info("nothing was withdrawn")
     return agreed
 
 
-async def _take_back(journal: Journal, chosen: array[int], *, as_json: bool) -> int:
+async def _withdraw_selection(journal: Journal, selection: array[int], *, as_json: bool) -> int:
     from sprig_tui.delivery import withdrawal
 
-    with diagnostics.Progress() as shown:
+    with diagnostics.ProgressLine() as shown:
         done = await withdrawal.withdraw_deliveries(
-            journal, chosen, lambda number: shown.show(f"withdrawn {number:,} of {len(chosen):,}")
+            journal, selection, lambda number: shown.update(f"withdrawn {number:,} of {len(selection):,}")
         )
     if as_json:
         output.write_json(
             {
-                "matched": len(chosen),
+                "matched": len(selection),
                 "withdrawn": done.withdrawn,
                 "on_the_wire": done.leased,
                 "not_queued": done.not_queued,
             }
         )
     ended = f", {done.not_queued:,} ended before" if done.not_queued else ""
-    diagnostics.note(f"{done.withdrawn:,} withdrawn{ended}")
+    diagnostics.info(f"{done.withdrawn:,} withdrawn{ended}")
     if done.leased:
         them = "it" if done.leased == 1 else "them"
         diagnostics.warning(

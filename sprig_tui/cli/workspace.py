@@ -22,32 +22,32 @@ if TYPE_CHECKING:
 NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui keys workspace"  # noqa: S105 - a sentence
 
 
-class KeyStanding(NamedTuple):
+class KeyLookup(NamedTuple):
     """One environment's key, as the workspace knows it."""
 
     environment: str
     source: Source | None
     """None where the key belongs to no source of the workspace."""
     destinations: tuple[Destination, ...] = ()
-    doubts: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
 
 
-class Standings(NamedTuple):
+class WorkspaceLookup(NamedTuple):
     """What the workspace says of the keys."""
 
     workspace: str
     sources: int
     visible: bool
     """Whether the token may see Write Keys; without that nothing can be told of any."""
-    keys: tuple[KeyStanding, ...]
+    keys: tuple[KeyLookup, ...]
 
 
-def _say_wait(seconds: float) -> None:
-    diagnostics.note(f"Segment's Public API asks to wait {format_duration(seconds)}")
+def _print_wait(seconds: float) -> None:
+    diagnostics.info(f"Segment's Public API asks to wait {format_duration(seconds)}")
 
 
 def public_api(
-    workspace: Workspace, *, timeout_s: float = 15.0, waiting: Callable[[float], None] = _say_wait
+    workspace: Workspace, *, timeout_s: float = 15.0, on_wait: Callable[[float], None] = _print_wait
 ) -> PublicApiClient:
     """The client of a workspace that has a token; raises ConfigError."""
     from sprig_tui.segment.public_api import PublicApiClient
@@ -59,7 +59,7 @@ def public_api(
         workspace.token,
         clock=SystemClock(),
         timeout=timeout_s,
-        on_wait=waiting,
+        on_wait=on_wait,
     )
 
 
@@ -73,24 +73,24 @@ def list_sources(settings: Settings) -> tuple[Source, ...]:
     return asyncio.run(ask())
 
 
-async def key_standings(
+async def look_up_keys(
     settings: Settings, environments: Iterable[Environment], *, timeout_s: float = 15.0
-) -> Standings:
+) -> WorkspaceLookup:
     """Look up the keys of these environments; raises WorkspaceError and ConfigError."""
     async with public_api(settings.workspace, timeout_s=timeout_s) as api:
         workspace, sources = await api.workspace(), await api.sources()
         visible = any(source.write_keys for source in sources)
-        found: list[KeyStanding] = []
+        found: list[KeyLookup] = []
         for environment in environments:
             if environment.write_key is None or not visible:
                 continue
             source = source_of_key(environment.write_key.reveal(), sources)
             if source is None:
-                found.append(KeyStanding(environment.name, None))
+                found.append(KeyLookup(environment.name, None))
                 continue
             doubts = source_mismatches(source, environment.name, settings.environments)
-            found.append(KeyStanding(environment.name, source, await api.destinations(source.id), doubts))
-    return Standings(workspace, len(sources), visible, tuple(found))
+            found.append(KeyLookup(environment.name, source, await api.destinations(source.id), doubts))
+    return WorkspaceLookup(workspace, len(sources), visible, tuple(found))
 
 
 def source_text(source: Source) -> str:
@@ -108,9 +108,9 @@ def destinations_text(destinations: tuple[Destination, ...]) -> str:
     return said if any(one.enabled for one in destinations) else f"{said}; none is enabled"
 
 
-def source_json(standing: KeyStanding, workspace: str) -> dict[str, Any] | None:
+def source_json(lookup: KeyLookup, workspace: str) -> dict[str, Any] | None:
     """The source with its destinations, for programs; never a key."""
-    source = standing.source
+    source = lookup.source
     if source is None:
         return None
     return {
@@ -121,8 +121,8 @@ def source_json(standing: KeyStanding, workspace: str) -> dict[str, Any] | None:
         "kind": source.kind,
         "enabled": source.enabled,
         "labels": source.labels,
-        "doubts": standing.doubts,
+        "doubts": lookup.mismatches,
         "destinations": [
-            {"id": one.id, "name": one.name, "kind": one.kind, "enabled": one.enabled} for one in standing.destinations
+            {"id": one.id, "name": one.name, "kind": one.kind, "enabled": one.enabled} for one in lookup.destinations
         ],
     }

@@ -116,7 +116,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
                 seen[:] = [event]
                 self.note_work(phase(event.key))
                 self.pressed = (event.time, phase(event.key), self.standing())
-                self.waited = run_queue()
+                self.waited_s = run_queue()
             await super().on_event(event)
 
         def note_work(self, name: str) -> None:
@@ -138,7 +138,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
             if self.pressed is not None and self.standing() != self.pressed[2]:
                 latency = time.monotonic() - self.pressed[0]
                 self.note(f"{self.pressed[1]} latency", latency)
-                self.note(f"{self.pressed[1]} own latency", latency - (run_queue() - self.waited))
+                self.note(f"{self.pressed[1]} own latency", latency - (run_queue() - self.waited_s))
                 self.pressed = None
 
         def next_filter(self) -> None:

@@ -62,7 +62,7 @@ def cli(home: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome
     """Run a command line in this process."""
 
     def call(*argv: object) -> Outcome:
-        style.choose("auto")
+        style.set_color_choice("auto")
         capsys.readouterr()
         code = run([str(word) for word in argv])
         captured = capsys.readouterr()

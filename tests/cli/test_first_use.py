@@ -17,8 +17,8 @@ import pytest
 from support.live_sink import LiveSink
 
 from sprig_tui.cli import log_follow as log
-from sprig_tui.cli.interrupts import TOGETHER, Interrupts
-from sprig_tui.cli.log_lines import LogLines
+from sprig_tui.cli.interrupts import SIGNAL_DEBOUNCE_S, ShutdownSignals
+from sprig_tui.cli.log_lines import DeliveryLineFormatter
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Delivery, NewDelivery, State
@@ -73,7 +73,7 @@ def test_log_and_replay_take_e_as_send_does(cli: Run, configured: Path, write: R
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 119, 120, 121, 160, 200])
 def test_a_delivery_is_one_line_of_the_terminal(columns: int) -> None:
-    line = LogLines(columns).line(DELIVERY)
+    line = DeliveryLineFormatter(columns).line(DELIVERY)
     assert len(line) <= columns
     assert "delivered  200  " + ("38 ms" if columns >= 80 else "") in line
 
@@ -127,17 +127,17 @@ def test_a_key_refused_by_mistake_is_resumed_by_hand(
 
 
 async def test_signals_that_come_together_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Interrupts() as interrupts:
+    with ShutdownSignals() as interrupts:
         loop = asyncio.get_running_loop()
-        interrupts._note()
-        interrupts._note()
-        assert interrupts.asked.is_set()
-        assert not interrupts.insisted.is_set()
-        later = loop.time() + TOGETHER + 1
+        interrupts._on_signal()
+        interrupts._on_signal()
+        assert interrupts.requested.is_set()
+        assert not interrupts.forced.is_set()
+        later = loop.time() + SIGNAL_DEBOUNCE_S + 1
         monkeypatch.setattr(loop, "time", lambda: later)
-        interrupts._note()
+        interrupts._on_signal()
         monkeypatch.undo()
-        assert interrupts.insisted.is_set()
+        assert interrupts.forced.is_set()
 
 
 def test_a_misspelt_table_is_said_before_its_settings_are_missed(cli: Run, home: Path, write: Run, answer: Run) -> None:
@@ -218,16 +218,16 @@ def test_help_of_groups_is_not_cut(cli: Run) -> None:
 async def test_a_follower_misses_nothing_that_is_added_however_fast(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "FOLLOWED", 20)
+    monkeypatch.setattr(log, "MAX_CHANGED_ROWS", 20)
     entries = [
         NewDelivery(environment="development", message_id=f"sprig-{number}", body=b"{}", user_id=f"acct_{number}")
         for number in range(100)
     ]
     async with open_journal(tmp_path / "journal.db") as journal:
         await journal.add(entries[:10])
-        follower = await log.Follower.begin(journal, Query(), "json")
+        follower = await log.LogFollower.start(journal, Query(), "json")
         await journal.add(entries[10:])
-        assert await follower.look()
+        assert await follower.poll()
         assert [json.loads(line)["id"] for line in capsys.readouterr().out.splitlines()] == list(range(11, 101))
-        assert not await follower.look()
+        assert not await follower.poll()
         assert capsys.readouterr().out == ""

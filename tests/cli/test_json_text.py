@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.cli.json_text import embedded, json_text, readable
+from sprig_tui.cli.json_text import embed_json, escape_invalid_utf8, json_text
 
 Run = Callable[..., Any]
 NOT_UTF8 = b"caf\xe9-\xff.jsonl"
@@ -43,7 +43,7 @@ def test_any_value_is_one_line_of_json(value: Any, ascii_only: bool) -> None:
 
 @given(st.one_of(st.binary(), values.map(lambda value: json.dumps(value, indent=2).encode())))
 def test_any_bytes_can_be_embedded(data: bytes) -> None:
-    text = json_text({"raw": embedded(data), "after": 1})
+    text = json_text({"raw": embed_json(data), "after": 1})
     assert len(text.splitlines()) == 1
     found = json.loads(text)
     assert found["after"] == 1
@@ -55,7 +55,7 @@ def test_any_bytes_can_be_embedded(data: bytes) -> None:
 
 @given(st.binary())
 def test_bytes_that_are_no_utf_8_are_written_out_and_all_others_stay(data: bytes) -> None:
-    assert readable(surrogates(data)) == data.decode("utf-8", "backslashreplace")
+    assert escape_invalid_utf8(surrogates(data)) == data.decode("utf-8", "backslashreplace")
 
 
 def test_ascii_option_escapes_invisible_characters(cli: Run, write: Run, answer: Run) -> None:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.live_sink import LiveSink
 
-from sprig_tui.cli.filters import filter_text, matches, words
+from sprig_tui.cli.filters import complete_words, filter_text, matches
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, NewDelivery, State
@@ -212,9 +212,9 @@ def test_filters_are_put_together_as_one_would_type_them() -> None:
     assert filter_text(["status:failed", "survey:Checkout effort", "two words", "\ue000user:x"], since="2h") == (
         'status:failed survey:"Checkout effort" "two words" -user:x since:2h'
     )
-    assert "status:" in words("sta")
-    assert words("status:q") == ["status:queued"]
-    assert "reason:anonymous" in words("reason:")
+    assert "status:" in complete_words("sta")
+    assert complete_words("status:q") == ["status:queued"]
+    assert "reason:anonymous" in complete_words("reason:")
 
 
 TEXTS = st.sampled_from(["", "acct_1", "acct_10", "Checkout effort", "checkout", "Ünïcode", "anonymous"])

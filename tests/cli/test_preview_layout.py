@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.cli import output
-from sprig_tui.cli.wrapping import cells, flowed, wrapped
+from sprig_tui.cli.wrapping import flow, text_width, wrap
 
 Run = Callable[..., Any]
 NOTE = "survey unknown: when it was created is neither in the record nor in the catalogue"
@@ -20,20 +20,20 @@ LONG = "an answer that is longer than any column " * 4
 
 @given(st.text(st.sampled_from("ab c-日é \u0301"), max_size=200), st.integers(8, 60))
 def test_wrapped_lines_fit_and_nothing_is_lost(text: str, width: int) -> None:
-    lines = list(wrapped(text, width))
-    assert all(cells(line) <= width for line in lines)
+    lines = list(wrap(text, width))
+    assert all(text_width(line) <= width for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
     words = set(text.split())
-    if all(cells(word) <= width for word in words):
+    if all(text_width(word) <= width for word in words):
         assert {word for line in lines for word in line.split()} == words
 
 
 def test_parts_stand_beside_each_other_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [("one", ""), ("two words", ""), ("three words more", "")]
-    assert list(flowed(parts, 0, "  ")) == ["  one  two words  three words more"]
-    assert list(flowed(parts, 20)) == ["one  two words", "three words more"]
+    assert list(flow(parts, 0, "  ")) == ["  one  two words  three words more"]
+    assert list(flow(parts, 20)) == ["one  two words", "three words more"]
     monkeypatch.setattr(output, "paint", lambda text, name: f"<{name}:{text}>")
-    assert list(flowed([("one two three", "good")], 9)) == ["<good:one two>", "<good:three>"]
+    assert list(flow([("one two three", "good")], 9)) == ["<good:one two>", "<good:three>"]
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 120])
@@ -45,11 +45,11 @@ def test_preview_wraps_notes_at_words_within_the_terminal_width(
         answer(2, userId=None),
         '{"surveyId": 5',
     )
-    monkeypatch.setattr(output, "columns", lambda: width)
+    monkeypatch.setattr(output, "terminal_columns", lambda: width)
     done = cli("preview", file, "-e", "development")
     assert done.code == 1
     lines = done.out.splitlines()
-    assert [line for line in lines if cells(line) > width] == []
+    assert [line for line in lines if text_width(line) > width] == []
     told = " ".join(done.out.split())
     assert NOTE in told
     assert "no User ID: Segment drops it without a word" in told
@@ -73,15 +73,15 @@ def test_the_width_is_the_terminals_own(terminal: Run, write: Run, answer: Run) 
     os.environ.pop("COLUMNS", None)
     at = terminal("preview", write(answer(1)), "-e", "development", "--color", "never")
     assert at.ends() == 0
-    assert max(map(cells, at.seen.splitlines())) <= 80
+    assert max(map(text_width, at.seen.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_the_doctor_keeps_to_the_terminals_width_too(cli: Run, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     whole = " ".join(cli("doctor", "--offline").out.split())
-    monkeypatch.setattr(output, "columns", lambda: width)
+    monkeypatch.setattr(output, "terminal_columns", lambda: width)
     lines = cli("doctor", "--offline").out.splitlines()
-    broken = [line for line in lines if cells(line) > width]
+    broken = [line for line in lines if text_width(line) > width]
     assert broken == []
     assert " ".join(" ".join(lines).split()) == whole or "/" in whole  # only paths are broken within a word
 

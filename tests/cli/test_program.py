@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sprig_tui.cli import program as program_module
-from sprig_tui.cli.program import COMMANDS, Entry
+from sprig_tui.cli.program import COMMANDS, CommandEntry
 
 Run = Callable[..., Any]
 
@@ -80,7 +80,7 @@ def test_a_broken_config_is_named_by_every_command_that_needs_it(cli: Run, home:
 
 
 def test_a_fault_of_ours_is_a_sentence_and_debug_shows_where(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, "paths", Entry("sprig_tui.cli.nowhere:paths", ""))
+    monkeypatch.setitem(COMMANDS, "paths", CommandEntry("sprig_tui.cli.nowhere:paths", ""))
     done = cli("paths")
     assert done.code == 2
     assert "unexpected fault: ModuleNotFoundError" in done.err

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sprig_tui.cli.interrupts import TOGETHER
-from sprig_tui.cli.supervisor import FIRST_PAUSE
+from sprig_tui.cli.interrupts import SIGNAL_DEBOUNCE_S
+from sprig_tui.cli.supervisor import MIN_RESTART_BACKOFF_S
 
 QUIET = ("--status-every", "0")
 
@@ -82,7 +82,7 @@ def test_crashing_worker_is_restarted_with_backoff(configured, start, alive, cli
     known = set(alive(2))
     os.kill(min(known), signal.SIGKILL)
     assert "in 500 ms" in supervisor.until("another takes its place")
-    assert FIRST_PAUSE == 0.5
+    assert MIN_RESTART_BACKOFF_S == 0.5
     while not (fresh := {worker["pid"] for worker in cli("status", "--json").json["workers"]} - known):
         pass
     os.kill(fresh.pop(), signal.SIGKILL)
@@ -111,7 +111,7 @@ def test_told_twice_they_stop_at_once_and_give_back_what_they_held(configured, s
     supervisor.process.terminate()
     supervisor.until("stopping")
     with pytest.raises(subprocess.TimeoutExpired):  # as long as two signals may count as one, it waits for Segment
-        supervisor.process.wait(2 * TOGETHER)
+        supervisor.process.wait(2 * SIGNAL_DEBOUNCE_S)
     assert supervisor.stop() == 130
     assert standing(cli) == {"queued": 5, "delivered": 0, "leased": 0}
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from sprig_tui.cli.program import COMMANDS, program
-from sprig_tui.cli.usage import HARMLESS_FLAGS, nearest_option, secrets_among
+from sprig_tui.cli.usage import HARMLESS_FLAGS, find_secrets, nearest_option
 from sprig_tui.reasons import reason_label
 from sprig_tui.segment.error_codes import error_sentence
 
@@ -183,8 +183,8 @@ def test_a_key_typed_as_a_word_is_not_repeated(cli: Run, line: str) -> None:
 
 def test_ordinary_words_are_no_keys() -> None:
     words = ["sprig-tui-test-0123456789abcdef0123456789abcdef", "a" * 32, "0" * 32, "user:acct_1", "sgp_", ""]
-    assert secrets_among(words) == []
-    assert secrets_among([KEY, f"--write-key={KEY}", "sgp_abcdefgh1234"]) == [KEY, KEY, "sgp_abcdefgh1234"]
+    assert find_secrets(words) == []
+    assert find_secrets([KEY, f"--write-key={KEY}", "sgp_abcdefgh1234"]) == [KEY, KEY, "sgp_abcdefgh1234"]
 
 
 def test_commands_are_proposed_by_likeness_alone(cli: Run) -> None:

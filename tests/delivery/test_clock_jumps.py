@@ -20,7 +20,7 @@ async def waiting(bench: Bench, engine: Engine) -> None:
 
 @pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
 async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Bench, jump: int) -> None:
-    ids = await bench.queue(range(5))
+    ids = await bench.requeue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="30", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -34,7 +34,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
 
 
 async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
-    ids = await bench.queue(range(5))
+    ids = await bench.requeue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="2", last=3)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -46,7 +46,7 @@ async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
 
 
 async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: Bench) -> None:
-    ids = await bench.queue([1])
+    ids = await bench.requeue([1])
     async with Sink(clock=bench.time, faults=["429+retry-after=300"]) as sink:
         async with bench.engine(bench.environment(sink.url), retry_window=600.0) as engine:
             engine.wake()

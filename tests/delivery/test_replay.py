@@ -16,7 +16,7 @@ FAILED = Query((Term("status", "failed"),), "status:failed")
 
 async def with_failed(bench: Bench, number: int) -> list[int]:
     """That many failed deliveries, and no engine running."""
-    ids = await bench.queue(range(number))
+    ids = await bench.requeue(range(number))
     claim = await bench.journal.claim("production", events=number, payload_bytes=10**9, lease_ms=60_000)
     from sprig_tui.journal.records import Settlement
 
@@ -94,7 +94,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, oth
 
 async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 50)
-    await bench.queue(range(200), "development")
+    await bench.requeue(range(200), "development")
     await with_failed(bench, 30)
     async with Sink(clock=bench.time) as sink, Sink(clock=bench.time, faults=["503"]) as down:
         environments = bench.environment(sink.url), bench.environment(down.url, "development")

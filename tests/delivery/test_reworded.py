@@ -11,7 +11,7 @@ from msgspec import Raw
 from support.engine_bench import Bench
 
 from sprig_tui.cli.checks import config_checks
-from sprig_tui.cli.keys_check import _checked
+from sprig_tui.cli.keys_check import _check_key
 from sprig_tui.config import catalogue, keysource
 from sprig_tui.config import settings as config_settings
 from sprig_tui.config.catalogue import surveys_file
@@ -81,7 +81,7 @@ async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
 async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
     bench: Bench, worded: str, status: int
 ) -> None:
-    await bench.queue(range(20))
+    await bench.requeue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{status}"]) as wrong,
         Sink(clock=bench.time) as right,
@@ -108,7 +108,7 @@ async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
 
 @pytest.mark.parametrize("changed", [True, False])
 async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench, worded: str, changed: bool) -> None:
-    await bench.queue([1])
+    await bench.requeue([1])
     faults = [FaultRule(do="status", status=401, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -125,7 +125,7 @@ async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench,
 
 
 async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) -> None:
-    await bench.queue([1])
+    await bench.requeue([1])
     await bench.journal.set_lane("production", "paused", "write key none refused (401)")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await engine.reload({"production": bench.environment(sink.url, key=OTHER_KEY)})
@@ -146,7 +146,7 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) 
 async def test_waiting_ends_when_it_did(
     bench: Bench, worded: str, fault: FaultRule, ends: list[str], least_seconds: float
 ) -> None:
-    ids = IdRanges(await bench.queue(range(5)))
+    ids = IdRanges(await bench.requeue(range(5)))
     async with Sink(clock=bench.time, faults=[fault]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waiting = wait_until_settled(bench.journal, ids, ["production"], engine=engine, timing=bench.time, timeout_s=60)
@@ -237,7 +237,7 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
     messages = {one.message for one in settings.warnings}
     hints = {check.hint for check in config_checks(settings, {}) if check.message in messages}
     assert hints == {"set that variable where sprig-tui runs", ""}
-    found = {name: _checked(settings, one)["faults"] for name, one in settings.environments.items()}
+    found = {name: _check_key(settings, one)["faults"] for name, one in settings.environments.items()}
     assert {name: len(faults) for name, faults in found.items()} == {"production": 2, "development": 1, "segment": 1}
 
 
