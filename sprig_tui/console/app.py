@@ -19,16 +19,16 @@ from textual.worker import Worker, WorkerState
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.appearance import Appearance
-from sprig_tui.console.background import Background
-from sprig_tui.console.commands import Commanded, Permissions, bindings
-from sprig_tui.console.core import Core, Sources
-from sprig_tui.console.environments.doubts import doubts_of
-from sprig_tui.console.keyboard import opening
+from sprig_tui.console.background import BackgroundTasks
+from sprig_tui.console.commands import HasCommands, Permissions, bindings
+from sprig_tui.console.core import ConsoleDependencies, Session
+from sprig_tui.console.environments.doubts import config_warnings
+from sprig_tui.console.keyboard import track_flow
 from sprig_tui.console.main_screen import MainScreen
-from sprig_tui.console.notices import SECONDS, tell, tell_fault, warn
-from sprig_tui.console.parts import Parts
+from sprig_tui.console.notices import NOTICE_TIMEOUT_S, notify, notify_error, notify_warning
+from sprig_tui.console.parts import Services
 from sprig_tui.console.queued_input import QueuedInput
-from sprig_tui.console.vitals import Vitals
+from sprig_tui.console.vitals import ConsoleSnapshot
 from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
 
 _log = logging.getLogger(__name__)
-JOURNAL_S = 1.0
+JOURNAL_OPEN_TIMEOUT_S = 1.0
 """Seconds that keys typed ahead of the start wait for the journal at most."""
-_OF_THE_PANES = frozenset(
+_PANE_ACTIONS = frozenset(
     command.action()
     for command in (
         console_commands.FocusEnvironments,
@@ -57,9 +57,9 @@ _OF_THE_PANES = frozenset(
 
 def command_source() -> type[Provider]:
     """The palette's commands, loaded when it is first opened."""
-    from sprig_tui.console.palette import CommandSource
+    from sprig_tui.console.palette import CommandPaletteProvider
 
-    return CommandSource
+    return CommandPaletteProvider
 
 
 class SprigTui(QueuedInput, Appearance):
@@ -72,33 +72,33 @@ class SprigTui(QueuedInput, Appearance):
 
     def __init__(
         self,
-        sources: Sources,
+        dependencies: ConsoleDependencies,
         settings: Settings,
         permissions: Permissions,
         *,
         clock: Clock | None = None,
         files: tuple[str, ...] = (),
-        started: Callable[[], None] = lambda: None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`files` are opened in the Payload pane; `started` is called when all panes are there."""
         super().__init__()
-        self._started = started
+        self._on_start = on_start
         self.files = files
         self.permissions = permissions
-        self.core = Core(sources, settings, permissions, clock=clock, changed=self._core_changed)
-        self.parts = Parts(self, self.core, self._use)
-        self.doubts: tuple[str, ...] = ()
-        self.main = MainScreen(self.core)
-        self._background = Background(
-            self.core,
-            look=self._read_config,
-            show=self._show,
-            tell=lambda text: tell(self, text),
-            warn=lambda text: warn(self, text),
+        self.session = Session(dependencies, settings, permissions, clock=clock, on_change=self._on_session_change)
+        self.services = Services(self, self.session, self._use_settings)
+        self.warnings: tuple[str, ...] = ()
+        self.main = MainScreen(self.session)
+        self._background = BackgroundTasks(
+            self.session,
+            reload_config=self._read_config,
+            on_snapshot=self._show_snapshot,
+            on_notice=lambda text: notify(self, text),
+            on_warning=lambda text: notify_warning(self, text),
         )
         self._leaving = False
-        self._told_of_edits = False
-        self._said_last = ("", 0.0)
+        self._warned_of_edits = False
+        self._last_notice = ("", 0.0)
         self._journal_tried = asyncio.Event()
         self._apply(settings)
 
@@ -110,99 +110,104 @@ class SprigTui(QueuedInput, Appearance):
 
     def on_mount(self) -> None:
         """Paint first; journal and engine come after."""
-        self.call_after_refresh(self.run_worker, opening(self, self._begin()), exit_on_error=False)
+        self.call_after_refresh(self.run_worker, track_flow(self, self._start()), exit_on_error=False)
         self.app_resume_signal.subscribe(self, lambda _: self.keyboard.drop(until_now=True))
         loop = asyncio.get_running_loop()
         with suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(signal.SIGTERM, self.leave)
             loop.add_signal_handler(signal.SIGHUP, self.hang_up)
 
-    async def _begin(self) -> None:
-        await self.main.fill()
-        self._started()
-        self._background.begin()
+    async def _start(self) -> None:
+        await self.main.mount_panes()
+        self._on_start()
+        self._background.start()
         # what is typed ahead may need the journal; where that takes long, the keys that need it say so
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._journal_tried.wait(), JOURNAL_S)
+            await asyncio.wait_for(self._journal_tried.wait(), JOURNAL_OPEN_TIMEOUT_S)
 
     async def on_unmount(self) -> None:
         """However it ends: a console that was left properly did this before."""
         self.keyboard.close()
-        await self._background.end()
-        self.parts.desk.close()
+        await self._background.stop()
+        self.services.config_editor.close()
 
-    def _core_changed(self) -> None:
+    def _on_session_change(self) -> None:
         self._journal_tried.set()
-        self._background.stir()
+        self._background.wake()
         self.main.use_journal()
 
     # -- what moves ---------------------------------------------------------------------------------------------------
 
-    def _show(self, vitals: Vitals) -> None:
+    def _show_snapshot(self, snapshot: ConsoleSnapshot) -> None:
         with self.batch_update():
-            self.main.vitals = vitals
+            self.main.snapshot = snapshot
 
     def on_app_focus(self) -> None:
         """The person looks again."""
-        self._background.watched = True
-        self._background.stir()
+        self._background.has_focus = True
+        self._background.wake()
 
     def on_app_blur(self) -> None:
         """The person looks elsewhere."""
-        self._background.watched = False
+        self._background.has_focus = False
 
     async def _read_config(self) -> str:
         try:
-            return await self.parts.desk.look()
+            return await self.services.config_editor.reload_if_changed()
         finally:
-            self.main.show_doubts()
+            self.main.show_warnings()
 
-    async def _use(self, settings: Settings) -> None:
+    async def _use_settings(self, settings: Settings) -> None:
         """Go on with other settings."""
         self._apply(settings)
-        await self.core.reload(settings)
-        self._background.stir()
-        self.main.use(settings)
-        self._background.show_now()
+        await self.session.reload(settings)
+        self._background.wake()
+        self.main.use_settings(settings)
+        self._background.poll_now()
 
     def _apply(self, settings: Settings) -> None:
-        self.doubts = (*doubts_of(settings), *self.dress(settings))
+        self.warnings = (*config_warnings(settings), *self.apply_config(settings))
 
-    def keep_theme(self, theme: str) -> None:
+    def save_theme(self, theme: str) -> None:
         """In the config, where it may be changed."""
         if self.permissions.read_only or not self.permissions.config:
             why = "this console is read-only" if self.permissions.read_only else "this is the demo"
-            tell(self, f"theme {theme}, for now: {why}")
+            notify(self, f"theme {theme}, for now: {why}")
         else:
-            self.do(self._keep_theme(theme), opens=False)
+            self.run_flow(self._save_theme(theme), opens=False)
 
-    async def _keep_theme(self, theme: str) -> None:
-        await self.parts.desk.save_theme(theme)
-        tell(self, f"theme {theme}, also for the next time: it stands in {self.core.sources.paths.config_file}")
+    async def _save_theme(self, theme: str) -> None:
+        await self.services.config_editor.save_theme(theme)
+        notify(
+            self, f"theme {theme}, also for the next time: it stands in {self.session.dependencies.paths.config_file}"
+        )
 
     # -- doing --------------------------------------------------------------------------------------------------------
 
-    def do(self, work: Coroutine[None, None, object], *, opens: bool = True) -> None:
+    def run_flow(self, work: Coroutine[None, None, object], *, opens: bool = True) -> None:
         """Run a flow; what cannot be done is said. Keys wait for its dialogs, unless it `opens` none."""
-        said = self._said(work)
-        self.run_worker(opening(self, said) if opens else said, exit_on_error=False, group="flow")
+        said = self._report_errors(work)
+        self.run_worker(track_flow(self, said) if opens else said, exit_on_error=False, group="flow")
 
-    async def _said(self, work: Coroutine[None, None, object]) -> None:
+    async def _report_errors(self, work: Coroutine[None, None, object]) -> None:
         try:
             await work
         except ConfigError as error:
-            tell_fault(self, error)
+            notify_error(self, error)
         except SprigTuiError as error:
             _log.warning("%s", error.message)
-            tell_fault(self, error)
+            notify_error(self, error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault of ours in a flow: say so, keep the screen."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self._background.begin_log()
+            self._background.start_log()
             _log.error("unexpected fault in %s", event.worker.name, exc_info=event.worker.error)
             name = type(event.worker.error).__name__
-            warn(self, f"unexpected fault: {name}; what was journaled is safe; see {self.core.sources.paths.log_file}")
+            notify_warning(
+                self,
+                f"unexpected fault: {name}; what was journaled is safe; see {self.session.dependencies.paths.log_file}",
+            )
 
     async def run_action(
         self,
@@ -213,17 +218,17 @@ class SprigTui(QueuedInput, Appearance):
         """As Textual, but a refused command says why."""
         if await super().run_action(action, default_namespace, namespaces):
             return True
-        if isinstance(default_namespace, (Commanded, MainScreen)) and isinstance(action, str):
+        if isinstance(default_namespace, (HasCommands, MainScreen)) and isinstance(action, str):
             reason = default_namespace.refusal(action)
             if reason:
-                warn(self, reason)
+                notify_warning(self, reason)
                 return True
         return False
 
     def on_payload_inspector_copy_requested(self, event: Message) -> None:
         """A pane or the detail screen has something for the clipboard: `text`, and `what` it is."""
         event.stop()
-        self.do(self.parts.copy(getattr(event, "text", ""), getattr(event, "what", "")), opens=False)
+        self.run_flow(self.services.copy(getattr(event, "text", ""), getattr(event, "what", "")), opens=False)
 
     on_delivery_log_copy_requested = on_payload_inspector_copy_requested
     on_detail_screen_copy_requested = on_payload_inspector_copy_requested
@@ -232,7 +237,7 @@ class SprigTui(QueuedInput, Appearance):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Panes can be gone to, and zoomed, only where they are."""
-        if action in _OF_THE_PANES and self.screen is not self.main:
+        if action in _PANE_ACTIONS and self.screen is not self.main:
             return False
         return super().check_action(action, parameters)
 
@@ -256,18 +261,18 @@ class SprigTui(QueuedInput, Appearance):
         """See `ShowWorkers`."""
         from sprig_tui.console.workers_screen import WorkersScreen
 
-        self.push_screen(WorkersScreen(self.core))
+        self.push_screen(WorkersScreen(self.session))
 
     def action_begin_journal(self) -> None:
         """See `BeginJournal`."""
-        if not self.core.begin_anew():
-            tell(self, "the journal is there; nothing to do")
+        if not self.session.start_new_journal():
+            notify(self, "the journal is there; nothing to do")
 
     def action_help(self) -> None:
         """See `Help`."""
         from sprig_tui.console.help_screen import help_for
 
-        here = self.screen if isinstance(self.screen, Commanded) else self.main.panes.get(self.main.focused_scope())
+        here = self.screen if isinstance(self.screen, HasCommands) else self.main.panes.get(self.main.focused_scope())
         self.push_screen(help_for(here, self.preferences.keymap, self.get_key_display))
 
     async def action_quit(self) -> None:
@@ -276,12 +281,12 @@ class SprigTui(QueuedInput, Appearance):
 
     def action_help_quit(self) -> None:
         """Textual's own ctrl+c: which key leaves what is in front."""
-        from sprig_tui.console.unbound import way_out
+        from sprig_tui.console.unbound import close_hint
 
         if self.screen is self.main:
-            tell(self, f"{self.shown_key(console_commands.Quit)} or ctrl+q quits")
+            notify(self, f"{self.shown_key(console_commands.Quit)} or ctrl+q quits")
         else:
-            tell(self, f"{way_out(self)} goes back; ctrl+q quits")
+            notify(self, f"{close_hint(self)} goes back; ctrl+q quits")
 
     def action_suspend(self) -> None:
         """See `Suspend`."""
@@ -290,46 +295,46 @@ class SprigTui(QueuedInput, Appearance):
         if can_be_resumed():
             self.action_suspend_process()
         else:
-            warn(self, "the console cannot be suspended: no shell would bring it back; ctrl+q quits")
+            notify_warning(self, "the console cannot be suspended: no shell would bring it back; ctrl+q quits")
 
     def on_key(self, event: events.Key) -> None:
         """A key that nothing here takes says so."""
-        from sprig_tui.console.unbound import is_stray, unbound_key
+        from sprig_tui.console.unbound import is_unbound, unbound_key
 
         if event.key == "ctrl+c" and self.screen.is_modal:
             # Textual asks the app's own keys only where nothing is in front of the panes
             self.action_help_quit()
-        elif is_stray(self.screen, event.key):
+        elif is_unbound(self.screen, event.key):
             # it was meant for something else, and so were those that came with it: a y or enter of them is no answer
             self.keyboard.drop()
-        elif (said := unbound_key(self, event.key)) and not self._said_lately(said):
-            warn(self, said)
+        elif (said := unbound_key(self, event.key)) and not self._was_said_lately(said):
+            notify_warning(self, said)
 
     def on_paste(self, event: events.Paste) -> None:
         """A paste that nothing here takes says where it belongs."""
-        from sprig_tui.console.pasted_text import advice
-        from sprig_tui.console.unbound import way_out
+        from sprig_tui.console.pasted_text import paste_advice
+        from sprig_tui.console.unbound import close_hint
 
         if self.screen is self.main:
-            warn(self, advice(event.text))
+            notify_warning(self, paste_advice(event.text))
         else:
-            warn(self, f"a paste has no place here: {way_out(self)} goes back")
+            notify_warning(self, f"a paste has no place here: {close_hint(self)} goes back")
 
-    def _said_lately(self, text: str) -> bool:
+    def _was_said_lately(self, text: str) -> bool:
         """A key that is held down says it once."""
-        before, self._said_last = self._said_last, (text, monotonic())
-        if before[0] == text and monotonic() - before[1] < SECONDS["warning"]:
-            self.keyboard.came_to_nothing()
+        before, self._last_notice = self._last_notice, (text, monotonic())
+        if before[0] == text and monotonic() - before[1] < NOTICE_TIMEOUT_S["warning"]:
+            self.keyboard.drop_typed_ahead()
             return True
         return False
 
     def action_leave(self) -> None:
         """See `Quit`."""
         edited = self.main.payload.edited if "payload" in self.main.panes else 0
-        if edited and not self._leaving and not self._told_of_edits:
-            self._told_of_edits = True
+        if edited and not self._leaving and not self._warned_of_edits:
+            self._warned_of_edits = True
             records = "1 record was" if edited == 1 else f"{edited:,} records were"
-            warn(self, f"{records} edited and not sent; q again leaves, and the edit is gone")
+            notify_warning(self, f"{records} edited and not sent; q again leaves, and the edit is gone")
             return
         self.leave()
 
@@ -347,12 +352,12 @@ class SprigTui(QueuedInput, Appearance):
             self.leave()
 
     async def _leave(self) -> None:
-        closing = asyncio.ensure_future(self._background.end())
+        closing = asyncio.ensure_future(self._background.stop())
         done, _ = await asyncio.wait((closing,), timeout=0.3)
         if not done:
-            tell(self, "finishing what is on the wire; q again breaks it off, nothing is lost")
+            notify(self, "finishing what is on the wire; q again breaks it off, nothing is lost")
             await closing
-        self.exit(0, message=self.core.left_behind())
+        self.exit(0, message=self.session.queued_at_close_text())
 
     # -- screenshots ---------------------------------------------------------------------------------------------------
 
@@ -365,12 +370,12 @@ class SprigTui(QueuedInput, Appearance):
         """As Textual, but into a folder that is there, and said where; Textual wants one called Downloads."""
         from sprig_tui.console.screenshot import save_screenshot
 
-        state_dir = self.core.sources.paths.state_dir
+        state_dir = self.session.dependencies.paths.state_dir
         saved, fault = save_screenshot(self.export_screenshot(), filename, path, state_dir=state_dir)
         if saved is None:
-            warn(self, f"the screenshot was not saved: {fault}")
+            notify_warning(self, f"the screenshot was not saved: {fault}")
         else:
-            tell(self, f"the screenshot is in {saved}")
+            notify(self, f"the screenshot is in {saved}")
         return None
 
     # -- keys stay secret ---------------------------------------------------------------------------------------------
@@ -388,11 +393,11 @@ class SprigTui(QueuedInput, Appearance):
         import sys
 
         error = sys.exc_info()[1] or self._exception
-        self._background.begin_log()
+        self._background.start_log()
         _log.critical("unexpected fault, the console ended", exc_info=error)
         name = type(error).__name__
         self._exit_renderables.append(
             f"sprig-tui: unexpected fault: {name}; what was journaled is safe, and the next start goes on with it\n"
-            f"  what happened is in {self.core.sources.paths.log_file}"
+            f"  what happened is in {self.session.dependencies.paths.log_file}"
         )
         self._close_messages_no_wait()

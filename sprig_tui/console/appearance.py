@@ -13,7 +13,7 @@ from sprig_tui.console.commands import Command
 from sprig_tui.console.palette_colours import palette_filter
 from sprig_tui.console.preferences import Preferences, preferences
 from sprig_tui.console.styles import first_sheets, later_sheets
-from sprig_tui.console.themes import DEFAULT, THEMES
+from sprig_tui.console.themes import DEFAULT_THEME, THEMES
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -25,12 +25,12 @@ class Appearance(App[int]):
     """The app as far as it is seen; `dress` goes by the config, `keep_theme` hears of a theme that was picked."""
 
     CSS_PATH = first_sheets()
-    theme: Reactive[str] = Reactive(DEFAULT)
+    theme: Reactive[str] = Reactive(DEFAULT_THEME)
 
     def __init__(self) -> None:
         super().__init__()
-        self._configured_theme = DEFAULT
-        self.preferences = Preferences(DEFAULT, {}, ())
+        self._configured_theme = DEFAULT_THEME
+        self.preferences = Preferences(DEFAULT_THEME, {}, ())
         for theme in THEMES:
             self.register_theme(theme)
         if (filtering := palette_filter(self.console.color_system)) is not None and not self.no_color:
@@ -40,12 +40,12 @@ class Appearance(App[int]):
         """The terminal's, where Textual would take its own for terminals."""
         from textual.drivers.linux_driver import LinuxDriver
 
-        from sprig_tui.console.terminal import Terminal
+        from sprig_tui.console.terminal import HangupDriver
 
         chosen = super().get_driver_class()
-        return Terminal if chosen is LinuxDriver else chosen
+        return HangupDriver if chosen is LinuxDriver else chosen
 
-    def dress(self, settings: Settings) -> tuple[str, ...]:
+    def apply_config(self, settings: Settings) -> tuple[str, ...]:
         """Take the theme and the keys of the config; returns what is wrong with them."""
         self.preferences = preferences(settings)
         theme = self._configured_theme = self.preferences.theme
@@ -67,9 +67,9 @@ class Appearance(App[int]):
     def watch_theme(self, theme: str) -> None:
         """One that comes from the config is there already; another was picked in the palette."""
         if self.is_running and theme != self._configured_theme:
-            self.keep_theme(theme)
+            self.save_theme(theme)
 
-    def keep_theme(self, theme: str) -> None:
+    def save_theme(self, theme: str) -> None:
         """Use this one the next time, too."""
         raise NotImplementedError
 

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sprig_tui.console.core import DRAIN, Core
-from sprig_tui.console.vitals import BUSY, IDLE, Pulse, Vitals
+from sprig_tui.console.core import DRAIN_TIMEOUT_S, Session
+from sprig_tui.console.vitals import ACTIVE_POLL_S, IDLE_POLL_S, ConsoleSnapshot, SnapshotPoller
 from sprig_tui.delivery.clock_jumps import describe_jump
 from sprig_tui.errors import SprigTuiError
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Say = Callable[[str], None]
+OnText = Callable[[str], None]
 
 
-class Background:
+class BackgroundTasks:
     """Begins after the first paint, ends before the last.
 
     `look` reads the config again if it changed, and says so in words. `show` gets each new picture, `tell` and
@@ -30,99 +30,99 @@ class Background:
 
     def __init__(
         self,
-        core: Core,
+        session: Session,
         *,
-        look: Callable[[], Awaitable[str]],
-        show: Callable[[Vitals], None],
-        tell: Say,
-        warn: Say,
+        reload_config: Callable[[], Awaitable[str]],
+        on_snapshot: Callable[[ConsoleSnapshot], None],
+        on_notice: OnText,
+        on_warning: OnText,
     ) -> None:
-        self._core = core
-        self._look = look
-        self._show, self._tell, self._warn = show, tell, warn
-        self._pulse = Pulse(core)
-        self._stir = asyncio.Event()
+        self._session = session
+        self._reload_config = reload_config
+        self._on_snapshot, self._on_notice, self._on_warning = on_snapshot, on_notice, on_warning
+        self._poller = SnapshotPoller(session)
+        self._wakeup = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._log_file: LogFile | None = None
-        self.watched = True
+        self.has_focus = True
         """False while the terminal has no focus: then a look each second is enough."""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Open the journal, start the engine, begin to look."""
-        self.begin_log()
-        works = (self._core.run(), self._beat(), self._watch_config())
-        self._tasks = [asyncio.create_task(self._guarded(work)) for work in works]
+        self.start_log()
+        works = (self._session.run(), self._poll_loop(), self._watch_config())
+        self._tasks = [asyncio.create_task(self._run_guarded(work)) for work in works]
 
-    def begin_log(self) -> None:
+    def start_log(self) -> None:
         """Write the program's own troubles to the state folder from now on."""
-        from sprig_tui.console.log_file import begin_log
+        from sprig_tui.console.log_file import start_log_file
 
         if self._log_file is None:
-            self._log_file = begin_log(self._core.sources.paths.log_file, self._secrets)
+            self._log_file = start_log_file(self._session.dependencies.paths.log_file, self._secrets)
 
     def _secrets(self) -> list[str]:
-        return self._core.settings.secrets()
+        return self._session.settings.secrets()
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Something changed: look now."""
-        self._stir.set()
+        self._wakeup.set()
 
-    def show_now(self) -> None:
+    def poll_now(self) -> None:
         """Show what is known at once: keys that follow a change of the settings are about what it left."""
-        self._show(self._pulse.picture())
+        self._on_snapshot(self._poller.build())
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Let what is on the wire finish, for a moment, then close the journal."""
-        self._core.close()
+        self._session.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
             core, *others = tasks
             for task in others:
                 task.cancel()
             try:
-                await asyncio.wait((core,), timeout=DRAIN + 2)
+                await asyncio.wait((core,), timeout=DRAIN_TIMEOUT_S + 2)
             finally:
                 core.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
         if self._log_file is not None:
-            from sprig_tui.console.log_file import end_log
+            from sprig_tui.console.log_file import stop_log_file
 
-            end_log(self._log_file)
+            stop_log_file(self._log_file)
             self._log_file = None
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _run_guarded(self, work: Coroutine[None, None, None]) -> None:
         """The outer edge: a fault of ours is said and logged, and the screen stays."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the outer edge
             _log.exception("unexpected fault in the background")
             name = type(error).__name__
-            self._warn(f"unexpected fault: {name}; what was journaled is safe, start again to go on with it")
+            self._on_warning(f"unexpected fault: {name}; what was journaled is safe, start again to go on with it")
 
-    async def _beat(self) -> None:
+    async def _poll_loop(self) -> None:
         shown = None
         engine, jumps = None, 0
         while True:
-            self._stir.clear()
-            vitals = await self._pulse.take()
-            if self._core.engine is not engine:
-                engine, jumps = self._core.engine, 0
+            self._wakeup.clear()
+            vitals = await self._poller.poll()
+            if self._session.engine is not engine:
+                engine, jumps = self._session.engine, 0
             if engine is not None:
                 for jump in engine.snapshot().clock_jumps[jumps:]:
-                    self._warn(describe_jump(jump))
+                    self._on_warning(describe_jump(jump))
                     jumps += 1
             if vitals != shown:
                 shown = vitals
-                self._show(vitals)
+                self._on_snapshot(vitals)
             with suppress(TimeoutError):
-                async with asyncio.timeout(BUSY if vitals.moving and self.watched else IDLE):
-                    await self._stir.wait()
+                async with asyncio.timeout(ACTIVE_POLL_S if vitals.moving and self.has_focus else IDLE_POLL_S):
+                    await self._wakeup.wait()
 
     async def _watch_config(self) -> None:
         while True:
-            await asyncio.sleep(IDLE)
+            await asyncio.sleep(IDLE_POLL_S)
             try:
-                if said := await self._look():
-                    self._tell(said)
+                if said := await self._reload_config():
+                    self._on_notice(said)
             except SprigTuiError as error:
-                self._warn(f"{error.message}; going on with the settings from before\n{error.hint}")
+                self._on_warning(f"{error.message}; going on with the settings from before\n{error.hint}")

@@ -27,16 +27,16 @@ from sprig_tui.config.atomically import write_atomically
 from sprig_tui.config.childenv import child_environ
 from sprig_tui.errors import ConfigError
 
-OSC52_BYTES = 74_994
+MAX_OSC52_BYTES = 74_994
 """Encoded bytes that terminals are known to take; k9s keeps to the same."""
-TOOL_PATIENCE = 2.0
+TOOL_TIMEOUT_S = 2.0
 """Seconds; the tools answer in milliseconds, or hang because their display is gone."""
 FILE_NAME = "clipboard.txt"
-_SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
-_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_SSH_VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+_CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-class Safe(NamedTuple):
+class SafeText(NamedTuple):
     """A text fit for a clipboard."""
 
     text: str
@@ -44,7 +44,7 @@ class Safe(NamedTuple):
     """Characters that were replaced."""
 
 
-class Outcome(NamedTuple):
+class CopyResult(NamedTuple):
     """What became of a copy."""
 
     route: str
@@ -75,25 +75,29 @@ class Clipboard:
     def __init__(
         self,
         state_dir: Path,
-        terminal: Callable[[str], None] | None = None,
+        write_terminal: Callable[[str], None] | None = None,
         *,
         environ: Mapping[str, str] = os.environ,
         platform: str = sys.platform,
     ) -> None:
         self._file = state_dir / FILE_NAME
-        self._terminal = terminal
+        self._write_terminal = write_terminal
         self._environ = environ
         self._platform = platform
 
-    async def copy(self, text: str) -> Outcome:
+    async def copy(self, text: str) -> CopyResult:
         """Copy by the first route that works, and into the file (mode 0600); never raises for what goes wrong."""
         safe = safe_text(text)
-        route = await self._by_tool(safe.text) or await self._by_tmux(safe.text) or self._by_terminal(safe.text)
-        file, fault = await asyncio.to_thread(self._keep, safe.text)
-        return Outcome(route, file, fault, safe.replaced)
+        route = (
+            await self._copy_by_tool(safe.text)
+            or await self._copy_by_tmux(safe.text)
+            or self._copy_by_terminal(safe.text)
+        )
+        file, fault = await asyncio.to_thread(self._write_file, safe.text)
+        return CopyResult(route, file, fault, safe.replaced)
 
-    async def _by_tool(self, text: str) -> str:
-        if any(self._environ.get(name) for name in _SSH):
+    async def _copy_by_tool(self, text: str) -> str:
+        if any(self._environ.get(name) for name in _SSH_VARIABLES):
             return ""
         for command in local_tools(self._environ, self._platform):
             if self._which(command[0]):
@@ -102,19 +106,19 @@ class Clipboard:
                     return command[0]
         return ""
 
-    async def _by_tmux(self, text: str) -> str:
+    async def _copy_by_tmux(self, text: str) -> str:
         if not self._environ.get("TMUX") or not self._which("tmux"):
             return ""
         # -w asks tmux to hand it on to the terminal that it runs in.
         return "tmux" if await self._run(("tmux", "load-buffer", "-w", "-"), text.encode()) else ""
 
-    def _by_terminal(self, text: str) -> str:
-        if self._terminal is None or len(base64.b64encode(text.encode())) > OSC52_BYTES:
+    def _copy_by_terminal(self, text: str) -> str:
+        if self._write_terminal is None or len(base64.b64encode(text.encode())) > MAX_OSC52_BYTES:
             return ""
-        self._terminal(text)
+        self._write_terminal(text)
         return "the terminal (OSC 52, if it allows that)"
 
-    def _keep(self, text: str) -> tuple[Path | None, str]:
+    def _write_file(self, text: str) -> tuple[Path | None, str]:
         try:
             self._file.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
             write_atomically(self._file, text.encode())
@@ -142,7 +146,7 @@ class Clipboard:
         except OSError:
             return False
         try:
-            await asyncio.wait_for(process.communicate(data), TOOL_PATIENCE)
+            await asyncio.wait_for(process.communicate(data), TOOL_TIMEOUT_S)
         except (TimeoutError, OSError):
             if process.returncode is None:
                 process.kill()
@@ -151,9 +155,9 @@ class Clipboard:
         return process.returncode == 0
 
 
-def safe_text(text: str) -> Safe:
+def safe_text(text: str) -> SafeText:
     """The text without what could steer a terminal that it is pasted into."""
-    return Safe(*_STEERING.subn(_picture, text.replace("\r\n", "\n")))
+    return SafeText(*_CONTROL_CHARACTERS.subn(_visible_form, text.replace("\r\n", "\n")))
 
 
 def local_tools(environ: Mapping[str, str], platform: str) -> list[tuple[str, ...]]:
@@ -170,7 +174,7 @@ def local_tools(environ: Mapping[str, str], platform: str) -> list[tuple[str, ..
     return tools
 
 
-def _picture(found: re.Match[str]) -> str:
+def _visible_form(found: re.Match[str]) -> str:
     code = ord(found.group())
     if code < 0x20:
         return chr(0x2400 + code)

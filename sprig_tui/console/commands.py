@@ -27,7 +27,7 @@ from textual.dom import DOMNode
 
 Scope = Literal["console", "environments", "payload", "deliveries", "detail"]
 """Where a command belongs: the whole console, a pane, or the detail screen."""
-PLACES: dict[str, str] = {
+SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
     "payload": "Payload",
     "deliveries": "Deliveries",
@@ -56,7 +56,7 @@ class Command:
     """Whether it sends, stores or removes something without a question; in a burst of keys it asks all the same."""
     in_bar: ClassVar[bool] = True
     """Whether the key bar shows it."""
-    everywhere: ClassVar[bool] = False
+    on_main_screen: ClassVar[bool] = False
     """Whether its key works on the main screen whichever pane has the focus."""
     in_palette: ClassVar[bool] = True
     """Whether the palette offers it; moving about is no use there."""
@@ -117,17 +117,17 @@ else:
     _Node = object
 
 
-class Commanded(_Node):
+class HasCommands(_Node):
     """A widget or screen with commands; those that are not allowed here are greyed, and their keys say why."""
 
-    VERBS: ClassVar[Sequence[type[Command]]] = ()
+    COMMAND_CLASSES: ClassVar[Sequence[type[Command]]] = ()
     """Its commands (`COMMANDS` is Textual's word for the palette's sources)."""
 
     _by_action: ClassVar[dict[str, type[Command]]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls._by_action = {command.action(): command for command in cls.VERBS}
+        cls._by_action = {command.action(): command for command in cls.COMMAND_CLASSES}
 
     def refusal(self, action: str) -> str:
         """Why the command behind this action cannot be used now; empty when it can, or is none of ours.
@@ -142,7 +142,7 @@ class Commanded(_Node):
 
     def offered_commands(self) -> Sequence[type[Command]]:
         """What the palette shows while this is the screen."""
-        return self.VERBS
+        return self.COMMAND_CLASSES
 
     def unasked_command(self, action: str) -> type[Command] | None:
         """The command behind this action, where it can be used now and acts without a question."""

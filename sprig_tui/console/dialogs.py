@@ -19,20 +19,20 @@ from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Input, Static
 
 from sprig_tui.console.hints import hint
-from sprig_tui.console.keyboard import came_alone
+from sprig_tui.console.keyboard import is_single_key
 from sprig_tui.text import printable
 
 Result = TypeVar("Result")
-Check = Callable[[str], str]
+InputCheck = Callable[[str], str]
 """What is wrong with a text, in words; empty when nothing is."""
 
 
-def plain(text: str) -> Content:
+def plain_content(text: str) -> Content:
     """Text of any origin as content without markup; our own line breaks stay."""
     return Content("\n".join(printable(line, limit=2_000) for line in text.split("\n")))
 
 
-class Tick(Checkbox):
+class CheckMark(Checkbox):
     """A checkbox that shows by its mark, not by a colour alone, whether it is ticked."""
 
     def render(self) -> Content:
@@ -61,10 +61,10 @@ class Dialog(ModalScreen[Result]):
 
     def head(self) -> ComposeResult:
         """Title and text."""
-        yield Static(plain(self._title), classes="dialog-title")
+        yield Static(plain_content(self._title), classes="dialog-title")
         if self._text:
             with VerticalScroll(classes="dialog-scroll", can_focus=False):
-                yield Static(plain(self._text), classes="dialog-text")
+                yield Static(plain_content(self._text), classes="dialog-text")
 
     def on_resize(self) -> None:
         """The text gets the rows that the others leave."""
@@ -98,13 +98,13 @@ class Dialog(ModalScreen[Result]):
         self.dismiss(None)
 
 
-TYPED_AHEAD = "typed together with the key that opened this: enter again saves it"
+TYPED_AHEAD_TEXT = "typed together with the key that opened this: enter again saves it"
 
 
 class Confirm(Dialog[bool]):
     """A question; the answer is True only for a deliberate Yes. Result: bool."""
 
-    YES_IN: ClassVar[int] = 2
+    MAX_YES_BURST_KEYS: ClassVar[int] = 2
     """Keys that a yes may come together with, itself included: a command and its answer are no text yet."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes"),
@@ -122,8 +122,8 @@ class Confirm(Dialog[bool]):
         with Vertical(classes="dialog-box"):
             yield from self.head()
             with Horizontal(classes="dialog-buttons"):
-                yield Button(plain(self._no), id="no", variant="primary")
-                yield Button(plain(self._yes), id="yes", variant="warning")
+                yield Button(plain_content(self._no), id="no", variant="primary")
+                yield Button(plain_content(self._yes), id="yes", variant="warning")
             yes, no = (printable(one, limit=200) for one in (self._yes, self._no))
             keys = ((f"y {yes}", "y"), (f"n or escape {no}", "n"), ("enter takes the lit one", "enter"))
             yield Static(hint(*keys), classes="dialog-hint")
@@ -134,14 +134,14 @@ class Confirm(Dialog[bool]):
 
     def on_key(self, event: events.Key) -> None:
         """A key that is no answer: whoever types it may not see the question, so enter is No again."""
-        from sprig_tui.console.unbound import is_stray
+        from sprig_tui.console.unbound import is_unbound
 
-        if is_stray(self, event.key):
+        if is_unbound(self, event.key):
             self.query_one("#no").focus()
 
     async def action_yes(self) -> None:
         """Go ahead, unless the yes is a letter of a text."""
-        if await came_alone(self.app, together=self.YES_IN):
+        if await is_single_key(self.app, max_keys=self.MAX_YES_BURST_KEYS):
             self.dismiss(True)
         else:
             self.query_one("#no").focus()
@@ -155,7 +155,7 @@ class Confirm(Dialog[bool]):
         self.focus_next("Button")
 
     @on(Button.Pressed)
-    async def _pressed(self, event: Button.Pressed) -> None:
+    async def _on_button(self, event: Button.Pressed) -> None:
         event.stop()
         if event.button.id == "yes":
             await self.action_yes()
@@ -166,7 +166,7 @@ class Confirm(Dialog[bool]):
 class ConfirmBurst(Confirm):
     """Asked before a command whose key came together with others, as those of a pasted text do. Result: bool."""
 
-    YES_IN = 1
+    MAX_YES_BURST_KEYS = 1
 
     def __init__(self, title: str, label: str) -> None:
         """`title` says what the command does, `label` is the one of the key bar."""
@@ -174,7 +174,7 @@ class ConfirmBurst(Confirm):
         super().__init__(f"{title}?", text, yes=label.capitalize())
 
 
-class WholePaste(Input):
+class PasteInput(Input):
     """A masked line that takes a paste of several lines whole; a plain Input drops all but the first, unseen."""
 
     def on_paste(self, event: events.Paste) -> None:
@@ -195,8 +195,8 @@ class TextDialog(Dialog[Result]):
         *,
         value: str = "",
         placeholder: str = "",
-        check: Check | None = None,
-        doubt: Check | None = None,
+        check: InputCheck | None = None,
+        warning: InputCheck | None = None,
         masked: bool = False,
         saves: bool = False,
     ) -> None:
@@ -206,15 +206,15 @@ class TextDialog(Dialog[Result]):
         """
         super().__init__(title, text)
         self._value, self._placeholder, self._masked = value, placeholder, masked
-        self._check, self._doubt = check, doubt
-        self._doubted: str | None = None
+        self._check, self._warning = check, warning
+        self._warned_value: str | None = None
         self._saves = saves
 
     def compose(self) -> ComposeResult:
         """Title, text, the line, and what is wrong with it."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
-            field = WholePaste if self._masked else Input
+            field = PasteInput if self._masked else Input
             yield field(self._value, printable(self._placeholder, limit=200), password=self._masked)
             yield Static("", classes="dialog-fault")
             yield Static(hint(("enter to accept", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
@@ -225,27 +225,27 @@ class TextDialog(Dialog[Result]):
 
     def show_fault(self, fault: str) -> None:
         """Say what is wrong under the line; an empty text takes it away."""
-        self.query_one(".dialog-fault", Static).update(plain(fault))
+        self.query_one(".dialog-fault", Static).update(plain_content(fault))
 
     def accept(self, value: str) -> None:
         """The text was entered and nothing is wrong with it."""
         raise NotImplementedError
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def _on_text_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._doubted = None
+        self._warned_value = None
         self.show_fault("")
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _on_submit(self, event: Input.Submitted) -> None:
         event.stop()
         if fault := self._check(event.value) if self._check else "":
             self.show_fault(fault)
         elif self._saves and self.typed_ahead():
-            self.show_fault(TYPED_AHEAD)
-        elif self._doubt and self._doubted != event.value and (doubt := self._doubt(event.value)):
-            self._doubted = event.value
+            self.show_fault(TYPED_AHEAD_TEXT)
+        elif self._warning and self._warned_value != event.value and (doubt := self._warning(event.value)):
+            self._warned_value = event.value
             self.show_fault(f"{doubt}\nenter again saves it all the same")
         else:
             self.accept(event.value)

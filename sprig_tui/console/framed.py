@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 
-class Framed(Widget):
+class Panel(Widget):
     """A widget with a frame; `retitle` paints its first row only."""
 
     _title = Content("")
@@ -41,15 +41,15 @@ class Caption(Static):
 
     def __init__(self, *, classes: str) -> None:
         super().__init__("", classes=classes, markup=False)
-        self._said = Content("")
+        self._text = Content("")
 
     def on_mount(self) -> None:
         """Nothing is said yet."""
-        self.display = bool(self._said.plain)
+        self.display = bool(self._text.plain)
 
-    def say(self, text: Content) -> None:
+    def show(self, text: Content) -> None:
         """Show this."""
-        before, self._said = self._said, text
+        before, self._text = self._text, text
         if not text.is_same(before):
             self.display = bool(text.plain)
             self.update(text, layout=self._rows(text) != self._rows(before))

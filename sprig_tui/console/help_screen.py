@@ -14,13 +14,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sprig_tui.console.catalogue import PANE_COMMANDS
-from sprig_tui.console.commands import PLACES, Command, Commanded
+from sprig_tui.console.commands import SCOPE_TITLES, Command, HasCommands
 from sprig_tui.console.console_commands import COMMANDS as CONSOLE
 from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 
-KEYS = 12
+KEY_CELLS = 12
 """Cells of the column of keys."""
-WIDTH = 52
+HELP_CELLS = 52
 """Cells of the text beside them; fits a screen of 80."""
 LIST_KEYS = (
     ("↑ ↓ j k", "move the cursor"),
@@ -33,34 +33,34 @@ LIST_KEYS = (
 """What every list understands, without a command of its own."""
 
 
-class Section(NamedTuple):
+class HelpSection(NamedTuple):
     """A heading and what stands under it: (keys, text)."""
 
     heading: str
     rows: tuple[tuple[str, str], ...]
 
 
-def section_of(heading: str, commands: Iterable[type[Command]], key_of: Callable[[type[Command]], str]) -> Section:
+def section_of(heading: str, commands: Iterable[type[Command]], key_of: Callable[[type[Command]], str]) -> HelpSection:
     """The section of some commands; `key_of` tells the keys in use."""
-    return Section(heading, tuple((key_of(command), command.help()) for command in commands))
+    return HelpSection(heading, tuple((key_of(command), command.help()) for command in commands))
 
 
-def help_content(about: str, sections: Iterable[Section]) -> Content:
+def help_content(about: str, sections: Iterable[HelpSection]) -> Content:
     """The whole help."""
     pieces: list[str | tuple[str, str]] = []
     if about:
-        pieces += [textwrap.fill(about, KEYS + WIDTH + 2), "\n"]
+        pieces += [textwrap.fill(about, KEY_CELLS + HELP_CELLS + 2), "\n"]
     for section in sections:
         pieces += ["\n" if pieces else "", (section.heading, "bold"), "\n"]
         for keys, text in section.rows:
             paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
-            lines = [line for part in paragraphs for line in textwrap.wrap(part, WIDTH)] or [""]
-            pieces += [(f"  {keys:<{KEYS - 2}}  ", "$text-accent"), lines[0], "\n"]
-            pieces += [f"{' ' * (KEYS + 2)}{line}\n" for line in lines[1:]]
+            lines = [line for part in paragraphs for line in textwrap.wrap(part, HELP_CELLS)] or [""]
+            pieces += [(f"  {keys:<{KEY_CELLS - 2}}  ", "$text-accent"), lines[0], "\n"]
+            pieces += [f"{' ' * (KEY_CELLS + 2)}{line}\n" for line in lines[1:]]
     return Content.assemble(*pieces)
 
 
-def help_for(here: Commanded | None, keymap: Mapping[str, str], display: Callable[[Binding], str]) -> HelpScreen:
+def help_for(here: HasCommands | None, keymap: Mapping[str, str], display: Callable[[Binding], str]) -> HelpScreen:
     """The help of a pane or screen; of all panes where it is None.
 
     Args:
@@ -73,12 +73,14 @@ def help_for(here: Commanded | None, keymap: Mapping[str, str], display: Callabl
         keys = keymap.get(command.id, command.key).split(",")
         return " ".join(display(Binding(key.strip(), "", "")) for key in keys)
 
-    verbs = here.VERBS if here else PANE_COMMANDS
-    place = PLACES[verbs[0].scope] if here else "all panes"
+    verbs = here.COMMAND_CLASSES if here else PANE_COMMANDS
+    place = SCOPE_TITLES[verbs[0].scope] if here else "all panes"
     sections = (
         section_of(place, verbs, key_of),
-        section_of("From every pane", [one for one in PANE_COMMANDS if one.everywhere and one not in verbs], key_of),
-        Section("In every list", LIST_KEYS),
+        section_of(
+            "From every pane", [one for one in PANE_COMMANDS if one.on_main_screen and one not in verbs], key_of
+        ),
+        HelpSection("In every list", LIST_KEYS),
         section_of("Everywhere", CONSOLE, key_of),
     )
     shown = [section for section in sections if section.rows]

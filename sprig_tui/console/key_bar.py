@@ -13,10 +13,10 @@ from textual.widget import Widget
 
 from sprig_tui.console.themes import DISABLED, MUTED
 
-GAP = 2
+GAP_CELLS = 2
 
 
-class Hint(NamedTuple):
+class KeyHint(NamedTuple):
     """One key on the bar."""
 
     key: str
@@ -28,14 +28,14 @@ class Hint(NamedTuple):
     @property
     def cells(self) -> int:
         """Its width, the gap after it included."""
-        return cell_len(self.key) + 1 + cell_len(self.label) + GAP
+        return cell_len(self.key) + 1 + cell_len(self.label) + GAP_CELLS
 
 
-def fitting(hints: list[Hint], width: int, last: int) -> list[Hint]:
+def fit_hints(hints: list[KeyHint], width: int, last: int) -> list[KeyHint]:
     """Those that fit; the `last` ones (help, palette) always stay."""
     kept, always = hints[: len(hints) - last], hints[len(hints) - last :]
     room = width - sum(hint.cells for hint in always) - 1
-    shown: list[Hint] = []
+    shown: list[KeyHint] = []
     for hint in kept:
         room -= hint.cells
         if room < 0:
@@ -51,7 +51,7 @@ class KeyBar(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
-        self._shown: list[Hint] = []
+        self._shown: list[KeyHint] = []
 
     def on_mount(self) -> None:
         """Follow the focus."""
@@ -67,20 +67,20 @@ class KeyBar(Widget):
         """More or fewer of them fit."""
         self._update(self.screen)
 
-    def _hints(self, screen: Screen[object]) -> list[Hint]:
-        hints: dict[str, Hint] = {}
+    def _hints(self, screen: Screen[object]) -> list[KeyHint]:
+        hints: dict[str, KeyHint] = {}
         own: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
             name = binding.id or binding.action
             if binding.show and name not in hints:
                 key = self.app.get_key_display(binding)
-                hints[name] = Hint(key, binding.description, active.enabled, binding.action, active.node)
+                hints[name] = KeyHint(key, binding.description, active.enabled, binding.action, active.node)
                 if active.node is self.app:
                     own.add(name)
         ordered = [hint for name, hint in hints.items() if name not in own]
         ordered += [hint for name, hint in hints.items() if name in own]
-        return fitting(ordered, self.size.width, len(own))
+        return fit_hints(ordered, self.size.width, len(own))
 
     def render(self) -> Content:
         """One line."""
@@ -88,14 +88,14 @@ class KeyBar(Widget):
         for hint in self._shown:
             pieces.append((hint.key, "bold $text-accent" if hint.enabled else DISABLED))
             pieces.append((f" {hint.label}", MUTED if hint.enabled else DISABLED))
-            pieces.append(" " * GAP)
+            pieces.append(" " * GAP_CELLS)
         return Content.assemble(*pieces)
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the key under the pointer does."""
         at = 1
         for hint in self._shown:
-            if at <= event.x < at + hint.cells - GAP:
+            if at <= event.x < at + hint.cells - GAP_CELLS:
                 event.stop()
                 await self.app.run_action(hint.action, hint.node)
                 return

@@ -5,13 +5,13 @@ paste and mouse button is looked at only when the one before it has been handled
 passes, by the widgets whose command it ran, and by the flow of dialogs that it began, up to where that asks something.
 
 A flow is begun by `opening(app, work)`. From that call on, keys wait until the flow pushes a screen (and then go to
-that screen), and again when that screen was answered, until the flow ends or says `nothing_more_opens()`.
+that screen), and again when that screen was answered, until the flow ends or says `stop_tracking_flow()`.
 
 Keys that were typed together with a command that came to nothing (`came_to_nothing`) were meant for what it would have
 opened: they are dropped, never run as commands.
 
 Keys that come faster than a hand types are a burst: type-ahead, a macro, or a text pasted without brackets. What a
-person has to mean, such as a command that sends, asks whether its key `came_alone`.
+person has to mean, such as a command that sends, asks whether its key `is_single_key`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, SystemModalScreen
 from textual.worker import Worker, WorkerError
 
-from sprig_tui.console.bursts import BURST_GAP_S, Burst, Bursts
+from sprig_tui.console.bursts import MAX_BURST_GAP_S, Burst, BurstTracker
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-SAY_AFTER_S = 0.2
+NOTICE_AFTER_S = 0.2
 """Seconds from the first dropped key until their number is told."""
 SLOW_AFTER_S = 1.0
 """Seconds of waiting from which on escape frees the keys, and ctrl+q quits at once."""
-LOADING = "loading-"
+LOADING_GROUP_PREFIX = "loading-"
 """Workers whose group begins with this load what a key asked for: the keys after it are about what they bring."""
-LOADING_S = 1.0
+LOADING_TIMEOUT_S = 1.0
 """Seconds that keys wait for such a worker at most: a folder, a record or a search may take long."""
-PASSES = 2
+SETTLE_PASSES = 2
 """Times that a widget's queue is waited for: what it posts to itself while it handles a key stands behind the key."""
 
 
-class Opening:
+class FlowState:
     """A flow that may still open something; keys wait for it unless a screen of it is in front."""
 
     def __init__(self) -> None:
@@ -63,12 +63,12 @@ class Opening:
         """Whether it waits for the dialog of another flow to be answered."""
 
     @property
-    def holds(self) -> bool:
+    def holds_keys(self) -> bool:
         """Whether keys wait for it."""
         return not (self.over or self.queueing or self.screens)
 
 
-_OPENING: ContextVar[Opening | None] = ContextVar("opening", default=None)
+_CURRENT_FLOW: ContextVar[FlowState | None] = ContextVar("opening", default=None)
 
 
 class Keyboard:
@@ -77,53 +77,53 @@ class Keyboard:
     def __init__(
         self,
         app: App[Any],
-        handle: Callable[[events.Event], Awaitable[None]],
-        say: Callable[[str], None],
+        on_event: Callable[[events.Event], Awaitable[None]],
+        on_notice: Callable[[str], None],
     ) -> None:
         """`handle` gives an event to what has the focus, `say` shows a person a sentence."""
         self._app = app
-        self._handle = handle
-        self._say = say
+        self._on_event = on_event
+        self._on_notice = on_notice
         self._waiting: deque[tuple[events.Event, object, Burst | None]] = deque()
         """With the screen that was in front: a click is for what was seen when it was made."""
-        self.bursts = Bursts(app)
+        self.bursts = BurstTracker(app)
         self._work: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._state_changed = asyncio.Event()
         self._touched: dict[DOMNode, None] = {}
-        self._openings: set[Opening] = set()
+        self._flows: set[FlowState] = set()
         self._waited_for: WeakSet[Worker[object]] = WeakSet()
-        self._owners: dict[Screen[Any], Opening] = {}
+        self._owners: dict[Screen[Any], FlowState] = {}
         self._pushed_at: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
         self._held_since = 0.0
         self._newest = 0.0
         """When the newest event was made."""
         self._dropping_until = 0.0
         self._dropped = 0
-        self._said_slow = False
+        self._reported_slow = False
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    async def take(self, event: events.Event) -> None:
+    async def enqueue(self, event: events.Event) -> None:
         """Handle an event now, or once all before it are handled."""
-        burst = self.bursts.counted(event)
-        if self._drops(event) or self._freed_by(event):
+        burst = self.bursts.count_key(event)
+        if self._is_dropped(event) or self._frees_keys(event):
             return
         self._newest = event.time
         if (since := self._passes_by_since) and event.time > since:
             self.bursts.current = burst
-            await self._handle(event)
+            await self._on_event(event)
             return
-        if self._work is not None or self._holds:
+        if self._work is not None or self._is_held:
             self._waiting.append((event, self._app.screen, burst))
-            self._tell_if_slow()
-            self._begin()
+            self._report_if_slow()
+            self._start()
         elif isinstance(event, events.MouseMove):
-            await self._handle(event)
+            await self._on_event(event)
         else:
             self._touch_target(event)
             self.bursts.current = burst
-            await self._handle(event)
-            self._begin()
+            await self._on_event(event)
+            self._start()
 
     def close(self) -> None:
         """The console ends: nothing more is handled."""
@@ -131,26 +131,26 @@ class Keyboard:
         if self._work is not None:
             self._work.cancel()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         if self._work is None:
             self._work = asyncio.create_task(self._run(), name="keyboard")
 
     async def _run(self) -> None:
         try:
             while True:
-                await self._settle()
+                await self._wait_until_settled()
                 if not self._waiting:
                     return
                 if self._passes_by_since:
-                    self._news.clear()
-                    await self._news.wait()
+                    self._state_changed.clear()
+                    await self._state_changed.wait()
                     continue
                 event, screen, burst = self._waiting.popleft()
-                if self._drops(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
+                if self._is_dropped(event) or (isinstance(event, events.MouseEvent) and self._app.screen is not screen):
                     continue
                 self._touch_target(event)
                 self.bursts.current = burst
-                await self._handle(event)
+                await self._on_event(event)
         except Exception as error:  # noqa: BLE001 - what a handler of Textual would do with it
             self._app._handle_exception(error)  # noqa: SLF001
         finally:
@@ -163,56 +163,58 @@ class Keyboard:
         self._touched[node] = None
 
     def _touch_target(self, event: events.Event) -> None:
-        target = self._front()
+        target = self._focused_node()
         if isinstance(event, events.MouseEvent):
             with suppress(Exception):  # there is nothing under the pointer
                 target = self._app.mouse_captured or self._app.get_widget_at(event.x, event.y)[0]
         if target is not None:
             self.touch(target)
 
-    def _front(self) -> DOMNode | None:
+    def _focused_node(self) -> DOMNode | None:
         if not self._app.is_running or not self._app.screen_stack:
             return None
         return self._app.focused or self._app.screen
 
-    async def _settle(self) -> None:
+    async def _wait_until_settled(self) -> None:
         """Return when all that was begun is handled, and what has the focus may have the next event."""
         while True:
-            front = self._front()
+            front = self._focused_node()
             touched, self._touched = self._touched, {}
             if front is not None:
                 touched[front] = None
             for node in touched:
-                await self._passed(node)
-            if self._touched or self._front() is not front:
+                await self._wait_for_queues(node)
+            if self._touched or self._focused_node() is not front:
                 continue
-            if self._holds:
-                self._news.clear()
-                await self._news.wait()
-            elif loading := self._loading():
+            if self._is_held:
+                self._state_changed.clear()
+                await self._state_changed.wait()
+            elif loading := self._loading_workers():
                 self._waited_for.update(loading)
-                await asyncio.wait([asyncio.ensure_future(_ended(worker)) for worker in loading], timeout=LOADING_S)
+                await asyncio.wait(
+                    [asyncio.ensure_future(_wait_for_worker(worker)) for worker in loading], timeout=LOADING_TIMEOUT_S
+                )
             else:
                 return
 
-    def _loading(self) -> list[Worker[object]]:
+    def _loading_workers(self) -> list[Worker[object]]:
         """Workers that load; those of Textual's palette search."""
-        screen = self._front() and self._app.screen
+        screen = self._focused_node() and self._app.screen
         palette = screen if isinstance(screen, SystemModalScreen) else None
         return [
             worker
             for worker in self._app.workers
             if not worker.is_finished
             and worker not in self._waited_for
-            and (worker.group.startswith(LOADING) or (palette is not None and worker.node is palette))
+            and (worker.group.startswith(LOADING_GROUP_PREFIX) or (palette is not None and worker.node is palette))
         ]
 
-    async def _passed(self, node: DOMNode) -> None:
+    async def _wait_for_queues(self, node: DOMNode) -> None:
         """Until the node, and what it bubbled to all the way up, have handled what stood in their queues."""
         for pump in node.ancestors_with_self:
-            for _ in range(PASSES):
+            for _ in range(SETTLE_PASSES):
                 done = asyncio.get_running_loop().create_future()
-                if not pump.call_later(_resolve, done):
+                if not pump.call_later(_set_done, done):
                     break
                 while not done.done() and pump.is_attached and self._app.is_running:
                     await asyncio.wait((done,), timeout=1.0)
@@ -220,80 +222,80 @@ class Keyboard:
     @property
     def _passes_by_since(self) -> float:
         """When the screen in front was put there, where it is one that ends by itself; else 0."""
-        screen = self._app.screen if self._front() is not None else None
+        screen = self._app.screen if self._focused_node() is not None else None
         return self._pushed_at.get(screen, 0.0) if screen is not None and getattr(screen, "PASSES_BY", False) else 0.0
 
     @property
-    def _holds(self) -> bool:
-        return any(one.holds for one in self._openings)
+    def _is_held(self) -> bool:
+        return any(one.holds_keys for one in self._flows)
 
-    def _changed(self) -> None:
-        if not self._holds:
+    def _update_state(self) -> None:
+        if not self._is_held:
             self._held_since = 0.0
-            self._said_slow = False
+            self._reported_slow = False
         elif not self._held_since:
             self._held_since = _now()
-        self._news.set()
+        self._state_changed.set()
 
     # -- flows ---------------------------------------------------------------------------------------------------------
 
-    def opening(self, work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
-        """See `opening`."""
-        one = Opening()
-        self._openings.add(one)
-        self._changed()
+    def track_flow(self, work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
+        """See `track_flow`."""
+        one = FlowState()
+        self._flows.add(one)
+        self._update_state()
 
         async def watched() -> Result:
-            _OPENING.set(one)
+            _CURRENT_FLOW.set(one)
             try:
                 return await work
             finally:
-                self._end(one)
+                self._end_flow(one)
 
         return watched()
 
-    def _end(self, one: Opening) -> None:
-        one.over = True
-        self._openings.discard(one)
-        self._changed()
+    def _end_flow(self, flow: FlowState) -> None:
+        flow.over = True
+        self._flows.discard(flow)
+        self._update_state()
 
-    def pushed(self, screen: Screen[Any]) -> None:
+    def on_screen_pushed(self, screen: Screen[Any]) -> None:
         """A screen goes in front."""
         self._pushed_at[screen] = _now()
-        self.bursts.opened(screen)
-        one = _OPENING.get()
+        self.bursts.on_screen_opened(screen)
+        one = _CURRENT_FLOW.get()
         if one is not None and not one.over:
             one.screens += 1
             one.opened = True
             self._owners[screen] = one
-        self._changed()
+        self._update_state()
 
-    def popped(self, screen: Screen[Any]) -> None:
+    def on_screen_popped(self, screen: Screen[Any]) -> None:
         """A screen was answered, or left."""
         one = self._owners.pop(screen, None)
         if one is not None:
             one.screens -= 1
-        self._changed()
+        self._update_state()
 
-    async def turn(self) -> None:
+    async def wait_for_turn(self) -> None:
         """Until no dialog of another flow is open: a dialog does not open on a dialog."""
-        one = _OPENING.get()
-        while self._front() is not None and self._foreign(self._app.screen, one):
+        one = _CURRENT_FLOW.get()
+        while self._focused_node() is not None and self._is_of_other_flow(self._app.screen, one):
             if one is not None:
                 one.queueing = True
-            self._changed()
+            self._update_state()
             await asyncio.sleep(0.05)
         if one is not None:
             one.queueing = False
 
-    def _foreign(self, screen: Screen[Any], one: Opening | None) -> bool:
-        return isinstance(screen, ModalScreen) and (one is None or self._owners.get(screen) is not one)
+    def _is_of_other_flow(self, screen: Screen[Any], flow: FlowState | None) -> bool:
+        return isinstance(screen, ModalScreen) and (flow is None or self._owners.get(screen) is not flow)
 
     # -- keys that go nowhere ------------------------------------------------------------------------------------------
 
-    def came_to_nothing(self) -> None:
+    def drop_typed_ahead(self) -> None:
         """A command was refused, or failed before it opened anything: what was typed with it is not for others."""
-        one = _OPENING.get()
+        one = _CURRENT_FLOW.get()
         if one is not None and (one.opened or one.over):
             return
         if one is None and self._work is None and not self._touched:
@@ -305,79 +307,79 @@ class Keyboard:
         self._dropped += sum(isinstance(event, events.Key) for event, *_ in self._waiting)
         # a paste is no command, and says itself where it belongs
         self._waiting = deque(one for one in self._waiting if isinstance(one[0], events.Paste))
-        self._dropping_until = _now() if until_now else self._newest + BURST_GAP_S
-        self._app.set_timer(SAY_AFTER_S, self._say_dropped)
+        self._dropping_until = _now() if until_now else self._newest + MAX_BURST_GAP_S
+        self._app.set_timer(NOTICE_AFTER_S, self._report_dropped)
 
     def refuse(self) -> None:
         """Forget the key that is being handled, and those that came with it."""
         self._dropped += 1
         self.drop()
 
-    def _drops(self, event: events.Event) -> bool:
+    def _is_dropped(self, event: events.Event) -> bool:
         if event.time >= self._dropping_until or not isinstance(event, events.Key):
             return False
-        self._dropping_until = max(self._dropping_until, event.time + BURST_GAP_S)
+        self._dropping_until = max(self._dropping_until, event.time + MAX_BURST_GAP_S)
         self._dropped += 1
         return True
 
-    def _say_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._dropped:
             keys = "1 key" if self._dropped == 1 else f"{self._dropped} keys"
             self._dropped = 0
-            opened = self._front() is not None and isinstance(self._app.screen, ModalScreen)
+            opened = self._focused_node() is not None and isinstance(self._app.screen, ModalScreen)
             why = "what is open has no use for them" if opened else "nothing opened for them"
-            self._say(f"{keys} typed ahead: dropped, since {why}")
+            self._on_notice(f"{keys} typed ahead: dropped, since {why}")
 
     # -- flows that take long ------------------------------------------------------------------------------------------
 
     @property
-    def _slow(self) -> bool:
+    def _is_slow(self) -> bool:
         return bool(self._held_since) and _now() - self._held_since > SLOW_AFTER_S
 
-    def _freed_by(self, event: events.Event) -> bool:
-        if not self._slow or not isinstance(event, events.Key) or event.key not in ("escape", "ctrl+q"):
+    def _frees_keys(self, event: events.Event) -> bool:
+        if not self._is_slow or not isinstance(event, events.Key) or event.key not in ("escape", "ctrl+q"):
             return False
-        for one in list(self._openings):
-            if one.holds:
-                self._end(one)
+        for one in list(self._flows):
+            if one.holds_keys:
+                self._end_flow(one)
         self._waiting.clear()
         return event.key == "escape"
 
-    def _tell_if_slow(self) -> None:
-        if self._slow and not self._said_slow:
-            self._said_slow = True
-            self._say("still at work on the last command: keys wait for it; escape frees them")
+    def _report_if_slow(self) -> None:
+        if self._is_slow and not self._reported_slow:
+            self._reported_slow = True
+            self._on_notice("still at work on the last command: keys wait for it; escape frees them")
 
 
-def opening(app: App[Any], work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
+def track_flow(app: App[Any], work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
     """The same work, for a worker; from now on keys wait for what it opens."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
-    return work if keyboard is None else keyboard.opening(work)
+    return work if keyboard is None else keyboard.track_flow(work)
 
 
-def nothing_more_opens(app: App[Any]) -> None:
+def stop_tracking_flow(app: App[Any]) -> None:
     """Said by a flow before it works on for long without asking: keys need not wait for it any more."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
-    one = _OPENING.get()
+    one = _CURRENT_FLOW.get()
     if keyboard is not None and one is not None:
-        keyboard._end(one)  # noqa: SLF001 - of this module
+        keyboard._end_flow(one)  # noqa: SLF001 - of this module
 
 
-async def came_alone(app: App[Any], *, together: int = 1) -> bool:
+async def is_single_key(app: App[Any], *, max_keys: int = 1) -> bool:
     """Whether the key that is being handled came by hand, not as one of more than `together`; else they are dropped."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
-    if keyboard is None or await keyboard.bursts.came_alone(together=together):
+    if keyboard is None or await keyboard.bursts.is_single_key(max_keys=max_keys):
         return True
     keyboard.refuse()
     return False
 
 
-async def _ended(worker: Worker[object]) -> None:
+async def _wait_for_worker(worker: Worker[object]) -> None:
     with suppress(WorkerError):  # failed or cancelled: that is told elsewhere
         await worker.wait()
 
 
-def _resolve(done: asyncio.Future[None]) -> None:
+def _set_done(done: asyncio.Future[None]) -> None:
     if not done.done():
         done.set_result(None)
 

@@ -16,20 +16,20 @@ MODIFIERS = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED = frozenset(key.value for key in Keys) | {*KEY_TO_UNICODE_NAME, *KEY_NAME_REPLACEMENTS.values(), "space"}
 
 
-class Slot(NamedTuple):
+class KeySlot(NamedTuple):
     """A command's keys, and where they count."""
 
     id: str
     keys: tuple[str, ...]
     scope: str
     """A pane, `console` for everywhere, or `list` for every pane that is a list."""
-    everywhere: bool = False
+    on_main_screen: bool = False
     """Whether the keys of a pane count in the other panes too."""
 
 
-def slot_of(command: type[Command]) -> Slot:
+def slot_of(command: type[Command]) -> KeySlot:
     """A command's slot with its own keys."""
-    return Slot(command.id, keys_of(command.key), command.scope, command.everywhere)
+    return KeySlot(command.id, keys_of(command.key), command.scope, command.on_main_screen)
 
 
 def keys_of(text: str) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def keys_of(text: str) -> tuple[str, ...]:
     return tuple(_normal(part) for part in parts)
 
 
-def check_keymap(keymap: Mapping[str, str], slots: Iterable[Slot], place: str = "keys") -> dict[str, str]:
+def check_keymap(keymap: Mapping[str, str], slots: Iterable[KeySlot], place: str = "keys") -> dict[str, str]:
     """The keymap as Textual takes it. Raises KeymapError for an unknown command, an unknown key, and a clash.
 
     Args:
@@ -66,26 +66,26 @@ def check_keymap(keymap: Mapping[str, str], slots: Iterable[Slot], place: str = 
     return chosen
 
 
-def clashes(slot: Slot, others: Iterable[Slot]) -> list[tuple[str, str]]:
+def clashes(slot: KeySlot, others: Iterable[KeySlot]) -> list[tuple[str, str]]:
     """(key, id of the other) for each key that would no longer do one of the two."""
     return [
         (key, other.id)
         for other in others
-        if other.id != slot.id and _meet(slot, other)
+        if other.id != slot.id and _share_keys(slot, other)
         for key in slot.keys
         if key in other.keys
     ]
 
 
-def _meet(one: Slot, other: Slot) -> bool:
-    if one.scope == other.scope or "console" in (one.scope, other.scope):
+def _share_keys(slot: KeySlot, other: KeySlot) -> bool:
+    if slot.scope == other.scope or "console" in (slot.scope, other.scope):
         return True
-    if "list" in (one.scope, other.scope):
+    if "list" in (slot.scope, other.scope):
         return True
-    return (one.everywhere or other.everywhere) and "detail" not in (one.scope, other.scope)
+    return (slot.on_main_screen or other.on_main_screen) and "detail" not in (slot.scope, other.scope)
 
 
-def _refuse_clash(slot: Slot, others: Iterable[Slot], place: str) -> None:
+def _refuse_clash(slot: KeySlot, others: Iterable[KeySlot], place: str) -> None:
     for key, other in clashes(slot, others):
         raise KeymapError(
             f"{place}: {key} is to do both {slot.id} and {other}",

@@ -24,13 +24,13 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
-from sprig_tui.console.line import Line, shown
-from sprig_tui.console.quiet_bar import QuietBar
+from sprig_tui.console.line import Line, visible_text
+from sprig_tui.console.quiet_bar import CachedScrollBar
 
-CACHED_LINES = 256
+MAX_CACHED_LINES = 256
 
 
-class LineView(ScrollView, can_focus=True):
+class LineList(ScrollView, can_focus=True):
     """Lines on demand, with a cursor.
 
     Messages: `Moved` when the cursor stands on another line (by key, click or call), `Chosen` for enter, or a click on
@@ -49,7 +49,7 @@ class LineView(ScrollView, can_focus=True):
         "line--cursor",
     }
     DEFAULT_CSS = """
-    LineView {
+    LineList {
         color: $foreground;
         overflow-x: auto;
         overflow-y: auto;
@@ -90,28 +90,28 @@ class LineView(ScrollView, can_focus=True):
     cursor: reactive[int] = reactive(0, repaint=False)
     """The line with the cursor, from 0; -1 while there is none."""
 
-    class Moved(Message):
+    class Highlighted(Message):
         """The cursor stands on another line."""
 
-        def __init__(self, view: LineView, index: int) -> None:
+        def __init__(self, view: LineList, index: int) -> None:
             super().__init__()
             self.view = view
             self.index = index
 
         @property
-        def control(self) -> LineView:
-            """The view, for `@on(LineView.Moved, "#id")`."""
+        def control(self) -> LineList:
+            """The view, for `@on(LineList.Moved, "#id")`."""
             return self.view
 
-    class Chosen(Moved):
+    class Selected(Highlighted):
         """A line was opened: enter or click."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
         self._count = 0
-        self._strips: LRUCache[tuple[Hashable, bool], Strip] = LRUCache(CACHED_LINES)
+        self._strips: LRUCache[tuple[Hashable, bool], Strip] = LRUCache(MAX_CACHED_LINES)
         self._styles: dict[tuple[str, bool], Style] = {}
-        self.set_reactive(LineView.cursor, -1)
+        self.set_reactive(LineList.cursor, -1)
 
     # -- what a subclass says ------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class LineView(ScrollView, can_focus=True):
         scrolled = 0 < height < min(before, count)
         if (scrolled or max(before, count) <= height) and width == self.virtual_size.width:
             # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
-            self.set_reactive(LineView.virtual_size, Size(width, count))
+            self.set_reactive(LineList.virtual_size, Size(width, count))
             if scrolled:
                 self.vertical_scrollbar.window_virtual_size = count
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
@@ -159,7 +159,7 @@ class LineView(ScrollView, can_focus=True):
         For lists whose `line_key` is not the index, so that what was drawn stays valid. Posts no `Moved`.
         """
         same_lines = (self.cursor, self.scroll_offset.y) == (cursor, top)
-        self.set_reactive(LineView.cursor, min(max(cursor, 0), count - 1) if count else -1)
+        self.set_reactive(LineList.cursor, min(max(cursor, 0), count - 1) if count else -1)
         self.resize(count, width=self.virtual_size.width)
         # by force: whether there is a scrollbar is only known after the next layout
         self.scroll_to(y=top, animate=False, force=True)
@@ -185,7 +185,7 @@ class LineView(ScrollView, can_focus=True):
         """Any line may be another one now: those in sight are made again, and painted where they differ."""
         before = {key: self._strips[key] for key in self._strips.keys()}  # noqa: SIM118 - it is no mapping
         self._strips.clear()
-        for index in self.in_sight:
+        for index in self.is_visible:
             strip = self._strip(index, index == self.cursor)
             if strip is None or strip != before.get((self.line_key(index), index == self.cursor)):
                 self.refresh_line(index)
@@ -196,7 +196,7 @@ class LineView(ScrollView, can_focus=True):
         return self._count
 
     @property
-    def in_sight(self) -> range:
+    def is_visible(self) -> range:
         """The indices of the lines in sight."""
         top = self.scroll_offset.y
         return range(top, min(self._count, top + self.scrollable_content_region.height))
@@ -213,10 +213,10 @@ class LineView(ScrollView, can_focus=True):
             if index >= 0:
                 self.refresh_line(index)
         if now >= 0:
-            self.bring_into_sight(now)
-        self.post_message(self.Moved(self, now))
+            self.scroll_to_line(now)
+        self.post_message(self.Highlighted(self, now))
 
-    def bring_into_sight(self, index: int) -> None:
+    def scroll_to_line(self, index: int) -> None:
         """Scroll no further than it takes to see line `index`."""
         height = self.scrollable_content_region.height
         top = self.scroll_offset.y
@@ -249,7 +249,7 @@ class LineView(ScrollView, can_focus=True):
     def action_choose(self) -> None:
         """Open the line with the cursor."""
         if self.cursor >= 0:
-            self.post_message(self.Chosen(self, self.cursor))
+            self.post_message(self.Selected(self, self.cursor))
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the line; open it where the cursor is already."""
@@ -270,7 +270,7 @@ class LineView(ScrollView, can_focus=True):
     def vertical_scrollbar(self) -> ScrollBar:
         """As Textual's; made where there is none."""
         if self._vertical_scrollbar is None:
-            self._vertical_scrollbar = bar = QuietBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            self._vertical_scrollbar = bar = CachedScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
             bar.display = False
             self.app._start_widget(self, bar)  # noqa: SLF001 - what Textual does with its own
         return self._vertical_scrollbar
@@ -289,7 +289,7 @@ class LineView(ScrollView, can_focus=True):
             shift = offset.x
         else:
             hints = self.empty_lines()
-            strip = self._make(hints[y], cursor=False) if y < len(hints) else None
+            strip = self._build_line(hints[y], cursor=False) if y < len(hints) else None
             shift = 0
         on_cursor = self._count > 0 and offset.y + y == self.cursor
         plain = self._style("", on_cursor)
@@ -302,16 +302,16 @@ class LineView(ScrollView, can_focus=True):
             line = self.line(index)
             if line is None:
                 return None
-            strip = self._make(line, cursor=cursor)
+            strip = self._build_line(line, cursor=cursor)
             self._strips[key] = strip
         return strip
 
-    def _make(self, line: Line, *, cursor: bool) -> Strip:
+    def _build_line(self, line: Line, *, cursor: bool) -> Strip:
         segments: list[Segment] = []
         cells = 0
         run, name_of_run = "", ""
         for text, name, width in line:
-            piece = shown(text, width)
+            piece = visible_text(text, width)
             cells += width or cell_len(piece)
             # The compositor's work is by the segment, so neighbours in one style are one.
             if name != name_of_run and run:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sprig_tui.text import printable, redact
 
-LARGEST = 1_000_000
+MAX_LOG_BYTES = 1_000_000
 """Bytes of the log until a new one is begun; one old one is kept."""
-LONGEST_LINE = 2_000
+MAX_LINE_CHARS = 2_000
 """Characters; a hostile server's words are not worth more."""
 
 Secrets = Callable[[], Iterable[str]]
@@ -36,20 +36,20 @@ class LogFile(logging.Handler):
     def text(self, record: logging.LogRecord) -> str:
         """The record as it is written: no key, nothing that could steer the terminal that shows it."""
         lines = redact(self.format(record), self._secrets()).split("\n")
-        return "\n".join(printable(line, limit=LONGEST_LINE) for line in lines) + "\n"
+        return "\n".join(printable(line, limit=MAX_LINE_CHARS) for line in lines) + "\n"
 
     def _append(self, text: str) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileNotFoundError):
-            if self._file.stat().st_size > LARGEST:
+            if self._file.stat().st_size > MAX_LOG_BYTES:
                 self._file.replace(self._file.with_suffix(".log.1"))
         descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as stream:
             stream.write(text)
 
 
-def begin_log(file: Path, secrets: Secrets) -> LogFile:
-    """Write what the program says of its own troubles to this file; undo with `end_log`."""
+def start_log_file(file: Path, secrets: Secrets) -> LogFile:
+    """Write what the program says of its own troubles to this file; undo with `stop_log_file`."""
     handler = LogFile(file, secrets)
     logger = logging.getLogger("sprig_tui")
     logger.addHandler(handler)
@@ -57,6 +57,6 @@ def begin_log(file: Path, secrets: Secrets) -> LogFile:
     return handler
 
 
-def end_log(handler: LogFile) -> None:
+def stop_log_file(handler: LogFile) -> None:
     """Write no more."""
     logging.getLogger("sprig_tui").removeHandler(handler)

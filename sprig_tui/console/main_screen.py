@@ -16,33 +16,33 @@ from textual.widgets import Static
 
 from sprig_tui.console import console_commands
 from sprig_tui.console.catalogue import PANE_COMMANDS
-from sprig_tui.console.commands import PLACES, Command
-from sprig_tui.console.environments.doubts import foreign_payload
-from sprig_tui.console.environments.last_choice import LastChoice, first_choice
+from sprig_tui.console.commands import SCOPE_TITLES, Command
+from sprig_tui.console.environments.doubts import environment_mismatch
+from sprig_tui.console.environments.last_choice import LastChoice, initial_environment
 from sprig_tui.console.environments.pane import EnvironmentPane
-from sprig_tui.console.environments.wishes import WISHES
+from sprig_tui.console.environments.wishes import MESSAGE_FLOWS
 from sprig_tui.console.key_bar import KeyBar
-from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.notices import notify, notify_error, notify_warning
 from sprig_tui.console.payload.commands import SendRecord
 from sprig_tui.console.status_line import StatusLine
 from sprig_tui.console.status_text import badge
-from sprig_tui.console.vitals import Pulse, Vitals
+from sprig_tui.console.vitals import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.zooming import UNZOOM, Zooming
 from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.app import SprigTui
-    from sprig_tui.console.core import Core
+    from sprig_tui.console.core import Session
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.payload.inspector import PayloadInspector
 
-REFUSED_IN_DEMO = (
+DEMO_REJECTION_TEXT = (
     "one of the samples is refused, on purpose: the request that held it was split until it stood alone,\n"
     "and so each delivery beside it took several requests; /status:failed shows it"
 )
 
-_EVERYWHERE = {command.id: command for command in PANE_COMMANDS if command.everywhere}
+_SHARED_COMMANDS = {command.id: command for command in PANE_COMMANDS if command.on_main_screen}
 
 
 def _load_panes() -> None:
@@ -59,20 +59,20 @@ class MainScreen(Zooming):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(command.key, f"forward('{command.id}')", command.label, show=command.in_bar, id=command.id)
-        for command in _EVERYWHERE.values()
+        for command in _SHARED_COMMANDS.values()
     ]
     BINDINGS += [UNZOOM]
     AUTO_FOCUS = ""
 
-    vitals: reactive[Vitals] = reactive(Vitals(), repaint=False)
+    snapshot: reactive[ConsoleSnapshot] = reactive(ConsoleSnapshot(), repaint=False)
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self._core = core
-        self._told_of_refusal = False
-        self._foreign = ""
+        self._session = session
+        self._explained_rejection = False
+        self._payload_warning = ""
         """The warning about the payload in sight."""
-        self.status = StatusLine(badge(core.sources.label, core.permissions))
+        self.status = StatusLine(badge(session.dependencies.label, session.permissions))
         self.environments = EnvironmentPane(id="environments", classes="pane")
         self.payload: PayloadInspector
         self.deliveries: DeliveryLog
@@ -93,25 +93,25 @@ class MainScreen(Zooming):
         with Container(id="panes"):
             with Container(id="upper"):
                 yield self.environments
-                yield self._room("payload")
-            yield self._room("deliveries")
+                yield self._placeholder("payload")
+            yield self._placeholder("deliveries")
         yield KeyBar()
 
-    def _room(self, scope: str) -> Static:
+    def _placeholder(self, scope: str) -> Static:
         """Where a pane will stand."""
         room = Static(id=f"{scope}-room", classes="pane")
-        room.border_title = PLACES[scope]
+        room.border_title = SCOPE_TITLES[scope]
         return room
 
     def on_mount(self) -> None:
         """Show the environments, which are known."""
-        permissions = self._core.permissions
+        permissions = self._session.permissions
         self._last_choice = LastChoice(
-            self._core.sources.paths.state_dir, writes=permissions.config and not permissions.read_only
+            self._session.dependencies.paths.state_dir, writes=permissions.config and not permissions.read_only
         )
-        self._chosen = first_choice(self._last_choice.read(), self._core.settings.environments)
-        self.environments.selected = self._chosen
-        self.vitals = Pulse(self._core).picture()
+        self._remembered_name = initial_environment(self._last_choice.read(), self._session.settings.environments)
+        self.environments.selected = self._remembered_name
+        self.snapshot = SnapshotPoller(self._session).build()
         if self._first_pane() == "environments":
             self.environments.focus()
 
@@ -119,19 +119,19 @@ class MainScreen(Zooming):
         """Where there is something to do."""
         if self.console.files:
             return "payload"
-        keys = any(one.write_key for one in self._core.settings.environments.values())
+        keys = any(one.write_key for one in self._session.settings.environments.values())
         return "deliveries" if keys else "environments"
 
-    async def fill(self) -> None:
+    async def mount_panes(self) -> None:
         """Put the Payload and Deliveries panes in their rooms; their code is loaded after the first paint."""
         await asyncio.to_thread(_load_panes)
         from sprig_tui.console.deliveries.log import DeliveryLog
         from sprig_tui.console.payload.inspector import PayloadInspector
 
-        core = self._core
-        self.payload = PayloadInspector(state_dir=core.sources.paths.state_dir, clock=core.clock, id="payload")
+        core = self._session
+        self.payload = PayloadInspector(state_dir=core.dependencies.paths.state_dir, clock=core.clock, id="payload")
         self.deliveries = DeliveryLog(clock=core.clock, id="deliveries")
-        self.payload.is_behind = self._payload_is_behind
+        self.payload.is_stale = self._is_payload_stale
         self.payload.add_class("pane")
         self.deliveries.add_class("pane")
         with self.app.batch_update():
@@ -142,62 +142,64 @@ class MainScreen(Zooming):
             await self.query_one("#panes").mount(self.deliveries)
         self.panes |= {"payload": self.payload, "deliveries": self.deliveries}
         self.payload.environment = self.environments.selected
-        self.use(core.settings)
+        self.use_settings(core.settings)
         if self.console.files:
             self.payload.show_file(self.console.files)
         if self.focused is None:
             self.focus_pane(self._first_pane())
         self.refresh_bindings()
 
-    def use(self, settings: Settings) -> None:
+    def use_settings(self, settings: Settings) -> None:
         """Go on with these settings."""
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
         self.deliveries.protected = frozenset(name for name, one in settings.environments.items() if one.protected)
         self.deliveries.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
-        self.show_doubts()
+        self.show_warnings()
 
     def use_journal(self) -> None:
         """The journal was opened, or closed."""
-        self.deliveries.journal = self._core.journal
+        self.deliveries.journal = self._session.journal
 
     def on_descendant_focus(self) -> None:
         """On narrow screens the pane with the focus gets most of the room."""
         if self.has_class("-narrow"):
-            self._give_room()
+            self._fit_panes()
         if "deliveries" in self.panes:
-            self._stay_if_looked_at()
+            self._stop_following_if_read()
 
     def on_resize(self) -> None:
         """It may be narrow now."""
         if self.has_class("-narrow"):
-            self._give_room()
+            self._fit_panes()
 
-    def _give_room(self) -> None:
+    def _fit_panes(self) -> None:
         scope = self.focused_scope()
         self.update_classes({f"-at-{other}": other == scope for other in self.panes})
 
     # -- what moves ---------------------------------------------------------------------------------------------------
 
-    def watch_vitals(self, vitals: Vitals) -> None:
+    def watch_snapshot(self, snapshot: ConsoleSnapshot) -> None:
         """Hand the picture on; each widget repaints only what differs."""
-        self.status.vitals = vitals
-        if vitals.failed and not self._told_of_refusal and not self._core.permissions.config:
-            self._told_of_refusal = True
-            tell(self.app, REFUSED_IN_DEMO)
-        self.environments.environments = vitals.environments
-        self.show_doubts()
+        self.status.snapshot = snapshot
+        if snapshot.failed and not self._explained_rejection and not self._session.permissions.config:
+            self._explained_rejection = True
+            notify(self.app, DEMO_REJECTION_TEXT)
+        self.environments.environments = snapshot.environments
+        self.show_warnings()
 
-    def show_doubts(self) -> None:
+    def show_warnings(self) -> None:
         """Warnings: trouble now, the config, the payload in view."""
-        trouble = (self.vitals.trouble,) if self.vitals.trouble else ()
-        foreign = (self._foreign,) if self._foreign else ()
-        misread = tuple(filter(None, (self.console.parts.desk.fault, self.console.parts.desk.missing)))
-        self.environments.doubts = (*trouble, *misread, *foreign, *self.console.doubts)
+        trouble = (self.snapshot.trouble,) if self.snapshot.trouble else ()
+        foreign = (self._payload_warning,) if self._payload_warning else ()
+        misread = tuple(
+            filter(None, (self.console.services.config_editor.fault, self.console.services.config_editor.missing))
+        )
+        self.environments.warnings = (*trouble, *misread, *foreign, *self.console.warnings)
         if "deliveries" in self.panes:
             # narrow, the Environments pane is folded, and the status line too short for what to do about it
-            self.deliveries.trouble = self.vitals.trouble if self.has_class("-narrow") else ""
+            self.deliveries.trouble = self.snapshot.trouble if self.has_class("-narrow") else ""
 
     # -- commands -----------------------------------------------------------------------------------------------------
 
@@ -222,25 +224,25 @@ class MainScreen(Zooming):
 
     async def action_forward(self, name: str) -> None:
         """A pane's key, pressed in another pane."""
-        command = _EVERYWHERE[name]
+        command = _SHARED_COMMANDS[name]
         if command is SendRecord and self.focused_scope() != command.scope:
             # nobody sends a record that is perhaps not in sight
             self.focus_pane(command.scope)
             key = self.console.shown_key(command)
-            warn(self.app, f"this is the record that {key} sends: press it again")
+            notify_warning(self.app, f"this is the record that {key} sends: press it again")
             return
         await self.run_command(command)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """As the pane that the key belongs to."""
-        if action == "forward" and (command := _EVERYWHERE.get(str(parameters[0]))) is not None:
+        if action == "forward" and (command := _SHARED_COMMANDS.get(str(parameters[0]))) is not None:
             pane = self.panes.get(command.scope)
             return pane.check_action(command.action(), ()) if pane else None
         return super().check_action(action, parameters)
 
     def refusal(self, action: str) -> str:
         """Why a pane's key does nothing now."""
-        command = _EVERYWHERE.get(action.removeprefix("forward('").removesuffix("')"))
+        command = _SHARED_COMMANDS.get(action.removeprefix("forward('").removesuffix("')"))
         pane = self.panes.get(command.scope) if command else None
         return pane.refusal(command.action()) if command and pane else ""
 
@@ -256,41 +258,41 @@ class MainScreen(Zooming):
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
-    def _do(self, work: Coroutine[None, None, object]) -> None:
-        self.console.do(work)
+    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
+        self.console.run_flow(work)
 
     @on(EnvironmentPane.EnvironmentSelected)
-    def _selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
+    def _on_environment_selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
         self.status.selected = event.name
-        if event.name != self._chosen:
-            self._chosen = event.name
+        if event.name != self._remembered_name:
+            self._remembered_name = event.name
             self.run_worker(lambda: self._last_choice.write(event.name), thread=True, exclusive=True, group="choice")
         if "payload" in self.panes:
             self.payload.environment = event.name
             self.on_mapped_pane_record_shown()
 
     @on(EnvironmentPane.RevealRequested)
-    def _reveal(self, event: EnvironmentPane.RevealRequested) -> None:
-        key = self._core.settings.environment(event.name).write_key
+    def _reveal_key(self, event: EnvironmentPane.RevealRequested) -> None:
+        key = self._session.settings.environment(event.name).write_key
         if key is not None:
             self.environments.focus()
             self.environments.reveal(key.reveal())
 
-    @on(EnvironmentPane.About)
-    def _wished(self, event: EnvironmentPane.About) -> None:
-        if (flow := WISHES.get(type(event))) is not None:
-            self._do(flow(self.console.parts.flows, event.name))
+    @on(EnvironmentPane.EnvironmentMessage)
+    def _run_environment_action(self, event: EnvironmentPane.EnvironmentMessage) -> None:
+        if (flow := MESSAGE_FLOWS.get(type(event))) is not None:
+            self._run_flow(flow(self.console.services.environment_actions, event.name))
 
     @on(EnvironmentPane.PullRequested)
-    def _pull(self, event: EnvironmentPane.PullRequested) -> None:
-        self._do(self._sent(self.console.parts.pulling.pull(event.name)))
+    def _on_pull_requested(self, event: EnvironmentPane.PullRequested) -> None:
+        self._run_flow(self._after_send(self.console.services.pull_actions.pull(event.name)))
 
     @on(EnvironmentPane.NewRequested)
-    def _new(self) -> None:
-        self._do(self._new_environment())
+    def _on_new_requested(self) -> None:
+        self._run_flow(self._new_environment())
 
     async def _new_environment(self) -> None:
-        if name := await self.console.parts.flows.new():
+        if name := await self.console.services.environment_actions.new():
             self.environments.selected = name
 
     def on_paste(self, event: events.Paste) -> None:
@@ -313,29 +315,29 @@ class MainScreen(Zooming):
             self.run_worker(self._fetch_delivery(event.delivery.id), exclusive=True, group=group, exit_on_error=False)
 
     async def _fetch_delivery(self, delivery_id: int) -> None:
-        if (journal := self._core.journal) is None:
+        if (journal := self._session.journal) is None:
             return
         try:
             detail = await journal.get(delivery_id)
         except JournalError as error:
-            self.deliveries.told(delivery_id)
-            tell_fault(self.app, error)
+            self.deliveries.mark_shown(delivery_id)
+            notify_error(self.app, error)
             return
         if detail is not None and delivery_id == self.deliveries.lines.selected:
             self.payload.show_delivery(detail)
-        self.deliveries.told(delivery_id)
-        self._stay_if_looked_at()
+        self.deliveries.mark_shown(delivery_id)
+        self._stop_following_if_read()
 
-    def _stay_if_looked_at(self) -> None:
+    def _stop_following_if_read(self) -> None:
         """What the Payload pane shows, and its keys act on, must not change under the person's eyes."""
         if self.focused_scope() == "payload" and self.payload.detail is not None:
-            self.deliveries.stay()
+            self.deliveries.stop_following()
 
-    def _payload_is_behind(self) -> bool:
+    def _is_payload_stale(self) -> bool:
         """Whether the log has chosen a delivery that the Payload pane does not show yet."""
         shown = self.payload.detail
         selected = self.deliveries.lines.selected
-        return self.deliveries.behind or bool(shown and selected and shown.delivery.id != selected)
+        return self.deliveries.is_selected_stale or bool(shown and selected and shown.delivery.id != selected)
 
     def on_mapped_pane_record_shown(self) -> None:
         """Warn of a payload of another environment, and say what can be sent."""
@@ -346,37 +348,39 @@ class MainScreen(Zooming):
         shown = self.payload.inspection
         record = shown.record if shown else None
         selected = self.environments.selected
-        self._foreign = (
-            foreign_payload(self._core.settings.environments, selected, record.environment, record.environment_id)
+        self._payload_warning = (
+            environment_mismatch(
+                self._session.settings.environments, selected, record.environment, record.environment_id
+            )
             if record is not None
             else ""
         )
-        self.show_doubts()
+        self.show_warnings()
 
     def on_payload_inspector_send_requested(self, event: PayloadInspector.SendRequested) -> None:
         """Send some records."""
-        self._do(self._send(event))
+        self._run_flow(self._send(event))
 
     async def _send(self, event: PayloadInspector.SendRequested) -> None:
-        sending = self.console.parts.sending
+        sending = self.console.services.send_actions
         if await sending.send(event.records, self.environments.selected, edited=event.edited):
             self.payload.forget_edit(event.place)
-        self.deliveries.stir()
+        self.deliveries.wake()
 
     def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:
         """Send the records of some files."""
-        sending = self.console.parts.sending
+        sending = self.console.services.send_actions
         counted = event.total if event.complete else 0
         work = sending.send_files(
             event.sources, event.name, self.environments.selected, counted=counted, edited=event.edited
         )
-        self._do(self._sent(work))
+        self._run_flow(self._after_send(work))
 
-    async def _sent(self, work: Coroutine[None, None, None]) -> None:
+    async def _after_send(self, work: Coroutine[None, None, None]) -> None:
         await work
-        self.deliveries.stir()
+        self.deliveries.wake()
 
     def on_log_jobs_queued(self) -> None:
         """Something was queued again: the engine may look now."""
-        if self._core.engine is not None:
-            self._core.engine.wake()
+        if self._session.engine is not None:
+            self._session.engine.wake()

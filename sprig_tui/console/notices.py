@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.notifications import SeverityLevel
 
-LONGEST = 400
+MAX_NOTICE_CHARS = 400
 """Characters of a notice; more would cover the screen."""
-SECONDS = {"information": 4.0, "warning": 8.0, "error": 12.0}
+NOTICE_TIMEOUT_S = {"information": 4.0, "warning": 8.0, "error": 12.0}
 
 
-def tell(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
+def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
     """Show a notice; line breaks of ours stay, everything else of a foreign text is made visible."""
-    shown = "\n".join(printable(line, limit=LONGEST) for line in text.split("\n")[:6])
-    app.notify(shown, severity=severity, timeout=SECONDS[severity], markup=False)
+    shown = "\n".join(printable(line, limit=MAX_NOTICE_CHARS) for line in text.split("\n")[:6])
+    app.notify(shown, severity=severity, timeout=NOTICE_TIMEOUT_S[severity], markup=False)
     if severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
         keyboard.came_to_nothing()
 
 
-def warn(app: App[Any], text: str) -> None:
+def notify_warning(app: App[Any], text: str) -> None:
     """Something is off, or was not done."""
-    tell(app, text, severity="warning")
+    notify(app, text, severity="warning")
 
 
-def tell_fault(app: App[Any], error: SprigTuiError) -> None:
+def notify_error(app: App[Any], error: SprigTuiError) -> None:
     """An error of ours: what happened, and what to do now."""
-    tell(app, f"{error.message}\n{error.hint}" if error.hint else error.message, severity="error")
+    notify(app, f"{error.message}\n{error.hint}" if error.hint else error.message, severity="error")

@@ -16,25 +16,25 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
-_STEPS = (0, 95, 135, 175, 215, 255)
+_CUBE_LEVELS = (0, 95, 135, 175, 215, 255)
 _CUBE_FIRST = 16
 _CUBE_AND_GREYS = Palette(
     [
-        *((red, green, blue) for red in _STEPS for green in _STEPS for blue in _STEPS),
+        *((red, green, blue) for red in _CUBE_LEVELS for green in _CUBE_LEVELS for blue in _CUBE_LEVELS),
         *((8 + 10 * step,) * 3 for step in range(24)),
     ]
 )
 """The 240 colours that are the same on every terminal; the first 16 are the person's own."""
-_NAMED = (
+_NAMED_COLOURS = (
     *((0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)),
     *((85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255)),
     (255, 255, 255),
 )
 """The usual ones of 16; each terminal has its own."""
 _GREYS = (0, 8, 7, 15)
-_COLOURFUL = 48
+_MIN_CHROMA = 48
 """Between its strongest and its weakest part a colour has at least so much, else it is a grey."""
-_MANY, _FEW = "256", "standard"
+_SYSTEM_256, _SYSTEM_STANDARD = "256", "standard"
 
 
 class PaletteColours(LineFilter):
@@ -56,7 +56,11 @@ class PaletteColours(LineFilter):
 
 def palette_filter(color_system: str | None) -> PaletteColours | None:
     """The filter for what Rich found the terminal to be; None where it has all colours, or none."""
-    return PaletteColours(few=color_system == _FEW) if color_system in (_MANY, _FEW) else None
+    return (
+        PaletteColours(few=color_system == _SYSTEM_STANDARD)
+        if color_system in (_SYSTEM_256, _SYSTEM_STANDARD)
+        else None
+    )
 
 
 @lru_cache(4_096)
@@ -65,7 +69,7 @@ def _style(style: Style, few: bool) -> Style:
     on = _number(back, few)
     number = _number(fore, few)
     if number is not None and number == on:
-        number = _apart(number, few)
+        number = _chroma_penalty(number, few)
     changed = Style(
         color=RichColor.from_ansi(number) if number is not None else None,
         bgcolor=RichColor.from_ansi(on) if on is not None else None,
@@ -83,18 +87,18 @@ def nearest(triplet: ColorTriplet, *, few: bool) -> int:
     """The number of the nearest colour."""
     if not few:
         return _CUBE_FIRST + _CUBE_AND_GREYS.match((triplet.red, triplet.green, triplet.blue))
-    if max(triplet) - min(triplet) < _COLOURFUL:
+    if max(triplet) - min(triplet) < _MIN_CHROMA:
         level = sum(triplet) / 3
-        return min(_GREYS, key=lambda number: abs(_NAMED[number][0] - level))
+        return min(_GREYS, key=lambda number: abs(_NAMED_COLOURS[number][0] - level))
     hues = [number for number in range(16) if number not in _GREYS]
-    return min(hues, key=lambda number: _distance(_NAMED[number], triplet))
+    return min(hues, key=lambda number: _distance(_NAMED_COLOURS[number], triplet))
 
 
 def _distance(one: tuple[int, int, int], other: ColorTriplet) -> int:
     return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
-def _apart(number: int, few: bool) -> int:
+def _chroma_penalty(number: int, few: bool) -> int:
     """A colour that is read on this one."""
     if few:
         return 15 if number in (0, 1, 4, 5, 8) else 0

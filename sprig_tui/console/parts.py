@@ -6,64 +6,66 @@ from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sprig_tui.console.notices import tell, warn
+from sprig_tui.console.notices import notify, notify_warning
 
 if TYPE_CHECKING:
     from textual.app import App
 
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.clipboard import Clipboard
-    from sprig_tui.console.core import Core
-    from sprig_tui.console.environments.config_desk import ConfigDesk
-    from sprig_tui.console.environments.flows import EnvironmentFlows
-    from sprig_tui.console.pulling.flows import PullFlows
-    from sprig_tui.console.sending.flows import SendFlows
+    from sprig_tui.console.core import Session
+    from sprig_tui.console.environments.config_desk import ConfigEditor
+    from sprig_tui.console.environments.flows import EnvironmentActions
+    from sprig_tui.console.pulling.flows import PullActions
+    from sprig_tui.console.sending.flows import SendActions
 
 
-class Parts:
+class Services:
     """`reloaded` hears of other settings."""
 
-    def __init__(self, app: App[Any], core: Core, reloaded: Callable[[Settings], Coroutine[None, None, None]]) -> None:
+    def __init__(
+        self, app: App[Any], session: Session, on_reload: Callable[[Settings], Coroutine[None, None, None]]
+    ) -> None:
         self._app = app
-        self._core = core
-        self._reloaded = reloaded
+        self._session = session
+        self._on_reload = on_reload
 
     @cached_property
-    def desk(self) -> ConfigDesk:
+    def config_editor(self) -> ConfigEditor:
         """Reads and changes the config."""
-        from sprig_tui.console.environments.config_desk import ConfigDesk
+        from sprig_tui.console.environments.config_desk import ConfigEditor
 
-        return ConfigDesk(self._core, self._reloaded)
+        return ConfigEditor(self._session, self._on_reload)
 
     @cached_property
-    def flows(self) -> EnvironmentFlows:
+    def environment_actions(self) -> EnvironmentActions:
         """What the Environments pane's wishes lead to."""
-        from sprig_tui.console.environments.flows import EnvironmentFlows
+        from sprig_tui.console.environments.flows import EnvironmentActions
 
-        return EnvironmentFlows(self._app, self._core, self.desk)
+        return EnvironmentActions(self._app, self._session, self.config_editor)
 
     @cached_property
-    def sending(self) -> SendFlows:
+    def send_actions(self) -> SendActions:
         """What the Payload pane's wishes lead to."""
-        from sprig_tui.console.sending.flows import SendFlows
+        from sprig_tui.console.sending.flows import SendActions
 
-        return SendFlows(self._app, self._core)
+        return SendActions(self._app, self._session)
 
     @cached_property
-    def pulling(self) -> PullFlows:
+    def pull_actions(self) -> PullActions:
         """Reads new answers from Sprig."""
-        from sprig_tui.console.pulling.flows import PullFlows
+        from sprig_tui.console.pulling.flows import PullActions
 
-        return PullFlows(self._app, self._core, self.desk)
+        return PullActions(self._app, self._session, self.config_editor)
 
     @cached_property
-    def copier(self) -> Clipboard:
+    def clipboard(self) -> Clipboard:
         """Copies by the route that works."""
         from sprig_tui.console.clipboard import Clipboard
 
-        return Clipboard(self._core.sources.paths.state_dir, self._app.copy_to_clipboard)
+        return Clipboard(self._session.dependencies.paths.state_dir, self._app.copy_to_clipboard)
 
     async def copy(self, text: str, what: str) -> None:
         """Put a text on the clipboard, and say which way it went."""
-        outcome = await self.copier.copy(text)
-        (tell if outcome.route else warn)(self._app, outcome.message(what))
+        outcome = await self.clipboard.copy(text)
+        (notify if outcome.route else notify_warning)(self._app, outcome.message(what))

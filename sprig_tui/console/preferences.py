@@ -31,11 +31,11 @@ def preferences(settings: Settings) -> Preferences:
     faults = [theme_fault] if theme_fault else []
     keymap: dict[str, str] = {}
     if settings.keys:
-        from sprig_tui.console.catalogue import slots
+        from sprig_tui.console.catalogue import key_slots
         from sprig_tui.console.keymap import check_keymap
 
         try:
-            keymap = check_keymap(settings.keys, slots())
+            keymap = check_keymap(settings.keys, key_slots())
         except KeymapError as error:
             faults.append(f"{error.message}; {error.hint}; all keys are as they came")
     return Preferences(theme, keymap, tuple(faults))

@@ -11,9 +11,9 @@ from textual.actions import ActionParseResult
 from textual.app import App
 from textual.dom import DOMNode
 
-from sprig_tui.console.commands import Command, Commanded
+from sprig_tui.console.commands import Command, HasCommands
 from sprig_tui.console.keyboard import Keyboard
-from sprig_tui.console.notices import tell
+from sprig_tui.console.notices import notify
 
 if TYPE_CHECKING:
     from textual.await_complete import AwaitComplete
@@ -24,12 +24,12 @@ class QueuedInput(App[int]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.keyboard = Keyboard(self, super().on_event, lambda text: tell(self, text))
+        self.keyboard = Keyboard(self, super().on_event, lambda text: notify(self, text))
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual, in turn."""
         if isinstance(event, events.Key | events.Paste | events.MouseEvent) and not event.is_forwarded:
-            await self.keyboard.take(event)
+            await self.keyboard.enqueue(event)
         else:
             await super().on_event(event)
 
@@ -45,18 +45,18 @@ class QueuedInput(App[int]):
         """
         if default_namespace is not None:
             self.keyboard.touch(default_namespace)
-        if isinstance(default_namespace, Commanded) and isinstance(action, str) and self.keyboard.bursts.in_doubt:
+        if isinstance(default_namespace, HasCommands) and isinstance(action, str) and self.keyboard.bursts.may_be_burst:
             command = default_namespace.unasked_command(action)
             if command is not None:
-                work = self.keyboard.opening(self._run_if_meant(command, default_namespace))
+                work = self.keyboard.track_flow(self._run_if_confirmed(command, default_namespace))
                 self.run_worker(work, exit_on_error=False, group="flow")
                 return True
         return await super().run_action(action, default_namespace, namespaces)
 
-    async def _run_if_meant(self, command: type[Command], node: DOMNode) -> None:
+    async def _run_if_confirmed(self, command: type[Command], node: DOMNode) -> None:
         from sprig_tui.console.dialogs import ConfirmBurst
 
-        if not await self.keyboard.bursts.came_alone():
+        if not await self.keyboard.bursts.is_single_key():
             self.keyboard.drop()
             if not await self.push_screen_wait(ConfirmBurst(command.title, command.label)):
                 return
@@ -64,19 +64,19 @@ class QueuedInput(App[int]):
 
     def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
         """As Textual."""
-        self.keyboard.pushed(screen)
+        self.keyboard.on_screen_pushed(screen)
         return super().push_screen(screen, *arguments, **options)
 
     async def push_screen_wait(self, screen: Any, *, mode: str | None = None) -> Any:
         """As Textual, once no dialog of another flow is open."""
-        await self.keyboard.turn()
+        await self.keyboard.wait_for_turn()
         return await super().push_screen_wait(screen, mode=mode)
 
     def pop_screen(self) -> AwaitComplete:
         """As Textual."""
         screen = self.screen
         done = super().pop_screen()
-        self.keyboard.popped(screen)
+        self.keyboard.on_screen_popped(screen)
         return done
 
     @contextmanager

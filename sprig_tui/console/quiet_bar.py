@@ -11,7 +11,7 @@ from textual.scrollbar import ScrollBar
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-EIGHTHS = 8
+EIGHTHS_PER_CELL = 8
 """Textual draws the ends of the thumb by eighths of a cell."""
 
 
@@ -21,10 +21,10 @@ def thumb_ends(size: int, lines: float, window: float, position: float) -> tuple
         return 0, 0
     lines, window = ceil(lines), ceil(window)
     thumb = max(1.0, window / (lines / size))
-    return int((size - thumb) * (position / (lines - window)) * EIGHTHS), ceil(thumb * EIGHTHS)
+    return int((size - thumb) * (position / (lines - window)) * EIGHTHS_PER_CELL), ceil(thumb * EIGHTHS_PER_CELL)
 
 
-class QuietBar(ScrollBar):
+class CachedScrollBar(ScrollBar):
     """Textual's own, but for when it is painted."""
 
     window_virtual_size: Reactive[int] = Reactive(100, repaint=False)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sprig_tui.console.commands import Permissions
-    from sprig_tui.console.core import Sources
+    from sprig_tui.console.core import ConsoleDependencies
 
 
-def run_console(sources: Sources, permissions: Permissions, *, files: tuple[str, ...] = ()) -> int:
+def run_console(dependencies: ConsoleDependencies, permissions: Permissions, *, files: tuple[str, ...] = ()) -> int:
     """Open the console and stay in it; returns the exit code.
 
     Raises ConfigError when the config cannot be read: there is nothing to show then but that. `files` are opened in
@@ -18,10 +18,10 @@ def run_console(sources: Sources, permissions: Permissions, *, files: tuple[str,
     """
     # all that is loaded lives as long as the process: looking for garbage in it would take a tenth of the first paint
     gc.disable()
-    settings = sources.load()
+    settings = dependencies.load()
     from sprig_tui.console.app import SprigTui
 
-    app = SprigTui(sources, settings, permissions, files=files, started=_look_for_garbage)
+    app = SprigTui(dependencies, settings, permissions, files=files, on_start=_schedule_garbage_collection)
     try:
         result = app.run()
     finally:
@@ -29,7 +29,7 @@ def run_console(sources: Sources, permissions: Permissions, *, files: tuple[str,
     return result if isinstance(result, int) else (app.return_code or 0)
 
 
-def _look_for_garbage() -> None:
+def _schedule_garbage_collection() -> None:
     """From now on, but not in what the start made: a full look at it takes as long as several frames."""
     gc.freeze()
     gc.enable()

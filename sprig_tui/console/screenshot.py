@@ -19,7 +19,7 @@ def save_screenshot(
         try:
             if place == state_dir:
                 make_folder(place)
-            file = _free(place / name)
+            file = _unused_name(place / name)
             write_atomically(file, svg.encode())
         except ConfigError as error:
             fault = error.message
@@ -37,7 +37,7 @@ def _folders(wanted: str | None, state_dir: Path) -> list[Path]:
     return [*([downloads] if downloads.is_dir() else []), state_dir]
 
 
-def _free(file: Path) -> Path:
+def _unused_name(file: Path) -> Path:
     number = 1
     free = file
     while free.exists():

@@ -6,8 +6,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sprig_tui.console.status_text import Piece, status_pieces
-from sprig_tui.console.vitals import Vitals
+from sprig_tui.console.status_text import StatusPart, status_parts
+from sprig_tui.console.vitals import ConsoleSnapshot
 
 
 class StatusLine(Widget):
@@ -15,28 +15,28 @@ class StatusLine(Widget):
 
     ALLOW_SELECT = False
 
-    vitals: reactive[Vitals] = reactive(Vitals(), repaint=False)
+    snapshot: reactive[ConsoleSnapshot] = reactive(ConsoleSnapshot(), repaint=False)
     selected: reactive[str] = reactive("", repaint=False)
 
     def __init__(self, label: str = "", *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
         self._label = label
-        self._shown: list[Piece] = []
+        self._shown: list[StatusPart] = []
 
-    def watch_vitals(self) -> None:
+    def watch_snapshot(self) -> None:
         """Other numbers."""
-        self._say()
+        self._refresh()
 
     def watch_selected(self) -> None:
         """Another environment."""
-        self._say()
+        self._refresh()
 
-    def _say(self) -> None:
+    def _refresh(self) -> None:
         if self._pieces() != self._shown:
             self.refresh()
 
-    def _pieces(self) -> list[Piece]:
-        return status_pieces(self.vitals, self.selected, self._label, self.size.width)
+    def _pieces(self) -> list[StatusPart]:
+        return status_parts(self.snapshot, self.selected, self._label, self.size.width)
 
     def render(self) -> Content:
         """One line."""

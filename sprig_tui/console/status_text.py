@@ -10,13 +10,13 @@ from rich.cells import cell_len
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.themes import MUTED
-from sprig_tui.console.vitals import HISTORY, Vitals
+from sprig_tui.console.vitals import HISTORY_SAMPLES, ConsoleSnapshot
 from sprig_tui.text import printable
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
-class Piece(NamedTuple):
+class StatusPart(NamedTuple):
     """A stretch of the line in one style of Textual's (`$text-error`, `bold` ...)."""
 
     text: str
@@ -34,25 +34,31 @@ def sparkline(history: Sequence[int]) -> str:
     top = max(history, default=0)
     if top <= 0:
         return ""
-    return "".join(BARS[(value * 8 - 1) // top] if value else " " for value in history).rjust(HISTORY)
+    return "".join(BARS[(value * 8 - 1) // top] if value else " " for value in history).rjust(HISTORY_SAMPLES)
 
 
-def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list[Piece]:
+def status_parts(snapshot: ConsoleSnapshot, selected: str, label: str, width: int) -> list[StatusPart]:
     """The whole line for so many cells."""
-    badges = [Piece(f" {label}", "bold $text-accent"), Piece("  ")] if label else []
-    left = [Piece(" sprig-tui", "bold"), *(badges or [Piece("  ")]), Piece(" ")]
-    right = [Piece(f"journal: {vitals.journal} ", _JOURNAL.get(vitals.journal, MUTED))]
-    if vitals.trouble:
+    badges = [StatusPart(f" {label}", "bold $text-accent"), StatusPart("  ")] if label else []
+    left = [StatusPart(" sprig-tui", "bold"), *(badges or [StatusPart("  ")]), StatusPart(" ")]
+    right = [StatusPart(f"journal: {snapshot.journal} ", _JOURNAL_STYLES.get(snapshot.journal, MUTED))]
+    if snapshot.trouble:
         room = max(10, width - _cells(left) - _cells(right) - 4)
-        return _spread([*left, Piece(f"✗ {printable(vitals.trouble, limit=room)}", "$text-error")], right, width)
-    current = next((view for view in vitals.environments if view.name == selected), None)
-    numbers = _numbers(vitals)
+        return _spread_parts(
+            [*left, StatusPart(f"✗ {printable(snapshot.trouble, limit=room)}", "$text-error")], right, width
+        )
+    current = next((view for view in snapshot.environments if view.name == selected), None)
+    numbers = _numbers(snapshot)
     middle = _environment(current) if current else []
     others = [
         piece
-        for view in vitals.environments
+        for view in snapshot.environments
         if view.name != selected and view.rate
-        for piece in (Piece(f"○ {view.title} "), Piece(f"{view.rate:,}/s", "$text-success"), Piece("   "))
+        for piece in (
+            StatusPart(f"○ {view.title} "),
+            StatusPart(f"{view.rate:,}/s", "$text-success"),
+            StatusPart("   "),
+        )
     ]
     for parts in (
         (left, middle, others, numbers, right),
@@ -64,39 +70,39 @@ def status_pieces(vitals: Vitals, selected: str, label: str, width: int) -> list
         pieces = [piece for part in parts for piece in part]
         if _cells(pieces) <= width:
             break
-    return _spread(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
+    return _spread_parts(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
 
 
-_JOURNAL = {"lost": "$text-error", "opening": "$text-warning"}
+_JOURNAL_STYLES = {"lost": "$text-error", "opening": "$text-warning"}
 
 
-def _environment(view: EnvironmentView, *, history: bool = True) -> list[Piece]:
-    pieces = [Piece(f"● {view.title}", "bold"), Piece("   ")]
-    standing = view.standing
+def _environment(view: EnvironmentView, *, history: bool = True) -> list[StatusPart]:
+    pieces = [StatusPart(f"● {view.title}", "bold"), StatusPart("   ")]
+    standing = view.status
     if view.rate or view.in_flight:
         pieces += [
-            Piece(f"delivering {view.rate:,}/s ", "$text-success"),
-            Piece(sparkline(view.history) if history else "", "$text-accent"),
+            StatusPart(f"delivering {view.rate:,}/s ", "$text-success"),
+            StatusPart(sparkline(view.history) if history else "", "$text-accent"),
         ]
     else:
         # the Environments pane has the rest
         word = standing.brief or standing.text
         style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
-        pieces.append(Piece(printable(word, limit=40), style or MUTED))
-    return [*pieces, Piece("   ")]
+        pieces.append(StatusPart(printable(word, limit=40), style or MUTED))
+    return [*pieces, StatusPart("   ")]
 
 
-def _numbers(vitals: Vitals) -> list[Piece]:
+def _numbers(snapshot: ConsoleSnapshot) -> list[StatusPart]:
     return [
-        Piece(f"queued {vitals.queued:,}  ", "" if vitals.queued else MUTED),
-        Piece(f"failed {vitals.failed:,}  ", "$text-error" if vitals.failed else MUTED),
-        Piece(f"withheld {vitals.withheld:,}  ", "$text-warning" if vitals.withheld else MUTED),
+        StatusPart(f"queued {snapshot.queued:,}  ", "" if snapshot.queued else MUTED),
+        StatusPart(f"failed {snapshot.failed:,}  ", "$text-error" if snapshot.failed else MUTED),
+        StatusPart(f"withheld {snapshot.withheld:,}  ", "$text-warning" if snapshot.withheld else MUTED),
     ]
 
 
-def _cells(pieces: Sequence[Piece]) -> int:
-    return sum(cell_len(piece.text) for piece in pieces)
+def _cells(parts: Sequence[StatusPart]) -> int:
+    return sum(cell_len(piece.text) for piece in parts)
 
 
-def _spread(left: list[Piece], right: list[Piece], width: int) -> list[Piece]:
-    return [*left, Piece(" " * max(1, width - _cells(left) - _cells(right))), *right]
+def _spread_parts(left: list[StatusPart], right: list[StatusPart], width: int) -> list[StatusPart]:
+    return [*left, StatusPart(" " * max(1, width - _cells(left) - _cells(right))), *right]

@@ -24,7 +24,7 @@ def can_be_resumed() -> bool:
     return os.getsid(0) != os.getpgrp()
 
 
-class Terminal(LinuxDriver):
+class HangupDriver(LinuxDriver):
     """Calls the app's `hang_up` once the other end is closed, whether or not the kernel sends SIGHUP.
 
     Left to itself Textual would read the end of the input for ever, at the cost of a core, and once its writing thread
@@ -33,7 +33,7 @@ class Terminal(LinuxDriver):
 
     def __init__(self, app: Any, **settings: Any) -> None:
         super().__init__(app, **settings)
-        self._file = cast("Any", _Screen(cast("TextIO", sys.__stderr__), self._gone))
+        self._file = cast("Any", _SafeOutput(cast("TextIO", sys.__stderr__), self._on_hangup))
         self._lock = threading.Lock()
         self._lost = False
         self._watch: threading.Thread | None = None
@@ -60,16 +60,16 @@ class Terminal(LinuxDriver):
         try:
             super().run_input_thread()
         except OSError:
-            self._gone()
+            self._on_hangup()
 
     def _watch_for_end(self) -> None:
         poll = select.poll()
         poll.register(self.fileno, 0)  # no event is asked for: the end is told all the same
         # systems that cannot poll a terminal answer POLLNVAL, which says nothing of it
         if any(flags & select.POLLHUP for _, flags in poll.poll()):
-            self._gone()
+            self._on_hangup()
 
-    def _gone(self) -> None:
+    def _on_hangup(self) -> None:
         with self._lock:
             if self._lost:
                 return
@@ -85,24 +85,24 @@ class Terminal(LinuxDriver):
             self._loop.call_soon_threadsafe(cast("SprigTui", self._app).hang_up)
 
 
-class _Screen:
+class _SafeOutput:
     """What the driver writes to: an error there is the terminal's end, and the writing thread outlives it."""
 
-    def __init__(self, file: TextIO, gone: Callable[[], None]) -> None:
+    def __init__(self, file: TextIO, on_hangup: Callable[[], None]) -> None:
         self._file = file
-        self._gone = gone
+        self._on_hangup = on_hangup
 
     def write(self, text: str) -> None:
         try:
             self._file.write(text)
         except OSError:
-            self._gone()
+            self._on_hangup()
 
     def flush(self) -> None:
         try:
             self._file.flush()
         except OSError:
-            self._gone()
+            self._on_hangup()
 
     def fileno(self) -> int:
         return self._file.fileno()

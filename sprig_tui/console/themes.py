@@ -10,7 +10,7 @@ from sprig_tui.config.document import nearest_key_hint
 
 MUTED, DISABLED = "$foreground 70%", "$foreground 40%"
 """For texts made of pieces: in these Textual takes `$text-muted` for the colour of the greatest contrast."""
-DEFAULT = "sprig"
+DEFAULT_THEME = "sprig"
 THEMES = (
     Theme(
         name="sprig",
@@ -58,9 +58,9 @@ THEMES = (
 def choose_theme(wanted: object, known: Iterable[str]) -> tuple[str, str]:
     """The theme to use, and what is wrong with the one that `console.theme` of the config names."""
     if wanted is None:
-        return DEFAULT, ""
+        return DEFAULT_THEME, ""
     names = list(known)
     if isinstance(wanted, str) and wanted in names:
         return wanted, ""
     said = repr(wanted[:60]) if isinstance(wanted, str) else "that"
-    return DEFAULT, f"console.theme: there is no theme {said}; {nearest_key_hint(str(wanted)[:60], names)}"
+    return DEFAULT_THEME, f"console.theme: there is no theme {said}; {nearest_key_hint(str(wanted)[:60], names)}"

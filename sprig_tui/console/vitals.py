@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from sprig_tui.console.core import Core
+from sprig_tui.console.core import Session
 from sprig_tui.console.environments.view import EnvironmentView, view_of
 from sprig_tui.delivery.orphans import orphaned_leases, orphaned_parts
 from sprig_tui.delivery.snapshot import EngineSnapshot
@@ -15,16 +15,16 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeases
 
-BUSY = 0.1
-IDLE = 1.0
+ACTIVE_POLL_S = 0.1
+IDLE_POLL_S = 1.0
 """Seconds between two looks."""
-ORPHANS_EVERY_MS = 2_000
+ORPHANS_INTERVAL_MS = 2_000
 """Milliseconds between two looks at what workers that are gone still hold."""
-HISTORY = 8
+HISTORY_SAMPLES = 8
 """Seconds that the sparkline shows."""
 
 
-class Vitals(Struct, frozen=True, kw_only=True):
+class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
     """The console's numbers at one moment; equal pictures need no repaint."""
 
     environments: tuple[EnvironmentView, ...] = ()
@@ -42,11 +42,11 @@ class Vitals(Struct, frozen=True, kw_only=True):
     moving: bool = False
 
 
-class Pulse:
+class SnapshotPoller:
     """Takes the picture; keeps the last numbers when the journal cannot tell new ones."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._counts = Counts({})
         self._lanes: dict[str, Lane] = {}
         self._fault = ""
@@ -57,15 +57,15 @@ class Pulse:
         self._orphans: dict[str, list[WorkerLeases]] = {}
         self._orphans_at = 0
 
-    async def take(self) -> Vitals:
+    async def poll(self) -> ConsoleSnapshot:
         """Look at everything once."""
-        self._core.check_file()
-        await self._look()
-        return self.picture()
+        self._session.check_file()
+        await self._read()
+        return self.build()
 
-    def picture(self) -> Vitals:
+    def build(self) -> ConsoleSnapshot:
         """What is known, without asking the journal; before it was opened, the environments as the config has them."""
-        core = self._core
+        core = self._session
         snapshot = core.engine.snapshot() if core.engine is not None else None
         now = core.clock.now()
         self._sample(snapshot, now)
@@ -86,47 +86,50 @@ class Pulse:
             for name, environment in core.settings.environments.items()
         )
         replays = snapshot.replays if snapshot else ()
-        return Vitals(
+        return ConsoleSnapshot(
             environments=views,
             queued=max(0, self._total(State.QUEUED) - sum(self._counts.queued_elsewhere.values())),
             failed=self._total(State.FAILED),
             withheld=self._total(State.WITHHELD),
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
             replays=replays,
-            journal=self._kind(),
+            journal=self._journal_kind(),
             trouble=core.trouble or self._fault or (snapshot.replay_error if snapshot else ""),
-            moving=any(view.rate or view.in_flight or (view.queued and view.key and not view.halted) for view in views)
+            moving=any(
+                view.rate or view.in_flight or (view.queued and view.key and not view.paused_or_waiting)
+                for view in views
+            )
             or any(job.state == "running" for job in replays),
         )
 
-    def _kind(self) -> str:
-        if self._core.journal is None:
+    def _journal_kind(self) -> str:
+        if self._session.journal is None:
             return "lost" if self._opened else "opening"
-        place = self._core.settings.journal
+        place = self._session.settings.journal
         return place.partition("://")[0] if "://" in place else "sqlite"
 
-    async def _look(self) -> None:
-        journal = self._core.journal
+    async def _read(self) -> None:
+        journal = self._session.journal
         if journal is None:
             return
         try:
             self._counts, self._lanes = await journal.counts(), await journal.lanes()
         except JournalError as error:
-            if self._core.journal is journal:
+            if self._session.journal is journal:
                 self._fault = f"{error.message}; what is shown is from before"
         else:
             self._fault = ""
             self._opened = True
-            await self._look_for_orphans(journal)
+            await self._read_orphans(journal)
 
-    async def _look_for_orphans(self, journal: Journal) -> None:
+    async def _read_orphans(self, journal: Journal) -> None:
         """Asked where somebody else holds deliveries, once in a while: a worker holds some all the time."""
-        engine = self._core.engine
+        engine = self._session.engine
         own = engine.snapshot().in_flight if engine is not None else 0
-        now = self._core.clock.now()
+        now = self._session.clock.now()
         if sum(self._counts.leased.values()) <= own:
             self._orphans = {}
-        elif not 0 <= now - self._orphans_at < ORPHANS_EVERY_MS:
+        elif not 0 <= now - self._orphans_at < ORPHANS_INTERVAL_MS:
             self._orphans_at = now
             found: dict[str, list[WorkerLeases]] = {}
             with suppress(JournalError):
@@ -143,7 +146,7 @@ class Pulse:
         if 0 <= elapsed < 1:
             return
         self._sampled_at = now
-        for name in self._core.settings.environments:
+        for name in self._session.settings.environments:
             delivered = self._counts.by_environment.get(name, {}).get(State.DELIVERED, 0)
             live = snapshot.environments.get(name) if snapshot else None
             if live is not None:
@@ -154,4 +157,4 @@ class Pulse:
                 rate = max(0, round((delivered - self._delivered[name]) / elapsed))
             if self._opened:  # until then nothing was counted, and all that was ever delivered would be a rate
                 self._delivered[name] = delivered
-            self._history.setdefault(name, deque([0] * HISTORY, HISTORY)).append(rate)
+            self._history.setdefault(name, deque([0] * HISTORY_SAMPLES, HISTORY_SAMPLES)).append(rate)

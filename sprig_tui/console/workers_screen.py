@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sprig_tui.console.core import Core
+from sprig_tui.console.core import Session
 from sprig_tui.console.hints import ESCAPE_CLOSES, hint
 from sprig_tui.console.themes import MUTED
 from sprig_tui.delivery.roster import format_workers, summarize_workers
@@ -21,7 +21,7 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import printable
 
-LOOK_EVERY = 1.0
+WORKERS_POLL_S = 1.0
 """Seconds between two looks."""
 
 
@@ -34,13 +34,13 @@ class WorkersScreen(ModalScreen[None]):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__(classes="dialog")
-        self._core = core
+        self._session = session
         self._box = VerticalScroll(classes="dialog-box workers-box")
         self._trouble = Static("", classes="workers-trouble")
         self._table = Static("looking ...", classes="workers-table")
-        self._seen = False
+        self._shown_workers = False
 
     def compose(self) -> ComposeResult:
         """The table, scrolling where it is longer or wider than the screen."""
@@ -53,34 +53,34 @@ class WorkersScreen(ModalScreen[None]):
         self._box.border_title = Content("Live workers")
         self._box.border_subtitle = hint(ESCAPE_CLOSES)
         self._trouble.display = False
-        self.run_worker(self._watch(), group="watch")
+        self.run_worker(self._poll_loop(), group="watch")
 
-    async def _watch(self) -> None:
+    async def _poll_loop(self) -> None:
         while True:
-            await self._look()
-            await asyncio.sleep(LOOK_EVERY)
+            await self._read()
+            await asyncio.sleep(WORKERS_POLL_S)
 
-    async def _look(self) -> None:
-        journal = self._core.journal
+    async def _read(self) -> None:
+        journal = self._session.journal
         if journal is None:
-            self._tell(printable(self._core.trouble, limit=600) or "the journal is not open")
+            self._show_error(printable(self._session.trouble, limit=600) or "the journal is not open")
             return
         try:
             workers = await journal.workers()
         except JournalError as error:
-            self._tell(printable(error.message, limit=600))
+            self._show_error(printable(error.message, limit=600))
             return
-        self._seen = True
+        self._shown_workers = True
         self._trouble.display = False
         self._table.display = True
         self._table.set_class(not workers, "-nobody")
-        self._table.update(table(workers, self._core.clock.now()))
+        self._table.update(workers_text(workers, self._session.clock.now()))
 
-    def _tell(self, trouble: str) -> None:
+    def _show_error(self, trouble: str) -> None:
         """What is wrong with the journal, above the list as it was; without one yet, instead of it."""
-        self._trouble.update(Content(f"{trouble}; what is shown is from before" if self._seen else trouble))
+        self._trouble.update(Content(f"{trouble}; what is shown is from before" if self._shown_workers else trouble))
         self._trouble.display = True
-        self._table.display = self._seen
+        self._table.display = self._shown_workers
 
     def action_scroll(self, lines: int) -> None:
         """A line down or up."""
@@ -91,7 +91,7 @@ class WorkersScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def table(workers: Sequence[WorkerInfo], now: int) -> Content:
+def workers_text(workers: Sequence[WorkerInfo], now: int) -> Content:
     """How many there are, then a line for each, oldest start first."""
     if not workers:
         return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")

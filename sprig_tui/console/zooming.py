@@ -7,7 +7,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import Input
 
-from sprig_tui.console.commands import PLACES
+from sprig_tui.console.commands import SCOPE_TITLES
 
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
 
@@ -20,7 +20,7 @@ class Zooming(Screen[None]):
 
     def watch_zoomed(self) -> None:
         """Give one pane all the room, or each its own."""
-        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in PLACES})
+        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})
 
     def action_unzoom(self) -> None:
         """Each its own."""

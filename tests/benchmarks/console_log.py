@@ -41,13 +41,13 @@ FILTERS = ("status:failed", "env:production", "Pricing", "user:acct_99*", "nothe
 def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function, so that only the child imports it
     """Run the whole console, note what each key cost, write that to `results` at the end."""
     begun = time.perf_counter()
+    from sprig_tui.console.session import ConsoleDependencies
     from textual import events
 
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.settings import load_settings
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands import Permissions
-    from sprig_tui.console.core import Sources
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.filter import parse_filter
     from sprig_tui.journal.sqlite import SQLiteJournal
@@ -83,7 +83,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
             self._driver.write = written
             self.opened = time.perf_counter()
-            self.when_shown(self.begin)
+            self.when_shown(self.start)
 
         @property
         def pane(self):
@@ -94,7 +94,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
             self.main.focus_pane("deliveries")
 
         def when_shown(self, done) -> None:
-            search = self.pane.log_watch.search if "deliveries" in self.main.panes else None
+            search = self.pane.updater.search if "deliveries" in self.main.panes else None
             there = search is not None and search.begun
             if there and (search.matches.complete if not len(search.matches) else self.pane.lines.selected_row):
                 self.call_after_refresh(done)
@@ -115,7 +115,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
             if isinstance(event, events.Key) and event not in seen:  # it bubbles up to here again
                 seen[:] = [event]
                 self.note_work(phase(event.key))
-                self.pressed = (event.time, phase(event.key), self.standing())
+                self.pressed = (event.time, phase(event.key), self.status())
                 self.waited_s = run_queue()
             await super().on_event(event)
 
@@ -135,7 +135,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def written(self) -> None:
             """A frame went to the terminal."""
-            if self.pressed is not None and self.standing() != self.pressed[2]:
+            if self.pressed is not None and self.status() != self.pressed[2]:
                 latency = time.monotonic() - self.pressed[0]
                 self.note(f"{self.pressed[1]} latency", latency)
                 self.note(f"{self.pressed[1]} own latency", latency - (run_queue() - self.waited_s))
@@ -143,16 +143,16 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def next_filter(self) -> None:
             text = FILTERS[len([name for name in notes if name.startswith("first ")])]
-            begun, since = time.perf_counter(), self.pane.log_watch.search
+            begun, since = time.perf_counter(), self.pane.updater.search
 
             def first() -> None:
                 self.note(f"first {text}", time.perf_counter() - begun)
                 complete()
 
             def complete() -> None:
-                if self.pane.log_watch.search.matches.complete:
+                if self.pane.updater.search.matches.complete:
                     self.note(f"all {text}", time.perf_counter() - begun)
-                    self.note(f"matches {text}", len(self.pane.log_watch.search.matches))
+                    self.note(f"matches {text}", len(self.pane.updater.search.matches))
                 else:
                     self.set_timer(0.02, complete)
 
@@ -161,7 +161,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def first_look(self, done, since: object) -> None:
             """The first rows, or word that it is still searching."""
-            search = self.pane.log_watch.search
+            search = self.pane.updater.search
             if search is not None and search is not since and (self.pane.lines.selected_row or not len(search.matches)):
                 self.call_after_refresh(done)
             else:
@@ -169,7 +169,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
     notes["import"] = [imported - begun]
     gc.disable()
-    sources = Sources(
+    sources = ConsoleDependencies(
         paths,
         lambda: load_settings(paths),
         SQLiteJournal,
@@ -267,7 +267,7 @@ class Terminal:
             if every:
                 time.sleep(every)
             else:
-                self.quiet()
+                self.is_empty()
 
     def quiet(self, seconds: float = 0.05) -> None:
         """Wait until nothing is painted."""
@@ -313,7 +313,7 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
     """Use the console on this journal."""
     terminal = Terminal(journal, folder)
     time.sleep(3)
-    terminal.quiet(0.3)
+    terminal.is_empty(0.3)
     before, at = terminal.cpu(), time.monotonic()
     time.sleep(5)
     idle = (terminal.cpu() - before) / (time.monotonic() - at)
@@ -340,7 +340,7 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
             terminal.keys("f", every=0.1)
         print(f"   console during traffic: {(terminal.cpu() - before) / (time.monotonic() - at):.0%} of a core")
         marker.unlink()
-        terminal.quiet(0.3)
+        terminal.is_empty(0.3)
     notes = terminal.end()
     notes["idle"] = [idle]
     return notes

@@ -13,7 +13,7 @@ import pytest
 from sprig_tui.config.childenv import child_environ
 from sprig_tui.config.paths import Paths, find_paths, paths_in_folder
 from sprig_tui.config.settings import load_settings
-from sprig_tui.console.payload.editing import clear_left_behind, edit
+from sprig_tui.console.payload.editing import clear_left_behind, run_editor
 from sprig_tui.errors import ConfigError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
@@ -48,7 +48,7 @@ async def test_an_editor_gets_none_of_them(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     load_settings(configured(tmp_path))
     script = "import json, os, sys; open(sys.argv[1], 'w').write(json.dumps(dict(os.environ)))"
-    written = await edit(b"{}", [sys.executable, "-c", script], tmp_path / "state")
+    written = await run_editor(b"{}", [sys.executable, "-c", script], tmp_path / "state")
     assert written is not None
     seen = json.loads(written)
     assert not SECRETS.keys() & seen.keys()
@@ -92,7 +92,7 @@ async def test_folders_of_a_killed_console_are_removed(tmp_path: Path) -> None:
     mark, go = tmp_path / "mark", tmp_path / "go"
     os.mkfifo(go)
     script = f"import sys; open({str(mark)!r}, 'w').write(sys.argv[1]); open({str(go)!r}).read()"
-    editing = asyncio.ensure_future(edit(b"{}", [sys.executable, "-c", script], tmp_path))
+    editing = asyncio.ensure_future(run_editor(b"{}", [sys.executable, "-c", script], tmp_path))
     writer = await asyncio.to_thread(go.open, "w")
     assert not left.exists()
     assert young.exists()

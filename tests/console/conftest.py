@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sprig_tui.console.session import ConsoleDependencies
 from support.clocks import ManualClock
 from textual.app import App, ComposeResult
 from textual.message import Message
@@ -28,7 +29,6 @@ from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.console.app import SprigTui
 from sprig_tui.console.commands import Permissions
-from sprig_tui.console.core import Sources
 from sprig_tui.console.styles import sheets
 from sprig_tui.console.themes import THEMES
 from sprig_tui.delivery.engine import Engine
@@ -172,13 +172,13 @@ class Bench:
         **permissions: bool,
     ) -> AsyncIterator[Pilot[int]]:
         """The console, open; with `ready` its journal too."""
-        sources = Sources(
+        sources = ConsoleDependencies(
             self.paths, lambda: load_settings(self.paths), self.journal_class, _engine, list_sources=self.list_sources
         )
         app = SprigTui(sources, sources.load(), Permissions(**permissions), files=files, clock=clock)
         async with app.run_test(size=size, notifications=True) as pilot:
             before, self._pilot = self._pilot, pilot
-            await self.until(lambda: not ready or app.main.vitals.journal == "sqlite")
+            await self.until(lambda: not ready or app.main.snapshot.journal == "sqlite")
             await pilot.pause()
             yield pilot
             self._seen = self.notices()

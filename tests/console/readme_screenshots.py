@@ -36,11 +36,12 @@ def with_table(readme: str) -> str:
 
 async def take() -> None:
     """Run the console as `sprig-tui demo` does, and take pictures on the way."""
+    from sprig_tui.console.session import ConsoleDependencies
+
     from sprig_tui.cli.console import demo_settings
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.console.app import SprigTui
     from sprig_tui.console.commands import Permissions
-    from sprig_tui.console.core import Sources
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.sqlite import SQLiteJournal
     from sprig_tui.segment.sink import Sink
@@ -49,7 +50,7 @@ async def take() -> None:
         async with Sink(faults=("503@1",)) as sink:
             paths = paths_in_folder(folder)
             settings = demo_settings(paths, sink.url)
-            sources = Sources(
+            sources = ConsoleDependencies(
                 paths,
                 lambda: settings,
                 SQLiteJournal,
@@ -67,7 +68,7 @@ async def take() -> None:
                     svg = app.export_screenshot(title="sprig-tui")
                     (PICTURES / name).write_text(re.sub(r"terminal-\d+", "terminal", svg), encoding="utf-8")
 
-                await until(lambda: app.main.vitals.journal == "sqlite")
+                await until(lambda: app.main.snapshot.journal == "sqlite")
                 await pilot.pause(0.5)
                 await pilot.press("S")
                 await pilot.pause(0.5)

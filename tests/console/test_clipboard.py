@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.console.clipboard import FILE_NAME, OSC52_BYTES, Clipboard, local_tools, safe_text
+from sprig_tui.console.clipboard import FILE_NAME, MAX_OSC52_BYTES, Clipboard, local_tools, safe_text
 
 
 @pytest.fixture
@@ -93,15 +93,15 @@ async def test_a_tool_that_fails_is_passed_over(clipboard, tools, written):
 
 
 async def test_a_tool_that_hangs_is_ended(clipboard, tools, monkeypatch, written):
-    monkeypatch.setattr("sprig_tui.console.clipboard.TOOL_PATIENCE", 0.05)
+    monkeypatch.setattr("sprig_tui.console.clipboard.TOOL_TIMEOUT_S", 0.05)
     tools("xclip", hang=True)
     assert "OSC 52" in (await clipboard(DISPLAY=":0").copy("x")).route
 
 
 async def test_what_is_too_long_for_a_terminal_is_in_the_file_only(clipboard, written, tmp_path):
-    most = OSC52_BYTES // 4 * 3
+    most = MAX_OSC52_BYTES // 4 * 3
     assert (await clipboard().copy("x" * most)).route
-    assert len(base64.b64encode(written.pop().encode())) <= OSC52_BYTES
+    assert len(base64.b64encode(written.pop().encode())) <= MAX_OSC52_BYTES
     outcome = await clipboard().copy("x" * (most + 3))
     assert (outcome.route, written) == ("", [])
     assert outcome.message("it").startswith("no clipboard could be reached: it is in ")

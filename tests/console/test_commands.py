@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Static
 
-from sprig_tui.console.commands import Command, Commanded, Permissions, bindings
+from sprig_tui.console.commands import Command, HasCommands, Permissions, bindings
 
 
 class Wave(Command):
@@ -23,7 +23,7 @@ class Wave(Command):
     needs = "sending"
 
 
-class Waver(Commanded, Static, can_focus=True):
+class Waver(HasCommands, Static, can_focus=True):
     VERBS = (Wave,)
     BINDINGS = bindings(VERBS)
     waved = 0

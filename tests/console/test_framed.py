@@ -6,10 +6,10 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from sprig_tui.console.framed import Caption, Framed
+from sprig_tui.console.framed import Caption, Panel
 
 
-class Pane(Framed):
+class Pane(Panel):
     DEFAULT_CSS = "Pane { border: round green; height: 10; } Caption { height: auto; } Static { height: 1fr; }"
 
     def __init__(self) -> None:
@@ -23,19 +23,19 @@ class Pane(Framed):
 
 async def test_title_and_caption_show_their_last_text(host, screen_text):
     pane = Pane()
-    pane.caption.say(Content("said before it is mounted"))
+    pane.caption.show(Content("said before it is mounted"))
     app = host(pane)
     async with app.run_test(size=(60, 20)) as pilot:
         assert "said before it is mounted" in screen_text(app)
         for title, text in (("one", "812 bytes"), ("two", "813 bytes\nwithheld: anonymous"), ("three", "900 bytes")):
             pane.retitle(Content(f"Payload ── {title}"))
-            pane.caption.say(Content(text))
+            pane.caption.show(Content(text))
             await pilot.pause()
             shown = screen_text(app)
             assert f"Payload ── {title}" in shown.splitlines()[0]
             assert all(line in shown for line in text.splitlines())
         assert "withheld" not in shown
-        pane.caption.say(Content(""))
+        pane.caption.show(Content(""))
         await pilot.pause()
         assert not pane.caption.display
 

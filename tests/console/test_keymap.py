@@ -6,17 +6,17 @@ import itertools
 
 import pytest
 
-from sprig_tui.console.keymap import Slot, check_keymap, clashes, keys_of
+from sprig_tui.console.keymap import KeySlot, check_keymap, clashes, keys_of
 from sprig_tui.errors import KeymapError
 
 SLOTS = (
-    Slot("add-key", ("a",), "environments", everywhere=True),
-    Slot("pause", ("p",), "environments"),
-    Slot("previous", ("p",), "payload"),
-    Slot("replay", ("r",), "deliveries"),
-    Slot("replay-this", ("a",), "detail"),
-    Slot("list-up", ("up", "k"), "list"),
-    Slot("help", ("question_mark",), "console"),
+    KeySlot("add-key", ("a",), "environments", on_main_screen=True),
+    KeySlot("pause", ("p",), "environments"),
+    KeySlot("previous", ("p",), "payload"),
+    KeySlot("replay", ("r",), "deliveries"),
+    KeySlot("replay-this", ("a",), "detail"),
+    KeySlot("list-up", ("up", "k"), "list"),
+    KeySlot("help", ("question_mark",), "console"),
 )
 
 
@@ -81,9 +81,9 @@ def test_panes_may_use_one_key_for_different_things(keymap):
 
 
 def test_the_commands_as_they_come_do_not_clash():
-    from sprig_tui.console.catalogue import slots
+    from sprig_tui.console.catalogue import key_slots
 
-    found = slots()
+    found = key_slots()
     assert len({slot.id for slot in found}) == len(found)
     for one, other in itertools.permutations(found, 2):
         met = {key for key, _ in clashes(one, [other])}

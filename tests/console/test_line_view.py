@@ -1,4 +1,4 @@
-"""LineView: lines on demand, a cursor by key and click, nothing foreign through."""
+"""LineList: lines on demand, a cursor by key and click, nothing foreign through."""
 
 import pytest
 from hypothesis import given
@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App
 
-from sprig_tui.console.line import Part, fit
-from sprig_tui.console.line_view import LineView
+from sprig_tui.console.line import TextSpan, fit_span
+from sprig_tui.console.line_view import LineList
 
 
-class Numbers(LineView):
+class Numbers(LineList):
     """Lines that say their number; notes which ones were asked for."""
 
     def __init__(self, count=1000, text="line {}", width=0):
@@ -24,10 +24,10 @@ class Numbers(LineView):
 
     def line(self, index):
         self.asked.append(index)
-        return [Part(self.text.format(index), "muted"), Part("|", "good")]
+        return [TextSpan(self.text.format(index), "muted"), TextSpan("|", "good")]
 
     def empty_lines(self):
-        return [[Part("nothing here")], [Part("press o", "muted")]]
+        return [[TextSpan("nothing here")], [TextSpan("press o", "muted")]]
 
 
 class Host(App):
@@ -44,10 +44,10 @@ class Host(App):
     def on_mount(self):
         self.view.focus()
 
-    def on_line_view_moved(self, message):
+    def on_line_list_highlighted(self, message):
         self.heard.append(("moved", message.index))
 
-    def on_line_view_chosen(self, message):
+    def on_line_list_selected(self, message):
         self.heard.append(("chosen", message.index))
 
 
@@ -84,8 +84,8 @@ async def test_only_what_is_in_sight_is_made():
 async def test_keys(keys, cursor, first):
     async with Host(view := Numbers()).run_test() as pilot:
         await pilot.press(*keys.split())
-        assert (view.cursor, view.in_sight.start) == (cursor, first)
-        assert view.cursor in view.in_sight
+        assert (view.cursor, view.is_visible.start) == (cursor, first)
+        assert view.cursor in view.is_visible
 
 
 async def test_click_moves_and_a_second_one_opens():
@@ -178,7 +178,7 @@ async def test_every_segment_has_a_style():
 
 @given(st.text(), st.integers(0, 40))
 def test_fit_fills_exactly(text, width):
-    assert cell_len(fit(text, width)) == width
+    assert cell_len(fit_span(text, width)) == width
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_fit_fills_exactly(text, width):
     ],
 )
 def test_fit(text, width, fitted):
-    assert fit(text, width) == fitted
+    assert fit_span(text, width) == fitted
 
 
 async def test_of_lines_that_may_be_others_those_that_are_are_painted():
@@ -201,7 +201,7 @@ async def test_of_lines_that_may_be_others_those_that_are_are_painted():
         await pilot.press("j")
         await pilot.pause()
         said = {3: "changed", 20: "changed too"}
-        view.line = lambda index: [Part(said.get(index, f"line {index}"), "muted"), Part("|", "good")]
+        view.line = lambda index: [TextSpan(said.get(index, f"line {index}"), "muted"), TextSpan("|", "good")]
         painted = []
         view.refresh_line, refresh = lambda y: painted.append(y) or refresh(y), view.refresh_line
         view.revise()

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from sprig_tui.console import log_file
-from sprig_tui.console.log_file import begin_log, end_log
+from sprig_tui.console.log_file import start_log_file, stop_log_file
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 logger = logging.getLogger("sprig_tui.console.test")
@@ -18,9 +18,9 @@ logger = logging.getLogger("sprig_tui.console.test")
 @pytest.fixture
 def log(tmp_path):
     file = tmp_path / "state" / "sprig-tui.log"
-    handler = begin_log(file, lambda: [KEY])
+    handler = start_log_file(file, lambda: [KEY])
     yield file
-    end_log(handler)
+    stop_log_file(handler)
 
 
 def test_keys_never_reach_it_in_any_form(log):
@@ -50,7 +50,7 @@ def test_it_is_the_owners_alone(log):
 
 
 def test_it_is_turned_over_when_it_is_large(log, monkeypatch):
-    monkeypatch.setattr(log_file, "LARGEST", 200)
+    monkeypatch.setattr(log_file, "MAX_LOG_BYTES", 200)
     for number in range(20):
         logger.warning("line %d", number)
     old = log.with_suffix(".log.1")
@@ -61,6 +61,6 @@ def test_it_is_turned_over_when_it_is_large(log, monkeypatch):
 
 def test_a_log_that_cannot_be_written_harms_nothing(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    handler = begin_log(tmp_path / "file" / "sprig-tui.log", list)
+    handler = start_log_file(tmp_path / "file" / "sprig-tui.log", list)
     logger.warning("hello")
-    end_log(handler)
+    stop_log_file(handler)

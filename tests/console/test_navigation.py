@@ -53,17 +53,17 @@ async def test_leaving_closes_journal_and_engine(console, sink):
         await console.press("q")
         await console.until(lambda: not app.is_running or app._exit)
     assert app.return_code == 0
-    assert app.core.journal is None
-    assert app.core.engine is None
+    assert app.session.journal is None
+    assert app.session.engine is None
 
 
 async def test_nothing_is_assigned_when_nothing_happened(console):
     async with console.running() as pilot:
-        before = pilot.app.main.vitals
-        pilot.app._background.stir()
+        before = pilot.app.main.snapshot
+        pilot.app._background.wake()
         await asyncio.sleep(0.05)
         await pilot.pause()
-        assert pilot.app.main.vitals is before
+        assert pilot.app.main.snapshot is before
 
 
 def test_every_message_of_the_panes_has_its_handler():

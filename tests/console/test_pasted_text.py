@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.pasted_text import LONGEST_KEY, advice
+from sprig_tui.console.pasted_text import MAX_KEY_CHARS, paste_advice
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
-@pytest.mark.parametrize("text", [KEY, f"{KEY[:16]}\n{KEY[16:]}", (KEY * 7)[:LONGEST_KEY]])
+@pytest.mark.parametrize("text", [KEY, f"{KEY[:16]}\n{KEY[16:]}", (KEY * 7)[:MAX_KEY_CHARS]])
 def test_what_looks_like_a_key(text):
-    assert advice(text).startswith("that looks like a key")
+    assert paste_advice(text).startswith("that looks like a key")
 
 
-@pytest.mark.parametrize("text", ["a" * 1_000_000, "ab" * 30, (KEY * 7)[: LONGEST_KEY + 1], KEY[:15]])
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "ab" * 30, (KEY * 7)[: MAX_KEY_CHARS + 1], KEY[:15]])
 def test_what_does_not(text):
-    assert advice(text).startswith("a pasted text goes into a field")
+    assert paste_advice(text).startswith("a pasted text goes into a field")

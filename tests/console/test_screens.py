@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from sprig_tui.console.send_actions.send_screen import ProgressScreen
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
 from sprig_tui.console.environments.source_form import SourceForm
-from sprig_tui.console.environments.trial_screen import TrialScreen
-from sprig_tui.console.sending.send_screen import ProgressScreen
+from sprig_tui.console.environments.trial_screen import SendTestEventScreen
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sources import Source
@@ -186,8 +186,10 @@ async def a_key_that_is_off(walk: Walk) -> None:
 
 
 async def trial(walk: Walk) -> None:
-    core = walk.app.core
-    await walk.app.push_screen(TrialScreen(core, core.settings.environment("development"), walk.ids["elsewhere"]))
+    core = walk.app.session
+    await walk.app.push_screen(
+        SendTestEventScreen(core, core.settings.environment("development"), walk.ids["elsewhere"])
+    )
     await walk.sees("Segment answered 200")
 
 
@@ -223,7 +225,7 @@ async def bulk(walk: Walk) -> None:
 
 async def journal_lost(walk: Walk) -> None:
     await walk.select("failed")
-    walk.app.core._tell(
+    walk.app.session._tell(
         "the journal was moved or deleted: put it back, or press J to begin a new one; it was /home/mira/journal.db"
     )
     await walk.sees("or press")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from sprig_tui.console.environments.status import EnvironmentStatus
+from sprig_tui.console.snapshot import ConsoleSnapshot
 
 from sprig_tui.console.commands import Permissions
-from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.status_text import badge, sparkline, status_pieces
-from sprig_tui.console.vitals import Vitals
+from sprig_tui.console.status_text import badge, sparkline, status_parts
 
-BUSY = Vitals(
+BUSY = ConsoleSnapshot(
     environments=(
-        EnvironmentView(name="production", rate=212, history=(0, 0, 20, 90, 212), standing=Standing("▲", "delivering")),
+        EnvironmentView(
+            name="production", rate=212, history=(0, 0, 20, 90, 212), status=EnvironmentStatus("▲", "delivering")
+        ),
         EnvironmentView(name="development", rate=7),
     ),
     queued=1_204,
@@ -23,8 +25,8 @@ BUSY = Vitals(
 )
 
 
-def text(vitals: Vitals, width: int, selected: str = "production", label: str = "") -> str:
-    return "".join(piece.text for piece in status_pieces(vitals, selected, label, width))
+def text(vitals: ConsoleSnapshot, width: int, selected: str = "production", label: str = "") -> str:
+    return "".join(piece.text for piece in status_parts(vitals, selected, label, width))
 
 
 def test_a_wide_line_has_it_all():
@@ -59,7 +61,7 @@ def test_the_numbers_stay_longest_and_a_line_is_never_longer_than_the_screen(wid
 
 
 def test_trouble_comes_first_and_cannot_steer_the_terminal():
-    vitals = Vitals(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
+    vitals = ConsoleSnapshot(journal="lost", trouble="the journal \x1b]0;x\x07 was moved " * 9)
     line = text(vitals, 100)
     assert "✗ the journal" in line
     assert "\x1b" not in line
@@ -78,11 +80,11 @@ def test_sparkline(history, bars):
 @pytest.mark.parametrize(
     ("standing", "word"),
     [
-        (Standing("·", "unreachable since 18:29: connection refused", brief="unreachable"), "unreachable"),
-        (Standing("·", "no key: press a to add one", brief="no key"), "no key"),
-        (Standing("·", "1,204 queued"), "1,204 queued"),
+        (EnvironmentStatus("·", "unreachable since 18:29: connection refused", brief="unreachable"), "unreachable"),
+        (EnvironmentStatus("·", "no key: press a to add one", brief="no key"), "no key"),
+        (EnvironmentStatus("·", "1,204 queued"), "1,204 queued"),
     ],
 )
 def test_the_first_words_of_a_standing(standing, word):
-    vitals = Vitals(environments=(EnvironmentView(name="production", standing=standing),))
+    vitals = ConsoleSnapshot(environments=(EnvironmentView(name="production", status=standing),))
     assert f"● Production   {word}   queued" in text(vitals, 120)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.themes import DEFAULT, choose_theme
+from sprig_tui.console.themes import DEFAULT_THEME, choose_theme
 
 
 @pytest.mark.parametrize(
     ("wanted", "theme", "fault"),
     [
-        (None, DEFAULT, ""),
+        (None, DEFAULT_THEME, ""),
         ("nord", "nord", ""),
-        ("nrod", DEFAULT, "did you mean nord?"),
-        (7, DEFAULT, "no theme that"),
-        ("x" * 500, DEFAULT, "no theme"),
+        ("nrod", DEFAULT_THEME, "did you mean nord?"),
+        (7, DEFAULT_THEME, "no theme that"),
+        ("x" * 500, DEFAULT_THEME, "no theme"),
     ],
 )
 def test_choose_theme(wanted, theme, fault):

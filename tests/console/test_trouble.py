@@ -8,7 +8,7 @@ import pytest
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.console.app import SprigTui
-from sprig_tui.console.environments.trial_event import EVENT
+from sprig_tui.console.environments.trial_event import EVENT_NAME
 from sprig_tui.errors import JournalFullError
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -25,26 +25,26 @@ async def test_a_lost_journal_is_told_and_comes_back(console, sink, screen_text,
         file = console.paths.journal_file
         away = file.with_name("away.db")
         file.rename(away)
-        pilot.app.core.check_file()
+        pilot.app.session.check_file()
         await console.until(
             lambda: "the journal was moved or deleted: put it back, or press J" in screen_text(pilot.app)
         )
-        await console.until(lambda: pilot.app.core.journal is None)
+        await console.until(lambda: pilot.app.session.journal is None)
         assert "journal: lost" in screen_text(pilot.app)
-        assert EVENT[:12] in screen_text(pilot.app)
+        assert EVENT_NAME[:12] in screen_text(pilot.app)
         away.rename(file)
-        await console.until(lambda: pilot.app.core.engine is not None)
+        await console.until(lambda: pilot.app.session.engine is not None)
         await console.until(lambda: "journal: sqlite" in screen_text(pilot.app))
 
 
 async def test_a_new_journal_in_place_of_a_lost_one(console):
     async with console.running() as pilot:
         console.paths.journal_file.unlink()
-        pilot.app.core.check_file()
-        await console.until(lambda: pilot.app.core.journal is None)
+        pilot.app.session.check_file()
+        await console.until(lambda: pilot.app.session.journal is None)
         assert not console.paths.journal_file.exists()
         await console.press("J")
-        await console.until(lambda: pilot.app.core.journal is not None)
+        await console.until(lambda: pilot.app.session.journal is not None)
         assert console.paths.journal_file.exists()
 
 
@@ -53,7 +53,7 @@ async def test_a_journal_that_cannot_be_opened_is_told_and_tried_again(console, 
     async with console.running(ready=False) as pilot:
         await console.until(lambda: "damaged" in screen_text(pilot.app))
         console.paths.journal_file.unlink()
-        await console.until(lambda: pilot.app.core.journal is not None)
+        await console.until(lambda: pilot.app.session.journal is not None)
         await console.until(lambda: "journal: sqlite" in screen_text(pilot.app))
 
 
@@ -107,7 +107,7 @@ async def test_a_full_disk_is_told_what_is_shown_stays_and_it_recovers(console, 
         await console.press("escape")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
         monkeypatch.setattr(Failing, "full", True)
-        pilot.app._background.stir()
+        pilot.app._background.wake()
         await console.until(lambda: "✗ no room left" in screen_text(pilot.app))
         shown = screen_text(pilot.app)
         assert "last answer 200" in shown
@@ -124,9 +124,9 @@ async def test_an_engine_that_cannot_claim_says_so_in_its_environment(console, s
     console.journal_class = Failing
     async with console.running() as pilot:
         monkeypatch.setattr(Failing, "full", True)
-        pilot.app.core.engine.wake()
-        await console.until(lambda: pilot.app.core.engine.snapshot().environments["development"].trouble)
-        pilot.app._background.stir()
+        pilot.app.session.engine.wake()
+        await console.until(lambda: pilot.app.session.engine.snapshot().environments["development"].trouble)
+        pilot.app._background.wake()
         await console.until(lambda: "cannot claim" in screen_text(pilot.app))
         monkeypatch.setattr(Failing, "full", False)
         await console.until(lambda: "cannot claim" not in screen_text(pilot.app))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from msgspec.structs import replace
+from sprig_tui.console.environments.status import EnvironmentStatus
+from sprig_tui.console.session import ConsoleDependencies, Session
+from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.console.commands import Permissions
-from sprig_tui.console.core import Core, Sources
-from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.status_line import StatusLine
-from sprig_tui.console.vitals import Pulse, Vitals
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -27,19 +27,22 @@ async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
 async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
-    core = Core(
-        Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
+    core = Session(
+        ConsoleDependencies(paths, lambda: settings, SQLiteJournal, None),
+        settings,
+        Permissions(read_only=True),
+        clock=clock,
     )
     await deliver(journal, clock, "a", "b", "c")
-    pulse = Pulse(core)
-    pulse.picture()
+    pulse = SnapshotPoller(core)
+    pulse.build()
     clock.advance(1)
     core.journal = journal
     rates = []
     for names in ((), (), ("d", "e"), ()):
         if names:
             await deliver(journal, clock, *names)
-        rates.append((await pulse.take()).environments[0].rate)
+        rates.append((await pulse.poll()).environments[0].rate)
         clock.advance(1)
     assert rates == [0, 0, 2, 0]
 
@@ -47,36 +50,45 @@ async def test_a_console_that_only_watches_counts_from_when_it_could_look(tmp_pa
 async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
-    core = Core(Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(engine=False), clock=clock)
+    core = Session(
+        ConsoleDependencies(paths, lambda: settings, SQLiteJournal, None),
+        settings,
+        Permissions(engine=False),
+        clock=clock,
+    )
     core.journal = journal
     await journal.add([NewDelivery(environment="production", message_id="sprig-a", body=b"{}")])
     await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
-    pulse = Pulse(core)
+    pulse = SnapshotPoller(core)
     save_environment(paths, "production", {"write_key": "Zq8TinventedKeyOfThirtyTwoChE1Rk"})
     core.settings = load_settings(paths)
     held = "1 held by a worker that is gone, until 14:15"
-    assert (await pulse.take()).environments[0].standing.text == held
+    assert (await pulse.poll()).environments[0].status.text == held
     clock.advance(61)
     claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
     attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=1)
     await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
-    assert "held" not in (await pulse.take()).environments[0].standing.text
+    assert "held" not in (await pulse.poll()).environments[0].status.text
 
 
 async def test_the_status_line_is_painted_only_when_it_says_something_else(host):
     line = StatusLine()
     painted = []
     line.render_lines, render = lambda crop: painted.append(crop) or render(crop), line.render_lines
-    view = EnvironmentView(name="production", key="Zq8T…e1Rk", standing=Standing("△", "nothing queued", last="200"))
+    view = EnvironmentView(
+        name="production", key="Zq8T…e1Rk", status=EnvironmentStatus("△", "nothing queued", last="200")
+    )
     async with host(line).run_test(size=(100, 24)) as pilot:
         line.selected = "production"
-        line.vitals = Vitals(environments=(view,))
+        line.snapshot = ConsoleSnapshot(environments=(view,))
         await pilot.pause()
         painted.clear()
-        line.vitals = Vitals(environments=(replace(view, standing=replace(view.standing, last="200, 10 s ago")),))
+        line.snapshot = ConsoleSnapshot(
+            environments=(replace(view, standing=replace(view.status, last="200, 10 s ago")),)
+        )
         await pilot.pause()
         assert not painted
-        line.vitals = replace(line.vitals, queued=1)
+        line.snapshot = replace(line.snapshot, queued=1)
         await pilot.pause()
         assert painted
 
@@ -84,13 +96,16 @@ async def test_the_status_line_is_painted_only_when_it_says_something_else(host)
 async def test_what_waits_for_another_endpoint_is_counted_apart(tmp_path, clock, journal):
     paths = paths_in_folder(str(tmp_path / "home"))
     settings = load_settings(paths)
-    core = Core(
-        Sources(paths, lambda: settings, SQLiteJournal, None), settings, Permissions(read_only=True), clock=clock
+    core = Session(
+        ConsoleDependencies(paths, lambda: settings, SQLiteJournal, None),
+        settings,
+        Permissions(read_only=True),
+        clock=clock,
     )
     own = NewDelivery(environment="production", message_id="sprig-a", body=b"{}")
     trial = NewDelivery(environment="production", message_id="sprig-b", body=b"{}", endpoint="http://127.0.0.1:8080")
     await journal.add([own, trial])
     core.journal = journal
-    vitals = await Pulse(core).take()
+    vitals = await SnapshotPoller(core).poll()
     (view,) = (one for one in vitals.environments if one.name == "production")
     assert (vitals.queued, view.queued, view.elsewhere) == (1, 1, 1)

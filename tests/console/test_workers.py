@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.widgets import Static
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.console.workers_screen import WorkersScreen, table
+from sprig_tui.console.workers_screen import WorkersScreen, workers_text
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -91,4 +91,4 @@ async def test_many_workers_are_scrolled_to(console):
 
 
 def test_nobody_is_said_with_what_to_do():
-    assert "sprig-tui run" in table([], 0).plain
+    assert "sprig-tui run" in workers_text([], 0).plain

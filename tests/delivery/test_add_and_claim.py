@@ -21,7 +21,7 @@ class Told:
 
     def __init__(self, journal: Any) -> None:
         self._journal = journal
-        self.wanted: list[tuple[ClaimRequest, ...]] = []
+        self.rows_wanted: list[tuple[ClaimRequest, ...]] = []
         self.claimed: list[Claim] = []
         self.held = asyncio.Event()
         self.go_on = asyncio.Event()
@@ -34,7 +34,7 @@ class Told:
     async def add_and_claim(
         self, entries: Sequence[NewDelivery], wanted: tuple[ClaimRequest, ...]
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        self.wanted.append(wanted)
+        self.rows_wanted.append(wanted)
         if self.full:
             raise JournalFullError("the disk is full")
         added, claims = await self._journal.add_and_claim(entries, wanted)
@@ -68,9 +68,9 @@ async def test_a_lane_that_is_full_asks_for_no_more(bench: Bench, told: Told) ->
         room = ADD_CLAIM_FACTOR * (1 + PREFETCH_CLAIMS)
         for number in range(room):
             await engine.add(bench.entries([number]))
-            assert told.wanted[-1][0].claims == room - number
+            assert told.rows_wanted[-1][0].claims == room - number
         await engine.add(bench.entries([room]))
-        assert told.wanted[-1] == ()
+        assert told.rows_wanted[-1] == ()
         assert len(told.claimed) == room
         await engine.drain(0.0)
 
@@ -82,7 +82,7 @@ async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Bench, told: Told, r
         bench.engine(bench.environment(sink.url, rate=rate), journal=told, connections=4) as engine,
     ):
         await engine.add(bench.entries([1]))
-        assert told.wanted[0][0].claims == claims
+        assert told.rows_wanted[0][0].claims == claims
         await bench.settled(engine)
 
 
@@ -90,8 +90,8 @@ async def test_two_who_store_at_once_share_the_room(bench: Bench, told: Told) ->
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.go_on.clear()
         first, second = (asyncio.ensure_future(engine.add(bench.entries([number]))) for number in range(2))
-        await bench.until(lambda: len(told.wanted) == 2)
-        assert told.wanted[1] == ()
+        await bench.until(lambda: len(told.rows_wanted) == 2)
+        assert told.rows_wanted[1] == ()
         told.go_on.set()
         await first
         await second
@@ -101,7 +101,7 @@ async def test_two_who_store_at_once_share_the_room(bench: Bench, told: Told) ->
 async def test_an_environment_without_a_lane_is_stored_all_the_same(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         (added,) = await engine.add(bench.entries([1], "development"))
-        assert (added.state, told.wanted) == (State.QUEUED, [()])
+        assert (added.state, told.rows_wanted) == (State.QUEUED, [()])
 
 
 async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Bench, told: Told) -> None:
@@ -180,7 +180,7 @@ async def test_failed_add_frees_the_reserved_room(bench: Bench, told: Told) -> N
         for _ in range(3):
             with pytest.raises(JournalFullError):
                 await engine.add(bench.entries([1]))
-        assert len({wanted[0].claims for wanted in told.wanted}) == 1
+        assert len({wanted[0].claims for wanted in told.rows_wanted}) == 1
 
 
 async def test_a_failure_of_the_endpoint_holds_it_as_any_other(bench: Bench, told: Told) -> None:

@@ -25,7 +25,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await waiting(bench, engine)
-        await bench.until(engine.quiet.is_set)
+        await bench.until(engine.is_empty.is_set)
         bench.time.jump = jump
         await bench.settled(engine)
         assert bench.time.seconds < 40
@@ -59,12 +59,12 @@ async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: B
 
 async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
-        await bench.until(engine.quiet.is_set)
+        await bench.until(engine.is_empty.is_set)
         bench.time.jump = 2 * DAY
         with caplog.at_level(logging.WARNING):
-            engine.quiet.clear()
+            engine.is_empty.clear()
             engine.wake()
-            await bench.until(engine.quiet.is_set)
+            await bench.until(engine.is_empty.is_set)
         (jump,) = engine.snapshot().clock_jumps
     assert jump.by == 2 * DAY
     assert [record.getMessage() for record in caplog.records] == [describe_jump(jump)]

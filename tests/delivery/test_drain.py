@@ -99,7 +99,7 @@ async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) 
             other = bench.engine(there, journal=other_bench.journal)
             async with other:
                 other.wake()
-                await bench.until(other.quiet.is_set)
+                await bench.until(other.is_empty.is_set)
             assert sink.stats.requests == 1
 
 

@@ -27,7 +27,7 @@ async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
 
 async def test_engine_finds_deliveries_of_another_process_without_a_wake(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine, other_bench.journal:
-        await bench.until(engine.quiet.is_set)
+        await bench.until(engine.is_empty.is_set)
         await other_bench.requeue([1])
         await bench.until(lambda: sink.stats.accepted == 1, engine)
 
@@ -100,7 +100,7 @@ async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: 
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
         bench.time.advance(59)
         engine.wake()
-        await bench.until(engine.quiet.is_set)
+        await bench.until(engine.is_empty.is_set)
         assert sink.stats.requests == 1
         assert (await bench.lane()).cause == f"write key Zq8T…E1Rk refused ({status})"
         assert await bench.states(ids) == [State.QUEUED] * 3
@@ -148,7 +148,7 @@ async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench
         async with bench.engine(bench.environment(sink.url)) as engine:
             await engine.reload({"production": bench.environment(sink.url, key="n" * 32)})
             bench.time.advance(400)
-            await bench.until(engine.quiet.is_set)
+            await bench.until(engine.is_empty.is_set)
             assert sink.stats.requests == 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from sprig_tui.console.environments.status import StatusInputs, status_of
 from support.engine_bench import Bench
 
 from sprig_tui.cli.checks import config_checks
@@ -18,7 +19,6 @@ from sprig_tui.config.catalogue import surveys_file
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.console.environments.standing import Facts, standing_of
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import wait_until_settled
@@ -120,7 +120,7 @@ async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench,
             if changed:
                 await bench.settled(engine)
             else:
-                await bench.until(engine.quiet.is_set)
+                await bench.until(engine.is_empty.is_set)
         assert sink.stats.accepted == changed
 
 
@@ -130,7 +130,7 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) 
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await engine.reload({"production": bench.environment(sink.url, key=OTHER_KEY)})
         bench.time.advance(7200)
-        await bench.until(engine.quiet.is_set)
+        await bench.until(engine.is_empty.is_set)
         assert sink.stats.requests == 0
 
 
@@ -171,7 +171,7 @@ async def test_waiting_ends_when_it_did(
 )
 def test_how_an_environment_stands(worded: str, state: Any, reason: PauseReason, detail: Any, looks: Any) -> None:
     lane = Lane(environment="p", state=state, until=NOW + 9_000, reason=reason, detail=detail, failures=1)
-    standing = standing_of(Facts(lane=lane, has_key=True, queued=1, in_flight=0, rate=0, engine=True), NOW)
+    standing = status_of(StatusInputs(lane=lane, has_key=True, queued=1, in_flight=0, rate=0, engine=True), NOW)
     assert (standing.mark, standing.level) == looks
     assert standing.brief.split()[0] in ("paused", "waiting", "failing", "unreachable")
 

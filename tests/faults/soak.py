@@ -234,7 +234,7 @@ def report(  # noqa: PLR0917 - all that was seen
     print(f"; the server disturbed {disturbed} times" if disturbed else "")
     print(
         f"webhooks: {sum(senders.statuses.values()):,} answered ({dict(senders.statuses)}), {senders.broken:,}"
-        f" connections broke; {senders.made:,} different answers, {len(senders.acknowledged):,} acknowledged"
+        f" connections broke; {senders.derived:,} different answers, {len(senders.acknowledged):,} acknowledged"
     )
     print(f"send: {sent:,} different answers stored")
     print(
@@ -243,11 +243,11 @@ def report(  # noqa: PLR0917 - all that was seen
     )
     print("journal: " + ", ".join(f"{state} {number:,}" for state, number in sorted(counted.items())), end="")
     print(f"; together {len(found):,}")
-    wrong = settle_accounts(found, (*range(1, senders.made + 1), *range(FIRST_SENT, FIRST_SENT + sent)), taken)
+    wrong = settle_accounts(found, (*range(1, senders.derived + 1), *range(FIRST_SENT, FIRST_SENT + sent)), taken)
     wrong += [f"{name} ended with {code}" for name, code in codes.items() if code]
     wrong += [f"{machine.name}: {why}" for machine in fleet.machines for why in machine.died]
-    if len(senders.acknowledged) != senders.made:
-        wrong.append(f"{senders.made - len(senders.acknowledged)} answers were never acknowledged")
+    if len(senders.acknowledged) != senders.derived:
+        wrong.append(f"{senders.derived - len(senders.acknowledged)} answers were never acknowledged")
     for text in wrong:
         print(f"WRONG: {text}")
     print("the account comes out even" if not wrong else "the account does not come out even")

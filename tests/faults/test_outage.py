@@ -87,5 +87,5 @@ async def test_everybody_says_so_and_goes_on(tmp_path, own_server, own_place, ro
         assert console.running
         assert not [line for line in said if password in line or "Traceback" in line]
         states = await reconcile.by_answer(own_place)
-    assert len(states) == senders.made == len(senders.acknowledged)
+    assert len(states) == senders.derived == len(senders.acknowledged)
     assert set(states.values()) == {State.DELIVERED, State.WITHHELD}

@@ -91,7 +91,7 @@ async def test_under_load(tmp_path, own_server, own_place, rounds, trouble):
             for program in (receiver, *workers):
                 assert await program.stop() == 0
         stored = await reconcile.by_answer(own_place)
-        made = range(1, senders.made + 1)
+        made = range(1, senders.derived + 1)
         assert senders.acknowledged == set(made)
         assert stored == {f"answer {n}": State.WITHHELD if anonymous(n) else State.DELIVERED for n in made}
         received = Counter(event["userId"] for event in sink.events)
@@ -143,7 +143,7 @@ async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
         watcher = await programs.start("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
         puller = await programs.start("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
         asked = ("send", str(source), "-e", "production", "--yes")
-        once = await programs.begin(*asked)
+        once = await programs.start(*asked)
         await sink.wait_until(lambda stats: stats.accepted >= 150, 60)  # more than what was pulled
         (inbox / "more.jsonl").write_bytes(source.read_bytes())
         own_server.freeze()

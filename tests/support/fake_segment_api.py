@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         api = self.server.api
         api.asked.append(self.path)
         api.headers.append(dict(self.headers.items()))
-        if api.troubles and api.troubles.pop(0)(self):
+        if api.problems and api.problems.pop(0)(self):
             return
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in (TOKEN, MEMBER_TOKEN):
@@ -182,7 +182,7 @@ class FakeSegmentApi:
         self.page_size = 200
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
-        self.troubles: list[Trouble] = []
+        self.problems: list[Trouble] = []
         """One for each request to come, first to last."""
         self._server = Server(("127.0.0.1", port), Handler)
         self._server.api = self

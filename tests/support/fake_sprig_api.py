@@ -72,7 +72,7 @@ class FakeSprigApi:
     def __init__(self, *, port: int = 0, order: str = "asc", ties: str = "repeat", limit: tuple[int, float] = (0, 0)):
         self.products = {KEY: Product()}
         self.requests: list[Asked] = []
-        self.troubles: list[Trouble] = []
+        self.problems: list[Trouble] = []
         self.delay = 0.0
         self.order = order
         self.ties = ties
@@ -99,7 +99,7 @@ class FakeSprigApi:
         self.product.surveys = [survey(number) for number in numbers] if surveys is None else list(surveys)
 
     def trouble(self, **changed: Any) -> None:
-        self.troubles.append(Trouble(**changed))
+        self.problems.append(Trouble(**changed))
 
     def asked(self, path: str = "/v1/responses") -> list[Asked]:
         return [one for one in self.requests if one.path == path]
@@ -169,7 +169,7 @@ class FakeSprigApi:
 
     async def _respond(self, wire: h11.Connection, writer: asyncio.StreamWriter, asked: Asked) -> bool:
         """False when the connection is to be dropped."""
-        trouble = next((one for one in self.troubles if one.times and one.where(asked)), None)
+        trouble = next((one for one in self.problems if one.times and one.where(asked)), None)
         if self.delay:
             await asyncio.sleep(self.delay)
         if trouble is None:

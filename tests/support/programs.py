@@ -28,7 +28,7 @@ class Program:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.lines: list[str] = []
-        self._news = asyncio.Condition()
+        self._state_changed = asyncio.Condition()
         self._told_all = False
         self._reading = asyncio.create_task(self._read())
 
@@ -42,20 +42,20 @@ class Program:
 
         Raises AssertionError when it ends without having said so.
         """
-        async with self._news:
+        async with self._state_changed:
             while True:
                 if found := next((line for line in self.lines[after:] if text in line), ""):
                     return found
                 assert not self._told_all, f"it ended and did not say {text!r}: {self.lines[-10:]}"
-                await self._news.wait()
+                await self._state_changed.wait()
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
-        await self._end(signal.SIGKILL)
+        await self._end_flow(signal.SIGKILL)
 
     async def stop(self) -> int:
         """SIGTERM, and wait until it has drained; returns its exit code."""
-        await self._end(signal.SIGTERM)
+        await self._end_flow(signal.SIGTERM)
         assert self.process.returncode is not None
         return self.process.returncode
 
@@ -68,12 +68,12 @@ class Program:
     async def _read(self) -> None:
         assert self.process.stderr is not None
         while line := await self.process.stderr.readline():
-            async with self._news:
+            async with self._state_changed:
                 self.lines.append(line.decode(errors="replace").rstrip())
-                self._news.notify_all()
-        async with self._news:
+                self._state_changed.notify_all()
+        async with self._state_changed:
             self._told_all = True
-            self._news.notify_all()
+            self._state_changed.notify_all()
 
 
 class Programs:
@@ -112,7 +112,7 @@ class Programs:
 
     async def start(self, *argv: str, ready: str) -> Program:
         """Start a command that goes on; returns when it says that it is ready."""
-        program = await self.begin(*argv)
+        program = await self.start(*argv)
         await program.says(ready)
         return program
 

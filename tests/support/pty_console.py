@@ -27,7 +27,7 @@ class PtyConsole:
     def __init__(self) -> None:
         self._master = -1
         self._written = b""
-        self._news = asyncio.Event()
+        self._state_changed = asyncio.Event()
         self.process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,9 +71,9 @@ class PtyConsole:
         """Wait until it has written the text. Raises AssertionError when it ends first."""
         while text not in self.written():
             assert self.running, self.written()[-2000:]
-            self._news.clear()
+            self._state_changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), 1.0)
+                await asyncio.wait_for(self._state_changed.wait(), 1.0)
 
     def press(self, keys: str) -> None:
         """Type."""
@@ -99,4 +99,4 @@ class PtyConsole:
         if not some:
             asyncio.get_running_loop().remove_reader(self._master)
         self._written = (self._written + some)[-_KEPT:]
-        self._news.set()
+        self._state_changed.set()

@@ -70,7 +70,7 @@ class Senders:
         repeats: float = 0.0,
     ) -> None:
         self.ports = list(ports)
-        self.made = 0
+        self.derived = 0
         self.acknowledged: set[int] = set()
         self.statuses: Counter[int] = Counter()
         self.broken = 0
@@ -153,6 +153,6 @@ class Senders:
         if self.again:
             return self.again.pop()
         if self.acknowledged and self._draw.random() < self._pages_overlap:
-            return self._draw.randint(1, self.made)  # as Sprig may: the same body twice is one delivery
-        self.made += 1
-        return self.made
+            return self._draw.randint(1, self.derived)  # as Sprig may: the same body twice is one delivery
+        self.derived += 1
+        return self.derived

@@ -68,7 +68,7 @@ class _Screen(pyte.Screen):
 
     def __init__(self, size: Size) -> None:
         super().__init__(*size)
-        self._others = pyte.Stream(self)
+        self._other_jobs = pyte.Stream(self)
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._rest = ""
         self._shells: tuple[dict[int, dict[int, Any]], int, int] | None = None
@@ -91,7 +91,7 @@ class _Screen(pyte.Screen):
                 case "other" if token["other"] in ("\x1b[?1049h", "\x1b[?1049l"):
                     self._turn_over(token["other"][-1] == "h")
                 case "other":
-                    self._others.feed(token["other"])
+                    self._other_jobs.feed(token["other"])
 
     def _turn_over(self, alternate: bool) -> None:
         """To the screen that programs get, and back to the one that the shell had."""

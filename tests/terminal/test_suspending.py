@@ -70,11 +70,11 @@ SprigTui.action_help = action_help
 """,
     "in the keyboard queue": """
 from sprig_tui.console.keyboard import Keyboard
-passed = Keyboard._passed
+passed = Keyboard._wait_for_queues
 async def broken(self, node):
     if self._app.screen is not self._app.main: raise MemoryError
     await passed(self, node)
-Keyboard._passed = broken
+Keyboard._wait_for_queues = broken
 """,
 }
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-Name = Literal["id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"]
+ColumnName = Literal[
+    "id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"
+]
 """`result` is the latency of what was delivered, and else the reason or the error."""
 
 
 class Column(NamedTuple):
     """A column as it may be."""
 
-    name: Name
+    name: ColumnName
     title: str
-    least: int
+    min_cells: int
     """Cells under which it says nothing."""
-    most: int
+    max_cells: int
     """Cells beyond which it gains nothing; 0 for no bound."""
     rank: int
     """The lower, the longer it stays when there is little room."""
@@ -41,16 +43,16 @@ COLUMNS = (
 )
 """In the order of the log."""
 
-WIDE = 150
+WIDE_MIN_CELLS = 150
 """Cells from which on there are numbers and milliseconds, and columns two apart: below, room is for the result."""
 MARK_CELLS = 2
 """In front of each row: whether it is marked."""
 
 
-class Placed(NamedTuple):
+class PlacedColumn(NamedTuple):
     """A column as it stands in the log."""
 
-    name: Name
+    name: ColumnName
     title: str
     width: int
     gap: int
@@ -58,35 +60,39 @@ class Placed(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def place(width: int) -> tuple[Placed, ...]:
+def place_columns(width: int) -> tuple[PlacedColumn, ...]:
     """The columns for a log of so many cells; together with the marks they fill it exactly where it is wide enough.
 
     The least important columns give way first; what is left over goes to those that gain by it.
     """
-    gap = 2 if width >= WIDE else 1
+    gap = 2 if width >= WIDE_MIN_CELLS else 1
     room = width - MARK_CELLS
     kept: list[Column] = []
     for column in sorted(COLUMNS, key=lambda one: one.rank):
-        if column.name == "id" and width < WIDE:
+        if column.name == "id" and width < WIDE_MIN_CELLS:
             continue
-        needed = column.least + (gap if kept else 0)
+        needed = column.min_cells + (gap if kept else 0)
         if needed > room and kept:
             break
         kept.append(column)
         room -= needed
-    widths = {column.name: column.least for column in kept}
-    if width >= WIDE and room >= TIME.most - TIME.least:
-        room -= TIME.most - TIME.least
-        widths["time"] = TIME.most
+    widths = {column.name: column.min_cells for column in kept}
+    if width >= WIDE_MIN_CELLS and room >= TIME.max_cells - TIME.min_cells:
+        room -= TIME.max_cells - TIME.min_cells
+        widths["time"] = TIME.max_cells
     while room > 0:
-        growing = [column for column in kept if column.share and (not column.most or widths[column.name] < column.most)]
+        growing = [
+            column
+            for column in kept
+            if column.share and (not column.max_cells or widths[column.name] < column.max_cells)
+        ]
         if not growing:
             break
-        hungriest = min(growing, key=lambda one: (widths[one.name] - one.least) / one.share)
+        hungriest = min(growing, key=lambda one: (widths[one.name] - one.min_cells) / one.share)
         widths[hungriest.name] += 1
         room -= 1
     ordered = [column for column in COLUMNS if column.name in widths]
     return tuple(
-        Placed(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)
+        PlacedColumn(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)
         for column in ordered
     )

@@ -279,7 +279,7 @@ class GoToOrigin(Command):
     scope = "detail"
 
 
-class GoToMade(Command):
+class GoToDerived(Command):
     """Show what was made of this delivery: a revision, a possible duplicate, a new sending; of several the next line.
 
     Enter on such a line shows the delivery that it names.
@@ -327,7 +327,7 @@ DETAIL_COMMANDS = (
     ReplayThis,
     SendThisAsNew,
     GoToOrigin,
-    GoToMade,
+    GoToDerived,
     CopyDetail,
     OlderDelivery,
     NewerDelivery,

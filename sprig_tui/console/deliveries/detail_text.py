@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sprig_tui.console.deliveries.row_text import (
-    NONE,
+    NO_VALUE,
     STATE_STYLES,
     environment_title,
     ignored_until,
-    moment,
+    local_time,
     state_word,
 )
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.raw_view import RawView
-from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
+from sprig_tui.console.payload.spans import CopiedText, RecordView, Span, SpanLine, wrap
 from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.error_codes import error_sentence
@@ -23,7 +23,7 @@ from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
-LABEL = 14
+LABEL_CELLS = 14
 """Cells of the names in front."""
 _OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-refused": "bad"}
 
@@ -31,21 +31,21 @@ _OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-ref
 class Fact(NamedTuple):
     """A line above the JSON."""
 
-    spans: Spans
+    spans: SpanLine
     leads_to: int = 0
     """The delivery that it names; 0 for none."""
 
 
-class DetailView(View):
+class DetailContent(RecordView):
     """Everything about a delivery; JSON opens and closes in place."""
 
     def __init__(
         self,
         detail: DeliveryDetail,
         now: int,
-        made: Sequence[Delivery] = (),
+        derived: Sequence[Delivery] = (),
         *,
-        more: bool = False,
+        more_derived: bool = False,
         origin: Delivery | None = None,
     ) -> None:
         """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these.
@@ -55,21 +55,21 @@ class DetailView(View):
         self._origin = origin
         self._detail = detail
         self._now = now
-        self._made = tuple(made)
-        self._more_made = more
+        self._derived = tuple(derived)
+        self._more_derived = more_derived
         self._facts: list[Fact] = []
-        self._parts: list[tuple[str, View]] = []
+        self._parts: list[tuple[str, RecordView]] = []
         if detail.body:
-            self._parts.append(("the call, as it is sent but for sentAt", _view(detail.body)))
+            self._parts.append(("the call, as it is sent but for sentAt", _payload_view(detail.body)))
         if detail.raw:
-            self._parts.append(("as it came in", _view(detail.raw)))
+            self._parts.append(("as it came in", _payload_view(detail.raw)))
         self._lay_out()
 
     def __len__(self) -> int:
         """Lines."""
         return len(self._facts) + sum(len(view) + 2 for _, view in self._parts)
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line."""
         if index < len(self._facts):
             return self._facts[index].spans
@@ -96,19 +96,19 @@ class DetailView(View):
         """The delivery that a line names; 0 for none."""
         return self._facts[index].leads_to if 0 <= index < len(self._facts) else 0
 
-    def places_of_made(self) -> list[int]:
+    def derived_lines(self) -> list[int]:
         """The lines that name what was made of it."""
-        ids = {one.id for one in self._made}
+        ids = {one.id for one in self._derived}
         return [index for index, fact in enumerate(self._facts) if fact.leads_to in ids]
 
-    def copied(self, index: int) -> Copied | None:
+    def copy_line(self, index: int) -> CopiedText | None:
         """The value under the cursor; above the JSON, the message id."""
         if index >= len(self._facts):
             _, view, at = self._place(index)
-            return view.copied(max(at, 0))
-        return Copied(self._detail.delivery.message_id, "the message id")
+            return view.copy_line(max(at, 0))
+        return CopiedText(self._detail.delivery.message_id, "the message id")
 
-    def _place(self, index: int) -> tuple[str, View, int]:
+    def _place(self, index: int) -> tuple[str, RecordView, int]:
         """The part a line stands in, and its line there: -2 the blank one before it, -1 its heading."""
         at = index - len(self._facts)
         for title, view in self._parts:
@@ -120,40 +120,42 @@ class DetailView(View):
     def _lay_out(self) -> None:
         self._facts = [
             *_facts(self._detail.delivery, self._now, self.width),
-            *_relatives(self._detail.delivery, self._origin, self._made, self.width, more=self._more_made),
+            *_relative_facts(
+                self._detail.delivery, self._origin, self._derived, self.width, more_derived=self._more_derived
+            ),
             *map(Fact, _attempts(self._detail, self._now, self.width)),
         ]
 
 
-def _view(data: bytes) -> View:
+def _payload_view(data: bytes) -> RecordView:
     return JsonView(data) if is_json(data) else RawView(data)
 
 
-def _heading(text: str, width: int) -> Spans:
+def _heading(text: str, width: int) -> SpanLine:
     return (Span(f"{text} ", "strong"), Span("─" * max(0, width - len(text) - 1), "muted"))
 
 
-def relation(delivery: Delivery, origin: Delivery | None = None) -> str:
+def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
     """How it came from another delivery, which is `origin` where that is known."""
     if delivery.reason == Reason.NEWER_REVISION:
         return "a newer revision of"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under the id of"
-    if origin is not None and _readdressed(origin, delivery):
+    if origin is not None and _is_readdressed(origin, delivery):
         return "went to another address before, as"
     return "sent again as new from"
 
 
-def descent(made: Delivery, origin: Delivery) -> str:
+def derived_text(delivery: Delivery, origin: Delivery) -> str:
     """The same from the other side."""
-    if made.reason == Reason.NEWER_REVISION:
+    if delivery.reason == Reason.NEWER_REVISION:
         return "a newer revision"
-    if made.reason == Reason.POSSIBLE_DUPLICATE:
+    if delivery.reason == Reason.POSSIBLE_DUPLICATE:
         return "another answer under its id"
-    return "the same for another address" if _readdressed(origin, made) else "sent again as new"
+    return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"
 
 
-def _readdressed(origin: Delivery, made: Delivery) -> bool:
+def _is_readdressed(origin: Delivery, made: Delivery) -> bool:
     """Whether one of the two alone is bound for the endpoint of a run with `--endpoint`, or each for one of its own."""
     return origin.bound_for != made.bound_for
 
@@ -161,65 +163,78 @@ def _readdressed(origin: Delivery, made: Delivery) -> bool:
 def full_time(milliseconds: int) -> str:
     """A local time with its date, to the millisecond; a dash for never."""
     if not milliseconds:
-        return NONE
-    at = moment(milliseconds)
+        return NO_VALUE
+    at = local_time(milliseconds)
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
 
 
-def _facts(one: Delivery, now: int, width: int) -> Iterator[Fact]:
-    word = state_word(one)
-    withheld = one.state is State.WITHHELD
-    why = (f"{one.reason}: {one.detail}" if one.detail else one.reason) if withheld else error_sentence(one.error)
-    yield from _fact("state", word, STATE_STYLES[one.state], width)
+def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
+    word = state_word(delivery)
+    withheld = delivery.state is State.WITHHELD
+    why = (
+        (f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason)
+        if withheld
+        else error_sentence(delivery.error)
+    )
+    yield from _fact("state", word, STATE_STYLES[delivery.state], width)
     if why:
         yield from _fact("because", why, "", width)
-    if one.state is State.QUEUED and one.due_at > now:
-        yield from _fact("tried again", f"at {full_time(one.due_at)}", "", width)
-    if until := ignored_until(one, now):
+    if delivery.state is State.QUEUED and delivery.due_at > now:
+        yield from _fact("tried again", f"at {full_time(delivery.due_at)}", "", width)
+    if until := ignored_until(delivery, now):
         yield from _fact("repeats", f"Segment will ignore this message id until {until}", "", width)
-    if one.detail and not withheld:
-        yield from _fact("note", one.detail, "warning", width)
-    yield from _fact("environment", environment_title(one.environment) or "unknown", "", width)
-    if one.bound_for:
-        yield from _fact("bound for", f"{one.bound_for} alone, the --endpoint of a run", "warning", width)
-    yield from _fact("survey", one.survey_name + (f"  ({one.survey_id})" if one.survey_id else ""), "", width)
-    yield from _fact("user", one.user_id, "", width)
-    yield from _fact("answer", f"{one.answer}  ({one.question_type})" if one.question_type else one.answer, "", width)
-    yield from _fact("answered", full_time(one.answered_at), "", width)
-    yield from _fact("arrived", full_time(one.added_at), "", width)
-    if one.settled_at:
-        yield from _fact("settled", full_time(one.settled_at), "", width)
-    place = f"{one.source}, line {one.line:,}" if one.line else one.source
-    yield from _fact("came from", place + ("  (edited before sending)" if one.edited else ""), "", width)
-    yield from _fact("message id", one.message_id, "", width)
-    yield from _fact("size", f"{one.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if one.size else "", "", width)
+    if delivery.detail and not withheld:
+        yield from _fact("note", delivery.detail, "warning", width)
+    yield from _fact("environment", environment_title(delivery.environment) or "unknown", "", width)
+    if delivery.bound_for:
+        yield from _fact("bound for", f"{delivery.bound_for} alone, the --endpoint of a run", "warning", width)
+    yield from _fact(
+        "survey", delivery.survey_name + (f"  ({delivery.survey_id})" if delivery.survey_id else ""), "", width
+    )
+    yield from _fact("user", delivery.user_id, "", width)
+    yield from _fact(
+        "answer",
+        f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
+        "",
+        width,
+    )
+    yield from _fact("answered", full_time(delivery.answered_at), "", width)
+    yield from _fact("arrived", full_time(delivery.added_at), "", width)
+    if delivery.settled_at:
+        yield from _fact("settled", full_time(delivery.settled_at), "", width)
+    place = f"{delivery.source}, line {delivery.line:,}" if delivery.line else delivery.source
+    yield from _fact("came from", place + ("  (edited before sending)" if delivery.edited else ""), "", width)
+    yield from _fact("message id", delivery.message_id, "", width)
+    yield from _fact(
+        "size", f"{delivery.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if delivery.size else "", "", width
+    )
 
 
-def _relatives(
-    one: Delivery, origin: Delivery | None, made: Sequence[Delivery], width: int, *, more: bool
+def _relative_facts(
+    delivery: Delivery, origin: Delivery | None, derived: Sequence[Delivery], width: int, *, more_derived: bool
 ) -> Iterator[Fact]:
     """What it was made of, and what was made of it; each line leads there."""
-    if one.origin_id:
-        said = f"{relation(one, origin)} delivery {one.origin_id}: o shows it"
-        yield from _fact("origin", said, "accent", width, leads_to=one.origin_id)
+    if delivery.origin_id:
+        said = f"{relation_text(delivery, origin)} delivery {delivery.origin_id}: o shows it"
+        yield from _fact("origin", said, "accent", width, leads_to=delivery.origin_id)
     name = "made of it"
-    key = "O" if len(made) == 1 else "enter"
-    for other in made:
-        said = f"delivery {other.id}, {descent(other, one)}, {state_word(other)}: {key} shows it"
+    key = "O" if len(derived) == 1 else "enter"
+    for other in derived:
+        said = f"delivery {other.id}, {derived_text(other, delivery)}, {state_word(other)}: {key} shows it"
         yield from _fact(name, said, "accent", width, leads_to=other.id)
         name = ""
-    if more:
-        yield from _fact(name, f"and more: filter the log by origin:{one.id}", "muted", width)
+    if more_derived:
+        yield from _fact(name, f"and more: filter the log by origin:{delivery.id}", "muted", width)
 
 
 def _fact(name: str, value: str, style: str, width: int, *, leads_to: int = 0) -> Iterator[Fact]:
-    label = Span(f"{name:<{LABEL}}", "muted")
-    for line in wrap(value or NONE, max(20, width - LABEL)):
+    label = Span(f"{name:<{LABEL_CELLS}}", "muted")
+    for line in wrap(value or NO_VALUE, max(20, width - LABEL_CELLS)):
         yield Fact((label, Span(line, style)), leads_to)
-        label = Span(" " * LABEL)
+        label = Span(" " * LABEL_CELLS)
 
 
-def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[Spans]:
+def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[SpanLine]:
     del now
     one = detail.delivery
     yield ()
@@ -236,13 +251,13 @@ def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[Spans]:
         yield from _attempt(number, attempt, width)
 
 
-def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
+def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[SpanLine]:
     style = _OUTCOMES.get(attempt.outcome, "")
     many = f"{attempt.events:,} deliveries" if attempt.events != 1 else "1 delivery"
     yield (
         Span(f"{number:>3}  ", "muted"),
         Span(full_time(attempt.started_at)),
-        Span(f"  {attempt.status or NONE:>3}  ", style),
+        Span(f"  {attempt.status or NO_VALUE:>3}  ", style),
         Span(f"{attempt.outcome:<12}", style),
         Span(f"{attempt.latency_ms:>8,.0f} ms", "muted"),
     )
@@ -251,13 +266,13 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[Spans]:
     error = "" if attempt.error == plain_error(attempt.status) else attempt.error
     for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
         if text:
-            label = f"     {name:<{LABEL - 5}}"
-            for line in wrap(text, max(20, width - LABEL)):
+            label = f"     {name:<{LABEL_CELLS - 5}}"
+            for line in wrap(text, max(20, width - LABEL_CELLS)):
                 yield (Span(label, "muted"), Span(line))
-                label = " " * LABEL
+                label = " " * LABEL_CELLS
 
 
-def heading(delivery: Delivery) -> str:
+def delivery_heading(delivery: Delivery) -> str:
     """The title of the screen."""
     survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
     user = one_line(delivery.user_id, limit=40)

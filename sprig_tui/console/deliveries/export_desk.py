@@ -9,10 +9,10 @@ from pathlib import Path
 from textual.app import App
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.row_text import moment
+from sprig_tui.console.deliveries.row_text import local_time
 from sprig_tui.console.dialogs import Confirm, Prompt
-from sprig_tui.console.keyboard import nothing_more_opens
-from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.keyboard import stop_tracking_flow
+from sprig_tui.console.notices import notify, notify_error, notify_warning
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.export import ExportProgress, export_deliveries
@@ -21,13 +21,13 @@ from sprig_tui.journal.query import Query
 from sprig_tui.text import one_line, printable
 
 
-class ExportDesk:
+class ExportAction:
     """One export at a time; `running` while there is one."""
 
-    def __init__(self, app: App[object], clock: Clock, *, progress: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, app: App[object], clock: Clock, *, on_progress: Callable[[str], None] = lambda _: None) -> None:
         self._app = app
         self._clock = clock
-        self._progress = progress
+        self._on_progress = on_progress
         self._task: asyncio.Task[ExportProgress] | None = None
 
     @property
@@ -43,16 +43,16 @@ class ExportDesk:
     async def ask(self, journal: Journal, query: Query) -> None:
         """Ask for a path, then write it; runs in a worker."""
         if self.running:
-            warn(self._app, "an export is running already; x cancels it")
+            notify_warning(self._app, "an export is running already; x cancels it")
             return
         what = f"what matches {one_line(query.text, limit=200)}" if query.terms else "all deliveries"
-        day = f"{moment(self._clock.now()):%Y-%m-%d}"
+        day = f"{local_time(self._clock.now()):%Y-%m-%d}"
         typed = await self._app.push_screen_wait(
             Prompt(
                 "Export to a file",
                 f"{what}: .jsonl for programs, .csv for spreadsheets",
                 value=f"deliveries-{day}.jsonl",
-                check=_fault,
+                check=_path_problem,
                 saves=True,
             )
         )
@@ -68,9 +68,9 @@ class ExportDesk:
 
     async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
         """Write the file and say how it went."""
-        nothing_more_opens(self._app)
+        stop_tracking_flow(self._app)
         self._task = asyncio.ensure_future(
-            export_deliveries(journal, query, path, overwrite=overwrite, on_progress=self._told)
+            export_deliveries(journal, query, path, overwrite=overwrite, on_progress=self._report_progress)
         )
         try:
             done = await self._task
@@ -78,19 +78,19 @@ class ExportDesk:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            tell(self._app, "the export was cancelled; no file was written")
+            notify(self._app, "the export was cancelled; no file was written")
         except SprigTuiError as error:
-            tell_fault(self._app, error)
+            notify_error(self._app, error)
         else:
-            tell(self._app, f"{done.rows:,} deliveries are in {printable(str(path))}")
+            notify(self._app, f"{done.rows:,} deliveries are in {printable(str(path))}")
         finally:
             # a worker that ends with the console takes the export along: nothing half-written stays
             self._task.cancel()
             self._task = None
-            self._progress("")
+            self._on_progress("")
 
-    def _told(self, progress: ExportProgress) -> None:
-        self._progress(
+    def _report_progress(self, progress: ExportProgress) -> None:
+        self._on_progress(
             f"export  {progress.rows:,} written, {int(progress.fraction_done * 100)} % looked through  x cancels"
         )
 
@@ -99,7 +99,7 @@ def _path(typed: str) -> Path:
     return Path(typed.strip().strip("'\"")).expanduser().absolute()
 
 
-def _fault(typed: str) -> str:
+def _path_problem(typed: str) -> str:
     """What is wrong with a path, in words."""
     if not typed.strip() or "\0" in typed:
         return "type the name of a file"

@@ -14,18 +14,18 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
-from sprig_tui.console.deliveries.filter_words import completed, pointed
+from sprig_tui.console.deliveries.filter_words import caret_lines, complete_filter
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import Query
 
 PROMPT = "/"
-LONGEST = 2_000
+MAX_FILTER_CHARS = 2_000
 """Characters of a filter; what is pasted beyond that is cut."""
-REMEMBERED = 50
+MAX_HISTORY = 50
 
 
-class _Words(Suggester):
+class _FilterSuggester(Suggester):
     """Completes the last word."""
 
     def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
@@ -34,7 +34,7 @@ class _Words(Suggester):
 
     async def get_suggestion(self, value: str) -> str | None:
         """The whole value, its last word completed."""
-        return completed(value, self._environments()) or None
+        return complete_filter(value, self._environments()) or None
 
 
 class FilterInput(Input):
@@ -53,18 +53,18 @@ class FilterInput(Input):
     def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
         super().__init__(
             placeholder='status:failed survey:"Checkout effort" since:2h -user:acct_1 slow',
-            suggester=_Words(environments),
+            suggester=_FilterSuggester(environments),
             compact=True,
-            max_length=LONGEST,
+            max_length=MAX_FILTER_CHARS,
         )
-        self._earlier: list[str] = []
-        self._at = 0
+        self._history: list[str] = []
+        self._history_index = 0
 
-    def remember(self, text: str) -> None:
+    def add_to_history(self, text: str) -> None:
         """For `up`."""
-        if text and text not in self._earlier[-1:]:
-            self._earlier = [*self._earlier, text][-REMEMBERED:]
-        self._at = len(self._earlier)
+        if text and text not in self._history[-1:]:
+            self._history = [*self._history, text][-MAX_HISTORY:]
+        self._history_index = len(self._history)
 
     def action_leave(self) -> None:
         """Leave it as it was."""
@@ -77,10 +77,10 @@ class FilterInput(Input):
 
     def action_earlier(self, steps: int) -> None:
         """Bring an earlier filter back."""
-        at = self._at + steps
-        if 0 <= at < len(self._earlier):
-            self._at = at
-            self.value = self._earlier[at]
+        at = self._history_index + steps
+        if 0 <= at < len(self._history):
+            self._history_index = at
+            self.value = self._history[at]
             self.action_end()
 
 
@@ -120,34 +120,34 @@ class FilterBar(Vertical):
     def close(self) -> None:
         """Hide it."""
         self.display = False
-        self._show("")
+        self._show_error("")
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _on_submit(self, event: Input.Submitted) -> None:
         event.stop()
         text = event.value
         try:
             query = parse_filter(text, now_ms=self._now())
         except FilterError as error:
             shift = len(PROMPT) - round(self.input.scroll_offset.x)
-            lines = pointed(error, text, shift=shift, width=self.size.width)
-            self._show("\n".join(line for line in lines if line))
+            lines = caret_lines(error, text, shift=shift, width=self.size.width)
+            self._show_error("\n".join(line for line in lines if line))
             return
-        self.input.remember(query.text)
+        self.input.add_to_history(query.text)
         self.close()
         self.post_message(self.Applied(query))
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def _on_text_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._show("")
+        self._show_error("")
 
     @on(FilterInput.Left)
-    def _left(self, event: FilterInput.Left) -> None:
+    def _on_input_left(self, event: FilterInput.Left) -> None:
         event.stop()
         self.close()
         self.post_message(self.Left())
 
-    def _show(self, fault: str) -> None:
+    def _show_error(self, fault: str) -> None:
         self._fault.update(Content(fault))
         self._fault.display = bool(fault)

@@ -12,12 +12,12 @@ from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.text import printable
 
-_AGES = ("today", "yesterday", "1h", "24h", "7d")
-_ALIKE = ("status", "reason", "env")
+_AGE_VALUES = ("today", "yesterday", "1h", "24h", "7d")
+_LIST_FIELDS = ("status", "reason", "env")
 """Fields whose values may be listed by comma."""
 
 
-def completed(text: str, environments: Iterable[str] = ()) -> str:
+def complete_filter(text: str, environments: Iterable[str] = ()) -> str:
     """The text with its last word completed; empty where nothing begins so."""
     head, word = _last_word(text)
     if not word or '"' in word:
@@ -25,17 +25,17 @@ def completed(text: str, environments: Iterable[str] = ()) -> str:
     dash = "-" if word.startswith("-") else ""
     field, colon, value = word.removeprefix("-").partition(":")
     if not colon:
-        return _first((f"{dash}{name}:" for name in FILTER_FIELDS), word, head) if field else ""
+        return _first_match((f"{dash}{name}:" for name in FILTER_FIELDS), word, head) if field else ""
     values = {
         "status": [state.value for state in State],
         "reason": [reason.value for reason in Reason],
         "env": tuple(environments),
-        "since": _AGES,
-        "until": _AGES,
+        "since": _AGE_VALUES,
+        "until": _AGE_VALUES,
     }.get(field, ())
-    listed, comma, begun = value.rpartition(",") if field in _ALIKE else ("", "", value)
+    listed, comma, begun = value.rpartition(",") if field in _LIST_FIELDS else ("", "", value)
     front = f"{head}{dash}{field}:{listed}{comma}"
-    return _first(values, begun, front) if begun else ""
+    return _first_match(values, begun, front) if begun else ""
 
 
 def _last_word(text: str) -> tuple[str, str]:
@@ -43,18 +43,18 @@ def _last_word(text: str) -> tuple[str, str]:
     return text[: space + 1], text[space + 1 :]
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _first(choices: Iterable[str], begun: str, front: str) -> str:
+def _first_match(choices: Iterable[str], begun: str, front: str) -> str:
     for choice in choices:
         if choice != begun and choice.lower().startswith(begun.lower()):
-            return front + _quoted(choice)
+            return front + _quote(choice)
     return ""
 
 
-def pointed(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:
+def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:
     """A line with a caret under what is wrong, and one that says what, in at most `width` cells each.
 
     `shift`: cells that the text begins to the right of the lines, less what is scrolled away of it.

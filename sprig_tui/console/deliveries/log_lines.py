@@ -11,17 +11,17 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.columns import Placed, place
-from sprig_tui.console.deliveries.row_text import header, row
-from sprig_tui.console.deliveries.search import Search
-from sprig_tui.console.line import Line, Part
-from sprig_tui.console.line_view import LineView
+from sprig_tui.console.deliveries.columns import PlacedColumn, place_columns
+from sprig_tui.console.deliveries.row_text import delivery_row, header_row
+from sprig_tui.console.deliveries.search import DeliverySearch
+from sprig_tui.console.line import Line, TextSpan
+from sprig_tui.console.line_view import LineList
 from sprig_tui.journal.records import Delivery
 
-GONE = "removed from the journal"
+REMOVED_TEXT = "removed from the journal"
 
 
-class LogLines(LineView, inherit_bindings=False):
+class LogLines(LineList, inherit_bindings=False):
     """Shows `search`; whoever owns it reads the rows that `wanted` asks for, and calls `settle` when positions moved.
 
     The cursor and the first line in sight are kept by delivery, not by position, so that nothing moves under the
@@ -30,7 +30,7 @@ class LogLines(LineView, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         binding
-        for binding in LineView.BINDINGS
+        for binding in LineList.BINDINGS
         if getattr(binding, "id", "") not in ("list.open", "list.left", "list.right")
     ]
 
@@ -40,16 +40,16 @@ class LogLines(LineView, inherit_bindings=False):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self.search: Search | None = None
-        self.columns: tuple[Placed, ...] = ()
+        self.search: DeliverySearch | None = None
+        self.columns: tuple[PlacedColumn, ...] = ()
         self.marks: set[int] = set()
         self.following = True
-        self.new = 0
+        self.new_rows = 0
         """Arrived since following ended."""
-        self.wanted = asyncio.Event()
+        self.rows_wanted = asyncio.Event()
         """Set when rows in sight, or next to come into sight, may not be read yet."""
         self.hints: tuple[str, ...] = ()
-        self.untold = False
+        self.has_unshown_choice = False
         """Whether the person chose a delivery that nobody has been shown yet; set at once, with the key."""
         self._cursor_id = 0
         self._top_id = 0
@@ -58,15 +58,15 @@ class LogLines(LineView, inherit_bindings=False):
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
-    def show(self, search: Search, *, keep: bool) -> None:
+    def show_search(self, search: DeliverySearch, *, keep: bool) -> None:
         """Another search: from its newest on, or (`keep`) from where one is."""
         self.search = search
         if not keep:
-            self.following, self.new, self._to_oldest = True, 0, False
+            self.following, self.new_rows, self._to_oldest = True, 0, False
         self.invalidate()
-        self.settle()
+        self.restore_position()
 
-    def settle(self) -> None:
+    def restore_position(self) -> None:
         """Positions moved: keep to the newest, the oldest, or to the deliveries in sight."""
         if self.search is None or not self.is_attached:
             return
@@ -82,14 +82,14 @@ class LogLines(LineView, inherit_bindings=False):
         self._arranging = True
         self.rearrange(count, cursor=cursor, top=top)
         self._arranging = False
-        self._note()
+        self._post_change()
         if not count:
             self.refresh()
 
-    def arrived(self, number: int) -> None:
+    def add_new(self, number: int) -> None:
         """So many came in at the end."""
         if not self.following:
-            self.new += number
+            self.new_rows += number
 
     def redraw(self, ids: Iterable[int]) -> None:
         """These rows changed."""
@@ -97,23 +97,23 @@ class LogLines(LineView, inherit_bindings=False):
             matches = self.search.matches
             self.invalidate([matches.position(one) for one in ids if one in matches])
 
-    def seen(self) -> list[int]:
+    def visible_ids(self) -> list[int]:
         """Ids in sight."""
-        return self.search.matches.stretch(self.in_sight.start, self.in_sight.stop) if self.search is not None else []
+        return self.search.matches.slice(self.is_visible.start, self.is_visible.stop) if self.search is not None else []
 
-    def newest(self) -> list[int]:
+    def newest_ids(self) -> list[int]:
         """Ids that will be in sight at the end."""
         if self.search is None:
             return []
         count = len(self.search.matches)
-        return self.search.matches.stretch(count - max(1, self.scrollable_content_region.height), count)
+        return self.search.matches.slice(count - max(1, self.scrollable_content_region.height), count)
 
-    def around(self) -> list[int]:
+    def surrounding_ids(self) -> list[int]:
         """Ids in sight, and as many before and behind."""
         if self.search is None:
             return []
-        seen = self.in_sight
-        return self.search.matches.stretch(seen.start - len(seen), seen.stop + len(seen))
+        seen = self.is_visible
+        return self.search.matches.slice(seen.start - len(seen), seen.stop + len(seen))
 
     # -- lines ---------------------------------------------------------------------------------------------------------
 
@@ -124,11 +124,11 @@ class LogLines(LineView, inherit_bindings=False):
         delivery_id = self.search.matches[index]
         delivery = self.search.row(delivery_id)
         if delivery is None:
-            if self.search.is_gone(delivery_id):
-                return [Part("", "", 2), Part(GONE, "muted")]
-            self.wanted.set()
+            if self.search.is_removed(delivery_id):
+                return [TextSpan("", "", 2), TextSpan(REMOVED_TEXT, "muted")]
+            self.rows_wanted.set()
             return None
-        return row(delivery, self.columns, now=self._clock.now(), marked=delivery_id in self.marks)
+        return delivery_row(delivery, self.columns, now=self._clock.now(), marked=delivery_id in self.marks)
 
     def line_key(self, index: int) -> Hashable:
         """The delivery."""
@@ -136,11 +136,11 @@ class LogLines(LineView, inherit_bindings=False):
 
     def empty_lines(self) -> Sequence[Line]:
         """What to do while nothing is shown."""
-        return [(), *([Part("  " + hint, "muted")] for hint in self.hints)]
+        return [(), *([TextSpan("  " + hint, "muted")] for hint in self.hints)]
 
     def header(self) -> Line:
         """The titles over the columns."""
-        return header(self.columns)
+        return header_row(self.columns)
 
     # -- moving --------------------------------------------------------------------------------------------------------
 
@@ -182,8 +182,8 @@ class LogLines(LineView, inherit_bindings=False):
         """Stay with the newest, or where one is."""
         if following:
             self._set_following(True)
-            self.untold = True
-            self.settle()
+            self.has_unshown_choice = True
+            self.restore_position()
         else:
             self._set_following(False)
 
@@ -202,36 +202,36 @@ class LogLines(LineView, inherit_bindings=False):
         """The person went to another line."""
         super().watch_cursor(before, now)
         self._to_oldest = False
-        self.untold = True
+        self.has_unshown_choice = True
         self._set_following(now == self.count - 1)
-        self._note()
+        self._post_change()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Scrolled: away from the end ends following, back to it begins it again."""
         super().watch_scroll_y(old_value, new_value)
-        self.wanted.set()
+        self.rows_wanted.set()
         if not self._arranging and round(old_value) != round(new_value):
             at_end = new_value >= self.max_scroll_y
             self._set_following(at_end and (self.following or new_value > old_value))
-            self._note()
+            self._post_change()
 
     def on_resize(self, event: events.Resize) -> None:
         """Other columns fit."""
         del event
-        columns = place(self.scrollable_content_region.width)
+        columns = place_columns(self.scrollable_content_region.width)
         if columns != self.columns:
             self.columns = columns
             self.invalidate()
-        self.settle()
+        self.restore_position()
 
     def _set_following(self, following: bool) -> None:
         if following:
-            self.new = 0
+            self.new_rows = 0
         if following != self.following:
             self.following = following
             self.post_message(self.Changed())
 
-    def _note(self) -> None:
+    def _post_change(self) -> None:
         """Remember by delivery where the cursor and the view are."""
         self._cursor_id = self.selected
         if self.search is not None and self.count:

@@ -8,31 +8,31 @@ from textual.app import App
 
 from sprig_tui.clock import Clock
 from sprig_tui.console.deliveries.replay_text import (
-    EVERYTHING_THERE_IS,
-    Wish,
-    agreement,
-    explanation,
-    outcome,
-    question,
+    ALL_DELIVERIES_TEXT,
+    ReplayRequest,
+    confirm_label,
     redirected,
-    unsendable,
-    wish_for,
+    replay_explanation,
+    replay_outcome,
+    replay_question,
+    replay_request,
+    unsendable_text,
 )
 from sprig_tui.console.dialogs import Confirm, ConfirmName
-from sprig_tui.console.keyboard import nothing_more_opens
-from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.keyboard import stop_tracking_flow
+from sprig_tui.console.notices import notify, notify_error, notify_warning
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.contract import NO_OVERRIDES, Journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import AddResult, ReplayJob
 
-AT_ONCE = 500
+IMMEDIATE_MAX_ROWS = 500
 """Deliveries queued again in one transaction."""
-LOOKED_AT, LOOKED_MS = 1_000, 200
+MAX_SCAN_ROWS, SCAN_BUDGET_MS = 1_000, 200
 """Deliveries that are looked at for where they went, and for how long: the newest tell."""
 
 
-class ReplayDesk:
+class ReplayActions:
     """Its methods wait for dialogs, so they run in workers; a fault of the journal is told to the person."""
 
     def __init__(
@@ -43,75 +43,75 @@ class ReplayDesk:
         protected: Collection[str],
         *,
         endpoints: Mapping[str, str] = NO_OVERRIDES,
-        progress: Callable[[str], None] = lambda _: None,
-        queued: Callable[[], None] = lambda: None,
+        on_progress: Callable[[str], None] = lambda _: None,
+        on_queued: Callable[[], None] = lambda: None,
     ) -> None:
         """`endpoints` says where each environment's deliveries go now.
 
         `queued` is called after something was queued, or will be.
         """
         self._endpoints = endpoints
-        self._queued = queued
+        self._on_queued = on_queued
         self._app = app
         self._journal = journal
         self._clock = clock
         self._protected = protected
-        self._progress = progress
+        self._on_progress = on_progress
 
     async def replay(self, ids: Sequence[int], *, as_new: bool) -> list[AddResult]:
         """Queue these again, in front with live traffic; returns what was queued."""
         try:
             rows = await self._journal.get_many(ids)
             if not rows:
-                warn(self._app, "nothing to replay: the journal has these deliveries no longer")
+                notify_warning(self._app, "nothing to replay: the journal has these deliveries no longer")
                 return []
-            if why := unsendable(rows):
-                warn(self._app, why)
+            if why := unsendable_text(rows):
+                notify_warning(self._app, why)
                 return []
-            wish = wish_for(rows, self._clock.now(), as_new=as_new, endpoints=self._endpoints)
-            if wish.asks and not await self._agreed(wish):
+            wish = replay_request(rows, self._clock.now(), as_new=as_new, endpoints=self._endpoints)
+            if wish.needs_confirmation and not await self._confirmed(wish):
                 return []
-            if len(rows) > AT_ONCE:
-                nothing_more_opens(self._app)
+            if len(rows) > IMMEDIATE_MAX_ROWS:
+                stop_tracking_flow(self._app)
             added: list[AddResult] = []
-            for start in range(0, len(rows), AT_ONCE):
-                if len(rows) > AT_ONCE:
-                    self._progress(f"queueing {'as new' if as_new else 'again'}: {start:,} of {len(rows):,}")
-                part = [row.id for row in rows[start : start + AT_ONCE]]
+            for start in range(0, len(rows), IMMEDIATE_MAX_ROWS):
+                if len(rows) > IMMEDIATE_MAX_ROWS:
+                    self._on_progress(f"queueing {'as new' if as_new else 'again'}: {start:,} of {len(rows):,}")
+                part = [row.id for row in rows[start : start + IMMEDIATE_MAX_ROWS]]
                 added += await self._journal.requeue(part, as_new=as_new)
         except JournalError as error:
-            tell_fault(self._app, error)
+            notify_error(self._app, error)
             return []
         finally:
-            self._progress("")
-        tell(self._app, outcome(added, as_new=as_new))
-        self._queued()
+            self._on_progress("")
+        notify(self._app, replay_outcome(added, as_new=as_new))
+        self._on_queued()
         return [one for one in added if one.outcome == "new"]
 
     async def replay_matching(self, query: Query, *, as_new: bool) -> ReplayJob | None:
         """Make a job over everything that matches now; None where nobody agreed, or nothing matches."""
         try:
-            self._progress("counting what the filter matches …")
-            wish = await self._counted(query, as_new=as_new)
-            self._progress("")
+            self._on_progress("counting what the filter matches …")
+            wish = await self._count_matching(query, as_new=as_new)
+            self._on_progress("")
             if not wish.total:
-                warn(self._app, "nothing matches the filter: nothing to replay")
+                notify_warning(self._app, "nothing matches the filter: nothing to replay")
                 return None
-            if why := await self._none_sendable(query):
-                warn(self._app, why)
+            if why := await self._why_none_sendable(query):
+                notify_warning(self._app, why)
                 return None
-            if not await self._agreed(wish):
+            if not await self._confirmed(wish):
                 return None
             job = await self._journal.start_replay(query, as_new=as_new)
         except JournalError as error:
-            tell_fault(self._app, error)
+            notify_error(self._app, error)
             return None
         finally:
-            self._progress("")
-        self._queued()
+            self._on_progress("")
+        self._on_queued()
         return job
 
-    async def _counted(self, query: Query, *, as_new: bool) -> Wish:
+    async def _count_matching(self, query: Query, *, as_new: bool) -> ReplayRequest:
         """How many match, by environment: a protected one must not hide in a sum."""
         chosen = [term.value for term in query.terms if term.field == "env" and not term.negated]
         kept = [term for term in query.terms if term.field != "env" or term.negated]
@@ -123,30 +123,32 @@ class ReplayDesk:
             number = await self._journal.count(Query((*kept, Term("env", name))))
             if number:
                 by_environment[name] = number
-        return Wish(
+        return ReplayRequest(
             by_environment=by_environment,
             as_new=as_new,
-            filter=query.text or EVERYTHING_THERE_IS,
+            filter=query.text or ALL_DELIVERIES_TEXT,
             redirected=await self._redirected(query, by_environment),
         )
 
-    async def _none_sendable(self, query: Query) -> str:
+    async def _why_none_sendable(self, query: Query) -> str:
         """Why nothing of what matches can be queued again, where all of it was looked at; else empty."""
-        page = await self._journal.page(query, limit=LOOKED_AT, budget_ms=LOOKED_MS)
-        return "" if page.more or page.reached else unsendable(page.deliveries)
+        page = await self._journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
+        return "" if page.more or page.reached else unsendable_text(page.deliveries)
 
     async def _redirected(self, query: Query, names: Collection[str]) -> dict[tuple[str, str], int]:
         """How many of the first that match went to another URL than where they would go now, by both."""
-        page = await self._journal.page(query, limit=LOOKED_AT, budget_ms=LOOKED_MS)
+        page = await self._journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
         return redirected([row for row in page.deliveries if row.environment in names], self._endpoints)
 
-    async def _agreed(self, wish: Wish) -> bool:
+    async def _confirmed(self, request: ReplayRequest) -> bool:
         """Ask; where protected environments are meant, for each of their names."""
-        protected = [name for name in wish.by_environment if name in self._protected]
-        if not protected or not (wish.bulk or wish.as_new):
-            return await self._app.push_screen_wait(Confirm(question(wish), explanation(wish), yes=agreement(wish)))
+        protected = [name for name in request.by_environment if name in self._protected]
+        if not protected or not (request.bulk or request.as_new):
+            return await self._app.push_screen_wait(
+                Confirm(replay_question(request), replay_explanation(request), yes=confirm_label(request))
+            )
         for name in protected:
-            text = f"{explanation(wish)}\n{name} is protected."
-            if not await self._app.push_screen_wait(ConfirmName(question(wish), text, name=name)):
+            text = f"{replay_explanation(request)}\n{name} is protected."
+            if not await self._app.push_screen_wait(ConfirmName(replay_question(request), text, name=name)):
                 return False
         return True

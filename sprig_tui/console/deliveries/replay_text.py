@@ -14,13 +14,13 @@ from sprig_tui.journal.resending import is_resendable
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20
-ROOMY = 100
+BAR_MIN_CELLS = 100
 """Cells of a line with room for a whole bar; in narrower ones it is a quarter of that."""
-EVERYTHING_THERE_IS = "everything in the journal"
+ALL_DELIVERIES_TEXT = "everything in the journal"
 """Stands for the filter where there is none."""
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class ReplayRequest(Struct, frozen=True, kw_only=True):
     """What is to be queued again, counted."""
 
     by_environment: Mapping[str, int]
@@ -42,7 +42,7 @@ class Wish(Struct, frozen=True, kw_only=True):
         return sum(self.by_environment.values())
 
     @property
-    def asks(self) -> bool:
+    def needs_confirmation(self) -> bool:
         """Whether a person has to agree first."""
         return self.bulk or self.as_new or bool(self.ignored_until) or bool(self.redirected)
 
@@ -57,13 +57,15 @@ def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[t
     return dict(found)
 
 
-def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NO_OVERRIDES) -> Wish:
+def replay_request(
+    rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NO_OVERRIDES
+) -> ReplayRequest:
     """The wish to queue these again; `endpoints` says where each environment's deliveries go now."""
     by_environment: dict[str, int] = {}
     for row in rows:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
     elsewhere = redirected(rows, endpoints)
-    return Wish(
+    return ReplayRequest(
         by_environment=by_environment,
         as_new=as_new,
         bulk=len(rows) != 1,
@@ -74,69 +76,70 @@ def wish_for(rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Map
     )
 
 
-def question(wish: Wish) -> str:
+def replay_question(request: ReplayRequest) -> str:
     """The title of the dialog."""
-    what = "this delivery" if not wish.bulk else f"{wish.total:,} {_deliveries(wish.total)}"
-    return f"Send {what} again as new?" if wish.as_new else f"Replay {what}?"
+    what = "this delivery" if not request.bulk else f"{request.total:,} {_delivery_noun(request.total)}"
+    return f"Send {what} again as new?" if request.as_new else f"Replay {what}?"
 
 
-def explanation(wish: Wish) -> str:
+def replay_explanation(request: ReplayRequest) -> str:
     """What will happen, in a few lines."""
     lines = []
-    if wish.filter == EVERYTHING_THERE_IS:
-        lines.append(wish.filter)
-    elif wish.filter:
-        lines.append(f"everything that matches {one_line(wish.filter, limit=200)}")
-    elif wish.bulk and not wish.filter and not wish.as_new and wish.delivered:
-        lines.append(f"{wish.delivered:,} of them delivered already")
-    if wish.bulk:
+    if request.filter == ALL_DELIVERIES_TEXT:
+        lines.append(request.filter)
+    elif request.filter:
+        lines.append(f"everything that matches {one_line(request.filter, limit=200)}")
+    elif request.bulk and not request.filter and not request.as_new and request.delivered:
+        lines.append(f"{request.delivered:,} of them delivered already")
+    if request.bulk:
         told = (
-            f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in wish.by_environment.items()
+            f"{one_line(name, limit=40) or 'no environment'} {number:,}"
+            for name, number in request.by_environment.items()
         )
         lines.append(" · ".join(told))
-    for (went, goes), number in wish.redirected.items():
-        which = f"{number:,} went" if wish.bulk else "it went"
+    for (went, goes), number in request.redirected.items():
+        which = f"{number:,} went" if request.bulk else "it went"
         lines.append(f"{which} to {one_line(went, limit=80)}; a replay goes to {one_line(goes, limit=80)}")
-    if wish.as_new:
+    if request.as_new:
         lines.append(
             "under new message ids: Segment takes each as another event, and it may count twice downstream"
-            if wish.bulk
+            if request.bulk
             else "under a new message id: Segment takes it as another event, and it may count twice downstream"
         )
-    elif wish.ignored_until:
-        lines.append(f"it was delivered: Segment will ignore this until {wish.ignored_until}")
+    elif request.ignored_until:
+        lines.append(f"it was delivered: Segment will ignore this until {request.ignored_until}")
     else:
         lines.append("under the same message ids: Segment drops those that it has seen within about 24 hours")
     lines.append("what is still queued, or has nothing to send, is left as it is")
-    return "\n".join(lines if wish.bulk else lines[:-1])
+    return "\n".join(lines if request.bulk else lines[:-1])
 
 
-def agreement(wish: Wish) -> str:
+def confirm_label(request: ReplayRequest) -> str:
     """The button."""
-    return f"Send {wish.total:,} as new" if wish.as_new else f"Replay {wish.total:,}"
+    return f"Send {request.total:,} as new" if request.as_new else f"Replay {request.total:,}"
 
 
-def outcome(added: Sequence[AddResult], *, as_new: bool = False) -> str:
+def replay_outcome(added: Sequence[AddResult], *, as_new: bool = False) -> str:
     """What became of a few that were queued again, or `as_new`; new ones are named by their numbers."""
     queued = sum(one.outcome == "new" for one in added)
     left = len(added) - queued
     if not queued:
-        return f"nothing was queued: {_left(added)}"
+        return f"nothing was queued: {_not_queued_text(added)}"
     fresh = [one.id for one in added if one.outcome == "new"]
     named = f": delivery {fresh[0]}" if queued == 1 else f": deliveries {min(fresh)} to {max(fresh)}"
-    return f"{queued:,} {_queued(as_new=as_new)}{named if as_new else ''}" + (
+    return f"{queued:,} {_queued_text(as_new=as_new)}{named if as_new else ''}" + (
         f", {left:,} left as before (still queued, or nothing to send)" if left else ""
     )
 
 
-def unsendable(rows: Sequence[Delivery]) -> str:
+def unsendable_text(rows: Sequence[Delivery]) -> str:
     """Why none of these can be queued again; empty where one can."""
     if any(is_resendable(row.state, row.reason, row.size) for row in rows):
         return ""
-    return f"nothing can be queued again: {_left(rows)}"
+    return f"nothing can be queued again: {_not_queued_text(rows)}"
 
 
-def _left(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
+def _not_queued_text(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
     """Why none of a few was queued again: by their states, where all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
     states = {one.state for one in added}
@@ -148,11 +151,11 @@ def _left(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
     return f"{they_are} queued already, or nothing can be sent"
 
 
-def job_line(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
+def job_text(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
     """The progress of a bulk replay in one line of `width` cells; what can be cut off for want of room comes last."""
     done = job.queued + job.skipped
     share = min(1.0, done / job.total) if job.total else 0.0
-    cells = BAR_CELLS if width >= ROOMY else BAR_CELLS // 4
+    cells = BAR_CELLS if width >= BAR_MIN_CELLS else BAR_CELLS // 4
     full = round(share * cells)
     parts = [
         f"{'sending as new' if job.as_new else 'replay'}  {'━' * full}{'─' * (cells - full)}",
@@ -172,18 +175,18 @@ def job_line(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
     return "  ".join(parts)
 
 
-def job_end(job: ReplayJob) -> str:
+def job_end_text(job: ReplayJob) -> str:
     """What is said when a bulk replay is over."""
     ended = "was cancelled" if job.state == "cancelled" else "is done"
     skipped = f", {job.skipped:,} skipped (still queued, or nothing to send)" if job.skipped else ""
-    done = f"{job.queued:,} {_queued(as_new=job.as_new)}"
+    done = f"{job.queued:,} {_queued_text(as_new=job.as_new)}"
     return f"the replay of {one_line(job.filter, limit=60) or 'everything'} {ended}: {done}{skipped}"
 
 
-def _queued(*, as_new: bool) -> str:
+def _queued_text(*, as_new: bool) -> str:
     """A new sending is none of those that were there: nothing was queued again."""
     return "queued as new" if as_new else "queued again"
 
 
-def _deliveries(number: int) -> str:
+def _delivery_noun(number: int) -> str:
     return "delivery" if number == 1 else "deliveries"

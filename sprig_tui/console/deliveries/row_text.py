@@ -5,45 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sprig_tui.console.deliveries.columns import Name, Placed
-from sprig_tui.console.line import Part, fit
+from sprig_tui.console.deliveries.columns import ColumnName, PlacedColumn
+from sprig_tui.console.line import TextSpan, fit_span
 from sprig_tui.journal.answer_text import answer_text
 from sprig_tui.journal.records import Delivery, State
 from sprig_tui.text import one_line
 
 MARK = "●"
-NONE = "—"
+NO_VALUE = "—"
 """Stands where there is nothing, such as for the user of an anonymous answer."""
 DAY_MS = 86_400_000
 STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "accent"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelled out here: strftime would follow the locale, and the columns with it."""
 
-_OWN = frozenset({"id", "time", "state", "status", "attempts"})
+_COLUMNS_WITH_STYLE = frozenset({"id", "time", "state", "status", "attempts"})
 """Columns of our own words."""
 Cell = tuple[str, str]
 """Text and style."""
 
 
-def row(delivery: Delivery, columns: Sequence[Placed], *, now: int, marked: bool = False) -> list[Part]:
+def delivery_row(
+    delivery: Delivery, columns: Sequence[PlacedColumn], *, now: int, marked: bool = False
+) -> list[TextSpan]:
     """The parts of a row; `now` in milliseconds since 1970 decides how times are written."""
-    parts = [Part(MARK, "accent", 2) if marked else Part("", "muted", 2)]
+    parts = [TextSpan(MARK, "accent", 2) if marked else TextSpan("", "muted", 2)]
     for name, _, width, gap in columns:
         text, style = _CELLS[name](delivery, now, width)
-        cell = fit(text if name in _OWN else one_line(text, limit=4 * width + 16), width)
-        parts.append(Part(cell + " " * gap, style, width + gap))
+        cell = fit_span(text if name in _COLUMNS_WITH_STYLE else one_line(text, limit=4 * width + 16), width)
+        parts.append(TextSpan(cell + " " * gap, style, width + gap))
     return parts
 
 
-def header(columns: Sequence[Placed]) -> list[Part]:
+def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
     """The titles over the columns."""
-    parts = [Part("", "", 2)]
+    parts = [TextSpan("", "", 2)]
     for _, title, width, gap in columns:
-        parts.append(Part(fit(title, width) + " " * gap, "muted", width + gap))
+        parts.append(TextSpan(fit_span(title, width) + " " * gap, "muted", width + gap))
     return parts
 
 
-def moment(milliseconds: int) -> datetime:
+def local_time(milliseconds: int) -> datetime:
     """Local time; the first and last moments that calendars know for what lies beyond them."""
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
@@ -53,7 +55,7 @@ def moment(milliseconds: int) -> datetime:
 
 def short_time(milliseconds: int, now: int, width: int = 12) -> str:
     """A time in 8 or 12 cells: of today with seconds or milliseconds, of another day with the day."""
-    at, today = moment(milliseconds), moment(now)
+    at, today = local_time(milliseconds), local_time(now)
     if at.date() == today.date():
         return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if width >= 12 else f"{at:%H:%M:%S}"
     day = f"{at.day:2d} {_MONTHS[at.month - 1]}"
@@ -70,7 +72,7 @@ def ignored_until(delivery: Delivery, now: int) -> str:
     until = delivery.settled_at + DAY_MS
     if delivery.state is not State.DELIVERED or not delivery.settled_at or until <= now:
         return ""
-    at, today = moment(until), moment(now)
+    at, today = local_time(until), local_time(now)
     if at.date() == today.date():
         return f"{at:%H:%M}"
     return (
@@ -94,7 +96,7 @@ def state_word(delivery: Delivery) -> str:
     return "retry" if delivery.due_at else "queued"
 
 
-def result(delivery: Delivery, now: int) -> str:
+def result_text(delivery: Delivery, now: int) -> str:
     """How it ended, or what it waits for."""
     if delivery.state is State.DELIVERED:
         return f"{delivery.latency_ms:,.0f} ms"
@@ -106,34 +108,34 @@ def result(delivery: Delivery, now: int) -> str:
     return error
 
 
-def _answer(delivery: Delivery, _now: int, _width: int) -> Cell:
+def _status_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
     if not delivery.answer:
-        return NONE, "muted"
+        return NO_VALUE, "muted"
     return answer_text(delivery), ""
 
 
-def _result(delivery: Delivery, now: int, _width: int) -> Cell:
+def _result_cell(delivery: Delivery, now: int, _width: int) -> Cell:
     style = "muted" if delivery.state in (State.DELIVERED, State.QUEUED) else STATE_STYLES[delivery.state]
-    return result(delivery, now), style
+    return result_text(delivery, now), style
 
 
-def _or_none(text: str, style: str = "") -> Cell:
-    return (text, style) if text else (NONE, "muted")
+def _text_or_dash(text: str, style: str = "") -> Cell:
+    return (text, style) if text else (NO_VALUE, "muted")
 
 
-_CELLS: dict[Name, Callable[[Delivery, int, int], Cell]] = {
+_CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
     "id": lambda one, _now, _width: (str(one.id), "muted"),
     "time": lambda one, now, width: (short_time(one.added_at, now, width), "muted"),
-    "environment": lambda one, _now, _width: _or_none(environment_title(one.environment)),
-    "survey": lambda one, _now, _width: _or_none(one.survey_name or one.survey_id),
-    "user": lambda one, _now, _width: _or_none(one.user_id),
-    "type": lambda one, _now, _width: _or_none(one.question_type, "muted"),
-    "answer": _answer,
+    "environment": lambda one, _now, _width: _text_or_dash(environment_title(one.environment)),
+    "survey": lambda one, _now, _width: _text_or_dash(one.survey_name or one.survey_id),
+    "user": lambda one, _now, _width: _text_or_dash(one.user_id),
+    "type": lambda one, _now, _width: _text_or_dash(one.question_type, "muted"),
+    "answer": _status_cell,
     "state": lambda one, _now, _width: (state_word(one), STATE_STYLES[one.state]),
     "status": lambda one, _now, _width: (str(one.status) if one.status else "", "good" if one.status < 300 else "bad"),
     "attempts": lambda one, _now, _width: (
         str(one.attempts) if one.attempts else "",
         "muted" if one.attempts < 2 else "warning",
     ),
-    "result": _result,
+    "result": _result_cell,
 }

@@ -10,111 +10,111 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
-from sprig_tui.console.deliveries.matches import Matches
+from sprig_tui.console.deliveries.matches import MatchIndex
 from sprig_tui.journal.contract import Journal
 from sprig_tui.journal.query import MATCH_ALL, Query, Term
 from sprig_tui.journal.records import Delivery
 
-FIRST = 200
+INITIAL_ROWS = 200
 """Matches looked for before the first screenful is shown."""
-FIRST_MS = 30
+INITIAL_BUDGET_MS = 30
 """How long the first look may take."""
-STRETCH = 20_000
+CHUNK_ROWS = 20_000
 """Matches asked for in one later look."""
-STRETCH_MS = 30
+CHUNK_BUDGET_MS = 30
 """How long one may take: the journal's readers are also what delivering waits for."""
-CHANGES = 200
+MAX_CHANGES = 200
 """Changed rows told one by one; where more changed at once, what is in sight is read again instead."""
-KEPT_ROWS = 4_000
+MAX_CACHED_ROWS = 4_000
 """Rows remembered; the oldest remembered go first."""
 
 
-class Step(Struct, frozen=True):
+class PollResult(Struct, frozen=True):
     """What a look for news found."""
 
-    arrived: int = 0
+    new_matches: int = 0
     """Deliveries that match and are newer than all before."""
     changed: tuple[int, ...] = ()
     """Ids of remembered rows that are to be drawn again."""
-    reread: bool = False
+    reread_visible: bool = False
     """Too much changed to tell: rows in sight are to be read again."""
-    moved: bool = False
+    positions_changed: bool = False
     """Whether positions changed: something arrived, matches now, or matches no longer."""
 
     @property
-    def quiet(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing happened."""
-        return self == _QUIET
+        return self == _NOTHING_NEW
 
 
-_QUIET = Step()
+_NOTHING_NEW = PollResult()
 
 
-class Search:
+class DeliverySearch:
     """The deliveries that match `query`, as far as they are known."""
 
     def __init__(self, journal: Journal, query: Query) -> None:
         self.journal = journal
         self.query = query
-        self.matches = Matches()
+        self.matches = MatchIndex()
         self.total = 0
         """Deliveries in the journal, whether they match or not."""
-        self.stale = False
+        self.needs_restart = False
         """Whether changes were missed that may have made rows match, or no longer match: search again."""
-        self.begun = False
+        self.started = False
         self._rows: dict[int, Delivery] = {}
-        self._gone: set[int] = set()
+        self._removed_ids: set[int] = set()
         self._cursor = ""
-        self._newest = 0
+        self._newest_id = 0
         """Newest id that was looked at."""
-        self._began_at = 0
-        self._reached = 0
+        self._start_id = 0
+        self._oldest_id = 0
         """Oldest id that was looked at."""
-        self._behind = False
+        self._has_more_changes = False
 
     # -- looking back --------------------------------------------------------------------------------------------------
 
-    async def begin(self) -> None:
+    async def start(self) -> None:
         """Find the newest matches; raises JournalError, as everything here."""
         # before everything else, so that what happens meanwhile is told by `step`
         self._cursor = (await self.journal.changes()).cursor
         await self.count()
         newest = (await self.journal.ids(MATCH_ALL, limit=1)).ids
-        self._newest = self._began_at = newest[0] if newest else 0
-        self._reached = self._newest + 1
-        self.matches = Matches(newest=self._newest)
+        self._newest_id = self._start_id = newest[0] if newest else 0
+        self._oldest_id = self._newest_id + 1
+        self.matches = MatchIndex(newest=self._newest_id)
         if not self.query.terms and await self._is_dense():
             return
-        await self._look_back(FIRST, FIRST_MS)
+        await self._search_older(INITIAL_ROWS, INITIAL_BUDGET_MS)
 
     async def _is_dense(self) -> bool:
         """Whether no delivery was ever removed from between others; then no search is needed."""
         oldest = (await self.journal.ids(MATCH_ALL, limit=1, direction="newer")).ids
-        if not oldest or self._newest - oldest[0] + 1 != self.total:
+        if not oldest or self._newest_id - oldest[0] + 1 != self.total:
             return False
-        self.matches = Matches.dense(oldest[0], self._newest)
-        self._reached = oldest[0]
-        self.begun = True
+        self.matches = MatchIndex.of_everything(oldest[0], self._newest_id)
+        self._oldest_id = oldest[0]
+        self.started = True
         return True
 
-    async def look_on(self) -> int:
+    async def search_more(self) -> int:
         """Look further back; returns how many more were found."""
-        return await self._look_back(STRETCH, STRETCH_MS)
+        return await self._search_older(CHUNK_ROWS, CHUNK_BUDGET_MS)
 
-    async def _look_back(self, limit: int, budget_ms: int) -> int:
-        found = await self.journal.ids(self.query, cursor=self._reached, limit=limit, budget_ms=budget_ms)
-        self._reached = found.reached
+    async def _search_older(self, limit: int, budget_ms: int) -> int:
+        found = await self.journal.ids(self.query, cursor=self._oldest_id, limit=limit, budget_ms=budget_ms)
+        self._oldest_id = found.reached
         self.matches.add_older(found.ids)
         self.matches.complete = not found.more
-        self.begun = True
+        self.started = True
         return len(found.ids)
 
     @property
     def searched(self) -> float:
         """How much of the journal was looked through, 0 to 1."""
-        if self.matches.complete or not self._began_at:
+        if self.matches.complete or not self._start_id:
             return 1.0
-        return (self._began_at - self._reached + 1) / self._began_at
+        return (self._start_id - self._oldest_id + 1) / self._start_id
 
     async def count(self) -> None:
         """How many deliveries there are."""
@@ -123,19 +123,19 @@ class Search:
 
     # -- news ----------------------------------------------------------------------------------------------------------
 
-    async def step(self) -> Step:
+    async def poll(self) -> PollResult:
         """What happened since the last look."""
-        changes = await self.journal.changes(self._cursor, limit=CHANGES)
-        if changes.overflow or self._behind:
+        changes = await self.journal.changes(self._cursor, limit=MAX_CHANGES)
+        if changes.overflow or self._has_more_changes:
             step = await self._catch_up()
         elif changes.deliveries:
-            step = await self._take_in(changes.deliveries)
+            step = await self._merge_new(changes.deliveries)
         else:
-            step = _QUIET
+            step = _NOTHING_NEW
         self._cursor = changes.cursor
         return step
 
-    async def _take_in(self, deliveries: Collection[Delivery]) -> Step:
+    async def _merge_new(self, deliveries: Collection[Delivery]) -> PollResult:
         matching = deliveries
         if self.query.terms:
             matching = await self.journal.get_many([one.id for one in deliveries], self.query)
@@ -144,26 +144,26 @@ class Search:
         arrived = put = 0
         changed: list[int] = []
         for one in matching:
-            if one.id < self._reached:
+            if one.id < self._oldest_id:
                 continue  # the search comes to it, and finds it as it is then
             changed.append(one.id)
-            self._keep(one)
-            if self.matches.put(one.id):
+            self._cache(one)
+            if self.matches.insert(one.id):
                 put += 1
-                arrived += one.id > self._newest
-        self._newest = max(self._newest, *(one.id for one in deliveries))
-        return Step(arrived, tuple(changed), moved=bool(gone or put))
+                arrived += one.id > self._newest_id
+        self._newest_id = max(self._newest_id, *(one.id for one in deliveries))
+        return PollResult(arrived, tuple(changed), positions_changed=bool(gone or put))
 
-    async def _catch_up(self) -> Step:
+    async def _catch_up(self) -> PollResult:
         """Only what is new: which of the older ones changed is not known any more."""
         found = await self.journal.ids(
-            self.query, cursor=self._newest, limit=STRETCH, direction="newer", budget_ms=STRETCH_MS
+            self.query, cursor=self._newest_id, limit=CHUNK_ROWS, direction="newer", budget_ms=CHUNK_BUDGET_MS
         )
-        self._behind = found.more
-        self._newest = max(self._newest, found.reached)
+        self._has_more_changes = found.more
+        self._newest_id = max(self._newest_id, found.reached)
         arrived = self.matches.add_newer(found.ids)
-        self.stale = self.stale or bool(self.query.terms)
-        return Step(arrived, reread=True, moved=arrived > 0)
+        self.needs_restart = self.needs_restart or bool(self.query.terms)
+        return PollResult(arrived, reread_visible=True, positions_changed=arrived > 0)
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
@@ -171,9 +171,9 @@ class Search:
         """A row, if it was read."""
         return self._rows.get(delivery_id)
 
-    def is_gone(self, delivery_id: int) -> bool:
+    def is_removed(self, delivery_id: int) -> bool:
         """Whether the journal has it no longer."""
-        return delivery_id in self._gone
+        return delivery_id in self._removed_ids
 
     async def read(self, ids: Iterable[int]) -> list[int]:
         """Read these rows; returns those that are other than was known."""
@@ -181,17 +181,17 @@ class Search:
         rows = await self.journal.get_many(wanted)
         changed = [one.id for one in rows if self._rows.get(one.id) != one]
         for one in rows:
-            self._keep(one)
-        missing = set(wanted).difference(one.id for one in rows) - self._gone
+            self._cache(one)
+        missing = set(wanted).difference(one.id for one in rows) - self._removed_ids
         for one_id in missing:
             self._rows.pop(one_id, None)
-        self._gone |= missing
+        self._removed_ids |= missing
         return [*changed, *missing]
 
-    def _keep(self, row: Delivery) -> None:
+    def _cache(self, row: Delivery) -> None:
         self._rows.pop(row.id, None)
         self._rows[row.id] = row
-        while len(self._rows) > KEPT_ROWS:
+        while len(self._rows) > MAX_CACHED_ROWS:
             del self._rows[next(iter(self._rows))]
 
     async def next_failed(self, after: int, *, older: bool) -> int:

@@ -7,11 +7,11 @@ from textual.content import Content
 
 from sprig_tui.text import one_line
 
-FILTER_CHARACTERS = 60
-BETWEEN = " ── "
+MAX_FILTER_TITLE_CHARS = 60
+SEPARATOR = " ── "
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class TitleState(Struct, frozen=True, kw_only=True):
     """What the title tells."""
 
     filter: str = ""
@@ -26,53 +26,55 @@ class Standing(Struct, frozen=True, kw_only=True):
     marked: int = 0
 
 
-def title(standing: Standing) -> str:
+def log_title(state: TitleState) -> str:
     """Such as `Deliveries ── /status:failed ── 3 of 1,000,412 ── following`."""
-    return BETWEEN.join(_parts(standing))
+    return SEPARATOR.join(_title_parts(state))
 
 
-def _parts(standing: Standing) -> list[str]:
+def _title_parts(state: TitleState) -> list[str]:
     parts = ["Deliveries"]
-    if standing.filter:
-        parts.append("/" + one_line(standing.filter, limit=FILTER_CHARACTERS))
-    parts.append(amount(standing))
-    if standing.marked:
-        parts.append(f"{standing.marked:,} marked")
-    if standing.following:
+    if state.filter:
+        parts.append("/" + one_line(state.filter, limit=MAX_FILTER_TITLE_CHARS))
+    parts.append(amount_text(state))
+    if state.marked:
+        parts.append(f"{state.marked:,} marked")
+    if state.following:
         parts.append("following")
-    elif standing.new:
-        parts.append(f"+{standing.new:,} new")
+    elif state.new:
+        parts.append(f"+{state.new:,} new")
     return parts
 
 
-def clickable(standing: Standing) -> Content:
+def clickable_title(state: TitleState) -> Content:
     """The title with its last words doing what `f` does, where they are about following."""
-    if not (standing.following or standing.new):
-        return Content(title(standing))
-    *before, last = _parts(standing)
+    if not (state.following or state.new):
+        return Content(log_title(state))
+    *before, last = _title_parts(state)
     # the markup is our own; the text is put in as it is
-    return Content.assemble(BETWEEN.join(before), BETWEEN, Content.from_markup('[@click="follow"]$text[/]', text=last))
+    return Content.assemble(
+        SEPARATOR.join(before), SEPARATOR, Content.from_markup('[@click="follow"]$text[/]', text=last)
+    )
 
 
-def amount(standing: Standing) -> str:
+def amount_text(state: TitleState) -> str:
     """How many, and of how many."""
-    if not standing.filter:
-        return f"{max(standing.total, standing.shown):,}"
-    if standing.searched < 1:
-        return f"{standing.shown:,} so far, {int(standing.searched * 100)} % searched"
-    return f"{standing.shown:,} of {max(standing.total, standing.shown):,}"
+    if not state.filter:
+        return f"{max(state.total, state.shown):,}"
+    if state.searched < 1:
+        return f"{state.shown:,} so far, {int(state.searched * 100)} % searched"
+    return f"{state.shown:,} of {max(state.total, state.shown):,}"
 
 
-def hints(standing: Standing, *, opened: bool, file: str = "", sends: bool = True) -> tuple[str, ...]:
+def empty_log_hints(state: TitleState, *, opened: bool, file: str = "", sends: bool = True) -> tuple[str, ...]:
     """What to do while no delivery is shown; `file`: what a file is open for, such as `S sends all 117`.
 
     `sends`: whether anything can be sent from here.
     """
     if not opened:
         return ("opening the journal …",)
-    if standing.filter:
-        if standing.searched < 1:
-            return (f"searching: {int(standing.searched * 100)} % of {standing.total:,} deliveries looked through",)
+    if state.filter:
+        if state.searched < 1:
+            return (f"searching: {int(state.searched * 100)} % of {state.total:,} deliveries looked through",)
         return ("nothing matches this filter", "/ changes it, escape clears it")
     if not sends:
         return ("no deliveries yet", "this console is read-only: what others send shows here")

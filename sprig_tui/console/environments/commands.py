@@ -20,7 +20,7 @@ class AddKey(Command):
     title = "Add or replace the write key"
     scope = "environments"
     needs = "config"
-    everywhere = True
+    on_main_screen = True
 
 
 class TestEvent(Command):
@@ -37,7 +37,7 @@ class TestEvent(Command):
     scope = "environments"
     needs = "sending"
     acts_unasked = True
-    everywhere = True
+    on_main_screen = True
 
 
 class PauseOrResume(Command):

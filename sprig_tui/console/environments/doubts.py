@@ -19,7 +19,7 @@ def shared_keys(environments: Mapping[str, Environment]) -> list[str]:
         if environment.write_key is not None:
             by_key.setdefault(environment.write_key.reveal(), []).append(name)
     return [
-        f"same key in {_listed(names)}: answers of one reach the other's source"
+        f"same key in {_joined_names(names)}: answers of one reach the other's source"
         for names in by_key.values()
         if len(names) > 1
     ]
@@ -32,13 +32,13 @@ def shared_ids(environments: Mapping[str, Environment]) -> list[str]:
         if environment.sprig_environment_id:
             by_id.setdefault(environment.sprig_environment_id, []).append(name)
     return [
-        f"same Sprig environment id in {_listed(names)}: answers that carry it go to {names[-1]}"
+        f"same Sprig environment id in {_joined_names(names)}: answers that carry it go to {names[-1]}"
         for names in by_id.values()
         if len(names) > 1
     ]
 
 
-def doubts_of(settings: Settings) -> tuple[str, ...]:
+def config_warnings(settings: Settings) -> tuple[str, ...]:
     """Everything worth a warning, worst first."""
     shared = (*shared_keys(settings.environments), *shared_ids(settings.environments))
     found = [*shared, *messages_of(settings.warnings)]
@@ -47,7 +47,7 @@ def doubts_of(settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def foreign_payload(
+def environment_mismatch(
     environments: Mapping[str, Environment], selected: str, named: str | None, sprig_id: str | None
 ) -> str:
     """The warning for a payload that belongs to another environment than the selected one; empty where it fits.
@@ -66,5 +66,5 @@ def foreign_payload(
     return ""
 
 
-def _listed(names: list[str]) -> str:
+def _joined_names(names: list[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -10,24 +10,24 @@ from textual.widgets import Button, Input, Label, Static
 from sprig_tui.config.editing import TomlValue
 from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog, Tick, plain
+from sprig_tui.console.dialogs import TYPED_AHEAD_TEXT, CheckMark, Dialog, plain_content
 from sprig_tui.console.hints import hint
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
 
-Changes = dict[str, TomlValue | None]
+ConfigChanges = dict[str, TomlValue | None]
 
-FASTEST = 1_000
+MAX_REQUESTS_PER_SECOND = 1_000
 """Requests per second; the config's own limit."""
 
 
-def endpoint_change(text: str, now: Environment) -> tuple[Changes, str]:
+def endpoint_change(text: str, current: Environment) -> tuple[ConfigChanges, str]:
     """The change that a typed endpoint means, and what was changed on the way; raises ConfigError."""
     endpoint, note = parse_endpoint(text or "us", "to")
-    return ({} if endpoint == now.endpoint else {"endpoint": endpoint}), note
+    return ({} if endpoint == current.endpoint else {"endpoint": endpoint}), note
 
 
-def rate_change(text: str, now: Environment) -> Changes:
+def rate_change(text: str, current: Environment) -> ConfigChanges:
     """The change that typed requests per second mean; raises ConfigError."""
     if not text.strip():
         wanted = PARTNER_REQUESTS_PER_SECOND
@@ -38,20 +38,22 @@ def rate_change(text: str, now: Environment) -> Changes:
             raise ConfigError(
                 f"requests per second: {text[:40]!r} is no number", hint="50 is Segment's limit"
             ) from None
-    if not 0 < wanted <= FASTEST:
-        raise ConfigError(f"requests per second: more than 0, at most {FASTEST}", hint="50 is Segment's limit")
-    return {} if wanted == now.requests_per_second else {"requests_per_second": wanted}
+    if not 0 < wanted <= MAX_REQUESTS_PER_SECOND:
+        raise ConfigError(
+            f"requests per second: more than 0, at most {MAX_REQUESTS_PER_SECOND}", hint="50 is Segment's limit"
+        )
+    return {} if wanted == current.requests_per_second else {"requests_per_second": wanted}
 
 
-def id_change(text: str, now: Environment) -> Changes:
+def id_change(text: str, current: Environment) -> ConfigChanges:
     """The change that a typed Sprig environment id means; raises ConfigError."""
     wanted = text.strip()
     if wanted and (not wanted.isascii() or not wanted.isprintable() or " " in wanted or len(wanted) > 200):
         raise ConfigError("Sprig environment id: no spaces or other letters than ASCII", hint="as webhooks carry it")
-    return {} if wanted == (now.sprig_environment_id or "") else {"sprig_environment_id": wanted or None}
+    return {} if wanted == (current.sprig_environment_id or "") else {"sprig_environment_id": wanted or None}
 
 
-class EditForm(Dialog[Changes | None]):
+class EditForm(Dialog[ConfigChanges | None]):
     """Asks for the settings of one environment. Result: the keys that changed (None removes one), or None."""
 
     # seven rows of one line each stay in sight together, title included, on 24 rows
@@ -59,11 +61,11 @@ class EditForm(Dialog[Changes | None]):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(f"Environment {environment.name}")
-        self._now = environment
+        self._environment = environment
 
     def compose(self) -> ComposeResult:
         """One field per setting."""
-        now = self._now
+        now = self._environment
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
             yield Label("Where to send: us, eu, or a URL (https, or http on this machine)")
@@ -73,7 +75,7 @@ class EditForm(Dialog[Changes | None]):
             yield Label("Sprig's environment id, as webhooks carry it (empty: not known)")
             yield Input(now.sprig_environment_id or "", id="sprig-id", compact=True)
             yield Label("Protected: sending in bulk asks for its name")
-            yield Tick("protected", now.protected, id="protected", compact=True)
+            yield CheckMark("protected", now.protected, id="protected", compact=True)
             yield Static("", classes="dialog-fault")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel")
@@ -86,7 +88,7 @@ class EditForm(Dialog[Changes | None]):
         self.query_one("#endpoint").focus()
 
     @on(Button.Pressed, "#cancel")
-    def _cancelled(self, event: Button.Pressed) -> None:
+    def _on_cancel(self, event: Button.Pressed) -> None:
         event.stop()
         self.dismiss(None)
 
@@ -97,18 +99,18 @@ class EditForm(Dialog[Changes | None]):
         try:
             changes = self._changes()
         except ConfigError as error:
-            self.query_one(".dialog-fault", Static).update(plain(f"{error.message}; {error.hint}"))
+            self.query_one(".dialog-fault", Static).update(plain_content(f"{error.message}; {error.hint}"))
         else:
             if changes and self.typed_ahead():
-                self.query_one(".dialog-fault", Static).update(plain(TYPED_AHEAD))
+                self.query_one(".dialog-fault", Static).update(plain_content(TYPED_AHEAD_TEXT))
                 return
             self.dismiss(changes)
 
-    def _changes(self) -> Changes:
-        changes, _ = endpoint_change(self.query_one("#endpoint", Input).value, self._now)
-        changes |= rate_change(self.query_one("#rate", Input).value, self._now)
-        changes |= id_change(self.query_one("#sprig-id", Input).value, self._now)
-        protected = self.query_one("#protected", Tick).value
-        if protected != self._now.protected:
+    def _changes(self) -> ConfigChanges:
+        changes, _ = endpoint_change(self.query_one("#endpoint", Input).value, self._environment)
+        changes |= rate_change(self.query_one("#rate", Input).value, self._environment)
+        changes |= id_change(self.query_one("#sprig-id", Input).value, self._environment)
+        protected = self.query_one("#protected", CheckMark).value
+        if protected != self._environment.protected:
             changes["protected"] = protected
         return changes

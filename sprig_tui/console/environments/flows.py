@@ -9,57 +9,57 @@ from sprig_tui.config.keysource import WRITE_KEY, write_key_variable
 from sprig_tui.config.reuse import describe_reuse
 from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_name
 from sprig_tui.console.dialogs import Confirm, ConfirmName, Dialog, Prompt
-from sprig_tui.console.environments.config_desk import ConfigDesk
+from sprig_tui.console.environments.config_desk import ConfigEditor
 from sprig_tui.console.environments.edit_form import EditForm
 from sprig_tui.console.environments.key_form import KeyForm
-from sprig_tui.console.environments.source_offer import PASTE, offered_key
-from sprig_tui.console.environments.trial_event import EVENT, trial_entry
-from sprig_tui.console.environments.trial_screen import TrialScreen
-from sprig_tui.console.notices import tell, warn
+from sprig_tui.console.environments.source_offer import PASTE, pick_key
+from sprig_tui.console.environments.trial_event import EVENT_NAME, make_test_event
+from sprig_tui.console.environments.trial_screen import SendTestEventScreen
+from sprig_tui.console.notices import notify, notify_warning
 from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from sprig_tui.console.core import Core
+    from sprig_tui.console.core import Session
 
 
-class EnvironmentFlows:
+class EnvironmentActions:
     """One method per wish; each is run in a worker of the app, and raises SprigTuiError for what could not be done."""
 
-    def __init__(self, app: App[Any], core: Core, desk: ConfigDesk) -> None:
+    def __init__(self, app: App[Any], session: Session, config_editor: ConfigEditor) -> None:
         self._app = app
-        self._core = core
-        self._desk = desk
+        self._session = session
+        self._config_editor = config_editor
 
     def _environment(self, name: str) -> Environment:
-        return self._core.settings.environment(name)
+        return self._session.settings.environment(name)
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
     async def add_key(self, name: str) -> None:
         """Ask for a key, save it, and say what is next."""
         seen = self._environment(name)
-        key = await offered_key(self._app, self._core, name)
+        key = await pick_key(self._app, self._session, name)
         if key == PASTE:
             key = await self._app.push_screen_wait(
                 KeyForm(
                     name,
                     seen.write_key.masked() if seen.write_key else "",
-                    self._overridden(seen),
-                    reused=lambda key: describe_reuse(self._core.settings, key, WRITE_KEY, name),
+                    self._override_note(seen),
+                    environments_with_key=lambda key: describe_reuse(self._session.settings, key, WRITE_KEY, name),
                 )
             )
         if key is None:
             return
-        await self._desk.save(seen, name, {"write_key": key})
+        await self._config_editor.save(seen, name, {"write_key": key})
         now = self._environment(name)
         if now.write_key is not None and now.write_key.read_from != "config":
-            warn(self._app, f"saved, but {now.write_key.read_from} is set and comes first")
+            notify_warning(self._app, f"saved, but {now.write_key.read_from} is set and comes first")
         else:
-            tell(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
+            notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
 
-    def _overridden(self, environment: Environment) -> str:
+    def _override_note(self, environment: Environment) -> str:
         key = environment.write_key
         if key is None or key.read_from == "config":
             return ""
@@ -72,15 +72,15 @@ class EnvironmentFlows:
             return
         question = f"Remove the write key {seen.write_key.masked()} of {name}?"
         text = "Nothing is sent there until it has one again; what is queued stays queued."
-        if not await self._sure(seen, question, text, yes="Remove"):
+        if not await self._confirmed(seen, question, text, yes="Remove"):
             return
-        await self._desk.save(seen, name, {"write_key": None})
+        await self._config_editor.save(seen, name, {"write_key": None})
         if (left := self._environment(name).write_key) is not None:
-            warn(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
+            notify_warning(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
         else:
-            tell(self._app, f"key of {name} removed")
+            notify(self._app, f"key of {name} removed")
 
-    async def _sure(self, environment: Environment, question: str, text: str, *, yes: str) -> bool:
+    async def _confirmed(self, environment: Environment, question: str, text: str, *, yes: str) -> bool:
         dialog: Dialog[bool] = Confirm(question, text, yes=yes)
         if environment.protected:
             dialog = ConfirmName(question, text, name=environment.name)
@@ -96,16 +96,16 @@ class EnvironmentFlows:
             return
         if seen.protected and changes.get("protected") is False:
             text = "Sending in bulk will no longer ask for its name."
-            if not await self._sure(seen, f"Take the protection off {name}?", text, yes="Take it off"):
+            if not await self._confirmed(seen, f"Take the protection off {name}?", text, yes="Take it off"):
                 return
-        await self._desk.save(seen, name, changes)
-        tell(self._app, f"{name} saved")
+        await self._config_editor.save(seen, name, changes)
+        notify(self._app, f"{name} saved")
 
     async def new(self) -> str:
         """Ask for a name, then for the key; returns the name, empty when nothing was added."""
 
         def check(text: str) -> str:
-            if text.strip() in self._core.settings.environments:
+            if text.strip() in self._session.settings.environments:
                 return f"there is an environment {text.strip()} already"
             try:
                 check_environment_name(text.strip())
@@ -120,7 +120,7 @@ class EnvironmentFlows:
         if name is None:
             return ""
         name = name.strip()
-        await self._desk.save(None, name, {"endpoint": "us"})
+        await self._config_editor.save(None, name, {"endpoint": "us"})
         await self.add_key(name)
         return name
 
@@ -132,33 +132,33 @@ class EnvironmentFlows:
         else:
             text = "Its key and settings go; its deliveries stay in the journal, and queued ones stay queued."
         verb = "Reset" if name in BUILT_IN_ENVIRONMENTS else "Remove"
-        if await self._sure(seen, f"{verb} environment {name}?", text, yes=verb):
-            await self._desk.drop(seen)
-            tell(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
+        if await self._confirmed(seen, f"{verb} environment {name}?", text, yes=verb):
+            await self._config_editor.drop(seen)
+            notify(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
     async def set_lane(self, name: str, *, paused: bool) -> None:
         """Pause or resume, for every process on this journal."""
-        journal = self._core.journal
+        journal = self._session.journal
         if journal is None:
-            raise SprigTuiError(f"the journal is not open: {self._core.trouble or 'in a moment'}")
+            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
         await journal.set_lane(name, "paused" if paused else "open")
-        if self._core.engine is not None:
-            self._core.engine.wake(name)
-        tell(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")
+        if self._session.engine is not None:
+            self._session.engine.wake(name)
+        notify(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")
 
     async def test_event(self, name: str) -> None:
         """Journal a test event, let the engine send it, follow it."""
         environment = self._environment(name)
-        journal = self._core.journal
+        journal = self._session.journal
         if journal is None:
-            raise SprigTuiError(f"the journal is not open: {self._core.trouble or 'in a moment'}")
+            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
         if environment.protected:
-            text = f"{EVENT!r} reaches every destination that is connected to this source."
+            text = f"{EVENT_NAME!r} reaches every destination that is connected to this source."
             if not await self._app.push_screen_wait(Confirm(f"Send a test event to {name}?", text, yes="Send one")):
                 return
-        added = await journal.add([trial_entry(name, self._core.clock.now())])
-        if self._core.engine is not None:
-            self._core.engine.wake(name)
-        await self._app.push_screen_wait(TrialScreen(self._core, environment, added[0].id))
+        added = await journal.add([make_test_event(name, self._session.clock.now())])
+        if self._session.engine is not None:
+            self._session.engine.wake(name)
+        await self._app.push_screen_wait(SendTestEventScreen(self._session, environment, added[0].id))

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import WRITE_KEY_CHARS, SecretLint, lint_write_key
-from sprig_tui.console.dialogs import TYPED_AHEAD, Dialog
+from sprig_tui.console.dialogs import TYPED_AHEAD_TEXT, Dialog
 from sprig_tui.console.hints import hint
 from sprig_tui.console.themes import MUTED
 
@@ -19,7 +19,7 @@ _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"
 _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
 
 
-def findings(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
+def lint_lines(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
     """(text, style) of each thing worth saying about a key, worst last; nothing of the key itself but its ends.
 
     `reused`: what the key is already known as.
@@ -62,13 +62,13 @@ class KeyForm(Dialog[str | None]):
         masked_now: str = "",
         note: str = "",
         *,
-        reused: Callable[[str], tuple[str, ...]] = lambda _: (),
+        environments_with_key: Callable[[str], tuple[str, ...]] = lambda _: (),
     ) -> None:
         """`masked_now` is the key that is replaced, `note` what else to know before it is.
 
         `reused` says what a key is already known as, such as the write key of another environment.
         """
-        self._reused = reused
+        self._environments_with_key = environments_with_key
         about = f"replaces {masked_now}. " if masked_now else ""
         where = "Segment: Connections, Sources, your source, Settings, API Keys."
         super().__init__(f"Write key of {environment}", f"{about}{where}{f'{chr(10)}{note}' if note else ''}")
@@ -87,32 +87,34 @@ class KeyForm(Dialog[str | None]):
         self.query_one(Input).focus()
 
     @on(Input.Changed)
-    def _look(self, event: Input.Changed) -> None:
+    def _lint(self, event: Input.Changed) -> None:
         event.stop()
         self._warned = ""
-        self._show(self._findings(event.value) if event.value else [])
+        self._show_findings(self._findings(event.value) if event.value else [])
 
     def _findings(self, text: str) -> list[tuple[str, str]]:
         lint = lint_write_key(text)
-        return findings(lint, self._reused(lint.secret) if lint.secret else ())
+        return lint_lines(lint, self._environments_with_key(lint.secret) if lint.secret else ())
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
         lint = lint_write_key(event.value)
         if not lint.secret:
-            self._show(findings(lint))
+            self._show_findings(lint_lines(lint))
         elif self.typed_ahead():
-            self._show([*self._findings(event.value), (TYPED_AHEAD, "bold $text-warning")])
-        elif (lint.warnings or self._reused(lint.secret)) and self._warned != lint.secret:
+            self._show_findings([*self._findings(event.value), (TYPED_AHEAD_TEXT, "bold $text-warning")])
+        elif (lint.warnings or self._environments_with_key(lint.secret)) and self._warned != lint.secret:
             self._warned = lint.secret
-            self._show([*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")])
+            self._show_findings(
+                [*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")]
+            )
         else:
             self.dismiss(lint.secret)
 
-    def _show(self, said: list[tuple[str, str]]) -> None:
+    def _show_findings(self, findings: list[tuple[str, str]]) -> None:
         pieces: list[str | tuple[str, str]] = []
-        for text, style in said:
+        for text, style in findings:
             pieces += ["\n"] if pieces else []
             pieces.append((text, style))
         self.query_one("#findings", Static).update(Content.assemble(*pieces))

@@ -10,8 +10,8 @@ from sprig_tui.config.atomically import make_folder, write_atomically
 from sprig_tui.config.environment import Environment
 from sprig_tui.errors import ConfigError
 
-FILE_NAME = "environment"
-LONGEST_BYTES = 200
+CHOICE_FILE_NAME = "environment"
+MAX_CHOICE_BYTES = 200
 
 _log = logging.getLogger(__name__)
 
@@ -21,14 +21,14 @@ class LastChoice:
 
     def __init__(self, state_dir: Path, *, writes: bool) -> None:
         """`writes`: False for consoles that leave nothing behind (demo, read-only)."""
-        self._file = state_dir / FILE_NAME
+        self._file = state_dir / CHOICE_FILE_NAME
         self._writes = writes
 
     def read(self) -> str:
         """The name; empty where none is known."""
         try:
             with self._file.open("rb") as stream:
-                return stream.read(LONGEST_BYTES).decode().strip()
+                return stream.read(MAX_CHOICE_BYTES).decode().strip()
         except (OSError, ValueError):
             return ""
 
@@ -43,7 +43,7 @@ class LastChoice:
             _log.warning("the chosen environment is not remembered: %s", error.message)
 
 
-def first_choice(remembered: str, environments: Mapping[str, Environment]) -> str:
+def initial_environment(remembered: str, environments: Mapping[str, Environment]) -> str:
     """The environment to begin with: the remembered one, else one with a key, and one that is not protected first."""
     if remembered in environments:
         return remembered

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from sprig_tui.console.environments.standing import Standing
+from sprig_tui.console.environments.standing import EnvironmentStatus
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line import Line, Part
+from sprig_tui.console.line import Line, TextSpan
 from sprig_tui.text import printable
 
-_LABEL = 8
+_LABEL_CELLS = 8
 """Cells of indent and label before a value."""
 WARNING = "⚠"
 
@@ -30,7 +30,7 @@ class PaneLine(NamedTuple):
 def pane_lines(
     views: Sequence[EnvironmentView],
     selected: str,
-    doubts: Sequence[str],
+    warning_texts: Sequence[str],
     *,
     width: int,
     height: int,
@@ -40,100 +40,100 @@ def pane_lines(
 
     `revealed` is the selected environment's key while the person looks at it.
     """
-    full = [line for view in views for line in _full(view, view.name == selected, width, revealed)]
-    warnings = [line for text in doubts for line in _warning(text, width)]
+    full = [line for view in views for line in _full_lines(view, view.name == selected, width, revealed)]
+    warnings = [line for text in warning_texts for line in _warning_lines(text, width)]
     if len(full) + len(warnings) <= height:
         return [*full, *warnings]
     lines: list[PaneLine] = []
     for view in views:
         if view.name == selected and height > 3:
-            lines += _full(view, True, width, revealed)
+            lines += _full_lines(view, True, width, revealed)
         else:
-            lines.append(_brief(view, view.name == selected, width))
+            lines.append(_brief_line(view, view.name == selected, width))
     return [*lines, *warnings]
 
 
-def _full(view: EnvironmentView, selected: bool, width: int, revealed: str) -> list[PaneLine]:
-    def line(*parts: Part) -> PaneLine:
+def _full_lines(view: EnvironmentView, selected: bool, width: int, revealed: str) -> list[PaneLine]:
+    def line(*parts: TextSpan) -> PaneLine:
         return PaneLine(view.name, parts)
 
-    lines = [_head(view, selected, width)]
+    lines = [_head_line(view, selected, width)]
     if view.key:
-        lines.append(line(_label("key"), Part(view.key)))
+        lines.append(line(_label_span("key"), TextSpan(view.key)))
         if view.key_source != "config":
-            lines.append(line(Part(f"  ${view.key_source}", "muted")))
+            lines.append(line(TextSpan(f"  ${view.key_source}", "muted")))
         if revealed and selected:
             # A line of its own: a whole key just fits the pane.
-            lines.append(line(Part(f"  {revealed}", "strong")))
+            lines.append(line(TextSpan(f"  {revealed}", "strong")))
         pace = f"  {view.requests_per_second:g}/s" if view.requests_per_second != 50 else ""
-        lines.append(line(_label("to"), Part(view.place), Part(pace, "muted")))
+        lines.append(line(_label_span("to"), TextSpan(view.place), TextSpan(pace, "muted")))
     if view.sprig_id:
-        lines.append(line(_label("sprig"), Part(view.sprig_id), Part("  environment id", "muted")))
-    lines += [line(*parts) for parts in _standing(view.standing, width)]
+        lines.append(line(_label_span("sprig"), TextSpan(view.sprig_id), TextSpan("  environment id", "muted")))
+    lines += [line(*parts) for parts in _status_parts(view.status, width)]
     if view.failed or (view.queued and view.rate):
-        lines.append(line(Part("    "), *_numbers(view)))
+        lines.append(line(TextSpan("    "), *_number_spans(view)))
     if view.elsewhere:
-        lines.append(line(Part("    "), Part(f"{view.elsewhere:,} queued for another --endpoint", "muted")))
+        lines.append(line(TextSpan("    "), TextSpan(f"{view.elsewhere:,} queued for another --endpoint", "muted")))
     return lines
 
 
-def _head(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
+def _head_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
     badge = "protected" if view.protected else ""
-    name = Part(f"{'●' if selected else '○'} {view.title}", "strong", max(4, width - len(badge)))
-    return PaneLine(view.name, (name, Part(badge, "warning")), head=True)
+    name = TextSpan(f"{'●' if selected else '○'} {view.title}", "strong", max(4, width - len(badge)))
+    return PaneLine(view.name, (name, TextSpan(badge, "warning")), head=True)
 
 
-def _brief(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
+def _brief_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
     name = f"{'●' if selected else '○'} {view.title}"
-    standing = view.standing
+    standing = view.status
     key = f"{view.key}  " if view.key else ""
     badge = "protected  " if view.protected and width >= 60 else ""
     before = (
-        Part(f"{printable(name, limit=22)}  ", "strong"),
-        Part(badge, "warning"),
-        Part(key if width >= 60 else "", "muted"),
+        TextSpan(f"{printable(name, limit=22)}  ", "strong"),
+        TextSpan(badge, "warning"),
+        TextSpan(key if width >= 60 else "", "muted"),
     )
     room = max(4, width - sum(cell_len(part.text) for part in before))
     said = printable(f"{standing.mark} {standing.text}", limit=600)
     # cut here, so that it is seen that there is more
-    last = Part(said, standing.level, room if cell_len(said) > room else 0)
+    last = TextSpan(said, standing.level, room if cell_len(said) > room else 0)
     return PaneLine(view.name, (*before, last), head=True)
 
 
-def _label(text: str) -> Part:
-    return Part(f"  {text}", "muted", _LABEL)
+def _label_span(text: str) -> TextSpan:
+    return TextSpan(f"  {text}", "muted", _LABEL_CELLS)
 
 
-def _standing(standing: Standing, width: int) -> list[tuple[Part, ...]]:
-    said = _wrapped(standing.text, width - 4)
-    lines: list[tuple[Part, ...]] = [
-        (Part(f"  {standing.mark} " if number == 0 else "    "), Part(text, standing.level))
+def _status_parts(status: EnvironmentStatus, width: int) -> list[tuple[TextSpan, ...]]:
+    said = _wrap_words(status.text, width - 4)
+    lines: list[tuple[TextSpan, ...]] = [
+        (TextSpan(f"  {status.mark} " if number == 0 else "    "), TextSpan(text, status.level))
         for number, text in enumerate(said)
     ]
-    if standing.last:
-        if len(said) == 1 and len(said[0]) + len(standing.last) + 6 <= width:
-            lines[0] = (*lines[0], Part(f"  {standing.last}", "muted"))
+    if status.last:
+        if len(said) == 1 and len(said[0]) + len(status.last) + 6 <= width:
+            lines[0] = (*lines[0], TextSpan(f"  {status.last}", "muted"))
         else:
-            lines.append((Part("    "), Part(standing.last, "muted")))
+            lines.append((TextSpan("    "), TextSpan(status.last, "muted")))
     return lines
 
 
-def _numbers(view: EnvironmentView) -> tuple[Part, ...]:
+def _number_spans(view: EnvironmentView) -> tuple[TextSpan, ...]:
     parts = []
     if view.queued:
-        parts.append(Part(f"queued {view.queued:,}  "))
+        parts.append(TextSpan(f"queued {view.queued:,}  "))
     if view.failed:
-        parts.append(Part(f"failed {view.failed:,}", "bad"))
+        parts.append(TextSpan(f"failed {view.failed:,}", "bad"))
     return tuple(parts)
 
 
-def _warning(text: str, width: int) -> list[PaneLine]:
+def _warning_lines(text: str, width: int) -> list[PaneLine]:
     return [
-        PaneLine("", (Part(f"{WARNING} " if number == 0 else "  ", "warning"), Part(piece, "warning")))
-        for number, piece in enumerate(_wrapped(text, width - 2))
+        PaneLine("", (TextSpan(f"{WARNING} " if number == 0 else "  ", "warning"), TextSpan(piece, "warning")))
+        for number, piece in enumerate(_wrap_words(text, width - 2))
     ]
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def _wrap_words(text: str, width: int) -> list[str]:
     """At most four lines; foreign text is made printable first, so that what is measured is what is shown."""
     return textwrap.wrap(printable(text, limit=600), max(12, width), max_lines=4, placeholder=" …") or [""]

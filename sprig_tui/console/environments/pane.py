@@ -10,18 +10,18 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.timer import Timer
 
-from sprig_tui.console.commands import Commanded, bindings
+from sprig_tui.console.commands import HasCommands, bindings
 from sprig_tui.console.environments.commands import COMMANDS
 from sprig_tui.console.environments.lines import PaneLine, pane_lines
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.line import Line
-from sprig_tui.console.line_view import LineView
+from sprig_tui.console.line_view import LineList
 
-REVEAL_SECONDS = 5.0
+REVEAL_S = 5.0
 """How long a whole key stays on the screen."""
 
 
-class EnvironmentPane(Commanded, LineView):
+class EnvironmentPane(HasCommands, LineList):
     """Shows `environments`; `selected` is the one that commands, and payloads that name none, are about.
 
     Knows no key: whoever answers `RevealRequested` calls `reveal`.
@@ -31,7 +31,7 @@ class EnvironmentPane(Commanded, LineView):
         "Each environment is one source in Segment, with its own Write Key. Segment answers 200 to a wrong key as well,"
         " so nothing here ever says that a key is right: send a test event and look for it in the source's debugger."
     )
-    VERBS = COMMANDS
+    COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(COMMANDS),
         Binding("escape", "hide_key", show=False),
@@ -40,45 +40,45 @@ class EnvironmentPane(Commanded, LineView):
 
     environments: reactive[tuple[EnvironmentView, ...]] = reactive((), repaint=False)
     """An immutable picture; assign a new one when something changed."""
-    doubts: reactive[tuple[str, ...]] = reactive((), repaint=False)
+    warnings: reactive[tuple[str, ...]] = reactive((), repaint=False)
     """Warnings about the environments as a whole, and about the payload in view."""
     selected: reactive[str] = reactive("", repaint=False)
 
-    class About(Message):
+    class EnvironmentMessage(Message):
         """Something is wanted of, or happened to, one environment."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
 
-    class EnvironmentSelected(About):
+    class EnvironmentSelected(EnvironmentMessage):
         """Another environment is selected."""
 
-    class KeyAddRequested(About):
+    class KeyAddRequested(EnvironmentMessage):
         """Its Write Key is to be added or replaced."""
 
-    class KeyRemoveRequested(About):
+    class KeyRemoveRequested(EnvironmentMessage):
         """Its Write Key is to be removed."""
 
-    class RevealRequested(About):
+    class RevealRequested(EnvironmentMessage):
         """Its Write Key is to be shown: answer with `reveal`."""
 
-    class TestEventRequested(About):
+    class TestEventRequested(EnvironmentMessage):
         """A test event is to be sent."""
 
-    class PullRequested(About):
+    class PullRequested(EnvironmentMessage):
         """New answers of it are to be read from Sprig."""
 
-    class PauseRequested(About):
+    class PauseRequested(EnvironmentMessage):
         """Sending to it is to pause."""
 
-    class ResumeRequested(About):
+    class ResumeRequested(EnvironmentMessage):
         """Sending to it is to go on."""
 
-    class EditRequested(About):
+    class EditRequested(EnvironmentMessage):
         """Its settings are to be changed."""
 
-    class RemoveRequested(About):
+    class RemoveRequested(EnvironmentMessage):
         """It is to be taken out of the config."""
 
     class NewRequested(Message):
@@ -90,18 +90,18 @@ class EnvironmentPane(Commanded, LineView):
         self._laid_out = False
         self._laying_out = False
         self._revealed = ""
-        self._hiding: Timer | None = None
+        self._hide_timer: Timer | None = None
 
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
         """The first paint comes before the first resize is told: what is there to see must be in it."""
         if not self._laid_out:
-            self._lay_out()
+            self._lay_out_lines()
         return super().render_line(y)
 
     def line(self, index: int) -> Line | None:
-        """See LineView."""
+        """See LineList."""
         return self._lines[index].parts if index < len(self._lines) else ()
 
     def watch_environments(self) -> None:
@@ -109,46 +109,46 @@ class EnvironmentPane(Commanded, LineView):
         names = [view.name for view in self.environments]
         if names and self.selected not in names:
             self.selected = names[0]
-        self._lay_out()
+        self._lay_out_lines()
 
-    def watch_doubts(self) -> None:
+    def watch_warnings(self) -> None:
         """Lay out again."""
-        self._lay_out()
+        self._lay_out_lines()
 
     def watch_selected(self, before: str, now: str) -> None:
         """Tell, and hide a key that was on show."""
         self.hide_key()
-        self._lay_out()
+        self._lay_out_lines()
         self._cursor_to_selected()
         if before != now and now:
             self.post_message(self.EnvironmentSelected(now))
 
     def on_resize(self) -> None:
         """Lay out for the new size; a folded pane shows the selected environment."""
-        self._lay_out()
+        self._lay_out_lines()
         self._cursor_to_selected()
         self.call_after_refresh(self._show_cursor)
 
     def _show_cursor(self) -> None:
         if self.cursor >= 0:
-            self.bring_into_sight(self.cursor)
+            self.scroll_to_line(self.cursor)
 
     def reveal(self, key: str) -> None:
         """Show the selected environment's key for five seconds."""
         self._revealed = key
-        if self._hiding is not None:
-            self._hiding.stop()
-        self._hiding = self.set_timer(REVEAL_SECONDS, self.hide_key)
-        self._lay_out()
+        if self._hide_timer is not None:
+            self._hide_timer.stop()
+        self._hide_timer = self.set_timer(REVEAL_S, self.hide_key)
+        self._lay_out_lines()
 
     def hide_key(self) -> None:
         """Show the key masked again."""
-        if self._hiding is not None:
-            self._hiding.stop()
-            self._hiding = None
+        if self._hide_timer is not None:
+            self._hide_timer.stop()
+            self._hide_timer = None
         if self._revealed:
             self._revealed = ""
-            self._lay_out()
+            self._lay_out_lines()
 
     def on_blur(self) -> None:
         """A key on show must not stay while the person is elsewhere."""
@@ -159,7 +159,7 @@ class EnvironmentPane(Commanded, LineView):
         """The selected environment."""
         return next((view for view in self.environments if view.name == self.selected), None)
 
-    def _lay_out(self) -> None:
+    def _lay_out_lines(self) -> None:
         size = self.scrollable_content_region
         if size.width < 1:
             return
@@ -168,7 +168,7 @@ class EnvironmentPane(Commanded, LineView):
         self._lines = pane_lines(
             self.environments,
             self.selected,
-            self.doubts,
+            self.warnings,
             width=size.width,
             height=size.height,
             revealed=self._revealed,
@@ -233,7 +233,7 @@ class EnvironmentPane(Commanded, LineView):
     # -- commands -----------------------------------------------------------------------------------------------------
 
     def refusal(self, action: str) -> str:
-        """As `Commanded`; some commands need a key to be there."""
+        """As `HasCommands`; some commands need a key to be there."""
         refused = super().refusal(action)
         if refused or (view := self.current) is None:
             return refused
@@ -245,18 +245,18 @@ class EnvironmentPane(Commanded, LineView):
 
     def action_add_key(self) -> None:
         """See `AddKey`."""
-        self._ask(self.KeyAddRequested)
+        self._post(self.KeyAddRequested)
 
     def action_remove_key(self) -> None:
         """See `RemoveKey`."""
-        self._ask(self.KeyRemoveRequested)
+        self._post(self.KeyRemoveRequested)
 
     def action_reveal_key(self) -> None:
         """See `RevealKey`."""
         if self._revealed:
             self.hide_key()
         else:
-            self._ask(self.RevealRequested)
+            self._post(self.RevealRequested)
 
     def action_hide_key(self) -> None:
         """Escape hides a key on show."""
@@ -264,21 +264,21 @@ class EnvironmentPane(Commanded, LineView):
 
     def action_test_event(self) -> None:
         """See `TestEvent`."""
-        self._ask(self.TestEventRequested)
+        self._post(self.TestEventRequested)
 
     def action_pull_answers(self) -> None:
         """See `PullAnswers`."""
-        self._ask(self.PullRequested)
+        self._post(self.PullRequested)
 
     def action_pause_or_resume(self) -> None:
         """See `PauseOrResume`."""
         view = self.current
         if view is not None:
-            self._ask(self.ResumeRequested if view.halted else self.PauseRequested)
+            self._post(self.ResumeRequested if view.paused_or_waiting else self.PauseRequested)
 
     def action_edit_environment(self) -> None:
         """See `EditEnvironment`."""
-        self._ask(self.EditRequested)
+        self._post(self.EditRequested)
 
     def action_new_environment(self) -> None:
         """See `NewEnvironment`."""
@@ -286,8 +286,8 @@ class EnvironmentPane(Commanded, LineView):
 
     def action_remove_environment(self) -> None:
         """See `RemoveEnvironment`."""
-        self._ask(self.RemoveRequested)
+        self._post(self.RemoveRequested)
 
-    def _ask(self, message: type[About]) -> None:
+    def _post(self, message: type[EnvironmentMessage]) -> None:
         if self.selected:
             self.post_message(message(self.selected))

@@ -13,25 +13,32 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.keylint import WRITE_KEY_CHARS
-from sprig_tui.console.dialogs import Dialog, plain
-from sprig_tui.console.environments.source_rows import ABOUT, KEY, STATE, SourceRow, filtered, source_rows
+from sprig_tui.console.dialogs import Dialog, plain_content
+from sprig_tui.console.environments.source_rows import (
+    ABOUT_CELLS,
+    KEY_CELLS,
+    STATE_CELLS,
+    SourceRow,
+    filter_rows,
+    source_rows,
+)
 from sprig_tui.console.hints import hint
-from sprig_tui.console.line import Line, Part
-from sprig_tui.console.line_view import LineView
+from sprig_tui.console.line import Line, TextSpan
+from sprig_tui.console.line_view import LineList
 from sprig_tui.errors import SprigTuiError
 from sprig_tui.segment.sources import Source
 from sprig_tui.text import one_line
 
-Listing = Callable[[], Awaitable[tuple[Source, ...]]]
+SourceLister = Callable[[], Awaitable[tuple[Source, ...]]]
 """Asks the workspace; raises SprigTuiError."""
-Choice = SourceRow | Literal["paste"]
+SourceChoice = SourceRow | Literal["paste"]
 
-_BESIDE = 2 + 1 + ABOUT + 1 + STATE + KEY
+_OTHER_COLUMNS_CELLS = 2 + 1 + ABOUT_CELLS + 1 + STATE_CELLS + KEY_CELLS
 """Cells of a row that are not the name's."""
-_PASTE = "paste a key instead"
+PASTE_LABEL = "paste a key instead"
 
 
-class SourceLines(LineView):
+class SourceLines(LineList):
     """The sources that fit what was typed, and below them the way to paste."""
 
     def __init__(self) -> None:
@@ -49,22 +56,22 @@ class SourceLines(LineView):
     def line(self, index: int) -> Line | None:
         """Flag, name, labels, state and key of a source."""
         if index >= len(self.rows):
-            return [Part(f"  {_PASTE}", "accent")]
+            return [TextSpan(f"  {PASTE_LABEL}", "accent")]
         row = self.rows[index]
-        name = max(self.scrollable_content_region.width - _BESIDE, 12)
-        flag = Part("! ", "warning") if row.doubts else Part("  ")
+        name = max(self.scrollable_content_region.width - _OTHER_COLUMNS_CELLS, 12)
+        flag = TextSpan("! ", "warning") if row.mismatches else TextSpan("  ")
         return [
             flag,
-            Part(one_line(row.source.name, limit=2 * name), "" if row.source.enabled else "muted", name),
-            Part(" "),
-            Part(one_line(row.about, limit=2 * ABOUT), "muted", ABOUT),
-            Part(" "),
-            Part(row.state, "muted" if row.source.enabled else "warning", STATE),
-            Part(row.key, "" if row.source.write_keys else "muted"),
+            TextSpan(one_line(row.source.name, limit=2 * name), "" if row.source.enabled else "muted", name),
+            TextSpan(" "),
+            TextSpan(one_line(row.about, limit=2 * ABOUT_CELLS), "muted", ABOUT_CELLS),
+            TextSpan(" "),
+            TextSpan(row.state, "muted" if row.source.enabled else "warning", STATE_CELLS),
+            TextSpan(row.key, "" if row.source.write_keys else "muted"),
         ]
 
 
-class SourceForm(Dialog[Choice | None]):
+class SourceForm(Dialog[SourceChoice | None]):
     """Asks which source an environment's answers go to. Result: its row, `paste`, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,11 +79,11 @@ class SourceForm(Dialog[Choice | None]):
         Binding("tab,shift+tab", "other", show=False, priority=True),
     ]
 
-    def __init__(self, environment: str, environments: Collection[str], listing: Listing) -> None:
+    def __init__(self, environment: str, environments: Collection[str], list_sources: SourceLister) -> None:
         super().__init__(f"Source of {environment}")
         self._environment = environment
         self._environments = environments
-        self._listing = listing
+        self._list_sources = list_sources
         self._rows: Sequence[SourceRow] = ()
 
     def compose(self) -> ComposeResult:
@@ -97,32 +104,32 @@ class SourceForm(Dialog[Choice | None]):
 
     async def _load(self) -> None:
         try:
-            sources = await self._listing()
+            sources = await self._list_sources()
         except SprigTuiError as error:
-            self._say(f"the sources cannot be listed: {error.message}; {error.hint}", fault=True)
+            self._show_status(f"the sources cannot be listed: {error.message}; {error.hint}", fault=True)
             return
         self._rows = source_rows(sources, self._environment, self._environments)
         self._filter(self.query_one(Input).value)
         if not sources:
-            self._say("the workspace has no source")
+            self._show_status("the workspace has no source")
 
     def _filter(self, text: str) -> None:
         lines = self.query_one(SourceLines)
-        lines.show(filtered(self._rows, text))
-        self._tell(0)
+        lines.show(filter_rows(self._rows, text))
+        self._show_error(0)
 
-    def _tell(self, index: int) -> None:
+    def _show_error(self, index: int) -> None:
         rows = self.query_one(SourceLines).rows
         if self._rows:
-            self._say(rows[index].detail if 0 <= index < len(rows) else "the key is then asked for, masked")
+            self._show_status(rows[index].detail if 0 <= index < len(rows) else "the key is then asked for, masked")
 
-    def _say(self, text: str, *, fault: bool = False) -> None:
+    def _show_status(self, text: str, *, fault: bool = False) -> None:
         detail = self.query_one("#source-detail", Static)
         detail.set_class(fault, "-fault")
-        detail.update(plain(text))
+        detail.update(plain_content(text))
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def _on_filter_changed(self, event: Input.Changed) -> None:
         event.stop()
         typed = event.value.strip()
         if len(typed) == WRITE_KEY_CHARS and typed.isalnum():
@@ -130,34 +137,34 @@ class SourceForm(Dialog[Choice | None]):
             with event.input.prevent(Input.Changed):
                 event.input.value = ""
             self._filter("")
-            self._say(f"that is a key: choose {_PASTE!r}, where it is masked", fault=True)
+            self._show_status(f"that is a key: choose {PASTE_LABEL!r}, where it is masked", fault=True)
         else:
             self._filter(typed)
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _on_submit(self, event: Input.Submitted) -> None:
         event.stop()
         if event.value.strip() and not self.query_one(SourceLines).rows:
-            self._say("no source has that in its name, slug or labels", fault=True)
+            self._show_status("no source has that in its name, slug or labels", fault=True)
         else:
-            self._take(0)
+            self._choose(0)
 
-    @on(LineView.Moved)
-    def _moved(self, event: LineView.Moved) -> None:
+    @on(LineList.Highlighted)
+    def _on_highlighted(self, event: LineList.Highlighted) -> None:
         event.stop()
-        self._tell(event.index)
+        self._show_error(event.index)
 
-    @on(LineView.Chosen)
-    def _chosen(self, event: LineView.Chosen) -> None:
+    @on(LineList.Selected)
+    def _on_selected(self, event: LineList.Selected) -> None:
         event.stop()
-        self._take(event.index)
+        self._choose(event.index)
 
-    def _take(self, index: int) -> None:
+    def _choose(self, index: int) -> None:
         rows = self.query_one(SourceLines).rows
         if index >= len(rows):
             self.dismiss("paste")
         elif not rows[index].source.write_keys:
-            self._say(rows[index].detail, fault=True)
+            self._show_status(rows[index].detail, fault=True)
         else:
             self.dismiss(rows[index])
 

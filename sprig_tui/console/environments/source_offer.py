@@ -9,24 +9,24 @@ from sprig_tui.console.dialogs import Confirm
 if TYPE_CHECKING:
     from textual.app import App
 
-    from sprig_tui.console.core import Core
+    from sprig_tui.console.core import Session
 
 PASTE: Final = "paste"
 """In place of a key: ask for one. No key is so short."""
 
 
-async def offered_key(app: App[Any], core: Core, environment: str) -> str | None:
+async def pick_key(app: App[Any], session: Session, environment: str) -> str | None:
     """The key of the source that the person chose, PASTE to ask for one, None to leave it.
 
     Nothing is offered, and a key is to be pasted, where the workspace cannot be asked: without a token.
     """
-    list_sources = core.sources.list_sources
-    if list_sources is None or core.settings.workspace.token is None:
+    list_sources = session.dependencies.list_sources
+    if list_sources is None or session.settings.workspace.token is None:
         return PASTE
     # loaded here, since most consoles do without
     from sprig_tui.console.environments.source_form import SourceForm
 
-    settings = core.settings
+    settings = session.settings
     while True:
         choice = await app.push_screen_wait(
             SourceForm(environment, settings.environments, lambda: list_sources(settings))
@@ -34,7 +34,7 @@ async def offered_key(app: App[Any], core: Core, environment: str) -> str | None
         if choice is None or choice == PASTE:
             return choice
         key = choice.source.write_keys[0]
-        doubts = [f"- {doubt}" for doubt in choice.doubts]
+        doubts = [f"- {doubt}" for doubt in choice.mismatches]
         doubts += [
             f"- {name} has the same key"
             for name, other in settings.environments.items()

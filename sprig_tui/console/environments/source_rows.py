@@ -9,7 +9,7 @@ from msgspec import Struct
 from sprig_tui.segment.source_fit import source_mismatches
 from sprig_tui.segment.sources import Source, mask_key
 
-ABOUT, STATE, KEY = 22, 9, 11
+ABOUT_CELLS, STATE_CELLS, KEY_CELLS = 22, 9, 11
 """Cells of the columns; the name has the rest."""
 
 
@@ -17,7 +17,7 @@ class SourceRow(Struct, frozen=True):
     """One source, and what speaks against it."""
 
     source: Source
-    doubts: tuple[str, ...]
+    mismatches: tuple[str, ...]
 
     @property
     def about(self) -> str:
@@ -40,8 +40,8 @@ class SourceRow(Struct, frozen=True):
         source = self.source
         if not source.write_keys:
             return "the token sees no write key of it: that takes the role of a source admin or workspace owner"
-        if self.doubts:
-            return f"! {'; '.join(self.doubts)}"
+        if self.mismatches:
+            return f"! {'; '.join(self.mismatches)}"
         more = f", the first of {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
         return f"{', '.join(filter(None, (source.kind, source.slug)))}; key {self.key}{more}"
 
@@ -49,15 +49,15 @@ class SourceRow(Struct, frozen=True):
 def source_rows(sources: Sequence[Source], environment: str, environments: Collection[str]) -> tuple[SourceRow, ...]:
     """Rows in the order of the workspace, those that nothing speaks against first."""
     rows = [SourceRow(source, source_mismatches(source, environment, environments)) for source in sources]
-    return tuple(sorted(rows, key=lambda row: bool(row.doubts)))
+    return tuple(sorted(rows, key=lambda row: bool(row.mismatches)))
 
 
-def filtered(rows: Sequence[SourceRow], text: str) -> tuple[SourceRow, ...]:
+def filter_rows(rows: Sequence[SourceRow], text: str) -> tuple[SourceRow, ...]:
     """Those whose name, slug, kind or labels hold every word of the text."""
     words = text.casefold().split()
-    return tuple(row for row in rows if all(word in _searched(row) for word in words))
+    return tuple(row for row in rows if all(word in _search_text(row) for word in words))
 
 
-def _searched(row: SourceRow) -> str:
+def _search_text(row: SourceRow) -> str:
     source = row.source
     return " ".join((source.name, source.slug, source.kind, *source.labels)).casefold()

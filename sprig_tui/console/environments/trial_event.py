@@ -7,24 +7,24 @@ from datetime import UTC, datetime
 
 import sprig_tui
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.environments.spans import left
+from sprig_tui.console.environments.spans import time_left
 from sprig_tui.journal.records import Delivery, Lane, NewDelivery, State
 from sprig_tui.segment.message_id import derived_message_id
 from sprig_tui.segment.track import Track, encode_track
 
-EVENT = "sprig-tui test event"
-USER = "sprig-tui-test"
+EVENT_NAME = "sprig-tui test event"
+TEST_USER_ID = "sprig-tui-test"
 
 
-def trial_entry(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
+def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
     """A test event for the journal; each has a message id of its own, so Segment drops none as a repeat."""
     identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
     at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = encode_track(
         Track(
             message_id=identity,
-            user_id=USER,
-            event=EVENT,
+            user_id=TEST_USER_ID,
+            event=EVENT_NAME,
             type="track",
             properties={"environment": environment, "sentBy": "sprig-tui", "test": True},
             context={"integration": {"name": "sprig-tui", "version": sprig_tui.__version__}},
@@ -35,8 +35,8 @@ def trial_entry(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
         environment=environment,
         message_id=identity,
         digest=identity.encode()[-8:],
-        survey_name=EVENT,
-        user_id=USER,
+        survey_name=EVENT_NAME,
+        user_id=TEST_USER_ID,
         answer="test",
         answered_at=now_ms,
         source="test event",
@@ -48,15 +48,17 @@ def trial_entry(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
 def where_to_look(environment: Environment, message_id: str) -> str:
     """What a person has to see in Segment before the key is known to be the right one."""
     if environment.endpoint not in ("us", "eu"):
-        return f"Look for {EVENT!r} with message id {message_id} at {environment.base_url}."
+        return f"Look for {EVENT_NAME!r} with message id {message_id} at {environment.base_url}."
     return (
         f"Segment answers 200 to a wrong key as well. In Segment open Connections, Sources, the source that is meant"
-        f" for {environment.name}, Debugger, and look for {EVENT!r} (user {USER}, message id {message_id})."
+        f" for {environment.name}, Debugger, and look for {EVENT_NAME!r} (user {TEST_USER_ID}, message id {message_id})."
         f" Is it not there within a minute, the key belongs to another source, or to none."
     )
 
 
-def progress(delivery: Delivery, lane: Lane | None, environment: Environment, now: int) -> tuple[str, bool]:
+def delivery_progress_text(
+    delivery: Delivery, lane: Lane | None, environment: Environment, now: int
+) -> tuple[str, bool]:
     """What became of the test event so far, and whether that is the end of it."""
     if delivery.state is State.DELIVERED:
         said = f"Segment answered {delivery.status} after {delivery.latency_ms:.0f} ms."
@@ -71,5 +73,5 @@ def progress(delivery: Delivery, lane: Lane | None, environment: Environment, no
     if lane is not None and lane.state == "paused":
         return f"Queued, but sending to {environment.name} is paused: {lane.cause}. p resumes.", True
     if lane is not None and lane.state == "waiting" and lane.until > now:
-        return f"Queued; the next try is in {left(lane.until, now)} ({lane.cause}).", False
+        return f"Queued; the next try is in {time_left(lane.until, now)} ({lane.cause}).", False
     return "On its way ..." if delivery.leased else "Queued ...", False

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.commands import Permissions
-from sprig_tui.console.environments.standing import Facts, Standing, standing_of
+from sprig_tui.console.environments.standing import EnvironmentStatus, StatusInputs, status_of
 from sprig_tui.delivery.snapshot import LaneSnapshot
 from sprig_tui.journal.records import Lane, State
 
@@ -27,8 +27,8 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
     requests_per_second: float = 50.0
     protected: bool = False
     sprig_id: str = ""
-    standing: Standing = Standing("·", "")
-    halted: bool = False
+    status: EnvironmentStatus = EnvironmentStatus("·", "")
+    paused_or_waiting: bool = False
     """Whether the lane is paused or waits, so that there is something to resume."""
     queued: int = 0
     """For its own endpoint."""
@@ -87,7 +87,7 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     queued = max(0, counts.get(State.QUEUED, 0) - elsewhere)
     rate = round(live.rate) if live else (history[-1] if history else 0)
     in_flight = max(leased, live.in_flight if live else 0)
-    facts = Facts(
+    facts = StatusInputs(
         lane=lane,
         has_key=environment.write_key is not None,
         queued=queued,
@@ -108,8 +108,8 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
         requests_per_second=environment.requests_per_second,
         protected=environment.protected,
         sprig_id=environment.sprig_environment_id or "",
-        standing=standing_of(facts, now),
-        halted=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),
+        status=status_of(facts, now),
+        paused_or_waiting=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),
         queued=queued,
         elsewhere=elsewhere,
         failed=counts.get(State.FAILED, 0),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from sprig_tui.console.environments.pane import EnvironmentPane
 
 if TYPE_CHECKING:
-    from sprig_tui.console.environments.flows import EnvironmentFlows
+    from sprig_tui.console.environments.flows import EnvironmentActions
 
-Flow: TypeAlias = "Callable[[EnvironmentFlows, str], Coroutine[None, None, None]]"
+Flow: TypeAlias = "Callable[[EnvironmentActions, str], Coroutine[None, None, None]]"
 
-WISHES: dict[type[EnvironmentPane.About], Flow] = {
+MESSAGE_FLOWS: dict[type[EnvironmentPane.EnvironmentMessage], Flow] = {
     EnvironmentPane.KeyAddRequested: lambda flows, name: flows.add_key(name),
     EnvironmentPane.KeyRemoveRequested: lambda flows, name: flows.remove_key(name),
     EnvironmentPane.TestEventRequested: lambda flows, name: flows.test_event(name),

@@ -7,16 +7,16 @@ from array import array
 from bisect import bisect_left, bisect_right
 from threading import Event
 
-from sprig_tui.console.payload.inspection import is_troubled
+from sprig_tui.console.payload.inspection import has_problems
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
-from sprig_tui.console.payload.summary import Position
+from sprig_tui.console.payload.summary import RecordPosition
 from sprig_tui.errors import InputError
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.sprig.reading import find_files
 from sprig_tui.sprig.records import Record
 
 
-def _sifted(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError, ...]]:
+def _existing_files(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError, ...]]:
     """The sources that can be opened, and why the others cannot."""
     there: list[str] = []
     missing: list[InputError] = []
@@ -30,7 +30,7 @@ def _sifted(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError
     return tuple(there), tuple(missing)
 
 
-class Troubles:
+class ProblemIndex:
     """The numbers of the records in trouble, as far as they are known; filled by a thread, read by the screen."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Troubles:
         return at + 1 if at < len(self.numbers) and self.numbers[at] == number else 0
 
 
-class Browser:
+class RecordBrowser:
     """An open file and the record that is looked at. Reading goes on in threads, which `close` ends."""
 
     def __init__(self, file: RecordFile, missing: tuple[InputError, ...] = ()) -> None:
@@ -60,7 +60,7 @@ class Browser:
         """Why some of the sources that were asked for are not among it."""
         self.number = 0
         """The record asked for last, from 0."""
-        self.troubles: Troubles | None = None
+        self.problems: ProblemIndex | None = None
         """Set while only troubled records are wanted."""
         self.counting = False
         """Whether `count` goes on."""
@@ -68,11 +68,11 @@ class Browser:
         self._reading = Event()
 
     @classmethod
-    async def open(cls, sources: tuple[str, ...]) -> Browser:
+    async def open(cls, sources: tuple[str, ...]) -> RecordBrowser:
         """Of several sources those that can be opened; raises InputError as RecordFile does where none can."""
         if len(sources) < 2:
             return cls(await asyncio.to_thread(RecordFile, sources))
-        there, missing = await asyncio.to_thread(_sifted, sources)
+        there, missing = await asyncio.to_thread(_existing_files, sources)
         if missing and not there:
             raise missing[0]
         return cls(await asyncio.to_thread(RecordFile, there), missing)
@@ -88,7 +88,7 @@ class Browser:
         Raises InputError when the file is gone or has changed.
         """
         self._reading.set()
-        kept = self.file.kept(number)
+        kept = self.file.cached(number)
         if kept is not None:
             return kept
         stop = self._reading = Event()
@@ -111,20 +111,20 @@ class Browser:
         finally:
             self.counting = False
 
-    async def find_troubles(self, troubles: Troubles, intake: EntryBuilder, now_ms: int) -> None:
+    async def find_problems(self, problems: ProblemIndex, intake: EntryBuilder, now_ms: int) -> None:
         """Look at every record for trouble, until that is done or no longer wanted.
 
         The intake is for this alone. Raises InputError.
         """
 
         def stop() -> bool:
-            return self._closed.is_set() or self.troubles is not troubles
+            return self._closed.is_set() or self.problems is not problems
 
         def look() -> None:
             for number, record in self.file.each(stop):
-                if is_troubled(record, intake, now_ms):
-                    troubles.numbers.append(number)
-            troubles.complete = True
+                if has_problems(record, intake, now_ms):
+                    problems.numbers.append(number)
+            problems.complete = True
 
         try:
             await asyncio.to_thread(look)
@@ -134,13 +134,13 @@ class Browser:
     @property
     def busy(self) -> bool:
         """Whether counting or looking for trouble goes on."""
-        return not self.file.complete or (self.troubles is not None and not self.troubles.complete)
+        return not self.file.complete or (self.problems is not None and not self.problems.complete)
 
-    def position(self) -> Position:
+    def position(self) -> RecordPosition:
         """Where the record stands."""
         troubled = None
-        if self.troubles is not None:
-            troubled = (self.troubles.rank(self.number), len(self.troubles.numbers), self.troubles.complete)
-        return Position(
+        if self.problems is not None:
+            troubled = (self.problems.rank(self.number), len(self.problems.numbers), self.problems.complete)
+        return RecordPosition(
             self.file.name, self.number + 1, max(self.file.count, self.number + 1), self.file.complete, troubled
         )

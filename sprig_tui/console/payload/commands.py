@@ -13,7 +13,7 @@ class OpenFile(Command):
     label = "open"
     title = "Open a file or folder of answers"
     scope = "payload"
-    everywhere = True
+    on_main_screen = True
 
 
 class SendRecord(Command):
@@ -29,7 +29,7 @@ class SendRecord(Command):
     scope = "payload"
     needs = "sending"
     acts_unasked = True
-    everywhere = True
+    on_main_screen = True
 
 
 class SendFile(Command):
@@ -41,7 +41,7 @@ class SendFile(Command):
     title = "Send all records of the file"
     scope = "payload"
     needs = "sending"
-    everywhere = True
+    on_main_screen = True
 
 
 class NextRecord(Command):
@@ -75,7 +75,7 @@ class GoToRecord(Command):
     in_bar = False
 
 
-class OnlyTroubled(Command):
+class OnlyProblems(Command):
     """Move only between records that would be withheld or that something is off with; again, between all."""
 
     id = "only-troubled"
@@ -224,7 +224,7 @@ COMMANDS = (
     NextRecord,
     PreviousRecord,
     GoToRecord,
-    OnlyTroubled,
+    OnlyProblems,
     NextView,
     PreviousView,
     ShowFields,

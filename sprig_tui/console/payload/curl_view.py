@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sprig_tui.console.payload.spans import Copied, Span, Spans, View, chop
+from sprig_tui.console.payload.spans import CopiedText, RecordView, Span, SpanLine, chop
 from sprig_tui.text import printable
 
 
-class CurlView(View):
+class CurlView(RecordView):
     """A command over several lines; a line that does not fit goes on below, which a copy does not have."""
 
     def __init__(self, lines: Sequence[str]) -> None:
@@ -20,7 +20,7 @@ class CurlView(View):
         """Lines shown."""
         return len(self._folded)
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line."""
         return (self._folded[index],)
 
@@ -33,7 +33,7 @@ class CurlView(View):
             for part in chop(printable(line), width)
         ]
 
-    def copied(self, index: int) -> Copied:
+    def copy_line(self, index: int) -> CopiedText:
         """The whole command."""
         del index
-        return Copied("\n".join(self._command), "the curl command")
+        return CopiedText("\n".join(self._command), "the curl command")

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-_ANEW = re.compile(r"""/(?=(["']?(?:/|~|file://)))""")
+_NEW_PATH = re.compile(r"""/(?=(["']?(?:/|~|file://)))""")
 """Where a whole path begins behind another."""
-_WHOLE = re.compile(r"""["']?(?:/|~|file://)""")
+_ABSOLUTE_PATH = re.compile(r"""["']?(?:/|~|file://)""")
 
-LONGEST = 16_384
+MAX_DROP_CHARS = 16_384
 """Characters; a longer paste is something else."""
 
 
@@ -23,31 +23,31 @@ def dropped_paths(text: str) -> tuple[str, ...]:
     spaces or lines.
     """
     text = text.strip()
-    if not text or len(text) > LONGEST or "\0" in text:
+    if not text or len(text) > MAX_DROP_CHARS or "\0" in text:
         return ()
-    readings = [paths for paths in _readings(text) if paths]
+    readings = [paths for paths in _candidate_paths(text) if paths]
     for paths in readings:
-        if all(_is_there(path) for path in paths):
+        if all(_path_exists(path) for path in paths):
             return tuple(paths)
     for paths in readings:
         # Some of several may be gone: whoever opens them says so.
         if (
             len(paths) > 1
             and all(Path(path).is_absolute() for path in paths)
-            and any(_is_there(path) for path in paths)
+            and any(_path_exists(path) for path in paths)
         ):
             return tuple(paths)
     return ()
 
 
-def meant_path(typed: str) -> str:
+def intended_path(typed: str) -> str:
     """The path that is meant where one was put behind another: `/home/mira//tmp/a.jsonl` is `/tmp/a.jsonl`.
 
     What is typed counts where it is there. Quotes, escaped spaces, `~` and `file://` are read as in `dropped_paths`.
     """
-    if _is_there(_expanded(typed)):
+    if _path_exists(_expand_home(typed)):
         return typed
-    starts = [found.end() for found in _ANEW.finditer(typed)]
+    starts = [found.end() for found in _NEW_PATH.finditer(typed)]
     tails = [typed[at:] for at in (0, *starts)]
     for tail in tails:
         if paths := dropped_paths(tail):
@@ -57,10 +57,10 @@ def meant_path(typed: str) -> str:
 
 def looks_like_path(text: str) -> bool:
     """Whether a pasted text begins like a whole path, so that it is meant instead of what stands there."""
-    return _WHOLE.match(text.strip()) is not None and "\n" not in text.strip()
+    return _ABSOLUTE_PATH.match(text.strip()) is not None and "\n" not in text.strip()
 
 
-def _readings(text: str) -> Iterator[list[str]]:
+def _candidate_paths(text: str) -> Iterator[list[str]]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     yield [_path(line) for line in lines]
     try:
@@ -75,10 +75,10 @@ def _path(text: str) -> str:
             return unquote(urlsplit(text).path)
         except ValueError:  # brackets in the place of a host
             return text
-    return _expanded(text)
+    return _expand_home(text)
 
 
-def _expanded(text: str) -> str:
+def _expand_home(text: str) -> str:
     """With the home folder for `~`; as it is where that is not known."""
     try:
         return str(Path(text).expanduser()) if text.startswith("~") else text
@@ -86,7 +86,7 @@ def _expanded(text: str) -> str:
         return text
 
 
-def _is_there(path: str) -> bool:
+def _path_exists(path: str) -> bool:
     try:
         return Path(path).exists()
     except (OSError, ValueError):

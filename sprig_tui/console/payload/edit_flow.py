@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
-from sprig_tui.console.payload.editing import edit, editable, editor_command, read_edited
+from sprig_tui.console.payload.editing import editable_text, editor_command, read_edited, run_editor
 from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.records import Origin, Record
@@ -23,14 +23,14 @@ async def edited_record(
 ) -> Record | None:
     """The record as a person changed it; None when nothing changed. Raises InputError, and then nothing changed."""
     command = editor_command(environ)
-    before = editable(inspection.raw, inspection.record)
+    before = editable_text(inspection.raw, inspection.record)
     after: bytes | None = None
     fault: InputError | None = None
     try:
         # Nothing may be painted while another program has the screen; suspend alone does not see to that.
         with app.batch_update(), app.suspend():
             try:
-                after = await edit(before, command, state_dir)
+                after = await run_editor(before, command, state_dir)
             except InputError as error:
                 # Not let through: suspend gives the terminal back only when its block ends well.
                 fault = error

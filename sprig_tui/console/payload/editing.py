@@ -30,11 +30,11 @@ try:
 except ImportError:  # Windows: what a killed console left is not told from what another has open
     fcntl = None  # type: ignore[assignment]
 
-LARGEST = 10_000_000
+MAX_EDIT_BYTES = 10_000_000
 """Bytes of an edited payload that are read back."""
-PREFIX = "edit-"
+FOLDER_PREFIX = "edit-"
 """Of folders that editors work in."""
-JUST_MADE_S = 60.0
+MIN_AGE_S = 60.0
 """Seconds in which a folder without a lock may be one that another console is just making."""
 _EDITORS = ("nano", "vim", "vi")
 
@@ -53,7 +53,7 @@ def editor_command(environ: Mapping[str, str] = os.environ) -> list[str]:
     raise InputError("no editor is known", hint="set EDITOR, such as EDITOR=nano, and start again")
 
 
-def editable(raw: bytes, record: Record | None) -> bytes:
+def editable_text(raw: bytes, record: Record | None) -> bytes:
     """What is put before the person: JSON with indentation; what is no JSON as it is.
 
     A row of a CSV export cannot be read without its file, so that it becomes the canonical flat record of one answer.
@@ -109,7 +109,7 @@ def read_edited(data: bytes, origin: Origin) -> Record:
     return records[0]
 
 
-async def edit(data: bytes, command: list[str], state_dir: Path) -> bytes | None:
+async def run_editor(data: bytes, command: list[str], state_dir: Path) -> bytes | None:
     """Run the editor on the data, in a folder of its own (0700) that is gone afterwards; None when nothing changed.
 
     The terminal must be the editor's while this runs; the event loop goes on, and with it the deliveries. Raises
@@ -117,7 +117,7 @@ async def edit(data: bytes, command: list[str], state_dir: Path) -> bytes | None
     """
     clear_left_behind(state_dir)
     folder = _make_folder(state_dir)
-    held = _hold(folder)
+    held = _lock_folder(folder)
     try:
         file = folder / ("payload.json" if is_json(data) else "payload.txt")
         _write(file, data)
@@ -133,19 +133,19 @@ async def edit(data: bytes, command: list[str], state_dir: Path) -> bytes | None
 def clear_left_behind(state_dir: Path) -> None:
     """Remove folders whose console was killed while an editor had them: answers do not lie about."""
     try:
-        folders = [found for found in state_dir.glob(f"{PREFIX}*") if found.is_dir() and not found.is_symlink()]
+        folders = [found for found in state_dir.glob(f"{FOLDER_PREFIX}*") if found.is_dir() and not found.is_symlink()]
     except OSError:
         return
     for folder in folders:
         with contextlib.suppress(OSError):
-            young = time.time() - folder.stat().st_mtime < JUST_MADE_S
-            held = None if young else _hold(folder)
+            young = time.time() - folder.stat().st_mtime < MIN_AGE_S
+            held = None if young else _lock_folder(folder)
             if held is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(held)
 
 
-def _hold(folder: Path) -> int | None:
+def _lock_folder(folder: Path) -> int | None:
     """A lock on the folder that ends with this process, however it ends; None where another has it."""
     if fcntl is None:
         return None
@@ -164,7 +164,7 @@ def _hold(folder: Path) -> int | None:
 def _make_folder(state_dir: Path) -> Path:
     try:
         state_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=state_dir))
+        return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=state_dir))
     except OSError as error:
         raise InputError(f"cannot write in {state_dir}: {error.strerror}", hint="check its owner and space") from error
 
@@ -199,11 +199,11 @@ async def _run(command: list[str]) -> None:
 def _read_back(file: Path, before: bytes) -> bytes | None:
     try:
         with file.open("rb") as stream:
-            after = stream.read(LARGEST + 1)
+            after = stream.read(MAX_EDIT_BYTES + 1)
     except OSError as error:
         raise InputError(f"the edited text cannot be read: {error.strerror}", hint="nothing was changed") from error
-    if len(after) > LARGEST:
-        raise InputError(f"the edited text is larger than {LARGEST:,} bytes", hint="nothing was changed")
+    if len(after) > MAX_EDIT_BYTES:
+        raise InputError(f"the edited text is larger than {MAX_EDIT_BYTES:,} bytes", hint="nothing was changed")
     return None if after == before else after
 
 

@@ -11,15 +11,15 @@ _ESCAPE = re.compile(
 )
 
 
-def readable(json: str) -> str:
+def unescape_letters(json: str) -> str:
     """JSON text, or its beginning, with letters for escapes, where a letter is all that the escape stands for.
 
     Controls, quotes, and what is not seen stay escaped, so that the text still means the same JSON.
     """
-    return _ESCAPE.sub(_letter, json) if "\\u" in json else json
+    return _ESCAPE.sub(_unescape_letter, json) if "\\u" in json else json
 
 
-def _letter(found: re.Match[str]) -> str:
+def _unescape_letter(found: re.Match[str]) -> str:
     high, low, single = found.groups()
     if high:
         letter = chr(0x10000 + ((int(high, 16) - 0xD800) << 10) + int(low, 16) - 0xDC00)

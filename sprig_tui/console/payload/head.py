@@ -8,8 +8,8 @@ from textual.content import Content
 
 from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.spans import Span
-from sprig_tui.console.payload.summary import Position, delivery_text, position_text
-from sprig_tui.console.payload.views import VIEWS
+from sprig_tui.console.payload.summary import RecordPosition, delivery_text, position_text
+from sprig_tui.console.payload.views import VIEW_NAMES
 from sprig_tui.console.themes import MUTED
 from sprig_tui.text import printable
 
@@ -21,17 +21,17 @@ _STYLES = {
     "muted": MUTED,
 }
 _RULE = " ── "
-_LEAST_NAME = 12
+_MIN_NAME_CELLS = 12
 
 
-def title(inspection: Inspection | None, position: Position | None, view: str, width: int) -> Content:
+def payload_title(inspection: Inspection | None, position: RecordPosition | None, view: str, width: int) -> Content:
     """`Payload ── answers.jsonl  14 of 200 ── [Fields] JSON  Raw  curl`, its tabs clickable, in `width` cells."""
     head = "Payload"
     tabs = _tabs(view)
     room = width - len(head) - 2 * len(_RULE) - tabs.cell_length
     if inspection is None:
         return Content(head)
-    if room < _LEAST_NAME:
+    if room < _MIN_NAME_CELLS:
         # The name first: the views have keys as well.
         tabs, room = Content(f"[{view}]"), width - len(head) - 2 * len(_RULE) - len(view) - 2
     what = position_text(position, room) if position is not None else delivery_text(inspection, room)
@@ -47,9 +47,9 @@ def verdict_content(spans: Sequence[Span], reason: str) -> Content:
 
 
 def _tabs(view: str) -> Content:
-    names = [f"[{name}]" if name == view else f" {name} " for name in VIEWS]
+    names = [f"[{name}]" if name == view else f" {name} " for name in VIEW_NAMES]
     # The names are our own, so that markup is safe here; it is what carries the click.
-    markup = [f"[@click=\"view('{name}')\"]" for name in VIEWS]
+    markup = [f"[@click=\"view('{name}')\"]" for name in VIEW_NAMES]
     return Content("").join(
         Content.from_markup(f"{click}$text[/]", text=text) for click, text in zip(markup, names, strict=True)
     )

@@ -54,7 +54,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
         worst: tuple[Literal["error"], Literal["warning"]] = ("error", "warning")
         return next((level for level in worst if level in levels), "ok")
 
-    def first_trouble(self) -> str:
+    def first_problem(self) -> str:
         """The path of the first field that is off; empty where none is."""
         for level in ("error", "warning"):
             for field in self.fields:
@@ -63,7 +63,7 @@ class Inspection(Struct, frozen=True, kw_only=True):
         return ""
 
 
-def is_troubled(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
+def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
     """Whether a person would want to look at this record before it is sent: it would be withheld, or something is off.
 
     What every record of a file may lack, such as when its survey was made, is no trouble.
@@ -95,7 +95,7 @@ def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *,
         detail=(route or mapping.detail) if told else mapping.detail,
         lints=mapping.lints,
         record=record,
-        place=place_of(record.origin),
+        place=origin_text(record.origin),
         edited=edited,
     )
 
@@ -109,7 +109,7 @@ def inspect_delivery(
     it was sent, and cannot be sent as a changed one.
     """
     delivery = detail.delivery
-    record, mapping = _again(detail, intake, now_ms)
+    record, mapping = _mapped_again(detail, intake, now_ms)
     if record is not None and mapping is not None and remapped:
         now = inspect_mapping(record, mapping)
         return msgspec.structs.replace(
@@ -132,7 +132,7 @@ def inspect_delivery(
     )
 
 
-def place_of(origin: Origin) -> str:
+def origin_text(origin: Origin) -> str:
     """File, line and place inside it."""
     line = f":{origin.line}" if origin.line else ""
     return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
@@ -142,7 +142,9 @@ def _source(delivery: Delivery) -> str:
     return f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
 
 
-def _again(detail: DeliveryDetail, intake: EntryBuilder, now_ms: int) -> tuple[StudyResponse | None, Mapping | None]:
+def _mapped_again(
+    detail: DeliveryDetail, intake: EntryBuilder, now_ms: int
+) -> tuple[StudyResponse | None, Mapping | None]:
     """The record behind a delivery, read again: the one with the same id, or the only one."""
     delivery = detail.delivery
     found: list[tuple[StudyResponse, Mapping]] = []
@@ -180,14 +182,14 @@ def _body_fields(body: bytes) -> Iterator[tuple[str, Raw]]:
 def _sent_field(path: str, value: Raw, now: FieldTrace | None) -> FieldTrace:
     if now is None:
         return FieldTrace(path, value, "as sent")
-    same = now.value is not UNSET and _written(now.value) == bytes(value)
+    same = now.value is not UNSET and _value_text(now.value) == bytes(value)
     if same:
         return FieldTrace(path, value, now.origin, now.note, now.level)
-    would = "be omitted" if now.value is UNSET else f"be {_written(now.value)[:200].decode(errors='replace')}"
+    would = "be omitted" if now.value is UNSET else f"be {_value_text(now.value)[:200].decode(errors='replace')}"
     return FieldTrace(path, value, "as sent", f"mapped now it would {would}", "warning")
 
 
-def _written(value: object) -> bytes:
+def _value_text(value: object) -> bytes:
     return bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
 
 
@@ -200,7 +202,7 @@ def _unsendable(record: Unsendable, *, edited: bool) -> Inspection:
         withheld=record.reason,
         detail=detail,
         record=record,
-        place=place_of(record.origin),
+        place=origin_text(record.origin),
         edited=edited,
     )
 

@@ -12,18 +12,18 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.commands import Commanded, bindings
+from sprig_tui.console.commands import HasCommands, bindings
 from sprig_tui.console.dialogs import Prompt
-from sprig_tui.console.keyboard import opening
-from sprig_tui.console.notices import tell, tell_fault, warn
+from sprig_tui.console.keyboard import track_flow
+from sprig_tui.console.notices import notify, notify_error, notify_warning
 from sprig_tui.console.payload.commands import COMMANDS
 from sprig_tui.console.payload.edit_flow import edited_record
-from sprig_tui.console.payload.json_tree import Node
-from sprig_tui.console.payload.mapped_pane import Place
-from sprig_tui.console.payload.picker import Picker
+from sprig_tui.console.payload.json_tree import JsonNode
+from sprig_tui.console.payload.mapped_pane import FilePlace
+from sprig_tui.console.payload.picker import FilePicker
 from sprig_tui.console.payload.records_pane import RecordsPane
-from sprig_tui.console.payload.spans import Copied
-from sprig_tui.console.payload.views import VIEWS, curl_text
+from sprig_tui.console.payload.spans import CopiedText
+from sprig_tui.console.payload.views import VIEW_NAMES, curl_text
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.records import Record
 
@@ -31,11 +31,11 @@ _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_jso
 _NEEDS_FILE = frozenset({"send_file", "next_record", "previous_record", "go_to_record", "only_troubled"})
 
 
-PATIENCE_S = 3.0
+SHOW_TIMEOUT_S = 3.0
 """Longest wait for what the log selects to be shown, before a command gives up."""
 
 
-class PayloadInspector(Commanded, RecordsPane):
+class PayloadInspector(HasCommands, RecordsPane):
     """Shows the records of a file, or what the log selects.
 
     Set `environments`, `rules` and `environment` (where records go that name none); `state_dir` is for what the editor
@@ -46,14 +46,14 @@ class PayloadInspector(Commanded, RecordsPane):
         "One record at a time: what is sent for it, where each value comes from, and what is off. Enter opens a long or"
         " nested value in place. Nothing leaves before you send it."
     )
-    VERBS = COMMANDS
+    COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
 
     class SendRequested(Message):
         """These records are to be sent; `edited` ones were changed by a person (`Entry.edited`)."""
 
         def __init__(
-            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: Place | None = None
+            self, records: tuple[Record, ...], *, edited: bool, environment: str, place: FilePlace | None = None
         ) -> None:
             super().__init__()
             self.place = place
@@ -92,7 +92,7 @@ class PayloadInspector(Commanded, RecordsPane):
     ) -> None:
         super().__init__(clock=clock, id=id)
         self.state_dir = state_dir
-        self.is_behind: Callable[[], bool] = lambda: False
+        self.is_stale: Callable[[], bool] = lambda: False
         """Whether another record is on its way here, and what is shown is not what the person means."""
         self._had_record = (False, False)
 
@@ -121,11 +121,13 @@ class PayloadInspector(Commanded, RecordsPane):
     async def _is_shown(self) -> bool:
         """Wait until the record in sight is the one that the log selects; False, and said, where it takes too long."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while self.is_behind():  # noqa: ASYNC110 - the log tells in several ways that it is so far
+            async with asyncio.timeout(SHOW_TIMEOUT_S):
+                while self.is_stale():  # noqa: ASYNC110 - the log tells in several ways that it is so far
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            warn(self.app, "nothing was done: what the log selects cannot be shown yet; try again in a moment")
+            notify_warning(
+                self.app, "nothing was done: what the log selects cannot be shown yet; try again in a moment"
+            )
             return False
         return True
 
@@ -134,8 +136,8 @@ class PayloadInspector(Commanded, RecordsPane):
             if await self._is_shown():
                 action()
 
-        if self.is_behind():
-            self._flow(later())
+        if self.is_stale():
+            self._run_flow(later())
         else:
             action()
 
@@ -146,15 +148,15 @@ class PayloadInspector(Commanded, RecordsPane):
         browser = self.browser
         folder = Path(browser.file.sources[0]).absolute().parent if browser is not None else Path.cwd()
 
-        self._flow(self._pick(f"{str(folder).rstrip('/')}/"))
+        self._run_flow(self._pick(f"{str(folder).rstrip('/')}/"))
 
     async def _pick(self, start: str) -> None:
-        if paths := await self.app.push_screen_wait(Picker(start)):
+        if paths := await self.app.push_screen_wait(FilePicker(start)):
             self.show_file(paths)
             self.focus()
 
-    def _flow(self, work: Coroutine[None, None, None]) -> None:
-        self.run_worker(opening(self.app, work), group="payload-flow", exclusive=True, exit_on_error=False)
+    def _run_flow(self, work: Coroutine[None, None, None]) -> None:
+        self.run_worker(track_flow(self.app, work), group="payload-flow", exclusive=True, exit_on_error=False)
 
     def on_paste(self, event: events.Paste) -> None:
         """A path dropped on the terminal is opened; any other text is not for this pane."""
@@ -185,19 +187,19 @@ class PayloadInspector(Commanded, RecordsPane):
             if (typed := await self.app.push_screen_wait(prompt)) is not None:
                 self.go_to(int(typed.strip().replace(",", "")) - 1)
 
-        self._flow(ask())
+        self._run_flow(ask())
 
     def action_only_troubled(self) -> None:
         """Troubled records only, or all."""
-        self.toggle_troubled()
+        self.toggle_problems()
 
     def action_next_view(self) -> None:
         """The next of the four views."""
-        self.view_name = VIEWS[(VIEWS.index(self.view_name) + 1) % len(VIEWS)]
+        self.view_name = VIEW_NAMES[(VIEW_NAMES.index(self.view_name) + 1) % len(VIEW_NAMES)]
 
     def action_previous_view(self) -> None:
         """The view before."""
-        self.view_name = VIEWS[VIEWS.index(self.view_name) - 1]
+        self.view_name = VIEW_NAMES[VIEW_NAMES.index(self.view_name) - 1]
 
     def action_show_fields(self) -> None:
         """The Fields view."""
@@ -231,11 +233,13 @@ class PayloadInspector(Commanded, RecordsPane):
         if shown is None:
             return
         if self.detail is not None and not shown.remapped:
-            warn(self.app, "this stands in the log already: replay it there, or edit it, or map it again with m")
+            notify_warning(
+                self.app, "this stands in the log already: replay it there, or edit it, or map it again with m"
+            )
         elif shown.record is None:
-            warn(self.app, "the record behind this delivery cannot be read by itself: send its file")
+            notify_warning(self.app, "the record behind this delivery cannot be read by itself: send its file")
         elif shown.withheld:
-            warn(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
+            notify_warning(self.app, f"this would be withheld, not sent: {shown.detail or shown.withheld}")
         else:
             place = self.place if self.place in self._edits else None
             self.post_message(
@@ -256,7 +260,7 @@ class PayloadInspector(Commanded, RecordsPane):
 
     def action_edit_record(self) -> None:
         """See `EditRecord`."""
-        self._flow(self._edit())
+        self._run_flow(self._edit())
 
     async def _edit(self) -> None:
         """Give the record to the editor, and show what comes back."""
@@ -266,18 +270,18 @@ class PayloadInspector(Commanded, RecordsPane):
         if shown is None:
             return
         if self.state_dir is None:
-            warn(self.app, "there is no state folder to edit in: see sprig-tui paths")
+            notify_warning(self.app, "there is no state folder to edit in: see sprig-tui paths")
             return
         try:
             record = await edited_record(self.app, shown, self.state_dir)
         except InputError as error:
-            tell_fault(self.app, error)
+            notify_error(self.app, error)
             return
         if record is None:
-            tell(self.app, "nothing was changed")
+            notify(self.app, "nothing was changed")
         else:
             self.keep_edit(record)
-            tell(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
+            notify(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
 
     def action_undo_edit(self) -> None:
         """Show the record as it was."""
@@ -295,7 +299,7 @@ class PayloadInspector(Commanded, RecordsPane):
 
     def _copy_value(self) -> None:
         view = self.view
-        copied = view.copied(self.lines.cursor) if view is not None and 0 <= self.lines.cursor < len(view) else None
+        copied = view.copy_line(self.lines.cursor) if view is not None and 0 <= self.lines.cursor < len(view) else None
         self._copy(copied, "there is no value in this line")
 
     def action_copy_json(self) -> None:
@@ -304,7 +308,7 @@ class PayloadInspector(Commanded, RecordsPane):
 
     def _copy_json(self) -> None:
         body = self.inspection.body if self.inspection is not None else b""
-        self._copy(Copied(Node(body).pretty(), "the JSON") if body else None, "no call is made of this record")
+        self._copy(CopiedText(JsonNode(body).pretty(), "the JSON") if body else None, "no call is made of this record")
 
     def action_copy_curl(self) -> None:
         """Copy the curl command."""
@@ -313,10 +317,10 @@ class PayloadInspector(Commanded, RecordsPane):
     def _copy_curl(self) -> None:
         shown = self.inspection
         text = "\n".join(curl_text(shown, self.environments)) if shown is not None and shown.body else ""
-        self._copy(Copied(text, "the curl command") if text else None, "no call is made of this record")
+        self._copy(CopiedText(text, "the curl command") if text else None, "no call is made of this record")
 
-    def _copy(self, copied: Copied | None, why_not: str) -> None:
+    def _copy(self, copied: CopiedText | None, why_not: str) -> None:
         if copied is None:
-            tell(self.app, f"nothing was copied: {why_not}")
+            notify(self.app, f"nothing was copied: {why_not}")
         else:
             self.post_message(self.CopyRequested(copied.text, copied.what))

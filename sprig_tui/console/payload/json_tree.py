@@ -13,16 +13,16 @@ from typing import Literal, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from sprig_tui.console.payload.escapes import readable
-from sprig_tui.console.payload.spans import Copied, Span, wrap
+from sprig_tui.console.payload.escapes import unescape_letters
+from sprig_tui.console.payload.spans import CopiedText, Span, wrap
 from sprig_tui.segment.curl import visible_json
 from sprig_tui.text import printable
 
-ITEMS_AT_ONCE = 200
+ITEMS_PER_PAGE = 200
 """Items of a list or object shown before the rest is folded; each opening of the rest shows four times as many."""
-LINES_AT_ONCE = 200
+TEXT_LINES_PER_PAGE = 200
 """Lines of a long text shown before the rest is folded."""
-OPEN_LINES = 1_000
+MAX_OPEN_LINES = 1_000
 """Lines that a tree may have by itself when it is first shown."""
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
@@ -30,7 +30,7 @@ _CONTROLS = re.compile("[\x7f-\x9f]")
 _WORDS = (b"true", b"false", b"null")
 
 
-class Node:
+class JsonNode:
     """One value of a JSON document."""
 
     __slots__ = ("_children", "_folded", "data", "depth", "key", "opened", "shown")
@@ -43,7 +43,7 @@ class Node:
         self.opened = False
         self.shown = 1
         """How many times as much as at first is shown of it."""
-        self._children: list[Node] | None = None
+        self._children: list[JsonNode] | None = None
         self._folded: tuple[int, int, list[str], int] = (0, 0, [], 0)
 
     @property
@@ -62,37 +62,37 @@ class Node:
         return self.first == b'"'
 
     @property
-    def children(self) -> list[Node]:
+    def children(self) -> list[JsonNode]:
         """What stands in it; none where it cannot be taken apart (then it is shown as it is written)."""
         if self._children is None:
             self._children = list(self._take_apart())
         return self._children
 
-    def _take_apart(self) -> Iterator[Node]:
+    def _take_apart(self) -> Iterator[JsonNode]:
         depth = self.depth + 1
         try:
             if self.first == b"{":
                 for key, value in _OBJECT.decode(self.data).items():
-                    yield Node(value, key=visible_json(msgspec.json.encode(key)), depth=depth)
+                    yield JsonNode(value, key=visible_json(msgspec.json.encode(key)), depth=depth)
             elif self.first == b"[":
                 for value in _LIST.decode(self.data):
-                    yield Node(value, depth=depth)
+                    yield JsonNode(value, depth=depth)
         except (ValueError, RecursionError):
             return
 
-    def open_up(self, lines: int = OPEN_LINES) -> None:
+    def open_up(self, lines: int = MAX_OPEN_LINES) -> None:
         """Open it and what is in it, the outer ones first, for as long as that makes no more than so many lines."""
         level = [self]
         while level:
-            following: list[Node] = []
+            following: list[JsonNode] = []
             for node in level:
                 if not node.is_container or not node.children:
                     continue
-                lines -= min(len(node.children), ITEMS_AT_ONCE) + 1
+                lines -= min(len(node.children), ITEMS_PER_PAGE) + 1
                 if lines < 0:
                     return
                 node.opened = True
-                following += node.children[:ITEMS_AT_ONCE]
+                following += node.children[:ITEMS_PER_PAGE]
             level = following
 
     def text(self) -> str:
@@ -109,7 +109,7 @@ class Node:
         """The text in lines of so many cells, as far as it is shown, and the number of characters that are not."""
         if self._folded[:2] != (room, self.shown):
             text = self.text()
-            characters = room * LINES_AT_ONCE * self.shown
+            characters = room * TEXT_LINES_PER_PAGE * self.shown
             self._folded = (room, self.shown, wrap(text[:characters], room), max(0, len(text) - characters))
         return self._folded[2:]
 
@@ -128,14 +128,14 @@ class Node:
 class TreeLine(NamedTuple):
     """One line of a tree."""
 
-    node: Node
+    node: JsonNode
     kind: Literal["value", "close", "text", "more"]
     text: str = ""
     """Of a text that is open, and of what is folded."""
     comma: bool = False
 
 
-def tree_lines(node: Node, width: int, *, comma: bool = False) -> Iterator[TreeLine]:
+def tree_lines(node: JsonNode, width: int, *, comma: bool = False) -> Iterator[TreeLine]:
     """The lines of a tree as far as it is open; `width` is what its texts are folded to."""
     yield TreeLine(node, "value", comma=comma)
     if not node.opened:
@@ -143,7 +143,7 @@ def tree_lines(node: Node, width: int, *, comma: bool = False) -> Iterator[TreeL
     if not node.is_container:
         yield from _text_lines(node, width)
         return
-    shown = node.children[: ITEMS_AT_ONCE * node.shown]
+    shown = node.children[: ITEMS_PER_PAGE * node.shown]
     hidden = len(node.children) - len(shown)
     for index, child in enumerate(shown, 1):
         yield from tree_lines(child, width, comma=index < len(node.children))
@@ -152,7 +152,7 @@ def tree_lines(node: Node, width: int, *, comma: bool = False) -> Iterator[TreeL
     yield TreeLine(node, "close", comma=comma)
 
 
-def _text_lines(node: Node, width: int) -> Iterator[TreeLine]:
+def _text_lines(node: JsonNode, width: int) -> Iterator[TreeLine]:
     lines, hidden = node.folded(max(20, width - 2 * node.depth - 4))
     for line in lines:
         yield TreeLine(node, "text", line)
@@ -160,27 +160,27 @@ def _text_lines(node: Node, width: int) -> Iterator[TreeLine]:
         yield TreeLine(node, "more", f"{hidden:,} more characters, enter shows them")
 
 
-def toggle(line: TreeLine, width: int) -> bool:
+def toggle_line(line: TreeLine, width: int) -> bool:
     """Open or close what stands in the line; False where nothing opens, as with a text that is seen whole."""
     node = line.node
     if line.kind == "more":
         node.shown *= 4
     elif node.is_container and not node.children:
         return False
-    elif node.is_container or node.opened or (node.is_text and len(node.data) + _before(node) > width):
+    elif node.is_container or node.opened or (node.is_text and len(node.data) + _key_spans(node) > width):
         node.opened = not node.opened
     else:
         return False
     return True
 
 
-def copied(line: TreeLine) -> Copied:
+def copy_line(line: TreeLine) -> CopiedText:
     """What a copy of the line means: the value that it belongs to."""
     what = printable(line.node.key.strip('"'), limit=40) or "the value"
-    return Copied(line.node.pretty(), what)
+    return CopiedText(line.node.pretty(), what)
 
 
-def spans(line: TreeLine, width: int) -> Iterator[Span]:
+def line_spans(line: TreeLine, width: int) -> Iterator[Span]:
     """The line in colours, in at most `width` cells."""
     node = line.node
     indent = "  " * node.depth
@@ -201,13 +201,13 @@ def spans(line: TreeLine, width: int) -> Iterator[Span]:
     yield from value_spans(node, max(room, 8), comma=line.comma)
 
 
-def value_spans(node: Node, room: int, *, comma: bool = False) -> Iterator[Span]:
+def value_spans(node: JsonNode, room: int, *, comma: bool = False) -> Iterator[Span]:
     """A value on one line: as it is written; a list or object as its bracket where open, else with its beginning."""
     tail = "," if comma else ""
     if node.is_container and node.opened:
         yield Span(node.first.decode(), "muted")
         return
-    text = readable(node.data[: 8 * room + 8].tobytes().decode(errors="replace"))
+    text = unescape_letters(node.data[: 8 * room + 8].tobytes().decode(errors="replace"))
     if node.is_container and node.children:
         noun = "members" if node.first == b"{" else "items"
         count = f" {len(node.children):,} {noun}"
@@ -219,7 +219,7 @@ def value_spans(node: Node, room: int, *, comma: bool = False) -> Iterator[Span]
     yield Span(tail, "muted")
 
 
-def role_of(node: Node) -> str:
+def role_of(node: JsonNode) -> str:
     """The colour of a value."""
     if node.is_text:
         return "string"
@@ -228,10 +228,10 @@ def role_of(node: Node) -> str:
     return "word" if node.data[:5].tobytes() in _WORDS else "number"
 
 
-def _before(node: Node) -> int:
+def _key_spans(node: JsonNode) -> int:
     """Cells on its line that a value has not for itself."""
     return 2 * node.depth + (len(node.key) + 2 if node.key else 0) + 1
 
 
-def _closing(node: Node) -> str:
+def _closing(node: JsonNode) -> str:
     return "}" if node.first == b"{" else "]"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from sprig_tui.console.payload.json_tree import Node, TreeLine, copied, spans, toggle, tree_lines
-from sprig_tui.console.payload.spans import Copied, Spans, View
+from sprig_tui.console.payload.json_tree import JsonNode, TreeLine, copy_line, line_spans, toggle_line, tree_lines
+from sprig_tui.console.payload.spans import CopiedText, RecordView, SpanLine
 
 
 def is_json(data: bytes) -> bool:
@@ -19,12 +19,12 @@ def is_json(data: bytes) -> bool:
     return True
 
 
-class JsonView(View):
+class JsonView(RecordView):
     """A JSON document as a tree; texts and what has more than 200 items open in place."""
 
     def __init__(self, data: bytes) -> None:
         """`data` must be JSON (`is_json`)."""
-        self._root = Node(data.strip())
+        self._root = JsonNode(data.strip())
         self._root.open_up()
         self._lines: list[TreeLine] = []
         self._lay_out()
@@ -33,9 +33,9 @@ class JsonView(View):
         """Lines shown."""
         return len(self._lines)
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line in colours."""
-        return tuple(spans(self._lines[index], self.width))
+        return tuple(line_spans(self._lines[index], self.width))
 
     def resize(self, width: int) -> None:
         """Fold open texts anew."""
@@ -44,14 +44,14 @@ class JsonView(View):
 
     def toggle(self, index: int) -> bool:
         """Open or close an object, list or text, or show more of it."""
-        changed = toggle(self._lines[index], self.width)
+        changed = toggle_line(self._lines[index], self.width)
         if changed:
             self._lay_out()
         return changed
 
-    def copied(self, index: int) -> Copied:
+    def copy_line(self, index: int) -> CopiedText:
         """The value in this line."""
-        return copied(self._lines[index])
+        return copy_line(self._lines[index])
 
     def _lay_out(self) -> None:
         self._lines = list(tree_lines(self._root, self.width))

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from sprig_tui.sprig.reading import INPUT_SUFFIXES
 
-MOST = 5_000
+MAX_ENTRIES = 5_000
 """Entries listed of one folder; typing narrows down what comes after."""
 
 
-class Item(NamedTuple):
+class FolderEntry(NamedTuple):
     """One line of the list."""
 
     name: str
@@ -24,35 +24,37 @@ class Item(NamedTuple):
     """The folder itself: all of its data files at once."""
 
 
-class Listing(NamedTuple):
+class FolderListing(NamedTuple):
     """A folder's entries: itself, its folders, its data files."""
 
     folder: str
-    items: tuple[Item, ...]
+    items: tuple[FolderEntry, ...]
     fault: str = ""
     more: int = 0
     """Entries that are not listed."""
 
 
-def list_folder(folder: str, start: str = "") -> Listing:
+def list_folder(folder: str, start: str = "") -> FolderListing:
     """The folders and data files in a folder whose names begin with `start`; hidden ones only if that asks for them."""
-    folders: list[Item] = []
-    files: list[Item] = []
+    folders: list[FolderEntry] = []
+    files: list[FolderEntry] = []
     shown = start.lower()
     try:
         with os.scandir(folder or ".") as entries:
             for entry in entries:
                 if not entry.name.lower().startswith(shown) or (entry.name.startswith(".") and not start):
                     continue
-                item = _item(entry)
+                item = _folder_entry(entry)
                 if item is not None:
                     (folders if item.is_folder else files).append(item)
     except OSError as error:
-        return Listing(folder, (), f"cannot list {folder}: {error.strerror}")
-    items = [*sorted(folders, key=_by_name), *sorted(files, key=_by_name)]
+        return FolderListing(folder, (), f"cannot list {folder}: {error.strerror}")
+    items = [*sorted(folders, key=_sort_key), *sorted(files, key=_sort_key)]
     if len(files) > 1 and not start:
-        items.insert(0, Item("all files in this folder", folder or ".", is_folder=True, size=len(files), whole=True))
-    return Listing(folder, tuple(items[:MOST]), more=max(0, len(items) - MOST))
+        items.insert(
+            0, FolderEntry("all files in this folder", folder or ".", is_folder=True, size=len(files), whole=True)
+        )
+    return FolderListing(folder, tuple(items[:MAX_ENTRIES]), more=max(0, len(items) - MAX_ENTRIES))
 
 
 def is_data(name: str) -> bool:
@@ -66,13 +68,13 @@ def split_typed(typed: str) -> tuple[str, str]:
     return folder, start
 
 
-def complete(typed: str, listing: Listing) -> str:
+def complete_path(typed: str, listing: FolderListing) -> str:
     """The typed path, longer by all that the names it may mean have in common; a folder that is sure gets its slash."""
     folder, start = split_typed(typed)
     names = [item.name for item in listing.items if not item.whole]
     if not names:
         return typed
-    completed = names[0][: max(_in_common(names), len(start))] if len(names) > 1 else names[0]
+    completed = names[0][: max(_common_prefix_length(names), len(start))] if len(names) > 1 else names[0]
     sole = listing.items[0] if len(listing.items) == 1 else None
     slash = os.sep if sole is not None and sole.is_folder else ""
     return os.path.join(folder, completed) + slash  # noqa: PTH118 - a path as the person types it
@@ -88,23 +90,23 @@ def size_text(size: int) -> str:
     return ""
 
 
-def _in_common(names: list[str]) -> int:
+def _common_prefix_length(names: list[str]) -> int:
     """Characters that all names begin with, whichever their case."""
     least, most = min(map(str.lower, names)), max(map(str.lower, names))
     return next((at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other), len(least))
 
 
-def _item(entry: os.DirEntry[str]) -> Item | None:
+def _folder_entry(entry: os.DirEntry[str]) -> FolderEntry | None:
     try:
         if entry.is_dir():
-            return Item(entry.name, entry.path, is_folder=True)
+            return FolderEntry(entry.name, entry.path, is_folder=True)
         if entry.is_file() and is_data(entry.name):
-            return Item(entry.name, entry.path, is_folder=False, size=entry.stat().st_size)
+            return FolderEntry(entry.name, entry.path, is_folder=False, size=entry.stat().st_size)
     except OSError:
         # Gone, or a link to nowhere: nothing that could be opened.
         return None
     return None
 
 
-def _by_name(item: Item) -> str:
+def _sort_key(item: FolderEntry) -> str:
     return item.name.lower()

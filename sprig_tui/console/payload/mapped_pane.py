@@ -9,7 +9,7 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.console.notices import tell_fault, warn
+from sprig_tui.console.notices import notify_error, notify_warning
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_mapping, inspect_record
 from sprig_tui.console.payload.pane import PayloadPane
 from sprig_tui.errors import ConfigError
@@ -19,14 +19,14 @@ from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.sprig.records import Record, StudyResponse
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """Where a record stands: its number, from 0, in files; or the number of a delivery, and no files."""
 
     files: tuple[str, ...]
     number: int
 
 
-class Edit(NamedTuple):
+class RecordEdit(NamedTuple):
     """A record as a person changed it, and what stood there before."""
 
     record: Record
@@ -56,9 +56,9 @@ class MappedPane(PayloadPane):
         """The delivery that is shown, where it is one."""
         self.in_file = False
         """Whether the record is that of the open file at its present number."""
-        self.place: Place | None = None
+        self.place: FilePlace | None = None
         """What is shown, whether edited or not."""
-        self._edits: dict[Place, Edit] = {}
+        self._edits: dict[FilePlace, RecordEdit] = {}
         self._intake: EntryBuilder | None = None
 
     def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
@@ -66,7 +66,7 @@ class MappedPane(PayloadPane):
 
         Where a person edited it, and did not send that, the edited one.
         """
-        self.place = Place((), detail.delivery.id)
+        self.place = FilePlace((), detail.delivery.id)
         self.in_file = False
         if (edit := self._edits.get(self.place)) is not None:
             self.show_record(edit.record, edited=True)
@@ -104,25 +104,27 @@ class MappedPane(PayloadPane):
         if self.place is None or shown is None:
             return
         before = self._edits.get(self.place)
-        kept = before or Edit(record, shown.raw, self.detail)
+        kept = before or RecordEdit(record, shown.raw, self.detail)
         self._edits[self.place] = kept._replace(record=record)
         self.show_record(record, edited=True, in_file=self.in_file)
 
-    def forget_edit(self, place: Place | None) -> None:
+    def forget_edit(self, place: FilePlace | None) -> None:
         """It was sent: the log has it."""
         if place is not None:
             self._edits.pop(place, None)
 
-    def edited_at(self, place: Place, record: Record) -> Record | None:
+    def edited_at(self, place: FilePlace, record: Record) -> Record | None:
         """What the person made of this record; None where nothing, and where another record stands there by now."""
         edit = self._edits.get(place)
         if edit is not None and edit.before != record.raw:
             del self._edits[place]
-            warn(self.app, f"record {place.number + 1:,} of the file is another one now: your edit of it is gone")
+            notify_warning(
+                self.app, f"record {place.number + 1:,} of the file is another one now: your edit of it is gone"
+            )
             return None
         return edit.record if edit is not None else None
 
-    def undo_edit(self) -> Edit | None:
+    def undo_edit(self) -> RecordEdit | None:
         """Drop the edit of what is shown, and return it; None where it is not edited."""
         return self._edits.pop(self.place, None) if self.place is not None else None
 
@@ -139,7 +141,7 @@ class MappedPane(PayloadPane):
             return EntryBuilder(self.rules, self.environments, self.environment if known else None, clock=self._clock)
         except ConfigError as error:
             # Rules that cannot be kept are refused when the config is read; until then the last good ones count.
-            tell_fault(self.app, error)
+            notify_error(self.app, error)
             return EntryBuilder(Rules(), self.environments, self.environment if known else None, clock=self._clock)
 
     def _show(self, inspection: Inspection | None) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sprig_tui.console.payload.spans import Copied, Span, Spans, View, wrap
+from sprig_tui.console.payload.spans import CopiedText, RecordView, Span, SpanLine, wrap
 
 
-class NoteView(View):
+class NoteView(RecordView):
     """A sentence of ours."""
 
     def __init__(self, text: str) -> None:
@@ -16,7 +16,7 @@ class NoteView(View):
         """Lines shown."""
         return len(self._lines)
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line."""
         return (Span(self._lines[index], "muted"),)
 
@@ -25,6 +25,6 @@ class NoteView(View):
         super().resize(width)
         self._lines = wrap(self._text, width)
 
-    def copied(self, index: int) -> Copied | None:  # noqa: ARG002 - there is nothing in any line
+    def copy_line(self, index: int) -> CopiedText | None:  # noqa: ARG002 - there is nothing in any line
         """There is nothing to copy."""
         return None

@@ -10,20 +10,20 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.framed import Caption, Framed
-from sprig_tui.console.payload.field_columns import header
+from sprig_tui.console.framed import Caption, Panel
+from sprig_tui.console.payload.field_columns import field_header
 from sprig_tui.console.payload.fields_view import FieldsView
-from sprig_tui.console.payload.head import title, verdict_content
+from sprig_tui.console.payload.head import payload_title, verdict_content
 from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.payload_lines import PayloadLines
-from sprig_tui.console.payload.spans import View
-from sprig_tui.console.payload.summary import Position, reason_line, verdict
-from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.console.payload.spans import RecordView
+from sprig_tui.console.payload.summary import RecordPosition, reason_line, verdict_spans
+from sprig_tui.console.payload.views import VIEW_NAMES, make_view
 from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
 
-class PayloadPane(Framed):
+class PayloadPane(Panel):
     """Shows `inspection` in the view that `view_name` names."""
 
     inspection: reactive[Inspection | None] = reactive(None, repaint=False, always_update=True)
@@ -34,8 +34,8 @@ class PayloadPane(Framed):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes="pane")
-        self._views: dict[str, View] = {}
-        self._going_on: dict[str, str] = {}
+        self._views: dict[str, RecordView] = {}
+        self._progress_texts: dict[str, str] = {}
         self._head = Caption(classes="payload-head")
         self.lines = PayloadLines(id="payload-lines")
         """The widget with the cursor."""
@@ -53,20 +53,20 @@ class PayloadPane(Framed):
         return self
 
     @property
-    def view(self) -> View | None:
+    def view(self) -> RecordView | None:
         """What is shown."""
         return self.lines.view
 
-    def position(self) -> Position | None:
+    def position(self) -> RecordPosition | None:
         """Where the record stands in its file; None where it comes from the log."""
         return None
 
-    def show_progress(self, text: str, *, of: str = "sending") -> None:
+    def show_progress(self, text: str, *, task: str = "sending") -> None:
         """Something goes on with the file, such as `sent 1,204 of 5,000`; empty when it is over.
 
         `of` names it, so that two things that go on at once do not end each other.
         """
-        self._going_on[of] = text
+        self._progress_texts[task] = text
         self._update_verdict()
 
     def update_delivery(self, delivery: Delivery) -> None:
@@ -87,7 +87,7 @@ class PayloadPane(Framed):
 
     def action_view(self, name: str) -> None:
         """Show one of the four views."""
-        if name in VIEWS:
+        if name in VIEW_NAMES:
             self.view_name = name
 
     def on_resize(self) -> None:
@@ -97,7 +97,7 @@ class PayloadPane(Framed):
 
     def update_title(self) -> None:
         """Say anew what is shown."""
-        self.retitle(title(self.inspection, self.position(), self.view_name, max(self.size.width - 4, 20)))
+        self.retitle(payload_title(self.inspection, self.position(), self.view_name, max(self.size.width - 4, 20)))
 
     def _show_view(self) -> None:
         if not self.lines.is_mounted:
@@ -117,13 +117,13 @@ class PayloadPane(Framed):
     def _update_head(self) -> None:
         shown = isinstance(self.view, FieldsView)
         width = self.lines.scrollable_content_region.width or self.size.width
-        self._head.say(Content(header(width) if shown else ""))
+        self._head.show(Content(field_header(width) if shown else ""))
 
     def _update_verdict(self) -> None:
         shown = self.inspection
-        going_on = " · ".join(printable(text) for text in self._going_on.values() if text)
+        going_on = " · ".join(printable(text) for text in self._progress_texts.values() if text)
         content = Content.styled(going_on, "$text-accent")
         if shown is not None:
-            below = verdict_content(verdict(shown, self.environments), reason_line(shown, self.environments))
+            below = verdict_content(verdict_spans(shown, self.environments), reason_line(shown, self.environments))
             content = Content.assemble(content, " · ", below) if going_on else below
-        self._verdict.say(content)
+        self._verdict.show(content)

@@ -7,24 +7,24 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from sprig_tui.console.line import Line, Part
-from sprig_tui.console.line_view import LineView
-from sprig_tui.console.payload.spans import View
+from sprig_tui.console.line import Line, TextSpan
+from sprig_tui.console.line_view import LineList
+from sprig_tui.console.payload.spans import RecordView
 from sprig_tui.sprig.minimal import MINIMAL_RECORD
 
 HINT: tuple[Line, ...] = (
     (),
-    (Part("  no payload yet", "strong"),),
-    (Part("  o", "accent"), Part("  open a file or folder of answers: JSON, JSON Lines, CSV, each also .gz")),
-    (Part("   ", ""), Part("  or drop one on this terminal", "muted")),
-    (Part("  3", "accent"), Part("  go to the deliveries; what is selected there is shown here")),
+    (TextSpan("  no payload yet", "strong"),),
+    (TextSpan("  o", "accent"), TextSpan("  open a file or folder of answers: JSON, JSON Lines, CSV, each also .gz")),
+    (TextSpan("   ", ""), TextSpan("  or drop one on this terminal", "muted")),
+    (TextSpan("  3", "accent"), TextSpan("  go to the deliveries; what is selected there is shown here")),
     (),
-    (Part("  a record of your own holds at least", "muted"),),
-    *((Part(f"  {line}", "string"),) for line in MINIMAL_RECORD.splitlines()),
+    (TextSpan("  a record of your own holds at least", "muted"),),
+    *((TextSpan(f"  {line}", "string"),) for line in MINIMAL_RECORD.splitlines()),
 )
 
 
-class PayloadLines(LineView):
+class PayloadLines(LineList):
     """The lines of one view at a time."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line--key", "line--string", "line--number", "line--word"}
@@ -40,27 +40,27 @@ class PayloadLines(LineView):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
-        self._view: View | None = None
+        self._view: RecordView | None = None
 
     @property
-    def view(self) -> View | None:
+    def view(self) -> RecordView | None:
         """What is shown."""
         return self._view
 
-    def show(self, view: View | None, *, cursor: int = 0) -> None:
+    def show(self, view: RecordView | None, *, cursor: int = 0) -> None:
         """Show a view from its first line, or none."""
         self._view = view
         self.scroll_to(0, 0, animate=False)
         self._lay_out()
         self.cursor = cursor
         if self.cursor > 0:
-            self.bring_into_sight(self.cursor)
+            self.scroll_to_line(self.cursor)
 
     def line(self, index: int) -> Line | None:
         """A line of the view."""
         if self._view is None or index >= len(self._view):
             return None
-        return [Part(*span) for span in self._view.line(index)]
+        return [TextSpan(*span) for span in self._view.line(index)]
 
     def empty_lines(self) -> Sequence[Line]:
         """What to do when nothing is open."""

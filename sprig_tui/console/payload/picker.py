@@ -15,25 +15,32 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from sprig_tui.console.dialogs import plain
+from sprig_tui.console.dialogs import plain_content
 from sprig_tui.console.hints import hint
-from sprig_tui.console.line import Line, Part
-from sprig_tui.console.line_view import LineView
-from sprig_tui.console.payload.dropped_path import dropped_paths, looks_like_path, meant_path
-from sprig_tui.console.payload.listing import Item, Listing, complete, list_folder, size_text, split_typed
+from sprig_tui.console.line import Line, TextSpan
+from sprig_tui.console.line_view import LineList
+from sprig_tui.console.payload.dropped_path import dropped_paths, intended_path, looks_like_path
+from sprig_tui.console.payload.listing import (
+    FolderEntry,
+    FolderListing,
+    complete_path,
+    list_folder,
+    size_text,
+    split_typed,
+)
 from sprig_tui.text import one_line
 
-_SIZE = 12
+_SIZE_CELLS = 12
 
 
-class FolderLines(LineView):
+class FolderLines(LineList):
     """The entries of a folder."""
 
     def __init__(self) -> None:
         super().__init__(id="picker-list")
-        self.items: tuple[Item, ...] = ()
+        self.items: tuple[FolderEntry, ...] = ()
 
-    def show(self, listing: Listing) -> None:
+    def show(self, listing: FolderListing) -> None:
         """Show a folder from its first entry."""
         self.items = listing.items
         self.resize(len(self.items))
@@ -46,13 +53,13 @@ class FolderLines(LineView):
         if index >= len(self.items):
             return None
         item = self.items[index]
-        room = max(self.scrollable_content_region.width - _SIZE - 1, 8)
+        room = max(self.scrollable_content_region.width - _SIZE_CELLS - 1, 8)
         if item.whole:
-            return [Part(item.name, "accent", room), Part(f"{item.size:,} files".rjust(_SIZE), "muted")]
+            return [TextSpan(item.name, "accent", room), TextSpan(f"{item.size:,} files".rjust(_SIZE_CELLS), "muted")]
         name = one_line(item.name, limit=4 * room)
         if item.is_folder:
-            return [Part(f"{name}{os.sep}", "strong", room), Part(" " * _SIZE)]
-        return [Part(name, "", room), Part(size_text(item.size).rjust(_SIZE), "muted")]
+            return [TextSpan(f"{name}{os.sep}", "strong", room), TextSpan(" " * _SIZE_CELLS)]
+        return [TextSpan(name, "", room), TextSpan(size_text(item.size).rjust(_SIZE_CELLS), "muted")]
 
 
 class PathInput(Input):
@@ -79,7 +86,7 @@ class PathInput(Input):
             self.cursor_position = len(self.value)
 
 
-class Picker(ModalScreen[tuple[str, ...] | None]):
+class FilePicker(ModalScreen[tuple[str, ...] | None]):
     """Asks for a file or folder. Result: the paths to open, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -93,12 +100,12 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         """`start` is the path to begin with, such as the folder opened last."""
         super().__init__(classes="dialog")
         self._start = start
-        self._listing = Listing("", ())
+        self._listing = FolderListing("", ())
 
     def compose(self) -> ComposeResult:
         """The path, the list, and what is wrong."""
         with Vertical(classes="dialog-box", id="picker"):
-            yield Static(plain("Open a file or folder"), classes="dialog-title")
+            yield Static(plain_content("Open a file or folder"), classes="dialog-title")
             yield PathInput(self._start, placeholder="a path; tab completes it")
             yield FolderLines()
             yield Static("", classes="dialog-fault")
@@ -110,7 +117,7 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         field = self.query_one(Input)
         field.focus()
         field.cursor_position = len(field.value)
-        self._list(field.value)
+        self._list_folder(field.value)
 
     def action_leave(self) -> None:
         """Open nothing."""
@@ -122,7 +129,7 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         if not field.has_focus:
             field.focus()
             return
-        completed = complete(field.value, self._listing)
+        completed = complete_path(field.value, self._listing)
         if completed == field.value:
             self.action_into_list()
             return
@@ -143,19 +150,19 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
             field.focus()
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def _on_path_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self._list(meant_path(event.value))
+        self._list_folder(intended_path(event.value))
 
     @on(PathInput.Dropped)
-    def _dropped(self, event: PathInput.Dropped) -> None:
+    def _on_paths_dropped(self, event: PathInput.Dropped) -> None:
         event.stop()
         self.dismiss(event.paths)
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _on_submit(self, event: Input.Submitted) -> None:
         event.stop()
-        typed = meant_path(event.value.strip())
+        typed = intended_path(event.value.strip())
         paths = dropped_paths(typed)
         if len(paths) == 1 and Path(paths[0]).is_dir():
             if typed.endswith(os.sep) and any(item.whole or not item.is_folder for item in self._listing.items):
@@ -165,19 +172,19 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         elif paths:
             self.dismiss(paths)
         elif len(self._listing.items) == 1:
-            self._take(self._listing.items[0])
+            self._choose(self._listing.items[0])
         else:
             fault = f"there is no file {one_line(typed, limit=200)}: type on, or choose from the list"
-            self._say(fault if typed else "type a path")
+            self._show_error(fault if typed else "type a path")
 
-    @on(LineView.Chosen)
-    def _chosen(self, event: LineView.Chosen) -> None:
+    @on(LineList.Selected)
+    def _on_selected(self, event: LineList.Selected) -> None:
         event.stop()
         items = self.query_one(FolderLines).items
         if event.index < len(items):
-            self._take(items[event.index])
+            self._choose(items[event.index])
 
-    def _take(self, item: Item) -> None:
+    def _choose(self, item: FolderEntry) -> None:
         if item.is_folder and not item.whole:
             self._enter(item.path)
         else:
@@ -188,14 +195,16 @@ class Picker(ModalScreen[tuple[str, ...] | None]):
         field.value = os.path.join(folder, "")  # noqa: PTH118 - with the slash at its end
         field.cursor_position = len(field.value)
 
-    def _say(self, fault: str) -> None:
-        self.query_one(".dialog-fault", Static).update(plain(fault))
+    def _show_error(self, fault: str) -> None:
+        self.query_one(".dialog-fault", Static).update(plain_content(fault))
 
     @work(exclusive=True, group="loading-folder", exit_on_error=False)
-    async def _list(self, typed: str) -> None:
+    async def _list_folder(self, typed: str) -> None:
         folder, start = split_typed(typed)
         listing = await asyncio.to_thread(list_folder, folder, start)
         self._listing = listing
         self.query_one(FolderLines).show(listing)
         more = f"and {listing.more:,} more: type to narrow down" if listing.more else ""
-        self._say(listing.fault or more or ("" if listing.items else "no data files or folders here by that name"))
+        self._show_error(
+            listing.fault or more or ("" if listing.items else "no data files or folders here by that name")
+        )

@@ -8,29 +8,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from sprig_tui.console.payload.spans import Copied, Span, Spans, View, chop
+from sprig_tui.console.payload.spans import CopiedText, RecordView, Span, SpanLine, chop
 from sprig_tui.text import printable
 
-BYTES_AT_ONCE = 65_536
+BYTES_PER_PAGE = 65_536
 """What is shown before the rest is folded; each opening of the rest shows four times as much."""
 _NOT_TEXT = re.compile("[\udc80-\udcff]+")
 
 
-class RawView(View):
+class RawView(RecordView):
     """Bytes as lines of text, or as a hex dump."""
 
     def __init__(self, data: bytes, what: str = "the record as it was read") -> None:
         self._data = data
         self._what = what
-        self._shown = BYTES_AT_ONCE
-        self._lines: list[Spans] = []
+        self._shown = BYTES_PER_PAGE
+        self._lines: list[SpanLine] = []
         self._lay_out()
 
     def __len__(self) -> int:
         """Lines shown."""
         return len(self._lines)
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line."""
         return self._lines[index]
 
@@ -47,14 +47,14 @@ class RawView(View):
         self._lay_out()
         return True
 
-    def copied(self, index: int) -> Copied | None:
+    def copy_line(self, index: int) -> CopiedText | None:
         """All of it, since lines here are only folds."""
         del index
-        return Copied(self._data.decode(errors="backslashreplace"), self._what) if self._data else None
+        return CopiedText(self._data.decode(errors="backslashreplace"), self._what) if self._data else None
 
     def _lay_out(self) -> None:
         shown = self._data[: self._shown]
-        dump: Callable[[bytes, int], Iterator[Spans]] = hex_lines if is_binary(shown) else text_lines
+        dump: Callable[[bytes, int], Iterator[SpanLine]] = hex_lines if is_binary(shown) else text_lines
         self._lines = list(dump(shown, self.width))
         if hidden := len(self._data) - len(shown):
             self._lines.append((Span(f"{hidden:,} more bytes, enter shows them", "muted"),))
@@ -69,7 +69,7 @@ def is_binary(data: bytes) -> bool:
     return broken * 10 > len(head)
 
 
-def text_lines(data: bytes, width: int) -> Iterator[Spans]:
+def text_lines(data: bytes, width: int) -> Iterator[SpanLine]:
     """The text line by line, folded to the width."""
     text = data.decode(errors="surrogateescape")
     for line in text.removesuffix("\n").split("\n"):
@@ -80,7 +80,7 @@ def text_lines(data: bytes, width: int) -> Iterator[Spans]:
             yield from _folded(_pieces(line), width)
 
 
-def hex_lines(data: bytes, width: int) -> Iterator[Spans]:
+def hex_lines(data: bytes, width: int) -> Iterator[SpanLine]:
     """Offset, bytes in hexadecimal, and the printable ASCII among them."""
     each = 16 if width >= 76 else 8
     for at in range(0, len(data), each):
@@ -104,7 +104,7 @@ def _pieces(line: str) -> Iterator[Span]:
         yield Span(printable(line[at:]))
 
 
-def _folded(pieces: Iterator[Span], width: int) -> Iterator[Spans]:
+def _folded(pieces: Iterator[Span], width: int) -> Iterator[SpanLine]:
     from rich.cells import cell_len
 
     line: list[Span] = []

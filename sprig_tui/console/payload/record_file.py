@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
-from sprig_tui.console.payload.seeking import SeekableFile
+from sprig_tui.console.payload.seeking import IndexedFile
 from sprig_tui.sprig.reading import find_files
 from sprig_tui.sprig.records import Record
 
-KEPT_RECORDS = 1_024
-KEPT_BYTES = 16_000_000
-_LOOK_UP_EVERY = 256
+MAX_CACHED_RECORDS = 1_024
+MAX_CACHED_BYTES = 16_000_000
+_STOP_CHECK_EVERY_RECORDS = 256
 
-Stop = Callable[[], bool]
+StopCheck = Callable[[], bool]
 """Whether what is being done is no longer wanted."""
 
 
@@ -23,7 +23,7 @@ class StoppedError(Exception):
     """Reading was no longer wanted."""
 
 
-def never() -> bool:
+def never_stop() -> bool:
     """For reading that nobody stops."""
     return False
 
@@ -37,9 +37,9 @@ class RecordFile:
     def __init__(self, sources: Sequence[str]) -> None:
         """Raises InputError for a source that is not there or cannot be opened, and for a folder without data."""
         self.sources = tuple(sources)
-        self._files = [SeekableFile(path) for path in find_files(sources)]
-        self._kept: OrderedDict[int, Record] = OrderedDict()
-        self._kept_bytes = 0
+        self._files = [IndexedFile(path) for path in find_files(sources)]
+        self._cached: OrderedDict[int, Record] = OrderedDict()
+        self._cached_bytes = 0
         self._lock = Lock()
         self._reader: Iterator[tuple[int, Record]] | None = None
         self._reader_file = 0
@@ -72,16 +72,16 @@ class RecordFile:
         """Bytes on disk."""
         return sum(file.size for file in self._files)
 
-    def kept(self, number: int) -> Record | None:
+    def cached(self, number: int) -> Record | None:
         """The record if it is at hand; at once, in any thread."""
-        return self._kept.get(number)
+        return self._cached.get(number)
 
-    def read(self, number: int, stop: Stop = never) -> Record | None:
+    def read(self, number: int, stop: StopCheck = never_stop) -> Record | None:
         """Record `number`; None past the end. Raises InputError when a file changed, StoppedError when stopped."""
         with self._lock:
-            if number in self._kept:
-                self._kept.move_to_end(number)
-                return self._kept[number]
+            if number in self._cached:
+                self._cached.move_to_end(number)
+                return self._cached[number]
             base = 0
             for index, file in enumerate(self._files):
                 if file.complete and number >= base + file.count:
@@ -93,25 +93,25 @@ class RecordFile:
                 base += file.count
             return None
 
-    def count_on(self, stop: Stop = never) -> None:
+    def count_on(self, stop: StopCheck = never_stop) -> None:
         """Read to the end, so that `count` is complete and every mark is known. Raises as `read` does."""
         for file in self._files:
             if not file.complete:
                 for number, _ in file.records(file.nearest(file.count)):
-                    if number % _LOOK_UP_EVERY == 0 and stop():
+                    if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
                         raise StoppedError
 
-    def each(self, stop: Stop = never) -> Iterator[tuple[int, Record]]:
+    def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
         """Every (number, record), by a reader of its own. Raises as `read` does."""
         base = 0
         for file in self._files:
             for number, record in file.records():
-                if number % _LOOK_UP_EVERY == 0 and stop():
+                if number % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
                     raise StoppedError
                 yield base + number, record
             base += file.count
 
-    def _read_in(self, index: int, base: int, number: int, stop: Stop) -> Record | None:
+    def _read_in(self, index: int, base: int, number: int, stop: StopCheck) -> Record | None:
         """Record `number` of one file; goes on with the reader at hand where that is nearer than the last mark."""
         file = self._files[index]
         ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
@@ -120,18 +120,20 @@ class RecordFile:
             self._reader_file = index
         for position, record in self._reader:
             self._reader_at = position + 1
-            self._keep(base + position, record)
+            self._cache(base + position, record)
             if position >= number:
                 return record
-            if position % _LOOK_UP_EVERY == 0 and stop():
+            if position % _STOP_CHECK_EVERY_RECORDS == 0 and stop():
                 raise StoppedError
         self._reader = None
         return None
 
-    def _keep(self, number: int, record: Record) -> None:
-        if number not in self._kept:
-            self._kept_bytes += len(record.raw)
-        self._kept[number] = record
-        while len(self._kept) > KEPT_RECORDS or (self._kept_bytes > KEPT_BYTES and len(self._kept) > 1):
-            _, dropped = self._kept.popitem(last=False)
-            self._kept_bytes -= len(dropped.raw)
+    def _cache(self, number: int, record: Record) -> None:
+        if number not in self._cached:
+            self._cached_bytes += len(record.raw)
+        self._cached[number] = record
+        while len(self._cached) > MAX_CACHED_RECORDS or (
+            self._cached_bytes > MAX_CACHED_BYTES and len(self._cached) > 1
+        ):
+            _, dropped = self._cached.popitem(last=False)
+            self._cached_bytes -= len(dropped.raw)

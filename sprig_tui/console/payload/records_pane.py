@@ -9,16 +9,16 @@ from textual import work
 from textual.timer import Timer
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.notices import tell, tell_fault, warn
-from sprig_tui.console.payload.browsing import Browser, Troubles
+from sprig_tui.console.notices import notify, notify_error, notify_warning
+from sprig_tui.console.payload.browsing import ProblemIndex, RecordBrowser
 from sprig_tui.console.payload.dropped_path import dropped_paths
-from sprig_tui.console.payload.mapped_pane import MappedPane, Place
+from sprig_tui.console.payload.mapped_pane import FilePlace, MappedPane
 from sprig_tui.console.payload.record_file import StoppedError
-from sprig_tui.console.payload.summary import Position
+from sprig_tui.console.payload.summary import RecordPosition
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.records import Record
 
-LOOKS_PER_SECOND = 8
+PROGRESS_UPDATES_PER_S = 8
 """How often the title is brought up to date while a file is being counted."""
 
 
@@ -27,7 +27,7 @@ class RecordsPane(MappedPane):
 
     def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(clock=clock, id=id)
-        self.browser: Browser | None = None
+        self.browser: RecordBrowser | None = None
         """The open file."""
         self._target = 0
         self._waiting_step = 0
@@ -45,7 +45,7 @@ class RecordsPane(MappedPane):
             self.show_file(paths)
         return bool(paths)
 
-    def position(self) -> Position | None:
+    def position(self) -> RecordPosition | None:
         """Where the record stands in its file; None where it comes from the log."""
         return self.browser.position() if self.browser is not None and self.in_file else None
 
@@ -55,9 +55,9 @@ class RecordsPane(MappedPane):
         if browser is None or number < 0:
             return
         self._target = number
-        kept = browser.file.kept(number)
+        kept = browser.file.cached(number)
         if kept is not None:
-            self._arrive(number, kept)
+            self._show_fetched(number, kept)
         else:
             self._fetch(number)
 
@@ -66,38 +66,38 @@ class RecordsPane(MappedPane):
         browser = self.browser
         if browser is None:
             return
-        if browser.troubles is not None:
-            self._step_troubled(step)
+        if browser.problems is not None:
+            self._step_problems(step)
         elif not self.in_file:
             self.go_to(browser.number)
         elif self._target + step < 0:
-            tell(self.app, "this is the first record")
+            notify(self.app, "this is the first record")
         elif browser.file.complete and self._target + step >= browser.file.count:
-            tell(self.app, "this is the last record")
+            notify(self.app, "this is the last record")
         else:
             self.go_to(self._target + step)
 
-    def toggle_troubled(self) -> None:
+    def toggle_problems(self) -> None:
         """Want only troubled records, or all again."""
         browser = self.browser
         if browser is None:
             return
         self._waiting_step = 0
-        if browser.troubles is not None:
-            browser.troubles = None
+        if browser.problems is not None:
+            browser.problems = None
             self.update_title()
         else:
-            browser.troubles = Troubles()
-            self._find_troubles(browser, browser.troubles)
+            browser.problems = ProblemIndex()
+            self._find_problems(browser, browser.problems)
             self._target = browser.number - 1
-            self._step_troubled(1)
+            self._step_problems(1)
 
-    def _step_troubled(self, step: int) -> None:
+    def _step_problems(self, step: int) -> None:
         browser = self.browser
-        if browser is None or browser.troubles is None:
+        if browser is None or browser.problems is None:
             self._waiting_step = 0
             return
-        troubles, self._waiting_step = browser.troubles, 0
+        troubles, self._waiting_step = browser.problems, 0
         found = troubles.next(self._target, step)
         if found is not None:
             self.go_to(found)
@@ -105,45 +105,45 @@ class RecordsPane(MappedPane):
             # Looked for still: the clock of the title comes back to it.
             self._waiting_step = step
         elif not troubles.numbers:
-            browser.troubles = None
+            browser.problems = None
             self._target = browser.number
-            tell(self.app, "no record of this file is in trouble; all are shown")
+            notify(self.app, "no record of this file is in trouble; all are shown")
             self.update_title()
         elif not troubles.rank(browser.number):
             self.go_to(troubles.numbers[-1])
         else:
             self._target = browser.number
-            tell(self.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
+            notify(self.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
 
     @work(exclusive=True, group="payload-troubles", exit_on_error=False)
-    async def _find_troubles(self, browser: Browser, troubles: Troubles) -> None:
+    async def _find_problems(self, browser: RecordBrowser, problems: ProblemIndex) -> None:
         self._watch_progress()
         try:
-            await browser.find_troubles(troubles, self.make_intake(), self._clock.now())
+            await browser.find_problems(problems, self.make_intake(), self._clock.now())
         except InputError as error:
-            tell_fault(self.app, error)
+            notify_error(self.app, error)
         self._tick()
 
     @work(exclusive=True, group="loading-record", exit_on_error=False)
     async def _open(self, sources: tuple[str, ...], number: int = 0) -> None:
         try:
-            browser = await Browser.open(sources)
+            browser = await RecordBrowser.open(sources)
             record = await browser.read(number)
         except InputError as error:
-            tell_fault(self.app, error)
+            notify_error(self.app, error)
             return
         if record is None and number == 0:
-            warn(self.app, f"{browser.file.name} holds no records")
+            notify_warning(self.app, f"{browser.file.name} holds no records")
             return
         if browser.missing:
             said = "; ".join(error.message for error in browser.missing[:3])
             more = f"; and {len(browser.missing) - 3:,} more" if len(browser.missing) > 3 else ""
             opened = len(sources) - len(browser.missing)
-            warn(self.app, f"{opened:,} of {len(sources):,} opened: {said}{more}")
+            notify_warning(self.app, f"{opened:,} of {len(sources):,} opened: {said}{more}")
         self._close_file()
         self.browser = browser
         self.detail = None
-        self._arrive(number if record is not None else 0, record or await browser.read(0))
+        self._show_fetched(number if record is not None else 0, record or await browser.read(0))
         self._count(browser)
 
     def _close_file(self) -> None:
@@ -155,20 +155,20 @@ class RecordsPane(MappedPane):
         self._close_file()
 
     @work(group="payload-count", exit_on_error=False)
-    async def _count(self, browser: Browser) -> None:
+    async def _count(self, browser: RecordBrowser) -> None:
         self._watch_progress()
         try:
             await browser.count()
         except StoppedError:
             return
         except InputError as error:
-            tell_fault(self.app, error)
+            notify_error(self.app, error)
         self.update_title()
         self.post_message(self.RecordShown(self.inspection))
 
     def _watch_progress(self) -> None:
         if self._ticker is None:
-            self._ticker = self.set_interval(1 / LOOKS_PER_SECOND, self._tick)
+            self._ticker = self.set_interval(1 / PROGRESS_UPDATES_PER_S, self._tick)
         self._ticker.resume()
 
     def _tick(self) -> None:
@@ -180,7 +180,7 @@ class RecordsPane(MappedPane):
         elif self.in_file:
             self.update_title()
         if self._waiting_step:
-            self._step_troubled(self._waiting_step)
+            self._step_problems(self._waiting_step)
 
     @work(exclusive=True, group="loading-record", exit_on_error=False)
     async def _fetch(self, number: int) -> None:
@@ -188,29 +188,29 @@ class RecordsPane(MappedPane):
         if browser is None:
             return
         if number >= browser.file.count:
-            self.show_progress(f"reading up to record {number + 1:,}", of="reading")
+            self.show_progress(f"reading up to record {number + 1:,}", task="reading")
         try:
             record = await browser.read(number)
         except StoppedError:
             return
         except InputError as error:
             self._target = browser.number
-            warn(self.app, f"{error.message}: it is read again from its beginning")
+            notify_warning(self.app, f"{error.message}: it is read again from its beginning")
             self._open(browser.file.sources, number)
             return
         finally:
             if self._target in (number, browser.number):
-                self.show_progress("", of="reading")
+                self.show_progress("", task="reading")
         if record is not None:
-            self._arrive(number, record)
+            self._show_fetched(number, record)
         else:
             self._target = browser.number
-            warn(self.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
+            notify_warning(self.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
 
-    def _arrive(self, number: int, record: Record | None) -> None:
+    def _show_fetched(self, number: int, record: Record | None) -> None:
         if self.browser is None or record is None:
             return
         self.browser.number = self._target = number
-        self.place = Place(self.browser.file.sources, number)
+        self.place = FilePlace(self.browser.file.sources, number)
         edited = self.edited_at(self.place, record)
         self.show_record(edited or record, edited=edited is not None, in_file=True)

@@ -22,12 +22,12 @@ from sprig_tui.sprig.reading import read_lines, read_responses, require_answers
 from sprig_tui.sprig.records import Record
 from sprig_tui.sprig.window import BrokenStreamError, StreamBuffer
 
-ROWS_BETWEEN_MARKS = 500
-_LIMIT = DEFAULT_MAX_RECORD_BYTES
-_MARK = b"\xef\xbb\xbf"
+ROWS_PER_INDEX_ENTRY = 500
+_MAX_RECORD_BYTES = DEFAULT_MAX_RECORD_BYTES
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Mark(NamedTuple):
+class IndexEntry(NamedTuple):
     """A place where reading may start: before record `number` (from 0), at byte `offset`, on line `line` (from 1)."""
 
     number: int
@@ -35,7 +35,7 @@ class Mark(NamedTuple):
     line: int
 
 
-class SeekableFile:
+class IndexedFile:
     """The records of one file, from any number on.
 
     Several iterators may run at once, in different threads: what they share only ever grows. A file that changes while
@@ -49,7 +49,7 @@ class SeekableFile:
         """Records known to be in it."""
         self.complete = False
         """Whether `count` is all of them."""
-        self._marks: list[Mark] = []
+        self._index: list[IndexEntry] = []
         self._header: list[bytes] = []
         self._labels_known = False
         if not Path(path).exists():
@@ -65,13 +65,13 @@ class SeekableFile:
         require_answers(path)
         self.size = self._identity[1]
         """Bytes on disk."""
-        self._start = _plain_start(head)
+        self._start = _text_offset(head)
         self._layout: Literal["lines", "csv", ""] = ""
         self._delimiter = ""
         if self._start is not None:
             window = StreamBuffer(iter((head[self._start :],)))
-            _pass_space(window)
-            self._recognise(window, cut=len(head) < self.size)
+            _skip_space(window)
+            self._detect_format(window, cut=len(head) < self.size)
 
     @property
     def seekable(self) -> bool:
@@ -80,16 +80,16 @@ class SeekableFile:
 
     def nearest(self, number: int) -> int:
         """The number of the last record at or before `number` from which reading can start at once."""
-        at = bisect_right(self._marks, number, key=lambda mark: mark.number)
-        return self._marks[at - 1].number if at else 0
+        at = bisect_right(self._index, number, key=lambda mark: mark.number)
+        return self._index[at - 1].number if at else 0
 
     def records(self, number: int = 0) -> Iterator[tuple[int, Record]]:
         """(number, record) from the last mark at or before `number` on, to the end of the file.
 
         Raises InputError when the file is gone or has changed.
         """
-        at = bisect_right(self._marks, number, key=lambda mark: mark.number)
-        mark = self._marks[at - 1] if at else None
+        at = bisect_right(self._index, number, key=lambda mark: mark.number)
+        mark = self._index[at - 1] if at else None
         try:
             stream = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - closed by the generator below
         except OSError as error:
@@ -110,26 +110,26 @@ class SeekableFile:
                 yield position - 1, record
             self.complete = True
 
-    def _recognise(self, window: StreamBuffer, *, cut: bool) -> None:
+    def _detect_format(self, window: StreamBuffer, *, cut: bool) -> None:
         if window.data[window.position : window.position + 1] in (b"{", b"["):
-            if is_json_lines(window, _LIMIT):
+            if is_json_lines(window, _MAX_RECORD_BYTES):
                 self._layout = "lines"
             return
-        end = window.line_end(_LIMIT)
+        end = window.line_end(_MAX_RECORD_BYTES)
         if end < 0 and cut:
             return
         self._delimiter = detect_delimiter(window.data[window.position : end if end >= 0 else None])
         if self._delimiter:
             self._layout = "csv"
 
-    def _note(self, mark: Mark) -> None:
-        if not self._marks or mark.number > self._marks[-1].number:
-            self._marks.append(mark)
+    def _add_entry(self, entry: IndexEntry) -> None:
+        if not self._index or entry.number > self._index[-1].number:
+            self._index.append(entry)
 
     # -- JSON Lines ------------------------------------------------------------------------------------------------
 
-    def _lines(self, stream: BinaryIO, mark: Mark | None) -> Iterator[Record]:
-        start = mark or Mark(0, self._start or 0, 1)
+    def _lines(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
+        start = entry or IndexEntry(0, self._start or 0, 1)
         fed = start.offset
         number = start.number
 
@@ -139,25 +139,25 @@ class SeekableFile:
                 # Asked for the next chunk only once all whole lines at hand were taken: what is left starts a line,
                 # unless the window stands in the middle of one that is too long to keep.
                 if window.position and window.data[window.position - 1 : window.position] == b"\n":
-                    self._note(Mark(number, fed - window.pending, window.line))
+                    self._add_entry(IndexEntry(number, fed - window.pending, window.line))
                 fed += len(chunk)
                 yield chunk
 
         window = StreamBuffer(chunks())
         window.line = start.line
-        for record in read_lines(window, self.path, _LIMIT):
+        for record in read_lines(window, self.path, _MAX_RECORD_BYTES):
             number += 1
             yield record
 
     # -- CSV -------------------------------------------------------------------------------------------------------
 
-    def _rows(self, stream: BinaryIO, mark: Mark | None) -> Iterator[Record]:
+    def _rows(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
         """An export from a mark on is read as its first two rows followed by the rest, with the lines put right."""
-        header = b"".join(self._header) if mark else b""
+        header = b"".join(self._header) if entry else b""
         lines = header.count(b"\n")
-        shift = mark.line - lines - 1 if mark else 0
+        shift = entry.line - lines - 1 if entry else 0
         fed = 0
-        base = (mark.offset if mark else self._start or 0) - len(header)
+        base = (entry.offset if entry else self._start or 0) - len(header)
 
         def chunks() -> Iterator[bytes]:
             nonlocal fed
@@ -169,26 +169,26 @@ class SeekableFile:
                 yield chunk
 
         window = StreamBuffer(chunks())
-        number = mark.number if mark else 0
+        number = entry.number if entry else 0
 
         def noted() -> Iterator[CsvRow]:
             since = 0
-            for row in read_rows(window, self._delimiter, _LIMIT):
+            for row in read_rows(window, self._delimiter, _MAX_RECORD_BYTES):
                 before = number
                 yield row._replace(line=row.line + shift) if row.line > lines else row
                 since += 1
                 if not self._labels_known:
-                    self._learn(row, had_records=number > before)
-                elif since >= ROWS_BETWEEN_MARKS and not row.fault and _right_behind(window, row):
+                    self._read_index(row, had_records=number > before)
+                elif since >= ROWS_PER_INDEX_ENTRY and not row.fault and _next_offset(window, row):
                     since = 0
-                    self._note(Mark(number, base + fed - window.pending, window.line + shift))
+                    self._add_entry(IndexEntry(number, base + fed - window.pending, window.line + shift))
 
-        _pass_space(window)
+        _skip_space(window)
         for record in read_export(self.path, noted()):
             number += 1
             yield record
 
-    def _learn(self, row: CsvRow, *, had_records: bool) -> None:
+    def _read_index(self, row: CsvRow, *, had_records: bool) -> None:
         """Take the keys row, and the labels row: the first whole one after it, where it is no answer."""
         if not self._header:
             self._header.append(row.raw)
@@ -198,7 +198,7 @@ class SeekableFile:
             self._labels_known = True
 
 
-def _right_behind(window: StreamBuffer, row: CsvRow) -> bool:
+def _next_offset(window: StreamBuffer, row: CsvRow) -> bool:
     """Whether no lines were given back to be read again."""
     return window.line == row.line + row.raw.count(b"\n")
 
@@ -212,7 +212,7 @@ def _chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
         raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
 
 
-def _pass_space(window: StreamBuffer) -> None:
+def _skip_space(window: StreamBuffer) -> None:
     """To the first character that is none of white space."""
     while not window.data[window.position :].strip():
         window.advance_to(len(window.data))
@@ -228,11 +228,11 @@ def _identity(stream: BinaryIO) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _plain_start(head: bytes) -> int | None:
+def _text_offset(head: bytes) -> int | None:
     """The offset at which the text begins where the file's bytes are its text as they are; else None."""
     try:
         text = next(utf8_chunks(io.BytesIO(head), ReadProgress()), b"")
     except BrokenStreamError:
         return None
-    start = len(_MARK) if head.startswith(_MARK) else 0
+    start = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
     return start if text and head.startswith(text, start) else None

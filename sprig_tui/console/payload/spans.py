@@ -18,17 +18,17 @@ class Span(NamedTuple):
     width: int = 0
 
 
-Spans = Sequence[Span]
+SpanLine = Sequence[Span]
 
 
-class Copied(NamedTuple):
+class CopiedText(NamedTuple):
     """What is to be copied: the text as it is, and what to call it."""
 
     text: str
     what: str
 
 
-class View:
+class RecordView:
     """What the pane shows of a record in one of its ways, line by line."""
 
     width = 80
@@ -37,7 +37,7 @@ class View:
         """Lines, at the present width and as far as things are open."""
         raise NotImplementedError
 
-    def line(self, index: int) -> Spans:
+    def line(self, index: int) -> SpanLine:
         """One line."""
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class View:
         del index
         return False
 
-    def copied(self, index: int) -> Copied | None:
+    def copy_line(self, index: int) -> CopiedText | None:
         """What a copy of this line means; None for nothing."""
         raise NotImplementedError
 

@@ -14,7 +14,7 @@ from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.text import one_line
 
 _DOT = Span(" · ", "muted")
-_EXPLAINED = {
+_REASON_TEXTS = {
     Reason.ANONYMOUS: "anonymous",
     Reason.TEST_WEBHOOK: "a test webhook",
     Reason.NOT_AN_ANSWER: "not an answer",
@@ -28,7 +28,7 @@ _EXPLAINED = {
 }
 
 
-class Position(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where in its file the record stands."""
 
     name: str
@@ -37,16 +37,16 @@ class Position(NamedTuple):
     total: int
     complete: bool
     """Whether `total` is final."""
-    troubled: tuple[int, int, bool] | None = None
+    problems_only: tuple[int, int, bool] | None = None
     """With the filter for troubled ones: which of them from 1, how many, and whether that is final."""
 
 
-def position_text(position: Position, room: int) -> str:
+def position_text(position: RecordPosition, room: int) -> str:
     """`name  14 of 200`, the name cut in its middle where there is no room."""
     more = "" if position.complete else "+"
     said = f"{position.number:,} of {position.total:,}{more}"
-    if position.troubled is not None:
-        which, troubled, final = position.troubled
+    if position.problems_only is not None:
+        which, troubled, final = position.problems_only
         said += f"  ! {which:,} of {troubled:,}{'' if final else '+'}"
     return f"{shorten(one_line(position.name, limit=400), max(room - len(said) - 2, 5))}  {said}"
 
@@ -59,9 +59,14 @@ def delivery_text(inspection: Inspection, room: int) -> str:
     return f"{shorten(place, max(room - len(said), 8), keep_start=False)}{said}"
 
 
-def verdict(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:
+def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:
     """The bottom line: what is off, the size, and what would become of it."""
-    parts = [*_edited(inspection), *_counts(inspection), _size(inspection), _fate(inspection, environments)]
+    parts = [
+        *_edited_spans(inspection),
+        *_count_spans(inspection),
+        _size_span(inspection),
+        _fate_span(inspection, environments),
+    ]
     spans = [part for part in parts if part.text]
     return tuple(span for index, one in enumerate(spans) for span in ((_DOT, one) if index else (one,)))
 
@@ -86,12 +91,12 @@ def environment_name(name: str) -> str:
     return one_line(name[:1].upper() + name[1:], limit=40)
 
 
-def _edited(inspection: Inspection) -> Iterator[Span]:
+def _edited_spans(inspection: Inspection) -> Iterator[Span]:
     if inspection.edited:
         yield Span("edited", "accent")
 
 
-def _counts(inspection: Inspection) -> Iterator[Span]:
+def _count_spans(inspection: Inspection) -> Iterator[Span]:
     for level, noun, role in (("error", "error", "bad"), ("warning", "warning", "warning")):
         number = sum(field.level == level for field in inspection.fields)
         number += sum(one.level == level and not one.path for one in inspection.lints)
@@ -99,31 +104,31 @@ def _counts(inspection: Inspection) -> Iterator[Span]:
             yield Span(f"{number} {noun}{'s' if number > 1 else ''}", role)
 
 
-def _size(inspection: Inspection) -> Span:
+def _size_span(inspection: Inspection) -> Span:
     if not inspection.body:
         return Span(f"{len(inspection.raw):,} bytes as read", "muted")
     size = len(inspection.body)
     return Span(f"{size:,} bytes of {MAX_EVENT_BYTES // 1024} KB", "bad" if size > MAX_EVENT_BYTES else "")
 
 
-def _fate(inspection: Inspection, environments: Mapping[str, Environment]) -> Span:
+def _fate_span(inspection: Inspection, environments: Mapping[str, Environment]) -> Span:
     delivery = inspection.delivery
     name = environment_name(inspection.environment)
     if delivery is not None and not inspection.remapped:
         if delivery.state is State.WITHHELD:
-            return Span(f"withheld: {_explained(delivery.reason)}", "warning")
+            return Span(f"withheld: {_reason_text(delivery.reason)}", "warning")
         said = {State.DELIVERED: "sent to", State.FAILED: "refused by", State.QUEUED: "queued for"}[delivery.state]
         role = {State.DELIVERED: "good", State.FAILED: "bad", State.QUEUED: "accent"}[delivery.state]
         status = f", {delivery.status}" if delivery.status else ""
         return Span(f"{said} {name}{status}", role)
     if inspection.withheld:
-        return Span(f"would be withheld: {_explained(inspection.withheld)}", "warning")
+        return Span(f"would be withheld: {_reason_text(inspection.withheld)}", "warning")
     protected = " (protected)" if name and (one := environments.get(inspection.environment)) and one.protected else ""
     return Span(f"would be sent to {name}{protected}", "good")
 
 
-def _explained(reason: str) -> str:
+def _reason_text(reason: str) -> str:
     try:
-        return _EXPLAINED[Reason(reason)]
+        return _REASON_TEXTS[Reason(reason)]
     except ValueError:
         return one_line(reason, limit=60)

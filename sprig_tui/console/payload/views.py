@@ -11,22 +11,22 @@ from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.note_view import NoteView
 from sprig_tui.console.payload.raw_view import RawView
-from sprig_tui.console.payload.spans import View
+from sprig_tui.console.payload.spans import RecordView
 from sprig_tui.segment.curl import curl_lines
 from sprig_tui.segment.limits import ENDPOINT_URLS
 
-VIEWS = ("Fields", "JSON", "Raw", "curl")
-_NO_CALL = "no call is made of this record, since it {}: Fields says why, Raw shows what was read"
+VIEW_NAMES = ("Fields", "JSON", "Raw", "curl")
+_NO_CALL_TEXT = "no call is made of this record, since it {}: Fields says why, Raw shows what was read"
 
 
-def make_view(name: str, inspection: Inspection, environments: Mapping[str, Environment]) -> View:
-    """One of VIEWS for a record."""
+def make_view(name: str, inspection: Inspection, environments: Mapping[str, Environment]) -> RecordView:
+    """One of VIEW_NAMES for a record."""
     if name == "Fields":
         return FieldsView(inspection.fields)
     if name == "Raw":
         return RawView(inspection.raw) if inspection.raw else NoteView("nothing was kept of what was read")
     if not is_json(inspection.body):
-        return NoteView(_NO_CALL.format("would be withheld" if inspection.withheld else "cannot be mapped"))
+        return NoteView(_NO_CALL_TEXT.format("would be withheld" if inspection.withheld else "cannot be mapped"))
     return JsonView(inspection.body) if name == "JSON" else CurlView(curl_text(inspection, environments))
 
 

@@ -19,5 +19,5 @@ class PullAnswers(Command):
     title = "Pull new answers from Sprig"
     scope = "environments"
     needs = "sending"
-    everywhere = True
+    on_main_screen = True
     in_bar = False

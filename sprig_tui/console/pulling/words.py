@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sprig_tui.console.sending.plan import fed_text
+from sprig_tui.console.sending.plan import ingest_text
 from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.pull.moments import format_utc
 from sprig_tui.pull.position import Checkpoint
@@ -10,10 +10,10 @@ from sprig_tui.pull.request import PullRequest
 from sprig_tui.pull.state import PullProgress
 
 
-def before_text(place: Checkpoint, asked: PullRequest, now_ms: int) -> str:
+def pull_question_text(place: Checkpoint, request: PullRequest, now_ms: int) -> str:
     """What will be read."""
-    interrupted = place.find_resume_point(asked, now_ms)
-    mark = place.high_water_mark(asked.survey)
+    interrupted = place.find_resume_point(request, now_ms)
+    mark = place.high_water_mark(request.survey)
     if interrupted is not None:
         what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
     elif mark:
@@ -23,7 +23,7 @@ def before_text(place: Checkpoint, asked: PullRequest, now_ms: int) -> str:
     return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
 
 
-def progress_text(state: PullProgress | None, fed: IngestResult) -> str:
+def pull_progress_text(state: PullProgress | None, fed: IngestResult) -> str:
     """How far it is."""
     if state is None:
         return "asking Sprig"
@@ -31,24 +31,24 @@ def progress_text(state: PullProgress | None, fed: IngestResult) -> str:
     if state.reached:
         lines.append(f"reached {format_utc(state.reached)}")
     if fed.records:
-        lines.append(fed_text(fed))
+        lines.append(ingest_text(fed))
     if state.waiting:
         lines.append(state.waiting)
     return "\n".join(lines)
 
 
-def after_text(name: str, state: PullProgress, fed: IngestResult) -> str:
+def pull_result_text(name: str, state: PullProgress, fed: IngestResult) -> str:
     """What became of it."""
     if fed.records and fed.outcomes["known"] == fed.records:
         return f"{name}: nothing new in {_read(state)}"
     if not fed.records:
         return f"{name}: nothing new"
-    return f"{name}: {_read(state)}\n{fed_text(fed)}"
+    return f"{name}: {_read(state)}\n{ingest_text(fed)}"
 
 
-def stopped_text(name: str, fed: IngestResult) -> str:
+def pull_stopped_text(name: str, fed: IngestResult) -> str:
     """It was broken off."""
-    return f"{name}: stopped after {fed_text(fed)}\nthe next pull goes on there; what is queued goes out"
+    return f"{name}: stopped after {ingest_text(fed)}\nthe next pull goes on there; what is queued goes out"
 
 
 def _read(state: PullProgress) -> str:

@@ -14,11 +14,11 @@ from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.sprig.records import Record, Unsendable
 
-LOOK_EVERY = 16
+CHECK_EVERY_RECORDS = 16
 """Records between two looks at whether enough of them were counted."""
 
 
-class Plan(Struct, frozen=True):
+class SendPlan(Struct, frozen=True):
     """Counted records."""
 
     total: int = 0
@@ -40,7 +40,7 @@ class Plan(Struct, frozen=True):
         return self.total if self.complete else max(self.estimate, self.total)
 
 
-def count_records(records: Iterable[Record], intake: EntryBuilder, *, enough: Callable[[], bool]) -> Plan:
+def count_records(records: Iterable[Record], intake: EntryBuilder, *, should_stop: Callable[[], bool]) -> SendPlan:
     """Count by route, without mapping, until there are no more or it is `enough`. Raises InputError of the reader."""
     total = unsendable = anonymous = 0
     routes: Counter[str] = Counter()
@@ -53,34 +53,34 @@ def count_records(records: Iterable[Record], intake: EntryBuilder, *, enough: Ca
             anonymous += 1
         else:
             routes[intake.route(record).environment] += 1
-        if total % LOOK_EVERY == 0 and enough():
+        if total % CHECK_EVERY_RECORDS == 0 and should_stop():
             complete = False
             break
-    return Plan(total, dict(routes), unsendable, anonymous, complete)
+    return SendPlan(total, dict(routes), unsendable, anonymous, complete)
 
 
-def estimated(plan: Plan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> Plan:
+def estimate_plan(plan: SendPlan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> SendPlan:
     """The plan with the number of all records: `counted` where that is known, else by the share that was read."""
     if plan.complete:
         return plan
-    whole = counted or rounded(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
+    whole = counted or round_estimate(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
     return msgspec.structs.replace(plan, estimate=max(whole, plan.total))
 
 
-def rounded(number: float) -> int:
+def round_estimate(number: float) -> int:
     """A number to two digits: an estimate is no better."""
     whole = round(number)
     return int(float(f"{whole:.1e}")) if whole >= 100 else whole
 
 
-def question(plan: Plan, name: str) -> str:
+def send_question(plan: SendPlan, name: str) -> str:
     """The title of the dialog."""
     if plan.complete:
-        return f"Send all {plan.total:,} {_records(plan.total)} of {name}?"
+        return f"Send all {plan.total:,} {_records_text(plan.total)} of {name}?"
     return f"Send all of {name}, about {plan.records:,} records?"
 
 
-def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
+def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
     """What would happen, one line per environment; those in `keyless` have no Write Key yet.
 
     `edited` records were edited in the console; the file does not have that.
@@ -95,11 +95,11 @@ def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] =
         lines.append(never_sent(plan.anonymous))
     if unknown := plan.by_environment.get("", 0):
         lines.append(
-            f"{unknown:,} {_are(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown."
+            f"{unknown:,} {_are_text(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown."
         )
     if plan.unsendable:
         what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
-        lines.append(f"{plan.unsendable:,} {_are(plan.unsendable)} withheld: {what} cannot be read.")
+        lines.append(f"{plan.unsendable:,} {_are_text(plan.unsendable)} withheld: {what} cannot be read.")
     if edited:
         was = "was" if edited == 1 else "were"
         lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
@@ -109,10 +109,10 @@ def plan_text(plan: Plan, protected: Collection[str], keyless: Collection[str] =
 
 def never_sent(number: int) -> str:
     """What is said of answers without a User ID."""
-    return f"{number:,} {_are(number)} withheld (no User ID) and can never be sent."
+    return f"{number:,} {_are_text(number)} withheld (no User ID) and can never be sent."
 
 
-def consent(plan: Plan) -> str:
+def consent_label(plan: SendPlan) -> str:
     """What the button says: how many are to be sent, not how many are kept beside them."""
     going = sum(number for name, number in plan.by_environment.items() if name)
     if not plan.complete:
@@ -120,15 +120,15 @@ def consent(plan: Plan) -> str:
     return f"Send {going:,}" if going else f"Keep {plan.total:,}"
 
 
-def name_to_type(plan: Plan, protected: Collection[str]) -> str:
+def name_to_type(plan: SendPlan, protected: Collection[str]) -> str:
     """The protected environment whose name has to be typed: the one that gets the most; empty where there is none."""
     hit = [(number, name) for name, number in plan.by_environment.items() if name in protected]
     return max(hit)[1] if hit else ""
 
 
-def fed_text(fed: IngestResult) -> str:
+def ingest_text(fed: IngestResult) -> str:
     """What became of the records so far, or in the end."""
-    parts = [f"{fed.records:,} {_records(fed.records)}"]
+    parts = [f"{fed.records:,} {_records_text(fed.records)}"]
     if fed.repeats:
         parts.append(f"{fed.repeats:,} of them {'a repeat' if fed.repeats == 1 else 'repeats'}")
     if before := fed.known - fed.repeats:
@@ -144,15 +144,15 @@ def fed_text(fed: IngestResult) -> str:
     return ", ".join(parts) + (f" ({why})" if why else "")
 
 
-def end_text(fed: IngestResult) -> str:
+def ingest_end_text(fed: IngestResult) -> str:
     """What became of the records in the end, and of those that never can be sent."""
     anonymous = sum(number for (_, reason), number in fed.new_states.items() if reason == Reason.ANONYMOUS)
-    return fed_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")
+    return ingest_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")
 
 
-def _records(number: int) -> str:
+def _records_text(number: int) -> str:
     return "record" if number == 1 else "records"
 
 
-def _are(number: int) -> str:
+def _are_text(number: int) -> str:
     return "is" if number == 1 else "are"

@@ -10,17 +10,17 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from sprig_tui.console.dialogs import Dialog, plain
+from sprig_tui.console.dialogs import Dialog, plain_content
 from sprig_tui.console.hints import hint
 from sprig_tui.errors import SprigTuiError
 
-LOOK = 0.1
+PROGRESS_INTERVAL_S = 0.1
 """Seconds between two repaints of the progress."""
 
-Work = Callable[["Progress"], Awaitable[object]]
+ProgressWork = Callable[["Progress"], Awaitable[object]]
 
 
-class Progress:
+class TaskProgress:
     """What the work says of itself, from any thread."""
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class ProgressScreen(Dialog[object]):
     PASSES_BY = True
     """It ends by itself: keys typed before it was there are for what comes after it, not for its Stop."""
 
-    def __init__(self, title: str, work: Work) -> None:
+    def __init__(self, title: str, work: ProgressWork) -> None:
         super().__init__(title)
         self._work = work
-        self._progress = Progress()
+        self._progress = TaskProgress()
         # not _task: that is Textual's own, which it waits for when the screen closes
         self._job: asyncio.Task[None] | None = None
         self._ended: tuple[object, ...] = ()
@@ -55,7 +55,7 @@ class ProgressScreen(Dialog[object]):
         """Begin."""
         self.query_one("#stop").focus()
         self._job = asyncio.create_task(self._run())
-        self.set_interval(LOOK, self._show)
+        self.set_interval(PROGRESS_INTERVAL_S, self._show)
 
     def on_unmount(self) -> None:
         """Never outlive the screen."""
@@ -78,7 +78,7 @@ class ProgressScreen(Dialog[object]):
             self.dismiss(result)
 
     def _show(self) -> None:
-        self.query_one("#progress", Static).update(plain(self._progress.text))
+        self.query_one("#progress", Static).update(plain_content(self._progress.text))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Stop."""

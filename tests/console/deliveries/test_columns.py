@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.console.deliveries.columns import COLUMNS, MARK_CELLS, place
+from sprig_tui.console.deliveries.columns import COLUMNS, MARK_CELLS, place_columns
 
-LEAST = {column.name: column.least for column in COLUMNS}
+LEAST = {column.name: column.min_cells for column in COLUMNS}
 
 
 def said(width):
-    return " ".join(f"{one.name}:{one.width}" for one in place(width))
+    return " ".join(f"{one.name}:{one.width}" for one in place_columns(width))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_by_width_of_the_screen(screen, columns):
 
 @given(st.integers(30, 400))
 def test_they_fill_the_width_and_each_is_wide_enough(width):
-    columns = place(width)
+    columns = place_columns(width)
     assert MARK_CELLS + sum(one.width + one.gap for one in columns) == width
     assert all(one.width >= LEAST[one.name] for one in columns)
     assert {"time", "state", "result"} <= {one.name for one in columns}
@@ -38,9 +38,9 @@ def test_they_fill_the_width_and_each_is_wide_enough(width):
 
 @given(st.integers(30, 400))
 def test_a_wider_log_shows_no_less(width):
-    assert {one.name for one in place(width)} <= {one.name for one in place(width + 1)}
+    assert {one.name for one in place_columns(width)} <= {one.name for one in place_columns(width + 1)}
 
 
 @pytest.mark.parametrize("width", [0, 1, 5, 11])
 def test_far_too_narrow_still_shows_the_time(width):
-    assert [one.name for one in place(width)] == ["time"]
+    assert [one.name for one in place_columns(width)] == ["time"]

@@ -3,7 +3,13 @@
 import pytest
 
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
-from sprig_tui.console.deliveries.detail_text import DetailView, descent, full_time, heading, relation
+from sprig_tui.console.deliveries.detail_text import (
+    DetailContent,
+    delivery_heading,
+    derived_text,
+    full_time,
+    relation_text,
+)
 from sprig_tui.console.dialogs import Confirm, ConfirmName
 from sprig_tui.journal.records import Attempt, DeliveryDetail, State
 
@@ -36,7 +42,7 @@ def test_everything_is_there(delivery):
             attempt(excerpt='{"success":true}', events=25),
         ),
     )
-    view = DetailView(detail, NOW)
+    view = DetailContent(detail, NOW)
     view.resize(76)
     lines = text_of(view)
     text = "\n".join(lines)
@@ -73,14 +79,14 @@ def test_everything_is_there(delivery):
     ],
 )
 def test_why_it_stands_where_it_stands(delivery, fields, because, note):
-    lines = text_of(DetailView(DeliveryDetail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
+    lines = text_of(DetailContent(DeliveryDetail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
     told = {line[:14].strip(): line[14:] for line in lines}
     assert (told.get("because"), told.get("note")) == (because, note)
 
 
 def test_json_folds_where_the_cursor_is(delivery):
     detail = DeliveryDetail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
-    view = DetailView(detail, NOW)
+    view = DetailContent(detail, NOW)
     at = next(index for index, line in enumerate(text_of(view)) if "properties" in line)
     before = len(view)
     assert view.toggle(at)
@@ -92,7 +98,7 @@ def test_json_folds_where_the_cursor_is(delivery):
     "data", [b"", b"\xff\xfe\x00", b"not json", b"[" * 5_000, b'{"a":' + b'"x' * 200_000, b"x" * 300_000]
 )
 def test_whatever_came_in_can_be_shown(delivery, data):
-    view = DetailView(DeliveryDetail(delivery=delivery(), raw=data, body=data, history=()), NOW)
+    view = DetailContent(DeliveryDetail(delivery=delivery(), raw=data, body=data, history=()), NOW)
     view.resize(60)
     assert all(line.isprintable() for line in text_of(view))
 
@@ -106,19 +112,19 @@ def test_whatever_came_in_can_be_shown(delivery, data):
     ],
 )
 def test_relations(delivery, reason, text):
-    assert relation(delivery(reason=reason)) == text
+    assert relation_text(delivery(reason=reason)) == text
 
 
 def test_the_same_for_another_address_is_no_new_sending(delivery):
     trial, own = delivery(bound_for="http://127.0.0.1:8080"), delivery()
-    assert relation(own, trial) == "went to another address before, as"
-    assert descent(own, trial) == "the same for another address"
-    assert relation(own, own) == "sent again as new from"
-    assert descent(own, own) == "sent again as new"
+    assert relation_text(own, trial) == "went to another address before, as"
+    assert derived_text(own, trial) == "the same for another address"
+    assert relation_text(own, own) == "sent again as new from"
+    assert derived_text(own, own) == "sent again as new"
 
 
 def test_titles_and_times(delivery):
-    assert heading(delivery(survey_name="[/x]\x1b")) == "delivery 41  [/x]␛  acct_88213  delivered"
+    assert delivery_heading(delivery(survey_name="[/x]\x1b")) == "delivery 41  [/x]␛  acct_88213  delivered"
     assert full_time(0) == "—"
     assert full_time(NOW) == "2026-09-21 14:13:20.000"
 
@@ -210,7 +216,7 @@ def test_relatives_both_ways(delivery):
         delivery(id=51, origin_id=41, state=State.WITHHELD, reason="possible-duplicate"),
         delivery(id=52, origin_id=41),
     ]
-    view = DetailView(detail, NOW, made, more=True)
+    view = DetailContent(detail, NOW, made, more_derived=True)
     view.resize(90)
     lines = text_of(view)
     leads = {view.leads_to(index): line for index, line in enumerate(lines) if view.leads_to(index)}
@@ -221,7 +227,7 @@ def test_relatives_both_ways(delivery):
         52: "              delivery 52, sent again as new, delivered: enter shows it",
     }
     assert "              and more: filter the log by origin:41" in lines
-    assert view.places_of_made() == [lines.index(leads[number]) for number in (50, 51, 52)]
+    assert view.derived_lines() == [lines.index(leads[number]) for number in (50, 51, 52)]
     assert view.leads_to(-1) == view.leads_to(len(view) - 1) == 0
 
 
@@ -232,20 +238,20 @@ async def test_from_an_origin_to_what_was_made_of_it_by_key_enter_and_click(open
         await pilot.pause()
         assert screen.delivery_id == mixed["failed"]
         (first,) = await journal.requeue([mixed["failed"]], as_new=True)
-        await until(pilot, lambda: len(screen.view.places_of_made()) == 1)
+        await until(pilot, lambda: len(screen.view.derived_lines()) == 1)
         await pilot.press("O")
         await until(pilot, lambda: screen.detail.delivery.id == first.id)
         await pilot.press("o")
         await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
         (second,) = await journal.requeue([mixed["failed"]], as_new=True)
-        await until(pilot, lambda: len(screen.view.places_of_made()) == 2)
+        await until(pilot, lambda: len(screen.view.derived_lines()) == 2)
         await pilot.press("O", "O")
-        assert screen.lines.cursor == screen.view.places_of_made()[1]
+        assert screen.lines.cursor == screen.view.derived_lines()[1]
         await pilot.press("enter")
         await until(pilot, lambda: screen.detail.delivery.id == second.id)
         await pilot.press("o")
         await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
-        row = screen.view.places_of_made()[0]
+        row = screen.view.derived_lines()[0]
         await pilot.click(screen.lines, offset=(20, row))
         await pilot.click(screen.lines, offset=(20, row))
         await until(pilot, lambda: screen.detail.delivery.id == first.id)
@@ -256,5 +262,5 @@ async def test_more_was_made_than_is_listed(opened, log, mixed, journal, until):
         await journal.requeue([mixed["failed"]], as_new=True)
     async with opened(size=(120, 50)) as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
-        assert len(screen.view.places_of_made()) == 20
+        assert len(screen.view.derived_lines()) == 20
         assert f"and more: filter the log by origin:{mixed['failed']}" in "\n".join(text_of(screen.view))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sprig_tui.console.deliveries.filter_words import completed, pointed
+from sprig_tui.console.deliveries.filter_words import caret_lines, complete_filter
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import parse_filter
 
@@ -31,12 +31,12 @@ from sprig_tui.journal.filter import parse_filter
     ],
 )
 def test_completes_the_last_word(text, whole):
-    assert completed(text, ["production", "My store"]) == whole
+    assert complete_filter(text, ["production", "My store"]) == whole
 
 
 @given(st.text(max_size=30))
 def test_a_completion_begins_with_what_was_typed(text):
-    whole = completed(text, ["production"])
+    whole = complete_filter(text, ["production"])
     assert not whole or whole.lower().startswith(text.lower())
 
 
@@ -56,13 +56,13 @@ def fault(text):
 )
 def test_the_caret_stands_under_what_is_wrong(text, width, caret, second):
     """Behind a prompt of one cell."""
-    first, other = pointed(fault(text), text, shift=1, width=width)
+    first, other = caret_lines(fault(text), text, shift=1, width=width)
     assert first.startswith(caret)
     assert other.startswith(second)
 
 
 @given(st.text(min_size=1, max_size=80), st.integers(0, 90), st.integers(1, 60), st.integers(-50, 5))
 def test_pointing_never_leaves_the_line(text, position, width, shift):
-    first, _ = pointed(FilterError("x\x1b[2J" * 9, position=position), text, shift=shift, width=width)
+    first, _ = caret_lines(FilterError("x\x1b[2J" * 9, position=position), text, shift=shift, width=width)
     assert cell_len(first) <= width
     assert first.isprintable()

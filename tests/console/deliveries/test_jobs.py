@@ -92,7 +92,7 @@ async def test_what_the_filter_matches_runs_as_a_job_that_can_be_paused_and_canc
         await until(pilot, lambda: log.job_line.job is not None)
         assert "0 of 30 queued" in screen_text(pilot.app)
         await journal.step_replay(1, 10)
-        log.job_line.stir()
+        log.job_line.wake()
         await until(pilot, lambda: "10 of 30 queued" in screen_text(pilot.app))
         await pilot.press("P")
         await until(pilot, lambda: log.job_line.job.state == "paused")
@@ -150,12 +150,12 @@ async def test_read_only_sends_nothing(opened, log, mixed, journal, key):
 async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, screen_text, until, monkeypatch):
     from sprig_tui.console.deliveries import job_line
 
-    monkeypatch.setattr(job_line, "STALLED_AFTER", 1)
+    monkeypatch.setattr(job_line, "STALLED_AFTER_POLLS", 1)
     async with opened(engine=False) as pilot:
         await journal.start_replay(parse_filter("status:failed", now_ms=0))
 
         def stalled():
-            log.job_line.stir()
+            log.job_line.wake()
             return "no engine moves it on" in screen_text(pilot.app)
 
         await until(pilot, stalled)

@@ -85,16 +85,16 @@ async def test_follows_until_one_moves_away_and_tells_how_many_are_new(opened, l
     async with opened(size=(120, 20)) as pilot:
         assert log.lines.selected == 60
         await journal.add([entry()])
-        log.stir()
+        log.wake()
         await until(pilot, lambda: log.lines.selected == 61)
-        assert log.lines.in_sight.stop == 61
+        assert log.lines.is_visible.stop == 61
         await pilot.press("k")
-        first = log.lines.in_sight.start
+        first = log.lines.is_visible.start
         await journal.add([entry() for _ in range(3)])
-        log.stir()
+        log.wake()
         await until(pilot, lambda: "+3 new" in str(log.border_title))
         assert log.lines.selected == 60
-        assert log.lines.in_sight.start == first
+        assert log.lines.is_visible.start == first
         await pilot.press("f")
         await until(pilot, lambda: "following" in str(log.border_title))
         assert log.lines.selected == 64
@@ -123,29 +123,29 @@ async def test_oldest_and_newest(opened, log, journal, entry):
 
 
 async def test_the_oldest_is_reached_while_the_search_still_goes_back(opened, log, journal, entry, monkeypatch, until):
-    monkeypatch.setattr(search_module, "FIRST", 5)
-    monkeypatch.setattr(search_module, "STRETCH", 5)
+    monkeypatch.setattr(search_module, "INITIAL_ROWS", 5)
+    monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
     await journal.add([entry() for _ in range(100)])
     async with opened() as pilot:
         log.filter = parse_filter("user:acct_88213", now_ms=0)
-        await until(pilot, lambda: log.log_watch.search.query.terms)
+        await until(pilot, lambda: log.updater.search.query.terms)
         await pilot.press("g")
-        await until(pilot, lambda: log.log_watch.search.matches.complete)
+        await until(pilot, lambda: log.updater.search.matches.complete)
         await until(pilot, lambda: log.lines.selected == 1)
 
 
 async def test_the_cursor_stays_on_its_delivery_while_older_ones_are_found(
     opened, log, journal, entry, monkeypatch, until
 ):
-    monkeypatch.setattr(search_module, "FIRST", 40)
-    monkeypatch.setattr(search_module, "STRETCH", 5)
+    monkeypatch.setattr(search_module, "INITIAL_ROWS", 40)
+    monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
     await journal.add([entry() for _ in range(100)])
     async with opened() as pilot:
         log.filter = parse_filter("user:acct_88213", now_ms=0)
-        await until(pilot, lambda: log.log_watch.search.query.terms)
+        await until(pilot, lambda: log.updater.search.query.terms)
         await pilot.press("k", "k")
         chosen = log.lines.selected
-        await until(pilot, lambda: log.log_watch.search.matches.complete)
+        await until(pilot, lambda: log.updater.search.matches.complete)
         await until(pilot, lambda: log.lines.count == 100)
         assert log.lines.selected == chosen
 
@@ -154,7 +154,7 @@ async def test_what_changes_is_drawn_again(opened, log, mixed, settle, until):
     async with opened() as pilot:
         assert " queued " in rows(log)[-1]
         await settle()
-        log.stir()
+        log.wake()
         await until(pilot, lambda: " delivered " in rows(log)[-1])
 
 
@@ -165,7 +165,7 @@ async def test_nothing_is_painted_when_nothing_happens(opened, log, mixed, until
         original = log.lines.render_line
         log.lines.render_line = lambda y: painted.append(y) or original(y)
         for _ in range(3):
-            log.stir()
+            log.wake()
             await pilot.pause(0.02)
         assert painted == []
 
@@ -175,7 +175,7 @@ async def test_a_filtered_log_lets_go_of_what_matches_no_longer(opened, log, mix
         log.filter = parse_filter("status:failed", now_ms=0)
         await until(pilot, lambda: log.lines.count == 1)
         await journal.requeue([mixed["failed"]])
-        log.stir()
+        log.wake()
         await until(pilot, lambda: log.lines.count == 0)
         await until(pilot, lambda: "0 of 5" in str(log.border_title))
 
@@ -252,10 +252,10 @@ async def test_a_lost_journal_is_told_and_what_is_shown_stays(
 
         with monkeypatch.context() as patch:
             patch.setattr(journal, "changes", lost)
-            log.stir()
+            log.wake()
             await until(pilot, lambda: "cannot read the journal: the journal [/x] is gone" in screen_text(pilot.app))
             assert "Checkout ef" in screen_text(pilot.app)
-        log.stir()
+        log.wake()
         await until(pilot, lambda: "cannot read" not in screen_text(pilot.app))
 
 
@@ -263,10 +263,10 @@ async def test_a_journal_opened_again_goes_on_where_one_was(opened, log, mixed, 
     async with opened() as pilot:
         await pilot.press("k", "k")
         chosen = log.lines.selected
-        before = log.log_watch.search
+        before = log.updater.search
         log.journal = None
         log.journal = journal
-        await until(pilot, lambda: log.log_watch.search is not before)
+        await until(pilot, lambda: log.updater.search is not before)
         assert log.lines.selected == chosen
         assert not log.following
 

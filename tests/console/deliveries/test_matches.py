@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sprig_tui.console.deliveries.matches import Matches
+from sprig_tui.console.deliveries.matches import MatchIndex
 
 
 class AgainstAList(RuleBasedStateMachine):
@@ -14,11 +14,11 @@ class AgainstAList(RuleBasedStateMachine):
     @initialize(newest=st.integers(0, 60), dense=st.booleans())
     def start(self, newest, dense):
         if dense and newest:
-            self.matches = Matches.dense(1, newest)
+            self.matches = MatchIndex.of_everything(1, newest)
             self.expected = list(range(1, newest + 1))
             self.low = 1
         else:
-            self.matches = Matches(newest=newest)
+            self.matches = MatchIndex(newest=newest)
             self.expected = []
             self.low = newest + 1
         self.high = newest
@@ -45,7 +45,7 @@ class AgainstAList(RuleBasedStateMachine):
     @rule(data=st.data())
     def matches_now(self, data):
         one = data.random(st.integers(self.low, self.high))
-        assert self.matches.put(one) is (one not in self.expected)
+        assert self.matches.insert(one) is (one not in self.expected)
         self.expected = sorted({*self.expected, one})
 
     @rule(gone=st.sets(st.integers(1, 80), max_size=30))
@@ -58,7 +58,7 @@ class AgainstAList(RuleBasedStateMachine):
         if not hasattr(self, "matches"):
             return
         assert len(self.matches) == len(self.expected)
-        assert self.matches.stretch(0, len(self.expected) + 5) == self.expected
+        assert self.matches.slice(0, len(self.expected) + 5) == self.expected
         assert self.matches.newest == (self.expected[-1] if self.expected else 0)
         for one in range(90):
             assert (one in self.matches) is (one in self.expected)
@@ -70,12 +70,12 @@ TestAgainstAList = AgainstAList.TestCase
 
 @pytest.mark.parametrize(("first", "last", "expected"), [(-5, 2, [3, 4]), (1, 3, [4, 5]), (2, 99, [5]), (7, 9, [])])
 def test_a_stretch_stays_within(first, last, expected):
-    assert Matches.dense(3, 5).stretch(first, last) == expected
+    assert MatchIndex.of_everything(3, 5).slice(first, last) == expected
 
 
 @given(st.integers(1, 10**12), st.integers(0, 10**6))
 def test_a_dense_journal_needs_no_memory(oldest, more):
-    matches = Matches.dense(oldest, oldest + more)
+    matches = MatchIndex.of_everything(oldest, oldest + more)
     assert len(matches) == more + 1
     assert matches[0] == oldest
     assert matches.position(oldest + more) == more

@@ -3,15 +3,15 @@
 import pytest
 
 from sprig_tui.console.deliveries.replay_text import (
-    EVERYTHING_THERE_IS,
-    Wish,
-    agreement,
-    explanation,
-    job_end,
-    job_line,
-    outcome,
-    question,
-    wish_for,
+    ALL_DELIVERIES_TEXT,
+    ReplayRequest,
+    confirm_label,
+    job_end_text,
+    job_text,
+    replay_explanation,
+    replay_outcome,
+    replay_question,
+    replay_request,
 )
 from sprig_tui.journal.records import AddResult, ReplayJob, State
 
@@ -19,42 +19,42 @@ NOW = 1_790_000_000_000
 
 
 def test_one_that_failed_needs_no_question(delivery):
-    wish = wish_for([delivery(state=State.FAILED)], NOW, as_new=False)
-    assert not wish.asks
+    wish = replay_request([delivery(state=State.FAILED)], NOW, as_new=False)
+    assert not wish.needs_confirmation
 
 
 def test_one_that_was_delivered_says_until_when_it_is_ignored(delivery):
-    wish = wish_for([delivery()], NOW, as_new=False)
-    assert wish.asks
-    assert question(wish) == "Replay this delivery?"
-    assert explanation(wish) == "it was delivered: Segment will ignore this until tomorrow 13:56"
+    wish = replay_request([delivery()], NOW, as_new=False)
+    assert wish.needs_confirmation
+    assert replay_question(wish) == "Replay this delivery?"
+    assert replay_explanation(wish) == "it was delivered: Segment will ignore this until tomorrow 13:56"
 
 
 def test_one_that_was_delivered_long_ago_needs_no_question(delivery):
-    assert not wish_for([delivery(settled_at=NOW - 90_000_000)], NOW, as_new=False).asks
+    assert not replay_request([delivery(settled_at=NOW - 90_000_000)], NOW, as_new=False).needs_confirmation
 
 
 def test_as_new_says_that_it_may_count_twice(delivery):
-    wish = wish_for([delivery(state=State.FAILED)], NOW, as_new=True)
-    assert wish.asks
-    assert question(wish) == "Send this delivery again as new?"
-    assert "may count twice downstream" in explanation(wish)
+    wish = replay_request([delivery(state=State.FAILED)], NOW, as_new=True)
+    assert wish.needs_confirmation
+    assert replay_question(wish) == "Send this delivery again as new?"
+    assert "may count twice downstream" in replay_explanation(wish)
 
 
 def test_several_are_counted_by_environment(delivery):
     rows = [delivery(), delivery(environment="development", state=State.FAILED), delivery(state=State.FAILED)]
-    wish = wish_for(rows, NOW, as_new=False)
-    assert wish.asks
-    assert question(wish) == "Replay 3 deliveries?"
-    assert explanation(wish).splitlines()[:2] == ["1 of them delivered already", "production 2 · development 1"]
-    assert agreement(wish) == "Replay 3"
+    wish = replay_request(rows, NOW, as_new=False)
+    assert wish.needs_confirmation
+    assert replay_question(wish) == "Replay 3 deliveries?"
+    assert replay_explanation(wish).splitlines()[:2] == ["1 of them delivered already", "production 2 · development 1"]
+    assert confirm_label(wish) == "Replay 3"
 
 
 def test_a_filter_is_named():
-    wish = Wish(by_environment={"production": 1_204}, filter="status:failed", as_new=True)
-    assert question(wish) == "Send 1,204 deliveries again as new?"
-    assert explanation(wish).startswith("everything that matches status:failed\nproduction 1,204\n")
-    assert agreement(wish) == "Send 1,204 as new"
+    wish = ReplayRequest(by_environment={"production": 1_204}, filter="status:failed", as_new=True)
+    assert replay_question(wish) == "Send 1,204 deliveries again as new?"
+    assert replay_explanation(wish).startswith("everything that matches status:failed\nproduction 1,204\n")
+    assert confirm_label(wish) == "Send 1,204 as new"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_filter_is_named():
     ],
 )
 def test_outcomes(outcomes, text):
-    assert outcome([AddResult(1, one, State.QUEUED) for one in outcomes]) == text
+    assert replay_outcome([AddResult(1, one, State.QUEUED) for one in outcomes]) == text
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,10 @@ def test_outcomes(outcomes, text):
     ],
 )
 def test_why_nothing_was_queued_is_told_from_the_states(left, text):
-    assert outcome([AddResult(1, "known", state, reason) for state, reason in left]) == f"nothing was queued: {text}"
+    assert (
+        replay_outcome([AddResult(1, "known", state, reason) for state, reason in left])
+        == f"nothing was queued: {text}"
+    )
 
 
 def job(**fields):
@@ -110,39 +113,43 @@ def job(**fields):
     ],
 )
 def test_progress(fields, others, stalled, parts):
-    line = job_line(job(**fields), others, stalled=stalled, width=120)
+    line = job_text(job(**fields), others, stalled=stalled, width=120)
     assert all(part in line for part in parts), line
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_on_a_narrow_terminal_the_keys_are_seen_however_long_the_filter(state):
-    line = job_line(
+    line = job_text(
         job(state=state, queued=9_000, total=160_000, filter="survey:" + "x" * 60), 3, stalled=False, width=80
     )
     assert "x cancels" in line[:78]
 
 
 def test_the_end_of_a_job():
-    assert job_end(job(state="done")) == (
+    assert job_end_text(job(state="done")) == (
         "the replay of status:failed is done: 90 queued again, 10 skipped (still queued, or nothing to send)"
     )
-    assert job_end(job(state="cancelled", skipped=0)) == "the replay of status:failed was cancelled: 90 queued again"
-    assert job_end(job(state="cancelled", skipped=0, as_new=True)).endswith("was cancelled: 90 queued as new")
+    assert (
+        job_end_text(job(state="cancelled", skipped=0)) == "the replay of status:failed was cancelled: 90 queued again"
+    )
+    assert job_end_text(job(state="cancelled", skipped=0, as_new=True)).endswith("was cancelled: 90 queued as new")
 
 
 def test_no_filter_is_everything():
-    wish = Wish(by_environment={"production": 3}, filter=EVERYTHING_THERE_IS)
-    assert explanation(wish).startswith("everything in the journal\nproduction 3\n")
+    wish = ReplayRequest(by_environment={"production": 3}, filter=ALL_DELIVERIES_TEXT)
+    assert replay_explanation(wish).startswith("everything in the journal\nproduction 3\n")
 
 
 def test_where_it_would_go_is_said_when_it_went_elsewhere(delivery):
     endpoints = {"production": "https://api.segment.io"}
     trial = delivery(endpoint="http://127.0.0.1:8080")
-    wish = wish_for([trial], NOW, as_new=False, endpoints=endpoints)
-    assert wish.asks
-    assert "it went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in explanation(wish)
-    assert "ignore" not in explanation(wish), "the endpoint it goes to never saw its id"
-    many = wish_for([trial, trial, delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints)
-    assert "2 went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in explanation(many)
-    same = wish_for([delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints)
-    assert "went to" not in explanation(same)
+    wish = replay_request([trial], NOW, as_new=False, endpoints=endpoints)
+    assert wish.needs_confirmation
+    assert "it went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in replay_explanation(wish)
+    assert "ignore" not in replay_explanation(wish), "the endpoint it goes to never saw its id"
+    many = replay_request(
+        [trial, trial, delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints
+    )
+    assert "2 went to http://127.0.0.1:8080; a replay goes to https://api.segment.io" in replay_explanation(many)
+    same = replay_request([delivery(endpoint="https://api.segment.io")], NOW, as_new=False, endpoints=endpoints)
+    assert "went to" not in replay_explanation(same)

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sprig_tui.console.deliveries.columns import place
-from sprig_tui.console.deliveries.row_text import ignored_until, result, row, short_time, state_word
-from sprig_tui.console.line import fit
+from sprig_tui.console.deliveries.columns import place_columns
+from sprig_tui.console.deliveries.row_text import delivery_row, ignored_until, result_text, short_time, state_word
+from sprig_tui.console.line import fit_span
 from sprig_tui.journal.records import State
 from sprig_tui.text import printable
 
@@ -72,11 +72,14 @@ def test_segment_ignores_a_repeat_for_24_hours(delivery, settled, state, text):
 )
 def test_states(delivery, fields, word, text):
     one = delivery(**fields)
-    assert (state_word(one), result(one, NOW)) == (word, text)
+    assert (state_word(one), result_text(one, NOW)) == (word, text)
 
 
 def shown(one, width, **options):
-    return "".join(fit(printable(part.text), part.width) for part in row(one, place(width), now=NOW, **options))
+    return "".join(
+        fit_span(printable(part.text), part.width)
+        for part in delivery_row(one, place_columns(width), now=NOW, **options)
+    )
 
 
 def test_a_row_as_in_the_picture(delivery):

@@ -3,7 +3,7 @@
 import pytest
 
 from sprig_tui.console.deliveries import search as module
-from sprig_tui.console.deliveries.search import Search
+from sprig_tui.console.deliveries.search import DeliverySearch
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import State
@@ -12,9 +12,9 @@ FAILED = parse_filter("status:failed", now_ms=0)
 
 
 async def found(search):
-    await search.begin()
+    await search.start()
     while not search.matches.complete:
-        await search.look_on()
+        await search.search_more()
     return search.matches.stretch(0, len(search.matches))
 
 
@@ -28,8 +28,8 @@ def small(monkeypatch):
 async def test_finds_what_matches_newest_first(journal, entry, settle, small):
     await journal.add([entry() for _ in range(10)])
     await settle(State.FAILED, events=5)
-    search = Search(journal, FAILED)
-    await search.begin()
+    search = DeliverySearch(journal, FAILED)
+    await search.start()
     assert len(search.matches) == 3
     assert 0 < search.searched < 1
     assert await found(search) == [1, 2, 3, 4, 5]
@@ -38,8 +38,8 @@ async def test_finds_what_matches_newest_first(journal, entry, settle, small):
 
 async def test_everything_in_a_journal_without_gaps_is_known_at_once(journal, entry, small):
     await journal.add([entry() for _ in range(50)])
-    search = Search(journal, MATCH_ALL)
-    await search.begin()
+    search = DeliverySearch(journal, MATCH_ALL)
+    await search.start()
     assert search.matches.complete
     assert (len(search.matches), search.total) == (50, 50)
 
@@ -53,87 +53,87 @@ async def test_gaps_left_by_a_prune_are_not_shown(journal, entry, settle, clock,
     await journal.add([entry()])
     clock.advance(60)
     await journal.prune(clock.now())
-    assert await found(Search(journal, MATCH_ALL)) == [5, 9]
+    assert await found(DeliverySearch(journal, MATCH_ALL)) == [5, 9]
 
 
 async def test_an_empty_journal(journal):
-    search = Search(journal, MATCH_ALL)
+    search = DeliverySearch(journal, MATCH_ALL)
     assert await found(search) == []
-    assert (await search.step()).quiet
+    assert (await search.poll()).is_empty
 
 
 async def test_hears_of_what_arrives_and_changes(journal, entry, settle, small):
     await journal.add([entry() for _ in range(2)])
-    search = Search(journal, MATCH_ALL)
+    search = DeliverySearch(journal, MATCH_ALL)
     await found(search)
-    assert (await search.step()).quiet
+    assert (await search.poll()).is_empty
     await journal.add([entry()])
-    step = await search.step()
-    assert (step.arrived, step.changed, step.moved) == (1, (3,), True)
+    step = await search.poll()
+    assert (step.new_matches, step.changed, step.positions_changed) == (1, (3,), True)
     await settle(events=1)
-    step = await search.step()
-    assert (step.arrived, step.changed, step.moved) == (0, (1,), False)
+    step = await search.poll()
+    assert (step.new_matches, step.changed, step.positions_changed) == (0, (1,), False)
     assert search.row(1).state is State.DELIVERED
-    assert (await search.step()).quiet
+    assert (await search.poll()).is_empty
 
 
 async def test_what_matches_since_it_changed_comes_and_what_no_longer_does_goes(journal, entry, settle, small):
     await journal.add([entry() for _ in range(3)])
     await settle(State.FAILED, events=1)
-    search = Search(journal, FAILED)
+    search = DeliverySearch(journal, FAILED)
     assert await found(search) == [1]
     await settle(State.FAILED, events=1)
-    step = await search.step()
-    assert (step.arrived, step.moved) == (0, True)
-    assert search.matches.stretch(0, 9) == [1, 2]
+    step = await search.poll()
+    assert (step.new_matches, step.positions_changed) == (0, True)
+    assert search.matches.slice(0, 9) == [1, 2]
     await journal.requeue([1])
-    assert (await search.step()).moved
-    assert search.matches.stretch(0, 9) == [2]
-    assert not search.stale
+    assert (await search.poll()).positions_changed
+    assert search.matches.slice(0, 9) == [2]
+    assert not search.needs_restart
 
 
 async def test_a_flood_is_caught_up_with_and_asks_to_read_again(journal, entry, settle, small):
     await journal.add([entry()])
-    everything, failed = Search(journal, MATCH_ALL), Search(journal, FAILED)
+    everything, failed = DeliverySearch(journal, MATCH_ALL), DeliverySearch(journal, FAILED)
     await found(everything)
     await found(failed)
     await journal.add([entry() for _ in range(11)])
     await settle(State.FAILED, events=8)
     arrived = 0
     for _ in range(3):
-        step = await everything.step()
-        assert step.reread
-        arrived += step.arrived
+        step = await everything.poll()
+        assert step.reread_visible
+        arrived += step.new_matches
     assert arrived == 11
     assert len(everything.matches) == 12
-    assert not everything.stale
-    while not (await failed.step()).quiet:
+    assert not everything.needs_restart
+    while not (await failed.poll()).is_empty:
         pass
-    assert failed.stale, "the first one failed too, but nobody told which of the older ones changed"
-    assert failed.matches.stretch(0, 99) == [2, 3, 4, 5, 6, 7, 8]
+    assert failed.needs_restart, "the first one failed too, but nobody told which of the older ones changed"
+    assert failed.matches.slice(0, 99) == [2, 3, 4, 5, 6, 7, 8]
 
 
 async def test_nothing_is_lost_between_the_search_and_the_first_step(journal, entry, small):
     await journal.add([entry() for _ in range(9)])
-    search = Search(journal, parse_filter("user:acct_88213", now_ms=0))
-    await search.begin()
+    search = DeliverySearch(journal, parse_filter("user:acct_88213", now_ms=0))
+    await search.start()
     await journal.add([entry()])
-    assert (await search.step()).arrived == 1
+    assert (await search.poll()).new_matches == 1
     while not search.matches.complete:
-        await search.look_on()
-    assert search.matches.stretch(0, 99) == list(range(1, 11))
+        await search.search_more()
+    assert search.matches.slice(0, 99) == list(range(1, 11))
 
 
 async def test_reads_rows_and_remembers_a_bounded_number(journal, entry, small):
     await journal.add([entry() for _ in range(40)])
-    search = Search(journal, MATCH_ALL)
-    await search.begin()
+    search = DeliverySearch(journal, MATCH_ALL)
+    await search.start()
     assert await search.read(range(1, 31)) == list(range(1, 31))
     assert search.row(30) is not None
     assert search.row(1) is None
     assert await search.read([29, 30]) == []
     assert await search.read([99]) == [99]
-    assert search.is_gone(99)
+    assert search.is_removed(99)
 
 
 async def test_the_next_failed_one_both_ways(journal, entry, settle, small):
@@ -141,11 +141,11 @@ async def test_the_next_failed_one_both_ways(journal, entry, settle, small):
     await settle(State.FAILED, events=1)
     await settle(events=3)
     await settle(State.FAILED, events=1)
-    search = Search(journal, MATCH_ALL)
+    search = DeliverySearch(journal, MATCH_ALL)
     await found(search)
     assert await search.next_failed(1, older=False) == 5
     assert await search.next_failed(5, older=False) == 0
     assert await search.next_failed(6, older=True) == 5
-    delivered = Search(journal, parse_filter("status:delivered", now_ms=0))
+    delivered = DeliverySearch(journal, parse_filter("status:delivered", now_ms=0))
     await found(delivered)
     assert await delivered.next_failed(2, older=False) == 0

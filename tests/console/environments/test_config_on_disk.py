@@ -22,7 +22,7 @@ async def test_a_broken_config_is_told_and_the_old_settings_stay(console, screen
     async with console.running() as pilot:
         console.write("[environments.production\n")
         await console.until(lambda: any("not valid TOML" in said for said in console.notices()))
-        assert pilot.app.core.settings.environments["production"].write_key is not None
+        assert pilot.app.session.settings.environments["production"].write_key is not None
         assert "Zq8T…E1Rk" in screen_text(pilot.app)
 
 
@@ -48,7 +48,7 @@ async def test_a_change_made_meanwhile_is_not_overwritten(console):
         await console.press("enter")
         await console.until(lambda: any("changed on disk meanwhile" in said for said in console.notices()))
         assert console.config()["environments"]["production"] == {"write_key": KEY, "endpoint": "eu"}
-        assert pilot.app.core.settings.environments["production"].endpoint == "eu"
+        assert pilot.app.session.settings.environments["production"].endpoint == "eu"
 
 
 async def test_a_change_of_another_table_is_kept_and_ours_is_saved(console):

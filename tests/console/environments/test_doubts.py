@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.console.environments.doubts import foreign_payload, shared_ids, shared_keys
+from sprig_tui.console.environments.doubts import environment_mismatch, shared_ids, shared_keys
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
@@ -54,6 +54,6 @@ def test_a_payload_of_another_environment(selected, named, sprig_id, said):
     known = environments(
         production={"sprig_environment_id": "prod1"}, development={"sprig_environment_id": "dev1"}, staging={}
     )
-    found = foreign_payload(known, selected, named, sprig_id)
+    found = environment_mismatch(known, selected, named, sprig_id)
     assert said in found
     assert bool(said) == bool(found)

@@ -21,7 +21,7 @@ async def test_a_key_is_added_linted_and_saved(console, screen_text):
         assert "looks like a write key" in shown
         assert KEY not in shown
         await console.press("enter")
-        await console.until(lambda: pilot.app.core.settings.environments["production"].write_key)
+        await console.until(lambda: pilot.app.session.settings.environments["production"].write_key)
         await console.until(lambda: "Zq8T…E1Rk" in screen_text(pilot.app))
         assert KEY not in screen_text(pilot.app)
     assert console.config() == {"environments": {"production": {"write_key": KEY}}}
@@ -98,7 +98,7 @@ async def test_a_key_is_shown_for_a_moment_only_and_never_in_a_picture(console, 
         await console.press("v", "3")
         assert KEY not in screen_text(pilot.app)
         await console.press("1", "v")
-        pane._hiding._callback()
+        pane._hide_timer._callback()
         await pilot.pause()
         assert KEY not in screen_text(pilot.app)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
+from sprig_tui.console.environments.status import EnvironmentStatus
 
 from sprig_tui.console.environments.lines import pane_lines
-from sprig_tui.console.environments.standing import Standing
 from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line import shown
+from sprig_tui.console.line import visible_text
 
 VIEWS = (
     EnvironmentView(
@@ -15,13 +15,13 @@ VIEWS = (
         key="Zq8T…e1Rk",
         key_source="config",
         protected=True,
-        standing=Standing("▲", "delivering 212/s", "good", "last answer 200, 2 s ago"),
+        status=EnvironmentStatus("▲", "delivering 212/s", "good", "last answer 200, 2 s ago"),
         queued=1_204,
         failed=3,
         rate=212,
         sprig_id="aB3dE5gH7j",
     ),
-    EnvironmentView(name="development", standing=Standing("·", "no key: press a to add one", "muted")),
+    EnvironmentView(name="development", status=EnvironmentStatus("·", "no key: press a to add one", "muted")),
 )
 
 
@@ -54,11 +54,13 @@ def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
 
 
 def test_a_folded_line_that_says_more_than_fits_shows_that_it_does():
-    refused = Standing("‖", "paused, Segment refuses the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad")
-    view = EnvironmentView(name="development", key="Dv8T…E1Rk", key_source="config", standing=refused)
+    refused = EnvironmentStatus(
+        "‖", "paused, Segment refuses the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad"
+    )
+    view = EnvironmentView(name="development", key="Dv8T…E1Rk", key_source="config", status=refused)
     for width in (36, 78):
         (line,) = pane_lines((view,), "development", (), width=width, height=1)
-        seen = "".join(shown(part.text, part.width) for part in line.parts)
+        seen = "".join(visible_text(part.text, part.width) for part in line.parts)
         assert cell_len(seen) == width
         assert seen.endswith("…")
 
@@ -72,8 +74,8 @@ def test_a_revealed_key_stands_at_the_selected_environment_only():
 
 
 def test_long_and_hostile_words_are_wrapped_and_cut():
-    bad = Standing("✗", "disk \x1b[2J full " * 80, "bad")
-    lines = pane_lines((EnvironmentView(name="x" * 40, standing=bad),), "", ("\u202eevil " * 300,), width=36, height=50)
+    bad = EnvironmentStatus("✗", "disk \x1b[2J full " * 80, "bad")
+    lines = pane_lines((EnvironmentView(name="x" * 40, status=bad),), "", ("\u202eevil " * 300,), width=36, height=50)
     assert len(lines) < 12
     for line in text(lines):
         assert "\x1b" not in line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
-from sprig_tui.console.environments.trial_event import EVENT
+from sprig_tui.console.environments.trial_event import EVENT_NAME
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -19,8 +19,8 @@ async def test_a_test_event_is_sent_and_said_what_it_proves(console, sink, scree
         await console.until(lambda: "Segment answered 200" in screen_text(pilot.app))
         assert "Look for 'sprig-tui test event'" in screen_text(pilot.app)
         await console.press("escape")
-        (delivery,) = (await pilot.app.core.journal.page(Query())).deliveries
-        assert (delivery.state, delivery.source, delivery.survey_name) == (State.DELIVERED, "test event", EVENT)
+        (delivery,) = (await pilot.app.session.journal.page(Query())).deliveries
+        assert (delivery.state, delivery.source, delivery.survey_name) == (State.DELIVERED, "test event", EVENT_NAME)
         assert delivery.message_id in [event["messageId"] for event in sink.events]
 
 
@@ -30,7 +30,7 @@ async def test_a_test_event_to_a_protected_environment_asks_first(console, sink,
         await console.press("t")
         assert "Send a test event to production?" in screen_text(pilot.app)
         await console.press("enter")
-        assert (await pilot.app.core.journal.page(Query())).deliveries == ()
+        assert (await pilot.app.session.journal.page(Query())).deliveries == ()
 
 
 async def test_pause_holds_and_resume_lets_go(console, sink, screen_text):
@@ -42,7 +42,7 @@ async def test_pause_holds_and_resume_lets_go(console, sink, screen_text):
         await console.until(lambda: "is paused: by hand" in screen_text(pilot.app))
         await console.press("escape", "p")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
-        assert (await pilot.app.core.journal.lanes())["development"].state == "open"
+        assert (await pilot.app.session.journal.lanes())["development"].state == "open"
 
 
 async def test_a_refused_key_is_said_and_a_new_key_resumes(console, sink, screen_text):
@@ -62,13 +62,13 @@ async def test_a_refused_key_is_said_and_a_new_key_resumes(console, sink, screen
 async def test_read_only_has_no_way_to_send(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(read_only=True) as pilot:
-        assert pilot.app.core.engine is None
+        assert pilot.app.session.engine is None
         for key in ("1", "j", "t", "a", "e", "p", "n", "x", "X"):
             await console.press(key)
         said = console.notices()
         assert len([text for text in said if "read-only" in text]) >= 6
         assert len(pilot.app.screen_stack) == 1
-        assert (await pilot.app.core.journal.page(Query())).deliveries == ()
+        assert (await pilot.app.session.journal.page(Query())).deliveries == ()
     assert sink.stats.requests == 0
 
 

@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 from sprig_tui.cli.console import _list_sources
 from sprig_tui.console.environments.source_form import SourceForm, SourceLines
-from sprig_tui.console.environments.source_rows import filtered, source_rows
+from sprig_tui.console.environments.source_rows import filter_rows, source_rows
 from sprig_tui.segment.sources import Source
 
 
@@ -165,7 +165,7 @@ def test_rows_that_fit_come_first():
 
 def test_every_word_of_the_filter_has_to_be_there():
     rows = source_rows(SOURCES, "production", ("production", "development"))
-    assert [row.source.id for row in filtered(rows, "ACME dev")] == ["1"]
-    assert [row.source.id for row in filtered(rows, "web")] == ["2"]
-    assert len(filtered(rows, " ")) == 3
-    assert filtered(rows, "nothing of that") == ()
+    assert [row.source.id for row in filter_rows(rows, "ACME dev")] == ["1"]
+    assert [row.source.id for row in filter_rows(rows, "web")] == ["2"]
+    assert len(filter_rows(rows, " ")) == 3
+    assert filter_rows(rows, "nothing of that") == ()

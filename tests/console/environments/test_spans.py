@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.environments.spans import ago, day, left, moment
+from sprig_tui.console.environments.spans import relative_day, relative_time, time_ago, time_left
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 
@@ -27,7 +27,7 @@ NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
     ],
 )
 def test_ago(seconds, said):
-    assert ago(NOW - int(seconds * 1000), NOW) == said
+    assert time_ago(NOW - int(seconds * 1000), NOW) == said
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_ago(seconds, said):
     ],
 )
 def test_left(milliseconds, said):
-    assert left(NOW + milliseconds, NOW) == said
+    assert time_left(NOW + milliseconds, NOW) == said
 
 
 def test_moments():
-    assert moment(NOW, NOW) == "14:13"
-    assert moment(NOW - 86_400_000, NOW) == "20 Sep 14:13"
-    assert day(NOW, NOW) == "21 Sep"
+    assert relative_time(NOW, NOW) == "14:13"
+    assert relative_time(NOW - 86_400_000, NOW) == "20 Sep 14:13"
+    assert relative_day(NOW, NOW) == "21 Sep"

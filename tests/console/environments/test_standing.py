@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sprig_tui.console.environments.status import StatusInputs, status_of
 
-from sprig_tui.console.environments.standing import Facts, standing_of
 from sprig_tui.journal.lane_causes import reason_of
 from sprig_tui.journal.records import Lane
 
 NOW = 1_790_000_000_000
 
 
-def facts(lane: Lane | None = None, **fields) -> Facts:
+def facts(lane: Lane | None = None, **fields) -> StatusInputs:
     given = {"has_key": True, "queued": 0, "in_flight": 0, "rate": 0, "engine": True, **fields}
-    return Facts(lane=lane or Lane(environment="production"), **given)
+    return StatusInputs(lane=lane or Lane(environment="production"), **given)
 
 
 def paused(cause: str, state: str = "paused", **fields) -> Lane:
@@ -88,7 +88,7 @@ def waiting(cause: str, **fields) -> Lane:
     ],
 )
 def test_each_state_has_its_sentence(given, text, level):
-    standing = standing_of(given, NOW)
+    standing = status_of(given, NOW)
     assert (standing.text, standing.level) == (text, level)
 
 
@@ -106,16 +106,16 @@ def test_each_state_has_its_sentence(given, text, level):
     ],
 )
 def test_how_the_sentence_begins(given, brief):
-    standing = standing_of(given, NOW)
+    standing = status_of(given, NOW)
     assert standing.brief == brief
     assert standing.text.startswith(brief)
 
 
 def test_a_wait_that_is_over_does_not_count_down_below_zero():
     lane = waiting("503")
-    said = standing_of(facts(lane, queued=2), NOW + 50_000)
+    said = status_of(facts(lane, queued=2), NOW + 50_000)
     assert said.text == "next try is due: 503"
-    assert standing_of(facts(lane), NOW + 50_000).text == "nothing queued"
+    assert status_of(facts(lane), NOW + 50_000).text == "nothing queued"
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_a_wait_that_is_over_does_not_count_down_below_zero():
     ],
 )
 def test_the_last_answer(lane, last):
-    assert standing_of(facts(lane), NOW).last == last
+    assert status_of(facts(lane), NOW).last == last
 
 
 def test_nothing_ever_claims_that_a_key_is_right():
     for status in (200, 400, 503):
-        said = standing_of(facts(Lane(environment="p", last_status=status, last_at=NOW)), NOW)
+        said = status_of(facts(Lane(environment="p", last_status=status, last_at=NOW)), NOW)
         assert not {"verified", "valid", "correct", "ok"} & set(f"{said.text} {said.last}".lower().split())

@@ -3,13 +3,13 @@ from threading import Event
 
 import pytest
 
-from sprig_tui.console.payload.browsing import Browser, Troubles
+from sprig_tui.console.payload.browsing import ProblemIndex, RecordBrowser
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 
 
 @pytest.fixture
 async def browser(lines_file):
-    opened = await Browser.open((str(lines_file(3_000)),))
+    opened = await RecordBrowser.open((str(lines_file(3_000)),))
     yield opened
     opened.close()
 
@@ -44,13 +44,13 @@ async def test_closing_ends_the_count(browser):
 
 
 async def test_trouble_no_longer_wanted_is_no_longer_looked_for(browser, intake):
-    troubles = Troubles()
-    await browser.find_troubles(troubles, intake, 0)
+    troubles = ProblemIndex()
+    await browser.find_problems(troubles, intake, 0)
     assert not troubles.complete
 
 
 def test_the_nearest_trouble():
-    troubles = Troubles()
+    troubles = ProblemIndex()
     troubles.numbers.extend([3, 9, 20])
     assert [troubles.next(at, 1) for at in (-1, 3, 9, 20)] == [3, 9, 20, None]
     assert [troubles.next(at, -1) for at in (25, 20, 9, 3)] == [20, 9, 3, None]

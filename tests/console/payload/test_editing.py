@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 
-from sprig_tui.console.payload.editing import editable, editor_command, flat_record, read_edited
+from sprig_tui.console.payload.editing import editable_text, editor_command, flat_record, read_edited
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.reading import read_responses
 from sprig_tui.sprig.recognise import parse_document
@@ -21,14 +21,14 @@ EXPORT = (
 
 
 def test_json_is_edited_with_indentation_and_the_rest_as_it_is():
-    assert editable(b'{"n":12345678901234567890}', None) == b'{\n  "n": 12345678901234567890\n}\n'
-    assert editable(b'{"broken": \xff', None) == b'{"broken": \xff'
+    assert editable_text(b'{"n":12345678901234567890}', None) == b'{\n  "n": 12345678901234567890\n}\n'
+    assert editable_text(b'{"broken": \xff', None) == b'{"broken": \xff'
 
 
 def test_a_row_of_an_export_becomes_a_record_that_maps_the_same(tmp_path, intake, clock):
     (tmp_path / "export.csv").write_text(EXPORT)
     row = next(read_responses([str(tmp_path / "export.csv")]))
-    again = read_edited(editable(row.raw, row), row.origin)
+    again = read_edited(editable_text(row.raw, row), row.origin)
 
     def mapped(record):
         return intake.mapper.map(record, environment="development", now_ms=clock.now())

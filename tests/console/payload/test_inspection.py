@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record, is_troubled
-from sprig_tui.console.payload.summary import Position, delivery_text, position_text, reason_line, verdict
-from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.console.payload.inspection import Inspection, has_problems, inspect_delivery, inspect_record
+from sprig_tui.console.payload.summary import RecordPosition, delivery_text, position_text, reason_line, verdict_spans
+from sprig_tui.console.payload.views import VIEW_NAMES, make_view
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import Rules
@@ -26,7 +26,7 @@ def read(data):
 
 
 def said(inspection):
-    return "".join(span.text for span in verdict(inspection, ENVIRONMENTS))
+    return "".join(span.text for span in verdict_spans(inspection, ENVIRONMENTS))
 
 
 def delivery(entry, state=State.DELIVERED, **changes):
@@ -80,7 +80,7 @@ def test_an_anonymous_record_says_so(intake):
     found = inspect_record(read(flat(userId=None)), intake, 0)
     assert said(found).startswith("1 error · ")
     assert said(found).endswith(" · would be withheld: anonymous")
-    assert found.first_trouble() == "userId"
+    assert found.first_problem() == "userId"
     assert not found.sendable
 
 
@@ -100,10 +100,10 @@ def test_a_call_that_is_too_large_is_counted_as_an_error(intake):
 
 def test_trouble_is_what_a_person_would_look_at(intake, clock):
     now = clock.now()
-    assert not is_troubled(read(flat()), intake, now)
-    assert not is_troubled(read(flat(surveyCreatedAt=None)), intake, now), "that is so for every record of the file"
+    assert not has_problems(read(flat()), intake, now)
+    assert not has_problems(read(flat(surveyCreatedAt=None)), intake, now), "that is so for every record of the file"
     for changes in ({"userId": None}, {"respondedAt": None}, {"respondedAt": "2031-01-01T00:00:00Z"}, {"question": 3}):
-        assert is_troubled(read(flat(**changes)), intake, now), changes
+        assert has_problems(read(flat(**changes)), intake, now), changes
 
 
 def test_a_delivery_is_shown_as_it_was_sent(intake, clock):
@@ -171,22 +171,26 @@ def test_a_delivery_of_any_bytes_can_be_shown(raw, body):
 
     entry = NewDelivery(environment="development", message_id="sprig-1", raw=raw, body=body)
     found = inspect_delivery(delivery(entry), EntryBuilder(Rules(), ENVIRONMENTS), 0)
-    for name in VIEWS:
+    for name in VIEW_NAMES:
         view = make_view(name, found, ENVIRONMENTS)
         view.resize(60 + zlib.crc32(raw) % 40)
         for index in range(len(view)):
             view.line(index)
-            view.copied(index)
+            view.copy_line(index)
 
 
 @pytest.mark.parametrize(
     ("position", "room", "line"),
     [
-        (Position("answers.jsonl", 14, 200, complete=True), 60, "answers.jsonl  14 of 200"),
-        (Position("answers.jsonl", 14, 200, complete=False), 60, "answers.jsonl  14 of 200+"),
-        (Position("answers.jsonl", 14, 2_000_000, complete=True), 30, "answer…rs.jsonl  14 of 2,000,000"[0:0]),
-        (Position("a.jsonl", 14, 200, complete=True, troubled=(2, 9, False)), 60, "a.jsonl  14 of 200  ! 2 of 9+"),
-        (Position("x[/foo]\x1b[2J.json", 1, 1, complete=True), 60, "x[/foo]␛[2J.json  1 of 1"),
+        (RecordPosition("answers.jsonl", 14, 200, complete=True), 60, "answers.jsonl  14 of 200"),
+        (RecordPosition("answers.jsonl", 14, 200, complete=False), 60, "answers.jsonl  14 of 200+"),
+        (RecordPosition("answers.jsonl", 14, 2_000_000, complete=True), 30, "answer…rs.jsonl  14 of 2,000,000"[0:0]),
+        (
+            RecordPosition("a.jsonl", 14, 200, complete=True, problems_only=(2, 9, False)),
+            60,
+            "a.jsonl  14 of 200  ! 2 of 9+",
+        ),
+        (RecordPosition("x[/foo]\x1b[2J.json", 1, 1, complete=True), 60, "x[/foo]␛[2J.json  1 of 1"),
     ],
 )
 def test_where_a_record_stands(position, room, line):

@@ -5,7 +5,7 @@ from textual.widgets import Input
 
 from sprig_tui.console.commands import Permissions
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.console.payload.picker import FolderLines, Picker
+from sprig_tui.console.payload.picker import FilePicker, FolderLines
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reading import read_responses
@@ -166,7 +166,7 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
     (tmp_path / "more").mkdir()
     async with bench() as (app, pilot):
         await press(pilot, "o")
-        assert isinstance(app.screen, Picker)
+        assert isinstance(app.screen, FilePicker)
         app.screen.query_one(Input).value = f"{tmp_path}/"
         await settle(pilot)
         text = screen_text(app)
@@ -243,7 +243,7 @@ async def test_a_file_that_changes_is_read_again_at_the_same_place(bench, inspec
     async with bench(file=path) as (app, pilot):
         await press(pilot, "n")
         lines_file([flat(number) for number in range(70, 90)])
-        inspector.browser.file._kept.clear()
+        inspector.browser.file._cached.clear()
         inspector.browser.file._reader = None
         await press(pilot, "n")
         assert "has changed since it was opened: it is read again" in notices(app)[-1]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.console.payload.dropped_path import LONGEST, dropped_paths, looks_like_path, meant_path
-from sprig_tui.console.payload.listing import complete, list_folder, size_text, split_typed
+from sprig_tui.console.payload.dropped_path import MAX_DROP_CHARS, dropped_paths, intended_path, looks_like_path
+from sprig_tui.console.payload.listing import complete_path, list_folder, size_text, split_typed
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_home_is_a_folder_too(folder, monkeypatch):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * LONGEST, "~noone/x"],
+    ["", "  \n ", "hello there", "/no/such/file.json", "it's", "\0", "x" * 5_000, "/x" * MAX_DROP_CHARS, "~noone/x"],
 )
 def test_any_other_text_is_left_alone(text):
     assert dropped_paths(text) == ()
@@ -74,11 +74,11 @@ def test_a_folder_that_cannot_be_listed_says_so(tmp_path):
 )
 def test_a_typed_path_goes_on(folder, typed, completed):
     typed = f"{folder}/{typed}"
-    assert complete(typed, list_folder(*split_typed(typed))) == f"{folder}/{completed}"
+    assert complete_path(typed, list_folder(*split_typed(typed))) == f"{folder}/{completed}"
 
 
 def test_a_huge_folder_is_listed_in_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("sprig_tui.console.payload.listing.MOST", 3)
+    monkeypatch.setattr("sprig_tui.console.payload.listing.MAX_ENTRIES", 3)
     for number in range(10):
         Path(tmp_path, f"{number}.json").touch()
     listing = list_folder(str(tmp_path))
@@ -97,12 +97,12 @@ def test_a_path_behind_another_is_meant_alone(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder))
     spaced, plain = str(folder / "Alpha two.csv.gz"), str(folder / "beta.json")
     for behind in (plain, f"'{plain}'", f"file://{plain}", "~/beta.json"):
-        assert meant_path(f"/usr/lib/{behind}") == plain, behind
-    assert meant_path("/usr/lib/" + "file://" + spaced.replace(" ", "%20")) == spaced
-    assert meant_path("/usr/lib/" + spaced.replace(" ", "\\ ")) == spaced
-    assert meant_path(plain) == plain
-    assert meant_path("/usr/lib//no/such.json") == "/no/such.json", "what is said to be missing is what was meant"
-    assert meant_path("/usr/li") == "/usr/li"
+        assert intended_path(f"/usr/lib/{behind}") == plain, behind
+    assert intended_path("/usr/lib/" + "file://" + spaced.replace(" ", "%20")) == spaced
+    assert intended_path("/usr/lib/" + spaced.replace(" ", "\\ ")) == spaced
+    assert intended_path(plain) == plain
+    assert intended_path("/usr/lib//no/such.json") == "/no/such.json", "what is said to be missing is what was meant"
+    assert intended_path("/usr/li") == "/usr/li"
 
 
 def test_one_of_several_may_be_gone(folder):

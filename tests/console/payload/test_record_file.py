@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.payload import seeking
-from sprig_tui.console.payload.record_file import KEPT_RECORDS, RecordFile, StoppedError
+from sprig_tui.console.payload.record_file import MAX_CACHED_RECORDS, RecordFile, StoppedError
 from sprig_tui.errors import InputError, UnknownFormatError
 from sprig_tui.sprig import byte_source
 from sprig_tui.sprig.reading import read_responses
@@ -19,7 +19,7 @@ GROUP = "9b7c6f6e-1111-4222-8333-{:012d}"
 def small_chunks(monkeypatch):
     """Marks as close as a real file's, in a file that is a thousand times smaller."""
     monkeypatch.setattr(seeking, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(seeking, "ROWS_BETWEEN_MARKS", 3)
+    monkeypatch.setattr(seeking, "ROWS_PER_INDEX_ENTRY", 3)
 
 
 def key(record):
@@ -58,7 +58,7 @@ def test_a_record_is_read_by_its_number_without_what_comes_before_it(lines_file,
     file.count_on()
     assert (file.count, file.complete) == (2_000, True)
     assert file.read(1_999).user_id == "acct_1999"
-    assert len(file._kept) < 10, "only from the last mark on"
+    assert len(file._cached) < 10, "only from the last mark on"
 
 
 def test_every_record_of_lines_backwards(lines_file, small_chunks, record):
@@ -77,7 +77,7 @@ def test_every_record_of_lines_backwards(lines_file, small_chunks, record):
 
 
 def test_a_line_too_long_to_keep_makes_no_wrong_mark(lines_file, small_chunks, monkeypatch, record):
-    monkeypatch.setattr(seeking, "_LIMIT", 2_000)
+    monkeypatch.setattr(seeking, "_MAX_RECORD_BYTES", 2_000)
     path = lines_file([record(1), record(2, response="x" * 9_000), record(3)] * 5)
     file = RecordFile([str(path)])
     file.count_on()
@@ -153,11 +153,11 @@ def test_files_of_a_folder_are_one_after_the_other(lines_file, tmp_path, record)
 
 
 def test_memory_keeps_a_bounded_number_of_records(lines_file):
-    file = RecordFile([str(lines_file(KEPT_RECORDS + 500))])
-    file.read(KEPT_RECORDS + 400)
-    assert len(file._kept) <= KEPT_RECORDS
-    assert file.kept(0) is None
-    assert file.kept(KEPT_RECORDS + 400) is not None
+    file = RecordFile([str(lines_file(MAX_CACHED_RECORDS + 500))])
+    file.read(MAX_CACHED_RECORDS + 400)
+    assert len(file._cached) <= MAX_CACHED_RECORDS
+    assert file.cached(0) is None
+    assert file.cached(MAX_CACHED_RECORDS + 400) is not None
 
 
 def test_reading_that_is_no_longer_wanted_ends(lines_file):
@@ -173,7 +173,7 @@ def test_a_file_that_changed_is_said_to_have(lines_file, record):
     path = lines_file(3)
     file = RecordFile([str(path)])
     file.read(2)
-    file._kept.clear()
+    file._cached.clear()
     path.write_text(json.dumps(record(9)))
     with pytest.raises(InputError, match="has changed since it was opened"):
         file.read(0)

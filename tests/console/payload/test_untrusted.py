@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.clipboard import safe_text
-from sprig_tui.console.payload.head import title, verdict_content
+from sprig_tui.console.payload.head import payload_title, verdict_content
 from sprig_tui.console.payload.inspection import inspect_record
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.console.payload.summary import Position, reason_line, verdict
-from sprig_tui.console.payload.views import VIEWS, make_view
+from sprig_tui.console.payload.summary import RecordPosition, reason_line, verdict_spans
+from sprig_tui.console.payload.views import VIEW_NAMES, make_view
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.recognise import parse_document
@@ -86,13 +86,13 @@ def test_every_view_and_every_line_around_it(record, name, width):
     intake = EntryBuilder(Rules(), ENVIRONMENTS, "development")
     for read in parse_document(raw, Origin(name, "", 3)):
         found = inspect_record(read, intake, 1_790_000_000_000)
-        head = title(found, Position(name, 3, 9, complete=True), "JSON", width)
+        head = payload_title(found, RecordPosition(name, 3, 9, complete=True), "JSON", width)
         assert_harmless(head.plain)
-        assert_harmless(title(found, None, "JSON", width).plain)
+        assert_harmless(payload_title(found, None, "JSON", width).plain)
         assert head.cell_length <= max(width, 60)
-        below = verdict_content(verdict(found, ENVIRONMENTS), reason_line(found, ENVIRONMENTS))
+        below = verdict_content(verdict_spans(found, ENVIRONMENTS), reason_line(found, ENVIRONMENTS))
         assert_harmless(below.plain.replace("\n", "", 1))
-        for view_name in VIEWS:
+        for view_name in VIEW_NAMES:
             view = make_view(view_name, found, ENVIRONMENTS)
             view.resize(width)
             for index in range(12):
@@ -101,7 +101,7 @@ def test_every_view_and_every_line_around_it(record, name, width):
             for index in range(min(len(view), 80)):
                 for span in view.line(index):
                     assert_harmless(printable(span.text))
-                if (copied := view.copied(index)) is not None:
+                if (copied := view.copy_line(index)) is not None:
                     assert_harmless(copied.what)
                     assert_harmless([one for one in safe_text(copied.text).text if one < "\xa0" and one not in "\t\n"])
 
@@ -124,7 +124,7 @@ async def walk_through(host, file, size):
         pane.show_file(file)
         await settle(pilot)
         for _ in range(pane.browser.file.count):
-            for name in VIEWS:
+            for name in VIEW_NAMES:
                 pane.view_name = name
                 pane.lines.action_choose()
                 await pilot.pause()

@@ -9,8 +9,8 @@ from msgspec import UNSET, Raw
 from rich.cells import cell_len
 
 from sprig_tui.console.payload.curl_view import CurlView
-from sprig_tui.console.payload.escapes import readable
-from sprig_tui.console.payload.field_columns import cells, columns, header, value_line
+from sprig_tui.console.payload.escapes import unescape_letters
+from sprig_tui.console.payload.field_columns import field_cells, field_columns, field_header, value_line
 from sprig_tui.console.payload.fields_view import FieldsView
 from sprig_tui.console.payload.json_view import JsonView, is_json
 from sprig_tui.console.payload.raw_view import RawView
@@ -35,28 +35,32 @@ SURVEY = FieldTrace("properties.surveyId", 12, "surveyId", "not a UUID; sent as 
 
 
 def test_a_wide_table_has_a_column_for_the_notes():
-    assert re.split(r"  +", shaped(cells(CREATED, 130))) == [
+    assert re.split(r"  +", shaped(field_cells(CREATED, 130))) == [
         "! properties.createdAt",
         "(omitted)",
         "surveyCreatedAt",
         "survey unknown",
     ]
-    assert header(130).split() == ["Segment", "field", "value", "from", "note"]
+    assert field_header(130).split() == ["Segment", "field", "value", "from", "note"]
 
 
 def test_a_narrow_table_says_where_from_or_why_not():
-    assert re.split(r"  +", shaped(cells(CREATED, 80))) == ["! properties.createdAt", "(omitted)", "survey unknown"]
-    assert "surveyId · not a" in shaped(cells(SURVEY, 80))
-    assert header(80).split() == ["Segment", "field", "value", "from"]
+    assert re.split(r"  +", shaped(field_cells(CREATED, 80))) == [
+        "! properties.createdAt",
+        "(omitted)",
+        "survey unknown",
+    ]
+    assert "surveyId · not a" in shaped(field_cells(SURVEY, 80))
+    assert field_header(80).split() == ["Segment", "field", "value", "from"]
 
 
 def test_a_very_narrow_table_has_paths_by_their_ends():
-    assert shaped(cells(SURVEY, 40)).split() == ["✓", ".surveyId", "12"]
+    assert shaped(field_cells(SURVEY, 40)).split() == ["✓", ".surveyId", "12"]
 
 
 @given(st.integers(1, 400))
 def test_columns_fill_the_width(width):
-    found = columns(width)
+    found = field_columns(width)
     assert sum(found) == max(width - 2, 12)
     assert min(found) >= 0
 
@@ -121,15 +125,15 @@ def test_a_long_text_opens_in_place_and_its_rest_is_folded():
     assert "more characters, enter shows them" in text(view)[-2]
     assert view.toggle(first - 2)
     assert len(view) > 3 * first
-    assert view.copied(0) == (long, "properties.response")
-    assert view.copied(5).render == long
+    assert view.copy_line(0) == (long, "properties.response")
+    assert view.copy_line(5).render == long
 
 
 def test_an_omitted_field_opens_to_its_note():
     view = FieldsView([CREATED])
     assert view.toggle(0)
     assert [line.strip() for line in text(view)[1:]] == ["from: surveyCreatedAt", "note: survey unknown"]
-    assert view.copied(0) is None
+    assert view.copy_line(0) is None
 
 
 # -- JSON -------------------------------------------------------------------------------------------------------------
@@ -156,7 +160,7 @@ def test_more_than_200_items_are_folded():
     assert lines[-3].strip() == "800 more, enter shows them"
     assert view.toggle(len(view) - 3)
     assert len(view) == 805
-    assert view.copied(1).text == json.dumps(list(range(1_000)), indent=2)
+    assert view.copy_line(1).text == json.dumps(list(range(1_000)), indent=2)
 
 
 def test_of_a_megabyte_only_a_little_is_made():
@@ -172,9 +176,9 @@ def test_of_a_megabyte_only_a_little_is_made():
 
 def test_a_value_is_copied_as_itself():
     view = JsonView(b'{"a":"x\\ny","b":{"c":1.50}}')
-    assert view.copied(1) == ("x\ny", "a")
-    assert view.copied(2) == ('{\n  "c": 1.50\n}', "b")
-    assert view.copied(3).text == "1.50"
+    assert view.copy_line(1) == ("x\ny", "a")
+    assert view.copy_line(2) == ('{\n  "c": 1.50\n}', "b")
+    assert view.copy_line(3).text == "1.50"
 
 
 def test_what_is_no_json_is_told_apart():
@@ -205,7 +209,7 @@ def test_any_json_fits_and_means_the_same(value, width):
 @given(st.text())
 def test_readable_json_means_the_same(value):
     written = json.dumps(value)
-    assert json.loads(readable(written)) == value
+    assert json.loads(unescape_letters(written)) == value
 
 
 # -- raw --------------------------------------------------------------------------------------------------------------
@@ -238,7 +242,7 @@ def test_a_large_record_is_shown_in_part_and_opens():
     assert view.toggle(before - 1)
     assert len(view) > 3 * before
     assert not view.toggle(0)
-    assert len(view.copied(0).render) == 1_000_000
+    assert len(view.copy_line(0).render) == 1_000_000
 
 
 @given(st.binary(max_size=300), st.integers(4, 60))
@@ -264,7 +268,7 @@ def test_a_curl_command_is_folded_but_copied_whole():
     lines = curl_lines("https://api.segment.io", b'{"event":"it\'s"}')
     view = CurlView(lines)
     view.resize(30)
-    assert view.copied(0).text.split("\n") == [
+    assert view.copy_line(0).text.split("\n") == [
         "curl https://api.segment.io/v1/track \\",
         "  -u \"$SEGMENT_WRITE_KEY:\" -H 'Content-Type: application/json' \\",
         '  --data-raw \'{"event":"it\'"\'"\'s"}\'',

@@ -33,7 +33,7 @@ def shown(console, *words: str):
 
 
 async def rows(pilot) -> list:
-    return list((await pilot.app.core.journal.page(Query(), limit=1_000)).deliveries)
+    return list((await pilot.app.session.journal.page(Query(), limit=1_000)).deliveries)
 
 
 async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink):
@@ -49,7 +49,7 @@ async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_
         await configured.until(said(configured, "30 records on 1 page", "30 queued"))
         await configured.until(lambda: sink.stats.accepted == 30)
         assert {row.environment for row in await rows(pilot)} == {"development"}
-        assert pilot.app.core.settings.rules.surveys["5120"].name == "Study 5120"
+        assert pilot.app.session.settings.rules.surveys["5120"].name == "Study 5120"
         await configured.press("u")
         await configured.until(shown(configured, "created since 2026-03-01 09:00 UTC"))
         await configured.press("y")

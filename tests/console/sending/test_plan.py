@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from sprig_tui.console.send_actions.plan import (
+    CHECK_EVERY_RECORDS,
+    SendPlan,
+    consent_label,
+    count_records,
+    estimate_plan,
+    ingest_end_text,
+    ingest_text,
+    name_to_type,
+    plan_text,
+    send_question,
+)
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.samples import samples_folder
-from sprig_tui.console.sending.plan import (
-    LOOK_EVERY,
-    Plan,
-    consent,
-    count_records,
-    end_text,
-    estimated,
-    fed_text,
-    name_to_type,
-    plan_text,
-    question,
-)
 from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import State
@@ -31,7 +31,7 @@ ENVIRONMENTS = {name: Environment(name=name) for name in ("production", "develop
 
 def test_every_sample_is_counted_once():
     intake = EntryBuilder(Rules(), ENVIRONMENTS, "production")
-    plan = count_records(read_responses([samples_folder()]), intake, enough=lambda: False)
+    plan = count_records(read_responses([samples_folder()]), intake, should_stop=lambda: False)
     assert plan.total == sum(plan.by_environment.values()) + plan.unsendable + plan.anonymous
     assert plan.complete
     assert plan.anonymous
@@ -44,25 +44,27 @@ def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
     plan = count_records(
         iter(lambda: record, None),
         EntryBuilder(Rules(), ENVIRONMENTS, "development"),
-        enough=lambda: looks.append(1) or len(looks) == 3,
+        should_stop=lambda: looks.append(1) or len(looks) == 3,
     )
-    assert (plan.total, plan.complete) == (3 * LOOK_EVERY, False)
-    about = estimated(plan, bytes_read=1_000, bytes_total=4_167_000)
+    assert (plan.total, plan.complete) == (3 * CHECK_EVERY_RECORDS, False)
+    about = estimate_plan(plan, bytes_read=1_000, bytes_total=4_167_000)
     assert about.records == 200_000
-    assert question(about, "a.jsonl") == "Send all of a.jsonl, about 200,000 records?"
-    assert plan_text(about, []).startswith(f"Of the first {3 * LOOK_EVERY}, the rest is counted while it is sent:")
-    assert consent(about) == "Send all"
-    assert estimated(plan, bytes_read=1, bytes_total=9, counted=7_123).records == 7_123
+    assert send_question(about, "a.jsonl") == "Send all of a.jsonl, about 200,000 records?"
+    assert plan_text(about, []).startswith(
+        f"Of the first {3 * CHECK_EVERY_RECORDS}, the rest is counted while it is sent:"
+    )
+    assert consent_label(about) == "Send all"
+    assert estimate_plan(plan, bytes_read=1, bytes_total=9, counted=7_123).records == 7_123
 
 
 def test_one_record_is_spoken_of_as_one():
-    text = plan_text(Plan(2, {"": 1}, 1), [])
+    text = plan_text(SendPlan(2, {"": 1}, 1), [])
     assert "1 is withheld: its environment is unknown" in text
     assert "1 is withheld: no answer, or it cannot be read" in text
 
 
 def test_the_plan_names_environments_and_what_is_kept():
-    plan = Plan(1_213, {"production": 1_200, "": 3}, 7, 3)
+    plan = SendPlan(1_213, {"production": 1_200, "": 3}, 7, 3)
     text = plan_text(plan, ["production"], edited=1)
     assert "1,200 to production, which is protected" in text
     assert "3 are withheld: their environment is unknown" in text
@@ -72,7 +74,7 @@ def test_the_plan_names_environments_and_what_is_kept():
 
 
 def test_the_plan_says_where_a_key_is_missing():
-    text = plan_text(Plan(7, {"production": 4, "development": 3}), ["production"], ["production", "development"])
+    text = plan_text(SendPlan(7, {"production": 4, "development": 3}), ["production"], ["production", "development"])
     assert text.splitlines()[:2] == [
         "3 to development, which has no write key yet: they wait for one",
         "4 to production, which is protected and has no write key yet: they wait for one",
@@ -80,8 +82,8 @@ def test_the_plan_says_where_a_key_is_missing():
 
 
 def test_the_button_counts_what_is_sent():
-    assert consent(Plan(1_210, {"development": 1_200, "": 3}, 7)) == "Send 1,200"
-    assert consent(Plan(10, {"": 3}, 7)) == "Keep 10"
+    assert consent_label(SendPlan(1_210, {"development": 1_200, "": 3}, 7)) == "Send 1,200"
+    assert consent_label(SendPlan(10, {"": 3}, 7)) == "Keep 10"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_the_button_counts_what_is_sent():
     ],
 )
 def test_the_name_that_has_to_be_typed(routes, protected, name):
-    assert name_to_type(Plan(5, routes), protected) == name
+    assert name_to_type(SendPlan(5, routes), protected) == name
 
 
 def test_what_became_of_the_records():
@@ -102,5 +104,5 @@ def test_what_became_of_the_records():
     fed.records = 14
     fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})
     fed.outcomes.update({"known": 2, "new": 12})
-    assert fed_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"
-    assert end_text(fed).endswith("\n3 are withheld (no User ID) and can never be sent.")
+    assert ingest_text(fed) == "14 records, 2 known from before, 8 queued, 4 withheld (anonymous 3, invalid 1)"
+    assert ingest_end_text(fed).endswith("\n3 are withheld (no User ID) and can never be sent.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from sprig_tui.console.send_actions.plan import SendPlan
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.environments.last_choice import LastChoice, first_choice
-from sprig_tui.console.sending.plan import Plan
+from sprig_tui.console.environments.last_choice import LastChoice, initial_environment
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -38,7 +38,7 @@ def answers(tmp_path):
 
 
 async def rows(pilot) -> list:
-    return list((await pilot.app.core.journal.page(Query(), limit=1_000)).deliveries)
+    return list((await pilot.app.session.journal.page(Query(), limit=1_000)).deliveries)
 
 
 async def test_one_record_is_sent_and_known_the_second_time(console, sink, answers, screen_text):
@@ -141,9 +141,11 @@ async def test_a_protected_environment_that_the_question_did_not_name_is_asked_a
     file = answers(*(answer(number) for number in range(20)))
     async with console.running(files=(file,)) as pilot:
         await console.until(lambda: "1 of 20" in screen_text(pilot.app))
-        flows = pilot.app.parts.sending
+        flows = pilot.app.parts.send_actions
         # as if all that was looked at goes elsewhere
-        monkeypatch.setattr(flows, "_look_ahead", lambda *_: Plan(1, {"development": 1}, complete=False, estimate=20))
+        monkeypatch.setattr(
+            flows, "_look_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)
+        )
         await console.press("S")
         await console.until(lambda: "Send all of answers.jsonl, about 20 records?" in screen_text(pilot.app))
         await console.press("y")
@@ -174,8 +176,10 @@ def test_what_cannot_be_read_or_written_is_as_if_nothing_was_remembered(tmp_path
     choice.write("production")
     assert choice.read() == ""
     environments = {name: Environment(name=name, protected=name == "production") for name in ("production", "b")}
-    assert first_choice("b", environments) == "b"
-    assert first_choice("gone", environments) == "production", "no key yet: the first one, where nothing can be sent"
+    assert initial_environment("b", environments) == "b"
+    assert initial_environment("gone", environments) == "production", (
+        "no key yet: the first one, where nothing can be sent"
+    )
 
 
 async def test_a_filter_and_a_follow_move_what_the_payload_pane_shows(console, sink, answers):

@@ -110,7 +110,7 @@ async def test_a_refused_token_says_what_to_look_at(workspace_api: FakeSegmentAp
 async def test_what_no_retry_helps_is_not_tried_again(
     api: PublicApiClient, workspace_api: FakeSegmentApi, status: int
 ) -> None:
-    workspace_api.troubles = [
+    workspace_api.problems = [
         fake_segment_api.pull_responses(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
     with pytest.raises(SegmentApiError, match=str(status)):
@@ -120,7 +120,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
 
 async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
-    workspace_api.troubles = [fake_segment_api.pull_responses(403, error)]
+    workspace_api.problems = [fake_segment_api.pull_responses(403, error)]
     with pytest.raises(SegmentApiError) as caught:
         await api.sources()
     assert fake_segment_api.TOKEN not in caught.value.message
@@ -128,7 +128,7 @@ async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_ap
 
 
 async def test_what_passes_is_tried_again(api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits) -> None:
-    workspace_api.troubles = [fake_segment_api.pull_responses(503), fake_segment_api.hangs_up]
+    workspace_api.problems = [fake_segment_api.pull_responses(503), fake_segment_api.hangs_up]
     assert len(await api.sources()) == 3
     assert waits == [0.5, 2.0]
 
@@ -137,7 +137,7 @@ async def test_what_passes_is_tried_again(api: PublicApiClient, workspace_api: F
 async def test_no_answer_is_named_after_three_tries(
     api: PublicApiClient, workspace_api: FakeSegmentApi, trouble: str
 ) -> None:
-    workspace_api.troubles = [getattr(fake_segment_api, trouble)] * 3
+    workspace_api.problems = [getattr(fake_segment_api, trouble)] * 3
     with pytest.raises(SegmentApiUnreachableError, match=r"no answer from 127\.0\.0\.1") as caught:
         await api.sources()
     assert caught.value.exit_code == ExitCode.UNREACHABLE
@@ -153,7 +153,7 @@ async def test_an_endless_body_is_left(
     api: PublicApiClient, workspace_api: FakeSegmentApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(public_api, "MAX_BODY_BYTES", 3_000_000)
-    workspace_api.troubles = [fake_segment_api.endless]
+    workspace_api.problems = [fake_segment_api.endless]
     with pytest.raises(SegmentApiError, match="larger than 3 MB"):
         await api.sources()
 
@@ -169,7 +169,7 @@ async def test_a_limit_is_waited_for_as_documented(
     workspace_api: FakeSegmentApi, waits: Waits, headers: dict[str, str], wait: float
 ) -> None:
     told: list[float] = []
-    workspace_api.troubles = [fake_segment_api.limited(57_647, **headers)]
+    workspace_api.problems = [fake_segment_api.limited(57_647, **headers)]
     token = PublicApiToken(fake_segment_api.TOKEN)
     async with PublicApiClient(workspace_api.url, token, clock=ManualClock(), sleep=waits, on_wait=told.append) as api:
         assert len(await api.sources()) == 3
@@ -182,7 +182,7 @@ async def test_a_limit_that_names_only_its_reset(
 ) -> None:
     reset = fake_segment_api.reset_at(NOW + timedelta(seconds=20))
     assert parsedate_to_datetime(reset)
-    workspace_api.troubles = [
+    workspace_api.problems = [
         fake_segment_api.pull_responses(429, b"", X_RateLimit_Reset=reset),
         fake_segment_api.pull_responses(429),
     ]
@@ -193,7 +193,7 @@ async def test_a_limit_that_names_only_its_reset(
 async def test_a_limit_that_would_take_too_long_is_named(
     api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits
 ) -> None:
-    workspace_api.troubles = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
+    workspace_api.problems = [fake_segment_api.limited(100_000), fake_segment_api.limited(100_000)]
     with pytest.raises(SegmentApiUnreachableError, match="asks to wait 100 s"):
         await api.sources()
     assert waits == [100.0]
@@ -217,7 +217,7 @@ async def test_a_limit_that_would_take_too_long_is_named(
 async def test_what_is_no_list_of_sources_is_named(
     api: PublicApiClient, workspace_api: FakeSegmentApi, body: bytes
 ) -> None:
-    workspace_api.troubles = [fake_segment_api.pull_responses(200, body)]
+    workspace_api.problems = [fake_segment_api.pull_responses(200, body)]
     with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
         await api.sources()
     assert "a key can be pasted as before" in caught.value.hint
@@ -225,7 +225,7 @@ async def test_what_is_no_list_of_sources_is_named(
 
 async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
-    workspace_api.troubles = [fake_segment_api.pull_responses(200, page)] * 3
+    workspace_api.problems = [fake_segment_api.pull_responses(200, page)] * 3
     with pytest.raises(SegmentApiError, match="do not come to an end"):
         await api.sources()
     assert len(workspace_api.asked) == 2
@@ -233,7 +233,7 @@ async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_a
 
 async def test_a_compressed_answer(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
-    workspace_api.troubles = [fake_segment_api.pull_responses(200, body, Content_Encoding="gzip")]
+    workspace_api.problems = [fake_segment_api.pull_responses(200, body, Content_Encoding="gzip")]
     assert [one.id for one in await api.sources()] == ["a"]
 
 
