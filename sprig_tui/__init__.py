@@ -3,15 +3,15 @@
 What `sprig-tui send` does, as a script:
 
     import asyncio
-    from sprig_tui import DeliverySettings, Engine, Environment, Intake, Rules, WriteKey, feed, open_journal
-    from sprig_tui import read_responses, until_settled
+    from sprig_tui import DeliverySettings, Engine, EntryBuilder, Environment, Rules, WriteKey
+    from sprig_tui import ingest_records, open_journal, read_responses, wait_until_settled
 
     async def main():
         environments = {"production": Environment(name="production", write_key=WriteKey(key))}
         async with open_journal("journal.db") as journal, Engine(journal, environments, DeliverySettings()) as engine:
-            intake = Intake(Rules(), environments, "production")
-            fed = await feed(read_responses(["answers.jsonl"]), intake, journal, engine)
-            await until_settled(journal, fed.ids, fed.environments, engine=engine)
+            builder = EntryBuilder(Rules(), environments, "production")
+            result = await ingest_records(read_responses(["answers.jsonl"]), builder, journal, engine)
+            await wait_until_settled(journal, result.ids, result.environments, engine=engine)
 
     asyncio.run(main())
 
@@ -21,6 +21,7 @@ Everything named in `__all__` is the public interface; it is imported when it is
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,23 +33,23 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings as Settings
     from sprig_tui.config.settings import load_settings as load_settings
     from sprig_tui.delivery.engine import Engine as Engine
-    from sprig_tui.delivery.feeding import IngestResult as Fed
-    from sprig_tui.delivery.feeding import ingest as feed
+    from sprig_tui.delivery.feeding import IngestResult as IngestResult
+    from sprig_tui.delivery.feeding import ingest_records as ingest_records
     from sprig_tui.delivery.snapshot import EngineSnapshot as EngineSnapshot
-    from sprig_tui.delivery.waiting import wait_until_settled as until_settled
+    from sprig_tui.delivery.waiting import wait_until_settled as wait_until_settled
     from sprig_tui.errors import ConfigError as ConfigError
     from sprig_tui.errors import ExitCode as ExitCode
     from sprig_tui.errors import FilterError as FilterError
     from sprig_tui.errors import InputError as InputError
     from sprig_tui.errors import JournalError as JournalError
     from sprig_tui.errors import SprigTuiError as SprigTuiError
-    from sprig_tui.intake import EntryBuilder as Intake
+    from sprig_tui.intake import EntryBuilder as EntryBuilder
     from sprig_tui.journal.contract import Journal as Journal
     from sprig_tui.journal.filter import parse_filter as parse_filter
     from sprig_tui.journal.query import Query as Query
     from sprig_tui.journal.records import Attempt as Attempt
     from sprig_tui.journal.records import Delivery as Delivery
-    from sprig_tui.journal.records import NewDelivery as Entry
+    from sprig_tui.journal.records import NewDelivery as NewDelivery
     from sprig_tui.journal.records import State as State
     from sprig_tui.mapping.mapper import Mapper as Mapper
     from sprig_tui.mapping.mapper import map_response as map_response
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from sprig_tui.mapping.records import Rules as Rules
     from sprig_tui.mapping.records import Survey as Survey
     from sprig_tui.reasons import Reason as Reason
-    from sprig_tui.segment.client import SendResult as Answer
+    from sprig_tui.segment.client import SendResult as SendResult
     from sprig_tui.segment.client import TrackingClient as TrackingClient
     from sprig_tui.sprig.reading import read_responses as read_responses
     from sprig_tui.sprig.records import Origin as Origin
@@ -66,30 +67,39 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_PLACES = {
+_NAMES_BY_MODULE = {
     "config.delivery": ("DeliverySettings",),
     "config.environment": ("Environment", "WriteKey"),
     "config.journal": ("open_journal",),
     "config.paths": ("find_paths",),
     "config.settings": ("Settings", "load_settings"),
     "delivery.engine": ("Engine",),
-    "delivery.feeding": ("Fed", "feed"),
+    "delivery.feeding": ("IngestResult", "ingest_records"),
     "delivery.snapshot": ("EngineSnapshot",),
-    "delivery.waiting": ("until_settled",),
+    "delivery.waiting": ("wait_until_settled",),
     "errors": ("ConfigError", "ExitCode", "FilterError", "InputError", "JournalError", "SprigTuiError"),
-    "intake": ("Intake",),
+    "intake": ("EntryBuilder",),
     "journal.contract": ("Journal",),
     "journal.filter": ("parse_filter",),
     "journal.query": ("Query",),
-    "journal.records": ("Attempt", "Delivery", "Entry", "State"),
+    "journal.records": ("Attempt", "Delivery", "NewDelivery", "State"),
     "mapping.mapper": ("Mapper", "map_response"),
     "mapping.records": ("FieldTrace", "Mapping", "Rules", "Survey"),
     "reasons": ("Reason",),
-    "segment.client": ("Answer", "TrackingClient"),
+    "segment.client": ("SendResult", "TrackingClient"),
     "sprig.reading": ("read_responses",),
     "sprig.records": ("Origin", "StudyResponse", "Unsendable"),
 }
-_MODULES = {name: f"{__name__}.{module}" for module, names in _PLACES.items() for name in names}
+_FORMER = {
+    "Answer": "SendResult",
+    "Entry": "NewDelivery",
+    "Fed": "IngestResult",
+    "Intake": "EntryBuilder",
+    "feed": "ingest_records",
+    "until_settled": "wait_until_settled",
+}
+"""Names of version 0.1 and what they are called now; they go with version 0.3."""
+_MODULES = {name: f"{__name__}.{module}" for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = [  # noqa: PLE0604 - the table above is the one list of names
     "__version__",
@@ -108,6 +118,9 @@ def __getattr__(name: str) -> Any:
             value = "0"
     elif name in _MODULES:
         value = getattr(importlib.import_module(_MODULES[name]), name)
+    elif name in _FORMER:
+        warnings.warn(f"sprig_tui.{name} is now sprig_tui.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_FORMER[name])
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

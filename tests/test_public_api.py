@@ -12,10 +12,10 @@ import sprig_tui
 from sprig_tui.segment.sink import Sink
 
 NAMES = """
-    Answer Attempt ConfigError Delivery DeliverySettings Engine EngineSnapshot Entry Environment ExitCode Fed
-    FieldTrace FilterError InputError Intake Journal JournalError Mapper Mapping Origin Query Reason Rules Settings
-    SprigTuiError State StudyResponse Survey TrackingClient Unsendable WriteKey __version__ feed find_paths
-    load_settings map_response open_journal parse_filter read_responses until_settled
+    Attempt ConfigError Delivery DeliverySettings Engine EngineSnapshot EntryBuilder Environment ExitCode
+    FieldTrace FilterError IngestResult InputError Journal JournalError Mapper Mapping NewDelivery Origin Query Reason
+    Rules SendResult Settings SprigTuiError State StudyResponse Survey TrackingClient Unsendable WriteKey __version__
+    find_paths ingest_records load_settings map_response open_journal parse_filter read_responses wait_until_settled
 """.split()  # noqa: SIM905 - a list of words reads best as words
 
 
@@ -43,17 +43,23 @@ def test_importing_the_package_imports_nothing_but_the_standard_librarys_own() -
     assert loaded == {"sprig_tui"}
 
 
+@pytest.mark.parametrize(("former", "name"), sorted(sprig_tui._FORMER.items()))
+def test_a_former_name_is_an_alias_with_a_warning(former: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"is now sprig_tui.{name}"):
+        assert getattr(sprig_tui, former) is getattr(sprig_tui, name)
+
+
 async def test_a_script_of_ten_lines_does_what_send_does(tmp_path: Path) -> None:
     from sprig_tui import (
         Engine,
+        EntryBuilder,
         Environment,
-        Intake,
         Rules,
         WriteKey,
-        feed,
+        ingest_records,
         open_journal,
         read_responses,
-        until_settled,
+        wait_until_settled,
     )
 
     file = tmp_path / "answers.jsonl"
@@ -65,7 +71,7 @@ async def test_a_script_of_ten_lines_does_what_send_does(tmp_path: Path) -> None
         key = WriteKey("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx")
         environments = {"production": Environment(name="production", write_key=key, endpoint=sink.url)}
         async with open_journal(tmp_path / "journal.db") as journal, Engine(journal, environments) as engine:
-            intake = Intake(Rules(), environments, "production")
-            fed = await feed(read_responses([file]), intake, journal, engine)
-            await until_settled(journal, fed.ids, fed.environments, engine=engine)
+            builder = EntryBuilder(Rules(), environments, "production")
+            result = await ingest_records(read_responses([file]), builder, journal, engine)
+            await wait_until_settled(journal, result.ids, result.environments, engine=engine)
         assert [event["userId"] for event in sink.events] == ["acct_88213"]

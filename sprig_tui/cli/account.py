@@ -58,7 +58,10 @@ class Account(Struct, frozen=True):
         known = self.known - self.repeats
         parts = [f"{self.records:,} {noun}"]
         if self.records and known == self.records:
-            return f"{self.records:,} {noun}, all known from before: nothing new{self._also_text()}{self._known_problems_text()}"
+            return (
+                f"{self.records:,} {noun}, all known from before: nothing "
+                f"new{self._also_text()}{self._known_problems_text()}"
+            )
         if self.repeats:
             parts.append(f"{self.repeats:,} of them {'a repeat' if self.repeats == 1 else 'repeats'}")
         if known:

@@ -84,7 +84,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.samples import samples_folder
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import ingest
+    from sprig_tui.delivery.feeding import ingest_records
     from sprig_tui.delivery.waiting import wait_until_settled
     from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.query import Query
@@ -97,7 +97,7 @@ async def _deliver(folder: Path, sink: Sink, journal: Journal) -> int:
     intake = EntryBuilder(Rules(), environments, DEMO_ENVIRONMENT)
     diagnostics.info(f"reading {samples}; sending to a look-alike of Segment at {sink.url}")
     async with Engine(journal, environments, role="demo") as engine:
-        fed = await ingest(read_responses([samples]), intake, journal, engine)
+        fed = await ingest_records(read_responses([samples]), intake, journal, engine)
         waited = await wait_until_settled(journal, fed.ids, list(fed.environments), engine=engine)
     account = await load_account(journal, fed)
     numbers = sum_by_state(account.tally)

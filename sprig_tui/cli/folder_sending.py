@@ -18,7 +18,7 @@ from sprig_tui.cli.sending import SERVICE_DRAIN_TIMEOUT_S
 from sprig_tui.cli.tally import warn_placeholder_ids
 from sprig_tui.cli.watching import engine_log
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.errors import (
     ConfigError,
     ExitCode,
@@ -214,7 +214,9 @@ class FolderSender:
                 return
             intake = EntryBuilder(self._settings.rules, self._options.environments(self._settings), self._declared)
             records = await asyncio.to_thread(read_responses, [path], force=self._force)
-            fed = await ingest(records, intake, journal, engine, on_entry=self._entry_check(), on_progress=noted)
+            fed = await ingest_records(
+                records, intake, journal, engine, on_entry=self._entry_check(), on_progress=noted
+            )
         except FileNotFoundError:
             return
         except (ConfigError, UnknownFormatError) as error:

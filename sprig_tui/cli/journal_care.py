@@ -1,4 +1,4 @@
-"""`sprig-tui journal verify`, `backup` and `salvage_journal`: whether a journal is whole, a copy of it, and if it is not."""
+"""`sprig-tui journal verify`, `backup` and `salvage`: checks, copies and rescues a journal."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sprig_tui.journal.postgres.copying import CopiedTable, CopyProgress
 
 
-_PASSWORD_HINT = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"
+_PASSWORD_HINT = "keep it in the file that PGPASSFILE names, in PGPASSWORD, or in journal.url of the config"  # noqa: S105 - a hint, no secret
 
 
 @click.command("migrate", cls=CliCommand, short_help="Make or upgrade the schema of a journal on PostgreSQL.")

@@ -209,7 +209,8 @@ def _confirm_removal(environment: Environment) -> bool:
     if not asking.is_interactive():
         diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
         return False
-    question = f"remove the key of {environment.name} ({environment.write_key.masked() if environment.write_key else 'no key'})?"
+    masked = environment.write_key.masked() if environment.write_key else "no key"
+    question = f"remove the key of {environment.name} ({masked})?"
     agreed = asking.confirm_name(question, environment.name) if environment.protected else asking.confirm(question)
     if not agreed:
         diagnostics.info("nothing was removed")

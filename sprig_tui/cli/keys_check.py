@@ -128,7 +128,8 @@ def _describe_result(environment: Environment, message_id: str, answer: SendResu
     if answer.kind == "delivered":
         diagnostics.success(f"{environment.name}: {answer.status} after {answer.latency_ms:.0f} ms")
         diagnostics.info(
-            f"that does not prove the key: look for {TEST_EVENT_NAME!r} by user {TEST_USER_ID!r} in the debugger of the source;"
+            f"that does not prove the key: look for {TEST_EVENT_NAME!r} by user {TEST_USER_ID!r} in the "
+            f"debugger of the source;"
             " not there after a minute means a wrong key or region"
         )
         return row, ExitCode.OK

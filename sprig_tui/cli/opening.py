@@ -100,7 +100,7 @@ async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal 
 
 
 async def run_within_read_timeout(work: Coroutine[Any, Any, Result], settings: Settings) -> Result:
-    """The result of work on the journal; raises JournalUnreachableError after `READ_TIMEOUT_S`, whatever it waits for."""
+    """The result of work on the journal; raises JournalUnreachableError after `READ_TIMEOUT_S`."""
     import asyncio  # preview and its like wait for nothing
 
     from sprig_tui.journal.address import is_server_url

@@ -194,6 +194,8 @@ async def run_replay(
 
 
 class ReplayRun:
+    """One run of `replay`: what was chosen, and what becomes of it."""
+
     def __init__(
         self,
         journal: Journal,

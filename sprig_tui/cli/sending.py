@@ -15,7 +15,7 @@ from sprig_tui.cli.tally import exit_code_for, print_examples, print_stalls, sum
 from sprig_tui.cli.terms import delivering_command
 from sprig_tui.cli.watching import RunProgress, engine_log
 from sprig_tui.delivery.engine import Engine, merge_own_endpoints
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.delivery.waiting import Stall, WaitResult, wait_until_settled
 from sprig_tui.errors import ExitCode
 from sprig_tui.journal.records import State
@@ -101,7 +101,7 @@ class SendRun:
                 # No handle is lost: a reload is done before the wait below, which asks for the last one.
                 self._reload = asyncio.ensure_future(self._reload_after(self._reload, engine))
 
-        await ingest(
+        await ingest_records(
             records, self._builder, journal, engine, on_entry=check, on_progress=noted, result=self._ingest_result
         )
         self._input_complete = True

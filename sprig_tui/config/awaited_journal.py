@@ -30,7 +30,9 @@ JournalOpener = Callable[[], AbstractAsyncContextManager["Journal"]]
 
 
 class PendingJournal:
-    """Opened by `async with`, which returns once a try has failed, after `FIRST_OPEN_TIMEOUT_S` at the latest; then it goes on.
+    """Opened by `async with`, which returns once a try has failed, after `FIRST_OPEN_TIMEOUT_S` at the latest.
+
+    Further tries go on behind it.
 
     Raises, there or from `opened`, what does not pass: damage, a lack of rights, a newer version. `waits` hears of each
     reason to wait once.

@@ -179,7 +179,10 @@ def _find_error(key: str) -> SecretFault | None:
 def _lines_message(key: str) -> str:
     lines = key.splitlines()
     together = sum(len(line.strip()) for line in lines)
-    return f"there are {len(lines):,} lines, {together:,} characters together; a write key has {WRITE_KEY_CHARS} on one line"
+    return (
+        f"there are {len(lines):,} lines, {together:,} characters together; a write key has "
+        f"{WRITE_KEY_CHARS} on one line"
+    )
 
 
 def _find_warnings(key: str) -> list[SecretFault]:

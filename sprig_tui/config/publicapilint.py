@@ -11,7 +11,7 @@ MAX_PUBLIC_API_TOKEN_CHARS = 4_096
 MIN_PUBLIC_API_TOKEN_CHARS = 16
 
 _PUBLIC_API_TOKEN_HINT = (
-    "make one in Segment: Settings > Workspace settings > Access Management > Tokens, a Public API token"
+    "make one in Segment: Settings > Workspace settings > Access Management > Tokens, a Public API token"  # noqa: S105 - a hint, no secret
 )
 _ASCII_QUOTE_PAIRS = ('""', "''", "``")
 _BEARER_HEADER = re.compile(r"(?:authorization\s*:\s*)?(?:bearer(?:\s+|$))?", re.IGNORECASE)

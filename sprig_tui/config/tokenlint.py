@@ -9,7 +9,7 @@ MAX_WEBHOOK_TOKEN_CHARS = 4_096
 MIN_WEBHOOK_TOKEN_CHARS = 16
 """Characters below which a token is easily guessed."""
 
-_WEBHOOK_TOKEN_HINT = "use letters, digits and punctuation, such as --generate makes them"
+_WEBHOOK_TOKEN_HINT = "use letters, digits and punctuation, such as --generate makes them"  # noqa: S105 - a hint, no secret
 
 
 def lint_webhook_token(text: str) -> SecretLint:

@@ -42,7 +42,10 @@ def unbound_key(app: SprigTui, key: str) -> str:
     for command in PANE_COMMANDS:
         if app.screen is app.main and key in app.keys_of(command):
             there = app.shown_key(_PANE_TITLES[command.scope])
-            return f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: {there} goes there"
+            return (
+                f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
+                f"{there} goes there"
+            )
     return f"{shown} does nothing in {place}: {app.shown_key(console_commands.Help)} lists the keys"
 
 

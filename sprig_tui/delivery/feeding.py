@@ -104,7 +104,7 @@ class IngestResult:
         )
 
 
-async def ingest(
+async def ingest_records(
     records: Iterable[Record],
     intake: EntryBuilder,
     journal: Journal,

@@ -12,7 +12,7 @@ interpreter: with Python's own 5 ms mostly for longer than it had worked. Shorte
 
 
 class ShortSwitchInterval:
-    """`with SHORT_SWITCH_INTERVAL:` holds for the whole process; blocks may overlap, and the last to end puts it back."""
+    """A short switch interval for the whole process; blocks may overlap, and the last to end restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

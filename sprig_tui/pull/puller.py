@@ -115,7 +115,8 @@ class Puller:
         """Read the window to its end; returns the last state.
 
         Each page goes to `store`, and only then its position is noted, so that a kill at any moment repeats one page
-        at most. Raises SprigApiError (the position stays), SprigApiPageError after what could be read of a page was stored,
+        at most. Raises SprigApiError (the position stays), SprigApiPageError after what could be read of a page was
+        stored,
         and whatever `store` raises.
         """
         place = self._checkpoint or replace(await self.checkpoints.read(), key=self._key)

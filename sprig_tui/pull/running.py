@@ -14,7 +14,7 @@ from sprig_tui.clock import SystemClock
 from sprig_tui.config.catalogue import merge_surveys
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.paths import Paths
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.pull.fetching import UNREACHABLE_TIMEOUT_S, PageFetcher
 from sprig_tui.pull.position import CheckpointStore
@@ -81,7 +81,7 @@ def store_pages(journal: Journal, engine: Engine | None, result: IngestResult) -
     """Store pages durably and wake the engine; `fed` counts."""
 
     async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
-        await ingest(records, intake, journal, engine, result=result)
+        await ingest_records(records, intake, journal, engine, result=result)
 
     return keep
 

@@ -80,7 +80,8 @@ class WebhookHandler:
         """Store what a body holds; returns when it is durable.
 
         `environment` is the one that the path names, empty for the shared path, where each record goes by its own
-        environment id. A record of an environment that is not in `opened` is withheld. Raises HTTPRejectionError: 400 for a
+        environment id. A record of an environment that is not in `opened` is withheld. Raises HTTPRejectionError:
+        400 for a
         body that is no JSON (kept as withheld all the same, unless it is empty), 503 where it cannot be stored.
         """
         intake = self._builders[environment] if environment else self._shared_builder

@@ -69,7 +69,7 @@ class Exchange:
         self._changed.set()
 
     def slow_since(self) -> float:
-        """Since when its sender keeps us waiting, or has been sending less than `SLOW_BYTES_PER_S`; 0 where it does not."""
+        """Since when its sender has sent less than `SLOW_BYTES_PER_S`; 0 where it has not."""
         return min(self.waiting_since, self.started_at + self._received / SLOW_BYTES_PER_S)
 
     def disconnect(self) -> None:

@@ -34,7 +34,7 @@ class BearerAuth:
         return self._open_environments
 
     def authenticate(self, request: Request) -> frozenset[str]:
-        """Environments that the request's `Authorization` header opens; raises HTTPRejectionError (401, 403, 421) for none.
+        """Environments that the `Authorization` header opens; raises HTTPRejectionError (401, 403, 421) for none.
 
         Takes the same time whichever token it is, or none. Who shows a token may come under any name.
         """

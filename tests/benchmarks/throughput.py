@@ -78,7 +78,7 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     """Our pipe, by the public API: read, map, journal, deliver, wait."""
     from sprig_tui.config.environment import Environment, WriteKey
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import ingest
+    from sprig_tui.delivery.feeding import ingest_records
     from sprig_tui.delivery.waiting import wait_until_settled
     from sprig_tui.intake import EntryBuilder
     from sprig_tui.journal.records import State
@@ -98,7 +98,7 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     async def pipe(folder: str) -> tuple[float, int]:
         started = time.perf_counter()
         async with SQLiteJournal(Path(folder) / "journal.db") as journal, Engine(journal, environments) as engine:
-            fed = await ingest(read_responses([path]), EntryBuilder(Rules(), environments), journal, engine)
+            fed = await ingest_records(read_responses([path]), EntryBuilder(Rules(), environments), journal, engine)
             await wait_until_settled(journal, fed.ids, fed.environments, engine=engine)
             seconds = time.perf_counter() - started
             counts = await journal.counts()

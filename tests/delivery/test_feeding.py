@@ -12,7 +12,7 @@ from msgspec import Raw
 from support.engine_bench import Bench
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.delivery.pump import FIRST_CHUNK_ENTRIES, MAX_CHUNK_ENTRIES, EntryPrefetcher
 from sprig_tui.delivery.turns import SWITCH_INTERVAL_S
 from sprig_tui.delivery.waiting import wait_until_settled
@@ -50,7 +50,7 @@ async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> No
         async with bench.engine(there) as engine:
             records = (response(n, None if n % 10 == 0 else f"acct_{n}") for n in range(10_000))
             seen: list[int] = []
-            fed = await ingest(
+            fed = await ingest_records(
                 records,
                 intake_for(there),
                 bench.journal,
@@ -70,8 +70,8 @@ async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> No
 
 async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench) -> None:
     there = bench.environment("http://127.0.0.1:9")
-    first = await ingest(map(response, range(50)), intake_for(there), bench.journal)
-    again = await ingest(map(response, range(50)), intake_for(there), bench.journal)
+    first = await ingest_records(map(response, range(50)), intake_for(there), bench.journal)
+    again = await ingest_records(map(response, range(50)), intake_for(there), bench.journal)
     assert again.outcomes == {"known": 50}
     assert (list(first.added), list(again.added)) == ([(1, 50)], [])
     # they are still queued, so a second `send` waits for them too
@@ -79,7 +79,7 @@ async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench
 
 
 async def test_feed_of_no_records(bench: Bench) -> None:
-    fed = await ingest([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+    fed = await ingest_records([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert (fed.records, len(fed.ids)) == (0, 0)
     assert (await wait_until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
 
@@ -90,7 +90,7 @@ async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: B
         raise InputError("answers.jsonl went away")
 
     with pytest.raises(InputError, match="went away"):
-        await ingest(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+        await ingest_records(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert await bench.queued() == 3_000
 
 
@@ -105,7 +105,7 @@ async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench
         async with bench.engine(there) as engine:
             with os.fdopen(read, "rb") as stdin:
                 feeding = asyncio.ensure_future(
-                    ingest(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
+                    ingest_records(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
                 )
                 try:
                     # more than any reader buffers, then silence
@@ -148,7 +148,9 @@ async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> Non
 
     fed = IngestResult()
     there = bench.environment("http://127.0.0.1:9")
-    feeding = asyncio.ensure_future(ingest(map(response, range(50)), intake_for(there), HeldJournal(), result=fed))  # type: ignore[arg-type] # only `add` is asked for
+    feeding = asyncio.ensure_future(
+        ingest_records(map(response, range(50)), intake_for(there), HeldJournal(), result=fed)
+    )  # type: ignore[arg-type] # only `add` is asked for
     await begun.wait()
     feeding.cancel()
     go_on.set()
@@ -172,9 +174,8 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
             await stored.wait()
             return await bench.journal.add(entries)
 
-    feeding = asyncio.ensure_future(
-        ingest(records(), intake_for(bench.environment("http://127.0.0.1:9")), SlowJournal())  # type: ignore[arg-type]
-    )
+    builder = intake_for(bench.environment("http://127.0.0.1:9"))
+    feeding = asyncio.ensure_future(ingest_records(records(), builder, SlowJournal()))  # type: ignore[arg-type]
     # the first chunk is being stored, the second, twice as large, waits
     await bench.until(lambda: taken >= 3 * FIRST_CHUNK_ENTRIES - 1)
     for _ in range(50):
@@ -191,7 +192,7 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
 async def test_other_threads_get_the_interpreter_soon_while_records_are_fed(bench: Bench) -> None:
     before = sys.getswitchinterval()
     seen: list[float] = []
-    await ingest(
+    await ingest_records(
         [response(1)],
         intake_for(bench.environment("https://127.0.0.1:9")),
         bench.journal,

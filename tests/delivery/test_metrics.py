@@ -8,7 +8,7 @@ from support.records import make_worker
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest
+from sprig_tui.delivery.feeding import ingest_records
 from sprig_tui.delivery.metrics import DeliveryMetrics
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.intake import EntryBuilder
@@ -40,7 +40,7 @@ async def test_deliveries_attempts_and_lanes(tmp_path):
         metrics = DeliveryMetrics(journal)
         async with Engine(journal, {"production": production}, on_result=metrics.record) as engine:
             records = parse_document(ANSWERS, Origin("made up"))
-            fed = await ingest(
+            fed = await ingest_records(
                 records, EntryBuilder(Rules(), {"production": production}, "production"), journal, engine
             )
             await wait_until_settled(journal, fed.ids, ["production"], engine=engine)

@@ -6,7 +6,7 @@ import pytest
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest
+from sprig_tui.delivery.feeding import ingest_records
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.errors import JournalFullError
 from sprig_tui.intake import EntryBuilder
@@ -51,10 +51,10 @@ async def test_a_disk_that_fills_and_is_freed(tmp_path, answers, monkeypatch):
                 stored = fed.records
 
             with pytest.raises(JournalFullError):
-                await ingest(read_responses([source]), intake, journal, engine, on_progress=noted)
+                await ingest_records(read_responses([source]), intake, journal, engine, on_progress=noted)
             assert 0 < stored < 3000
             journal.writer_connection.execute("PRAGMA max_page_count = 1000000")
-            fed = await ingest(read_responses([source]), intake, journal, engine)
+            fed = await ingest_records(read_responses([source]), intake, journal, engine)
             assert fed.outcomes["known"] >= stored
             assert not (await wait_until_settled(journal, fed.ids, fed.environments, engine=engine)).queued
             counts = (await journal.counts()).by_environment["production"]

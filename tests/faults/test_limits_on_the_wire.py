@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest
+from sprig_tui.delivery.feeding import ingest_records
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.query import Query
@@ -68,7 +68,7 @@ async def test_no_body_and_no_event_is_over_its_limit(tmp_path_factory, given_an
             Engine(journal, environments, DeliverySettings()) as engine,
         ):
             records = list(parse_document(raw, Origin(name="made up")))
-            fed = await ingest(records, EntryBuilder(Rules(), environments, "e"), journal, engine)
+            fed = await ingest_records(records, EntryBuilder(Rules(), environments, "e"), journal, engine)
             await wait_until_settled(journal, fed.ids, ["e"], engine=engine)
             counts = (await journal.counts()).by_environment["e"]
             assert fed.records == len(given_answers)

@@ -16,7 +16,7 @@ from sprig_tui.config.delivery import DeliverySettings
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.delivery.waiting import wait_until_settled
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.mapping.records import Rules
@@ -41,7 +41,7 @@ async def main(place: str, source: str, url: str, temper: str = "") -> None:
     settings = PATIENT if temper == "patient" else SETTINGS
     environments = {"production": replace(PRODUCTION, endpoint=url)}
     async with open_journal(place) as journal, Engine(journal, environments, settings) as engine:
-        fed = await ingest(
+        fed = await ingest_records(
             read_responses([source]), EntryBuilder(Rules(), environments), journal, engine, on_progress=told
         )
         waited = await wait_until_settled(journal, fed.ids, fed.environments, engine=engine, timeout_s=600)

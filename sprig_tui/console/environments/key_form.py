@@ -30,8 +30,8 @@ def lint_lines(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, 
     ]
     said += [(f"! {what}", _STYLES["warning"]) for what in reused]
     if lint.secret and not lint.warnings and not reused:
-        ends = f"{lint.secret[:4]}…{lint.key[-4:]}" if len(lint.key) >= 16 else "…"
-        said.append((f"✓ {ends}, {len(lint.key)} characters: it looks like a write key", "$text-success"))
+        ends = f"{lint.secret[:4]}…{lint.secret[-4:]}" if len(lint.secret) >= 16 else "…"
+        said.append((f"✓ {ends}, {len(lint.secret)} characters: it looks like a write key", "$text-success"))
     return said
 
 

@@ -51,7 +51,8 @@ def where_to_look(environment: Environment, message_id: str) -> str:
         return f"Look for {EVENT_NAME!r} with message id {message_id} at {environment.base_url}."
     return (
         f"Segment answers 200 to a wrong key as well. In Segment open Connections, Sources, the source that is meant"
-        f" for {environment.name}, Debugger, and look for {EVENT_NAME!r} (user {TEST_USER_ID}, message id {message_id})."
+        f" for {environment.name}, Debugger, and look for {EVENT_NAME!r} (user {TEST_USER_ID}, "
+        f"message id {message_id})."
         f" Is it not there within a minute, the key belongs to another source, or to none."
     )
 

@@ -22,7 +22,7 @@ from sprig_tui.console.sending.plan import (
     send_question,
 )
 from sprig_tui.console.sending.send_screen import ProgressScreen, TaskProgress
-from sprig_tui.delivery.feeding import IngestResult, ingest
+from sprig_tui.delivery.feeding import IngestResult, ingest_records
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import AddResult, NewDelivery, State
@@ -142,7 +142,7 @@ class SendActions:
                 of = f" of {about}{plan.records:,}" if fed.records <= plan.records else ""
                 progress.text = f"{fed.records:,}{of}\n{ingest_text(fed)}"
 
-            return await ingest(
+            return await ingest_records(
                 read_responses(sources),
                 intake,
                 journal,

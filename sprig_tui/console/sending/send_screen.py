@@ -17,7 +17,7 @@ from sprig_tui.errors import SprigTuiError
 PROGRESS_INTERVAL_S = 0.1
 """Seconds between two repaints of the progress."""
 
-ProgressWork = Callable[["Progress"], Awaitable[object]]
+ProgressWork = Callable[["TaskProgress"], Awaitable[object]]
 
 
 class TaskProgress:

@@ -115,7 +115,8 @@ class ServerPool:
             self._on_connect()
         if self._identity and await connection.fetchval(_SELECT_IDENTITY) != self._identity:
             raise JournalLostError(
-                f"another journal took the place of {redact_url(self.url)} while it was in use: nothing is stored or sent"
+                f"another journal took the place of {redact_url(self.url)} while it was in use: nothing is "
+                f"stored or sent"
                 " any more. Start sprig-tui again to go on with the one that is there now"
             )
 

@@ -168,7 +168,8 @@ async def read_changes(connection: asyncpg.Connection, cursor: str, limit: int) 
     before the rows are: what is later than the cursor may be told twice, never not at all.
     """
     newest, last, first = await connection.fetchrow(
-        f"SELECT ({_SELECT_NEWEST_ID}), (SELECT coalesce(max(seq), 0) FROM changes), (SELECT coalesce(min(seq), 0) FROM changes)"
+        f"SELECT ({_SELECT_NEWEST_ID}), (SELECT coalesce(max(seq), 0) FROM changes), (SELECT "
+        f"coalesce(min(seq), 0) FROM changes)"
     )
     if not cursor:
         return Changes(f"{newest}:{last}", ())

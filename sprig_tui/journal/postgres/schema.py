@@ -36,7 +36,8 @@ _FUNCTION_SCRIPTS = ("adding.sql", "claiming.sql", "settling.sql")
 """Scripts that make or replace the functions as this version has them, after the last step.
 
 Workers of the version before go on while a migration runs and after it: a step adds tables and columns with defaults;
-a function whose parameters or results change gets a new name or one parameter more, beside the old one. `_MIN_COMPATIBLE_VERSION`
+a function whose parameters or results change gets a new name or one parameter more, beside the old one.
+`_MIN_COMPATIBLE_VERSION`
 says how old a program may be that still works with the result.
 """
 _MIN_COMPATIBLE_VERSION = 1

@@ -19,7 +19,8 @@ async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, n
         await connection.execute("SET LOCAL synchronous_commit = off")
         await connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", now)
         await connection.execute(
-            f"INSERT INTO workers({_WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE"
+            f"INSERT INTO workers({_WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON "
+            f"CONFLICT (id) DO UPDATE"
             " SET role = $2, host = $3, pid = $4, version = $5, environments = $6, started_at = $7, rate = $8,"
             " seen_at = $9",
             worker.id,

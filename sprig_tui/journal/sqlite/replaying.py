@@ -28,7 +28,7 @@ from sprig_tui.journal.resending import (
 from sprig_tui.journal.sqlite.adding import AddOperation
 from sprig_tui.journal.sqlite.claims import release_expired
 from sprig_tui.journal.sqlite.identities import IdentityIndex
-from sprig_tui.journal.sqlite.looking import count_matches as count_matches
+from sprig_tui.journal.sqlite.looking import count_matches
 from sprig_tui.journal.sqlite.packs import read_payloads
 from sprig_tui.journal.sqlite.rows import encode_ids, environment_number, record_changes, update_counts
 from sprig_tui.journal.sqlite.where import sqlite_condition

@@ -149,7 +149,7 @@ def enable_vacuum(connection: sqlite3.Connection) -> None:
 
 
 def is_current(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether it can be used as it is; False for an empty file or an older schema. Raises what `create_or_upgrade` raises."""
+    """Whether the file can be used as it is; False if empty or older. Raises what `create_or_upgrade` raises."""
     reject_foreign_file(connection, path)
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
 

@@ -18,7 +18,8 @@ holds `poison`, `slow=0.5` delays all by half a second. `+retry-after=date:30` i
 leaves the events of an otherwise good answer out. A value ends at `+`, `@` or `~`; the JSON form takes any.
 Write keys are not written here, since a command line can be seen by others: use the name of the source, or JSON.
 
-JSON: a list of objects with the fields of `FaultRule`, such as `[{"do": "status", "status": 503, "first": 2, "last": 4}]`;
+JSON: a list of objects with the fields of `FaultRule`, such as
+`[{"do": "status", "status": 503, "first": 2, "last": 4}]`;
 a text in the list is read as above.
 """
 

@@ -26,7 +26,10 @@ from sprig_tui.segment.sink import FaultRule, parse_rule, parse_rules, read_rule
         ("429:0.5%@10-", FaultRule(do="status", status=429, rate=0.005, first=10)),
         ("429+retry-after=2:5%", FaultRule(do="status", status=429, retry_after="2", rate=0.05)),
         ("429+retry-after=date:30:50%", FaultRule(do="status", status=429, retry_after="date:30", rate=0.5)),
-        ("429+reset=20+retry-after=soon", FaultRule(do="status", status=429, rate_limit_reset="20", retry_after="soon")),
+        (
+            "429+reset=20+retry-after=soon",
+            FaultRule(do="status", status=429, rate_limit_reset="20", retry_after="soon"),
+        ),
         ("reset@every:10", FaultRule(do="reset", every=10)),
         ("reset+accept@3", FaultRule(do="reset", accept=True, first=3, last=3)),
         ("close@times:2", FaultRule(do="close", times=2)),
