@@ -186,7 +186,7 @@ class Terminal:
     """A program at a pseudo-terminal; `says` reads until a text is there."""
 
     def __init__(self, *argv: object, **streams: Any) -> None:
-        self._end_flow, inner = pty.openpty()
+        self._end, inner = pty.openpty()
         self.seen = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sprig_tui", *map(str, argv)],
@@ -198,14 +198,14 @@ class Terminal:
 
     def says(self, text: str) -> None:
         while text not in self.seen:
-            self.seen += os.read(self._end_flow, 4096).decode()
+            self.seen += os.read(self._end, 4096).decode()
 
     def types(self, text: str) -> None:
-        os.write(self._end_flow, text.encode())
+        os.write(self._end, text.encode())
 
     def ends(self) -> int:
         try:
-            while more := os.read(self._end_flow, 4096):
+            while more := os.read(self._end, 4096):
                 self.seen += more.decode()
         except OSError:
             pass  # the other end is closed: it is over
@@ -213,16 +213,16 @@ class Terminal:
 
     def hangs_up(self) -> int:
         """Close the terminal, and tell the program, as a shell does."""
-        os.close(self._end_flow)
-        self._end_flow = -1
+        os.close(self._end)
+        self._end = -1
         self.process.send_signal(signal.SIGHUP)
         return self.process.wait(60)
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        if self._end_flow >= 0:
-            os.close(self._end_flow)
+        if self._end >= 0:
+            os.close(self._end)
 
 
 @pytest.fixture

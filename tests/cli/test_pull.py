@@ -35,7 +35,7 @@ def pulling(configured: Path, sprig_api: FakeSprigApi, sprig_api_key: str) -> Pa
 def test_new_answers_arrive_with_the_names_of_their_surveys(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink
 ) -> None:
-    sprig_api.track(response(n) for n in range(1_200))
+    sprig_api.hold(response(n) for n in range(1_200))
     done = cli("pull", "--json")
     assert done.code == 0, done.err
     assert (done.json["records"], done.json["delivered"], done.json["known"]) == (1_201, 1_200, 1)
@@ -53,7 +53,7 @@ def test_new_answers_arrive_with_the_names_of_their_surveys(
 
 
 def test_pull_skips_responses_already_read(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
-    sprig_api.track([*(response(n) for n in range(5)), response(5, externalUserId=None)])
+    sprig_api.hold([*(response(n) for n in range(5)), response(5, externalUserId=None)])
     assert cli("pull").code == 1
     requests = sink.sink.stats.requests
     done = cli("pull", "--json")
@@ -80,7 +80,7 @@ def test_a_webhook_and_a_pull_of_the_same_answer_meet(
         "userId": record["externalUserId"],
     }
     assert cli("send", write(webhook), "-e", "development").code == 0
-    sprig_api.track([record])
+    sprig_api.hold([record])
     assert cli("pull", "--json").json["known"] == 1
     assert len(sink.sink.events) == 1
 
@@ -88,7 +88,7 @@ def test_a_webhook_and_a_pull_of_the_same_answer_meet(
 def test_the_config_knows_surveys_better(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
     with (pulling / "config.toml").open("a") as config:
         config.write('[surveys.5121]\nname = "Ours"\n')
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     assert cli("pull").code == 0
     (event,) = sink.sink.events
     assert event["properties"]["surveyName"] == "Ours"
@@ -98,7 +98,7 @@ def test_the_config_knows_surveys_better(cli: Run, pulling: Path, sprig_api: Fak
 def test_the_catalogue_serves_send_and_preview_too(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, write: Run, answer: Run
 ) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     assert cli("pull").code == 0
     file = write(answer(9, surveyId=5121, surveyName=None))
     shown = cli("preview", file, "-e", "development").out
@@ -107,7 +107,7 @@ def test_the_catalogue_serves_send_and_preview_too(
 
 
 def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
-    sprig_api.track([*(response(n) for n in range(5)), response(5, externalUserId="")])
+    sprig_api.hold([*(response(n) for n in range(5)), response(5, externalUserId="")])
     before = sorted(str(file) for file in pulling.rglob("*"))
     done = cli("pull", "--dry-run", "--json")
     assert done.code == 1
@@ -119,7 +119,7 @@ def test_a_dry_run_leaves_no_trace(cli: Run, pulling: Path, sprig_api: FakeSprig
 
 
 def test_pull_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     done = cli("pull", "--no-wait", "--json")
     assert (done.code, done.json["queued"]) == (0, 1)
     assert sink.sink.stats.requests == 0
@@ -128,15 +128,15 @@ def test_pull_no_wait_only_stores(cli: Run, pulling: Path, sprig_api: FakeSprigA
 def test_a_new_version_is_found_by_since_and_withheld(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink
 ) -> None:
-    sprig_api.track([response(10)])
+    sprig_api.hold([response(10)])
     assert cli("pull").code == 0
-    sprig_api.track([response(10, response=2, updatedAt="2026-03-02T09:00:00.000Z")])
+    sprig_api.hold([response(10, response=2, updatedAt="2026-03-02T09:00:00.000Z")])
     assert cli("pull", "--since", "2026-03-01", "--json").json["reasons"] == {"newer-revision": 1}
     assert len(sink.sink.events) == 1
 
 
 def test_deleted_ones_are_withheld(cli: Run, pulling: Path, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1, deletedAt="2026-03-02T09:00:00.000Z")])
+    sprig_api.hold([response(1, deletedAt="2026-03-02T09:00:00.000Z")])
     assert cli("pull", "--json").json["records"] == 0
     assert cli("pull", "--with-deleted", "--json").json["reasons"] == {"deleted-in-sprig": 1}
 
@@ -145,7 +145,7 @@ def test_a_page_that_is_none_is_withheld_and_exit_one(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sprig_tui.delivery.backoff.INITIAL_RETRY_BACKOFF_MS", 1)
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     sprig_api.trouble(body=b"<html>", times=3, where=lambda asked: asked.path == "/v1/responses")
     done = cli("pull", "--json")
     assert done.code == 1
@@ -174,7 +174,7 @@ def test_trouble_of_one_environment_does_not_keep_the_other_waiting(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPRIG_TUI_SPRIG_API_KEY_PRODUCTION", "spk_of_nobody_00000001")
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     done = cli("pull", "--yes", "--json")
     assert done.code == 2
     assert [pull["finished"] for pull in done.json["pulls"]] == [False, True]
@@ -208,12 +208,12 @@ def test_a_protected_environment_is_named_in_scripts(
     assert done.code == 2
     assert "production is protected" in done.err
     assert sprig_api.requests == []
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     assert cli("pull", "-e", "production").code == 0
 
 
 def test_windows_of_the_command_line_are_epoch_milliseconds(cli: Run, pulling: Path, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START + n * HOUR) for n in range(20))
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(20))
     argv = ("--since", "2026-03-01T10:00+00:00", "--until", "2026-03-01T12:00+00:00", "--survey", "5121")
     assert cli("pull", *argv, "--without-snapshots", "--json").json["records"] == 1
     query = sprig_api.asked()[0].query
@@ -221,7 +221,7 @@ def test_windows_of_the_command_line_are_epoch_milliseconds(cli: Run, pulling: P
 
 
 def test_every_so_often_until_stopped(pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     process = subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "pull", "--every", "10s", "--json"],
         stdout=subprocess.PIPE,
@@ -245,7 +245,7 @@ def test_every_so_often_until_stopped(pulling: Path, sprig_api: FakeSprigApi, si
 def test_ctrl_c_in_the_middle_keeps_the_position(
     pulling: Path, sprig_api: FakeSprigApi, sink: LiveSink, cli: Run
 ) -> None:
-    sprig_api.track(response(n) for n in range(2_500))
+    sprig_api.hold(response(n) for n in range(2_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
     process = subprocess.Popen(
         [sys.executable, "-m", "sprig_tui", "pull"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sprig_tui.cli.track_flow import open_settings
 from support.fake_sprig_api import FakeSprigApi
 
+from sprig_tui.cli.opening import open_settings
 from sprig_tui.cli.reloading import reload_on_change
 from sprig_tui.cli.terms import RunOptions
 from sprig_tui.config.catalogue import EnvironmentSurveys, surveys_file, write_surveys_file

@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sprig_tui.console.session import ConsoleDependencies
 from support.clocks import ManualClock
 from textual.app import App, ComposeResult
 from textual.message import Message
@@ -29,6 +28,7 @@ from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.config.writing import save_environment
 from sprig_tui.console.app import SprigTui
 from sprig_tui.console.commands import Permissions
+from sprig_tui.console.core import ConsoleDependencies
 from sprig_tui.console.styles import sheets
 from sprig_tui.console.themes import THEMES
 from sprig_tui.delivery.engine import Engine

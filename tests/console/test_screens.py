@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from sprig_tui.console.send_actions.send_screen import ProgressScreen
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sprig_tui.console.deliveries.detail_screen import DetailScreen
 from sprig_tui.console.environments.source_form import SourceForm
 from sprig_tui.console.environments.trial_screen import SendTestEventScreen
+from sprig_tui.console.sending.send_screen import ProgressScreen
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sources import Source

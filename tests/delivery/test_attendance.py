@@ -60,7 +60,7 @@ async def test_heartbeat_is_refreshed(bench: Bench) -> None:
 
 
 async def test_heartbeat_reports_rate(bench: Bench) -> None:
-    await bench.requeue(range(40))
+    await bench.queue(range(40))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().rate > 0)
@@ -69,7 +69,7 @@ async def test_heartbeat_reports_rate(bench: Bench) -> None:
 
 
 async def test_heartbeat_reports_leased_deliveries(bench: Bench) -> None:
-    await bench.requeue(range(30))
+    await bench.queue(range(30))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
             engine.wake()
@@ -100,21 +100,21 @@ async def test_other_environments_are_told_at_once(bench: Bench) -> None:
 
 @pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
 async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Bench, ill: Exception) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"report": ill}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
         assert sink.stats.accepted == 10
         snapshot = engine.snapshot()
-        assert (snapshot.trouble, snapshot.environments["production"].trouble) == ("", "")
+        assert (snapshot.replay_error, snapshot.environments["production"].local_error) == ("", "")
         await bench.until(lambda: journal.calls.count("report") > 2, engine)
         journal.faults = {}
         assert len(await alive(bench, engine)) == 1
 
 
 async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.held = {"report"}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:

@@ -58,8 +58,8 @@ def test_cuts_are_the_bodies_joined(bodies: list[bytes], data: st.DataObject) ->
         send_at=0,
         lane=Lane(environment="production"),
     )
-    start = data.random(st.integers(0, len(bodies) - 1))
-    stop = data.random(st.integers(start + 1, len(bodies)))
+    start = data.draw(st.integers(0, len(bodies) - 1))
+    stop = data.draw(st.integers(start + 1, len(bodies)))
     assert PayloadSlicer(claim).payload(BatchSlice(start, stop)) == b",".join(bodies[start:stop])
 
 

@@ -16,7 +16,7 @@ POISON = (FaultRule(do="status", status=400, contains="POISON"),)
 
 
 async def test_bisection_finds_one_poison_event_among_many(bench: Bench) -> None:
-    ids = await bench.requeue(range(1_500), poison={777})
+    ids = await bench.queue(range(1_500), poison={777})
     async with Sink(clock=bench.time, faults=POISON) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
         assert (sink.stats.accepted, sink.stats.duplicates) == (1_499, 0)
@@ -39,7 +39,7 @@ async def test_bisection_finds_one_poison_event_among_many(bench: Bench) -> None
 
 @pytest.mark.parametrize("status", [400, 413, 422])
 async def test_a_poison_alone_needs_no_split(bench: Bench, status: int) -> None:
-    ids = await bench.requeue([1])
+    ids = await bench.queue([1])
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
         bench.engine(bench.environment(sink.url)) as engine,
@@ -57,7 +57,7 @@ def test_every_poison_set_is_found(tmp_path_factory: pytest.TempPathFactory, cas
     async def run(path: Path) -> None:
         bench = Bench(path / "journal.sqlite")
         async with bench.journal, Sink(clock=bench.time, faults=POISON) as sink:
-            ids = await bench.requeue(range(size), poison=poison)
+            ids = await bench.queue(range(size), poison=poison)
             async with bench.engine(bench.environment(sink.url)) as engine:
                 await bench.settled(engine)
             failed = {n for n, state in enumerate(await bench.states(ids)) if state is State.FAILED}
@@ -69,7 +69,7 @@ def test_every_poison_set_is_found(tmp_path_factory: pytest.TempPathFactory, cas
 
 
 async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
-    await bench.requeue(range(16), poison=range(16))
+    await bench.queue(range(16), poison=range(16))
     there = Sink(clock=bench.time, faults=POISON)
     async with there as sink, bench.engine(bench.environment(sink.url, rate=10.0)) as engine:
         await bench.settled(engine)
@@ -79,7 +79,7 @@ async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
 
 
 async def test_an_outage_in_the_middle_of_a_split_loses_nothing(bench: Bench) -> None:
-    ids = await bench.requeue(range(300), poison={7, 250})
+    ids = await bench.queue(range(300), poison={7, 250})
     faults = [FaultRule(do="status", status=503, first=4, last=6), *POISON]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)

@@ -20,12 +20,12 @@ async def waiting(bench: Bench, engine: Engine) -> None:
 
 @pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
 async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Bench, jump: int) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="30", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await waiting(bench, engine)
-        await bench.until(engine.is_empty.is_set)
+        await bench.until(engine.idle.is_set)
         bench.time.jump = jump
         await bench.settled(engine)
         assert bench.time.seconds < 40
@@ -34,7 +34,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
 
 
 async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="2", last=3)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -46,7 +46,7 @@ async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
 
 
 async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: Bench) -> None:
-    ids = await bench.requeue([1])
+    ids = await bench.queue([1])
     async with Sink(clock=bench.time, faults=["429+retry-after=300"]) as sink:
         async with bench.engine(bench.environment(sink.url), retry_window=600.0) as engine:
             engine.wake()
@@ -59,14 +59,14 @@ async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: B
 
 async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
-        await bench.until(engine.is_empty.is_set)
+        await bench.until(engine.idle.is_set)
         bench.time.jump = 2 * DAY
         with caplog.at_level(logging.WARNING):
-            engine.is_empty.clear()
+            engine.idle.clear()
             engine.wake()
-            await bench.until(engine.is_empty.is_set)
+            await bench.until(engine.idle.is_set)
         (jump,) = engine.snapshot().clock_jumps
-    assert jump.by == 2 * DAY
+    assert jump.by_ms == 2 * DAY
     assert [record.getMessage() for record in caplog.records] == [describe_jump(jump)]
     assert describe_jump(jump) == (
         "the clock went forward by 2 d (it was set, or the machine slept); waits and retry windows go on as before"

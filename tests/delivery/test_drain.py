@@ -15,14 +15,14 @@ async def held(bench: Bench) -> int:
 
 
 async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     faults = [FaultRule(do="slow", seconds=0.2)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().in_flight == 10)
         draining = asyncio.ensure_future(engine.drain(10))
         await bench.until(lambda: engine.snapshot().draining)
-        await bench.requeue(range(10, 20))
+        await bench.queue(range(10, 20))
         engine.wake()
         assert await draining
         assert sink.stats.accepted == 10
@@ -31,7 +31,7 @@ async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
 
 
 async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
-    ids = await bench.requeue(range(10))
+    ids = await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().in_flight == 10)
@@ -48,7 +48,7 @@ async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
 
 
 async def test_unsent_claims_are_released_without_an_attempt(bench: Bench) -> None:
-    ids = await bench.requeue(range(9_000))
+    ids = await bench.queue(range(9_000))
     async with Sink(clock=bench.time, faults=["hang"]) as sink:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:
             engine.wake()
@@ -61,7 +61,7 @@ async def test_unsent_claims_are_released_without_an_attempt(bench: Bench) -> No
 
 @pytest.mark.parametrize("turns", range(0, 40, 3))
 async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, turns: int) -> None:
-    await bench.requeue(range(6_000), poison={5, 3_000})
+    await bench.queue(range(6_000), poison={5, 3_000})
     faults = [FaultRule(do="status", status=400, contains="POISON"), FaultRule(do="status", status=503, rate=0.2)]
 
     async def deliver(url: str) -> None:
@@ -86,7 +86,7 @@ async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, tu
 
 
 async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink, other_bench.journal:
         there = bench.environment(sink.url)
         async with bench.engine(there, lease=20.0) as engine:
@@ -99,12 +99,12 @@ async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) 
             other = bench.engine(there, journal=other_bench.journal)
             async with other:
                 other.wake()
-                await bench.until(other.is_empty.is_set)
+                await bench.until(other.idle.is_set)
             assert sink.stats.requests == 1
 
 
 async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: Bench, other_bench: Bench) -> None:
-    ids = await bench.requeue(range(10))
+    ids = await bench.queue(range(10))
     faults = [FaultRule(do="slow", seconds=0.4, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, other_bench.journal:
         there = bench.environment(sink.url)
@@ -122,7 +122,7 @@ async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: B
 
 
 async def test_the_totals_outlive_the_end(bench: Bench) -> None:
-    await bench.requeue(range(10), poison={3})
+    await bench.queue(range(10), poison={3})
     async with Sink(clock=bench.time, faults=["400~POISON"]) as sink:
         async with bench.engine(bench.environment(sink.url), bench.environment(sink.url, "other", key=None)) as engine:
             await bench.settled(engine)
@@ -135,7 +135,7 @@ async def test_the_totals_outlive_the_end(bench: Bench) -> None:
 
 
 async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     before = asyncio.all_tasks()
     async with Sink(clock=bench.time) as sink:
         bad = bench.environment("gopher://127.0.0.1", "zz-bad")

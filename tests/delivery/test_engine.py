@@ -11,7 +11,7 @@ from sprig_tui.segment.sink import FaultRule, Sink
 
 
 async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
-    ids = await bench.requeue(range(6_000))
+    ids = await bench.queue(range(6_000))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
         assert (sink.stats.accepted, sink.stats.duplicates) == (6_000, 0)
@@ -27,13 +27,13 @@ async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
 
 async def test_engine_finds_deliveries_of_another_process_without_a_wake(bench: Bench, other_bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine, other_bench.journal:
-        await bench.until(engine.is_empty.is_set)
-        await other_bench.requeue([1])
+        await bench.until(engine.idle.is_set)
+        await other_bench.queue([1])
         await bench.until(lambda: sink.stats.accepted == 1, engine)
 
 
 async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Bench) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     faults = ["503@1-2"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
@@ -43,7 +43,7 @@ async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fault", ["503", "429", "500", "408", "reset", "close"])
 async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Bench, fault: str) -> None:
-    ids = await bench.requeue(range(7_000))
+    ids = await bench.queue(range(7_000))
     faults = [f"{fault}@1-6"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
@@ -58,7 +58,7 @@ async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Bench, f
 
 
 async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: Bench) -> None:
-    await bench.requeue(range(20))
+    await bench.queue(range(20))
     async with (
         Sink(clock=bench.time) as healthy,
         Sink(clock=bench.time, faults=[FaultRule(do="status", status=429, retry_after="40", last=1)]) as sink,
@@ -70,8 +70,8 @@ async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: 
             lane = await bench.lane()
             assert lane.cause == "429, Segment asked for 40 s"
             assert lane.until == bench.time.now() + 40_000
-            await bench.requeue(range(20, 30))
-            await bench.requeue(range(30), "development")
+            await bench.queue(range(20, 30))
+            await bench.queue(range(30), "development")
             bench.time.advance(39.9)
             engine.wake()
             await bench.until(lambda: healthy.stats.accepted == 30)
@@ -81,7 +81,7 @@ async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: 
 
 
 async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None:
-    await bench.requeue(range(9_000))
+    await bench.queue(range(9_000))
     faults = ["503@1-4"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -93,14 +93,14 @@ async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: int) -> None:
-    ids = await bench.requeue(range(3))
+    ids = await bench.queue(range(3))
     faults = [FaultRule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
         bench.time.advance(59)
         engine.wake()
-        await bench.until(engine.is_empty.is_set)
+        await bench.until(engine.idle.is_set)
         assert sink.stats.requests == 1
         assert (await bench.lane()).cause == f"write key Zq8T…E1Rk refused ({status})"
         assert await bench.states(ids) == [State.QUEUED] * 3
@@ -111,7 +111,7 @@ async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: 
 
 
 async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     faults = [FaultRule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink:
         for _ in range(2):
@@ -126,7 +126,7 @@ async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench
 
 @pytest.mark.parametrize("status", [404, 405, 415, 501])
 async def test_a_wrong_address_fails_nothing(bench: Bench, status: int) -> None:
-    ids = await bench.requeue(range(50))
+    ids = await bench.queue(range(50))
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
         bench.engine(bench.environment(sink.url)) as engine,
@@ -142,18 +142,18 @@ async def test_a_wrong_address_fails_nothing(bench: Bench, status: int) -> None:
 
 
 async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench: Bench) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     async with Sink(clock=bench.time) as sink:
         await bench.journal.set_lane("production", "paused", "paused by hand")
         async with bench.engine(bench.environment(sink.url)) as engine:
             await engine.reload({"production": bench.environment(sink.url, key="n" * 32)})
             bench.time.advance(400)
-            await bench.until(engine.is_empty.is_set)
+            await bench.until(engine.idle.is_set)
             assert sink.stats.requests == 0
 
 
 async def test_given_up_after_retries_and_window(bench: Bench) -> None:
-    ids = await bench.requeue([1])
+    ids = await bench.queue([1])
     settings = {"max_retries": 3, "retry_window": 90.0}
     there = Sink(clock=bench.time, faults=["503"])
     async with there as sink, bench.engine(bench.environment(sink.url), **settings) as engine:
@@ -167,7 +167,7 @@ async def test_given_up_after_retries_and_window(bench: Bench) -> None:
 
 
 async def test_refused_connection_is_retried_and_shown(bench: Bench) -> None:
-    ids = await bench.requeue([1])
+    ids = await bench.queue([1])
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
@@ -177,7 +177,7 @@ async def test_refused_connection_is_retried_and_shown(bench: Bench) -> None:
 
 
 async def test_an_environment_without_a_key_is_known_and_not_served(bench: Bench) -> None:
-    await bench.requeue([1], "development")
+    await bench.queue([1], "development")
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url, "development", key=None)) as engine:
             assert not engine.snapshot().environments["development"].has_key
@@ -194,7 +194,7 @@ async def test_two_engines_on_one_journal_send_nothing_twice(bench: Bench, other
         there = bench.environment(sink.url)
         async with bench.engine(there) as engine, other_bench.engine(there, journal=other_bench.journal) as other:
             for start in range(0, 8_000, 1_000):
-                await bench.requeue(range(start, start + 1_000))
+                await bench.queue(range(start, start + 1_000))
                 engine.wake()
                 other.wake()
             await bench.settled(engine)
@@ -202,7 +202,7 @@ async def test_two_engines_on_one_journal_send_nothing_twice(bench: Bench, other
 
 
 async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Bench) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "paused")
@@ -211,7 +211,7 @@ async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Bench) -> None:
 
 
 async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Bench) -> None:
-    ids = await bench.requeue(range(3_000), poison={700})
+    ids = await bench.queue(range(3_000), poison={700})
     async with (
         Sink(clock=bench.time, faults=["503~POISON"]) as sink,
         bench.engine(bench.environment(sink.url)) as engine,
@@ -224,13 +224,13 @@ async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Be
         await bench.until(lambda: engine.snapshot().environments["production"].lane.failures > 3, engine)
         assert await bench.states([ids[700]]) == [State.QUEUED]
         # and what comes later passes it by
-        await bench.requeue(range(3_000, 3_100))
+        await bench.queue(range(3_000, 3_100))
         await bench.until(lambda: sink.stats.accepted == 3_099, engine)
     assert sink.stats.duplicates == 0
 
 
 async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
 
     def hear(*_: object) -> None:
         msg = "a fault of the listener"

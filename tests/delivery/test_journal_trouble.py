@@ -19,14 +19,14 @@ LOCKED = JournalLockedError("journal.sqlite is locked by another process")
 
 @pytest.mark.parametrize("ill", [FULL, LOCKED])
 async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"claim": ill, "replays": ill}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.until(lambda: journal.calls.count("claim") > 4, engine)
         snapshot = engine.snapshot()
-        assert ill.message in snapshot.environments["production"].trouble
-        assert ill.message in snapshot.trouble
+        assert ill.message in snapshot.environments["production"].local_error
+        assert ill.message in snapshot.replay_error
         journal.faults = {}
         await bench.settled(engine)
         await bench.until(lambda: not engine.snapshot().trouble, engine)
@@ -35,13 +35,13 @@ async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError)
 
 
 async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"settle": FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
         await bench.until(lambda: journal.calls.count("settle") > 5, engine)
-        assert "cannot note answers" in engine.snapshot().environments["production"].trouble
+        assert "cannot note answers" in engine.snapshot().environments["production"].local_error
         assert sink.stats.requests == 1
         journal.faults = {}
         await bench.settled(engine)
@@ -50,7 +50,7 @@ async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Ben
 
 @pytest.mark.parametrize("ailing", ["claim", "settle"])
 async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Bench, ailing: str) -> None:
-    ids = await bench.requeue(range(10))
+    ids = await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {ailing: FULL}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
@@ -66,7 +66,7 @@ async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Be
 
 
 async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url), journal=journal) as engine:
@@ -90,13 +90,13 @@ async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Ben
 
 @pytest.mark.parametrize("jump", [-86_400_000, 86_400_000])
 async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
-    await bench.requeue(range(20))
+    await bench.queue(range(20))
     faults = ["503@1"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         await bench.until(lambda: engine.snapshot().environments["production"].lane.state == "waiting")
         bench.time.jump = jump
-        await bench.requeue(range(20, 40))
+        await bench.queue(range(20, 40))
         await bench.settled(engine)
         assert sink.stats.accepted == 40
         assert bench.time.seconds < 300
@@ -104,7 +104,7 @@ async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
 
 @pytest.mark.parametrize("method", ["claim", "replays", "step_replay", "extend"])
 async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench, method: str) -> None:
-    ids = await bench.requeue(range(10))
+    ids = await bench.queue(range(10))
     claim = await bench.journal.claim("production", events=4, payload_bytes=10**6, lease_ms=60_000)
     await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED)])
     journal = FaultyJournal(bench.journal)
@@ -114,18 +114,18 @@ async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench
         if method != "extend":
             await bench.until(lambda: journal.calls.count(method) > 2, engine)
             snapshot = engine.snapshot()
-            told = snapshot.environments["production"].trouble if method == "claim" else snapshot.trouble
+            told = snapshot.environments["production"].local_error if method == "claim" else snapshot.replay_error
             assert "ZeroDivisionError" in told
         journal.faults = {}
         while (await bench.journal.replays())[0].state != "done":
             await bench.tick(engine)
         await bench.settled(engine)
-        await bench.until(lambda: not engine.snapshot().trouble, engine)
+        await bench.until(lambda: not engine.snapshot().replay_error, engine)
     assert await bench.states(ids) == [State.DELIVERED] * 10
 
 
 async def test_a_lane_that_was_given_up_does_not_hold_up_the_end(bench: Bench) -> None:
-    await bench.requeue(range(10))
+    await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         journal.faults = {"settle": FULL}

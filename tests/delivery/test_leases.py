@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from sprig_tui.delivery.settlement_writer import SettlementWriter
 from support.engine_bench import Bench
 
 from sprig_tui.delivery.leases import LeaseRenewer
+from sprig_tui.delivery.ledger import SettlementWriter
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 
@@ -26,7 +26,7 @@ async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
 
 
 async def test_expired_lease_is_not_trusted(bench: Bench, leases: LeaseRenewer) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     claim = await claimed(bench, 10)
     assert not leases.is_held(claim)
     leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
@@ -37,7 +37,7 @@ async def test_expired_lease_is_not_trusted(bench: Bench, leases: LeaseRenewer) 
 
 
 async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, leases: LeaseRenewer) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     claim = await claimed(bench, 120)
     leases.track(claim, 120, bench.time.now(), bench.time.monotonic())
     bench.time.advance(26)
@@ -51,7 +51,7 @@ async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, 
 
 
 async def test_leases_are_renewed_while_tracked(bench: Bench, leases: LeaseRenewer) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     claim = await claimed(bench, 10)
     leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
     keeping = asyncio.create_task(leases.run(lambda: 10))
@@ -73,7 +73,7 @@ async def test_leases_are_renewed_while_tracked(bench: Bench, leases: LeaseRenew
 async def test_the_moment_to_send_does_not_move_with_the_wall_clock(
     bench: Bench, leases: LeaseRenewer, jump: int
 ) -> None:
-    await bench.requeue([1, 2])
+    await bench.queue([1, 2])
     await claimed(bench, 10, rate=1)
     claim = await claimed(bench, 10, rate=1)
     leases.track(claim, 10, bench.time.now(), bench.time.monotonic())
@@ -83,7 +83,7 @@ async def test_the_moment_to_send_does_not_move_with_the_wall_clock(
 
 
 async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Bench, other_bench: Bench) -> None:
-    await bench.requeue(range(5_000))
+    await bench.queue(range(5_000))
     async with Sink(clock=bench.time, faults=["slow=2@1"]) as sink, other_bench.journal:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:
             engine.wake()

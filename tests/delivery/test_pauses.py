@@ -26,14 +26,14 @@ async def later(bench: Bench, engine: Engine, seconds: float) -> None:
 
 @pytest.mark.parametrize("fault", ["403", "404", "511"])
 async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Bench, fault: str) -> None:
-    ids = await bench.requeue(range(20))
+    ids = await bench.queue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{fault}@1-3"]) as sink,
         bench.engine(bench.environment(sink.url)) as engine,
     ):
         engine.wake()
         await paused(bench, engine, 1)
-        await bench.requeue(range(20, 40))
+        await bench.queue(range(20, 40))
         for pauses, minutes in ((2, 1), (3, 5)):
             await later(bench, engine, minutes * MINUTE - 1)
             assert sink.stats.requests == pauses - 1, "not before its time"
@@ -54,7 +54,7 @@ async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Bench, 
 
 
 async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
-    await bench.requeue(range(3))
+    await bench.queue(range(3))
     await bench.journal.set_lane("production", "paused", "by hand")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         for _ in range(3):
@@ -64,7 +64,7 @@ async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
 
 
 async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     faults = [
         FaultRule(do="status", status=403, last=1),
         FaultRule(do="status", status=429, retry_after="2", first=2, last=2),
@@ -81,7 +81,7 @@ async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> No
 
 
 async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     faults = [FaultRule(do="html", last=2, accept=False)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -94,7 +94,7 @@ async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None
 
 
 async def test_success_false_is_kept_and_counted(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     async with (
         Sink(clock=bench.time, faults=["unsuccess"]) as sink,
         bench.engine(bench.environment(sink.url)) as engine,

@@ -16,7 +16,7 @@ FAILED = Query((Term("status", "failed"),), "status:failed")
 
 async def with_failed(bench: Bench, number: int) -> list[int]:
     """That many failed deliveries, and no engine running."""
-    ids = await bench.requeue(range(number))
+    ids = await bench.queue(range(number))
     claim = await bench.journal.claim("production", events=number, payload_bytes=10**9, lease_ms=60_000)
     from sprig_tui.journal.records import Settlement
 
@@ -38,7 +38,7 @@ async def test_everything_that_failed_and_only_that_is_sent_again(bench: Bench) 
             while (await job(bench, started.id)).state != "done":
                 await bench.tick(engine)
             await bench.settled(engine)
-            assert engine.snapshot().trouble == ""
+            assert engine.snapshot().replay_error == ""
         assert (sink.stats.accepted, sink.stats.duplicates) == (2_500, 0)
     done = await job(bench, started.id)
     assert (done.queued, done.skipped, done.total) == (2_500, 0, 2_500)
@@ -94,7 +94,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, oth
 
 async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 50)
-    await bench.requeue(range(200), "development")
+    await bench.queue(range(200), "development")
     await with_failed(bench, 30)
     async with Sink(clock=bench.time) as sink, Sink(clock=bench.time, faults=["503"]) as down:
         environments = bench.environment(sink.url), bench.environment(down.url, "development")
@@ -131,5 +131,5 @@ async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Bench) -> None:
         bench.engine(bench.environment(sink.url), journal=OneBroken()) as engine,
     ):
         await bench.until(lambda: sink.stats.accepted == 30, engine)
-        assert "replay 2 on" in engine.snapshot().trouble
-        assert "delivery 7 is damaged" in engine.snapshot().trouble
+        assert "replay 2 on" in engine.snapshot().replay_error
+        assert "delivery 7 is damaged" in engine.snapshot().replay_error

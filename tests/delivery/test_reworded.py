@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
-from sprig_tui.console.environments.status import StatusInputs, status_of
 from support.engine_bench import Bench
 
 from sprig_tui.cli.checks import config_checks
@@ -19,6 +18,7 @@ from sprig_tui.config.catalogue import surveys_file
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import load_settings
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
+from sprig_tui.console.environments.standing import StatusInputs, status_of
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.ids import IdRanges
 from sprig_tui.delivery.waiting import wait_until_settled
@@ -81,7 +81,7 @@ async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
 async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
     bench: Bench, worded: str, status: int
 ) -> None:
-    await bench.requeue(range(20))
+    await bench.queue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{status}"]) as wrong,
         Sink(clock=bench.time) as right,
@@ -108,7 +108,7 @@ async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
 
 @pytest.mark.parametrize("changed", [True, False])
 async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench, worded: str, changed: bool) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     faults = [FaultRule(do="status", status=401, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -120,17 +120,17 @@ async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench,
             if changed:
                 await bench.settled(engine)
             else:
-                await bench.until(engine.is_empty.is_set)
+                await bench.until(engine.idle.is_set)
         assert sink.stats.accepted == changed
 
 
 async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) -> None:
-    await bench.requeue([1])
+    await bench.queue([1])
     await bench.journal.set_lane("production", "paused", "write key none refused (401)")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await engine.reload({"production": bench.environment(sink.url, key=OTHER_KEY)})
         bench.time.advance(7200)
-        await bench.until(engine.is_empty.is_set)
+        await bench.until(engine.idle.is_set)
         assert sink.stats.requests == 0
 
 
@@ -146,7 +146,7 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) 
 async def test_waiting_ends_when_it_did(
     bench: Bench, worded: str, fault: FaultRule, ends: list[str], least_seconds: float
 ) -> None:
-    ids = IdRanges(await bench.requeue(range(5)))
+    ids = IdRanges(await bench.queue(range(5)))
     async with Sink(clock=bench.time, faults=[fault]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waiting = wait_until_settled(bench.journal, ids, ["production"], engine=engine, timing=bench.time, timeout_s=60)

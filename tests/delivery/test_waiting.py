@@ -18,7 +18,7 @@ async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
 
 
 async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
-    ids = await bench.requeue(range(500), poison={3})
+    ids = await bench.queue(range(500), poison={3})
     faults = [FaultRule(do="status", status=400, contains="POISON")]
     told: list[int] = []
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -35,7 +35,7 @@ async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
 
 
 async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
         waited = await flying(
@@ -48,7 +48,7 @@ async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
 
 
 async def test_wait_ends_at_once_without_a_write_key(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9", key=None)) as engine:
         waited = await flying(
             bench,
@@ -59,7 +59,7 @@ async def test_wait_ends_at_once_without_a_write_key(bench: Bench) -> None:
 
 
 async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
         waited = await flying(
@@ -74,7 +74,7 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
 
 
 async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="7")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -91,7 +91,7 @@ async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Be
 
 
 async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
+    ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="290", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -107,8 +107,8 @@ async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
 
 
 async def test_stalled_environment_does_not_end_the_wait_for_another(bench: Bench) -> None:
-    ids = await bench.requeue(range(5))
-    ids += await bench.requeue(range(5), "development")
+    ids = await bench.queue(range(5))
+    ids += await bench.queue(range(5), "development")
     await bench.journal.set_lane("production", "paused", "paused by hand")
     faults = [FaultRule(do="status", status=503, last=2)]
     async with Sink(clock=bench.time, faults=faults) as sink:

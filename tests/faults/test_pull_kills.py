@@ -31,7 +31,7 @@ async def test_killed_pulls_miss_nothing(
         for n in range(total)
     ]
     withheld = sum(record["externalUserId"] is None for record in records)
-    sprig_api.track(records)
+    sprig_api.hold(records)
     sprig_api.delay = 0.02
     draw = random.Random(20261123)
     (tmp_path / "config.toml").write_text(

@@ -131,7 +131,7 @@ async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
     tmp_path, own_server, own_place, answers, sprig_api, sprig_api_key
 ):
     source, _ = answers(3000)
-    sprig_api.track([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])
+    sprig_api.hold([sprig_samples.response(n, sprig_samples.START + n) for n in range(100)])
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     async with Sink() as sink, Programs(tmp_path / "home") as programs:
@@ -140,10 +140,10 @@ async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
         production, delivery, rest = config.read_text().partition("[delivery]")
         api = f'sprig_api_key = "{sprig_api_key}"\n[sprig]\napi_url = "{sprig_api.url}"\n'
         config.write_text(production + api + delivery + rest)
-        watcher = await programs.start("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
-        puller = await programs.start("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
+        watcher = await programs.begin("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
+        puller = await programs.begin("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
         asked = ("send", str(source), "-e", "production", "--yes")
-        once = await programs.start(*asked)
+        once = await programs.begin(*asked)
         await sink.wait_until(lambda stats: stats.accepted >= 150, 60)  # more than what was pulled
         (inbox / "more.jsonl").write_bytes(source.read_bytes())
         own_server.freeze()

@@ -101,7 +101,7 @@ class Proxy:
             writer.close()
             return
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await self._flush(reader, writer)
+        await self._carry(reader, writer)
 
     async def socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """RFC 1928, and RFC 1929 where it is locked."""
@@ -124,7 +124,7 @@ class Proxy:
         name = await reader.readexactly((await reader.readexactly(1))[0])
         self.asked.append(name + b":" + str(int.from_bytes(await reader.readexactly(2), "big")).encode())
         writer.write(b"\x05\x00\x00\x01" + bytes(6))
-        await self._flush(reader, writer)
+        await self._carry(reader, writer)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target)

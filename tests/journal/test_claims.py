@@ -215,7 +215,7 @@ async def test_mixed_outcomes_in_one_settle(journal, entry, claim, attempt):
     assert done == 3
     counts = (await journal.counts()).by_environment["production"]
     assert counts == {State.QUEUED: 1, State.DELIVERED: 2, State.FAILED: 1}
-    assert await journal.waiting(a, taken.ids[-1]) == 1
+    assert await journal.count_queued(a, taken.ids[-1]) == 1
     assert await journal.tally(a, taken.ids[-1]) == {
         (State.QUEUED, ""): 1,
         (State.DELIVERED, ""): 2,
@@ -240,7 +240,7 @@ async def test_released_delivery_is_always_visible(journal, entry, claim):
     working = asyncio.create_task(take_and_give_back())
     seen = set()
     while not working.done():
-        seen.add(await journal.waiting(added.id, added.id))
+        seen.add(await journal.count_queued(added.id, added.id))
     await working
     assert seen == {1}
 

@@ -96,7 +96,7 @@ async def test_payload_of_another_environment_is_not_sent(journal, entry, claim,
     payloads = await sent(journal, claim, "development")
     assert len(payloads) == 1
     assert second.body not in payloads[0]
-    (moved,) = await journal.rows([added[1].id])
+    (moved,) = await journal.get_many([added[1].id])
     assert (moved.state, moved.error[:7]) == (State.FAILED, "damaged")
 
 
@@ -113,7 +113,7 @@ async def test_neither_is_what_stands_at_the_wrong_place(journal, entry, claim, 
     await tamper(statement, added[1].id)
     payloads = await sent(journal, claim)
     assert given[1].body not in b",".join(payloads)
-    (moved,) = await journal.rows([added[1].id])
+    (moved,) = await journal.get_many([added[1].id])
     assert moved.state is State.FAILED
 
 
@@ -123,7 +123,7 @@ async def test_a_payload_that_is_not_there(journal, entry, claim, tamper):
     await journal.add([other])
     await tamper("DELETE FROM packs WHERE first = ?", added.id)
     assert await sent(journal, claim) == [other.body]
-    (lost,) = await journal.rows([added.id])
+    (lost,) = await journal.get_many([added.id])
     assert (lost.state, lost.error[:7]) == (State.FAILED, "damaged")
 
 

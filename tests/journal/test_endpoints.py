@@ -59,14 +59,14 @@ async def test_delivery_to_another_endpoint_is_sent_again_with_the_same_id(journ
     assert await carry() == (), "an engine to the environment's own endpoint leaves it alone"
     assert await carry(SINK) == (1,)
     [again] = await journal.add([replace(answer, endpoint=SINK)])
-    assert (again.outcome, again.state, again.elsewhere) == ("known", State.DELIVERED, False)
+    assert (again.outcome, again.state, again.for_other_endpoint) == ("known", State.DELIVERED, False)
     [real] = await journal.add([answer])
     assert (real.outcome, real.state, real.id) == ("new", State.QUEUED, 2)
     assert await carry() == (2,)
     assert {(await journal.get(one)).delivery.message_id for one in (1, 2)} == {answer.message_id}
     assert [one.outcome for one in await journal.add([answer])] == ["known"]
     [tried] = await journal.add([replace(answer, endpoint=SINK)])
-    assert (tried.outcome, tried.elsewhere) == ("known", True), "what the environment got is known to everybody"
+    assert (tried.outcome, tried.queued_elsewhere) == ("known", True), "what the environment got is known to everybody"
     assert (await journal.find("production", answer.message_id)).id == 2
 
 
@@ -94,7 +94,7 @@ async def test_queued_trial_is_withdrawn_when_the_answer_is_added_again(journal,
     assert (first.state, first.reason) == (State.WITHHELD, "withdrawn")
     counts = await journal.counts()
     assert counts.by_environment["production"] == {State.QUEUED: 2, State.WITHHELD: 1}
-    assert counts.elsewhere == {"production": 1}
+    assert counts.queued_elsewhere == {"production": 1}
     assert await carry() == (3,)
     assert await carry(SINK) == (2,)
 
@@ -177,7 +177,7 @@ async def test_trial_of_a_delivered_answer_is_not_replayed(journal, entry, carry
     await carry(OTHER)
     assert [one.outcome for one in await journal.requeue([1, 2, 4])] == ["known", "known", "new"]
     assert await carry() == (4,), "once, by that which stands for the answer"
-    [copy] = await journal.requeue([3], elsewhere={"production": SINK})
+    [copy] = await journal.requeue([3], overrides={"production": SINK})
     await carry(SINK)
     assert [one.outcome for one in await journal.requeue([copy.id])] == ["known"]
 
@@ -186,7 +186,7 @@ async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(jour
     answer = entry()
     await journal.add([answer])
     await carry()
-    [copy] = await journal.requeue([1], elsewhere={"production": SINK})
+    [copy] = await journal.requeue([1], overrides={"production": SINK})
     assert (copy.id, copy.outcome) == (2, "new")
     assert await carry(SINK) == (2,)
     was, made = (await journal.get(1)).delivery, (await journal.get(2)).delivery
@@ -200,7 +200,7 @@ async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(jour
 async def test_new_sendings_go_where_they_are_meant(journal, entry, carry):
     await journal.add([entry()])
     await carry()
-    [made] = await journal.requeue([1], as_new=True, elsewhere={"production": SINK})
+    [made] = await journal.requeue([1], as_new=True, overrides={"production": SINK})
     assert (await journal.get(made.id)).delivery.bound_for == SINK
     assert await carry(SINK) == (made.id,)
 
@@ -209,7 +209,7 @@ async def test_a_bulk_replay_remembers_where_it_goes(journal, entry, carry):
     await journal.add([entry(), replace(entry(), endpoint=SINK), entry("staging")])
     await carry()
     await carry(SINK)
-    job = await journal.start_replay(Query(), elsewhere={"production": OTHER})
+    job = await journal.start_replay(Query(), overrides={"production": OTHER})
     job = await journal.step_replay(job.id)
     assert (job.state, job.queued, job.skipped) == ("done", 2, 1)
     assert sorted(await carry(OTHER)) == [2, 4], "a trial itself, of the other a copy"

@@ -148,7 +148,7 @@ async def test_page_of_an_empty_journal(journal):
     assert (await journal.page(Query())).deliveries == ()
     assert await journal.replays() == []
     assert await journal.lanes() == {}
-    assert await journal.tally(1, 10) == {}
+    assert await journal.count_by_state(1, 10) == {}
     assert await journal.waiting(1, 10) == 0
 
 

@@ -16,7 +16,7 @@ async def test_a_journal_keeps_its_identity(journal, journal_place):
 async def test_positions_are_kept_by_kind_and_key(journal, journal_place):
     await journal.save_positions("pull", {"a": b"1", "b \x00é": b"\x00\xff"})
     await journal.save_positions("sent-file", {"a": b"2"})
-    await journal.save_positions("pull", {"a": b"3"}, forgotten=["b"])
+    await journal.save_positions("pull", {"a": b"3"}, removed=["b"])
     async with open_journal(journal_place) as again:
         kept = await again.positions("pull")
         assert kept.pop("a") == b"3"

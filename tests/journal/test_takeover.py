@@ -108,5 +108,5 @@ async def test_when_it_is_due_again_is_told(journal, entry, held_by, clock):
     begun = clock.now()
     await held_by("a")
     clock.advance(5)
-    (hold,) = await journal.holds_keys()
+    (hold,) = await journal.worker_leases()
     assert (hold.owner, hold.deliveries, hold.until) == ("a", 1, begun + 30_000)

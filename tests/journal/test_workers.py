@@ -135,13 +135,13 @@ async def test_leases_are_listed_by_environment_and_worker(journal, clock, entry
     ):
         await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
     until = clock.now() + 30_000  # then others take over, unless they are heard of
-    assert await journal.holds_keys() == (
+    assert await journal.worker_leases() == (
         WorkerLeases(environment="production", owner=FIRST.id, deliveries=3, until=until),
         WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
     await journal.heartbeat(FIRST)
-    assert without_live_worker(await journal.holds_keys(), await journal.workers()) == (
+    assert without_live_worker(await journal.worker_leases(), await journal.workers()) == (
         WorkerLeases(environment="staging", owner="gone", deliveries=1, until=until),
     )
     clock.advance(60)
-    assert await journal.holds_keys() == (), "what has run out is held by nobody"
+    assert await journal.worker_leases() == (), "what has run out is held by nobody"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from msgspec import Raw
-from sprig_tui.mapping.pull_responses import is_documented, shape_note
+
+from sprig_tui.mapping.answers import is_documented, shape_note
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class Trial:
 
     @property
     def groups(self) -> list[str]:
-        return [record.response_group_id for record in self.pull_responses]
+        return [record.response_group_id for record in self.answers]
 
     @property
     def waits(self) -> list[float]:

@@ -24,12 +24,12 @@ class Script:
     """Answers in a row; the last one again and again."""
 
     def __init__(self, *answers: ApiResponse) -> None:
-        self.pull_responses = list(answers)
+        self.answers = list(answers)
         self.asked = 0
 
     async def get(self, _path: str, _parameters: Mapping[str, str]) -> ApiResponse:
         self.asked += 1
-        return self.pull_responses.pop(0) if len(self.pull_responses) > 1 else self.pull_responses[0]
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
 @pytest.fixture

@@ -32,13 +32,13 @@ HOUR = 3_600_000
 
 
 async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(2_345))
+    sprig_api.hold(response(n) for n in range(2_345))
     state = await trial.pull()
     assert state.finished
     assert state.pages == 3
     assert set(trial.groups) == {response(n)["responseGroupUid"] for n in range(2_345)}
     assert len(trial.groups) == 2_347, "the last millisecond of a page comes again with the next"
-    first = trial.pull_responses[0]
+    first = trial.answers[0]
     assert (first.origin.name, first.origin.format, first.origin.path) == ("api", "rest", "data[0]")
     assert first.email == "acct_0@example.com"
     assert bytes(first.attributes) == b'{"plan":"team"}'
@@ -49,7 +49,7 @@ async def test_every_page_is_read_with_snapshots(trial: Trial, sprig_api: FakeSp
 
 
 async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START + n * HOUR) for n in range(48))
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(48))
     state = await trial.pull()
     assert state.mark == START + 47 * HOUR
     trial.stored.clear()
@@ -61,7 +61,7 @@ async def test_the_next_pull_reads_what_is_new_and_an_hour_of_the_old(trial: Tri
 
 
 async def test_ties_at_one_millisecond_are_all_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START + n // 700) for n in range(3_000))
+    sprig_api.hold(response(n, START + n // 700) for n in range(3_000))
     await trial.pull()
     assert len(set(trial.groups)) == 3_000
 
@@ -71,7 +71,7 @@ async def test_ties_at_a_page_edge_are_read_with_exclusive_cursors(
     trial: Trial, sprig_api: FakeSprigApi, order: str
 ) -> None:
     sprig_api.ties, sprig_api.order = "skip", order
-    sprig_api.track(response(n, START + n // 7) for n in range(4_000))
+    sprig_api.hold(response(n, START + n // 7) for n in range(4_000))
     state = await trial.pull()
     assert len(set(trial.groups)) == 4_000
     assert state.mark == START + 3_999 // 7
@@ -82,7 +82,7 @@ async def test_ties_at_a_page_edge_are_read_with_exclusive_cursors(
 
 async def test_the_edge_is_remembered_over_a_break(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.ties = "skip"
-    sprig_api.track(response(n, START + n // 7) for n in range(2_500))
+    sprig_api.hold(response(n, START + n // 7) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
         await trial.pull()
@@ -92,14 +92,14 @@ async def test_the_edge_is_remembered_over_a_break(trial: Trial, sprig_api: Fake
 
 async def test_newest_first_is_read_all_the_same(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
-    sprig_api.track(response(n) for n in range(2_500))
+    sprig_api.hold(response(n) for n in range(2_500))
     state = await trial.pull()
     assert len(set(trial.groups)) == 2_500
     assert state.mark == START + 2_499_000
 
 
 async def test_an_interrupted_pull_goes_on_at_its_page(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(5_500))
+    sprig_api.hold(response(n) for n in range(5_500))
     trial.fail_after = 2
     with pytest.raises(OSError, match="full"):
         await trial.pull()
@@ -116,7 +116,7 @@ async def test_an_interrupted_pull_goes_on_at_its_page(trial: Trial, sprig_api: 
 
 async def test_the_mark_stays_until_the_window_is_read(trial: Trial, sprig_api: FakeSprigApi) -> None:
     sprig_api.order = "desc"
-    sprig_api.track(response(n) for n in range(2_500))
+    sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
         await trial.pull()
@@ -124,18 +124,18 @@ async def test_the_mark_stays_until_the_window_is_read(trial: Trial, sprig_api: 
 
 
 async def test_another_request_does_not_disturb_an_interrupted_one(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(3_500))
+    sprig_api.hold(response(n) for n in range(3_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
         await trial.pull()
     other = await trial.pull(survey=5121)
     assert not other.resumed
-    assert {record.survey_id for record in trial.pull_responses[1_000:]} == {5121}
+    assert {record.survey_id for record in trial.answers[1_000:]} == {5121}
     assert (await trial.pull()).resumed
 
 
 async def test_an_old_position_is_not_gone_on_with(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(2_500))
+    sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
         await trial.pull()
@@ -144,7 +144,7 @@ async def test_an_old_position_is_not_gone_on_with(trial: Trial, sprig_api: Fake
 
 
 async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(2_500))
+    sprig_api.hold(response(n) for n in range(2_500))
     trial.fail_after = 1
     with pytest.raises(OSError, match="full"):
         await trial.pull()
@@ -156,7 +156,7 @@ async def test_a_cursor_that_is_taken_no_more_costs_the_window_once(trial: Trial
 
 
 async def test_since_and_until_move_the_position_only_without_a_gap(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START + n * HOUR) for n in range(100))
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(100))
     state = await trial.pull(since=START + 10 * HOUR, until=START + 19 * HOUR, words="a")
     assert sprig_api.asked()[-1].query["start"] == str(START + 10 * HOUR)
     assert sprig_api.asked()[-1].query["end"] == str(START + 19 * HOUR)
@@ -169,36 +169,36 @@ async def test_since_and_until_move_the_position_only_without_a_gap(trial: Trial
 
 
 async def test_a_pull_of_one_survey_has_a_mark_of_its_own(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START + n * HOUR) for n in range(30))
+    sprig_api.hold(response(n, START + n * HOUR) for n in range(30))
     state = await trial.pull(survey=5121)
     assert state.mark == START + 28 * HOUR
-    assert {record.survey_id for record in trial.pull_responses} == {5121}
+    assert {record.survey_id for record in trial.answers} == {5121}
     assert (await trial.pull()).window.since is None, "the others were not read"
     assert (await trial.pull(survey=5121)).window.since == START + 28 * HOUR
 
 
 async def test_a_record_from_the_future_does_not_move_the_mark_there(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1), response(2, START + 5_000 * 24 * HOUR)])
+    sprig_api.hold([response(1), response(2, START + 5_000 * 24 * HOUR)])
     assert (await trial.pull()).mark == trial.clock.ms
 
 
 async def test_deleted_ones_come_when_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1), response(2, deletedAt="2026-03-02T09:00:00.000Z")])
+    sprig_api.hold([response(1), response(2, deletedAt="2026-03-02T09:00:00.000Z")])
     await trial.pull()
     assert len(trial.stored) == 1
     await trial.pull(deleted=True)
-    assert [record.deleted_at for record in trial.pull_responses[1:]] == [None, "2026-03-02T09:00:00.000Z"]
+    assert [record.deleted_at for record in trial.answers[1:]] == [None, "2026-03-02T09:00:00.000Z"]
 
 
 async def test_without_snapshots_less_is_asked_for(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     await trial.pull(snapshots=False)
     assert "with_snapshots" not in sprig_api.asked()[0].query
-    assert trial.pull_responses[0].email is None
+    assert trial.answers[0].email is None
 
 
 async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(1_500))
+    sprig_api.hold(response(n) for n in range(1_500))
     await trial.pull(keep=False)
     assert {file.name for file in trial.paths.state_dir.rglob("*")} == {"journal.db", "pull", ".production.json.lock"}
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
@@ -209,7 +209,7 @@ async def test_without_a_trace_nothing_is_written(trial: Trial, sprig_api: FakeS
 
 
 async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
+    sprig_api.hold([], [sprig_samples.survey(n, f"Study {n}") for n in range(2_100)])
     state = await trial.pull()
     assert state.surveys == 2_100
     assert len(sprig_api.asked("/v1/surveys")) == 3
@@ -218,9 +218,9 @@ async def test_surveys_become_the_catalogue_that_all_settings_have(trial: Trial,
 
 
 async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([], [sprig_samples.survey(1), sprig_samples.survey(2)])
+    sprig_api.hold([], [sprig_samples.survey(1), sprig_samples.survey(2)])
     await trial.pull()
-    sprig_api.track([], [sprig_samples.survey(2, "Renamed")])
+    sprig_api.hold([], [sprig_samples.survey(2, "Renamed")])
     await trial.pull()
     surveys = read_surveys_file(surveys_file(trial.paths, "production")).surveys
     assert (surveys["1"].name, surveys["2"].name) == ("Study 1", "Renamed")
@@ -238,15 +238,15 @@ async def test_a_survey_that_is_listed_no_more_stays_known(trial: Trial, sprig_a
 async def test_a_list_of_surveys_that_is_off_is_a_warning(
     trial: Trial, sprig_api: FakeSprigApi, trouble: dict[str, Any], said: str
 ) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     sprig_api.trouble(**trouble, where=lambda asked: asked.path == "/v1/surveys")
     state = await trial.pull()
     assert said in state.warnings[0]
-    assert len(trial.pull_responses) == 1
+    assert len(trial.answers) == 1
 
 
 async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     sprig_api.products["spk_rotated_00000001"] = sprig_api.product
     trial.with_key("spk_rotated_00000001")
@@ -256,7 +256,7 @@ async def test_a_new_key_of_the_same_product_goes_on(trial: Trial, sprig_api: Fa
 
 
 async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     other = type(sprig_api.product)([sprig_samples.survey(9_000)], [response(5, START - HOUR, surveyId=9_000)])
     sprig_api.products["spk_another_product_01"] = other
@@ -264,19 +264,19 @@ async def test_a_key_of_another_product_starts_over(trial: Trial, sprig_api: Fak
     trial.stored.clear()
     state = await trial.pull()
     assert "another product" in state.warnings[0]
-    assert len(trial.pull_responses) == 1
+    assert len(trial.answers) == 1
     assert list(read_surveys_file(surveys_file(trial.paths, "production")).surveys) == ["9000"]
 
 
 async def test_what_another_address_gave_says_nothing_here(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.url = trial.url.replace("127.0.0.1", "localhost")
     assert (await trial.pull()).window.since is None
 
 
 async def test_what_one_journal_has_another_lacks(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     trial.journal = "other.db"
     assert (await trial.pull()).window.since is None
@@ -287,7 +287,7 @@ async def test_what_one_journal_has_another_lacks(trial: Trial, sprig_api: FakeS
 async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
     trial: Trial, sprig_api: FakeSprigApi
 ) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     await trial.pull()
     (trial.paths.state_dir / "journal.db").rename(trial.paths.state_dir / "moved-away.db")
     assert (await trial.pull()).window.since is None
@@ -295,16 +295,16 @@ async def test_a_new_journal_at_the_same_place_is_filled_from_the_beginning(
 
 
 async def test_a_journal_restored_from_a_backup_goes_on_where_it_was(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     file = trial.paths.state_dir / "journal.db"
     before = (await trial.pull()).mark
     backup = file.read_bytes()
-    sprig_api.track(response(n) for n in range(3000, 3010))
+    sprig_api.hold(response(n) for n in range(3000, 3010))
     assert (await trial.pull()).mark > before
     file.write_bytes(backup)
     trial.stored.clear()
     await trial.pull()
-    assert len({one.response_group_id for one in trial.pull_responses}) >= 10
+    assert len({one.response_group_id for one in trial.answers}) >= 10
 
 
 def older(trial: Trial, places: dict[str, Any]) -> Any:
@@ -316,7 +316,7 @@ def older(trial: Trial, places: dict[str, Any]) -> Any:
 
 
 async def test_position_file_of_an_older_version_moves_into_its_journal(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(10))
+    sprig_api.hold(response(n) for n in range(10))
     place = {"key": fingerprint(trial.environment.sprig_api_key.reveal()), "marks": {"": START}}
     file = older(trial, {f"{trial.url} {fingerprint('journal.db')}": place})
     assert (await trial.pull()).window.since is None, "a journal that was made since"
@@ -345,7 +345,7 @@ async def test_a_refused_key_is_said_at_once(trial: Trial, sprig_api: FakeSprigA
 
 
 async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     sprig_api.trouble(status=404, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
     assert state.finished
@@ -356,7 +356,7 @@ async def test_a_list_that_is_404_is_empty_with_a_warning(trial: Trial, sprig_ap
 
 
 async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(1_500))
+    sprig_api.hold(response(n) for n in range(1_500))
     sprig_api.trouble(status=404, where=lambda asked: "cursor" in asked.query)
     with pytest.raises(SprigApiPageError):
         await trial.pull()
@@ -383,7 +383,7 @@ async def test_404_in_the_middle_is_not_the_end(trial: Trial, sprig_api: FakeSpr
 async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
     trial: Trial, sprig_api: FakeSprigApi, body: bytes, detail: str
 ) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     sprig_api.trouble(body=body, times=3, where=lambda asked: asked.path == "/v1/responses")
     with pytest.raises(SprigApiPageError) as raised:
         await trial.pull()
@@ -394,11 +394,11 @@ async def test_a_page_that_is_none_is_kept_as_withheld_and_asked_for_again(
     assert detail in bad.detail
     trial.stored.clear()
     assert (await trial.pull()).finished, "the next one reads it"
-    assert len(trial.pull_responses) == 1
+    assert len(trial.answers) == 1
 
 
 async def test_a_bad_page_that_passes_is_no_trouble(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     sprig_api.trouble(body=b"<html>", times=2, where=lambda asked: asked.path == "/v1/responses")
     state = await trial.pull()
     assert len(trial.stored) == 1
@@ -441,7 +441,7 @@ async def test_an_empty_cursor_is_the_end(trial: Trial, sprig_api: FakeSprigApi,
 
 
 async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n, START) for n in range(1_500))
+    sprig_api.hold(response(n, START) for n in range(1_500))
     with pytest.raises(SprigApiPageError, match="leads back"):
         await trial.pull()
 
@@ -458,7 +458,7 @@ async def test_empty_pages_do_not_go_on_for_ever(
 
 
 async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track(response(n) for n in range(1_000))
+    sprig_api.hold(response(n) for n in range(1_000))
     trial.max_body = 200_000
     state = await trial.pull()
     limits = [int(one.query["limit"]) for one in sprig_api.asked()]
@@ -468,7 +468,7 @@ async def test_a_page_that_is_too_large_is_asked_for_in_halves(trial: Trial, spr
 
 
 async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1, response="x" * 500_000)])
+    sprig_api.hold([response(1, response="x" * 500_000)])
     trial.max_body = 200_000
     with pytest.raises(SprigApiPageError, match="too large"):
         await trial.pull()
@@ -478,7 +478,7 @@ async def test_a_record_that_is_too_large_alone_is_named(trial: Trial, sprig_api
 
 
 async def test_the_position_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     await trial.pull()
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
         (kept,) = (await journal.positions("pull")).values()
@@ -489,7 +489,7 @@ async def test_the_position_holds_no_key(trial: Trial, sprig_api: FakeSprigApi) 
 async def test_a_position_that_cannot_be_used_is_for_a_person(
     trial: Trial, sprig_api: FakeSprigApi, content: bytes
 ) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     async with SQLiteJournal(trial.paths.state_dir / "journal.db") as journal:
         await journal.save_positions("pull", {f"production {trial.url}": content})
     with pytest.raises(ConfigError, match="the pull position in the journal"):
@@ -499,7 +499,7 @@ async def test_a_position_that_cannot_be_used_is_for_a_person(
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"places": 5}', b'{"version": 2}', b"\xff"])
 async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeSprigApi, content: bytes) -> None:
-    sprig_api.track([response(1)])
+    sprig_api.hold([response(1)])
     file = older(trial, {})
     file.write_bytes(content)
     async with SQLiteJournal(trial.paths.state_dir / "journal.db"):

@@ -17,7 +17,7 @@ TOKEN = "production-token-0123456789"
 async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
     folder = tmp_path / "kept" / "raw"
     with RequestCapture(folder) as capture:
-        served = await serve(keep=capture.save)
+        served = await serve(on_request=capture.save)
         await served.post(answer(), **{"x-datadog-trace-id": "7", "cookie": "c=1"})
         await served.post(b"{broken")
         await served.post(answer(2), token="some-wrong-secret-token")
@@ -39,7 +39,7 @@ async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
 
 async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
     with RequestCapture(tmp_path / "kept") as capture:
-        served = await serve(keep=capture.save)
+        served = await serve(on_request=capture.save)
         await served.post(answer(), "/webhooks/%1b%5d0;x%0aHost:y", **{"x-title": b"\x9b31m\xff"})
     [kept] = (tmp_path / "kept").iterdir()
     head = kept.read_bytes().partition(b"\r\n\r\n")[0]
@@ -51,7 +51,7 @@ async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
 async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(capture_module, "MAX_FILES", 2)
     with RequestCapture(tmp_path / "kept") as capture:
-        served = await serve(keep=capture.save)
+        served = await serve(on_request=capture.save)
         for number in range(4):
             assert (await served.post(answer(number))).status_code == 200
     assert len(list((tmp_path / "kept").iterdir())) == 2
@@ -61,7 +61,7 @@ async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, ca
 async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
     folder = tmp_path / "kept"
     with RequestCapture(folder) as capture:
-        served = await serve(keep=capture.save)
+        served = await serve(on_request=capture.save)
         folder.rmdir()
         for number in range(3):
             assert (await served.post(answer(number))).status_code == 200

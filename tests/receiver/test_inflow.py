@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sprig_tui.receiver.committer import MAX_GROUP_ENTRIES, GroupCommitter
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalUnavailableError, JournalUnreachableError
 from sprig_tui.journal.records import AddResult, NewDelivery, State
+from sprig_tui.receiver.inflow import MAX_GROUP_ENTRIES, GroupCommitter
 
 
 class RecordingJournal:

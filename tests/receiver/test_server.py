@@ -101,7 +101,7 @@ async def test_what_was_accepted_is_finished_before_the_end(serve, answer, tmp_p
         served = await serve(journal=journal)
         posting = asyncio.create_task(served.post(answer()))
         await journal.asked.wait()
-        ending = asyncio.create_task(served.up.finish())
+        ending = asyncio.create_task(served.up.shut_down())
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", served.port)
@@ -131,6 +131,6 @@ async def test_a_keep_alive_connection_does_not_hold_up_the_end(serve):
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
     assert json.loads((await reader.readuntil(b"}")).partition(b"\r\n\r\n")[2]) == {"alive": True}
-    await served.up.finish()
+    await served.up.shut_down()
     assert await reader.read() == b""
     writer.close()

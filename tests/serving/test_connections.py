@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sprig_tui.serving.pull_responses import create_app, json_response
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from sprig_tui.serving import acceptor
+from sprig_tui.serving.answers import create_app, json_response
 from sprig_tui.serving.connections import owner_of
 from sprig_tui.serving.limits import ConnectionLimits
 from sprig_tui.serving.refusals import Rejection
@@ -141,8 +141,8 @@ async def slow_bodies(served: Served, number: int) -> list[tuple[asyncio.StreamR
     members = served.up.connections.members
     await served.until(lambda: sum(member.slow_since() > 0 for member in members) == number)
     for member in members:
-        member._serve_request.waiting_since -= 2.0
-        member._serve_request.started_at -= 2.0
+        member._exchange.waiting_since -= 2.0
+        member._exchange.started_at -= 2.0
     return held
 
 
@@ -341,7 +341,7 @@ async def test_slow_senders_do_not_hold_up_the_end(serve):
     for number, (_, writer) in enumerate(slow):
         writer.write((b"", b"GET /n", b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")[number])
     await served.until(lambda: any(member.slow_since() for member in served.up.connections.members))
-    await served.up.finish()
+    await served.up.shut_down()
     assert not served.up.connections.members
     assert (await slow[2][0].read()).startswith(b"HTTP/1.1 503 ")
     for _, writer in slow:

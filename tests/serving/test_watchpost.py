@@ -53,7 +53,7 @@ async def test_ready_until_it_stops_or_the_journal_does(serve):
         post.watchpost.set_config_problem("it is empty")
         told = (await post.ask("/readyz")).json()
         assert (told["ready"], told["config"]) == (True, "going on with the one from before: it is empty")
-        post.watchpost.stop()
+        post.watchpost.set_stopping()
         done = await post.ask("/readyz")
         assert (done.status_code, done.json()["stopping"]) == (503, True)
         await post.journal.close()
@@ -75,5 +75,5 @@ async def test_strangers_learn_that_it_is_ready_and_nothing_else(serve):
         assert (await post.ask("/metrics", "wrong")).status_code == 401
         assert (await post.ask("/metrics", TOKEN)).status_code == 200
         assert (await post.ask("/readyz", TOKEN)).json()["journal"] == "writable"
-        post.watchpost.use({"production": Environment(name="production")})
+        post.watchpost.reconfigure({"production": Environment(name="production")})
         assert (await post.ask("/metrics", TOKEN)).status_code == 401, "that token is no longer one"

@@ -159,7 +159,7 @@ def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -
         held = max(held, len(self.data))
         return grown
 
-    monkeypatch.setattr(StreamBuffer, "more", more)
+    monkeypatch.setattr(StreamBuffer, "fill", more)
     monkeypatch.setattr(byte_source, "CHUNK_BYTES", 4_096)
     deep = zlib.compressobj(wbits=31)
     bomb = deep.compress(b'[{"a":' * 100_000) + deep.flush()

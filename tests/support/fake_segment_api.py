@@ -138,12 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         self.succeeds({name: items[start : start + size], "pagination": pagination})
 
     def succeeds(self, data: dict[str, Any]) -> None:
-        self.pull_responses(200, {"data": data}, {"X-RateLimit-Remaining": "199", "X-RateLimit-Consumed": "1"})
+        self.answers(200, {"data": data}, {"X-RateLimit-Remaining": "199", "X-RateLimit-Consumed": "1"})
 
     def fails(self, status: int, kind: str, message: str, field: str = "") -> None:
-        self.pull_responses(
-            status, {"errors": [{"type": kind, "message": message, **({"field": field} if field else {})}]}
-        )
+        self.answers(status, {"errors": [{"type": kind, "message": message, **({"field": field} if field else {})}]})
 
     def answers(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -212,7 +210,7 @@ def answers(status: int, body: Any = b"", **headers: str) -> Trouble:
     """This answer in place of the right one; `retry_after="2"` becomes a header."""
 
     def trouble(handler: Handler) -> bool:
-        handler.pull_responses(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        handler.answers(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
         return True
 
     return trouble

@@ -118,7 +118,7 @@ class FakeSprigApi:
         self._loop.close()
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._on_connected, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _stop(self) -> None:
@@ -337,9 +337,7 @@ def main() -> None:
     given = parser.parse_args()
     with FakeSprigApi(port=given.port, limit=(given.rate, 300.0)) as api:
         api.delay = given.delay
-        api.track(
-            response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.pull_responses)
-        )
+        api.hold(response(n, externalUserId=None if n % 50 == 49 else f"acct_{n}") for n in range(given.answers))
         print(f"Sprig's look-alike at {api.url}, key {KEY}", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -98,7 +98,7 @@ class PostgresServer:
         while time.monotonic() < deadline:
             self.port = port or _free_port()
             logged = len(self.log()) if (self._folder / "log").exists() else 0
-            if self._start_batch(deadline):
+            if self._launch(deadline):
                 return
             # another took the port in between, or processes of a killed server are still about to end
             if not any(why in self.log()[logged:] for why in ("already in use", "is still in use")):

@@ -51,11 +51,11 @@ class Program:
 
     async def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
-        await self._end_flow(signal.SIGKILL)
+        await self._end(signal.SIGKILL)
 
     async def stop(self) -> int:
         """SIGTERM, and wait until it has drained; returns its exit code."""
-        await self._end_flow(signal.SIGTERM)
+        await self._end(signal.SIGTERM)
         assert self.process.returncode is not None
         return self.process.returncode
 

@@ -119,7 +119,7 @@ class _Matcher:
         self._nodes = _parsed(pattern)
         self._dotall = bool(pattern.flags & re.DOTALL)
         self._text = text
-        self._end_flow = end
+        self._end = end
 
     def at(self, start: int) -> int:
         return self._sequence(self._nodes, 0, start, lambda end: end)
@@ -147,7 +147,7 @@ class _Matcher:
             holds = self._sequence(value[1], 0, at, lambda end: end) >= 0
             return then(at) if holds == (kind is sre.ASSERT) else -1
         if kind is sre.AT:
-            last = at == self._end_flow or (value is sre.AT_END and at == self._end_flow - 1 and self._text[at] == 10)
+            last = at == self._end or (value is sre.AT_END and at == self._end - 1 and self._text[at] == 10)
             holds = at == 0 if value in (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING) else last
             return then(at) if holds else -1
         if kind in (sre.MAX_REPEAT, sre.POSSESSIVE_REPEAT):
@@ -156,7 +156,7 @@ class _Matcher:
 
     def _repeat(self, kind: Any, value: Any, at: int, then: Rest) -> int:
         least, most, item = value
-        most = self._end_flow if most is sre.MAXREPEAT else most
+        most = self._end if most is sre.MAXREPEAT else most
         ends = [at]
         one = len(item) == 1 and self._is_one(item[0][0])
         if kind is sre.MAX_REPEAT and not one:
@@ -181,7 +181,7 @@ class _Matcher:
         return kind in (sre.LITERAL, sre.NOT_LITERAL, sre.IN, sre.ANY)
 
     def _fits(self, kind: Any, value: Any, at: int) -> bool:
-        if at >= self._end_flow:
+        if at >= self._end:
             return False
         code = self._text[at]
         if kind is sre.LITERAL:

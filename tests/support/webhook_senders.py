@@ -85,14 +85,14 @@ class Senders:
 
     async def hammer(self) -> None:
         """Until the other side is gone."""
-        await asyncio.gather(*(self._pull_one(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
+        await asyncio.gather(*(self._one(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
 
     async def insist(self, until: asyncio.Event) -> None:
         """Until told to stop; a side that is gone is tried again."""
 
         async def client(port: int) -> None:
             while not until.is_set():
-                await self._pull_one(port, until=until)
+                await self._one(port, until=until)
                 await asyncio.sleep(REFUSED_FOR_NOW)
 
         await asyncio.gather(*(client(self.ports[turn % len(self.ports)]) for turn in range(self._clients)))
@@ -113,7 +113,7 @@ class Senders:
         """Send again what is not acknowledged yet."""
         async with asyncio.timeout(60):
             while self.again:
-                await self._pull_one(self.ports[0], no_new=True)
+                await self._one(self.ports[0], no_new=True)
 
     async def _one(self, port: int, *, no_new: bool = False, until: asyncio.Event | None = None) -> None:
         try:

@@ -67,7 +67,7 @@ class Launcher:
 
     def ask(self, what: dict[str, object], *descriptors: int) -> dict[str, int]:
         """One question, one answer."""
-        channel = self._channel or self._start()
+        channel = self._channel or self._begin()
         socket.send_fds(channel, [json.dumps(what).encode()], list(descriptors))
         answer: dict[str, int] = json.loads(channel.recv(10_000))
         return answer

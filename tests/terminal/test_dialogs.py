@@ -21,10 +21,10 @@ WALKED = {
     "EditForm": "e",
     "HelpScreen": "?",
     "KeyForm": "a",
-    "Picker": "o",
+    "FilePicker": "o",
     "ProgressScreen": "S; test_bursts types on behind it",
     "Prompt": "n, :, e of Deliveries",
-    "TrialScreen": "test_program",
+    "SendTestEventScreen": "test_program",
     "WorkersScreen": "L",
     "SourceForm": "tests/console/environments/test_sources.py: it needs a workspace",
 }

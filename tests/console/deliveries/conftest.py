@@ -144,7 +144,7 @@ def opened(host, log, journal, until):
         async with app.run_test(size=size, message_hook=seen.append if seen is not None else None) as pilot:
             log.journal = journal
             log.focus()
-            await until(pilot, lambda: log.updater.search is not None and log.updater.search.begun)
+            await until(pilot, lambda: log.updater.search is not None and log.updater.search.started)
             await until(pilot, lambda: log.lines.count == 0 or log.lines.selected_row is not None)
             await pilot.pause()
             yield pilot

@@ -26,7 +26,7 @@ class AgainstAList(RuleBasedStateMachine):
     @precondition(lambda self: self.low > 1)
     @rule(data=st.data())
     def search_back(self, data):
-        found = sorted(data.random(st.sets(st.integers(1, self.low - 1))), reverse=True)
+        found = sorted(data.draw(st.sets(st.integers(1, self.low - 1))), reverse=True)
         self.matches.add_older(found)
         self.expected = sorted({*self.expected, *found})
         self.low = 1 if not found else found[-1]
@@ -44,7 +44,7 @@ class AgainstAList(RuleBasedStateMachine):
     @precondition(lambda self: self.high >= self.low)
     @rule(data=st.data())
     def matches_now(self, data):
-        one = data.random(st.integers(self.low, self.high))
+        one = data.draw(st.integers(self.low, self.high))
         assert self.matches.insert(one) is (one not in self.expected)
         self.expected = sorted({*self.expected, one})
 

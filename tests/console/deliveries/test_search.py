@@ -15,13 +15,13 @@ async def found(search):
     await search.start()
     while not search.matches.complete:
         await search.search_more()
-    return search.matches.stretch(0, len(search.matches))
+    return search.matches.slice(0, len(search.matches))
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Few at a time, so that a test sees every stretch."""
-    for name, value in (("FIRST", 3), ("STRETCH", 4), ("CHANGES", 5), ("KEPT_ROWS", 20)):
+    for name, value in (("INITIAL_ROWS", 3), ("CHUNK_ROWS", 4), ("MAX_CHANGES", 5), ("MAX_CACHED_ROWS", 20)):
         monkeypatch.setattr(module, name, value)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
-from sprig_tui.console.environments.status import EnvironmentStatus
 
 from sprig_tui.console.environments.lines import pane_lines
+from sprig_tui.console.environments.standing import EnvironmentStatus
 from sprig_tui.console.environments.view import EnvironmentView
 from sprig_tui.console.line import visible_text
 

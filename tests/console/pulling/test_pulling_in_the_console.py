@@ -37,7 +37,7 @@ async def rows(pilot) -> list:
 
 
 async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink):
-    sprig_api.track(sprig_samples.response(n) for n in range(30))
+    sprig_api.hold(sprig_samples.response(n) for n in range(30))
     async with configured.running() as pilot:
         await configured.press("1", "j", "u")
         await configured.until(shown(configured, "Pull answers for development", "everything that Sprig has"))
@@ -57,7 +57,7 @@ async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_
 
 
 async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink):
-    sprig_api.track([sprig_samples.response(1)])
+    sprig_api.hold([sprig_samples.response(1)])
     async with configured.running():
         await configured.press("1", "g", "u")
         await configured.until(shown(configured, "production is protected", "Type production"))
@@ -68,7 +68,7 @@ async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, 
 
 
 async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_api, sink):
-    sprig_api.track(sprig_samples.response(n) for n in range(1_500))
+    sprig_api.hold(sprig_samples.response(n) for n in range(1_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
     async with configured.running():
         await configured.press("1", "j", "u")
@@ -85,7 +85,7 @@ async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_
 
 
 async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, sink):
-    sprig_api.track([sprig_samples.response(1)])
+    sprig_api.hold([sprig_samples.response(1)])
     sprig_api.trouble(status=503, headers={"retry-after": "1"})
     async with configured.running():
         await configured.press("1", "j", "u")
@@ -96,7 +96,7 @@ async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, si
 
 
 async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sink, sprig_api_key):
-    sprig_api.track([sprig_samples.response(1)])
+    sprig_api.hold([sprig_samples.response(1)])
     text = configured.paths.config_file.read_text()
     configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
     async with configured.running() as pilot:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from sprig_tui.console.send_actions.plan import (
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.config.samples import samples_folder
+from sprig_tui.console.sending.plan import (
     CHECK_EVERY_RECORDS,
     SendPlan,
     consent_label,
@@ -17,9 +20,6 @@ from sprig_tui.console.send_actions.plan import (
     plan_text,
     send_question,
 )
-
-from sprig_tui.config.environment import Environment
-from sprig_tui.config.samples import samples_folder
 from sprig_tui.delivery.feeding import IngestResult
 from sprig_tui.intake import EntryBuilder
 from sprig_tui.journal.records import State

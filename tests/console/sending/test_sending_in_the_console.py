@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from sprig_tui.console.send_actions.plan import SendPlan
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.environments.last_choice import LastChoice, initial_environment
+from sprig_tui.console.sending.plan import SendPlan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 
@@ -144,7 +144,7 @@ async def test_a_protected_environment_that_the_question_did_not_name_is_asked_a
         flows = pilot.app.parts.send_actions
         # as if all that was looked at goes elsewhere
         monkeypatch.setattr(
-            flows, "_look_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)
+            flows, "_count_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)
         )
         await console.press("S")
         await console.until(lambda: "Send all of answers.jsonl, about 20 records?" in screen_text(pilot.app))

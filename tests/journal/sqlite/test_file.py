@@ -40,7 +40,7 @@ async def test_journal_file_is_reopened(tmp_path, entry):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         (added,) = await journal.add([given])
     async with SQLiteJournal(tmp_path / "j.db") as journal:
-        assert (await journal.get(added.id)).to_json == given.body
+        assert (await journal.get(added.id)).body == given.body
         assert (await journal.add([given]))[0].outcome == "known"
     assert not (tmp_path / "j.db-wal").exists(), "a clean end leaves one file"
 
@@ -257,14 +257,14 @@ async def test_failed_job_of_a_group_commit_spares_the_others(tmp_path, entry):
 _WORKER = textwrap.dedent(
     """
     import asyncio, sys
-    from sprig_tui.journal.records import Attempt, Entry, Settlement, State
+    from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
     from sprig_tui.journal.sqlite import SQLiteJournal
 
     async def main(path, name):
         async with SQLiteJournal(path) as journal:
             for number in range(40):
-                own = [Entry(environment="e", message_id=f"{name}-{number}-{i}", body=b"{}") for i in range(5)]
-                shared = [Entry(environment="e", message_id=f"shared-{number}", body=b"{}")]
+                own = [NewDelivery(environment="e", message_id=f"{name}-{number}-{i}", body=b"{}") for i in range(5)]
+                shared = [NewDelivery(environment="e", message_id=f"shared-{number}", body=b"{}")]
                 await journal.add(own + shared)
                 claim = await journal.claim("e", events=4, payload_bytes=10**6, lease_ms=60_000)
                 print(*claim.ids, flush=True)

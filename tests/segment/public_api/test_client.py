@@ -111,7 +111,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
     api: PublicApiClient, workspace_api: FakeSegmentApi, status: int
 ) -> None:
     workspace_api.problems = [
-        fake_segment_api.pull_responses(status, b"" if status == 204 else b"<html>", location="https://x.example/")
+        fake_segment_api.answers(status, b"" if status == 204 else b"<html>", location="https://x.example/")
     ]
     with pytest.raises(SegmentApiError, match=str(status)):
         await api.sources()
@@ -120,7 +120,7 @@ async def test_what_no_retry_helps_is_not_tried_again(
 
 async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     error = {"errors": [{"type": "x", "message": f"bad \x1b[31m token {fake_segment_api.TOKEN}"}]}
-    workspace_api.problems = [fake_segment_api.pull_responses(403, error)]
+    workspace_api.problems = [fake_segment_api.answers(403, error)]
     with pytest.raises(SegmentApiError) as caught:
         await api.sources()
     assert fake_segment_api.TOKEN not in caught.value.message
@@ -128,7 +128,7 @@ async def test_an_echoed_token_is_blotted_out(api: PublicApiClient, workspace_ap
 
 
 async def test_what_passes_is_tried_again(api: PublicApiClient, workspace_api: FakeSegmentApi, waits: Waits) -> None:
-    workspace_api.problems = [fake_segment_api.pull_responses(503), fake_segment_api.hangs_up]
+    workspace_api.problems = [fake_segment_api.answers(503), fake_segment_api.hangs_up]
     assert len(await api.sources()) == 3
     assert waits == [0.5, 2.0]
 
@@ -183,8 +183,8 @@ async def test_a_limit_that_names_only_its_reset(
     reset = fake_segment_api.reset_at(NOW + timedelta(seconds=20))
     assert parsedate_to_datetime(reset)
     workspace_api.problems = [
-        fake_segment_api.pull_responses(429, b"", X_RateLimit_Reset=reset),
-        fake_segment_api.pull_responses(429),
+        fake_segment_api.answers(429, b"", X_RateLimit_Reset=reset),
+        fake_segment_api.answers(429),
     ]
     assert len(await api.sources()) == 3
     assert waits == [20.0, 5.0]
@@ -217,7 +217,7 @@ async def test_a_limit_that_would_take_too_long_is_named(
 async def test_what_is_no_list_of_sources_is_named(
     api: PublicApiClient, workspace_api: FakeSegmentApi, body: bytes
 ) -> None:
-    workspace_api.problems = [fake_segment_api.pull_responses(200, body)]
+    workspace_api.problems = [fake_segment_api.answers(200, body)]
     with pytest.raises(SegmentApiError, match="not what its documentation says") as caught:
         await api.sources()
     assert "a key can be pasted as before" in caught.value.hint
@@ -225,7 +225,7 @@ async def test_what_is_no_list_of_sources_is_named(
 
 async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     page = {"data": {"sources": [], "pagination": {"current": "MA==", "next": "MQ=="}}}
-    workspace_api.problems = [fake_segment_api.pull_responses(200, page)] * 3
+    workspace_api.problems = [fake_segment_api.answers(200, page)] * 3
     with pytest.raises(SegmentApiError, match="do not come to an end"):
         await api.sources()
     assert len(workspace_api.asked) == 2
@@ -233,7 +233,7 @@ async def test_pages_that_go_round_are_no_list(api: PublicApiClient, workspace_a
 
 async def test_a_compressed_answer(api: PublicApiClient, workspace_api: FakeSegmentApi) -> None:
     body = gzip.compress(b'{"data": {"sources": [{"id": "a", "enabled": true}]}}')
-    workspace_api.problems = [fake_segment_api.pull_responses(200, body, Content_Encoding="gzip")]
+    workspace_api.problems = [fake_segment_api.answers(200, body, Content_Encoding="gzip")]
     assert [one.id for one in await api.sources()] == ["a"]
 
 

@@ -23,7 +23,7 @@ async def ask(api: Any, key: str, **settings: Any) -> ApiResponse:
 
 
 async def test_a_page_comes_back_whole(sprig_api: FakeSprigApi, sprig_api_key: str) -> None:
-    sprig_api.track(sprig_samples.response(n) for n in range(30))
+    sprig_api.hold(sprig_samples.response(n) for n in range(30))
     answer = await ask(sprig_api, sprig_api_key)
     assert (answer.kind, answer.status, answer.error) == ("ok", 200, "")
     assert len(json.loads(answer.body)["data"]) == 10

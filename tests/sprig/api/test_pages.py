@@ -113,7 +113,7 @@ def test_a_page_cut_anywhere_loses_no_whole_record(data: st.DataObject) -> None:
     whole = json.dumps(
         {"cursor": None, "data": [{**record, "responseGroupUid": f"g{n}"} for n in range(6)]}, ensure_ascii=False
     ).encode()
-    at = data.random(st.integers(0, len(whole) - 1))
+    at = data.draw(st.integers(0, len(whole) - 1))
     found = parse_response_page(whole[:at])
     assert found.fault
     groups = [one.response_group_id for one in found.records if isinstance(one, StudyResponse)]

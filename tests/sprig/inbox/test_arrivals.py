@@ -32,7 +32,7 @@ def names(found: list[ReadyFile]) -> list[str]:
         ("answers.json.crdownload", "partial"),
         ("answers.json.TMP", "partial"),
         ("answers.json~", "partial"),
-        (".pull_responses.jsonl.Xy3z", "hidden"),
+        (".answers.jsonl.Xy3z", "hidden"),
         ("notes.txt", "other"),
         ("archive.zip", "other"),
         ("gz", "other"),

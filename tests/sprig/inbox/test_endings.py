@@ -57,7 +57,7 @@ async def main():
             held.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         pass
-    ringing = asyncio.create_task(bell.Bell(sys.argv[1]).run())
+    ringing = asyncio.create_task(bell.FolderNotifier(sys.argv[1]).run())
     while not told:
         await asyncio.sleep(0)
         if ringing.done():
