@@ -25,7 +25,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sprig_tui.config.delivery import DeliverySettings as DeliverySettings
+    from sprig_tui.config.environment import DeliverySettings as DeliverySettings
     from sprig_tui.config.environment import Environment as Environment
     from sprig_tui.config.environment import WriteKey as WriteKey
     from sprig_tui.config.journal import open_journal as open_journal
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings as Settings
     from sprig_tui.config.settings import load_settings as load_settings
     from sprig_tui.delivery.engine import Engine as Engine
-    from sprig_tui.delivery.feeding import IngestResult as IngestResult
-    from sprig_tui.delivery.feeding import ingest_records as ingest_records
     from sprig_tui.delivery.snapshot import EngineSnapshot as EngineSnapshot
-    from sprig_tui.delivery.waiting import wait_until_settled as wait_until_settled
+    from sprig_tui.delivery.wait import wait_until_settled as wait_until_settled
     from sprig_tui.errors import ConfigError as ConfigError
     from sprig_tui.errors import ExitCode as ExitCode
     from sprig_tui.errors import FilterError as FilterError
     from sprig_tui.errors import InputError as InputError
     from sprig_tui.errors import JournalError as JournalError
     from sprig_tui.errors import SprigTuiError as SprigTuiError
-    from sprig_tui.intake import EntryBuilder as EntryBuilder
-    from sprig_tui.journal.contract import Journal as Journal
+    from sprig_tui.ingest import EntryBuilder as EntryBuilder
+    from sprig_tui.ingest.ingest import IngestResult as IngestResult
+    from sprig_tui.ingest.ingest import ingest_records as ingest_records
+    from sprig_tui.journal.base import Journal as Journal
     from sprig_tui.journal.filter import parse_filter as parse_filter
     from sprig_tui.journal.query import Query as Query
     from sprig_tui.journal.records import Attempt as Attempt
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sprig_tui.reasons import Reason as Reason
     from sprig_tui.segment.client import SendResult as SendResult
     from sprig_tui.segment.client import TrackingClient as TrackingClient
-    from sprig_tui.sprig.reading import read_responses as read_responses
+    from sprig_tui.sprig.reader import read_responses as read_responses
     from sprig_tui.sprig.records import Origin as Origin
     from sprig_tui.sprig.records import StudyResponse as StudyResponse
     from sprig_tui.sprig.records import Unsendable as Unsendable

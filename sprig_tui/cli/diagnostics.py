@@ -147,7 +147,7 @@ def _is_line_shown() -> bool:
 
 def time_left(done: float, total: float, rate: float) -> str:
     """Such as `2 m 10 s left`; empty where it cannot be told."""
-    from sprig_tui.config.durations import format_duration
+    from sprig_tui.formatting import format_duration
 
     if rate <= 0 or total <= done:
         return ""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sprig_tui.cli.account import Account
-from sprig_tui.cli.tally import StateCounts, counts_text
-from sprig_tui.journal.identity import (
+from sprig_tui.cli.report import Account, StateCounts, counts_text
+from sprig_tui.journal.dedup import (
     StoredIdentity,
     as_withheld,
     classify_duplicate,

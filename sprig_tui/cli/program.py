@@ -12,13 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.commands import (
-    CliCommand,
-    SecretArgumentError,
-    UnknownWordError,
-    color_option,
-    raise_unknown_command,
-)
+from sprig_tui.cli.options import CliCommand, SecretArgumentError, UnknownWordError, color_option, raise_unknown_command
 from sprig_tui.errors import ExitCode, SprigTuiError
 
 DEBUG_VARIABLE = "SPRIG_TUI_DEBUG"
@@ -35,28 +29,43 @@ class CommandEntry(NamedTuple):
 
 COMMANDS = {
     "demo": CommandEntry(
-        "sprig_tui.cli.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."
+        "sprig_tui.cli.commands.demo:demo", "Try it all: sample answers, a Segment look-alike, no key, no network."
     ),
     "preview": CommandEntry(
-        "sprig_tui.cli.preview:preview", "Show the mapped track call of each answer; sends nothing."
+        "sprig_tui.cli.commands.preview:preview", "Show the mapped track call of each answer; sends nothing."
     ),
-    "send": CommandEntry("sprig_tui.cli.send:send", "Map, journal and deliver files of answers."),
-    "replay": CommandEntry("sprig_tui.cli.replay:replay", "Queue deliveries again, by filter or id, and deliver them."),
-    "withdraw": CommandEntry("sprig_tui.cli.withdraw:withdraw", "Take queued deliveries back before they are sent."),
-    "log": CommandEntry("sprig_tui.cli.log:log", "The journal: every delivery, its state and reason."),
-    "run": CommandEntry("sprig_tui.cli.run:run", "Deliver what is queued until stopped."),
-    "status": CommandEntry("sprig_tui.cli.status:status", "Lanes, counts, and the live workers of every machine."),
-    "pull": CommandEntry("sprig_tui.cli.pull:pull", "Read new answers from Sprig's REST API, and deliver them."),
-    "listen": CommandEntry("sprig_tui.cli.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."),
-    "keys": CommandEntry("sprig_tui.cli.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
-    "sink": CommandEntry("sprig_tui.cli.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."),
-    "doctor": CommandEntry("sprig_tui.cli.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."),
+    "send": CommandEntry("sprig_tui.cli.commands.send:send", "Map, journal and deliver files of answers."),
+    "replay": CommandEntry(
+        "sprig_tui.cli.commands.replay:replay", "Queue deliveries again, by filter or id, and deliver them."
+    ),
+    "withdraw": CommandEntry(
+        "sprig_tui.cli.commands.withdraw:withdraw", "Take queued deliveries back before they are sent."
+    ),
+    "log": CommandEntry("sprig_tui.cli.commands.log:log", "The journal: every delivery, its state and reason."),
+    "run": CommandEntry("sprig_tui.cli.commands.run:run", "Deliver what is queued until stopped."),
+    "status": CommandEntry(
+        "sprig_tui.cli.commands.status:status", "Lanes, counts, and the live workers of every machine."
+    ),
+    "pull": CommandEntry(
+        "sprig_tui.cli.commands.pull:pull", "Read new answers from Sprig's REST API, and deliver them."
+    ),
+    "listen": CommandEntry(
+        "sprig_tui.cli.commands.listen:listen", "Receive Sprig's webhooks, and deliver, until stopped."
+    ),
+    "keys": CommandEntry("sprig_tui.cli.commands.keys:keys", "Write Keys and other secrets: list, set, check, remove."),
+    "sink": CommandEntry(
+        "sprig_tui.cli.commands.sink:sink", "Run the Segment look-alike by itself, with faults if wanted."
+    ),
+    "doctor": CommandEntry(
+        "sprig_tui.cli.commands.doctor:doctor", "Check config, keys, journal and endpoints; say what to do."
+    ),
     "journal": CommandEntry(
-        "sprig_tui.cli.journal:journal", "The journal: info, backup, verify, prune, resume, move to PostgreSQL."
+        "sprig_tui.cli.commands.journal:journal",
+        "The journal: info, backup, verify, prune, resume, move to PostgreSQL.",
     ),
-    "paths": CommandEntry("sprig_tui.cli.paths:paths", "Where config, journal and log live."),
+    "paths": CommandEntry("sprig_tui.cli.commands.paths:paths", "Where config, journal and log live."),
     "completion": CommandEntry(
-        "sprig_tui.cli.completion:completion", "Print the completion script for bash, zsh or fish."
+        "sprig_tui.cli.commands.completion:completion", "Print the completion script for bash, zsh or fish."
     ),
 }
 
@@ -125,7 +134,7 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return ExitCode.OK
-    from sprig_tui.cli.console import open_console
+    from sprig_tui.cli.commands.console import open_console
 
     return open_console(read_only=read_only, no_engine=no_engine)
 
@@ -135,7 +144,7 @@ def program(ctx: click.Context, read_only: bool, no_engine: bool) -> int:
 @click.pass_context
 def _open_files(ctx: click.Context, files: tuple[str, ...]) -> int:
     """Open the console on files: what `sprig-tui FILE...` does."""
-    from sprig_tui.cli.console import open_console
+    from sprig_tui.cli.commands.console import open_console
 
     asked = ctx.parent.params if ctx.parent else {}
     return open_console(read_only=asked["read_only"], no_engine=asked["no_engine"], files=files)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.clock import SystemClock
-from sprig_tui.config.durations import format_duration
 from sprig_tui.errors import ConfigError
-from sprig_tui.segment.source_fit import source_mismatches
-from sprig_tui.segment.sources import Destination, Source, source_of_key
+from sprig_tui.formatting import format_duration
+from sprig_tui.segment.public_api_models import Destination, Source, source_of_key
+from sprig_tui.segment.source_checks import source_mismatches
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
+    from sprig_tui.config.secrets import Workspace
     from sprig_tui.config.settings import Settings
-    from sprig_tui.config.workspace import Workspace
     from sprig_tui.segment.public_api import PublicApiClient
 
 NO_TOKEN_HINT = "make a Public API token in Segment, and store it with sprig-tui keys workspace"  # noqa: S105 - a sentence

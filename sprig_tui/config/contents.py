@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sprig_tui.config.document import dotted_key
+from sprig_tui.config.toml_file import dotted_key
 
 KeyPath = tuple[str, ...]
 """Parts of a key path, such as ("environments", "production", "webhook_token")."""

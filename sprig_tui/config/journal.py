@@ -1,17 +1,25 @@
-"""Opening a journal by the place where it is: a file, or the address of a shared one."""
+"""Awaited journal: one that may not be there yet, for programs that are always on.
+
+Its server may be away, its disk full, or another process hold it: all of that passes. Until it is open every method
+raises the JournalUnavailableError that keeps it from being opened, so that whoever asks hears 503 and why.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from sprig_tui.errors import ConfigError
-from sprig_tui.journal.address import is_server_url
+from sprig_tui.errors import ConfigError, JournalUnavailableError, SprigTuiError
+from sprig_tui.journal.readiness import WriteHistory
+from sprig_tui.journal.url import is_server_url
 
 if TYPE_CHECKING:
     from sprig_tui.clock import Clock
-    from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.base import Journal
 
 
 def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -> AbstractAsyncContextManager[Journal]:
@@ -48,3 +56,114 @@ def _postgres_journal(url: str, clock: Clock | None) -> AbstractAsyncContextMana
             "journals on PostgreSQL need the package asyncpg", hint="pip install 'sprig-tui[postgres]'"
         ) from error
     return PostgresJournal(url, clock=clock)
+
+
+FIRST_OPEN_TIMEOUT_S = 1.0
+"""Seconds that the first try gets before the program goes on without: a webhook is rather refused than not answered."""
+MIN_REOPEN_BACKOFF_S = 0.5
+MAX_REOPEN_BACKOFF_S = 10.0
+"""Seconds between two tries, doubled each time."""
+CLOSE_TIMEOUT_S = 1.0
+"""Seconds that the end of a connection may take: a server that hangs must not hold up a stop."""
+
+JournalOpener = Callable[[], AbstractAsyncContextManager["Journal"]]
+
+
+class PendingJournal:
+    """Opened by `async with`, which returns once a try has failed, after `FIRST_OPEN_TIMEOUT_S` at the latest.
+
+    Further tries go on behind it.
+
+    Raises, there or from `opened`, what does not pass: damage, a lack of rights, a newer version. `waits` hears of each
+    reason to wait once.
+    """
+
+    def __init__(
+        self, opener: JournalOpener, on_wait: Callable[[JournalUnavailableError], None] = lambda _: None
+    ) -> None:
+        self._opener = opener
+        self._on_wait = on_wait
+        self._stack = AsyncExitStack()
+        self._inner: Journal | None = None
+        self._error = JournalUnavailableError("the journal is not open yet", hint="it is tried again and again")
+        self._reported_message = ""
+        self._failed = asyncio.Event()
+        """After a first try that failed."""
+        self._no_writes = WriteHistory()
+        self._open_task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._open_task = asyncio.create_task(self._open_with_retries())
+        failing = asyncio.create_task(self._failed.wait())
+        await asyncio.wait(
+            (self._open_task, failing), timeout=FIRST_OPEN_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        )
+        failing.cancel()
+        if self._open_task.done():
+            try:
+                await self._open_task
+            except SprigTuiError:
+                await self._stack.aclose()
+                raise
+        elif not self._reported_message:
+            self._report_wait(
+                JournalUnavailableError("the journal does not answer", hint="it is tried again and again")
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open_task is not None and not self._open_task.done():
+            self._open_task.cancel()
+            await asyncio.wait((self._open_task,), timeout=CLOSE_TIMEOUT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S if self._inner is None else 3 * CLOSE_TIMEOUT_S):
+                await self._stack.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there."""
+        return self._inner is not None
+
+    @property
+    def journal(self) -> Journal:
+        """This, as the journal that it will be."""
+        return cast("Journal", self)
+
+    @property
+    def writes(self) -> WriteHistory:
+        """What is known of real writes; nothing until it is open."""
+        return self._inner.writes if self._inner is not None else self._no_writes
+
+    async def opened(self) -> None:
+        """Return when it is open; raises what does not pass."""
+        assert self._open_task is not None  # noqa: S101 - inside `async with`
+        await asyncio.shield(self._open_task)
+
+    async def _open_with_retries(self) -> None:
+        pause = MIN_REOPEN_BACKOFF_S
+        while True:
+            try:
+                self._inner = await self._stack.enter_async_context(self._opener())
+            except JournalUnavailableError as error:
+                self._report_wait(error)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, MAX_REOPEN_BACKOFF_S)
+
+    def _report_wait(self, error: JournalUnavailableError) -> None:
+        self._error = error
+        self._failed.set()
+        if error.message != self._reported_message:
+            self._reported_message = error.message
+            self._on_wait(error)
+
+    def __getattr__(self, name: str) -> Any:
+        if self._inner is not None:
+            return getattr(self._inner, name)
+        return self._raise_unavailable
+
+    async def _raise_unavailable(self, *_: Any, **__: Any) -> Any:
+        raise type(self._error)(self._error.message, hint=self._error.hint)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sprig_tui.errors import ConfigError
+import sprig_tui
+from sprig_tui.errors import ConfigError, InputError
 
 HOME_VARIABLE = "SPRIG_TUI_HOME"
 """Names one folder for config, journal and state together."""
@@ -71,3 +72,12 @@ def paths_in_folder(text: str) -> Paths:
     if home.exists() and not home.is_dir():
         raise ConfigError(f"{HOME_VARIABLE} names a file, not a folder: {home}", hint="name a folder in it")
     return Paths(config_file=home / "config.toml", journal_file=home / "journal.db", state_dir=home / "state")
+
+
+def samples_folder() -> Path:
+    """The folder of sample payloads; raises InputError when this installation has none."""
+    package = Path(sprig_tui.__file__).parent
+    for folder in (package / "sample_payloads", package.parent / "sample_payloads"):
+        if folder.is_dir():
+            return folder
+    raise InputError("this installation holds no sample payloads", hint="install sprig-tui again")

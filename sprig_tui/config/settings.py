@@ -12,16 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct
 
-from sprig_tui.config.catalogue import load_survey_catalogue, merge_surveys
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.document import MAX_SHOWN_KEY_CHARS, ConfigFile, dotted_key, read_config_file
-from sprig_tui.config.durations import parse_duration
-from sprig_tui.config.endpoint import parse_api_url, parse_endpoint
-from sprig_tui.config.environment import Environment
-from sprig_tui.config.keysource import resolve_api_key, resolve_webhook_token, resolve_write_key
-from sprig_tui.config.naming import nearest_environment
+from sprig_tui.config.environment import DeliverySettings, Environment, nearest_environment
 from sprig_tui.config.paths import Paths
-from sprig_tui.config.sections import (
+from sprig_tui.config.schema import (
     KNOWN_TABLES,
     SECRET_KEYS,
     DeliveryTable,
@@ -33,10 +26,20 @@ from sprig_tui.config.sections import (
     SurveyTable,
     convert_table,
 )
+from sprig_tui.config.secrets import (
+    Workspace,
+    make_workspace,
+    resolve_api_key,
+    resolve_webhook_token,
+    resolve_write_key,
+)
+from sprig_tui.config.surveys import load_survey_catalogue, merge_surveys
+from sprig_tui.config.toml_file import MAX_SHOWN_KEY_CHARS, ConfigFile, dotted_key, read_config_file
+from sprig_tui.config.urls import parse_api_url, parse_endpoint
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.config.workspace import Workspace, make_workspace
 from sprig_tui.errors import ConfigError
-from sprig_tui.journal.address import is_server_url, password_problem, redact_url
+from sprig_tui.formatting import parse_duration
+from sprig_tui.journal.url import is_server_url, password_problem, redact_url
 from sprig_tui.mapping.records import Rules, Survey
 
 JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sprig_tui.config.tomltext import Statement, parse_statements
+from sprig_tui.config.toml_edit import Statement, parse_statements
 
 KeyPath = tuple[str, ...]
 

@@ -12,34 +12,103 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.actions import ActionParseResult
-from textual.app import get_system_commands_provider
-from textual.binding import BindingType
+from textual.app import App, get_system_commands_provider
+from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.reactive import Reactive
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
-from sprig_tui.console import console_commands
-from sprig_tui.console.appearance import Appearance
 from sprig_tui.console.background import BackgroundTasks
-from sprig_tui.console.commands import HasCommands, Permissions, bindings
-from sprig_tui.console.core import ConsoleDependencies, Session
-from sprig_tui.console.environments.doubts import config_warnings
-from sprig_tui.console.keyboard import track_flow
+from sprig_tui.console.commands import app as app_commands
+from sprig_tui.console.commands.base import Command, HasCommands, Permissions, bindings
+from sprig_tui.console.environments.warnings import config_warnings
+from sprig_tui.console.keyboard.app_input import QueuedInput
+from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.main_screen import MainScreen
-from sprig_tui.console.notices import NOTICE_TIMEOUT_S, notify, notify_error, notify_warning
-from sprig_tui.console.parts import Services
-from sprig_tui.console.queued_input import QueuedInput
-from sprig_tui.console.vitals import ConsoleSnapshot
+from sprig_tui.console.notify import NOTICE_TIMEOUT_S, notify, notify_error, notify_warning
+from sprig_tui.console.palette_colours import palette_filter
+from sprig_tui.console.preferences import Preferences, preferences
+from sprig_tui.console.services import Services
+from sprig_tui.console.session import ConsoleDependencies, Session
+from sprig_tui.console.snapshot import ConsoleSnapshot
+from sprig_tui.console.theme import DEFAULT_THEME, THEMES, first_sheets, later_sheets
 from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from textual.command import Provider
+    from textual.driver import Driver
     from textual.message import Message
     from textual.screen import Screen
 
     from sprig_tui.clock import Clock
     from sprig_tui.config.settings import Settings
+
+
+class Appearance(App[int]):
+    """The app as far as it is seen; `dress` goes by the config, `keep_theme` hears of a theme that was picked."""
+
+    CSS_PATH = first_sheets()
+    theme: Reactive[str] = Reactive(DEFAULT_THEME)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._configured_theme = DEFAULT_THEME
+        self.preferences = Preferences(DEFAULT_THEME, {}, ())
+        for theme in THEMES:
+            self.register_theme(theme)
+        if (filtering := palette_filter(self.console.color_system)) is not None and not self.no_color:
+            self._filters.append(filtering)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal's, where Textual would take its own for terminals."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from sprig_tui.console.driver import HangupDriver
+
+        chosen = super().get_driver_class()
+        return HangupDriver if chosen is LinuxDriver else chosen
+
+    def apply_config(self, settings: Settings) -> tuple[str, ...]:
+        """Take the theme and the keys of the config; returns what is wrong with them."""
+        self.preferences = preferences(settings)
+        theme = self._configured_theme = self.preferences.theme
+        if theme != self.theme:
+            self.theme = theme
+        self.set_keymap(self.preferences.keymap)
+        return self.preferences.faults
+
+    def keys_of(self, command: type[Command]) -> tuple[str, ...]:
+        """The command's keys in use, as Textual names them."""
+        from sprig_tui.console.commands.keymap import keys_of
+
+        return keys_of(self.preferences.keymap.get(command.id, command.key))
+
+    def shown_key(self, command: type[Command]) -> str:
+        """Its first key, as people know it."""
+        return self.get_key_display(Binding(self.keys_of(command)[0], "", ""))
+
+    def watch_theme(self, theme: str) -> None:
+        """One that comes from the config is there already; another was picked in the palette."""
+        if self.is_running and theme != self._configured_theme:
+            self.save_theme(theme)
+
+    def save_theme(self, theme: str) -> None:
+        """Use this one the next time, too."""
+        raise NotImplementedError
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """As Textual, and our own from the very beginning: it works out the colours of the first theme only once."""
+        own = next((theme for theme in THEMES if theme.name == theme_name), None)
+        return own or super().get_theme(theme_name)
+
+    def load_styles(self) -> None:
+        """Read the style sheets that the first paint did without."""
+        self.stylesheet.read_all(later_sheets())
+        self.refresh_css(animate=False)
+
 
 _log = logging.getLogger(__name__)
 JOURNAL_OPEN_TIMEOUT_S = 1.0
@@ -47,17 +116,17 @@ JOURNAL_OPEN_TIMEOUT_S = 1.0
 _PANE_ACTIONS = frozenset(
     command.action()
     for command in (
-        console_commands.FocusEnvironments,
-        console_commands.FocusPayload,
-        console_commands.FocusDeliveries,
-        console_commands.Zoom,
+        app_commands.FocusEnvironments,
+        app_commands.FocusPayload,
+        app_commands.FocusDeliveries,
+        app_commands.Zoom,
     )
 )
 
 
 def command_source() -> type[Provider]:
     """The palette's commands, loaded when it is first opened."""
-    from sprig_tui.console.palette import CommandPaletteProvider
+    from sprig_tui.console.commands.registry import CommandPaletteProvider
 
     return CommandPaletteProvider
 
@@ -67,7 +136,7 @@ class SprigTui(QueuedInput, Appearance):
 
     TITLE = "sprig-tui"
     COMMANDS = {command_source, get_system_commands_provider}  # noqa: RUF012 - as Textual declares it
-    BINDINGS: ClassVar[list[BindingType]] = bindings(console_commands.COMMANDS)
+    BINDINGS: ClassVar[list[BindingType]] = bindings(app_commands.COMMANDS)
     NOTIFICATION_TIMEOUT = 5
 
     def __init__(
@@ -259,7 +328,7 @@ class SprigTui(QueuedInput, Appearance):
 
     def action_show_workers(self) -> None:
         """See `ShowWorkers`."""
-        from sprig_tui.console.workers_screen import WorkersScreen
+        from sprig_tui.console.screens.workers import WorkersScreen
 
         self.push_screen(WorkersScreen(self.session))
 
@@ -270,7 +339,7 @@ class SprigTui(QueuedInput, Appearance):
 
     def action_help(self) -> None:
         """See `Help`."""
-        from sprig_tui.console.help_screen import help_for
+        from sprig_tui.console.screens.help import help_for
 
         here = self.screen if isinstance(self.screen, HasCommands) else self.main.panes.get(self.main.focused_scope())
         self.push_screen(help_for(here, self.preferences.keymap, self.get_key_display))
@@ -281,16 +350,16 @@ class SprigTui(QueuedInput, Appearance):
 
     def action_help_quit(self) -> None:
         """Textual's own ctrl+c: which key leaves what is in front."""
-        from sprig_tui.console.unbound import close_hint
+        from sprig_tui.console.keyboard.advice import close_hint
 
         if self.screen is self.main:
-            notify(self, f"{self.shown_key(console_commands.Quit)} or ctrl+q quits")
+            notify(self, f"{self.shown_key(app_commands.Quit)} or ctrl+q quits")
         else:
             notify(self, f"{close_hint(self)} goes back; ctrl+q quits")
 
     def action_suspend(self) -> None:
         """See `Suspend`."""
-        from sprig_tui.console.terminal import can_be_resumed
+        from sprig_tui.console.driver import can_be_resumed
 
         if can_be_resumed():
             self.action_suspend_process()
@@ -299,7 +368,7 @@ class SprigTui(QueuedInput, Appearance):
 
     def on_key(self, event: events.Key) -> None:
         """A key that nothing here takes says so."""
-        from sprig_tui.console.unbound import is_unbound, unbound_key
+        from sprig_tui.console.keyboard.advice import is_unbound, unbound_key
 
         if event.key == "ctrl+c" and self.screen.is_modal:
             # Textual asks the app's own keys only where nothing is in front of the panes
@@ -312,8 +381,7 @@ class SprigTui(QueuedInput, Appearance):
 
     def on_paste(self, event: events.Paste) -> None:
         """A paste that nothing here takes says where it belongs."""
-        from sprig_tui.console.pasted_text import paste_advice
-        from sprig_tui.console.unbound import close_hint
+        from sprig_tui.console.keyboard.advice import close_hint, paste_advice
 
         if self.screen is self.main:
             notify_warning(self, paste_advice(event.text))

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sprig_tui.console.core import DRAIN_TIMEOUT_S, Session
-from sprig_tui.console.vitals import ACTIVE_POLL_S, IDLE_POLL_S, ConsoleSnapshot, SnapshotPoller
+from sprig_tui.console.session import DRAIN_TIMEOUT_S, Session
+from sprig_tui.console.snapshot import ACTIVE_POLL_S, IDLE_POLL_S, ConsoleSnapshot, SnapshotPoller
 from sprig_tui.delivery.clock_jumps import describe_jump
 from sprig_tui.errors import SprigTuiError
 

@@ -23,9 +23,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from sprig_tui.config.atomically import write_atomically
-from sprig_tui.config.childenv import child_environ
+from sprig_tui.config.secrets import child_environ
 from sprig_tui.errors import ConfigError
+from sprig_tui.files import write_atomically
 
 MAX_OSC52_BYTES = 74_994
 """Encoded bytes that terminals are known to take; k9s keeps to the same."""

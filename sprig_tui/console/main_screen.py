@@ -12,30 +12,54 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.reactive import reactive
-from textual.widgets import Static
+from textual.screen import Screen
+from textual.widgets import Input, Static
 
-from sprig_tui.console import console_commands
-from sprig_tui.console.catalogue import PANE_COMMANDS
-from sprig_tui.console.commands import SCOPE_TITLES, Command
-from sprig_tui.console.environments.doubts import environment_mismatch
-from sprig_tui.console.environments.last_choice import LastChoice, initial_environment
+from sprig_tui.console.commands import app as app_commands
+from sprig_tui.console.commands.base import SCOPE_TITLES, Command
+from sprig_tui.console.commands.payload import SendRecord
+from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
+from sprig_tui.console.environments.warnings import environment_mismatch
 from sprig_tui.console.environments.wishes import MESSAGE_FLOWS
-from sprig_tui.console.key_bar import KeyBar
-from sprig_tui.console.notices import notify, notify_error, notify_warning
-from sprig_tui.console.payload.commands import SendRecord
-from sprig_tui.console.status_line import StatusLine
-from sprig_tui.console.status_text import badge
-from sprig_tui.console.vitals import ConsoleSnapshot, SnapshotPoller
-from sprig_tui.console.zooming import UNZOOM, Zooming
+from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.preferences import LastChoice, initial_environment
+from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
+from sprig_tui.console.status_line import StatusLine, badge
+from sprig_tui.console.widgets.key_bar import KeyBar
 from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.console.app import SprigTui
-    from sprig_tui.console.core import Session
     from sprig_tui.console.deliveries.log import DeliveryLog
     from sprig_tui.console.payload.inspector import PayloadInspector
+    from sprig_tui.console.session import Session
+
+
+UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
+
+
+class Zooming(Screen[None]):
+    """Sets a class `-zoom-SCOPE` for the style sheets; escape goes back, but for where a text is typed."""
+
+    zoomed: reactive[str] = reactive("", repaint=False)
+    """The scope of the pane; empty for none."""
+
+    def watch_zoomed(self) -> None:
+        """Give one pane all the room, or each its own."""
+        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})
+
+    def action_unzoom(self) -> None:
+        """Each its own."""
+        self.zoomed = ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Escape is for what stands before it wherever it means something else."""
+        if action == "unzoom":
+            return bool(self.zoomed) and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
 
 DEMO_REJECTION_TEXT = (
     "one of the samples is refused, on purpose: the request that held it was split until it stood alone,\n"
@@ -207,7 +231,7 @@ class MainScreen(Zooming):
         """Of the focused pane, then of the others, then of the console."""
         near = self.focused_scope()
         ordered = sorted(PANE_COMMANDS, key=lambda command: command.scope != near)
-        return [*ordered, *console_commands.COMMANDS]
+        return [*ordered, *app_commands.COMMANDS]
 
     def focused_scope(self) -> str:
         """The pane with the focus; empty where none has it."""

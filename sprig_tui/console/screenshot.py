@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sprig_tui.config.atomically import make_folder, write_atomically
 from sprig_tui.errors import ConfigError
+from sprig_tui.files import make_folder, write_atomically
 
 
 def save_screenshot(

@@ -1,13 +1,114 @@
-"""The line at the top: the selected environment's rate, and what stands in the journal."""
+"""The text of the status line: what matters most first, and no more than fits."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from sprig_tui.console.status_text import StatusPart, status_parts
-from sprig_tui.console.vitals import ConsoleSnapshot
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.environments.status import EnvironmentView
+from sprig_tui.console.snapshot import HISTORY_SAMPLES, ConsoleSnapshot
+from sprig_tui.console.theme import MUTED
+from sprig_tui.text import printable
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class StatusPart(NamedTuple):
+    """A stretch of the line in one style of Textual's (`$text-error`, `bold` ...)."""
+
+    text: str
+    style: str = ""
+
+
+def badge(label: str, permissions: Permissions) -> str:
+    """What kind of console this is, where it is not one that delivers: `demo`, `read-only`, `no engine`."""
+    kinds = [label, "read-only" if permissions.read_only else "" if permissions.engine else "no engine"]
+    return " ".join(kind for kind in kinds if kind)
+
+
+def sparkline(history: Sequence[int]) -> str:
+    """One bar per second, the highest of them as high as a line; nothing where nothing was delivered."""
+    top = max(history, default=0)
+    if top <= 0:
+        return ""
+    return "".join(BARS[(value * 8 - 1) // top] if value else " " for value in history).rjust(HISTORY_SAMPLES)
+
+
+def status_parts(snapshot: ConsoleSnapshot, selected: str, label: str, width: int) -> list[StatusPart]:
+    """The whole line for so many cells."""
+    badges = [StatusPart(f" {label}", "bold $text-accent"), StatusPart("  ")] if label else []
+    left = [StatusPart(" sprig-tui", "bold"), *(badges or [StatusPart("  ")]), StatusPart(" ")]
+    right = [StatusPart(f"journal: {snapshot.journal} ", _JOURNAL_STYLES.get(snapshot.journal, MUTED))]
+    if snapshot.trouble:
+        room = max(10, width - _cells(left) - _cells(right) - 4)
+        return _spread_parts(
+            [*left, StatusPart(f"✗ {printable(snapshot.trouble, limit=room)}", "$text-error")], right, width
+        )
+    current = next((view for view in snapshot.environments if view.name == selected), None)
+    numbers = _numbers(snapshot)
+    middle = _environment(current) if current else []
+    others = [
+        piece
+        for view in snapshot.environments
+        if view.name != selected and view.rate
+        for piece in (
+            StatusPart(f"○ {view.title} "),
+            StatusPart(f"{view.rate:,}/s", "$text-success"),
+            StatusPart("   "),
+        )
+    ]
+    for parts in (
+        (left, middle, others, numbers, right),
+        (left, middle, numbers, right),
+        (left, middle, numbers),
+        (badges, middle, numbers),
+        (badges, _environment(current, history=False) if current else [], numbers),
+    ):
+        pieces = [piece for part in parts for piece in part]
+        if _cells(pieces) <= width:
+            break
+    return _spread_parts(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
+
+
+_JOURNAL_STYLES = {"lost": "$text-error", "opening": "$text-warning"}
+
+
+def _environment(view: EnvironmentView, *, history: bool = True) -> list[StatusPart]:
+    pieces = [StatusPart(f"● {view.title}", "bold"), StatusPart("   ")]
+    standing = view.status
+    if view.rate or view.in_flight:
+        pieces += [
+            StatusPart(f"delivering {view.rate:,}/s ", "$text-success"),
+            StatusPart(sparkline(view.history) if history else "", "$text-accent"),
+        ]
+    else:
+        # the Environments pane has the rest
+        word = standing.brief or standing.text
+        style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
+        pieces.append(StatusPart(printable(word, limit=40), style or MUTED))
+    return [*pieces, StatusPart("   ")]
+
+
+def _numbers(snapshot: ConsoleSnapshot) -> list[StatusPart]:
+    return [
+        StatusPart(f"queued {snapshot.queued:,}  ", "" if snapshot.queued else MUTED),
+        StatusPart(f"failed {snapshot.failed:,}  ", "$text-error" if snapshot.failed else MUTED),
+        StatusPart(f"withheld {snapshot.withheld:,}  ", "$text-warning" if snapshot.withheld else MUTED),
+    ]
+
+
+def _cells(parts: Sequence[StatusPart]) -> int:
+    return sum(cell_len(piece.text) for piece in parts)
+
+
+def _spread_parts(left: list[StatusPart], right: list[StatusPart], width: int) -> list[StatusPart]:
+    return [*left, StatusPart(" " * max(1, width - _cells(left) - _cells(right))), *right]
 
 
 class StatusLine(Widget):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from sprig_tui.clock import Clock
-from sprig_tui.delivery.timing import MonotonicClock
+from sprig_tui.clock import Clock, MonotonicClock
 
 MIN_JUMP_MS = 5_000
 """Smaller steps are what time servers do all day; they change no window that anybody would notice."""
@@ -60,7 +59,7 @@ class ClockJumpDetector:
 
 def describe_jump(jump: ClockJump) -> str:
     """A jump in words, such as `the clock was set back by 4 m 40 s; waits and retry windows go on as before`."""
-    from sprig_tui.config.durations import format_duration
+    from sprig_tui.formatting import format_duration
 
     span = format_duration(abs(jump.by_ms) // 1000)
     happened = (

@@ -11,19 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from msgspec.structs import replace
 
-from sprig_tui.clock import Clock
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, override_urls
-from sprig_tui.delivery import pauses
-from sprig_tui.delivery.attendance import Heartbeat
+from sprig_tui.clock import Clock, MonotonicClock, SystemMonotonicClock
+from sprig_tui.config.environment import DeliverySettings, Environment, override_urls
+from sprig_tui.delivery import retry
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
+from sprig_tui.delivery.context import BatchClient, ClientFactory, EngineContext, make_tracking_client
+from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.lane import LaneWorker
-from sprig_tui.delivery.ledger import SHUTDOWN_GRACE_S
-from sprig_tui.delivery.means import BatchClient, ClientFactory, EngineContext, make_tracking_client
 from sprig_tui.delivery.replay import ReplayRunner
+from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
-from sprig_tui.delivery.timing import MonotonicClock, SystemMonotonicClock
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 if TYPE_CHECKING:
@@ -314,7 +312,7 @@ class Engine:
                 environment = keyed.get(name)
                 if environment is None or environment.override_url != endpoint:
                     continue
-                over = pauses.pause_is_outdated(lane, environment) or (name in changed and pauses.is_engine_pause(lane))
+                over = retry.pause_is_outdated(lane, environment) or (name in changed and retry.is_engine_pause(lane))
                 if over or (endpoint and lane.state != "open" and name in starting):
                     _log.info("lane %s resumes: its key or endpoint changed", name)
                     await self._context.journal.set_lane(name, "open", endpoint=endpoint)

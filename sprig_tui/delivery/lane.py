@@ -6,25 +6,40 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment
+from sprig_tui.clock import MAX_WAIT_S
+from sprig_tui.config.environment import DeliverySettings, Environment
+from sprig_tui.delivery.batch import BatchDelivery, BatchRequest
 from sprig_tui.delivery.clock_jumps import describe_jump
-from sprig_tui.delivery.flight import BatchDelivery, BatchRequest
-from sprig_tui.delivery.lane_wait import LaneWait
-from sprig_tui.delivery.leases import LeaseRenewer
-from sprig_tui.delivery.ledger import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S, SettlementWriter
-from sprig_tui.delivery.means import BatchClient, EngineContext
-from sprig_tui.delivery.pacing import Pacer
+from sprig_tui.delivery.context import BatchClient, EngineContext
 from sprig_tui.delivery.retry import RetryDecision, RetryPolicy
-from sprig_tui.delivery.snapshot import LaneSnapshot, RateMeter
-from sprig_tui.delivery.timing import MAX_WAIT_S
+from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S, LeaseRenewer, SettlementWriter
+from sprig_tui.delivery.snapshot import LaneSnapshot, Pacer, RateMeter
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Claim, Lane, Notification, State
 from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
+
+
+class LaneWait:
+    """The end of the wait that was seen last."""
+
+    def __init__(self) -> None:
+        self._until = 0
+        self._ends_at = 0.0
+
+    def update(self, until: int, now: int, monotonic: float) -> None:
+        """The journal says that the lane waits `until` this wall time (ms; 0 for no wait); `now` is the wall time."""
+        if until != self._until:
+            self._until = until
+            self._ends_at = monotonic + max(0, until - now) / 1000
+
+    def expired_at(self, monotonic: float) -> int:
+        """The wall time at which the wait was to end, ms, once it is over by the monotonic clock; else 0."""
+        return self._until if self._until and monotonic >= self._ends_at else 0
+
 
 PREFETCH_CLAIMS = 2
 """Claims made beyond the connections: one being prepared and one being settled while the wire is busy."""

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Lane, LaneState, State, WorkerInfo
 
 if TYPE_CHECKING:

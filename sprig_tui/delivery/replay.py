@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 
-from sprig_tui.delivery.ledger import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S
-from sprig_tui.delivery.timing import MonotonicClock
+from sprig_tui.clock import MonotonicClock
+from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Counts, Lane, ReplayJob, State
 
 STEP_ROWS = 1_000

@@ -9,6 +9,26 @@ from msgspec import Struct
 from sprig_tui.delivery.clock_jumps import ClockJump
 from sprig_tui.journal.records import Lane, ReplayJob
 
+_MAX_CATCH_UP_INTERVALS = 2.0
+"""Intervals by which a late request may be made up for: timers fire late, and a strict pace would add that up."""
+
+
+class Pacer:
+    """Spaces requests `1 / rate` seconds apart; 0 means no pace."""
+
+    def __init__(self, rate: float) -> None:
+        self._interval = 1.0 / rate if rate > 0 else 0.0
+        self._next = 0.0
+
+    def reserve(self, now: float) -> float:
+        """Take the next slot; returns the seconds to wait for it. `now` is monotonic, in seconds."""
+        if not self._interval:
+            return 0.0
+        slot = max(self._next, now - _MAX_CATCH_UP_INTERVALS * self._interval)
+        self._next = slot + self._interval
+        return max(0.0, slot - now)
+
+
 RATE_WINDOW_S = 5
 """The rate is told over this many whole seconds."""
 

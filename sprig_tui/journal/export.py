@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export_format import encode_page, file_header, format_from_path
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.text import printable

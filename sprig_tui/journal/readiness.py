@@ -13,7 +13,7 @@ from msgspec import Struct
 from sprig_tui.errors import JournalCorruptError, JournalError, JournalLockedError
 
 if TYPE_CHECKING:
-    from sprig_tui.journal.contract import Journal
+    from sprig_tui.journal.base import Journal
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason, pause_text
+from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, pause_text
 
 
 class State(StrEnum):
@@ -363,3 +363,13 @@ class Notification(Struct, frozen=True, kw_only=True, gc=False):
     """The lane's epoch from then on."""
     lane_closed: bool = False
     """Whether claims made under an earlier epoch must not be sent any more."""
+
+
+OPEN_QUESTION_TYPE = "OPEN"
+"""The question type whose answers are a person's own words (facts/sprig.md); all others are a choice or a number."""
+
+
+def answer_text(delivery: Delivery) -> str:
+    """The answer, a person's own words in quotes; empty where there is none. Not yet fit for a terminal."""
+    answer = delivery.answer
+    return f'"{answer}"' if answer and delivery.question_type == OPEN_QUESTION_TYPE else answer

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.foreign import (
+from sprig_tui.mapping.field_rules import (
     MIN_HUGE_NUMBER_BYTES,
     Value,
     apply_rules,
@@ -19,16 +19,15 @@ from sprig_tui.mapping.foreign import (
     sanitize,
     validate_json,
 )
+from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_maker, property_specs
 from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
-from sprig_tui.mapping.rows import PROPERTY_PATHS, Properties, property_maker, property_specs
 from sprig_tui.mapping.rules import check_rules, subpaths
 from sprig_tui.mapping.trace import trace
-from sprig_tui.mapping.verdict import GROUP_MISSING, withhold_reason
+from sprig_tui.mapping.withholding import GROUP_MISSING, withhold_reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import Lint
-from sprig_tui.segment.message_id import message_id, withheld_message_id
 from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
-from sprig_tui.segment.track import Track, encode_track
+from sprig_tui.segment.track import Track, encode_track, message_id, withheld_message_id
 from sprig_tui.sprig.records import StudyResponse
 
 _MAX_SAFE_NUMBER_BYTES = 4

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sprig_tui.errors import ConfigError
+from sprig_tui.mapping.properties import PROPERTY_PATHS
 from sprig_tui.mapping.records import Rules
-from sprig_tui.mapping.rows import PROPERTY_PATHS
 
 REQUIRED_FIELDS = ("userId", "event", "type", "context.integration", "timestamp", "messageId")
 """Fields that are always sent: Segment drops, or books wrongly, a call without them."""

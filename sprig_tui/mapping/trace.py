@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET, Raw
 
-from sprig_tui.mapping.foreign import Value
+from sprig_tui.mapping.field_rules import Value
+from sprig_tui.mapping.properties import PropertySpec
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
-from sprig_tui.mapping.rows import PropertySpec
 from sprig_tui.mapping.rules import subpaths
-from sprig_tui.mapping.verdict import other_id_clause
+from sprig_tui.mapping.withholding import other_id_clause
 from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.timestamps import parse_instant
-from sprig_tui.sprig.notes import Note, note_text
-from sprig_tui.sprig.records import StudyResponse
+from sprig_tui.sprig.records import Note, StudyResponse, note_text
 
 _DEFAULTS = Rules()
 _NOTED_FIELDS = {

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+EMPTY_BATCH = "empty_batch"
+EMPTY_BATCH_RESULT = "empty_batch_result"
+MULTI_USER_ERROR = "multi_user_error"
+NO_USER_ANON_ID = "no_user_anon_id"
+ID_REQUIRED = "id_required"
+ID_NOT_STRING = "id_not_string"
+EVENT_NOT_DEFINED = "event_not_defined"
+EVENT_NOT_STRING = "event_not_string"
+PROPERTIES_NOT_OBJECT = "properties_not_object"
+TRAITS_NOT_OBJECT = "traits_not_object"
+SOURCE_DISABLED = "source_disabled"
+LOCKED_WORKSPACE = "locked_workspace"
+UNKNOWN_SOURCE = "unknown_source"
+
+
 MAX_EVENT_BYTES = 32_768
 """One event as JSON (documented as 32 KB; the official clients use 32,768)."""
 MAX_BODY_BYTES = 500_000

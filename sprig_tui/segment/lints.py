@@ -13,9 +13,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from sprig_tui.segment import discards
+from sprig_tui.segment import limits
 from sprig_tui.segment.limits import MAX_EVENT_BYTES, MAX_MESSAGE_ID_CHARS, MAX_PROPERTIES
-from sprig_tui.segment.nobody import is_placeholder_user_id, placeholder_note
+from sprig_tui.segment.placeholder_ids import is_placeholder_user_id, placeholder_note
 from sprig_tui.segment.timestamps import parse_instant
 
 NOT_JSON = "not_json"
@@ -105,11 +105,11 @@ def _size_lints(body: bytes) -> Iterator[Lint]:
 def _user_id_lints(call: dict[str, Raw]) -> Iterator[Lint]:
     given = {name: _decode_scalar(call[name]) for name in ("userId", "anonymousId") if name in call}
     if all(value is None for value in given.values()):
-        yield Lint(discards.NO_USER_ANON_ID, "userId", "no User ID: Segment drops it without a word")
+        yield Lint(limits.NO_USER_ANON_ID, "userId", "no User ID: Segment drops it without a word")
     for name, value in given.items():
         if value is not None and (not isinstance(value, str) or not value.strip()):
             what = "blank" if isinstance(value, str) else "not a text"
-            yield Lint(discards.ID_NOT_STRING, name, f"{what}: Segment takes only a text that is not empty")
+            yield Lint(limits.ID_NOT_STRING, name, f"{what}: Segment takes only a text that is not empty")
         elif isinstance(value, str) and len(value) > MAX_USER_ID_CHARS:
             message = f"{len(value):,} characters; many destinations take {MAX_USER_ID_CHARS} at most"
             yield Lint(USER_ID_LONG, name, message, "warning")
@@ -122,9 +122,9 @@ def _event_lints(call: dict[str, Raw]) -> Iterator[Lint]:
         yield Lint(TYPE_NOT_TRACK, "type", 'must be "track"')
     event = _decode_scalar(call.get("event"))
     if event is None or event == "":
-        yield Lint(discards.EVENT_NOT_DEFINED, "event", "no event name")
+        yield Lint(limits.EVENT_NOT_DEFINED, "event", "no event name")
     elif not isinstance(event, str):
-        yield Lint(discards.EVENT_NOT_STRING, "event", "the event name is not a text")
+        yield Lint(limits.EVENT_NOT_STRING, "event", "the event name is not a text")
 
 
 def _property_lints(call: dict[str, Raw]) -> Iterator[Lint]:
@@ -132,7 +132,7 @@ def _property_lints(call: dict[str, Raw]) -> Iterator[Lint]:
         return
     properties = _decode_object(call["properties"])
     if properties is None:
-        yield Lint(discards.PROPERTIES_NOT_OBJECT, "properties", "not an object")
+        yield Lint(limits.PROPERTIES_NOT_OBJECT, "properties", "not an object")
     elif len(properties) > MAX_PROPERTIES:
         message = f"{len(properties):,} properties; Segment drops what is over {MAX_PROPERTIES:,}"
         yield Lint(TOO_MANY_PROPERTIES, "properties", message)

@@ -21,18 +21,19 @@ import httpx
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.http.client import make_client
+from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
-from sprig_tui.http.trouble import describe_error
-from sprig_tui.segment.public_api_pages import (
+from sprig_tui.segment.public_api_models import (
+    Destination,
     Item,
     ListPage,
+    Source,
     parse_destinations,
     parse_errors,
     parse_source,
     parse_sources,
     parse_workspace,
 )
-from sprig_tui.segment.sources import Destination, Source
 from sprig_tui.text import excerpt, redact
 
 PAGE_SIZE = 200

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sprig_tui.sprig.faults import MAX_EXCERPT_BYTES
-from sprig_tui.sprig.window import StreamBuffer
+from sprig_tui.sprig.stream import StreamBuffer
+from sprig_tui.sprig.unsendable import MAX_EXCERPT_BYTES
 
 MAX_ROW_LINES = 1_000
 """Physical lines one row may take up; a quote that is never closed is given up after so many."""

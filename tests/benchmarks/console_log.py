@@ -46,8 +46,8 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.config.settings import load_settings
     from sprig_tui.console.app import SprigTui
-    from sprig_tui.console.commands import Permissions
-    from sprig_tui.console.core import ConsoleDependencies
+    from sprig_tui.console.commands.base import Permissions
+    from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.filter import parse_filter
     from sprig_tui.journal.sqlite import SQLiteJournal

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 

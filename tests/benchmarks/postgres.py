@@ -222,7 +222,7 @@ def entry_again(entry: NewDelivery, turn: int) -> NewDelivery:
     """The same answer of somebody else."""
     from msgspec.structs import replace
 
-    from sprig_tui.segment.message_id import message_id
+    from sprig_tui.segment.track import message_id
 
     return replace(entry, message_id=message_id("production", f"{entry.message_id}-{turn}", "again", "OPEN"))
 

@@ -23,10 +23,10 @@ from throughput import KEY, write_input
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 CHUNK = 500
 LOOK_S = 0.02

@@ -22,14 +22,14 @@ from typing import Any
 from throughput import KEY, write_input
 
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.delivery.pump import MAX_CHUNK_ENTRIES
-from sprig_tui.intake import EntryBuilder
-from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.prefetch import MAX_CHUNK_ENTRIES
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, Claim, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 STAGES = ("reading", "mapping", "adding", "claiming", "settling")
 AT_ONCE = ("reading", "mapping", "both at once", "settling")

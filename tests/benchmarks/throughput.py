@@ -78,13 +78,13 @@ def run_ours(url: str, path: str, _: int) -> dict[str, float]:
     """Our pipe, by the public API: read, map, journal, deliver, wait."""
     from sprig_tui.config.environment import Environment, WriteKey
     from sprig_tui.delivery.engine import Engine
-    from sprig_tui.delivery.feeding import ingest_records
-    from sprig_tui.delivery.waiting import wait_until_settled
-    from sprig_tui.intake import EntryBuilder
+    from sprig_tui.delivery.wait import wait_until_settled
+    from sprig_tui.ingest import EntryBuilder
+    from sprig_tui.ingest.ingest import ingest_records
     from sprig_tui.journal.records import State
     from sprig_tui.journal.sqlite import SQLiteJournal
     from sprig_tui.mapping.records import Rules
-    from sprig_tui.sprig.reading import read_responses
+    from sprig_tui.sprig.reader import read_responses
 
     environment = Environment(
         name="production",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.cli.account import Account
-from sprig_tui.delivery.feeding import IngestResult
+from sprig_tui.cli.report import Account
+from sprig_tui.ingest.ingest import IngestResult
 from sprig_tui.journal.records import AddResult, NewDelivery, State
 
 STATES = ("delivered", "failed", "withheld", "queued")

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from support.live_sink import LiveSink
 
-from sprig_tui.cli import log_follow as log
-from sprig_tui.cli.interrupts import SIGNAL_DEBOUNCE_S, ShutdownSignals
-from sprig_tui.cli.log_lines import DeliveryLineFormatter
+from sprig_tui.cli.commands import log
+from sprig_tui.cli.log_format import DeliveryLineFormatter
+from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S, ShutdownSignals
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Delivery, NewDelivery, State

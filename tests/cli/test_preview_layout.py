@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.cli import output
-from sprig_tui.cli.wrapping import flow, text_width, wrap
+from sprig_tui.cli.text_wrap import flow, text_width, wrap
 
 Run = Callable[..., Any]
 NOTE = "survey unknown: when it was created is neither in the record nor in the catalogue"

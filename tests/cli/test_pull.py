@@ -144,7 +144,7 @@ def test_deleted_ones_are_withheld(cli: Run, pulling: Path, sprig_api: FakeSprig
 def test_a_page_that_is_none_is_withheld_and_exit_one(
     cli: Run, pulling: Path, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprig_tui.delivery.backoff.INITIAL_RETRY_BACKOFF_MS", 1)
+    monkeypatch.setattr("sprig_tui.delivery.retry.INITIAL_RETRY_BACKOFF_MS", 1)
     sprig_api.hold([response(1)])
     sprig_api.trouble(body=b"<html>", times=3, where=lambda asked: asked.path == "/v1/responses")
     done = cli("pull", "--json")

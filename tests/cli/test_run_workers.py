@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sprig_tui.cli.interrupts import SIGNAL_DEBOUNCE_S
+from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S
 from sprig_tui.cli.supervisor import MIN_RESTART_BACKOFF_S
 
 QUIET = ("--status-every", "0")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.apikeylint import lint_api_key
+from sprig_tui.config.api_key_lint import lint_api_key
 from sprig_tui.config.environment import SprigApiKey
 from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.save import save_environment
 from sprig_tui.config.settings import DEFAULT_SPRIG_API_URL, Settings, load_settings
-from sprig_tui.config.writing import save_environment
 from sprig_tui.errors import ConfigError
 
 KEY = "spk_4hT9aaaaBBBBcccc1111DDDD"

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from sprig_tui.config import awaited_journal
-from sprig_tui.config.awaited_journal import PendingJournal
+from sprig_tui.config.journal import PendingJournal
 from sprig_tui.errors import JournalFullError
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 
 
 @asynccontextmanager
@@ -21,7 +20,7 @@ async def full() -> AsyncIterator[Journal]:
 
 
 async def test_a_first_try_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(awaited_journal, "FIRST_OPEN_TIMEOUT_S", 1_000.0)
+    monkeypatch.setattr("sprig_tui.config.journal.FIRST_OPEN_TIMEOUT_S", 1_000.0)
     told: list[str] = []
     async with asyncio.timeout(30), PendingJournal(full, lambda error: told.append(error.message)) as journal:
         assert not journal.is_open

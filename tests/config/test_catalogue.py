@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.catalogue import (
+from sprig_tui.config.paths import Paths, paths_in_folder
+from sprig_tui.config.settings import load_settings
+from sprig_tui.config.surveys import (
     EnvironmentSurveys,
     load_survey_catalogue,
     merge_surveys,
@@ -15,8 +17,6 @@ from sprig_tui.config.catalogue import (
     surveys_file,
     write_surveys_file,
 )
-from sprig_tui.config.paths import Paths, paths_in_folder
-from sprig_tui.config.settings import load_settings
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.records import Survey
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.childenv import child_environ
 from sprig_tui.config.paths import Paths, find_paths, paths_in_folder
+from sprig_tui.config.secrets import child_environ
 from sprig_tui.config.settings import load_settings
-from sprig_tui.console.payload.editing import clear_left_behind, run_editor
+from sprig_tui.console.payload.external_editor import clear_left_behind, run_editor
 from sprig_tui.errors import ConfigError
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"

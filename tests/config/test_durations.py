@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.config.durations import format_duration, parse_duration
 from sprig_tui.errors import ConfigError
+from sprig_tui.formatting import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.config.keylint import lint_write_key, write_key_faults
+from sprig_tui.config.write_key_lint import lint_write_key, write_key_faults
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 CODED = base64.b64encode(f"{KEY}:".encode()).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.config.naming import nearest_environment
+from sprig_tui.config.environment import nearest_environment
 
 KNOWN = ("production", "development", "staging-eu", "team1")
 

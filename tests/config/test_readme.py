@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sprig_tui.config.document import ConfigFile
 from sprig_tui.config.paths import paths_in_folder
-from sprig_tui.config.sections import DeliveryTable, EnvironmentTable, JournalTable, MappingTable, SurveyTable
+from sprig_tui.config.schema import DeliveryTable, EnvironmentTable, JournalTable, MappingTable, SurveyTable
 from sprig_tui.config.settings import make_settings
+from sprig_tui.config.toml_file import ConfigFile
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TABLES = {

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.held import read_held_notes
 from sprig_tui.config.paths import paths_in_folder
-from sprig_tui.config.reload import STABLE_FOR_S, ConfigReloader
+from sprig_tui.config.reload import STABLE_FOR_S, ConfigReloader, read_held_notes
+from sprig_tui.config.save import delete_environment, save_environment
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.starting import load_settings_at_start, removed_since_last_use
-from sprig_tui.config.writing import delete_environment, save_environment
+from sprig_tui.config.startup import load_settings_at_start, removed_since_last_use
 
 WHOLE = """\
 [environments.production]

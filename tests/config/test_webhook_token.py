@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.config.environment import WebhookToken, WriteKey
-from sprig_tui.config.keysource import resolve_webhook_token
 from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.save import save_environment
+from sprig_tui.config.secrets import resolve_webhook_token
 from sprig_tui.config.settings import Settings, load_settings
-from sprig_tui.config.tokenlint import lint_webhook_token
-from sprig_tui.config.writing import save_environment
+from sprig_tui.config.token_lint import lint_webhook_token
 from sprig_tui.errors import ConfigError
 
 TOKEN = "whk-5t0pAndGo-0123456789"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.findings import check_keys
+from sprig_tui.config.checks import check_keys
 from sprig_tui.config.paths import Paths, paths_in_folder
-from sprig_tui.config.publicapilint import lint_public_api_token
+from sprig_tui.config.public_api_lint import lint_public_api_token
+from sprig_tui.config.save import save_workspace
 from sprig_tui.config.settings import Settings, load_settings
-from sprig_tui.config.writing import save_workspace
 from sprig_tui.errors import ConfigError
 
 TOKEN = "sgp_inventedTokenOfTheWorkspace0123456789abcdefghijk"

@@ -12,15 +12,13 @@ import tomli_w
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.config.atomically import write_atomically
-from sprig_tui.config.document import read_config_file
-from sprig_tui.config.editing import edit_environment, remove_environment
-from sprig_tui.config.locking import file_lock
 from sprig_tui.config.paths import Paths, paths_in_folder
+from sprig_tui.config.save import delete_environment, save_environment
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.tomltext import parse_statements
-from sprig_tui.config.writing import delete_environment, save_environment
+from sprig_tui.config.toml_edit import edit_environment, parse_statements, remove_environment
+from sprig_tui.config.toml_file import read_config_file
 from sprig_tui.errors import ConfigError
+from sprig_tui.files import file_lock, write_atomically
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 OTHER = "k2222222222222222222222222222222"

@@ -24,15 +24,14 @@ from textual.widget import Widget
 
 from sprig_tui.clock import Clock
 from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.save import save_environment
 from sprig_tui.config.settings import Settings, load_settings
-from sprig_tui.config.writing import save_environment
 from sprig_tui.console.app import SprigTui
-from sprig_tui.console.commands import Permissions
-from sprig_tui.console.core import ConsoleDependencies
-from sprig_tui.console.styles import sheets
-from sprig_tui.console.themes import THEMES
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.session import ConsoleDependencies
+from sprig_tui.console.theme import THEMES, sheets
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.sink import Sink
 

@@ -24,7 +24,7 @@ START, END = "<!-- keys: made by tests/console/readme_screenshots.py -->", "<!--
 
 def with_table(readme: str) -> str:
     """The README with the table of today between its marks."""
-    from sprig_tui.console.catalogue import key_table
+    from sprig_tui.console.commands.registry import key_table
 
     return re.sub(
         f"{re.escape(START)}.*?{re.escape(END)}",
@@ -36,11 +36,11 @@ def with_table(readme: str) -> str:
 
 async def take() -> None:
     """Run the console as `sprig-tui demo` does, and take pictures on the way."""
-    from sprig_tui.cli.console import demo_settings
+    from sprig_tui.cli.commands.console import demo_settings
     from sprig_tui.config.paths import paths_in_folder
     from sprig_tui.console.app import SprigTui
-    from sprig_tui.console.commands import Permissions
-    from sprig_tui.console.core import ConsoleDependencies
+    from sprig_tui.console.commands.base import Permissions
+    from sprig_tui.console.session import ConsoleDependencies
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.sqlite import SQLiteJournal
     from sprig_tui.segment.sink import Sink

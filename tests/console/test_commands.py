@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Static
 
-from sprig_tui.console.commands import Command, HasCommands, Permissions, bindings
+from sprig_tui.console.commands.base import Command, HasCommands, Permissions, bindings
 
 
 class Wave(Command):

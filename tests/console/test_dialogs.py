@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from sprig_tui.console.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
 
 HOSTILE = "[/red] [bold]x[/] \x1b]0;owned\x07 \u202eabc"
 

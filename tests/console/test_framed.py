@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from sprig_tui.console.framed import Caption, Panel
+from sprig_tui.console.widgets.panel import Caption, Panel
 
 
 class Pane(Panel):

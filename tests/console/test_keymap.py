@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from sprig_tui.console.keymap import KeySlot, check_keymap, clashes, keys_of
+from sprig_tui.console.commands.keymap import KeySlot, check_keymap, clashes, keys_of
 from sprig_tui.errors import KeymapError
 
 SLOTS = (
@@ -81,7 +81,7 @@ def test_panes_may_use_one_key_for_different_things(keymap):
 
 
 def test_the_commands_as_they_come_do_not_clash():
-    from sprig_tui.console.catalogue import key_slots
+    from sprig_tui.console.commands.registry import key_slots
 
     found = key_slots()
     assert len({slot.id for slot in found}) == len(found)
@@ -95,7 +95,7 @@ def test_the_commands_as_they_come_do_not_clash():
 
 
 def test_every_command_tells_what_it_does():
-    from sprig_tui.console.catalogue import COMMANDS
+    from sprig_tui.console.commands.registry import COMMANDS
 
     for command in COMMANDS:
         assert command.summary(), command

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App
 
-from sprig_tui.console.line import TextSpan, fit_span
-from sprig_tui.console.line_view import LineList
+from sprig_tui.console.widgets.line import TextSpan, fit_span
+from sprig_tui.console.widgets.line_list import LineList
 
 
 class Numbers(LineList):

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.color import Color as TextualColor
 
 from sprig_tui.console.palette_colours import nearest, palette_filter
-from sprig_tui.console.themes import THEMES
+from sprig_tui.console.theme import THEMES
 
 GREYS_256 = {16, 59, 102, 145, 188, 231, *range(232, 256)}
 GREYS_16 = {0, 7, 8, 15}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.pasted_text import MAX_KEY_CHARS, paste_advice
+from sprig_tui.console.keyboard.advice import MAX_KEY_CHARS, paste_advice
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 

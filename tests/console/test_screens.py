@@ -10,13 +10,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sprig_tui.console.deliveries.detail_screen import DetailScreen
-from sprig_tui.console.environments.source_form import SourceForm
-from sprig_tui.console.environments.trial_screen import SendTestEventScreen
-from sprig_tui.console.sending.send_screen import ProgressScreen
+from sprig_tui.console.deliveries.detail import DetailScreen
+from sprig_tui.console.environments.send_test_event import SendTestEventScreen
+from sprig_tui.console.environments.source_picker import SourceForm
+from sprig_tui.console.screens.progress import ProgressScreen
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.segment.sources import Source
+from sprig_tui.segment.public_api_models import Source
 
 from .conftest import SNAPSHOTS
 from .screen_snapshot import PICTURES, colours_of, text_of

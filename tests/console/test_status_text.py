@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from sprig_tui.console.commands import Permissions
-from sprig_tui.console.environments.standing import EnvironmentStatus
-from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.status_text import badge, sparkline, status_parts
-from sprig_tui.console.vitals import ConsoleSnapshot
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.environments.status import EnvironmentStatus, EnvironmentView
+from sprig_tui.console.snapshot import ConsoleSnapshot
+from sprig_tui.console.status_line import badge, sparkline, status_parts
 
 BUSY = ConsoleSnapshot(
     environments=(

@@ -153,7 +153,7 @@ def test_a_config_with_a_fault_is_a_sentence_and_exit_2(terminal, tmp_path):
 
 def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
     from sprig_tui.config.paths import paths_in_folder
-    from sprig_tui.config.writing import save_environment
+    from sprig_tui.config.save import save_environment
 
     paths = paths_in_folder(str(tmp_path / "home"))
     key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"

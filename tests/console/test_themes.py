@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.themes import DEFAULT_THEME, choose_theme
+from sprig_tui.console.theme import DEFAULT_THEME, choose_theme
 
 
 @pytest.mark.parametrize(

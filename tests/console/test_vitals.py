@@ -5,14 +5,13 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sprig_tui.config.paths import paths_in_folder
+from sprig_tui.config.save import save_environment
 from sprig_tui.config.settings import load_settings
-from sprig_tui.config.writing import save_environment
-from sprig_tui.console.commands import Permissions
-from sprig_tui.console.core import ConsoleDependencies, Session
-from sprig_tui.console.environments.standing import EnvironmentStatus
-from sprig_tui.console.environments.view import EnvironmentView
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.environments.status import EnvironmentStatus, EnvironmentView
+from sprig_tui.console.session import ConsoleDependencies, Session
+from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine
-from sprig_tui.console.vitals import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from textual.widgets import Static
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.console.workers_screen import WorkersScreen, workers_text
+from sprig_tui.console.screens.workers import WorkersScreen, workers_text
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 

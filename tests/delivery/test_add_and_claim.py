@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 from support.engine_bench import Bench
 
-from sprig_tui.config.delivery import DeliverySettings
+from sprig_tui.config.environment import DeliverySettings
 from sprig_tui.delivery.lane import ADD_CLAIM_FACTOR, PREFETCH_CLAIMS
 from sprig_tui.errors import JournalFullError
-from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import AddResult, Claim, NewDelivery, State
 from sprig_tui.segment.sink import Sink
 

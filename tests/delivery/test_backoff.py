@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.backoff import backoff_ms, retry_after_ms
+from sprig_tui.delivery.retry import backoff_ms, retry_after_ms
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.bisect import BatchSlice, PayloadSlicer, split_in_halves
+from sprig_tui.delivery.batch import BatchSlice, PayloadSlicer, split_in_halves
 from sprig_tui.journal.records import Claim, Lane
 
 

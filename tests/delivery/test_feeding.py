@@ -12,17 +12,16 @@ from msgspec import Raw
 from support.engine_bench import Bench
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.delivery.feeding import IngestResult, ingest_records
-from sprig_tui.delivery.pump import FIRST_CHUNK_ENTRIES, MAX_CHUNK_ENTRIES, EntryPrefetcher
-from sprig_tui.delivery.turns import SWITCH_INTERVAL_S
-from sprig_tui.delivery.waiting import wait_until_settled
+from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.errors import ConfigError, InputError
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import IngestResult, ingest_records
+from sprig_tui.ingest.prefetch import FIRST_CHUNK_ENTRIES, MAX_CHUNK_ENTRIES, SWITCH_INTERVAL_S, EntryPrefetcher
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.sink import Sink
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 
 

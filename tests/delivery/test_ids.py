@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.ids import MAX_RANGES, IdRanges
+from sprig_tui.ingest.id_ranges import MAX_RANGES, IdRanges
 
 numbers = st.lists(st.integers(0, 120))
 

@@ -5,8 +5,7 @@ import asyncio
 import pytest
 from support.engine_bench import Bench
 
-from sprig_tui.delivery.leases import LeaseRenewer
-from sprig_tui.delivery.ledger import SettlementWriter
+from sprig_tui.delivery.settlement import LeaseRenewer, SettlementWriter
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 

@@ -8,15 +8,15 @@ from support.records import make_worker
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest_records
 from sprig_tui.delivery.metrics import DeliveryMetrics
-from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.delivery.wait import wait_until_settled
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import ingest_records
 from sprig_tui.journal.records import NewDelivery, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.sink import Sink
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 
 ANSWERS = b"""[

@@ -10,7 +10,7 @@ import sys
 from msgspec.structs import replace
 from support.records import make_worker
 
-from sprig_tui.delivery.orphans import format_orphaned_leases, process_exists, without_live_worker
+from sprig_tui.delivery.worker_table import format_orphaned_leases, process_exists, without_live_worker
 from sprig_tui.journal.records import WorkerLeases
 
 HOLD = WorkerLeases(environment="production", owner="a", deliveries=12, until=1_790_000_000_001)

@@ -4,14 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.delivery import pauses
+from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
+from sprig_tui.delivery import retry
 from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
-from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason
+from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
-from sprig_tui.segment.client import SendResult
-from sprig_tui.segment.outcome import classify
+from sprig_tui.segment.client import SendResult, classify
 
 KEY = "Zq8TinventedKeyOfThirtyTwoCharE1Rk"
 NOW = 1_790_000_000_000
@@ -214,7 +212,7 @@ def test_every_delivery_of_a_request_gets_exactly_one_outcome(history: list[tupl
         assert sorted(told) == list(range(1, len(history) + 1))
 
 
-def lane(pause: pauses.Pause, state: str = "paused") -> Lane:
+def lane(pause: retry.Pause, state: str = "paused") -> Lane:
     reason, detail = pause
     return Lane(environment="production", state=state, reason=reason, detail=detail)  # type: ignore[arg-type] # parametrised
 
@@ -222,18 +220,18 @@ def lane(pause: pauses.Pause, state: str = "paused") -> Lane:
 def test_a_pause_over_a_key_ends_with_that_key() -> None:
     environment = Environment(name="production", write_key=WriteKey(KEY))
     other = Environment(name="production", write_key=WriteKey("n" * 32))
-    paused = lane(pauses.key_refused(environment, 401))
-    assert not pauses.pause_is_outdated(paused, environment)
-    assert pauses.pause_is_outdated(paused, other)
-    assert pauses.is_engine_pause(paused)
+    paused = lane(retry.key_refused(environment, 401))
+    assert not retry.pause_is_outdated(paused, environment)
+    assert retry.pause_is_outdated(paused, other)
+    assert retry.is_engine_pause(paused)
 
 
 def test_a_pause_over_an_endpoint_ends_with_that_endpoint() -> None:
     here = Environment(name="production", endpoint="https://proxy.example/segment")
-    paused = lane(pauses.wrong_endpoint(here, 404, "http 404"))
-    assert not pauses.pause_is_outdated(paused, here)
-    assert pauses.pause_is_outdated(paused, Environment(name="production", endpoint="https://proxy.example"))
-    assert pauses.pause_is_outdated(paused, Environment(name="production"))
+    paused = lane(retry.wrong_endpoint(here, 404, "http 404"))
+    assert not retry.pause_is_outdated(paused, here)
+    assert retry.pause_is_outdated(paused, Environment(name="production", endpoint="https://proxy.example"))
+    assert retry.pause_is_outdated(paused, Environment(name="production"))
 
 
 def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
@@ -243,5 +241,5 @@ def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
         lane((PauseReason.HTTP_ERROR, PauseDetail(status=503)), "waiting"),
         lane((PauseReason.NONE, NO_DETAIL), "open"),
     ):
-        assert not pauses.pause_is_outdated(known, environment)
-        assert not pauses.is_engine_pause(known)
+        assert not retry.pause_is_outdated(known, environment)
+        assert not retry.is_engine_pause(known)

@@ -10,29 +10,28 @@ import pytest
 from msgspec import Raw
 from support.engine_bench import Bench
 
-from sprig_tui.cli.checks import config_checks
-from sprig_tui.cli.keys_check import _check_key
-from sprig_tui.config import catalogue, keysource
+from sprig_tui.cli.commands.doctor.local import config_checks
+from sprig_tui.cli.commands.keys.check import _check_key
+from sprig_tui.config import secrets, surveys
 from sprig_tui.config import settings as config_settings
-from sprig_tui.config.catalogue import surveys_file
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import load_settings
+from sprig_tui.config.surveys import surveys_file
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.console.environments.standing import StatusInputs, status_of
+from sprig_tui.console.environments.status import StatusInputs, status_of
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import wait_until_settled
+from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.journal import pause_reason
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.ingest.id_ranges import IdRanges
+from sprig_tui.journal import pause_reasons
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import Lane
 from sprig_tui.mapping.mapper import map_response
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment import client
 from sprig_tui.segment.sink import FaultRule, Sink
-from sprig_tui.sprig import notes
-from sprig_tui.sprig.notes import Note
-from sprig_tui.sprig.records import Origin, StudyResponse
+from sprig_tui.sprig import records
+from sprig_tui.sprig.records import Note, Origin, StudyResponse
 
 OTHER_KEY = "n" * 32
 NOW = 1_790_000_000_000
@@ -49,16 +48,16 @@ def worded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "reworded":
         sentences = {
             reason: lambda detail, told=told: other_words(told(detail))
-            for reason, told in pause_reason.SENTENCES.items()
+            for reason, told in pause_reasons.SENTENCES.items()
         }
-        monkeypatch.setattr(pause_reason, "SENTENCES", MappingProxyType(sentences))
-        texts = {note: other_words(text) for note, text in notes.NOTE_TEXTS.items()}
-        monkeypatch.setattr(notes, "NOTE_TEXTS", MappingProxyType(texts))
+        monkeypatch.setattr(pause_reasons, "SENTENCES", MappingProxyType(sentences))
+        texts = {note: other_words(text) for note, text in records.NOTE_TEXTS.items()}
+        monkeypatch.setattr(records, "NOTE_TEXTS", MappingProxyType(texts))
 
         def warning(code: WarningCode, text: str, *place: str) -> ConfigWarning:
             return ConfigWarning(code, other_words(text), *place)
 
-        for module in (keysource, config_settings, catalogue):
+        for module in (secrets, config_settings, surveys):
             monkeypatch.setattr(module, "ConfigWarning", warning)
         monkeypatch.setattr(client, "describe_error", lambda *_, **__: other_words("connection refused"))
         monkeypatch.setattr(client, "plain_error", lambda status: other_words(str(status)))
@@ -189,7 +188,7 @@ def test_notes_stand_at_their_fields(worded: str) -> None:
     )
     mapping = map_response(response, Rules(), environment="production", now_ms=NOW)
     told = {field.path: field.note for field in mapping.fields if field.path in ("type", *_NOTED)}
-    expected = {path: "; ".join(map(notes.note_text, found)) for path, found in _NOTED.items()}
+    expected = {path: "; ".join(map(records.note_text, found)) for path, found in _NOTED.items()}
     assert told == expected
 
 
@@ -245,4 +244,4 @@ def test_every_code_is_in_the_scenarios_or_needs_no_words() -> None:
     assert {one.value for one in WarningCode} - {"secret_trimmed"} == {
         *("endpoint_changed", "variable_not_set", "secret_unusable", "api_url_changed", "catalogue_unusable")
     }
-    assert set(notes.NOTE_TEXTS) == set(Note) == {note for found in _NOTED.values() for note in found}
+    assert set(records.NOTE_TEXTS) == set(Note) == {note for found in _NOTED.values() for note in found}

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from support.records import make_worker
 
-from sprig_tui.delivery.roster import format_table, format_workers, summarize_workers
+from sprig_tui.delivery.worker_table import format_table, format_workers, summarize_workers
 
 NOW = 1_790_000_000_000
 ONE = make_worker(

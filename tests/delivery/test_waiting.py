@@ -6,8 +6,8 @@ from typing import Any
 from support.engine_bench import Bench
 
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.ids import IdRanges
-from sprig_tui.delivery.waiting import Stall, wait_until_settled
+from sprig_tui.delivery.wait import Stall, wait_until_settled
+from sprig_tui.ingest.id_ranges import IdRanges
 from sprig_tui.segment.sink import FaultRule, Sink
 
 

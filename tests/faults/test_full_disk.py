@@ -6,15 +6,15 @@ import pytest
 
 from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest_records
-from sprig_tui.delivery.waiting import wait_until_settled
+from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.errors import JournalFullError
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import ingest_records
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.sink import Sink
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 
 class SmallDisk(SQLiteJournal):
@@ -30,7 +30,7 @@ class SmallDisk(SQLiteJournal):
 
 
 async def test_a_disk_that_fills_and_is_freed(tmp_path, answers, monkeypatch):
-    monkeypatch.setattr("sprig_tui.delivery.pump.MAX_CHUNK_ENTRIES", 100)
+    monkeypatch.setattr("sprig_tui.ingest.prefetch.MAX_CHUNK_ENTRIES", 100)
     source, fates = answers(3000)
     async with Sink(keep=1_000_000, faults=["400~poison"]) as sink:
         environments = {

@@ -8,19 +8,18 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import ingest_records
-from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.delivery.wait import wait_until_settled
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import ingest_records
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.limits import MAX_BATCH_EVENTS, MAX_BODY_BYTES, MAX_EVENT_BYTES
 from sprig_tui.segment.sink import Sink
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 
 _texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

@@ -12,15 +12,14 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
 from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.delivery.feeding import IngestResult, ingest_records
-from sprig_tui.delivery.waiting import wait_until_settled
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.delivery.wait import wait_until_settled
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import IngestResult, ingest_records
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 SETTINGS = DeliverySettings(timeout=0.4, lease=1.5, connections=3)
 PATIENT = DeliverySettings(timeout=60, lease=120, connections=3)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.errors import ConfigError
-from sprig_tui.http.no_proxy import parse_no_proxy
-from sprig_tui.http.route import find_route
+from sprig_tui.http.proxies import find_route, parse_no_proxy
 
 PROXY = "http://user:secret@proxy.example:3128"
 SEGMENT = "https://api.segment.io"

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from sprig_tui.clock import SystemClock
 from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WriteKey
 from sprig_tui.errors import ConfigError, SegmentApiUnreachableError
-from sprig_tui.http.trust import CA_VARIABLES
+from sprig_tui.http.client import CA_VARIABLES
 from sprig_tui.segment.client import SendResult, TrackingClient
 from sprig_tui.segment.public_api import PublicApiClient
 from sprig_tui.segment.sink import Sink

@@ -11,7 +11,7 @@ from support.clocks import ManualClock
 from support.records import make_entry
 
 from sprig_tui.config.journal import open_journal
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.address import has_password, password_problem, redact_password, redact_url
+from sprig_tui.journal.url import has_password, password_problem, redact_password, redact_url
 
 
 @pytest.mark.parametrize(

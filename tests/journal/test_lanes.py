@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.journal.base import MAX_LANE_WAIT_MS
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
 UNAVAILABLE = PauseReason.HTTP_ERROR, PauseDetail(status=503)

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.packing import (
+from sprig_tui.journal.payload_codec import (
     DamagedPayloadError,
     entry_tags,
     owner_tag,

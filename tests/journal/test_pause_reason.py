@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.journal.lane_causes import cause_of, detail_text, reason_of, stored_reason
-from sprig_tui.journal.pause_reason import NO_DETAIL, SENTENCES, PauseDetail, PauseReason, pause_text
+from sprig_tui.journal.pause_reasons import (
+    NO_DETAIL,
+    SENTENCES,
+    PauseDetail,
+    PauseReason,
+    cause_of,
+    detail_text,
+    pause_text,
+    reason_of,
+    stored_reason,
+)
 
 FULL = PauseDetail(
     status=401, key="Zq8T…e1Rk", endpoint="https://x", asked_ms=40_000, error="connection refused", text="why"

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 from support.records import make_worker
 
-from sprig_tui.delivery.orphans import without_live_worker
+from sprig_tui.delivery.worker_table import without_live_worker
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.contract import WORKER_TTL_MS
+from sprig_tui.journal.base import WORKER_TTL_MS
 from sprig_tui.journal.records import Settlement, State, WorkerLeases
 
 FIRST = make_worker(environments=("production", "staging"), started_at=1_789_999_000_000, rate=212.5)

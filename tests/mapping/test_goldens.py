@@ -19,7 +19,7 @@ import pytest
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
 from sprig_tui.segment.lints import lint
-from sprig_tui.sprig.reading import find_files, read_responses
+from sprig_tui.sprig.reader import find_files, read_responses
 from sprig_tui.sprig.records import Record, Unsendable
 
 SAMPLES = Path(__file__).parents[2] / "sample_payloads"

@@ -11,9 +11,8 @@ from msgspec import UNSET, Raw
 from sprig_tui.mapping.mapper import Mapper, map_response
 from sprig_tui.mapping.records import Mapping, Rules, Survey
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.message_id import message_id, with_message_id, withheld_message_id
-from sprig_tui.sprig.notes import Note
-from sprig_tui.sprig.records import StudyResponse
+from sprig_tui.segment.track import message_id, with_message_id, withheld_message_id
+from sprig_tui.sprig.records import Note, StudyResponse
 
 from .conftest import Make
 

@@ -14,7 +14,7 @@ from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
 from sprig_tui.segment.lints import lint
-from sprig_tui.sprig.notes import Note
+from sprig_tui.sprig.records import Note
 
 from .conftest import Make
 

@@ -11,8 +11,8 @@ import pytest
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.mapper import Mapper, map_response
+from sprig_tui.mapping.properties import PROPERTY_PATHS
 from sprig_tui.mapping.records import Rules
-from sprig_tui.mapping.rows import PROPERTY_PATHS
 from sprig_tui.mapping.rules import check_rules
 
 from .conftest import Make

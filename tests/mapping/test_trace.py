@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 
 from sprig_tui.mapping.mapper import map_response
 from sprig_tui.mapping.records import FieldTrace, Rules, Survey
-from sprig_tui.sprig.notes import Note
+from sprig_tui.sprig.records import Note
 
 from .conftest import Make
 

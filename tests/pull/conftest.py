@@ -11,16 +11,14 @@ from msgspec.structs import replace
 from support.clocks import ManualClock
 from support.fake_sprig_api import FakeSprigApi
 
-from sprig_tui.clock import SystemClock
+from sprig_tui.clock import MonotonicClock, SystemClock
 from sprig_tui.config.environment import Environment, SprigApiKey
 from sprig_tui.config.paths import Paths, paths_in_folder
-from sprig_tui.delivery.timing import MonotonicClock
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.pull.fetching import PageFetcher
-from sprig_tui.pull.position import CheckpointStore
-from sprig_tui.pull.puller import Puller
-from sprig_tui.pull.request import PullRequest
-from sprig_tui.pull.state import PullProgress
+from sprig_tui.pull.checkpoint import CheckpointStore
+from sprig_tui.pull.fetcher import PageFetcher
+from sprig_tui.pull.pull import Puller
+from sprig_tui.pull.request import PullProgress, PullRequest
 from sprig_tui.sprig.api import SprigClient
 from sprig_tui.sprig.records import Record, StudyResponse
 

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
-from sprig_tui.pull.fetching import RATE_LIMIT_PERIOD_S, RATE_LIMIT_REQUESTS, PageFetcher
-from sprig_tui.sprig.api import ApiResponse
-from sprig_tui.sprig.api_pages import parse_response_page
+from sprig_tui.pull.fetcher import RATE_LIMIT_PERIOD_S, RATE_LIMIT_REQUESTS, PageFetcher
+from sprig_tui.sprig.api import ApiResponse, parse_response_page
 
 from .conftest import QuickTiming, Trial
 

@@ -13,15 +13,15 @@ from support import sprig_samples
 from support.fake_sprig_api import FakeSprigApi
 from support.sprig_samples import response
 
-from sprig_tui.config.catalogue import read_surveys_file, surveys_file
 from sprig_tui.config.environment import Environment
 from sprig_tui.config.settings import load_settings
+from sprig_tui.config.surveys import read_surveys_file, surveys_file
 from sprig_tui.errors import ConfigError, SprigApiError, SprigApiPageError
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.mapping.records import Survey
-from sprig_tui.pull.fetching import PageFetcher
-from sprig_tui.pull.position import CheckpointStore, fingerprint
-from sprig_tui.pull.puller import Puller
+from sprig_tui.pull.checkpoint import CheckpointStore, fingerprint
+from sprig_tui.pull.fetcher import PageFetcher
+from sprig_tui.pull.pull import Puller
 from sprig_tui.pull.request import PullRequest
 from sprig_tui.sprig.records import StudyResponse, Unsendable
 
@@ -449,7 +449,7 @@ async def test_a_cursor_that_leads_in_a_circle_is_named(trial: Trial, sprig_api:
 async def test_empty_pages_do_not_go_on_for_ever(
     trial: Trial, sprig_api: FakeSprigApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sprig_tui.pull.puller.MAX_EMPTY_PAGES", 5)
+    monkeypatch.setattr("sprig_tui.pull.pull.MAX_EMPTY_PAGES", 5)
     for number in range(9):
         page = json.dumps({"data": [], "cursor": f"c{number}"}).encode()
         sprig_api.trouble(body=page, where=lambda asked: asked.path == "/v1/responses")

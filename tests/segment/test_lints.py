@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.segment import discards, lints
+from sprig_tui.segment import limits, lints
 from sprig_tui.segment.lints import Lint, lint
 from sprig_tui.segment.track import Track, encode_track
 
@@ -49,26 +49,26 @@ def test_nothing_is_said_of_a_good_call(good: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "path", "level"),
     [
-        ({"userId": ...}, discards.NO_USER_ANON_ID, "userId", "error"),
-        ({"userId": None}, discards.NO_USER_ANON_ID, "userId", "error"),
-        ({"userId": ""}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"userId": "  "}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"userId": 2603}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"userId": True}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"userId": ["a"]}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"userId": {}}, discards.ID_NOT_STRING, "userId", "error"),
-        ({"anonymousId": 7}, discards.ID_NOT_STRING, "anonymousId", "error"),
+        ({"userId": ...}, limits.NO_USER_ANON_ID, "userId", "error"),
+        ({"userId": None}, limits.NO_USER_ANON_ID, "userId", "error"),
+        ({"userId": ""}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"userId": "  "}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"userId": 2603}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"userId": True}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"userId": ["a"]}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"userId": {}}, limits.ID_NOT_STRING, "userId", "error"),
+        ({"anonymousId": 7}, limits.ID_NOT_STRING, "anonymousId", "error"),
         ({"userId": "x" * 256}, lints.USER_ID_LONG, "userId", "warning"),
-        ({"event": ...}, discards.EVENT_NOT_DEFINED, "event", "error"),
-        ({"event": ""}, discards.EVENT_NOT_DEFINED, "event", "error"),
-        ({"event": None}, discards.EVENT_NOT_DEFINED, "event", "error"),
-        ({"event": 1}, discards.EVENT_NOT_STRING, "event", "error"),
-        ({"event": {}}, discards.EVENT_NOT_STRING, "event", "error"),
+        ({"event": ...}, limits.EVENT_NOT_DEFINED, "event", "error"),
+        ({"event": ""}, limits.EVENT_NOT_DEFINED, "event", "error"),
+        ({"event": None}, limits.EVENT_NOT_DEFINED, "event", "error"),
+        ({"event": 1}, limits.EVENT_NOT_STRING, "event", "error"),
+        ({"event": {}}, limits.EVENT_NOT_STRING, "event", "error"),
         ({"type": "identify"}, lints.TYPE_NOT_TRACK, "type", "error"),
         ({"type": ...}, lints.TYPE_NOT_TRACK, "type", "error"),
-        ({"properties": None}, discards.PROPERTIES_NOT_OBJECT, "properties", "error"),
-        ({"properties": []}, discards.PROPERTIES_NOT_OBJECT, "properties", "error"),
-        ({"properties": "x"}, discards.PROPERTIES_NOT_OBJECT, "properties", "error"),
+        ({"properties": None}, limits.PROPERTIES_NOT_OBJECT, "properties", "error"),
+        ({"properties": []}, limits.PROPERTIES_NOT_OBJECT, "properties", "error"),
+        ({"properties": "x"}, limits.PROPERTIES_NOT_OBJECT, "properties", "error"),
         ({"context": ...}, lints.INTEGRATION_MISSING, "context.integration", "error"),
         ({"context": []}, lints.INTEGRATION_MISSING, "context.integration", "error"),
         ({"context": {"integration": {}}}, lints.INTEGRATION_MISSING, "context.integration", "error"),
@@ -140,8 +140,8 @@ def test_a_call_that_cannot_be_written_as_json(value: object) -> None:
 def test_numbers_beyond_doubles_are_values() -> None:
     body = b'{"userId":1e400,"event":1e400,"timestamp":1e400}'
     codes = [one.code for one in lint(body, NOW)]
-    assert discards.ID_NOT_STRING in codes
-    assert discards.EVENT_NOT_STRING in codes
+    assert limits.ID_NOT_STRING in codes
+    assert limits.EVENT_NOT_STRING in codes
     assert lints.TIMESTAMP_INVALID in codes
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.segment.limits import MAX_MESSAGE_ID_CHARS
-from sprig_tui.segment.message_id import (
+from sprig_tui.segment.track import (
     MESSAGE_ID_CHARS,
     derived_message_id,
     message_id,

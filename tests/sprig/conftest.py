@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Record
 
 VISITOR = "b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77"

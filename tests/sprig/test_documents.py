@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.sprig.documents import RawRecord, split_documents
-from sprig_tui.sprig.json_lines import is_json_lines, split_lines
-from sprig_tui.sprig.window import BrokenStreamError, StreamBuffer
+from sprig_tui.sprig.json_stream import RawRecord, is_json_lines, split_documents, split_lines
+from sprig_tui.sprig.stream import BrokenStreamError, StreamBuffer
 
 LIMIT = 10_000
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, Raw
 
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin, StudyResponse, Unsendable
 
 

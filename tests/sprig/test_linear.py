@@ -14,13 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.reading_steps import STEPS, Counted, CountedWindow, counting
 
-from sprig_tui.sprig import byte_source, window
-from sprig_tui.sprig.api_pages import parse_response_page
-from sprig_tui.sprig.byte_source import ReadProgress, utf8_chunks
-from sprig_tui.sprig.reading import _read_stream
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig import stream
+from sprig_tui.sprig.api import parse_response_page
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.reader import _read_stream
 from sprig_tui.sprig.records import Origin
-from sprig_tui.sprig.window import StreamBuffer
+from sprig_tui.sprig.stream import ReadProgress, StreamBuffer, utf8_chunks
 
 __all__ = ["counting"]
 
@@ -125,7 +124,7 @@ def test_the_steps_of_a_quadratic_pattern_are_seen(counting: Count) -> None:
 
 
 def test_a_long_record_that_comes_in_small_parts(counting: Count, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "_BULK_READ_THRESHOLD_BYTES", 64)
+    monkeypatch.setattr(stream, "_BULK_READ_THRESHOLD_BYTES", 64)
 
     def grow(parts: int) -> None:
         opened = CountedWindow(iter([b"x" * 16] * parts))
@@ -160,7 +159,7 @@ def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -
         return grown
 
     monkeypatch.setattr(StreamBuffer, "fill", more)
-    monkeypatch.setattr(byte_source, "CHUNK_BYTES", 4_096)
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 4_096)
     deep = zlib.compressobj(wbits=31)
     bomb = deep.compress(b'[{"a":' * 100_000) + deep.flush()
     (found,) = _read_stream(Stream(bomb), "in.json.gz", 50_000, ReadProgress())  # type: ignore[arg-type]
@@ -169,7 +168,7 @@ def test_a_bomb_of_brackets_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_brackets_are_remembered_to_a_depth_and_counted_beyond() -> None:
-    from sprig_tui.sprig.structure import BracketScanner, ScanState
+    from sprig_tui.sprig.json_stream import BracketScanner, ScanState
 
     structure = BracketScanner()
     assert structure.scan(b"[" * 100_000, 0) == (ScanState.MORE, 100_000)

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.nobody import is_placeholder_user_id
-from sprig_tui.sprig.notes import note_text
-from sprig_tui.sprig.recognise import parse_document
-from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+from sprig_tui.segment.placeholder_ids import is_placeholder_user_id
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable, note_text
 
 Read = Callable[..., list[Record]]
 NOW = 1_800_000_000_000

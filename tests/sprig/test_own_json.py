@@ -15,8 +15,8 @@ import pytest
 from sprig_tui.errors import UnknownFormatError
 from sprig_tui.mapping.mapper import Mapper
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.minimal import MINIMAL_RECORD
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
 Read = Callable[..., list[Record]]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sprig_tui.errors import InputError
-from sprig_tui.sprig.reading import ReadProgress, read_responses, total_size
+from sprig_tui.sprig.reader import ReadProgress, read_responses, total_size
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
 Read = Callable[..., list[Record]]

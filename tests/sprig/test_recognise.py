@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.faults import MAX_EXCERPT_BYTES
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.raw_json import MAX_NESTING_LEVELS, has_lone_surrogate, is_too_deep
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
-from sprig_tui.sprig.verbatim import MAX_NESTING_LEVELS, has_lone_surrogate, is_too_deep
+from sprig_tui.sprig.unsendable import MAX_EXCERPT_BYTES
 
 DEEP = 100_000
 NO_RECORD = "not a record of Sprig's: it has none of eventType, questionText, question, responseGroupUid"

@@ -7,9 +7,8 @@ import pytest
 from msgspec import UNSET, Raw
 
 from sprig_tui.reasons import Reason
-from sprig_tui.sprig.notes import Note
-from sprig_tui.sprig.recognise import parse_document
-from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.records import Note, Origin, Record, StudyResponse, Unsendable
 
 VISITOR = "b3f0b1de-5f6c-4b52-8f8c-0c6a4f1f9a77"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.errors import UnknownFormatError
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 
 def packed(*names: str) -> bytes:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from sprig_tui.config.delivery import DeliverySettings
-from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
-from sprig_tui.journal.contract import Journal
+from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import DeliveryDetail, Lane, NewDelivery, State
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.segment.message_id import message_id
+from sprig_tui.segment.track import message_id
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 START = 1_790_000_000_000

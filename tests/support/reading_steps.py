@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 import sprig_tui.sprig
-from sprig_tui.sprig.window import StreamBuffer
+from sprig_tui.sprig.stream import StreamBuffer
 
 _HOME = str(Path(sprig_tui.sprig.__file__).parent)
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from sprig_tui.journal.records import NewDelivery, WorkerInfo
-from sprig_tui.segment.message_id import message_id
+from sprig_tui.segment.track import message_id
 
 
 def make_entry(number: int, environment: str = "production", **fields: Any) -> NewDelivery:

@@ -44,7 +44,7 @@ from typing import Any, Self
 import pytest
 
 from sprig_tui.config.paths import paths_in_folder
-from sprig_tui.config.writing import save_environment
+from sprig_tui.config.save import save_environment
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery
 from sprig_tui.journal.sqlite import SQLiteJournal

@@ -11,11 +11,10 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.deliveries.columns import PlacedColumn, place_columns
-from sprig_tui.console.deliveries.row_text import delivery_row, header_row
+from sprig_tui.console.deliveries.row_format import PlacedColumn, delivery_row, header_row, place_columns
 from sprig_tui.console.deliveries.search import DeliverySearch
-from sprig_tui.console.line import Line, TextSpan
-from sprig_tui.console.line_view import LineList
+from sprig_tui.console.widgets.line import Line, TextSpan
+from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.journal.records import Delivery
 
 REMOVED_TEXT = "removed from the journal"

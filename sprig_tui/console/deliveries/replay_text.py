@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from sprig_tui.console.deliveries.row_text import ignored_until
-from sprig_tui.journal.contract import NO_OVERRIDES
+from sprig_tui.console.deliveries.row_format import ignored_until
+from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.records import AddResult, Delivery, ReplayJob, State
-from sprig_tui.journal.resending import is_resendable
+from sprig_tui.journal.resend import is_resendable
 from sprig_tui.text import one_line
 
 BAR_CELLS = 20

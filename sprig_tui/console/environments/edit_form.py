@@ -7,11 +7,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Input, Label, Static
 
-from sprig_tui.config.editing import TomlValue
-from sprig_tui.config.endpoint import parse_endpoint
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.dialogs import TYPED_AHEAD_TEXT, CheckMark, Dialog, plain_content
-from sprig_tui.console.hints import hint
+from sprig_tui.config.toml_edit import TomlValue
+from sprig_tui.config.urls import parse_endpoint
+from sprig_tui.console.widgets.dialogs import TYPED_AHEAD_TEXT, CheckMark, Dialog, hint, plain_content
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
 

@@ -10,10 +10,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sprig_tui.config.keylint import WRITE_KEY_CHARS, SecretLint, lint_write_key
-from sprig_tui.console.dialogs import TYPED_AHEAD_TEXT, Dialog
-from sprig_tui.console.hints import hint
-from sprig_tui.console.themes import MUTED
+from sprig_tui.config.write_key_lint import WRITE_KEY_CHARS, SecretLint, lint_write_key
+from sprig_tui.console.theme import MUTED
+from sprig_tui.console.widgets.dialogs import TYPED_AHEAD_TEXT, Dialog, hint
 
 _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
 _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}

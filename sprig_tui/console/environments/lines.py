@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 
-from sprig_tui.console.environments.standing import EnvironmentStatus
-from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line import Line, TextSpan
+from sprig_tui.console.environments.status import EnvironmentStatus, EnvironmentView
+from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.text import printable
 
 _LABEL_CELLS = 8

@@ -10,12 +10,12 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.timer import Timer
 
-from sprig_tui.console.commands import HasCommands, bindings
-from sprig_tui.console.environments.commands import COMMANDS
+from sprig_tui.console.commands.base import HasCommands, bindings
+from sprig_tui.console.commands.environments import COMMANDS
 from sprig_tui.console.environments.lines import PaneLine, pane_lines
-from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line import Line
-from sprig_tui.console.line_view import LineList
+from sprig_tui.console.environments.status import EnvironmentView
+from sprig_tui.console.widgets.line import Line
+from sprig_tui.console.widgets.line_list import LineList
 
 REVEAL_S = 5.0
 """How long a whole key stays on the screen."""

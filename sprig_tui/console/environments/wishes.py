@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sprig_tui.console.environments.pane import EnvironmentPane
 
 if TYPE_CHECKING:
-    from sprig_tui.console.environments.flows import EnvironmentActions
+    from sprig_tui.console.environments.actions import EnvironmentActions
 
 Flow: TypeAlias = "Callable[[EnvironmentActions, str], Coroutine[None, None, None]]"
 

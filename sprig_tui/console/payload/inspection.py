@@ -8,12 +8,12 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.lints import Lint
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])

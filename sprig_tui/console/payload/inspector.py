@@ -12,18 +12,18 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
-from sprig_tui.console.commands import HasCommands, bindings
-from sprig_tui.console.dialogs import Prompt
-from sprig_tui.console.keyboard import track_flow
-from sprig_tui.console.notices import notify, notify_error, notify_warning
-from sprig_tui.console.payload.commands import COMMANDS
-from sprig_tui.console.payload.edit_flow import edited_record
-from sprig_tui.console.payload.json_tree import JsonNode
+from sprig_tui.console.commands.base import HasCommands, bindings
+from sprig_tui.console.commands.payload import COMMANDS
+from sprig_tui.console.keyboard.queue import track_flow
+from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.payload.external_editor import edited_record
+from sprig_tui.console.payload.file_picker import FilePicker
 from sprig_tui.console.payload.mapped_pane import FilePlace
-from sprig_tui.console.payload.picker import FilePicker
-from sprig_tui.console.payload.records_pane import RecordsPane
-from sprig_tui.console.payload.spans import CopiedText
+from sprig_tui.console.payload.navigation import RecordsPane
 from sprig_tui.console.payload.views import VIEW_NAMES, curl_text
+from sprig_tui.console.payload.views.base import CopiedText
+from sprig_tui.console.payload.views.json import JsonNode
+from sprig_tui.console.widgets.dialogs import Prompt
 from sprig_tui.errors import InputError
 from sprig_tui.sprig.records import Record
 

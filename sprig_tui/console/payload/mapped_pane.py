@@ -9,11 +9,11 @@ from textual.message import Message
 from textual.reactive import reactive
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.console.notices import notify_error, notify_warning
+from sprig_tui.console.notify import notify_error, notify_warning
 from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_mapping, inspect_record
 from sprig_tui.console.payload.pane import PayloadPane
 from sprig_tui.errors import ConfigError
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import Mapping, Rules
 from sprig_tui.sprig.records import Record, StudyResponse

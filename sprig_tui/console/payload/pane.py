@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from textual.app import ComposeResult
@@ -10,17 +10,57 @@ from textual.content import Content
 from textual.reactive import reactive
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.framed import Caption, Panel
-from sprig_tui.console.payload.field_columns import field_header
-from sprig_tui.console.payload.fields_view import FieldsView
-from sprig_tui.console.payload.head import payload_title, verdict_content
 from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.payload_lines import PayloadLines
-from sprig_tui.console.payload.spans import RecordView
-from sprig_tui.console.payload.summary import RecordPosition, reason_line, verdict_spans
+from sprig_tui.console.payload.summary import RecordPosition, delivery_text, position_text, reason_line, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, make_view
+from sprig_tui.console.payload.views.base import RecordView, Span
+from sprig_tui.console.payload.views.fields import FieldsView, field_header
+from sprig_tui.console.theme import MUTED
+from sprig_tui.console.widgets.panel import Caption, Panel
 from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
+
+_STYLES = {
+    "good": "$text-success",
+    "bad": "$text-error",
+    "warning": "$text-warning",
+    "accent": "$text-accent",
+    "muted": MUTED,
+}
+_RULE = " ── "
+_MIN_NAME_CELLS = 12
+
+
+def payload_title(inspection: Inspection | None, position: RecordPosition | None, view: str, width: int) -> Content:
+    """`Payload ── answers.jsonl  14 of 200 ── [Fields] JSON  Raw  curl`, its tabs clickable, in `width` cells."""
+    head = "Payload"
+    tabs = _tabs(view)
+    room = width - len(head) - 2 * len(_RULE) - tabs.cell_length
+    if inspection is None:
+        return Content(head)
+    if room < _MIN_NAME_CELLS:
+        # The name first: the views have keys as well.
+        tabs, room = Content(f"[{view}]"), width - len(head) - 2 * len(_RULE) - len(view) - 2
+    what = position_text(position, room) if position is not None else delivery_text(inspection, room)
+    return Content.assemble(head, _RULE, Content(what), _RULE, tabs)
+
+
+def verdict_content(spans: Sequence[Span], reason: str) -> Content:
+    """The bottom line, and the reason below it."""
+    parts = [Content.styled(printable(text), _STYLES.get(role, "")) for text, role, _ in spans]
+    if reason:
+        parts.append(Content.styled(f"\n{printable(reason)}", MUTED))
+    return Content("").join(parts)
+
+
+def _tabs(view: str) -> Content:
+    names = [f"[{name}]" if name == view else f" {name} " for name in VIEW_NAMES]
+    # The names are our own, so that markup is safe here; it is what carries the click.
+    markup = [f"[@click=\"view('{name}')\"]" for name in VIEW_NAMES]
+    return Content("").join(
+        Content.from_markup(f"{click}$text[/]", text=text) for click, text in zip(markup, names, strict=True)
+    )
 
 
 class PayloadPane(Panel):

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from sprig_tui.console.line import Line, TextSpan
-from sprig_tui.console.line_view import LineList
-from sprig_tui.console.payload.spans import RecordView
-from sprig_tui.sprig.minimal import MINIMAL_RECORD
+from sprig_tui.console.payload.views.base import RecordView
+from sprig_tui.console.widgets.line import Line, TextSpan
+from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
 
 HINT: tuple[Line, ...] = (
     (),

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
-from sprig_tui.console.payload.seeking import IndexedFile
-from sprig_tui.sprig.reading import find_files
+from sprig_tui.console.payload.indexed_file import IndexedFile
+from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
 MAX_CACHED_RECORDS = 1_024

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspection import Inspection
-from sprig_tui.console.payload.spans import Span, shorten
+from sprig_tui.console.payload.views.base import Span, shorten
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal, Self, TypeVar
 
 import asyncpg
@@ -14,29 +15,17 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.address import redact_url
-from sprig_tui.journal.claiming import ClaimRequest, empty_claim
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, NO_OVERRIDES
-from sprig_tui.journal.lane_causes import cause_of, detail_text
-from sprig_tui.journal.packing import DAMAGED_ERROR, DamagedPayloadError
-from sprig_tui.journal.pause_reason import manual
-from sprig_tui.journal.postgres import (
-    adding,
-    claims,
-    health,
-    looking,
-    packs,
-    positions,
-    replaying,
-    settling,
-    upkeep,
-    verifying,
-    workers,
-)
-from sprig_tui.journal.postgres.connecting import ServerPool
-from sprig_tui.journal.postgres.faults import RETRYABLE_ERRORS
-from sprig_tui.journal.postgres.listening import NotificationCallback, NotificationListener
-from sprig_tui.journal.postgres.texts import sanitize_text
+from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, empty_claim
+from sprig_tui.journal.pause_reasons import cause_of, detail_text, manual
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.postgres import add as adding
+from sprig_tui.journal.postgres import claim as claims
+from sprig_tui.journal.postgres import maintenance, payloads
+from sprig_tui.journal.postgres import read as reading
+from sprig_tui.journal.postgres import replay as replays
+from sprig_tui.journal.postgres.connection import ServerPool, sanitize_text
+from sprig_tui.journal.postgres.errors import RETRYABLE_ERRORS
+from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -61,7 +50,8 @@ from sprig_tui.journal.records import (
     WorkerInfo,
     WorkerLeases,
 )
-from sprig_tui.journal.verifying import VerifyReport
+from sprig_tui.journal.url import redact_url
+from sprig_tui.journal.verify import VerifyReport
 
 T = TypeVar("T")
 ConnectionFunction = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -245,7 +235,7 @@ class PostgresJournal:
         if not claim.lease:
             return claim
         try:
-            payload = await self._execute(lambda c: packs.read_bodies(c, claim.ids))
+            payload = await self._execute(lambda c: payloads.read_bodies(c, claim.ids))
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
@@ -269,7 +259,7 @@ class PostgresJournal:
 
         async def work(connection: asyncpg.Connection) -> int:
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
-            return await settling.settle(connection, claim, number, settlements, lane, self.clock.now())
+            return await claims.settle(connection, claim, number, settlements, lane, self.clock.now())
 
         return await self._call_with_retries(work)
 
@@ -298,7 +288,7 @@ class PostgresJournal:
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
-        return await self._execute(lambda c: looking.read_lanes(c, endpoint))
+        return await self._execute(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
@@ -336,7 +326,7 @@ class PostgresJournal:
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         """See the contract."""
-        return await self._call_with_retries(lambda c: replaying.withdraw(c, ids, self.clock.now()))
+        return await self._call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -351,7 +341,7 @@ class PostgresJournal:
     ) -> DeliveryPage:
         """See the contract."""
         return await self._execute(
-            lambda c: looking.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def ids(
@@ -365,40 +355,40 @@ class PostgresJournal:
     ) -> IdPage:
         """See the contract."""
         return await self._execute(
-            lambda c: looking.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
         """See the contract."""
-        return await self._execute(lambda c: looking.get_many(c, ids, query))
+        return await self._execute(lambda c: reading.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
         """See the contract."""
-        return await self._execute(lambda c: looking.count_matches(c, query, cap))
+        return await self._execute(lambda c: reading.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
         """See the contract."""
-        return await self._execute(looking.read_counts)
+        return await self._execute(reading.read_counts)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         """See the contract."""
-        return await self._execute(lambda c: looking.get(c, delivery_id))
+        return await self._execute(lambda c: reading.get(c, delivery_id))
 
     async def find(self, environment: str, message_id: str) -> Delivery | None:
         """See the contract."""
-        return await self._execute(lambda c: looking.find(c, environment, message_id))
+        return await self._execute(lambda c: reading.find(c, environment, message_id))
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
         """See the contract."""
-        return await self._execute(lambda c: looking.read_changes(c, cursor, limit))
+        return await self._execute(lambda c: reading.read_changes(c, cursor, limit))
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
         """See the contract."""
-        return await self._execute(lambda c: looking.count_queued(c, first_id, last_id))
+        return await self._execute(lambda c: reading.count_queued(c, first_id, last_id))
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         """See the contract."""
-        return await self._execute(lambda c: looking.count_by_state(c, first_id, last_id))
+        return await self._execute(lambda c: reading.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
@@ -407,7 +397,7 @@ class PostgresJournal:
     ) -> list[AddResult]:
         """See the contract."""
         return await self._transact(
-            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
+            lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def start_replay(
@@ -415,89 +405,90 @@ class PostgresJournal:
     ) -> ReplayJob:
         """See the contract."""
         return await self._execute(
-            lambda c: replaying.start_replay(c, query, self.clock.now(), as_new=as_new, overrides=overrides)
+            lambda c: replays.start_replay(c, query, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
-        return await self._transact(lambda c: replaying.step_replay(c, job_id, limit, self.clock.now()))
+        return await self._transact(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
         """See the contract."""
-        return await self._execute(lambda c: replaying.set_replay_state(c, job_id, state))
+        return await self._execute(lambda c: replays.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
         """See the contract."""
-        return await self._execute(replaying.read_jobs)
+        return await self._execute(replays.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._transact(health.check_writable)
+        await self._transact(maintenance.check_writable)
 
     async def durability_warnings(self) -> tuple[str, ...]:
         """Why the server may lose what it acknowledged, in words; nothing where it does not."""
-        return await self._execute(health.durability_warnings)
+        return await self._execute(maintenance.durability_warnings)
 
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
-        return await self._execute(health.oldest_queued)
+        return await self._execute(maintenance.oldest_queued)
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
         """See the contract."""
-        return await self._execute(positions.read_identity)
+        return await self._execute(payloads.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
         """See the contract."""
-        return await self._execute(lambda c: positions.read_positions(c, kind))
+        return await self._execute(lambda c: payloads.read_positions(c, kind))
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         """See the contract."""
-        await self._transact(lambda c: positions.save_positions(c, kind, updates, removed))
+        await self._transact(lambda c: payloads.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
         """See the contract."""
-        return await self._execute(verifying.verify if seconds is None else verifying.quick_check)
+        return await self._execute(maintenance.verify if seconds is None else maintenance.quick_check)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         """See the contract."""
-        await self._execute(lambda c: workers.record_heartbeat(c, worker, self.clock.now()))
+        await self._execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))
 
     async def unregister_worker(self, worker_id: str) -> None:
         """See the contract."""
-        await self._execute(lambda c: workers.unregister_worker(c, worker_id))
+        await self._execute(lambda c: maintenance.unregister_worker(c, worker_id))
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
         """See the contract."""
-        return await self._execute(lambda c: workers.live_workers(c, self.clock.now()))
+        return await self._execute(lambda c: maintenance.live_workers(c, self.clock.now()))
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         """See the contract."""
-        return await self._execute(lambda c: workers.worker_leases(c, self.clock.now()))
+        return await self._execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         """See the contract."""
         if dry_run:
-            return await self._execute(lambda c: upkeep.count_prunable(c, before))
+            return await self._execute(lambda c: maintenance.count_prunable(c, before))
         total: Counter[State] = Counter()
         size = after = 0
         while True:
             start = after
-            pruned, after = await self._transact(lambda c: upkeep.prune_chunk(c, before, start))  # noqa: B023 - awaited here
+            pruned, after = await self._transact(lambda c: maintenance.prune_chunk(c, before, start))  # noqa: B023 - awaited here
             total.update(pruned.by_state)
             size += pruned.bytes
             if not after:
                 break
-        unused = await self._execute(lambda c: upkeep.unused_attempts(c, before))
-        for at in range(0, len(unused), upkeep.PRUNE_CHUNK_ROWS):
-            await self._execute(lambda c: upkeep.delete_attempts(c, unused[at : at + upkeep.PRUNE_CHUNK_ROWS]))  # noqa: B023 - awaited here
+        unused = await self._execute(lambda c: maintenance.unused_attempts(c, before))
+        for at in range(0, len(unused), maintenance.PRUNE_CHUNK_ROWS):
+            chunk = unused[at : at + maintenance.PRUNE_CHUNK_ROWS]
+            await self._execute(partial(maintenance.delete_attempts, ids=chunk))
         return PruneResult(dict(total), size)

@@ -10,9 +10,9 @@ import asyncpg
 from msgspec import Struct
 
 from sprig_tui.errors import JournalError, JournalVersionError
-from sprig_tui.journal.address import redact_url, target_session_attrs
-from sprig_tui.journal.lane_causes import detail_text, reason_of
-from sprig_tui.journal.postgres.faults import DRIVER_ERRORS, journal_error, url_error
+from sprig_tui.journal.pause_reasons import detail_text, reason_of
+from sprig_tui.journal.postgres.errors import DRIVER_ERRORS, journal_error, url_error
+from sprig_tui.journal.url import redact_url, target_session_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,8 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError
-from sprig_tui.journal.claiming import ClaimRequest, empty_claim
-from sprig_tui.journal.contract import NO_OVERRIDES
-from sprig_tui.journal.packing import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, empty_claim
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -48,30 +47,21 @@ from sprig_tui.journal.records import (
     WorkerInfo,
     WorkerLeases,
 )
-from sprig_tui.journal.sqlite import (
-    adding,
-    claims,
-    finding,
-    health,
-    lanes,
-    looking,
-    packs,
-    positions,
-    replaying,
-    schema,
-    settling,
-    upkeep,
-    verifying,
-    workers,
-)
-from sprig_tui.journal.sqlite.backup import back_up
-from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
-from sprig_tui.journal.sqlite.faults import is_busy, journal_error
+from sprig_tui.journal.sqlite import add as adding
+from sprig_tui.journal.sqlite import claim as claims
+from sprig_tui.journal.sqlite import lanes, maintenance, schema, tables
+from sprig_tui.journal.sqlite import read as reading
+from sprig_tui.journal.sqlite import replay as replays
+from sprig_tui.journal.sqlite import settle as settling
+from sprig_tui.journal.sqlite import verify as verifying
+from sprig_tui.journal.sqlite.connection import connect_reader, connect_writer
+from sprig_tui.journal.sqlite.errors import is_busy, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import repair
-from sprig_tui.journal.sqlite.rows import JournalConnection
+from sprig_tui.journal.sqlite.tables import JournalConnection
+from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
-from sprig_tui.journal.verifying import VerifyReport
+from sprig_tui.journal.verify import VerifyReport
 
 T = TypeVar("T")
 
@@ -295,7 +285,7 @@ class SQLiteJournal:
         if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(packs.read_bodies(c, claim.ids, claim.environment)))
+            payload = await self._read(lambda c: b",".join(tables.read_bodies(c, claim.ids, claim.environment)))
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
@@ -390,7 +380,7 @@ class SQLiteJournal:
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
         """See the contract."""
-        return await self._read(lambda c: looking.read_lanes(c, endpoint))
+        return await self._read(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
@@ -407,7 +397,7 @@ class SQLiteJournal:
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         """See the contract."""
-        return await self._write(lambda c: replaying.withdraw(c, ids, self.clock.now()))
+        return await self._write(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -422,7 +412,7 @@ class SQLiteJournal:
     ) -> DeliveryPage:
         """See the contract."""
         return await self._read(
-            lambda c: looking.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def ids(
@@ -436,40 +426,40 @@ class SQLiteJournal:
     ) -> IdPage:
         """See the contract."""
         return await self._read(
-            lambda c: finding.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
+            lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
         """See the contract."""
-        return await self._read(lambda c: finding.get_many(c, ids, query))
+        return await self._read(lambda c: reading.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
         """See the contract."""
-        return await self._read(lambda c: looking.count_matches(c, query, cap))
+        return await self._read(lambda c: reading.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
         """See the contract."""
-        return await self._read(looking.read_counts)
+        return await self._read(reading.read_counts)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
         """See the contract."""
-        return await self._read(lambda c: looking.get(c, delivery_id))
+        return await self._read(lambda c: reading.get(c, delivery_id))
 
     async def find(self, environment: str, message_id: str) -> Delivery | None:
         """See the contract."""
-        return await self._read(lambda c: looking.find(c, environment, message_id))
+        return await self._read(lambda c: reading.find(c, environment, message_id))
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
         """See the contract."""
-        return await self._read(lambda c: looking.read_changes(c, cursor, limit))
+        return await self._read(lambda c: reading.read_changes(c, cursor, limit))
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
         """See the contract."""
-        return await self._read(lambda c: looking.count_queued(c, first_id, last_id))
+        return await self._read(lambda c: reading.count_queued(c, first_id, last_id))
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         """See the contract."""
-        return await self._read(lambda c: looking.count_by_state(c, first_id, last_id))
+        return await self._read(lambda c: reading.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
@@ -478,55 +468,55 @@ class SQLiteJournal:
     ) -> list[AddResult]:
         """See the contract."""
         return await self._write(
-            lambda c: replaying.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
+            lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
         """See the contract."""
-        last_id, total = await self._read(lambda c: replaying.replay_extent(c, query))
+        last_id, total = await self._read(lambda c: replays.replay_extent(c, query))
         return await self._write(
-            lambda c: replaying.start_replay(
+            lambda c: replays.start_replay(
                 c, query, self.clock.now(), as_new=as_new, last_id=last_id, total=total, overrides=overrides
             )
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
         """See the contract."""
-        return await self._write(lambda c: replaying.step_replay(c, job_id, limit, self.clock.now()))
+        return await self._write(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
         """See the contract."""
-        return await self._write(lambda c: replaying.set_replay_state(c, job_id, state))
+        return await self._write(lambda c: replays.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
         """See the contract."""
-        return await self._read(replaying.read_jobs)
+        return await self._read(replays.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
         """See the contract."""
-        await self._write(health.check_writable)
+        await self._write(maintenance.check_writable)
 
     async def oldest_queued(self) -> dict[str, int]:
         """See the contract."""
-        return await self._read(health.oldest_queued)
+        return await self._read(maintenance.oldest_queued)
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
         """See the contract."""
-        return await self._read(positions.read_identity)
+        return await self._read(tables.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
         """See the contract."""
-        return await self._read(lambda c: positions.read_positions(c, kind))
+        return await self._read(lambda c: tables.read_positions(c, kind))
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         """See the contract."""
-        await self._write(lambda c: positions.save_positions(c, kind, updates, removed))
+        await self._write(lambda c: tables.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
@@ -548,41 +538,43 @@ class SQLiteJournal:
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         """See the contract."""
-        await self._write(lambda c: workers.record_heartbeat(c, worker, self.clock.now()), durable=False)
+        await self._write(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()), durable=False)
 
     async def unregister_worker(self, worker_id: str) -> None:
         """See the contract."""
-        await self._write(lambda c: workers.unregister_worker(c, worker_id), durable=False)
+        await self._write(lambda c: maintenance.unregister_worker(c, worker_id), durable=False)
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
         """See the contract."""
-        return await self._read(lambda c: workers.live_workers(c, self.clock.now()))
+        return await self._read(lambda c: maintenance.live_workers(c, self.clock.now()))
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         """See the contract."""
-        return await self._read(lambda c: workers.worker_leases(c, self.clock.now()))
+        return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         """See the contract."""
         if dry_run:
-            return await self._read(lambda c: upkeep.count_prunable(c, before))
+            return await self._read(lambda c: maintenance.count_prunable(c, before))
         total: Counter[State] = Counter()
         size = after = 0
         while True:
-            pruned, after = await self._write(partial(upkeep.prune_chunk, before=before, after_id=after))
+            pruned, after = await self._write(partial(maintenance.prune_chunk, before=before, after_id=after))
             total.update(pruned.by_state)
             size += pruned.bytes
             if not after:
                 break
-        unused = await self._read(lambda c: upkeep.unused_attempts(c, before))
-        for start in range(0, len(unused), upkeep.PRUNE_CHUNK_ROWS):
-            await self._write(partial(upkeep.delete_attempts, ids=unused[start : start + upkeep.PRUNE_CHUNK_ROWS]))
+        unused = await self._read(lambda c: maintenance.unused_attempts(c, before))
+        for start in range(0, len(unused), maintenance.PRUNE_CHUNK_ROWS):
+            await self._write(
+                partial(maintenance.delete_attempts, ids=unused[start : start + maintenance.PRUNE_CHUNK_ROWS])
+            )
         more = bool(total)
         try:
             while more:
-                more = await self._writer.run(upkeep.vacuum_step)
+                more = await self._writer.run(maintenance.vacuum_step)
         except JournalError as error:  # damaged pages, and the old ones of what was made anew, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
         return PruneResult(dict(total), size)

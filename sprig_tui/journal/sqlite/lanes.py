@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 
-from sprig_tui.journal.columns import LANE_COLUMNS, lane_from_row
-from sprig_tui.journal.contract import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
-from sprig_tui.journal.lane_causes import cause_of, detail_text
-from sprig_tui.journal.pause_reason import NO_DETAIL, PauseDetail, PauseReason, manual
+from sprig_tui.journal.base import MAX_LANE_WAIT_MS, MAX_PAUSE_MS
+from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason, cause_of, detail_text, manual
 from sprig_tui.journal.records import Lane, LaneState
-from sprig_tui.journal.sqlite.rows import environment_number, update_counts
+from sprig_tui.journal.rows import LANE_COLUMNS, lane_from_row
+from sprig_tui.journal.sqlite.tables import environment_number, update_counts
 
 
 def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:

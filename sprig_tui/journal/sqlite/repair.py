@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sprig_tui.journal.identity import identity_key
-from sprig_tui.journal.sqlite.connecting import open_existing
-from sprig_tui.journal.sqlite.faults import is_damage
-from sprig_tui.journal.sqlite.rows import encode_ids, insert_rows
+from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.sqlite.connection import open_existing
+from sprig_tui.journal.sqlite.errors import is_damage
+from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
 _INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}

@@ -12,14 +12,14 @@ from typing import Any
 from msgspec import Struct
 
 from sprig_tui.errors import JournalError, SprigTuiError
-from sprig_tui.journal.columns import STATE_CODES
-from sprig_tui.journal.identity import identity_key
-from sprig_tui.journal.packing import DAMAGED_ERROR, DamagedPayloadError, owner_tag, pack, unpack_items
+from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError, owner_tag, pack, unpack_items
 from sprig_tui.journal.records import State
-from sprig_tui.journal.sqlite.connecting import connect_reader, connect_writer
-from sprig_tui.journal.sqlite.faults import is_damage, journal_error
+from sprig_tui.journal.rows import STATE_CODES
+from sprig_tui.journal.sqlite.connection import connect_reader, connect_writer
+from sprig_tui.journal.sqlite.errors import is_damage, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
-from sprig_tui.journal.verifying import format_id_ranges, numbers_in_words
+from sprig_tui.journal.verify import format_id_ranges, numbers_in_words
 
 _BUSY_TIMEOUT_S = 5.0
 _CHUNK_KEYS = 1_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sprig_tui.errors import JournalCorruptError, JournalVersionError
-from sprig_tui.journal.lane_causes import detail_text, reason_of
+from sprig_tui.journal.pause_reasons import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
 """`SPRG`: tells our files from other people's databases."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.sqlite.faults import is_damage, is_store_error, journal_error
-from sprig_tui.journal.sqlite.wal import WalTruncator
+from sprig_tui.journal.sqlite.connection import WalTruncator
+from sprig_tui.journal.sqlite.errors import is_damage, is_store_error, journal_error
 
 T = TypeVar("T")
 WriteFunction = Callable[[sqlite3.Connection], Any]

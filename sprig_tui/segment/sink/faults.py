@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from sprig_tui.segment.sink.exchange import SinkReply, error_reply
+from sprig_tui.segment.sink.messages import SinkReply, error_reply
 
 FaultKind = Literal[
     "status", "reset", "close", "hang", "slow", "trickle", "truncate", "content-type", "html", "huge", "unsuccess",

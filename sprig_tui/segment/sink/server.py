@@ -14,16 +14,13 @@ from msgspec import structs
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import ConfigError
 from sprig_tui.segment.limits import MAX_BODY_BYTES
-from sprig_tui.segment.sink.connection import SinkConnection, Timeouts
-from sprig_tui.segment.sink.exchange import SinkReply, SinkRequest, error_reply
-from sprig_tui.segment.sink.fault_text import check_rule, parse_rules
+from sprig_tui.segment.sink.admin import ADMIN_PATHS, AdminRoutes
+from sprig_tui.segment.sink.connection import SinkConnection, SinkProtocol, Timeouts
+from sprig_tui.segment.sink.fault_syntax import check_rule, parse_rules
 from sprig_tui.segment.sink.faults import FaultRule, FaultScript, http_date
-from sprig_tui.segment.sink.inspection import ADMIN_PATHS, AdminRoutes
-from sprig_tui.segment.sink.intake import TrackingEndpoint
-from sprig_tui.segment.sink.stats import RequestRecord, Stats
-from sprig_tui.segment.sink.store import EventStore, ReceivedEvent
-from sprig_tui.segment.sink.validation import ROUTES
-from sprig_tui.segment.sink.wire import SinkProtocol
+from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply
+from sprig_tui.segment.sink.store import EventStore, ReceivedEvent, RequestRecord, Stats
+from sprig_tui.segment.sink.tracking import ROUTES, TrackingEndpoint
 
 _MAX_KEPT_REQUESTS = 1_000
 

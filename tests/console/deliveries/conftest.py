@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from support.records import make_entry
 
-from sprig_tui.console.commands import Permissions
+from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.journal.records import Attempt, Delivery, NewDelivery, Settlement, State
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.console.deliveries.columns import COLUMNS, MARK_CELLS, place_columns
+from sprig_tui.console.deliveries.row_format import COLUMNS, MARK_CELLS, place_columns
 
 LEAST = {column.name: column.min_cells for column in COLUMNS}
 

@@ -2,15 +2,15 @@
 
 import pytest
 
-from sprig_tui.console.deliveries.detail_screen import DetailScreen
-from sprig_tui.console.deliveries.detail_text import (
+from sprig_tui.console.deliveries.detail import DetailScreen
+from sprig_tui.console.deliveries.detail_view import (
     DetailContent,
     delivery_heading,
     derived_text,
     full_time,
     relation_text,
 )
-from sprig_tui.console.dialogs import Confirm, ConfirmName
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName
 from sprig_tui.journal.records import Attempt, DeliveryDetail, State
 
 NOW = 1_790_000_000_000

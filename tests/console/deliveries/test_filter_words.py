@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sprig_tui.console.deliveries.filter_words import caret_lines, complete_filter
+from sprig_tui.console.deliveries.filter_bar import caret_lines, complete_filter
 from sprig_tui.errors import FilterError
 from sprig_tui.journal.filter import parse_filter
 

@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from sprig_tui.console.deliveries.log import DeliveryLog
-from sprig_tui.console.dialogs import Confirm, ConfirmName, Prompt
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Prompt
 from sprig_tui.journal.filter import parse_filter
 from sprig_tui.journal.records import State
 
@@ -148,9 +148,9 @@ async def test_read_only_sends_nothing(opened, log, mixed, journal, key):
 
 
 async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, screen_text, until, monkeypatch):
-    from sprig_tui.console.deliveries import job_line
+    from sprig_tui.console.deliveries import export
 
-    monkeypatch.setattr(job_line, "STALLED_AFTER_POLLS", 1)
+    monkeypatch.setattr(export, "STALLED_AFTER_POLLS", 1)
     async with opened(engine=False) as pilot:
         await journal.start_replay(parse_filter("status:failed", now_ms=0))
 

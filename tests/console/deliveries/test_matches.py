@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sprig_tui.console.deliveries.matches import MatchIndex
+from sprig_tui.console.deliveries.search import MatchIndex
 
 
 class AgainstAList(RuleBasedStateMachine):

@@ -5,9 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sprig_tui.console.deliveries.columns import place_columns
-from sprig_tui.console.deliveries.row_text import delivery_row, ignored_until, result_text, short_time, state_word
-from sprig_tui.console.line import fit_span
+from sprig_tui.console.deliveries.row_format import (
+    delivery_row,
+    ignored_until,
+    place_columns,
+    result_text,
+    short_time,
+    state_word,
+)
+from sprig_tui.console.widgets.line import fit_span
 from sprig_tui.journal.records import State
 from sprig_tui.text import printable
 

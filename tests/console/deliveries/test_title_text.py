@@ -2,7 +2,7 @@
 
 import pytest
 
-from sprig_tui.console.deliveries.title_text import TitleState, empty_log_hints, log_title
+from sprig_tui.console.deliveries.row_format import TitleState, empty_log_hints, log_title
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
-from sprig_tui.config.writing import save_environment
+from sprig_tui.config.save import save_environment
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"

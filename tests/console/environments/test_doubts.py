@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.console.environments.doubts import environment_mismatch, shared_ids, shared_keys
+from sprig_tui.console.environments.warnings import environment_mismatch, shared_ids, shared_keys
 
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.cells import cell_len
 
 from sprig_tui.console.environments.lines import pane_lines
-from sprig_tui.console.environments.standing import EnvironmentStatus
-from sprig_tui.console.environments.view import EnvironmentView
-from sprig_tui.console.line import visible_text
+from sprig_tui.console.environments.status import EnvironmentStatus, EnvironmentView
+from sprig_tui.console.widgets.line import visible_text
 
 VIEWS = (
     EnvironmentView(

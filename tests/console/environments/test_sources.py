@@ -6,10 +6,9 @@ import pytest
 from support import fake_segment_api
 from textual.widgets import Input
 
-from sprig_tui.cli.console import _list_sources
-from sprig_tui.console.environments.source_form import SourceForm, SourceLines
-from sprig_tui.console.environments.source_rows import filter_rows, source_rows
-from sprig_tui.segment.sources import Source
+from sprig_tui.cli.commands.console import _list_sources
+from sprig_tui.console.environments.source_picker import SourceForm, SourceLines, filter_rows, source_rows
+from sprig_tui.segment.public_api_models import Source
 
 
 @pytest.fixture

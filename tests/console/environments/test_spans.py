@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.environments.spans import relative_day, relative_time, time_ago, time_left
+from sprig_tui.formatting import relative_day, relative_time, time_ago, time_left
 
 NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.console.environments.standing import StatusInputs, status_of
-from sprig_tui.journal.lane_causes import reason_of
+from sprig_tui.console.environments.status import StatusInputs, status_of
+from sprig_tui.journal.pause_reasons import reason_of
 from sprig_tui.journal.records import Lane
 
 NOW = 1_790_000_000_000

@@ -12,7 +12,7 @@ import pytest
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.mapping.records import Rules
 
 ENVIRONMENTS = {

@@ -3,10 +3,10 @@ import json
 import msgspec
 import pytest
 
-from sprig_tui.console.payload.editing import editable_text, editor_command, flat_record, read_edited
+from sprig_tui.console.payload.external_editor import editable_text, editor_command, flat_record, read_edited
 from sprig_tui.errors import InputError
-from sprig_tui.sprig.reading import read_responses
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Origin, Unsendable
 
 from .conftest import flat

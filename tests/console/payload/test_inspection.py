@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from sprig_tui.console.payload.inspection import Inspection, has_problems, inspect_delivery, inspect_record
 from sprig_tui.console.payload.summary import RecordPosition, delivery_text, position_text, reason_line, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, make_view
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.journal.records import Delivery, DeliveryDetail, State
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.minimal import MINIMAL_RECORD
-from sprig_tui.sprig.reading import read_responses
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
+from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Origin
 
 from .conftest import ENVIRONMENTS, flat
@@ -165,7 +165,7 @@ def test_a_row_of_an_export_is_shown_as_sent_though_it_cannot_be_read_again(tmp_
 
 @given(st.binary(max_size=400), st.binary(max_size=200))
 def test_a_delivery_of_any_bytes_can_be_shown(raw, body):
-    from sprig_tui.intake import EntryBuilder
+    from sprig_tui.ingest import EntryBuilder
     from sprig_tui.journal.records import NewDelivery
     from sprig_tui.mapping.records import Rules
 

@@ -3,12 +3,12 @@ import json
 from textual import events
 from textual.widgets import Input
 
-from sprig_tui.console.commands import Permissions
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.console.payload.file_picker import FilePicker, FolderLines
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.console.payload.picker import FilePicker, FolderLines
 from sprig_tui.journal.records import DeliveryDetail
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 from .conftest import flat, notices, press, settle
 

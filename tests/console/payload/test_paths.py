@@ -3,8 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.console.payload.dropped_path import MAX_DROP_CHARS, dropped_paths, intended_path, looks_like_path
-from sprig_tui.console.payload.listing import complete_path, list_folder, size_text, split_typed
+from sprig_tui.console.payload.file_picker import (
+    MAX_DROP_CHARS,
+    complete_path,
+    dropped_paths,
+    intended_path,
+    list_folder,
+    looks_like_path,
+    size_text,
+    split_typed,
+)
 
 
 @pytest.fixture
@@ -78,7 +86,7 @@ def test_a_typed_path_goes_on(folder, typed, completed):
 
 
 def test_a_huge_folder_is_listed_in_part(tmp_path, monkeypatch):
-    monkeypatch.setattr("sprig_tui.console.payload.listing.MAX_ENTRIES", 3)
+    monkeypatch.setattr("sprig_tui.console.payload.file_picker.MAX_ENTRIES", 3)
     for number in range(10):
         Path(tmp_path, f"{number}.json").touch()
     listing = list_folder(str(tmp_path))

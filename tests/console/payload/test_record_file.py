@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sprig_tui.console.payload import seeking
+from sprig_tui.console.payload import indexed_file
 from sprig_tui.console.payload.record_file import MAX_CACHED_RECORDS, RecordFile, StoppedError
 from sprig_tui.errors import InputError, UnknownFormatError
-from sprig_tui.sprig import byte_source
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig import stream
+from sprig_tui.sprig.reader import read_responses
 from sprig_tui.sprig.records import Unsendable
 
 GROUP = "9b7c6f6e-1111-4222-8333-{:012d}"
@@ -18,8 +18,8 @@ GROUP = "9b7c6f6e-1111-4222-8333-{:012d}"
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Marks as close as a real file's, in a file that is a thousand times smaller."""
-    monkeypatch.setattr(seeking, "CHUNK_BYTES", 500)
-    monkeypatch.setattr(seeking, "ROWS_PER_INDEX_ENTRY", 3)
+    monkeypatch.setattr(indexed_file, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(indexed_file, "ROWS_PER_INDEX_ENTRY", 3)
 
 
 def key(record):
@@ -77,7 +77,7 @@ def test_every_record_of_lines_backwards(lines_file, small_chunks, record):
 
 
 def test_a_line_too_long_to_keep_makes_no_wrong_mark(lines_file, small_chunks, monkeypatch, record):
-    monkeypatch.setattr(seeking, "_MAX_RECORD_BYTES", 2_000)
+    monkeypatch.setattr(indexed_file, "_MAX_RECORD_BYTES", 2_000)
     path = lines_file([record(1), record(2, response="x" * 9_000), record(3)] * 5)
     file = RecordFile([str(path)])
     file.count_on()
@@ -207,4 +207,4 @@ def test_odd_content_reads_as_it_always_does(tmp_path, content):
 
 
 def test_the_chunk_size_is_that_of_the_reader():
-    assert seeking.CHUNK_BYTES == byte_source.CHUNK_BYTES
+    assert indexed_file.CHUNK_BYTES == stream.CHUNK_BYTES

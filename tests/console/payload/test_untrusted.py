@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sprig_tui.console.clipboard import safe_text
-from sprig_tui.console.payload.head import payload_title, verdict_content
 from sprig_tui.console.payload.inspection import inspect_record
 from sprig_tui.console.payload.inspector import PayloadInspector
+from sprig_tui.console.payload.pane import payload_title, verdict_content
 from sprig_tui.console.payload.summary import RecordPosition, reason_line, verdict_spans
 from sprig_tui.console.payload.views import VIEW_NAMES, make_view
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.recognise import parse_document
+from sprig_tui.sprig.formats.detect import parse_document
 from sprig_tui.sprig.records import Origin
 from sprig_tui.text import printable
 

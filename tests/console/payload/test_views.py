@@ -8,13 +8,10 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 from rich.cells import cell_len
 
-from sprig_tui.console.payload.curl_view import CurlView
-from sprig_tui.console.payload.escapes import unescape_letters
-from sprig_tui.console.payload.field_columns import field_cells, field_columns, field_header, value_line
-from sprig_tui.console.payload.fields_view import FieldsView
-from sprig_tui.console.payload.json_view import JsonView, is_json
-from sprig_tui.console.payload.raw_view import RawView
-from sprig_tui.console.payload.spans import chop, shorten, wrap
+from sprig_tui.console.payload.views.base import chop, shorten, wrap
+from sprig_tui.console.payload.views.fields import FieldsView, field_cells, field_columns, field_header, value_line
+from sprig_tui.console.payload.views.json import JsonView, is_json
+from sprig_tui.console.payload.views.text import CurlView, RawView, unescape_letters
 from sprig_tui.mapping.records import FieldTrace
 from sprig_tui.segment.curl import curl_lines, visible_json
 from sprig_tui.text import printable

@@ -149,7 +149,7 @@ async def test_a_refused_key_is_said(configured, sprig_api):
 
 
 async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, monkeypatch):
-    monkeypatch.setattr("sprig_tui.delivery.backoff.INITIAL_RETRY_BACKOFF_MS", 1)
+    monkeypatch.setattr("sprig_tui.delivery.retry.INITIAL_RETRY_BACKOFF_MS", 1)
     sprig_api.trouble(
         body=json.dumps({"data": "none"}).encode(), times=3, where=lambda asked: asked.path == "/v1/responses"
     )

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.samples import samples_folder
-from sprig_tui.console.sending.plan import (
+from sprig_tui.config.paths import samples_folder
+from sprig_tui.console.sending import (
     CHECK_EVERY_RECORDS,
     SendPlan,
     consent_label,
@@ -20,11 +20,11 @@ from sprig_tui.console.sending.plan import (
     plan_text,
     send_question,
 )
-from sprig_tui.delivery.feeding import IngestResult
-from sprig_tui.intake import EntryBuilder
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import IngestResult
 from sprig_tui.journal.records import State
 from sprig_tui.mapping.records import Rules
-from sprig_tui.sprig.reading import read_responses
+from sprig_tui.sprig.reader import read_responses
 
 ENVIRONMENTS = {name: Environment(name=name) for name in ("production", "development")}
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from sprig_tui.config.environment import Environment
-from sprig_tui.console.environments.last_choice import LastChoice, initial_environment
-from sprig_tui.console.sending.plan import SendPlan
+from sprig_tui.console.preferences import LastChoice, initial_environment
+from sprig_tui.console.sending import SendPlan
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 

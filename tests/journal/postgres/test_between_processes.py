@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
-from sprig_tui.journal.postgres import PostgresJournal, connecting, upkeep
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
+from sprig_tui.journal.postgres import PostgresJournal, connection, maintenance
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, Settlement, State
 
@@ -130,12 +130,12 @@ async def test_changes_are_complete_while_many_workers_settle(both, entry):
 
 async def test_a_pool_that_is_used_up_is_said_and_passes(both, monkeypatch):
     one, _ = both
-    monkeypatch.setattr(connecting, "POOL_TIMEOUT_S", 0.05)
-    held = [await one._server._pool.acquire() for _ in range(connecting.MAX_POOL_CONNECTIONS)]
+    monkeypatch.setattr(connection, "POOL_TIMEOUT_S", 0.05)
+    held = [await one._server._pool.acquire() for _ in range(connection.MAX_POOL_CONNECTIONS)]
     with pytest.raises(JournalUnreachableError, match="came free"):
         await one.counts()
-    for connection in held:
-        await one._server._pool.release(connection)
+    for taken in held:
+        await one._server._pool.release(taken)
     await one.counts()
 
 
@@ -209,8 +209,8 @@ async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_jo
 async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, entry, attempt, monkeypatch):
     """While one process removes what ended long ago, another holds a row of it, and a third goes on delivering."""
     one, other = both
-    monkeypatch.setattr(upkeep, "PRUNE_CHUNK_ROWS", 20)
-    monkeypatch.setattr(upkeep, "PRUNE_SCAN_ROWS", 50)
+    monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 20)
+    monkeypatch.setattr(maintenance, "PRUNE_SCAN_ROWS", 50)
     old = await one.add([entry() for _ in range(200)])
     claim = await one.claim("production", events=200, payload_bytes=10**6, lease_ms=10_000)
     ended = Settlement(ids=claim.ids, state=State.DELIVERED, attempt=replace(attempt(), started_at=1))

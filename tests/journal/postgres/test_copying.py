@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
-from sprig_tui.journal.postgres import PostgresJournal, copying
-from sprig_tui.journal.postgres.copying import copy_journal
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
+from sprig_tui.journal.postgres import PostgresJournal, copy_from_sqlite
+from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -56,7 +56,7 @@ async def everything(journal):
 
 
 async def test_everything_is_there(path, postgres_journal_url, clock, entry, monkeypatch):
-    monkeypatch.setattr(copying, "COPY_CHUNK_ROWS", 7)
+    monkeypatch.setattr(copy_from_sqlite, "COPY_CHUNK_ROWS", 7)
     told = []
     copied = await copy_journal(path, postgres_journal_url, on_progress=told.append)
     assert {one.table: one.rows for one in copied}["deliveries"] == 44
@@ -83,7 +83,7 @@ async def test_everything_is_there(path, postgres_journal_url, clock, entry, mon
 
 
 async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monkeypatch):
-    monkeypatch.setattr(copying, "_TABLES", tuple(replace(one, stretch=5) for one in copying._TABLES))
+    monkeypatch.setattr(copy_from_sqlite, "_TABLES", tuple(replace(one, stretch=5) for one in copy_from_sqlite._TABLES))
 
     class StopHereError(Exception):
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
 
 CAUSE = "write key Zq8T…e1Rk refused (401)"

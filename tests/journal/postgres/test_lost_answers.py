@@ -11,7 +11,7 @@ import pytest
 from support.cutting_proxy import CuttingProxy
 
 from sprig_tui.errors import JournalUnreachableError
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import LaneChange, NewDelivery, Settlement, State

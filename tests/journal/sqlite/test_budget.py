@@ -10,8 +10,8 @@ from sprig_tui.journal.sqlite import SQLiteJournal
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
 async def test_search_stops_after_each_window_and_finds_all(tmp_path, entry, search, direction, monkeypatch):
-    monkeypatch.setattr("sprig_tui.journal.sqlite.looking._PAGE_WINDOW_IDS", 10)
-    monkeypatch.setattr("sprig_tui.journal.sqlite.looking.monotonic", iter(range(10_000)).__next__)
+    monkeypatch.setattr("sprig_tui.journal.sqlite.read._PAGE_WINDOW_IDS", 10)
+    monkeypatch.setattr("sprig_tui.journal.sqlite.read.monotonic", iter(range(10_000)).__next__)
     async with SQLiteJournal(tmp_path / "journal.db") as journal:
         added = await journal.add([entry(answer="rare" if number % 40 == 7 else "4") for number in range(200)])
         found, calls = await search(journal, Query((Term("text", "rare"),)), direction)
@@ -21,13 +21,13 @@ async def test_search_stops_after_each_window_and_finds_all(tmp_path, entry, sea
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
 async def test_search_checks_the_clock_early_and_then_less_often(tmp_path, entry, direction, monkeypatch):
-    monkeypatch.setattr("sprig_tui.journal.sqlite.finding._MIN_WINDOW_IDS", 100)
+    monkeypatch.setattr("sprig_tui.journal.sqlite.read._MIN_WINDOW_IDS", 100)
     nothing = Query((Term("text", "nothing has this"),))
     async with SQLiteJournal(tmp_path / "journal.db") as journal:
         added = await journal.add([entry() for _ in range(2_000)])
 
         async def looked_through(*clock: float) -> int:
-            monkeypatch.setattr("sprig_tui.journal.sqlite.finding.monotonic", iter(clock).__next__)
+            monkeypatch.setattr("sprig_tui.journal.sqlite.read.monotonic", iter(clock).__next__)
             found = await journal.ids(nothing, direction=direction, budget_ms=40)
             assert found.more
             return added[-1].id - found.reached + 1 if direction == "older" else found.reached - added[0].id + 1

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sprig_tui.journal.claiming import ClaimRequest
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.journal.sqlite.claims import split_into_claims
+from sprig_tui.journal.sqlite.claim import split_into_claims
 
 TERMS = ClaimRequest("production", 2500, 475_000, 60_000, 0.0, "a worker", 4)
 

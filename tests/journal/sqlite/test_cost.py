@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.journal.records import NewDelivery
-from sprig_tui.journal.sqlite import claims, schema
-from sprig_tui.journal.sqlite.adding import AddOperation
+from sprig_tui.journal.sqlite import claim as claims
+from sprig_tui.journal.sqlite import schema
+from sprig_tui.journal.sqlite.add import AddOperation
 
 NOW = 1_790_000_000_000
 WANTED = claims.ClaimRequest("production", 300, 475_000, 60_000, 0.0, "a worker")

@@ -21,10 +21,10 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
     JournalVersionError,
 )
-from sprig_tui.journal.identity import identity_key
+from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
-from sprig_tui.journal.sqlite import SQLiteJournal, identities, schema
+from sprig_tui.journal.sqlite import SQLiteJournal, identity_index, schema
 
 
 async def test_journal_file_has_mode_0600(tmp_path, entry):
@@ -220,7 +220,7 @@ async def test_after_close_it_says_so(tmp_path, entry):
 
 
 async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identities, "identity_key", lambda *_: 7)
+    monkeypatch.setattr(identity_index, "identity_key", lambda *_: 7)
     given = [entry() for _ in range(5)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         added = await journal.add(given[:3])
@@ -236,7 +236,7 @@ def test_keys_of_foreign_ids_differ_by_environment():
 
 
 async def test_merged_identities_are_still_known(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(identities.merge_recent_ids, "__kwdefaults__", {"at": 10})
+    monkeypatch.setattr(identity_index.merge_recent_ids, "__kwdefaults__", {"at": 10})
     given = [entry() for _ in range(35)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         for start in range(0, 35, 7):

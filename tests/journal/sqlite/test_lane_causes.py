@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from sprig_tui.journal.pause_reason import PauseDetail, PauseReason
+from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, schema
 

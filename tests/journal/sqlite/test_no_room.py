@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.samples import samples_folder
+from sprig_tui.config.paths import samples_folder
 
 SAMPLES = samples_folder()
 _IN_A_SMALL_DISK = """

@@ -12,7 +12,8 @@ import pytest
 from sprig_tui.errors import JournalCorruptError
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Attempt, Settlement, State
-from sprig_tui.journal.sqlite import SQLiteJournal, replaying, upkeep
+from sprig_tui.journal.sqlite import SQLiteJournal, maintenance
+from sprig_tui.journal.sqlite import replay as replays
 
 FAILED = Query((Term("status", "failed"),))
 
@@ -26,7 +27,7 @@ async def settle_all(journal: SQLiteJournal, state: State) -> None:
 
 
 async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(replaying, "MAX_SCAN_ROWS", 10)
+    monkeypatch.setattr(replays, "MAX_SCAN_ROWS", 10)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add([entry() for _ in range(35)])
         await settle_all(journal, State.FAILED)
@@ -42,8 +43,8 @@ async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, en
 
 
 async def test_prune_goes_on_past_stretches_with_nothing_to_remove(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(upkeep, "PRUNE_SCAN_ROWS", 10)
-    monkeypatch.setattr(upkeep, "PRUNE_CHUNK_ROWS", 4)
+    monkeypatch.setattr(maintenance, "PRUNE_SCAN_ROWS", 10)
+    monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 4)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add([entry() for _ in range(45)])
         await settle_all(journal, State.DELIVERED)

@@ -11,7 +11,7 @@ import pytest
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalReadOnlyError
 from sprig_tui.journal.query import Query
-from sprig_tui.journal.sqlite import SQLiteJournal, wal
+from sprig_tui.journal.sqlite import SQLiteJournal, connection
 
 
 async def test_a_file_that_cannot_be_made_is_named(tmp_path):
@@ -84,8 +84,8 @@ async def test_a_claim_nobody_waits_for_any_more_is_not_made(tmp_path, entry):
 
 
 async def test_a_log_that_grew_while_somebody_read_is_made_small_again(tmp_path, entry, monkeypatch):
-    monkeypatch.setattr(wal, "MAX_WAL_BYTES", 200_000)
-    monkeypatch.setattr(wal, "CHECK_EVERY_COMMITS", 4)
+    monkeypatch.setattr(connection, "MAX_WAL_BYTES", 200_000)
+    monkeypatch.setattr(connection, "CHECK_EVERY_COMMITS", 4)
     path = tmp_path / "j.db"
     log = tmp_path / "j.db-wal"
     async with SQLiteJournal(path) as journal:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.segment.source_fit import source_mismatches
-from sprig_tui.segment.sources import Source, find_source, source_of_key
+from sprig_tui.segment.public_api_models import Source, find_source, source_of_key
+from sprig_tui.segment.source_checks import source_mismatches
 
 BUILT_IN = ("production", "development")
 

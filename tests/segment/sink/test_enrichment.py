@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sprig_tui.segment.sink.enrichment import ReceivedBatch
+from sprig_tui.segment.sink.tracking import ReceivedBatch
 from sprig_tui.segment.timestamps import format_iso
 
 RECEIVED_MS = 1_793_620_800_000

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import sprig_samples
 
-from sprig_tui.sprig.api_pages import ListedSurvey, parse_response_page, parse_survey_page
+from sprig_tui.sprig.api import ListedSurvey, parse_response_page, parse_survey_page
 from sprig_tui.sprig.records import StudyResponse, Unsendable
 
 

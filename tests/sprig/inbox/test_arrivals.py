@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.sprig.inbox.arrivals import STABLE_FOR_S, FolderScanner, ReadyFile, signature_of
-from sprig_tui.sprig.inbox.names import classify_name
+from sprig_tui.sprig.folder_watch import STABLE_FOR_S, FolderScanner, ReadyFile, classify_name, signature_of
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.sprig.inbox import bell as bell_module
-from sprig_tui.sprig.inbox.bell import FolderNotifier
+from sprig_tui.sprig import folder_watch as bell_module
+from sprig_tui.sprig.folder_watch import FolderNotifier
 
 
 @pytest.fixture

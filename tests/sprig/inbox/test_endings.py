@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.sprig.inbox.endings import is_truncated
+from sprig_tui.sprig.folder_watch import is_truncated
 
 KEYS = "surveyId,responseGroupUid,userId"
 

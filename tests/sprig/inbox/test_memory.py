@@ -9,8 +9,8 @@ import pytest
 
 from sprig_tui.errors import InputError, JournalError
 from sprig_tui.journal.sqlite import SQLiteJournal
-from sprig_tui.sprig.inbox import memory
-from sprig_tui.sprig.inbox.memory import POSITION_KIND, SentFiles
+from sprig_tui.sprig import sent_files
+from sprig_tui.sprig.sent_files import POSITION_KIND, SentFiles
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_two_at_once_keep_each_others(journal: SQLiteJournal, answers: str
 
 
 async def test_inbox_memory_is_bounded(journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MIN_REMEMBERED", 10)
+    monkeypatch.setattr(sent_files, "MIN_REMEMBERED", 10)
     digests = [f"{number:032x}" for number in range(25, 0, -1)]
     for number, digest in enumerate(digests):
         await journal.save_positions(POSITION_KIND, {digest: f"2026-11-28T{number:02}".encode()})

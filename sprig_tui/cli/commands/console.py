@@ -1,0 +1,120 @@
+"""Opening the console: its parts are put together here, so that it imports neither a database driver nor HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.errors import ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.segment.public_api_models import Source
+
+RUNNING_MODULE = "sprig_tui.console.run"
+
+
+def can_open() -> bool:
+    """Whether there is a terminal, and a console to open on it."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and importlib.util.find_spec(RUNNING_MODULE) is not None
+
+
+def open_console(*, read_only: bool, no_engine: bool, files: tuple[str, ...] = ()) -> int:
+    """Run the console; without a terminal, say in a sentence what to use instead."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        diagnostics.failure(
+            "the console needs a terminal",
+            "without one use sprig-tui send, log, run or demo; sprig-tui --help lists them all",
+        )
+        return ExitCode.USAGE
+    if not can_open():
+        diagnostics.failure("this version has no console", "use sprig-tui demo, preview, send and log")
+        return ExitCode.USAGE
+    from sprig_tui.config.paths import find_paths
+    from sprig_tui.config.settings import load_settings
+
+    paths = find_paths()
+    return _run_console(paths, lambda: load_settings(paths), files, read_only=read_only, engine=not no_engine)
+
+
+def open_demo(folder: Path, samples: Path) -> int:
+    """Run the console on the sample payloads, against a look-alike in this process; `folder` is thrown away after."""
+    from sprig_tui.config.paths import paths_in_folder
+
+    paths = paths_in_folder(str(folder))
+    with _sink_in_thread() as url:
+        settings = demo_settings(paths, url)
+        return _run_console(paths, lambda: settings, (str(samples),), config=False, label="demo")
+
+
+def demo_settings(paths: Paths, url: str) -> Settings:
+    """Production and development, both to the look-alike, with made-up keys."""
+    from sprig_tui.config.settings import make_settings
+    from sprig_tui.config.toml_file import ConfigFile
+
+    made_up = {
+        name: {"write_key": f"demo{name:x<24}demo"[:32], "endpoint": url} for name in ("production", "development")
+    }
+    return make_settings(ConfigFile(paths.config_file, b"", {"environments": made_up}, None), paths, {})
+
+
+def _run_console(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:
+    from sprig_tui.config.journal import open_journal
+
+    running: Any = importlib.import_module(RUNNING_MODULE)
+    commands: Any = importlib.import_module("sprig_tui.console.commands.base")
+    core: Any = importlib.import_module("sprig_tui.console.session")
+    editing: Any = importlib.import_module("sprig_tui.console.payload.external_editor")
+    editing.clear_left_behind(paths.state_dir)
+    sources = core.Sources(paths, load, open_journal, _make_engine, _warm_up, label, _list_sources)
+    result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
+    return result
+
+
+def _make_engine(journal: Journal, settings: Settings) -> Engine:
+    from sprig_tui.delivery.engine import Engine
+
+    return Engine(journal, settings.environments, settings.delivery, role="console")
+
+
+async def _list_sources(settings: Settings) -> tuple[Source, ...]:
+    from sprig_tui.cli.workspace import public_api
+
+    # nothing is written while the console has the screen
+    async with public_api(settings.workspace, on_wait=lambda _: None) as api:
+        return await api.sources()
+
+
+def _warm_up() -> None:
+    for module in ("sprig_tui.journal.sqlite", "sprig_tui.delivery.engine", "sprig_tui.segment.client"):
+        importlib.import_module(module)
+
+
+@contextmanager
+def _sink_in_thread() -> Iterator[str]:
+    """A look-alike on a thread of its own: the console has this one's event loop."""
+    from sprig_tui.segment.sink import Sink
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="look-alike", daemon=True)
+    thread.start()
+    sink = Sink(faults=("503@1",))
+    asyncio.run_coroutine_threadsafe(sink.start(), loop).result(10)
+    try:
+        yield sink.url
+    finally:
+        asyncio.run_coroutine_threadsafe(sink.close(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

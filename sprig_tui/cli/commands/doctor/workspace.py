@@ -1,0 +1,82 @@
+"""What `keys check` and `doctor` say of the keys once the workspace was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.cli.commands.doctor.local import CheckResult
+from sprig_tui.cli.workspace import WorkspaceLookup, destinations_text, look_up_keys, source_json, source_text
+from sprig_tui.errors import ConfigError, ExitCode, SegmentApiError, SegmentApiUnreachableError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+
+NOT_VISIBLE_TEXT = "the token sees no write keys, so which source a key belongs to cannot be told"
+ROLE_HINT = "give the token the role of a source admin or workspace owner"
+
+
+def add_lookups(settings: Settings, environments: list[Environment], rows: list[dict[str, Any]]) -> ExitCode:
+    """Add what the workspace says to the rows of `keys check`; the exit code that the asking itself means."""
+    try:
+        found = asyncio.run(look_up_keys(settings, environments))
+    except SegmentApiUnreachableError as error:
+        diagnostics.warning(f"the workspace could not be asked: {error.message}", error.hint)
+        return error.exit_code
+    except (SegmentApiError, ConfigError) as error:
+        diagnostics.warning(f"the workspace could not be asked: {error.message}", error.hint)
+        return ExitCode.REJECTED
+    if not found.visible:
+        diagnostics.warning(NOT_VISIBLE_TEXT, ROLE_HINT)
+    by_name = {row["name"]: row for row in rows}
+    for standing in found.keys:
+        row = by_name[standing.environment]
+        row["segment_source"] = source_json(standing, found.workspace)
+        if standing.source is None:
+            row["faults"].append(f"it belongs to no source of the workspace {found.workspace}")
+            continue
+        row["faults"].extend(f"source {standing.source.name}: {doubt}" for doubt in standing.mismatches)
+        row["said"] = [f"source {source_text(standing.source)}", destinations_text(standing.destinations)]
+    return ExitCode.OK
+
+
+async def workspace_checks(settings: Settings, timeout_s: float) -> list[CheckResult]:
+    """What `doctor` says of the workspace; nothing where there is no token."""
+    token = settings.workspace.token
+    if token is None:
+        return []
+    try:
+        found = await look_up_keys(settings, settings.environments.values(), timeout_s=timeout_s)
+    except SegmentApiUnreachableError as error:
+        # answers are delivered without it
+        return [CheckResult("workspace", "warning", error.message, error.hint)]
+    except (SegmentApiError, ConfigError) as error:
+        return [CheckResult("workspace", "fault", error.message, error.hint)]
+    said = f"{found.workspace} has {found.sources:,} source{'' if found.sources == 1 else 's'} ({token.masked()})"
+    checks = [CheckResult("workspace", "ok", said)]
+    if not found.visible:
+        return [*checks, CheckResult("workspace", "warning", NOT_VISIBLE_TEXT, ROLE_HINT)]
+    return [*checks, *_source_checks(found)]
+
+
+def _source_checks(lookup: WorkspaceLookup) -> list[CheckResult]:
+    checks: list[CheckResult] = []
+    for name, source, destinations, doubts in lookup.keys:
+        if source is None:
+            said = f"{name}: its key belongs to no source of the workspace {lookup.workspace}"
+            hint = f"Segment answers 200 all the same, and drops it: sprig-tui keys set {name}"
+            checks.append(CheckResult("source", "fault", said, hint))
+            continue
+        text = f"{name}: {source_text(source)}; {destinations_text(destinations)}"
+        if not source.enabled:
+            checks.append(CheckResult("source", "fault", text, "enable it in Segment: what comes for it is dropped"))
+        elif doubts:
+            hint = f"{'; '.join(doubts)}: if it is the wrong one, sprig-tui keys set {name}"
+            checks.append(CheckResult("source", "warning", text, hint))
+        elif not any(one.enabled for one in destinations):
+            checks.append(CheckResult("source", "warning", text, "connect one in Segment"))
+        else:
+            checks.append(CheckResult("source", "ok", text))
+    return checks

@@ -1,0 +1,187 @@
+"""`sprig-tui journal`: what it holds, and retention."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli.commands.journal.maintenance import backup, print_damage, salvage, verify
+from sprig_tui.cli.commands.journal.move import copy, migrate
+from sprig_tui.cli.context import existing_journal_session, journal_exists, journal_session, open_settings
+from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, CliCommand, CliGroup, json_option, yes_option
+from sprig_tui.errors import ExitCode
+from sprig_tui.journal.url import is_server_url
+from sprig_tui.text import printable
+
+DAMAGE_SCAN_TIMEOUT_S = 2.0
+"""Seconds for which `info` looks for damage; `verify` looks at everything."""
+
+
+@click.group("journal", cls=CliGroup)
+def journal() -> None:
+    """The journal: look at it, back it up, check it, prune it, resume what is paused, or move it to PostgreSQL."""
+
+
+journal.add_command(migrate)
+journal.add_command(copy)
+journal.add_command(verify)
+journal.add_command(backup)
+journal.add_command(salvage)
+
+
+@journal.command("info", cls=CliCommand, short_help="Where it is, its size, and the deliveries by state.")
+@json_option
+def info(as_json: bool) -> int:
+    """Where the journal is, its size, and how many deliveries stand in which state.
+
+    It is looked at for damage for two seconds; exit code 1 where there is some.
+    """
+    return asyncio.run(_info(as_json=as_json))
+
+
+async def _info(*, as_json: bool) -> int:
+    settings = open_settings(quiet=True)
+    async with existing_journal_session(settings) as opened:
+        if opened is None:
+            return _report_no_journal(settings.journal_name, as_json=as_json)
+        counts = await opened.counts()
+        lanes = await opened.lanes()
+        identity = await opened.identity()
+        look = await opened.verify(DAMAGE_SCAN_TIMEOUT_S)
+    code = ExitCode.REJECTED if look.problems else ExitCode.OK
+    size = (
+        None
+        if is_server_url(settings.journal)
+        else sum(_file_bytes(settings.journal + ending) for ending in ("", "-wal"))
+    )
+    if as_json:
+        output.write_json(
+            {
+                "journal": settings.journal_name,
+                "identity": identity.uuid,
+                "bytes": size,
+                "problems": list(look.problems),
+                "environments": counts.by_environment,
+                "lanes": {
+                    name: {
+                        "state": lane.state,
+                        "cause": lane.cause,
+                        "reason": lane.reason or None,
+                    }
+                    for name, lane in lanes.items()
+                },
+            }
+        )
+        if look.problems:
+            print_damage(settings.journal, look.problems)
+        return code
+    output.write_line(printable(settings.journal_name) + ("" if size is None else f"  {size_text(size)}"))
+    for name, states in sorted(counts.by_environment.items()):
+        numbers = "  ".join(f"{state.value} {number:,}" for state, number in states.items() if number)
+        lane = lanes.get(name)
+        standing = f"  {lane.state}: {lane.cause}" if lane and lane.state != "open" else ""
+        output.write_line(printable(f"{name or '(no environment)':<18}{numbers}{standing}"))
+    if look.problems:
+        print_damage(settings.journal, look.problems)
+    return code
+
+
+def _report_no_journal(place: str, *, as_json: bool) -> int:
+    """There is no journal, which is no fault; the exit code."""
+    if as_json:
+        nothing: dict[str, object] = {"identity": None, "bytes": 0, "problems": [], "environments": {}, "lanes": {}}
+        output.write_json({"journal": place, **nothing})
+    diagnostics.info(f"there is no journal {printable(place)} yet: the first send makes it")
+    return ExitCode.OK
+
+
+@journal.command("prune", cls=CliCommand, short_help="Remove deliveries that ended long ago.")
+@click.option("--older-than", type=DURATION_TYPE, required=True, help="Ended longer ago than this, such as 30d.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@yes_option
+@json_option
+def prune(older_than: float, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Remove deliveries that ended (delivered, failed, withheld) long ago; never queued ones.
+
+    An answer that was removed counts as new when it is read again.
+    """
+    return asyncio.run(_prune(older_than, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+async def _prune(older_than: float, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.formatting import format_duration
+
+    before = SystemClock().now() - round(older_than * 1000)
+    settings = open_settings(quiet=True)
+    if not journal_exists(settings):
+        if as_json:
+            output.write_json({"removed": False, "by_state": {}, "bytes": 0})
+        diagnostics.info("nothing to remove: there is no journal yet")
+        return ExitCode.OK
+    async with journal_session(settings) as opened:
+        found = await opened.prune(before, dry_run=True)
+        total = sum(found.by_state.values())
+        parts = ", ".join(f"{number:,} {state.value}" for state, number in found.by_state.items() if number)
+        said = f"{total:,} deliveries ({parts}), {size_text(found.bytes)} of payloads"
+        removed = False
+        if total and not dry_run:
+            diagnostics.info(f"would remove {said}")
+            if not yes and not prompts.is_interactive():
+                diagnostics.failure("nothing was removed: nobody is there to confirm it", "add --yes")
+                return ExitCode.USAGE
+            if yes or prompts.confirm("remove them?"):
+                found = await opened.prune(before)
+                removed = True
+        if as_json:
+            output.write_json({"removed": removed, "by_state": found.by_state, "bytes": found.bytes})
+        if not total:
+            diagnostics.info(f"nothing to remove: no delivery ended longer than {format_duration(older_than)} ago")
+        else:
+            diagnostics.info(f"{'removed' if removed else 'would remove' if dry_run else 'kept'} {said}")
+    return ExitCode.OK
+
+
+@journal.command("resume", cls=CliCommand, short_help="Let a paused environment go on.")
+@click.argument("environment", type=ENVIRONMENT_TYPE, metavar="ENV")
+def resume(environment: str) -> int:
+    """Let an environment go on that is paused over a refused key or a wrong address.
+
+    A changed key or endpoint resumes it by itself; this is for when both are right, and Segment was wrong.
+    """
+    return asyncio.run(_resume(environment))
+
+
+async def _resume(environment: str) -> int:
+    settings = open_settings(quiet=True)
+    settings.environment(environment)
+    if not journal_exists(settings):
+        diagnostics.info(f"{environment} is not paused: there is no journal yet")
+        return ExitCode.OK
+    async with journal_session(settings) as opened:
+        lane = (await opened.lanes()).get(environment)
+        if lane is None or lane.state != "paused":
+            diagnostics.info(f"{environment} is not paused")
+            return ExitCode.OK
+        await opened.set_lane(environment, "open")
+    diagnostics.success(f"{environment} goes on; it was paused: {lane.cause}")
+    diagnostics.info("sprig-tui run delivers what is queued")
+    return ExitCode.OK
+
+
+def _file_bytes(name: str) -> int:
+    path = Path(name)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def size_text(size: int) -> str:
+    """Bytes for people."""
+    amount = float(size)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")

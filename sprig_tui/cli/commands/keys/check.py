@@ -1,0 +1,143 @@
+"""`sprig-tui keys check`."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli import diagnostics, output, prompts
+from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.options import ENVIRONMENT_TYPE, CliCommand, json_option, yes_option
+from sprig_tui.errors import ExitCode
+from sprig_tui.text import printable
+
+if TYPE_CHECKING:
+    from sprig_tui.config.environment import Environment
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.segment.client import SendResult
+
+TEST_EVENT_NAME = "sprig-tui test event"
+TEST_USER_ID = "sprig-tui-test"
+
+
+@click.command("check", cls=CliCommand, short_help="Look at the format of keys; send a test event.")
+@click.argument("environment", required=False, type=ENVIRONMENT_TYPE, metavar="[ENV]")
+@click.option("--send-test-event", is_flag=True, help="Send one recognisable event, to look for in Segment's debugger.")
+@yes_option
+@json_option
+def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bool) -> int:
+    """Look at the format of each key; with --send-test-event also send one event.
+
+    Segment answers 200 to a wrong key, so no program can verify one: after a test event, look into the debugger of
+    the source. With a token of Segment's Public API (sprig-tui keys workspace) it is looked up which source each key
+    belongs to, whether it is enabled, and which destinations are connected. Exit code 1 when a key is missing, odd or
+    of the wrong source, or the event was refused; 3 when no answer came.
+    """
+    settings = open_settings(quiet=True)
+    chosen = [settings.environment(environment)] if environment else list(settings.environments.values())
+    if send_test_event and environment is None:
+        raise click.UsageError("--send-test-event needs ENV: the environment whose source is to get the event")
+    rows = [_check_key(settings, found) for found in chosen]
+    asked = ExitCode.OK
+    if settings.workspace.token is not None:
+        from sprig_tui.cli.commands.doctor.workspace import add_lookups
+
+        asked = add_lookups(settings, chosen, rows)
+    code = ExitCode.REJECTED if any(row["faults"] for row in rows) else asked
+    if send_test_event and chosen[0].write_key is not None:
+        if not yes and not _confirm_send(chosen[0]):
+            return ExitCode.USAGE
+        row, code = asyncio.run(_send_test_event(settings, chosen[0]))
+        rows[0]["test_event"] = row
+    for row in rows:
+        said = row.pop("said", ())
+        if not as_json:
+            said_of_it = printable("; ".join(row["faults"])) or "looks like a key"
+            output.write_line(f"{row['name']:<14}{row['key'] or 'no key':<12}{said_of_it}")
+            output.write_lines(f"{'':<14}{printable(line)}" for line in said)
+    if as_json:
+        output.write_json({"environments": rows})
+    return code
+
+
+def _check_key(settings: Settings, environment: Environment) -> dict[str, Any]:
+    from sprig_tui.config.write_key_lint import lint_write_key
+
+    key = environment.write_key
+    faults = [fault.message for fault in lint_write_key(key.reveal()).faults] if key else []
+    faults.extend(warning.text for warning in settings.warnings if warning.environment == environment.name)
+    for name, other in settings.environments.items():
+        if key is not None and name != environment.name and other.write_key == key:
+            faults.append(f"{name} has the same key")
+    if key is None and not faults:
+        faults.append(f"set one with sprig-tui keys set {environment.name}")
+    return {
+        "name": environment.name,
+        "key": key.masked() if key else None,
+        "source": key.read_from if key else None,
+        "faults": faults,
+    }
+
+
+def _confirm_send(environment: Environment) -> bool:
+    if not environment.protected:
+        return True
+    if not prompts.is_interactive():
+        diagnostics.failure(f"{environment.name} is protected, and nobody is there to ask", "add --yes")
+        return False
+    return prompts.confirm_name(f"{environment.name} is protected: one test event will be sent there", environment.name)
+
+
+async def _send_test_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
+    import msgspec
+
+    from sprig_tui.cli.log_format import iso_time
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.delivery.context import make_tracking_client
+
+    message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
+    track = {
+        "messageId": message_id,
+        "userId": TEST_USER_ID,
+        "event": TEST_EVENT_NAME,
+        "type": "track",
+        "properties": {"sentBy": "sprig-tui keys check"},
+        "context": {
+            "integration": {"name": settings.rules.integration_name, "version": settings.rules.integration_version}
+        },
+        "timestamp": iso_time(SystemClock().now()),
+    }
+    client = make_tracking_client(environment, settings.delivery, SystemClock())
+    try:
+        answer: SendResult = await client.send_batch(msgspec.json.encode(track), 0)
+    finally:
+        await client.close()
+    return _describe_result(environment, message_id, answer)
+
+
+def _describe_result(environment: Environment, message_id: str, answer: SendResult) -> tuple[dict[str, Any], ExitCode]:
+    row = {
+        "message_id": message_id,
+        "status": answer.status,
+        "error": answer.error,
+        "latency_ms": round(answer.latency_ms, 1),
+    }
+    if answer.kind == "delivered":
+        diagnostics.success(f"{environment.name}: {answer.status} after {answer.latency_ms:.0f} ms")
+        diagnostics.info(
+            f"that does not prove the key: look for {TEST_EVENT_NAME!r} by user {TEST_USER_ID!r} in the "
+            f"debugger of the source;"
+            " not there after a minute means a wrong key or region"
+        )
+        return row, ExitCode.OK
+    if not answer.status:
+        diagnostics.failure(
+            f"{environment.name}: no answer from {environment.base_url}: {answer.error}",
+            "sprig-tui doctor looks into it",
+        )
+        return row, ExitCode.UNREACHABLE
+    diagnostics.failure(f"{environment.name}: {answer.status} {answer.error}", answer.excerpt[:200])
+    return row, ExitCode.REJECTED

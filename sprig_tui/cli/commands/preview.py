@@ -1,0 +1,264 @@
+"""`sprig-tui preview`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.context import open_settings, read_files
+from sprig_tui.cli.options import FILES_TYPE, command, environment_option, force_option, json_option
+from sprig_tui.cli.text_wrap import flow, pad, text_width, wrap
+from sprig_tui.errors import ExitCode
+from sprig_tui.sprig.missing_fields import MINIMAL_RECORD
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.mapping.records import FieldTrace, Mapping
+    from sprig_tui.sprig.records import Record, Unsendable
+
+PreviewFormat = Literal["fields", "json", "curl"]
+LEVEL_MARKS = {"ok": ("✓", "ok", "good"), "warning": ("!", "!", "warning"), "error": ("✗", "x", "bad")}
+PATH_WIDTH, ORIGIN_WIDTH = 26, 22
+MIN_WIDE_COLUMNS = 84
+"""Columns that path, value and origin need beside each other."""
+
+
+@command("preview", epilog=f"\b\nThe least that JSON of your own has to say:\n{MINIMAL_RECORD}")
+@click.argument("files", nargs=-1, required=True, type=FILES_TYPE, metavar="FILE...")
+@environment_option
+@click.option("--as", "view", type=click.Choice(["fields", "json", "curl"]), default="fields", show_default=True)
+@force_option
+@json_option
+def preview(files: tuple[str, ...], environment: str | None, view: PreviewFormat, force: bool, as_json: bool) -> int:
+    """Show the mapped track call of each answer; sends nothing, stores nothing.
+
+    fields: where each value came from and what is off. json: the call as it will be sent. curl: a command that sends
+    it, with the key as $SEGMENT_WRITE_KEY. With --json: one object per record and line.
+
+    Exit code 1 when something would be withheld.
+    """
+    settings = open_settings()
+    if environment is not None:
+        settings.environment(environment)
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.ingest import EntryBuilder
+    from sprig_tui.sprig.records import Unsendable
+
+    intake = EntryBuilder(settings.rules, settings.environments, environment)
+    clock = SystemClock()
+    withheld = number = 0
+    for number, record in enumerate(read_files(files, force=force), 1):
+        if isinstance(record, Unsendable):
+            withheld += 1
+            if as_json:
+                output.write_json(_unsendable_json(record))
+            else:
+                _show_unsendable(record, view)
+            continue
+        route = intake.route(record)
+        mapping = intake.mapper.map(record, environment=route.environment, now_ms=clock.now())
+        withheld += mapping.withheld is not None
+        detail = route.detail if mapping.withheld is None or not route.environment else mapping.detail
+        if as_json:
+            output.write_json(_mapping_json(record, mapping, detail))
+        else:
+            output.write_lines(_record_lines(settings, record, mapping, detail, view, number))
+    if not number:
+        diagnostics.info("the input holds no records")
+    elif withheld:
+        diagnostics.info(f"{withheld:,} of {number:,} would be withheld")
+    return ExitCode.REJECTED if withheld else ExitCode.OK
+
+
+def _record_lines(
+    settings: Settings, record: Record, mapping: Mapping, detail: str, view: PreviewFormat, number: int
+) -> Iterator[str]:
+    """The record for people, or for programs that read the call or the command."""
+    if view == "json":
+        if mapping.withheld is not None:
+            diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or mapping.withheld.value}")
+        yield from _pretty_lines(mapping.body)
+        return
+    if view == "curl":
+        yield from (f"# {line}" for line in _title_lines(record, number))
+        yield from _curl_lines(settings, mapping)
+    else:
+        yield from _title_lines(record, number, output.terminal_columns())
+        yield from _fields_lines(settings, mapping, detail)
+    yield ""
+
+
+def _pretty_lines(body: bytes) -> Iterator[str]:
+    from sprig_tui.cli.log_format import pretty_lines
+
+    return pretty_lines(body)
+
+
+def _origin_text(record: Record) -> str:
+    origin = record.origin
+    line = f":{origin.line}" if origin.line else ""
+    return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
+
+
+def _title_lines(record: Record, number: int, columns: int = 0) -> Iterator[str]:
+    from sprig_tui.text import one_line
+
+    return flow(((f"{number}  {one_line(_origin_text(record))}", "strong"), (record.origin.format, "")), columns)
+
+
+def _show_unsendable(record: Unsendable, view: PreviewFormat) -> None:
+    from sprig_tui.text import one_line
+
+    detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+    if view != "fields":
+        # What goes to stdout there is read by other programs.
+        diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or record.reason.value}")
+        return
+    mark = output.paint(output.mark("✗", "x"), "bad")
+    said = f"{one_line(_origin_text(record))}  withheld, {record.reason.value}" + (
+        f": {one_line(detail)}" if detail else ""
+    )
+    columns = output.terminal_columns()
+    first, *more = wrap(said, columns - 5) if columns else (said,)
+    output.write_lines([f"{mark} {first}", *(f"    {piece}" for piece in more)])
+
+
+def _fields_lines(settings: Settings, mapping: Mapping, detail: str) -> Iterator[str]:
+    from sprig_tui.segment.limits import MAX_EVENT_BYTES
+    from sprig_tui.text import one_line
+
+    columns = output.terminal_columns()
+    longest = max((len(field.path) for field in mapping.fields), default=0)
+    for field in mapping.fields:
+        yield from (
+            _narrow_field_lines(field, columns)
+            if 0 < columns < MIN_WIDE_COLUMNS
+            else _field_lines(field, longest, columns)
+        )
+    counts = {level: sum(field.level == level for field in mapping.fields) for level in ("warning", "error")}
+    said = [(f"{number} {level}{'s' if number > 1 else ''}", "") for level, number in counts.items() if number]
+    said.append((f"{len(mapping.body):,} of {MAX_EVENT_BYTES:,} bytes", ""))
+    if mapping.withheld is not None:
+        verdict = f"would be withheld, {mapping.withheld.value}" + (f": {one_line(detail)}" if detail else "")
+        said.append((verdict, "warning"))
+    else:
+        found = settings.environments[mapping.environment]
+        keyless = ", which has no write key yet" if found.write_key is None else ""
+        said.append((f"would be sent to {found.name} ({found.base_url}){keyless}", "warning" if keyless else "good"))
+        if detail:
+            said.append((one_line(detail), ""))
+    yield from flow(said, columns, "  ")
+
+
+def _field_lines(field: FieldTrace, value_width: int, columns: int) -> Iterator[str]:
+    """One line; a note that the terminal has no room for follows on lines of its own. In a pipe nothing is cut."""
+    from sprig_tui.cli.log_format import fit_text
+    from sprig_tui.text import one_line
+
+    path, value, origin = one_line(field.path), one_line(value_text(field.value)), one_line(field.origin)
+    note = one_line(field.note)
+    path_width = max(PATH_WIDTH, value_width)
+    if columns:
+        path_width = min(path_width, max(PATH_WIDTH, columns // 4))
+        width = min(44, max(18, columns - path_width - ORIGIN_WIDTH - 8))
+        texts = [fit_text(path, path_width), fit_text(value, width), pad(origin, ORIGIN_WIDTH)]
+    else:
+        texts = [pad(path, path_width), pad(value, 44), pad(origin, ORIGIN_WIDTH)]
+    line = f"{_level_mark(field)} {'  '.join(texts)}"
+    used = 2 + sum(text_width(text) + 2 for text in texts)
+    if columns and used + text_width(note) > columns:
+        yield line.rstrip()
+        yield from (f"    {piece}" for piece in wrap(note, columns - 5))
+    else:
+        yield f"{line}  {note}".rstrip()
+
+
+def _narrow_field_lines(field: FieldTrace, columns: int) -> Iterator[str]:
+    """Path and value, then what is to be said of them: for terminals without room for columns."""
+    from sprig_tui.cli.log_format import fit_text
+    from sprig_tui.text import one_line
+
+    path, value = one_line(field.path), one_line(value_text(field.value))
+    room = columns - 3
+    if text_width(path) + 2 + min(text_width(value), 12) > room:
+        first, *more = wrap(path, room)
+        yield f"{_level_mark(field)} {first}"
+        yield from (f"  {piece}" for piece in more)
+        if value:
+            yield f"    {fit_text(value, room - 2).rstrip()}"
+    else:
+        yield f"{_level_mark(field)} {path}  {fit_text(value, room - text_width(path) - 2).rstrip()}".rstrip()
+    origin = one_line(field.origin)
+    if path.rpartition(".")[2] == origin:
+        origin = ""  # it says no more than the path
+    told = [(text, style) for text, style in ((origin, "dim"), (one_line(field.note), "")) if text]
+    yield from flow(told, columns, "    ")
+
+
+def _level_mark(field: FieldTrace) -> str:
+    symbol, plain, style = LEVEL_MARKS[field.level]
+    return output.paint(output.mark(symbol, plain), style)
+
+
+def value_text(value: Any) -> str:
+    """A field's value on one line: text as it is, other JSON as it is written."""
+    import msgspec
+
+    if value is msgspec.UNSET:
+        return "(omitted)"
+    if isinstance(value, msgspec.Raw):
+        text = bytes(value).decode(errors="replace")
+        return str(msgspec.json.decode(text)) if text.startswith('"') else text
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _curl_lines(settings: Settings, mapping: Mapping) -> Iterator[str]:
+    from sprig_tui.segment.curl import curl_lines
+    from sprig_tui.segment.limits import ENDPOINT_URLS
+
+    if mapping.withheld is not None:
+        yield f"# would be withheld: {mapping.withheld.value}"
+    found = settings.environments.get(mapping.environment)
+    yield from curl_lines(found.base_url if found else ENDPOINT_URLS["us"], mapping.body)
+
+
+def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:
+    import msgspec
+
+    from sprig_tui.cli.json_text import embed_json
+
+    return {
+        "source": msgspec.structs.asdict(record.origin),
+        "environment": mapping.environment or None,
+        "withheld": mapping.withheld,
+        "detail": detail,
+        "bytes": len(mapping.body),
+        "track": embed_json(mapping.body),
+        "fields": [
+            {
+                "path": field.path,
+                **({} if field.value is msgspec.UNSET else {"value": field.value}),
+                "origin": field.origin,
+                "note": field.note,
+                "level": field.level,
+            }
+            for field in mapping.fields
+        ],
+    }
+
+
+def _unsendable_json(record: Unsendable) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "source": msgspec.structs.asdict(record.origin),
+        "environment": record.environment,
+        "withheld": record.reason,
+        "detail": f"{record.path}: {record.detail}" if record.path else record.detail,
+        "bytes": 0,
+        "track": None,
+        "fields": [],
+    }

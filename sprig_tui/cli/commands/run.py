@@ -1,0 +1,341 @@
+"""`sprig-tui run`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.context import awaited_journal, ignore_message, open_settings, reload_on_change
+from sprig_tui.cli.options import DURATION_TYPE, ParamType, command
+from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
+from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
+
+if TYPE_CHECKING:
+    import socket
+
+    from sprig_tui.cli.run_options import RunOptions
+    from sprig_tui.cli.supervisor import WorkerChannel
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.segment.client import SendResult
+    from sprig_tui.server.monitoring import HealthServer
+
+
+LOOPBACK_HOST = "127.0.0.1"
+
+
+class HostPortType(ParamType):
+    """HOST:PORT, or a port of this machine alone."""
+
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Host and port, or a usage error."""
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+            self.fail(f"{str(value)[:60]!r} is no address; write it as 9100 or 127.0.0.1:9100", param, ctx)
+        return host.removeprefix("[").removesuffix("]") or LOOPBACK_HOST, int(port)
+
+
+metrics_option = click.option(
+    "--metrics",
+    type=HostPortType(),
+    metavar="[HOST:]PORT",
+    help="Serve /healthz, /readyz and /metrics there (127.0.0.1; port 0: any that is free).",
+)
+
+
+def bind_metrics(address: tuple[str, int], settings: Settings) -> socket.socket:
+    """The socket to serve on; raises ConfigError for an address, or for a lack of tokens, that makes it useless."""
+    from sprig_tui.server.server import bind, is_bound_to_loopback
+
+    bound = bind(*address, option="--metrics")
+    if not is_bound_to_loopback(bound) and all(found.webhook_token is None for found in settings.environments.values()):
+        bound.close()
+        raise ConfigError(
+            "metrics on an address that others reach are for whoever holds a webhook token, and there is none",
+            hint="sprig-tui keys token production --generate makes one; or serve them on 127.0.0.1",
+        )
+    return bound
+
+
+@asynccontextmanager
+async def serve_metrics(
+    bound: socket.socket, journal: Journal, settings: Settings, options: RunOptions
+) -> AsyncIterator[HealthServer]:
+    """Serve monitors on this socket."""
+    from sprig_tui.server.monitoring import HEALTH_LIMITS, HealthServer
+    from sprig_tui.server.server import is_bound_to_loopback, running_server
+
+    watchpost = HealthServer(journal, options.environments(settings), allow_anonymous=is_bound_to_loopback(bound))
+    async with running_server(watchpost.app, bound, HEALTH_LIMITS, traffic=watchpost.traffic) as up:
+        diagnostics.info(f"monitors ask {up.url}/healthz, /readyz and /metrics")
+        yield watchpost
+
+
+MAX_WORKERS = 64
+
+
+@command("run")
+@standing_terms_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=1,
+    metavar="N",
+    help="So many processes, to use more than one core; one that dies is started again.",
+)
+@metrics_option
+@click.option(
+    "--status-every", type=DURATION_TYPE, default=30.0, show_default="30s", help="A status line so often; 0: never."
+)
+@click.option("--print-unit", is_flag=True, help="Print a systemd unit for this command line, and do nothing else.")
+@click.option("--supervised", type=int, hidden=True, help="The line to the supervisor of which this is a worker.")
+@click.option("-v", "--verbose", is_flag=True, help="Also what lanes and replays do.")
+def run(
+    *,
+    terms: RunOptions,
+    workers: int,
+    metrics: tuple[str, int] | None,
+    status_every: float,
+    print_unit: bool,
+    supervised: int | None,
+    verbose: bool,
+) -> int:
+    """Deliver what is queued until stopped.
+
+    SIGTERM or Ctrl-C lets requests on the wire finish; a second one stops at once. Any number of them, on any number
+    of machines, may share a journal; sprig-tui status lists them. A changed config is taken up while it runs: a new
+    key resumes its lane.
+
+    With --workers N it starts N processes of itself and passes their words on, each with its number in front. They
+    are stopped with it, and stop by themselves should it be killed. Exit code: the worst of theirs.
+
+    With --metrics monitors ask /healthz, /readyz and /metrics (Prometheus): what the journal holds, the lanes, the
+    live workers, and the requests that this process, all its workers included, made. On an address that others reach
+    /metrics wants a webhook token, as that of listen does.
+    """
+    if print_unit:
+        from sprig_tui.cli.systemd import RUN_SERVICE, unit_text
+
+        output.write_line(unit_text(RUN_SERVICE).rstrip())
+        return ExitCode.OK
+    settings = open_settings(quiet=supervised is not None)
+    if supervised is None:
+        from sprig_tui.config.checks import check_file_mode
+
+        for finding in check_file_mode(settings):
+            diagnostics.warning(finding.message, finding.hint)
+    with_key = [name for name, found in settings.environments.items() if found.write_key is not None]
+    if not with_key:
+        raise ConfigError("no environment has a write key", hint="set one with sprig-tui keys set production")
+    if supervised is not None:
+        from sprig_tui.cli.supervisor import WorkerChannel
+
+        lifeline = WorkerChannel(supervised)
+        return asyncio.run(_RunCommand(settings, terms, status_every, verbose=verbose).deliver(channel=lifeline))
+    if workers > 1 and sys.platform == "win32":
+        raise click.UsageError("--workers needs a POSIX system; start sprig-tui run several times instead")
+    bound = bind_metrics(metrics, settings) if metrics else None
+    try:
+        command_run = _RunCommand(settings, terms, status_every, verbose=verbose, bound=bound)
+        return asyncio.run(command_run.supervise(workers) if workers > 1 else command_run.deliver())
+    finally:
+        if bound is not None:
+            bound.close()
+
+
+FINAL_QUERY_TIMEOUT_S = 1.0
+"""How long the journal is waited for, to say what stands in it."""
+
+
+class _RunCommand:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        options: RunOptions,
+        status_every: float,
+        *,
+        verbose: bool,
+        bound: socket.socket | None = None,
+    ) -> None:
+        self._settings = settings
+        self._options = options
+        self._status_every = status_every
+        self._level = logging.INFO if verbose else logging.WARNING
+        self._bound = bound
+
+    async def deliver(self, *, channel: WorkerChannel | None = None) -> int:
+        """Deliver in this process, until stopped or until the supervisor is gone; returns the exit code."""
+        from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
+        from sprig_tui.cli.progress import engine_log
+        from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.delivery.engine import Engine
+
+        async with AsyncExitStack() as stack:
+            stack.enter_context(engine_log(self._level))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
+            awaited = await stack.enter_async_context(awaited_journal(self._settings))
+            journal = awaited.journal
+            hear: Callable[[str, SendResult], None] = _ignore_result
+            watchpost = None
+            if channel is not None:
+                await stack.enter_async_context(channel)
+                stack.callback(asyncio.create_task(_watch_supervisor(channel, interrupts.request)).cancel)
+                hear = channel.send
+            elif self._bound is not None:
+                watchpost = await stack.enter_async_context(
+                    serve_metrics(self._bound, journal, self._settings, self._options)
+                )
+                hear = watchpost.metrics.record
+            try:
+                await interrupts.guard(awaited.opened())
+            except ShutdownRequested:
+                diagnostics.info("stopped; the journal could not be opened until now")
+                return ExitCode.OK
+            environments, delivery = self._options.environments(self._settings), self._options.delivery(self._settings)
+            engine = await stack.enter_async_context(
+                Engine(journal, environments, delivery, role="run", adopt=True, on_result=hear)
+            )
+            diagnostics.info(
+                f"delivering for {', '.join(sorted(engine.served_environments()))}; Ctrl-C stops in good order"
+            )
+            report_elsewhere(engine.override_urls())
+            try:
+                await interrupts.guard(self._run_until_stopped(engine, journal, watchpost, interrupts.hangup_event()))
+            except ShutdownRequested:
+                if watchpost:
+                    watchpost.set_stopping()
+                diagnostics.info(await status_text(engine, journal))
+                await interrupts.drain(engine.drain(SERVICE_DRAIN_TIMEOUT_S))
+            lost = await lost_journal_code(journal)
+            diagnostics.info("stopped" if lost else f"stopped; {await queued_text(journal)} queued")
+        # Being stopped is how it ends: that is no failure.
+        return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
+
+    async def supervise(self, number: int) -> int:
+        """Let so many processes deliver until stopped; returns the worst of their exit codes."""
+        from sprig_tui.cli.progress import engine_log
+        from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownSignals
+        from sprig_tui.cli.supervisor import Supervisor
+
+        async with AsyncExitStack() as stack:
+            stack.enter_context(engine_log(self._level))
+            interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
+            async with awaited_journal(self._settings):
+                pass  # what is wrong with it is said once, before anything starts; the workers wait for what passes
+            supervisor, watchpost = Supervisor(number), None
+            if self._bound is not None:
+                awaited = await stack.enter_async_context(awaited_journal(self._settings))
+                watchpost = await stack.enter_async_context(
+                    serve_metrics(self._bound, awaited.journal, self._settings, self._options)
+                )
+                supervisor = Supervisor(number, watchpost.metrics)
+                keeping = self._reload_on_change(None, watchpost, interrupts.hangup_event())
+                stack.callback(asyncio.create_task(keeping).cancel)
+            stack.callback(asyncio.create_task(_watch_hangups(interrupts.hangup_event(), supervisor.reload)).cancel)
+            diagnostics.info(f"starting {number} workers; Ctrl-C stops them in good order")
+            await supervisor.run(interrupts.requested)
+            if watchpost:
+                watchpost.set_stopping()
+            diagnostics.info("stopping: requests on the wire finish first; again to stop at once")
+            code = await supervisor.stop(interrupts.forced)
+            diagnostics.info(f"all {number} workers stopped")
+        return code
+
+    async def _run_until_stopped(
+        self, engine: Engine, journal: Journal, health_server: HealthServer | None, hangup: asyncio.Event
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._reload_on_change(engine, health_server, hangup))
+            if self._status_every:
+                group.create_task(_report_status(engine, journal, self._status_every))
+
+    async def _reload_on_change(
+        self, engine: Engine | None, health_server: HealthServer | None, hangup: asyncio.Event
+    ) -> None:
+        def taken_up(settings: Settings) -> None:
+            if health_server is not None:
+                health_server.reconfigure(self._options.environments(settings))
+
+        held = health_server.set_config_problem if health_server is not None else ignore_message
+        await reload_on_change(
+            engine, self._settings, self._options, taken_up, reload_requested=hangup, on_config_problem=held
+        )
+
+
+def _ignore_result(_environment: str, _answer: SendResult) -> None:
+    """Nobody counts the answers."""
+
+
+async def _watch_hangups(hangup: asyncio.Event, on_hangup: Callable[[], None]) -> None:
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        on_hangup()
+
+
+async def _watch_supervisor(channel: WorkerChannel, on_closed: Callable[[], None]) -> None:
+    await channel.wait_closed()
+    on_closed()
+
+
+async def _report_status(engine: Engine, journal: Journal, interval_s: float) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        diagnostics.info(await status_text(engine, journal))
+
+
+async def status_text(engine: Engine, journal: Journal) -> str:
+    """One line: what this engine did, what is queued, and what stands still."""
+    from sprig_tui.cli.progress import lane_problems
+
+    snapshot = engine.snapshot()
+    lanes = snapshot.environments.values()
+    parts = [
+        f"delivered {sum(lane.delivered for lane in lanes):,}",
+        f"failed {sum(lane.failed for lane in lanes):,}",
+        f"queued {await queued_text(journal)}",
+        f"{snapshot.rate:,.0f}/s",
+        *lane_problems(snapshot),
+    ]
+    return "  ".join(parts)
+
+
+async def lost_journal_code(journal: Journal) -> ExitCode:
+    """The exit code of whoever stops now: a journal that was lost on the way is said once more."""
+    try:
+        async with asyncio.timeout(FINAL_QUERY_TIMEOUT_S):
+            await journal.identity()
+    except JournalLostError as error:
+        diagnostics.failure(error.message, error.hint)
+        return error.exit_code
+    except (JournalError, TimeoutError):
+        return ExitCode.OK
+    return ExitCode.OK
+
+
+async def queued_text(journal: Journal) -> str:
+    """How many are queued, or why that is not known."""
+    from sprig_tui.journal.records import State
+
+    try:
+        async with asyncio.timeout(FINAL_QUERY_TIMEOUT_S):
+            counts = (await journal.counts()).by_environment
+    except JournalError as error:
+        return f"unknown ({error.message})"
+    except TimeoutError:
+        return f"unknown (the journal did not answer within {FINAL_QUERY_TIMEOUT_S:g} s)"
+    return f"{sum(states.get(State.QUEUED, 0) for states in counts.values()):,}"

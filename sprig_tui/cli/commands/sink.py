@@ -1,0 +1,133 @@
+"""`sprig-tui sink`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.options import command, json_option
+from sprig_tui.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from sprig_tui.segment.sink import FaultRule, RequestRecord
+
+
+@command("sink")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--fault", "faults", multiple=True, metavar="RULE", help="Such as 503@2-4 or 429+retry-after=2:5%; repeatable."
+)
+@click.option("--faults", "fault_file", type=click.Path(path_type=Path), metavar="FILE", help="Fault rules as JSON.")
+@click.option("--keys", "key_file", type=click.Path(path_type=Path), metavar="FILE", help="JSON object: key to source.")
+@click.option(
+    "--keep", type=click.IntRange(min=0), default=10_000, show_default=True, help="Events held; 0: count only."
+)
+@click.option("--count", is_flag=True, help="Hold no events, only count them, repeats told apart: for millions.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Makes faults by rate repeatable.")
+@json_option
+def sink(  # noqa: PLR0913, PLR0917 - click passes each option by name
+    port: int,
+    host: str,
+    faults: tuple[str, ...],
+    fault_file: Path | None,
+    key_file: Path | None,
+    keep: int,
+    count: bool,
+    seed: int,
+    as_json: bool,
+) -> int:
+    """Run the Segment look-alike by itself, until stopped; stdout lists each request.
+
+    It takes any key, answers as Segment's documentation says, and shows what it got at GET /events and /stats. Send to
+    it with `sprig-tui send FILE -e development --endpoint http://127.0.0.1:8080`.
+
+    A fault is a status or a word (reset, close, hang, slow=0.5, trickle, truncate, html), then conditions: @2-4 the
+    second to fourth request, @every:10, :5% a share, ~text events that hold the text. --fault may be given again.
+    """
+    from sprig_tui.segment.sink import Sink, parse_rules, read_rules
+
+    rules: list[FaultRule | str] = list(parse_rules(faults))
+    if fault_file is not None:
+        rules.extend(read_rules(fault_file))
+
+    def seen(request: RequestRecord) -> None:
+        _print_request(request, as_json=as_json)
+
+    made = Sink(
+        host=host,
+        port=port,
+        keys=_read_keys(key_file) if key_file else None,
+        faults=rules,
+        seed=seed,
+        keep=0 if count else keep,
+        count=count,
+        on_request=seen,
+    )
+    return asyncio.run(_run_sink(made, tells_duplicates=bool(keep) or count))
+
+
+async def _run_sink(server: object, *, tells_duplicates: bool) -> int:
+    from sprig_tui.cli.shutdown import ShutdownSignals
+    from sprig_tui.segment.sink import Sink, serve
+
+    assert isinstance(server, Sink)  # noqa: S101 - typed so only to keep the import out of the signature
+    with ShutdownSignals() as interrupts:
+
+        def ready(listening: Sink) -> None:
+            diagnostics.info(f"listening on {listening.url}; GET /events and /stats show what came; Ctrl-C stops")
+
+        await serve(server, stop=interrupts.requested, on_ready=ready)
+    stats = server.stats
+    rejected = sum(stats.rejected.values())
+    repeats = (
+        f"{stats.duplicates:,} {'duplicate' if stats.duplicates == 1 else 'duplicates'}"
+        if tells_duplicates
+        else "duplicates not told apart (--count does)"
+    )
+    requests = "request" if stats.requests == 1 else "requests"
+    events = "event" if stats.accepted == 1 else "events"
+    diagnostics.info(
+        f"{stats.requests:,} {requests}: {stats.accepted:,} {events} taken, {repeats}, {rejected:,} rejected"
+    )
+    return ExitCode.OK
+
+
+def _read_keys(file: Path) -> dict[str, str]:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}", hint="give a JSON file") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{file} is no JSON object of keys and names", hint='such as {"the write key": "source name"}'
+        ) from error
+
+
+def _print_request(request: RequestRecord, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(request)
+    else:
+        from sprig_tui.cli.log_format import clock_time
+        from sprig_tui.text import one_line
+
+        style = "good" if 200 <= request.status < 300 else "bad"
+        when = output.paint(clock_time(request.at)[11:], "dim")
+        status = output.paint(one_line(f"{request.status or request.fault or '-':<4}"), style)
+        parts = [
+            request.path,
+            f"{request.events} event{'' if request.events == 1 else 's'}  {request.body_bytes:,} bytes",
+            f"duplicates {request.duplicates}" if request.duplicates else "",
+            f"rejected {request.rejected}" if request.rejected else "",
+            request.reason,
+            f"retry {request.retry_count}" if request.retry_count else "",
+            f"fault {request.fault}" if request.fault else "",
+        ]
+        output.write_line("  ".join([when, status, *(one_line(part) for part in parts if part)]))
+    output.flush()

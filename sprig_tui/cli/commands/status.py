@@ -1,0 +1,249 @@
+"""`sprig-tui status`: lanes, counts and live workers, at once or again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli import diagnostics, output
+from sprig_tui.cli.context import existing_journal_session, journal_exists, open_settings, run_within_read_timeout
+from sprig_tui.cli.options import DURATION_TYPE, command, json_option
+from sprig_tui.errors import ExitCode, JournalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.records import Counts, Lane, WorkerInfo, WorkerLeases
+
+DEFAULT_INTERVAL_S = 2.0
+"""Seconds between two looks of `--watch`."""
+MIN_INTERVAL_S = 0.2
+
+
+@command("status")
+@json_option
+@click.option(
+    "--watch",
+    type=DURATION_TYPE,
+    is_flag=False,
+    flag_value=DEFAULT_INTERVAL_S,
+    metavar="[SECONDS]",
+    help="Look again so often (2s), until Ctrl-C.",
+)
+def status(as_json: bool, watch: float | None) -> int:
+    """What the journal holds, how the lanes stand, and who is at work on it.
+
+    For each environment: its lane, deliveries by state, how many are leased to a worker, and for how long the one at
+    the head of the queue has been there. Then the live workers of every machine that shares the journal: each
+    `run`, `listen`, console and their like that was heard of within 30 s.
+
+    With --json: one object, with --watch one per look. Exit code 1 when a lane is paused: nothing is sent there until
+    somebody looks, or a probe gets through. 3 when the journal's server does not answer, 2 when the journal cannot be
+    used.
+    """
+    return asyncio.run(_status(as_json=as_json, watch=watch))
+
+
+async def _status(*, as_json: bool, watch: float | None) -> int:
+    settings = open_settings(quiet=True)
+    if watch is not None:
+        await _watch_status(settings, max(watch, MIN_INTERVAL_S), as_json=as_json)
+        return ExitCode.OK
+    async with existing_journal_session(settings) as journal:
+        found = await _take_snapshot(journal, settings)
+    _write_snapshot(found, as_json=as_json)
+    return ExitCode.REJECTED if any(found.is_paused(name) for name in found.names) else ExitCode.OK
+
+
+async def _watch_status(settings: Settings, interval_s: float, *, as_json: bool) -> None:
+    """Look until cancelled; a journal that cannot be read for a while is said once, one that is made is taken up."""
+    told, looks = "", 0
+    while True:
+        async with existing_journal_session(settings) as journal:
+            while True:
+                try:
+                    found = await _take_snapshot(journal, settings)
+                except JournalError as error:
+                    if error.message != told:
+                        diagnostics.warning(f"trying again: {error.message}", error.hint)
+                    told = error.message
+                else:
+                    told = ""
+                    looks += 1
+                    if not as_json and not output.clear() and looks > 1:
+                        output.write_line()
+                    _write_snapshot(found, as_json=as_json)
+                    output.flush()
+                await asyncio.sleep(interval_s)
+                if journal is None and journal_exists(settings):
+                    break
+
+
+class _StatusSnapshot:
+    """What was found at one moment."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        counts: Counts,
+        lanes: dict[str, Lane],
+        oldest: dict[str, int],
+        workers: tuple[WorkerInfo, ...],
+        orphans: tuple[WorkerLeases, ...],
+    ) -> None:
+        from sprig_tui.clock import SystemClock
+        from sprig_tui.config.paths import find_paths
+        from sprig_tui.config.reload import read_held_notes
+
+        self.settings = settings
+        self.counts = counts
+        self.lanes = lanes
+        self.oldest = oldest
+        self.workers = workers
+        self.orphans = orphans
+        self.held_configs = read_held_notes(find_paths())
+        self.now = SystemClock().now()
+        known = {*counts.by_environment, *lanes}
+        self.names = [*settings.environments, *sorted(known - {*settings.environments, ""})]
+        if any(counts.by_environment.get("", {}).values()):
+            self.names.append("")
+
+    def lane_text(self, name: str) -> str:
+        """The lane in words."""
+        from sprig_tui.formatting import format_duration
+
+        lane, found = self.lanes.get(name), self.settings.environments.get(name)
+        if not name:
+            return "-"
+        if lane is None or lane.state == "open":
+            return "open" if found is None or found.write_key is not None else "open, no key here"
+        left = max(0, lane.until - self.now) // 1000
+        wait = f" {format_duration(left)}" if lane.state == "waiting" and left else ""
+        wait = f", tried again in {format_duration(left)}" if lane.state == "paused" and left else wait
+        return f"{lane.state}{wait}: {lane.cause}" if lane.cause else f"{lane.state}{wait}"
+
+    def is_paused(self, name: str) -> bool:
+        """Whether nothing is sent there, but for a probe now and then."""
+        lane = self.lanes.get(name)
+        return lane is not None and (lane.state == "paused" or lane.pauses > 0)
+
+    def waited_s(self, name: str) -> float | None:
+        """Seconds since the delivery at the head of the queue came; None where none waits."""
+        return max(0, self.now - self.oldest[name]) / 1000 if name in self.oldest else None
+
+
+async def _take_snapshot(journal: Journal | None, settings: Settings) -> _StatusSnapshot:
+    """Raises JournalError."""
+    if journal is None:
+        from sprig_tui.journal.records import Counts
+
+        return _StatusSnapshot(settings, Counts(by_environment={}), {}, {}, (), ())
+    return await run_within_read_timeout(_read_snapshot(journal, settings), settings)
+
+
+async def _read_snapshot(journal: Journal, settings: Settings) -> _StatusSnapshot:
+    from sprig_tui.delivery.worker_table import orphaned_leases
+
+    return _StatusSnapshot(
+        settings,
+        await journal.counts(),
+        await journal.lanes(),
+        await journal.oldest_queued(),
+        await journal.workers(),
+        await orphaned_leases(journal),
+    )
+
+
+def _write_snapshot(snapshot: _StatusSnapshot, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(_snapshot_json(snapshot))
+        return
+    from sprig_tui.cli.log_format import fit_text
+
+    width = output.terminal_columns()
+    for line in _snapshot_lines(snapshot):
+        output.write_line(fit_text(line, width).rstrip() if width else line)
+
+
+def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
+    from sprig_tui.delivery.worker_table import format_orphaned_leases, format_table, format_workers, summarize_workers
+    from sprig_tui.formatting import format_duration
+    from sprig_tui.journal.records import State
+    from sprig_tui.text import one_line
+
+    headings = ("environment", *(state.value for state in State), "leased", "oldest", "lane")
+    rows = []
+    for name in snapshot.names:
+        states = snapshot.counts.by_environment.get(name, {})
+        waited = snapshot.waited_s(name)
+        rows.append(
+            (
+                one_line(name, limit=24) or "(unknown)",
+                *(f"{states.get(state, 0):,}" for state in State),
+                f"{snapshot.counts.leased.get(name, 0):,}",
+                "-" if waited is None else format_duration(round(waited)),
+                one_line(snapshot.lane_text(name), limit=200),
+            )
+        )
+    yield from format_table(headings, rows, right_aligned=frozenset(headings[1:-1]))
+    yield ""
+    for name in dict.fromkeys(hold.environment for hold in snapshot.orphans):
+        held = format_orphaned_leases([hold for hold in snapshot.orphans if hold.environment == name])
+        yield f"{one_line(name, limit=24)}: {held}; then others send them"
+    for one in snapshot.held_configs:
+        yield f"process {one.pid} goes on with the config from before: {one_line(one.why, limit=300)}"
+    for name, number in sorted(snapshot.counts.queued_elsewhere.items()):
+        yield f"{one_line(name, limit=24)}: {number:,} of the queued go only to the address of a run with --endpoint"
+        yield "  sprig-tui run with that --endpoint delivers them, sprig-tui withdraw takes them back"
+    yield summarize_workers(snapshot.workers)
+    if snapshot.workers:
+        yield from format_workers(snapshot.workers, snapshot.now)
+    elif any(states.get(State.QUEUED) for states in snapshot.counts.by_environment.values()):
+        yield "  sprig-tui run delivers what is queued"
+
+
+def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
+    import msgspec
+
+    from sprig_tui.cli.log_format import iso_time
+    from sprig_tui.journal.records import Lane, State
+
+    environments = {}
+    for name in snapshot.names:
+        lane = snapshot.lanes.get(name) or Lane(environment=name)
+        states = snapshot.counts.by_environment.get(name, {})
+        waited = snapshot.waited_s(name)
+        environments[name] = {
+            "lane": lane.state if name else None,
+            "cause": lane.cause,
+            "reason": lane.reason or None,
+            "until": iso_time(lane.until) if lane.state != "open" and lane.until > 1 else None,
+            "failures": lane.failures,
+            "last_status": lane.last_status or None,
+            "last_at": iso_time(lane.last_at),
+            **{state.value: states.get(state, 0) for state in State},
+            "queued_elsewhere": snapshot.counts.queued_elsewhere.get(name, 0),
+            "leased": snapshot.counts.leased.get(name, 0),
+            "oldest_queued_seconds": waited,
+        }
+    workers = []
+    for worker in snapshot.workers:
+        fields = msgspec.structs.asdict(worker)
+        times = {"started_at": iso_time(worker.started_at), "seen_at": iso_time(worker.seen_at)}
+        workers.append({**fields, **times, "rate": round(worker.rate, 1)})
+    orphans = [{**msgspec.structs.asdict(hold), "until": iso_time(hold.until)} for hold in snapshot.orphans]
+    held = [
+        {"pid": one.pid, "why": one.why, "hint": one.hint, "since": iso_time(one.since)}
+        for one in snapshot.held_configs
+    ]
+    return {
+        "at": iso_time(snapshot.now),
+        "environments": environments,
+        "workers": workers,
+        "held_by_gone": orphans,
+        "config_held": held,
+    }

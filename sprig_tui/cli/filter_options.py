@@ -1,0 +1,198 @@
+"""Filters on the command line: words and options to a Query, completion, and matching rows that just changed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand, environment_names
+
+if TYPE_CHECKING:
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.query import Query, Term
+    from sprig_tui.journal.records import Delivery
+
+_NEGATION_PLACEHOLDER = "\ue000"
+"""Stands for the dash of `-word` while click looks for options."""
+_WITH_FIELD = re.compile(r"(-?[A-Za-z]+:)(.*)", re.DOTALL)
+
+FILTER_OPTIONS = ("status", "env", "survey", "user", "since", "until")
+
+DELIVERY_ID_TYPE = click.IntRange(min=1, max=(1 << 63) - 1)
+"""What may name a delivery: ids are whole numbers of 64 bits in every store."""
+
+
+class FilterCommand(CliCommand):
+    """A command whose arguments are a filter, so that `-word` means 'not this' and is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Hide the dash of negated words from click; real options of one letter stay what they are."""
+        options = [name for param in self.get_params(ctx) for name in param.opts if len(name) == 2]
+        return super().parse_args(ctx, [_hide_negation(word, options) for word in args])
+
+
+def _hide_negation(word: str, options: list[str]) -> str:
+    if len(word) < 3 or word[0] != "-" or word[1] == "-":
+        return word
+    if word[:2] in options and (word[2:].isdigit() or word[2] == "="):
+        return word
+    return _NEGATION_PLACEHOLDER + word[1:]
+
+
+def filter_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`[FILTER_TYPE]...` and the options that say the same in longer words."""
+    for decorate in reversed(
+        (
+            click.argument("words", nargs=-1, type=FILTER_TYPE, metavar="[FILTER]..."),
+            click.option("--status", help="queued, delivered, failed, withheld, or an HTTP status such as 4xx."),
+            click.option(
+                "-e", "--environment", "--env", "env", type=ENVIRONMENT_TYPE, metavar="ENV", help="Environment."
+            ),
+            click.option("--survey", help="Survey id, or part of its name."),
+            click.option("--user", help="User id; a * at the end for a prefix."),
+            click.option("--since", help="Arrived since: 2h, 7d, 2026-11-23, today."),
+            click.option("--until", help="Arrived before."),
+        )
+    ):
+        function = decorate(function)
+    return function
+
+
+def filter_text(words: Iterable[str], **options: str | None) -> str:
+    """The filter as one would type it in the console; a word with spaces is quoted, unless it is a filter itself."""
+    typed = [
+        word.replace(_NEGATION_PLACEHOLDER, "-", 1) if word.startswith(_NEGATION_PLACEHOLDER) else word
+        for word in map(_decode_word, words)
+    ]
+    parts = [word if _is_filter(word) else _quote_word(word) for word in typed]
+    parts.extend(_quote_word(f"{name}:{_decode_word(value)}") for name, value in options.items() if value is not None)
+    return " ".join(parts)
+
+
+def _decode_word(word: str) -> str:
+    """What was typed: an ASCII locale hands other letters over as single bytes, in disguise."""
+    return os.fsencode(word).decode("utf-8", "replace") if not word.isascii() else word
+
+
+def _quote_word(word: str) -> str:
+    if '"' in word or not re.search(r"\s", word):
+        return word
+    match = _WITH_FIELD.fullmatch(word)
+    return f'{match[1]}"{match[2]}"' if match else f'"{word}"'
+
+
+def _is_filter(word: str) -> bool:
+    """Whether one argument holds a whole filter, as in `log "status:failed env:production"`."""
+    from sprig_tui.journal.filter import FIELD_ALIASES, FILTER_FIELDS
+
+    later = [part.removeprefix("-").partition(":") for part in word.split()[1:]]
+    return any(colon and FIELD_ALIASES.get(name.lower(), name.lower()) in FILTER_FIELDS for name, colon, _ in later)
+
+
+def is_selective(query: Query) -> bool:
+    """Whether a filter tells some deliveries from others: a lone dash, or spaces in quotes, stand in nearly all."""
+    return any(term.field != "text" or term.value.strip().strip("-") for term in query.terms)
+
+
+def read_filter(words: Iterable[str], **options: str | None) -> Query:
+    """The Query that words and options say together; raises FilterError."""
+    from sprig_tui.clock import SystemClock
+    from sprig_tui.journal.filter import parse_filter
+
+    return parse_filter(filter_text(words, **options), now_ms=SystemClock().now())
+
+
+async def check_environments(query: Query, settings: Settings, journal: Journal | None) -> None:
+    """Raise ConfigError, with the nearest, for an environment that neither the config nor the journal has."""
+    from sprig_tui.journal.query import named_environments
+
+    unknown = [name for name in named_environments(query) if name not in settings.environments]
+    if not unknown:
+        return
+    stored = (await journal.counts()).by_environment if journal is not None else {}
+    for name in unknown:
+        if name not in stored:
+            settings.environment(name)
+
+
+def complete_words(incomplete: str) -> list[str]:
+    """What may stand where this was typed so far."""
+    from sprig_tui.journal.filter import FILTER_FIELDS
+    from sprig_tui.journal.records import State
+    from sprig_tui.reasons import Reason
+
+    field, colon, _ = incomplete.partition(":")
+    if not colon:
+        choices = [f"{name}:" for name in FILTER_FIELDS]
+    else:
+        values = {
+            "status": [state.value for state in State],
+            "reason": [reason.value for reason in Reason],
+            "env": environment_names(),
+            "since": ["today", "yesterday", "1h", "24h", "7d"],
+        }
+        choices = [f"{field}:{value}" for value in values.get(field, [])]
+    return [choice for choice in choices if choice.startswith(incomplete)]
+
+
+def matches(query: Query, delivery: Delivery) -> bool:
+    """Whether a delivery matches, as the journal's own search would say."""
+    alternatives: dict[str, bool] = {}
+    for term in query.terms:
+        found = _term_matches(term, delivery)
+        if term.negated or term.field in ("text", "since", "until"):
+            if found == term.negated:
+                return False
+        else:
+            alternatives[term.field] = alternatives.get(term.field, False) or found
+    return all(alternatives.values())
+
+
+def _term_matches(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one per field
+    value = term.value
+    match term.field:
+        case "status":
+            status = str(delivery.status)
+            return value in (delivery.state.value, status) or (
+                value.endswith("xx") and status == f"{value[0]}{status[1:]}"
+            )
+        case "reason":
+            return delivery.reason == value
+        case "env":
+            return delivery.environment == value
+        case "survey":
+            return delivery.survey_id == value or value.lower() in delivery.survey_name.lower()
+        case "user":
+            user = delivery.user_id
+            return user.lower().startswith(value[:-1].lower()) if value.endswith("*") else user == value
+        case "id":
+            by_number = value.isascii() and value.isdigit() and len(value) < 19
+            return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
+        case "origin":
+            return delivery.origin_id == int(value)
+        case "endpoint":
+            return any(value.lower() in url.lower() for url in (delivery.endpoint, delivery.bound_for))
+        case "since":
+            return delivery.added_at >= int(value)
+        case "until":
+            return delivery.added_at < int(value)
+        case "text":
+            return any(value.lower() in text.lower() for text in _searched_texts(delivery))
+
+
+def _searched_texts(delivery: Delivery) -> tuple[str, ...]:
+    return (
+        delivery.survey_name,
+        delivery.user_id,
+        delivery.answer,
+        delivery.error,
+        delivery.reason,
+        delivery.detail,
+        delivery.source,
+        delivery.message_id,
+    )

@@ -1,0 +1,158 @@
+"""Hidden input: a secret typed or pasted at the terminal, with every line of a paste.
+
+`getpass` reads one line and throws the rest of a paste away, so that a key which a mail or a terminal broke over two
+lines would lose its second half without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sprig_tui.config.write_key_lint import SecretLint
+
+
+PASTE_GAP_S = 0.1
+"""Seconds after the end of a line in which the next one still belongs to the same paste."""
+MAX_SECRET_BYTES = 65_536
+"""Bytes; a key has 32."""
+END_BYTES, ERASE_BYTES, KILL_BYTES = (0x04,), (0x08, 0x7F), (0x15, 0x17)
+"""Ctrl-D; backspace; Ctrl-U and Ctrl-W, which both take all of it, since nothing of it is seen."""
+
+
+def read_hidden(prompt: str) -> str:
+    """What was typed up to enter, or pasted, without the last line break; empty when the person gave up (Ctrl-D)."""
+    try:
+        import termios
+    except ImportError:  # Windows: a console without modes of this kind
+        import getpass
+
+        try:
+            return getpass.getpass(prompt, stream=sys.stderr)
+        except EOFError:
+            return ""
+    inner = sys.stdin.fileno()
+    before = termios.tcgetattr(inner)
+    try:
+        # Before the prompt: what is pasted at the sight of it is not shown, nor cut into lines.
+        termios.tcsetattr(inner, termios.TCSADRAIN, _hidden_modes(before, termios))
+        diagnostics.write(prompt)
+        text = _read_secret_bytes(inner)
+    finally:
+        # What came after it is no command for the shell.
+        termios.tcsetattr(inner, termios.TCSAFLUSH, before)
+        diagnostics.write("\n")
+    return text.decode("utf-8", "replace").removesuffix("\n")
+
+
+def _hidden_modes(before: list[Any], termios: Any) -> list[Any]:
+    """The terminal's modes with no echo and without its own line editing; Ctrl-C stays what it is."""
+    modes = [*before[:6], list(before[6])]
+    modes[3] &= ~(termios.ECHO | termios.ICANON)
+    modes[6][termios.VMIN], modes[6][termios.VTIME] = 1, 0
+    return modes
+
+
+def _read_secret_bytes(inner: int) -> bytes:
+    typed = bytearray()
+    while len(typed) < MAX_SECRET_BYTES:
+        chunk = os.read(inner, 4096)
+        if not chunk:
+            break
+        for byte in chunk:
+            if byte in END_BYTES:
+                return bytes(typed)
+            if byte in KILL_BYTES:
+                typed.clear()
+            elif byte in ERASE_BYTES:
+                _erase_character(typed)
+            else:
+                typed.append(byte)
+        if typed.endswith(b"\n") and not select.select((inner,), (), (), PASTE_GAP_S)[0]:
+            break
+    return bytes(typed)
+
+
+def _erase_character(typed: bytearray) -> None:
+    """The last character, all bytes of it."""
+    while typed and 0x80 <= typed[-1] < 0xC0:
+        typed.pop()
+    if typed:
+        typed.pop()
+
+
+def is_interactive() -> bool:
+    """Whether someone is there to answer."""
+    return sys.stdin.isatty() and diagnostics.is_terminal()
+
+
+def confirm(question: str) -> bool:
+    """Yes or no; anything but yes is no."""
+    return prompt_line(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def confirm_name(question: str, name: str) -> bool:
+    """Whether the person typed this very name; for what cannot be taken back."""
+    diagnostics.info(question)
+    return prompt_line("type its name to go on: ") == name
+
+
+def prompt_secret(question: str) -> str:
+    """A secret, not shown while it is typed or pasted, all lines of it; empty when the person gave up (Ctrl-D)."""
+    from sprig_tui.text import one_line
+
+    return read_hidden(f"{one_line(question)} ")
+
+
+def prompt_line(question: str) -> str:
+    """One line as it was typed, without the spaces around it; empty when the person gave up (Ctrl-D)."""
+    from sprig_tui.text import printable
+
+    diagnostics.write(printable(question))
+    line = sys.stdin.readline()
+    if not line.endswith("\n"):
+        diagnostics.write("\n")
+    return line.strip()
+
+
+MAX_INPUT_CHARS = 65_536
+"""Characters read from standard input; a key has 32."""
+
+
+def read_secret(what: str) -> str:
+    """As typed, pasted or piped; raises ConfigError for what is no text."""
+    if sys.stdin.isatty():
+        return prompt_secret(f"{what} (not shown):")
+    text = sys.stdin.buffer.read(MAX_INPUT_CHARS + 1)
+    if b"\0" in text[:4]:
+        raise ConfigError("standard input is not UTF-8 text", hint="pipe the key alone, as UTF-8")
+    if not text.strip():
+        raise ConfigError(f"standard input is empty: the {what} is expected there", hint="pipe it alone, as UTF-8")
+    return text.decode("utf-8", "replace")
+
+
+def print_lint(lint: SecretLint) -> None:
+    """Everything that was found; nothing of the secret itself."""
+    for fault in lint.faults:
+        if fault.level == "error":
+            diagnostics.failure(f"not stored: {fault.message}", fault.hint)
+        elif fault.level == "warning":
+            diagnostics.warning(fault.message, fault.hint)
+        else:
+            diagnostics.info(fault.message)
+
+
+def confirm_warnings(warnings: list[str], *, force: bool, flag: str = "--force") -> bool:
+    """Whether to store it in spite of these; asks, where someone is there."""
+    if not warnings or force:
+        return True
+    if is_interactive():
+        return confirm("store it all the same?")
+    diagnostics.failure(f"not stored: {'; '.join(warnings)}", f"add {flag} if it is meant so")
+    return False

@@ -1,0 +1,231 @@
+"""What became of a run's deliveries, by state and reason: for people on stderr, for programs on stdout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from sprig_tui.cli import diagnostics
+from sprig_tui.errors import ExitCode
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import State
+from sprig_tui.journal.resend import RESENDABLE_REASONS
+from sprig_tui.reasons import reason_label
+from sprig_tui.segment.client import error_sentence
+
+if TYPE_CHECKING:
+    from sprig_tui.delivery.wait import Stall
+    from sprig_tui.ingest.id_ranges import IdRanges
+    from sprig_tui.ingest.ingest import IngestResult
+    from sprig_tui.journal.base import Journal
+
+
+StateCounts = Counter[tuple[State, str]]
+MAX_EXAMPLES = 5
+"""Withheld and failed deliveries that are named one by one."""
+STATE_ORDER = (State.DELIVERED, State.FAILED, State.WITHHELD, State.QUEUED)
+STALL_TEXTS = {
+    "paused": "paused",
+    "no-key": "no write key",
+    "unreachable": "unreachable",
+    "journal": "stands still",
+}
+
+
+async def count_states(journal: Journal, ids: IdRanges) -> StateCounts:
+    """How the deliveries stand now."""
+    found: StateCounts = Counter()
+    for first, last in ids:
+        found.update(await journal.count_by_state(first, last))
+    return found
+
+
+def sum_by_state(tally: StateCounts) -> dict[State, int]:
+    """Numbers by state, every state named."""
+    numbers = dict.fromkeys(STATE_ORDER, 0)
+    for (state, _), number in tally.items():
+        numbers[state] += number
+    return numbers
+
+
+def counts_json(tally: StateCounts) -> dict[str, Any]:
+    """`delivered`, `failed`, `withheld`, `queued`, and `reasons` of the withheld ones."""
+    reasons = {
+        reason: number for (state, reason), number in sorted(tally.items()) if state is State.WITHHELD and number
+    }
+    return {**{state.value: number for state, number in sum_by_state(tally).items()}, "reasons": reasons}
+
+
+def counts_text(tally: StateCounts) -> str:
+    """Such as `198 delivered, 2 withheld (anonymous 1, invalid 1)`."""
+    parts = []
+    for state, number in sum_by_state(tally).items():
+        if not number:
+            continue
+        reasons = [f"{reason} {count:,}" for (found, reason), count in tally.most_common() if found is state and reason]
+        parts.append(f"{number:,} {state.value}" + (f" ({', '.join(reasons)})" if reasons else ""))
+    return ", ".join(parts) or "nothing to do"
+
+
+def unsendable_text(tally: StateCounts) -> str:
+    """Such as `3 are withheld (no User ID) and can never be sent`; empty where all may be."""
+    lasting = {
+        reason: number
+        for (state, reason), number in sorted(tally.items())
+        if state is State.WITHHELD and reason not in RESENDABLE_REASONS and number
+    }
+    total = sum(lasting.values())
+    if not total:
+        return ""
+    words = ", ".join(
+        reason_label(reason) + (f" {number:,}" if len(lasting) > 1 else "") for reason, number in lasting.items()
+    )
+    return f"{total:,} {'is' if total == 1 else 'are'} withheld ({words}) and can never be sent"
+
+
+def exit_code_for(tally: Mapping[tuple[State, str], int], stalls: tuple[Stall, ...] = ()) -> ExitCode:
+    """The exit code that these numbers mean."""
+    if any(one.kind in ("unreachable", "journal") for one in stalls):
+        return ExitCode.UNREACHABLE
+    ended_badly = any(number for (state, _), number in tally.items() if state in (State.FAILED, State.WITHHELD))
+    return ExitCode.REJECTED if stalls or ended_badly else ExitCode.OK
+
+
+def warn_placeholder_ids(number: int, records: int) -> None:
+    """Tell of User IDs that stand for nobody (`null`, `N/A` ...): they go out, since only a person can tell."""
+    if number:
+        have = "has" if number == 1 else "have"
+        diagnostics.info(
+            f"{number:,} of {records:,} {have} a User ID that stands for nobody, such as null or N/A:"
+            " sprig-tui preview names them"
+        )
+
+
+def print_stalls(stalls: tuple[Stall, ...], command: str = "sprig-tui run") -> None:
+    """Why deliveries are still queued, and what to do; `who` is the command that delivers them later."""
+    advice = {
+        "paused": (
+            "set the right key (sprig-tui keys set {name}) or endpoint, then {who} goes on; "
+            "if both are right, sprig-tui journal resume {name} tries at once, and {who} after a while"
+        ),
+        "no-key": "set one with sprig-tui keys set {name}, then {who} delivers",
+        "journal": "mend that, then {who} delivers what is queued; what Segment has already is sent under the"
+        " same id, which it drops",
+        "unreachable": "all stays queued; {who} delivers when it is back",
+    }
+    for one in stalls:
+        cause = f": {one.cause}" if one.cause else ""
+        diagnostics.warning(
+            f"{one.environment}: {STALL_TEXTS[one.kind]}{cause}",
+            advice[one.kind].format(name=one.environment, who=command),
+        )
+
+
+async def print_examples(journal: Journal, ids: IdRanges, state: State) -> None:
+    """Name the first few deliveries of this run that stand in a bad state, and say where the rest is."""
+    ranges = list(ids)
+    if not ranges:
+        return
+    query = Query((Term("status", state.value),), f"status:{state.value}")
+    shown, cursor, more = 0, ranges[0][0] - 1, True
+    while more and shown <= MAX_EXAMPLES and cursor < ranges[-1][1]:
+        page = await journal.page(query, cursor=cursor, limit=100, direction="newer")
+        for delivery in page.deliveries:
+            if any(first <= delivery.id <= last for first, last in ranges) and (shown := shown + 1) <= MAX_EXAMPLES:
+                where = f"{delivery.source}:{delivery.line}" if delivery.line else delivery.source
+                why = delivery.detail or delivery.reason if state is State.WITHHELD else error_sentence(delivery.error)
+                status = f"{delivery.status} " if delivery.status and state is State.FAILED else ""
+                diagnostics.info(f"  {state.value}  {where or delivery.id}  {status}{why}")
+        more = page.more and bool(page.deliveries)
+        cursor = page.deliveries[-1].id if page.deliveries else cursor
+    if shown > MAX_EXAMPLES:
+        diagnostics.info(f"  and more: sprig-tui log status:{state.value}")
+
+
+class Account(Struct, frozen=True):
+    """What a run read, how the new ones stand now, and how those do that were queued before it."""
+
+    records: int
+    known: int
+    """Records that were in the journal when they were read."""
+    repeats: int
+    """Known ones that an earlier record of the same run had brought."""
+    tally: StateCounts
+    """Of the new ones."""
+    queued_before: StateCounts = Counter()
+    """Of the known ones that were queued and that this run could deliver."""
+    all_counts: StateCounts = Counter()
+    """Of all that the input holds, the known ones included: what the exit code tells."""
+
+    @property
+    def new(self) -> int:
+        """Records that were not in the journal, whatever became of them."""
+        return self.records - self.known
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        before = {state.value: number for state, number in sum_by_state(self.queued_before).items()}
+        return {
+            "records": self.records,
+            "new": self.new,
+            "known": self.known,
+            **counts_json(self.tally),
+            "queued_before": before,
+        }
+
+    def text(self) -> str:
+        """Such as `53 records, 49 of them repeats, 3 known from before: 1 delivered; also delivered 2 queued before`.
+
+        A repeat is a copy of a record in the same input; what was not sent by this run is not said to be.
+        """
+        noun = "record" if self.records == 1 else "records"
+        known = self.known - self.repeats
+        parts = [f"{self.records:,} {noun}"]
+        if self.records and known == self.records:
+            return (
+                f"{self.records:,} {noun}, all known from before: nothing "
+                f"new{self._also_text()}{self._known_problems_text()}"
+            )
+        if self.repeats:
+            parts.append(f"{self.repeats:,} of them {'a repeat' if self.repeats == 1 else 'repeats'}")
+        if known:
+            parts.append(f"{known:,} {'' if self.repeats else 'of them '}known from before")
+        return f"{', '.join(parts)}: {counts_text(self.tally)}{self._also_text()}"
+
+    def _known_problems_text(self) -> str:
+        """What is not all right among the known ones: it decides the exit code, so it is said."""
+        badly: StateCounts = Counter(
+            {key: number for key, number in self.all_counts.items() if key[0] in (State.FAILED, State.WITHHELD)}
+        )
+        return f"; among them {counts_text(badly)}" if badly.total() else ""
+
+    def _also_text(self) -> str:
+        total = self.queued_before.total()
+        if not total:
+            return ""
+        numbers = sum_by_state(self.queued_before)
+        were = "was" if total == 1 else "were"
+        if numbers[State.DELIVERED] == total:
+            return f"; also delivered {total:,} that {were} queued before"
+        if numbers[State.QUEUED] == total:
+            return f"; {total:,} that {were} queued before still {'is' if total == 1 else 'are'}"
+        return f"; of {total:,} that {were} queued before: {counts_text(self.queued_before)}"
+
+
+async def load_account(journal: Journal, result: IngestResult) -> Account:
+    """The account of what was fed, as its deliveries stand now."""
+    standing: StateCounts = Counter(
+        {key: number for key, number in result.states.items() if key[0] is not State.QUEUED}
+    )
+    standing.update(await count_states(journal, result.ids))
+    return Account(
+        result.records,
+        result.known,
+        result.repeats,
+        await count_states(journal, result.added),
+        await count_states(journal, result.queued_before),
+        standing,
+    )

@@ -1,0 +1,153 @@
+"""The tables of the config file, as strict records: an unknown key in them is an error."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from sprig_tui.config.toml_file import MAX_SHOWN_KEY_CHARS, dotted_key, nearest_key_hint
+from sprig_tui.errors import ConfigError
+
+SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
+"""Keys of `[environments.NAME]` whose values are shown to nobody."""
+WORKSPACE_SECRET_KEY = "public_api_token"  # noqa: S105 - the key's name, no secret
+"""The key of `[segment]` whose value is shown to nobody."""
+
+Positive = Annotated[float, Meta(gt=0)]
+Rate = Annotated[float, Meta(gt=0, le=1000)]
+Duration = str | float
+
+
+class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[environments.NAME]`."""
+
+    write_key: str | None = None
+    write_key_env: str | None = None
+    endpoint: str | None = None
+    requests_per_second: Rate | None = None
+    protected: bool | None = None
+    sprig_environment_id: str | None = None
+    webhook_token: str | None = None
+    webhook_token_env: str | None = None
+    sprig_api_key: str | None = None
+    sprig_api_key_env: str | None = None
+
+    def __repr__(self) -> str:
+        # A key must not reach a log by way of a record.
+        return f"EnvironmentTable(endpoint={self.endpoint!r})"
+
+
+class SprigTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[sprig]`: Sprig's own side."""
+
+    api_url: str | None = None
+
+
+class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[segment]`: the workspace that the sources of all environments belong to."""
+
+    public_api_token: str | None = None
+    public_api_token_env: str | None = None
+    region: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SegmentTable(region={self.region!r})"
+
+
+class IntegrationTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mapping.integration]`: what `context.integration` says."""
+
+    name: str = "sprig"
+    version: str = "1.0.0"
+
+
+class SurveyTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[surveys.ID]`: what is known of a survey that responses do not tell."""
+
+    name: str | None = None
+    created_at: str | None = None
+
+
+class MappingTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[mapping]`."""
+
+    event: str | UnsetType = UNSET
+    integration: IntegrationTable = IntegrationTable()
+    omit: list[str] = []
+    hash: list[str] = []
+    integrations: dict[str, bool] | None = None
+    created_at: Literal["survey", "response"] = "survey"
+
+
+class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[delivery]`."""
+
+    max_retries: Annotated[int, Meta(ge=0, le=1000)] | UnsetType = UNSET
+    retry_window: Duration | UnsetType = UNSET
+    timeout: Duration | UnsetType = UNSET
+    connections: Annotated[int, Meta(ge=1, le=64)] | UnsetType = UNSET
+    gzip: bool | UnsetType = UNSET
+
+
+class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """`[journal]`: a file, or the address of a shared one."""
+
+    path: str | None = None
+    url: str | None = None
+
+
+KNOWN_TABLES = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
+"""Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
+
+
+TableT = TypeVar("TableT", bound=Struct)
+
+
+def convert_table(file: str, keys: tuple[str, ...], value: Any, kind: type[TableT]) -> TableT:
+    """One table as its record; raises ConfigError with file, key path and nearest valid key."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: {dotted_key(*keys)} must be a table", hint=f"write it as [{dotted_key(*keys)}]")
+    _reject_unknown_keys(file, keys, value, kind)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        where = dotted_key(*keys) + place.strip("`").removeprefix("$")
+        # The message names types only, never the value: it could be a key.
+        raise ConfigError(f"{file}: {where}: {_plain_type_names(what)}", hint=_choices_hint(error)) from error
+
+
+TYPE_NAMES = {"array": "a list", "str": "text", "bool": "true or false", "int": "a whole number", "float": "a number"}
+
+
+def _plain_type_names(what: str) -> str:
+    """The type names of TOML's readers, instead of Python's."""
+    text = what[:1].lower() + what[1:]
+    for kinds in re.findall(r"`([^`]*)`", text):
+        kept = [
+            TYPE_NAMES.get(kind, "a table" if kind == "object" else kind)
+            for kind in kinds.split(" | ")
+            if kind != "null"
+        ]
+        text = text.replace(f"`{kinds}`", " or ".join(kept))
+    return text
+
+
+def _choices_hint(error: msgspec.ValidationError) -> str:
+    if "enum value" in str(error):
+        return f"one of {', '.join(get_args(Literal['survey', 'response']))}"
+    return "see the table of settings in the README"
+
+
+def _reject_unknown_keys(file: str, keys: tuple[str, ...], value: dict[str, Any], kind: type[Struct]) -> None:
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    for key, inner in value.items():
+        if key not in fields:
+            named = dotted_key(*keys, key if len(key) <= MAX_SHOWN_KEY_CHARS else f"{key[:MAX_SHOWN_KEY_CHARS]}…")
+            raise ConfigError(f"{file}: unknown key {named}", hint=nearest_key_hint(key, fields))
+        inner_kind = fields[key]
+        if isinstance(inner_kind, type) and issubclass(inner_kind, Struct) and isinstance(inner, dict):
+            _reject_unknown_keys(file, (*keys, key), inner, inner_kind)

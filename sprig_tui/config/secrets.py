@@ -1,0 +1,155 @@
+"""Where an environment's secrets come from: a variable of its own, a named variable, or the config."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from msgspec import Struct, structs
+
+from sprig_tui.config.api_key_lint import lint_api_key
+from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WebhookToken, WriteKey
+from sprig_tui.config.public_api_lint import lint_public_api_token
+from sprig_tui.config.schema import SegmentTable
+from sprig_tui.config.token_lint import lint_webhook_token
+from sprig_tui.config.urls import parse_region
+from sprig_tui.config.warnings import ConfigWarning, WarningCode
+from sprig_tui.config.write_key_lint import SecretLint, lint_write_key
+from sprig_tui.segment.limits import PUBLIC_API_URLS
+
+
+class SecretKind(NamedTuple):
+    """One kind of secret that an environment may have."""
+
+    noun: str
+    key: str
+    """Its key in `[environments.NAME]`; with `_env` behind it the key that names a variable."""
+    prefix: str
+    """Of the variable that overrides the config."""
+    lint: Callable[[str], SecretLint]
+
+    def variable_name(self, environment: str) -> str:
+        """The variable of an environment, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
+        return self.prefix + environment.upper().replace("-", "_")
+
+
+WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_write_key)
+WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_webhook_token)
+SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
+PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", lint_public_api_token)
+"""One for all environments: its variable is the prefix by itself."""
+SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
+WRITE_KEY_PREFIX = WRITE_KEY.prefix
+write_key_variable = WRITE_KEY.variable_name
+_named_variables: set[str] = set()
+
+
+def named_variables() -> frozenset[str]:
+    """The variables that configs read so far have named for a secret (`write_key_env` and its like)."""
+    return frozenset(_named_variables)
+
+
+def resolve_write_key(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+) -> tuple[WriteKey | None, list[ConfigWarning]]:
+    """The Write Key to use, and what is off with it."""
+    found, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
+    return (WriteKey(*found) if found else None), notes
+
+
+def resolve_webhook_token(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+) -> tuple[WebhookToken | None, list[ConfigWarning]]:
+    """The webhook token to ask for, and what is off with it.
+
+    One that was meant but cannot be used is empty, which no webhook matches: its lack must not open the door.
+    """
+    found, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
+    if found:
+        return WebhookToken(*found), notes
+    return (WebhookToken("", "config") if notes else None), notes
+
+
+def resolve_api_key(
+    environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
+    """The key of Sprig's REST API to use, and what is off with it."""
+    found, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
+    return (SprigApiKey(*found) if found else None), notes
+
+
+def resolve_secret(
+    kind: SecretKind, environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
+) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
+    """The secret to use and its source (`config` or a variable), and what is off with it.
+
+    The first source that is not blank counts, also when what it holds cannot be used: falling back to another without
+    a word would use a key that nobody meant.
+    """
+    notes: list[ConfigWarning] = []
+    if env_variable:
+        _named_variables.add(env_variable)
+    for variable in (kind.variable_name(environment), env_variable):
+        if variable and environ.get(variable, "").strip():
+            return _lint_secret(kind, environment, environ[variable], variable)
+    if env_variable:
+        text = f"{kind.key}_env names {env_variable[:80]!r}, which is not set"
+        notes.append(ConfigWarning(WarningCode.VARIABLE_NOT_SET, text, environment))
+    if stored is not None and stored.strip():
+        found, faults = _lint_secret(kind, environment, stored, "config")
+        return found, [*notes, *faults]
+    return None, notes
+
+
+def _lint_secret(
+    kind: SecretKind, environment: str, text: str, source: str
+) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
+    place = "in the config" if source == "config" else f"in {source}"
+    lint = kind.lint(text)
+    unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
+    trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
+    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, said, environment) for said in unusable]
+    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, said, environment) for said in trimmed]
+    return ((lint.secret, source) if lint.secret else None), notes
+
+
+class Workspace(Struct, frozen=True):
+    """What is known of the workspace; without a token nothing is asked of it."""
+
+    token: PublicApiToken | None = None
+    region: str = "us"
+    """`us`, `eu`, or a base URL."""
+    stored: bool = False
+    """Whether a token stands in the config file itself."""
+
+    @property
+    def base_url(self) -> str:
+        """The Public API as a URL without a trailing slash."""
+        return PUBLIC_API_URLS.get(self.region, self.region).rstrip("/")
+
+
+def make_workspace(
+    table: SegmentTable, label: str, environ: Mapping[str, str]
+) -> tuple[Workspace, list[ConfigWarning]]:
+    """The workspace of `[segment]`, and what is off with it; raises ConfigError, which names `what`."""
+    region = "us" if table.region is None else parse_region(table.region, label)
+    found, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
+    token = PublicApiToken(*found) if found else None
+    warnings = [structs.replace(note, table="segment") for note in notes]
+    return Workspace(token, region, bool(table.public_api_token)), warnings
+
+
+DATABASE_VARIABLES = ("SPRIG_TUI_JOURNAL_URL", "PGPASSWORD")
+"""Variables that may hold a password of the database."""
+
+
+def child_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """A copy without what holds a key, token or password: by our prefixes, and by the names that the config gives."""
+    prefixes = tuple(kind.prefix for kind in SECRET_KINDS)
+    hidden = named_variables()
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(prefixes) and name not in DATABASE_VARIABLES and name not in hidden
+    }

@@ -1,0 +1,239 @@
+"""Changes to one table of the config, such as `[environments.NAME]`; every other byte stays as it was written."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import tomli_w
+
+from sprig_tui.config.schema import SECRET_KEYS, WORKSPACE_SECRET_KEY
+from sprig_tui.config.toml_file import dotted_key
+from sprig_tui.errors import ConfigError
+
+
+class Statement(NamedTuple):
+    """One statement of valid TOML, as offsets into its text."""
+
+    kind: Literal["table", "array", "pair", "comment"]
+    key: tuple[str, ...]
+    """Parts of the header's or the pair's key; empty for comments."""
+    start: int
+    """Beginning of its first line."""
+    end: int
+    """After its last line's newline."""
+    value_start: int = 0
+    value_end: int = 0
+    """The value of a pair, without the comment behind it."""
+
+
+_SPACE = re.compile(r"[ \t]*")
+_TO_LINE_END = re.compile(r"[^\n]*\n?")
+_KEY_PART = re.compile(r'[ \t]*(?:([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'))[ \t]*')
+_TOKEN = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"""(?:"{1,2}(?!"))?'
+    r"|'''(?:[^']|'(?!''))*'''(?:'{1,2}(?!'))?"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|#[^\n]*"
+    r"|[\[\]{}]"
+    r"|\n"
+    r"|[^\"'#\[\]{}\n]+",
+    re.DOTALL,
+)
+
+
+def parse_statements(text: str) -> list[Statement]:
+    """The statements in order, without the blank lines between them; the text must be valid TOML."""
+    found: list[Statement] = []
+    position = 0
+    while position < len(text):
+        first = _SPACE.match(text, position).end()  # type: ignore[union-attr]  # the pattern matches anything
+        head = text[first : first + 2]
+        if head[:1] in ("\n", "\r", ""):
+            position = _line_end(text, first)
+        elif head[:1] == "#":
+            end = _line_end(text, first)
+            found.append(Statement("comment", (), position, end))
+            position = end
+        elif head[:1] == "[":
+            array = head == "[["
+            key, after = _parse_key(text, first + (2 if array else 1))
+            end = _line_end(text, after)
+            found.append(Statement("array" if array else "table", key, position, end))
+            position = end
+        else:
+            key, after = _parse_key(text, first)
+            value_start = _SPACE.match(text, after + 1).end()  # type: ignore[union-attr]  # the pattern matches anything
+            value_end = _value_end(text, value_start)
+            end = _line_end(text, value_end)
+            found.append(Statement("pair", key, position, end, value_start, value_end))
+            position = end
+    return found
+
+
+def _line_end(text: str, position: int) -> int:
+    return _TO_LINE_END.match(text, position).end()  # type: ignore[union-attr]  # the pattern matches anything
+
+
+def _parse_key(text: str, position: int) -> tuple[tuple[str, ...], int]:
+    """The parts of a dotted key, and where it ends (at `=` or `]`)."""
+    parts = []
+    while True:
+        match = _KEY_PART.match(text, position)
+        if match is None:
+            raise ValueError(f"no key at character {position}")
+        bare, quoted = match.groups()
+        parts.append(bare if bare is not None else tomllib.loads(f"k = {quoted}")["k"])
+        position = match.end()
+        if text[position : position + 1] != ".":
+            return tuple(parts), position
+        position += 1
+
+
+def _value_end(text: str, position: int) -> int:
+    """Where the value ends, without space and comment behind it."""
+    depth, end = 0, position
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise ValueError(f"no value at character {position}")
+        piece = match.group()
+        position = match.end()
+        if piece == "\n" and depth == 0:
+            break
+        if piece.startswith("#"):
+            continue
+        depth += (piece in "[{") - (piece in "]}") if len(piece) == 1 else 0
+        if piece.strip():
+            end = match.start() + len(piece.rstrip())
+    return end
+
+
+TomlValue = str | float | bool
+"""What the keys of such a table hold."""
+
+
+def edit_environment(text: str, name: str, changes: Mapping[str, TomlValue | None]) -> str:
+    """As `edit_table`, for `[environments.NAME]`."""
+    return edit_table(text, ("environments", name), changes)
+
+
+def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
+    """The text with these keys set (None removes a key), the table added where it is missing.
+
+    Raises ConfigError, with the lines to put in by hand, where the table is written in a way that cannot be
+    changed in place (inline tables, dotted keys), and so also where the result would say anything else than meant.
+    """
+    wanted = tomllib.loads(text)
+    table: Any = wanted
+    removes = all(value is None for value in changes.values())
+    for key in path:
+        if not isinstance(table, dict):
+            raise _manual_edit_error(path, changes)
+        if removes and key not in table:
+            return text
+        table = table.setdefault(key, {})
+    if not isinstance(table, dict):
+        raise _manual_edit_error(path, changes)
+    for key, value in changes.items():
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
+    if wanted == tomllib.loads(text):
+        return text
+    return _verify_result(_apply_changes(text, path, changes), wanted, path, changes)
+
+
+def remove_environment(text: str, name: str) -> str:
+    """The text without the environment's table; unchanged when there is none. Comments above the header stay."""
+    wanted = tomllib.loads(text)
+    table = wanted.get("environments")
+    if not isinstance(table, dict) or name not in table:
+        return text
+    del table[name]
+    found, path = parse_statements(text), ("environments", name)
+    span = _find_table(found, path)
+    if span is None:
+        raise _manual_edit_error(path, None)
+    own = [found[span[0]], *(item for item in found[span[0] + 1 : span[1]] if item.kind == "pair")]
+    result = text[: own[0].start] + text[own[-1].end :]
+    if not table and "environments" not in tomllib.loads(result):
+        del wanted["environments"]
+    return _verify_result(result, wanted, path, None)
+
+
+def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
+    newline = "\r\n" if "\r\n" in text else "\n"
+    found = parse_statements(text)
+    span = _find_table(found, path)
+    if span is None:
+        added = _format_pairs({key: value for key, value in changes.items() if value is not None}, newline)
+        gap = "" if not text else newline if text.endswith("\n") else 2 * newline
+        return f"{text}{gap}[{dotted_key(*path)}]{newline}{added}"
+    body = found[span[0] + 1 : span[1]]
+    pairs = {item.key[0]: item for item in body if item.kind == "pair" and len(item.key) == 1}
+    cuts: list[tuple[int, int, str]] = []
+    for key, value in changes.items():
+        if key in pairs and value is None:
+            cuts.append((pairs[key].start, pairs[key].end, ""))
+        elif key in pairs and value is not None:
+            cuts.append((pairs[key].value_start, pairs[key].value_end, _toml_literal(value)))
+    new = {key: value for key, value in changes.items() if key not in pairs and value is not None}
+    if new:
+        after = max([found[span[0]].end, *(item.end for item in pairs.values())])
+        start = newline if not text[:after].endswith("\n") else ""
+        cuts.append((after, after, start + _format_pairs(new, newline)))
+    for start_at, end_at, put in sorted(cuts, reverse=True):
+        text = text[:start_at] + put + text[end_at:]
+    return text
+
+
+def _find_table(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
+    """First and after-last statement of the table; None where it has no header of its own."""
+    for index, item in enumerate(found):
+        if item.kind == "table" and item.key == path:
+            ends = (at for at in range(index + 1, len(found)) if found[at].kind in ("table", "array"))
+            return index, next(ends, len(found))
+    return None
+
+
+def _verify_result(
+    result: str, wanted: dict[str, Any], path: tuple[str, ...], changes: Mapping[str, TomlValue | None] | None
+) -> str:
+    try:
+        same = tomllib.loads(result) == wanted
+    except tomllib.TOMLDecodeError:
+        same = False
+    if not same:
+        raise _manual_edit_error(path, changes)
+    return result
+
+
+def _toml_literal(value: TomlValue) -> str:
+    return tomli_w.dumps({"k": value}).removeprefix("k = ").rstrip("\n")
+
+
+def _format_pairs(values: Mapping[str, TomlValue], newline: str) -> str:
+    return "".join(f"{key} = {_toml_literal(value)}{newline}" for key, value in values.items())
+
+
+def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | None] | None) -> ConfigError:
+    header, what = f"[{dotted_key(*path)}]", f"environment {path[1]}" if len(path) > 1 else path[0]
+    if changes is None:
+        return ConfigError(
+            f"{what} is not written as a {header} table, so it cannot be taken out safely",
+            hint="nothing was changed; take its lines out by hand",
+        )
+    shown = {
+        key: "..." if key in SECRET_KEYS or key == WORKSPACE_SECRET_KEY else value for key, value in changes.items()
+    }
+    lines = [f"{key} = {_toml_literal(value)}" for key, value in shown.items() if value is not None]
+    gone = [f"no {key}" for key, value in shown.items() if value is None]
+    return ConfigError(
+        f"{what} is not written as a {header} table, so it cannot be changed safely",
+        hint=f"nothing was changed; put in by hand: {header} with {', '.join([*lines, *gone])}",
+    )

@@ -1,0 +1,109 @@
+"""Addresses as people name them: a Segment endpoint (`us`, `eu`, a URL), and that of Sprig's REST API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
+
+from sprig_tui.errors import ConfigError, place_of
+from sprig_tui.http.proxies import is_loopback
+from sprig_tui.segment.limits import ENDPOINT_URLS, PUBLIC_API_URLS
+
+_ENDPOINT_HINT = "use us, eu or an https:// address without a query"
+_API_HINT = "use an https:// address without a query, such as https://api.sprig.com"
+
+
+def parse_endpoint(text: str, label: str = "endpoint") -> tuple[str, str]:
+    """The endpoint as an Environment holds it, and a note where it was changed on the way.
+
+    Plain http is taken for loopback only, since the Write Key travels with each request. Raises ConfigError.
+    """
+    given = text.strip()
+    if given.lower() in ENDPOINT_URLS:
+        return given.lower(), ""
+    try:
+        parts = _split_secure_url(given, label, "write key", _ENDPOINT_HINT)
+    except _NoSchemeError:
+        known = ", ".join(ENDPOINT_URLS)
+        raise ConfigError(
+            f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
+            hint=_ENDPOINT_HINT,
+        ) from None
+    return _strip_route(given, parts, ("/v1/batch", "/v1/track", "/v1/import", "/v1/b", "/v1/t", "/v1"))
+
+
+def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
+    """The address of Sprig's REST API without `/v1`, and a note where it was changed; by the rules of endpoints."""
+    given = text.strip()
+    try:
+        parts = _split_secure_url(given, label, "api key", _API_HINT)
+    except _NoSchemeError:
+        raise ConfigError(f"{place_of(label)}{given[:80]!r} is no https:// address", hint=_API_HINT) from None
+    return _strip_route(given, parts, ("/v1/responses", "/v1/surveys", "/v1"))
+
+
+def parse_region(text: str, label: str = "region") -> str:
+    """Where Segment's Public API is: a region or an address, by the rules of endpoints; raises ConfigError."""
+    given = text.strip()
+    if given.lower() in PUBLIC_API_URLS:
+        return given.lower()
+    if any(given.rstrip("/") == address for address in ENDPOINT_URLS.values()):
+        # the token would go where write keys go, and be answered 404
+        raise ConfigError(f"{place_of(label)}{given} takes events; the Public API is elsewhere", hint="use us or eu")
+    try:
+        parts = _split_secure_url(given, label, "token", _ENDPOINT_HINT)
+    except _NoSchemeError:
+        known = ", ".join(PUBLIC_API_URLS)
+        raise ConfigError(
+            f"{place_of(label)}{given[:80]!r} is neither a region ({known}) nor an https:// address",
+            hint=_ENDPOINT_HINT,
+        ) from None
+    return _strip_route(given, parts, ("/sources",))[0]
+
+
+class _NoSchemeError(Exception):
+    """Neither http nor https."""
+
+
+def _split_secure_url(given: str, label: str, secret: str, hint: str) -> SplitResult:
+    """The parts of an address that a secret may be sent to."""
+    if not given.isascii() or not given.isprintable() or " " in given:
+        raise ConfigError(
+            f"{place_of(label)}an address holds no spaces, control or other than ASCII characters", hint=hint
+        )
+    parts = _split_url(given, label, hint)
+    if "@" in parts.netloc:
+        raise ConfigError(
+            f"{place_of(label)}the address holds a user or password", hint="leave out the part before the @"
+        )
+    if parts.query or parts.fragment or given.endswith(("?", "#")):
+        raise ConfigError(f"{place_of(label)}the address holds a query or fragment", hint=hint)
+    host = parts.hostname or ""
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigError(
+            f"{place_of(label)}http:// to {host} would send the {secret} readable by anyone on the way",
+            hint="use https://; plain http is for this machine (127.0.0.1) only",
+        )
+    return parts
+
+
+def _split_url(given: str, label: str, hint: str) -> SplitResult:
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{place_of(label)}{given[:80]!r} is no address: {error}", hint=hint) from error
+    if parts.scheme not in ("http", "https"):
+        raise _NoSchemeError
+    if not parts.hostname or port == 0:
+        raise ConfigError(f"{place_of(label)}{given[:80]!r} names no host", hint=hint)
+    return parts
+
+
+def _strip_route(given: str, parts: SplitResult, routes: Iterable[str]) -> tuple[str, str]:
+    path = parts.path.rstrip("/")
+    for route in routes:
+        if path.endswith(route):
+            short = parts._replace(path=path.removesuffix(route)).geturl()
+            return short, f"{given} was taken as {short}: the route {route} is added at each request"
+    return parts._replace(path=path).geturl(), ""

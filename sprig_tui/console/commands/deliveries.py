@@ -1,0 +1,334 @@
+"""The commands of the Deliveries pane and of its detail screen."""
+
+from __future__ import annotations
+
+from sprig_tui.console.commands.base import Command
+
+
+class Filter(Command):
+    """Filter the deliveries.
+
+    Words: status:failed reason:anonymous env:Production survey:"Checkout effort" user:acct_1 id:41 since:2h
+    until:2026-11-23, and free text; -word for 'not this'. Enter filters, escape leaves it as it was; tab completes,
+    up and down bring earlier filters back.
+    """
+
+    id = "filter"
+    key = "slash"
+    label = "filter"
+    title = "Filter the deliveries"
+    scope = "deliveries"
+
+
+class Clear(Command):
+    """Take the marks away; with no marks, the filter."""
+
+    id = "clear-filter"
+    key = "escape"
+    label = "clear"
+    title = "Clear marks, then the filter"
+    scope = "deliveries"
+    in_bar = False
+
+
+class ShowDetail(Command):
+    """Show everything about the delivery: each attempt with Segment's response, the exact call, and what came in."""
+
+    id = "delivery-detail"
+    key = "enter"
+    label = "detail"
+    title = "Show the delivery in full"
+    scope = "deliveries"
+
+
+class Replay(Command):
+    """Queue the marked deliveries, or the selected one, again under the same message id.
+
+    Harmless where it arrived already: Segment drops an id that it has seen within about 24 hours. More than one, or one
+    that was delivered, asks first; a protected environment asks for its name.
+    """
+
+    id = "replay"
+    key = "r"
+    label = "replay"
+    title = "Replay the selected or marked deliveries"
+    scope = "deliveries"
+    needs = "sending"
+    acts_unasked = True
+
+
+class ReplayMatching(Command):
+    """Queue everything that the filter matches again, counted and asked first.
+
+    It runs as a job behind live traffic, with its progress under the log: P pauses and resumes it, x cancels it.
+    """
+
+    id = "replay-filter"
+    key = "R"
+    label = "replay filter"
+    title = "Replay everything the filter matches"
+    scope = "deliveries"
+    needs = "sending"
+
+
+class SendAsNew(Command):
+    """Send the marked deliveries, or the selected one, again under new message ids.
+
+    Segment takes each as another event, so it may count twice downstream. Always asks first.
+    """
+
+    id = "send-as-new"
+    key = "w"
+    label = "as new"
+    title = "Send the selected or marked deliveries as new"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
+class SendMatchingAsNew(Command):
+    """Send everything that the filter matches again under new message ids; always asks first."""
+
+    id = "send-filter-as-new"
+    key = "W"
+    label = "filter as new"
+    title = "Send everything the filter matches as new"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
+class Withdraw(Command):
+    """Take the marked deliveries, or the selected one, back before they are sent; counted and asked first.
+
+    Only what is queued and on no wire: it becomes withheld as withdrawn, and a replay queues it again.
+    """
+
+    id = "withdraw"
+    key = "b"
+    label = "withdraw"
+    title = "Withdraw the selected or marked deliveries"
+    scope = "deliveries"
+    needs = "sending"
+
+
+class WithdrawMatching(Command):
+    """Take everything that the filter matches and that is queued back before it is sent; counted and asked first."""
+
+    id = "withdraw-filter"
+    key = "B"
+    label = "withdraw filter"
+    title = "Withdraw what the filter matches"
+    scope = "deliveries"
+    needs = "sending"
+    in_bar = False
+
+
+class PauseReplay(Command):
+    """Pause the replay of a filter, or resume it; what it queued already stays queued."""
+
+    id = "pause-replay"
+    key = "P"
+    label = "pause replay"
+    title = "Pause or resume the bulk replay"
+    scope = "deliveries"
+    needs = "sending"
+    acts_unasked = True
+    in_bar = False
+
+
+class Cancel(Command):
+    """Cancel the export that runs, else the bulk replay; what it queued already stays queued."""
+
+    id = "cancel-job"
+    key = "x"
+    label = "cancel job"
+    title = "Cancel the export or the bulk replay"
+    scope = "deliveries"
+    acts_unasked = True
+    in_bar = False
+
+
+class Mark(Command):
+    """Mark the delivery, or take its mark away, and go on to the next."""
+
+    id = "mark"
+    key = "space"
+    label = "mark"
+    title = "Mark or unmark the delivery"
+    scope = "deliveries"
+
+
+class NextFailed(Command):
+    """Go to the next failed delivery that the filter shows, towards the newest."""
+
+    id = "next-failed"
+    key = "n"
+    label = "failed"
+    title = "Next failed delivery"
+    scope = "deliveries"
+
+
+class PreviousFailed(Command):
+    """Go to the failed delivery before, towards the oldest."""
+
+    id = "previous-failed"
+    key = "N"
+    label = "failed before"
+    title = "Previous failed delivery"
+    scope = "deliveries"
+    in_bar = False
+
+
+class Follow(Command):
+    """Go to the newest delivery and stay with it as more arrive; again, stay where you are."""
+
+    id = "follow"
+    key = "f"
+    label = "follow"
+    title = "Follow the newest delivery"
+    scope = "deliveries"
+
+
+class Export(Command):
+    """Write everything that the filter matches to a file: .jsonl for programs, .csv for spreadsheets.
+
+    The file appears when it is complete; an existing one is replaced only after asking.
+    """
+
+    id = "export"
+    key = "e"
+    label = "export"
+    title = "Export what the filter matches"
+    scope = "deliveries"
+
+
+class CopyDelivery(Command):
+    """Copy the selected delivery as one line of JSON."""
+
+    id = "copy-delivery"
+    key = "y"
+    label = "copy"
+    title = "Copy the delivery as JSON"
+    scope = "deliveries"
+    in_bar = False
+
+
+COMMANDS = (
+    Filter,
+    ShowDetail,
+    Replay,
+    ReplayMatching,
+    Mark,
+    NextFailed,
+    Follow,
+    Export,
+    PreviousFailed,
+    SendAsNew,
+    SendMatchingAsNew,
+    Withdraw,
+    WithdrawMatching,
+    PauseReplay,
+    Cancel,
+    CopyDelivery,
+    Clear,
+)
+
+
+class CloseDetail(Command):
+    """Back to the deliveries."""
+
+    id = "close-detail"
+    key = "escape,q"
+    label = "back"
+    title = "Back to the deliveries"
+    scope = "detail"
+    in_palette = False
+
+
+class ReplayThis(Command):
+    """Queue this delivery again under the same message id; asks first where it was delivered."""
+
+    id = "replay-this"
+    key = "r"
+    label = "replay"
+    title = "Replay this delivery"
+    scope = "detail"
+    needs = "sending"
+    acts_unasked = True
+
+
+class SendThisAsNew(Command):
+    """Send this delivery again under a new message id, as another event to Segment; always asks first."""
+
+    id = "send-this-as-new"
+    key = "w"
+    label = "as new"
+    title = "Send this delivery as new"
+    scope = "detail"
+    needs = "sending"
+
+
+class GoToOrigin(Command):
+    """Show the delivery that this one is a revision, a possible duplicate or a new sending of."""
+
+    id = "go-to-origin"
+    key = "o"
+    label = "origin"
+    title = "Go to the delivery it came from"
+    scope = "detail"
+
+
+class GoToDerived(Command):
+    """Show what was made of this delivery: a revision, a possible duplicate, a new sending; of several the next line.
+
+    Enter on such a line shows the delivery that it names.
+    """
+
+    id = "go-to-made"
+    key = "O"
+    label = "made of it"
+    title = "Go to what was made of it"
+    scope = "detail"
+
+
+class CopyDetail(Command):
+    """Copy the value under the cursor, or the whole track call."""
+
+    id = "copy-detail"
+    key = "y"
+    label = "copy"
+    title = "Copy what the cursor is on"
+    scope = "detail"
+
+
+class OlderDelivery(Command):
+    """Show the delivery before this one in the log."""
+
+    id = "older-delivery"
+    key = "left_square_bracket"
+    label = "older"
+    title = "The delivery before"
+    scope = "detail"
+
+
+class NewerDelivery(Command):
+    """Show the delivery after this one in the log."""
+
+    id = "newer-delivery"
+    key = "right_square_bracket"
+    label = "newer"
+    title = "The delivery after"
+    scope = "detail"
+
+
+DETAIL_COMMANDS = (
+    CloseDetail,
+    ReplayThis,
+    SendThisAsNew,
+    GoToOrigin,
+    GoToDerived,
+    CopyDetail,
+    OlderDelivery,
+    NewerDelivery,
+)

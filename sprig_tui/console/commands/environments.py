@@ -1,0 +1,154 @@
+"""The commands of the Environments pane."""
+
+from __future__ import annotations
+
+from sprig_tui.console.commands.base import Command
+
+
+class PullAnswers(Command):
+    """Read new answers of the selected environment from Sprig's REST API, and send them.
+
+    Asks first; a protected environment asks for its name. The first pull reads everything, later ones what is new and
+    an hour before it; nothing is sent twice. Escape stops it, and the next pull goes on there. Without a key of Sprig's
+    API it asks for one.
+    """
+
+    id = "pull-answers"
+    key = "u"
+    label = "pull"
+    title = "Pull new answers from Sprig"
+    scope = "environments"
+    needs = "sending"
+    on_main_screen = True
+    in_bar = False
+
+
+class AddKey(Command):
+    """Add the Write Key of the selected environment, or replace it.
+
+    The key is typed or pasted into a masked field. Stray spaces, quotes and the like are taken off and named; what is
+    no key is refused. It is saved to the config at once. With a token of Segment's Public API the workspace's sources
+    are offered by name first.
+    """
+
+    id = "add-key"
+    key = "a"
+    label = "add key"
+    title = "Add or replace the write key"
+    scope = "environments"
+    needs = "config"
+    on_main_screen = True
+
+
+class TestEvent(Command):
+    """Send a test event to the selected environment, to see it arrive in Segment.
+
+    It is a track call of its own, named `sprig-tui test event`. Segment answers 200 to a wrong key too, so afterwards
+    the console says what to look for in the source's debugger. Asks first where the environment is protected.
+    """
+
+    id = "test-event"
+    key = "t"
+    label = "test"
+    title = "Send a test event"
+    scope = "environments"
+    needs = "sending"
+    acts_unasked = True
+    on_main_screen = True
+
+
+class PauseOrResume(Command):
+    """Pause sending to the selected environment, or resume it.
+
+    What is queued stays queued. It holds for every process on this journal, until somebody resumes it. On a lane that
+    waits or is paused over a refused key, resuming tries again at once.
+    """
+
+    id = "pause-or-resume"
+    key = "p"
+    label = "pause"
+    title = "Pause or resume sending"
+    scope = "environments"
+    needs = "sending"
+    acts_unasked = True
+
+
+class RevealKey(Command):
+    """Show the whole Write Key of the selected environment for five seconds; again, or escape, hides it."""
+
+    id = "reveal-key"
+    key = "v"
+    label = "reveal"
+    title = "Show the write key for five seconds"
+    scope = "environments"
+
+
+class EditEnvironment(Command):
+    """Change region or address, requests per second, protection, and the Sprig environment id.
+
+    Saved to the config at once; deliveries go on under the new terms.
+    """
+
+    id = "edit-environment"
+    key = "e"
+    label = "edit"
+    title = "Edit the environment"
+    scope = "environments"
+    needs = "config"
+
+
+class NewEnvironment(Command):
+    """Add an environment beside Production and Development, such as `staging-eu`.
+
+    Its name becomes part of every message id, so it cannot be changed later.
+    """
+
+    id = "new-environment"
+    key = "n"
+    label = "new"
+    title = "Add an environment"
+    scope = "environments"
+    needs = "config"
+
+
+class RemoveKey(Command):
+    """Take the Write Key of the selected environment out of the config.
+
+    Asks first; a protected environment asks for its name. What is queued stays queued until there is a key again.
+    """
+
+    id = "remove-key"
+    key = "x"
+    label = "remove key"
+    title = "Remove the write key"
+    scope = "environments"
+    needs = "config"
+    in_bar = False
+
+
+class RemoveEnvironment(Command):
+    """Take the selected environment out of the config, key and all.
+
+    Asks first. Production and Development always exist: they go back to how they came. Deliveries stay in the journal.
+    """
+
+    id = "remove-environment"
+    key = "X"
+    label = "remove"
+    title = "Remove the environment"
+    scope = "environments"
+    needs = "config"
+    in_bar = False
+
+
+COMMANDS = (
+    AddKey,
+    TestEvent,
+    PullAnswers,
+    PauseOrResume,
+    RevealKey,
+    EditEnvironment,
+    NewEnvironment,
+    RemoveKey,
+    RemoveEnvironment,
+)

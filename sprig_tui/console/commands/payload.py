@@ -1,0 +1,240 @@
+"""The commands of the Payload pane."""
+
+from __future__ import annotations
+
+from sprig_tui.console.commands.base import Command
+
+
+class OpenFile(Command):
+    """Open a file or a folder of answers. A file dropped on the terminal is opened too."""
+
+    id = "open-file"
+    key = "o"
+    label = "open"
+    title = "Open a file or folder of answers"
+    scope = "payload"
+    on_main_screen = True
+
+
+class SendRecord(Command):
+    """Send the record that is shown. It goes to the environment named below it, and stands in the log afterwards.
+
+    From another pane the key goes to the record first, and sends it when it is pressed again.
+    """
+
+    id = "send-record"
+    key = "s"
+    label = "send"
+    title = "Send this record"
+    scope = "payload"
+    needs = "sending"
+    acts_unasked = True
+    on_main_screen = True
+
+
+class SendFile(Command):
+    """Send every record of the open file: counted first, then asked. What was sent before is not sent twice."""
+
+    id = "send-file"
+    key = "S"
+    label = "send all"
+    title = "Send all records of the file"
+    scope = "payload"
+    needs = "sending"
+    on_main_screen = True
+
+
+class NextRecord(Command):
+    """Go to the next record of the file."""
+
+    id = "next-record"
+    key = "n,right_square_bracket"
+    label = "next"
+    title = "Next record"
+    scope = "payload"
+
+
+class PreviousRecord(Command):
+    """Go to the record before this one."""
+
+    id = "previous-record"
+    key = "p,left_square_bracket"
+    label = "previous"
+    title = "Previous record"
+    scope = "payload"
+
+
+class GoToRecord(Command):
+    """Go to a record by its number in the file."""
+
+    id = "go-to-record"
+    key = "colon"
+    label = "go to"
+    title = "Go to a record by its number"
+    scope = "payload"
+    in_bar = False
+
+
+class OnlyProblems(Command):
+    """Move only between records that would be withheld or that something is off with; again, between all."""
+
+    id = "only-troubled"
+    key = "exclamation_mark"
+    label = "troubled"
+    title = "Only troubled records"
+    scope = "payload"
+
+
+class NextView(Command):
+    """Show the record in the next way: fields, JSON, raw, curl."""
+
+    id = "next-view"
+    key = "v"
+    label = "view"
+    title = "Next view: fields, JSON, raw, curl"
+    scope = "payload"
+
+
+class PreviousView(Command):
+    """Show the record in the way before this one."""
+
+    id = "previous-view"
+    key = "V"
+    label = "view back"
+    title = "Previous view"
+    scope = "payload"
+    in_bar = False
+
+
+class ShowFields(Command):
+    """Show the fields of the call: each value, where it came from, and what is off."""
+
+    id = "show-fields"
+    key = "alt+1"
+    label = "fields"
+    title = "Show the fields"
+    scope = "payload"
+    in_bar = False
+
+
+class ShowJson(Command):
+    """Show the call as the JSON that is sent."""
+
+    id = "show-json"
+    key = "alt+2"
+    label = "JSON"
+    title = "Show the JSON"
+    scope = "payload"
+    in_bar = False
+
+
+class ShowRaw(Command):
+    """Show the record as it was read."""
+
+    id = "show-raw"
+    key = "alt+3"
+    label = "raw"
+    title = "Show the record as it was read"
+    scope = "payload"
+    in_bar = False
+
+
+class ShowCurl(Command):
+    """Show a curl command that sends the same call; the key is left to $SEGMENT_WRITE_KEY."""
+
+    id = "show-curl"
+    key = "alt+4"
+    label = "curl"
+    title = "Show the curl command"
+    scope = "payload"
+    in_bar = False
+
+
+class EditRecord(Command):
+    """Edit the record in $VISUAL or $EDITOR and map it again. It is marked as edited, and kept so until it is sent.
+
+    The file stays as it is; U undoes the edit.
+    """
+
+    id = "edit-record"
+    key = "e"
+    label = "edit"
+    title = "Edit this record"
+    scope = "payload"
+
+
+class UndoEdit(Command):
+    """Show the record as it was before it was edited. An edit is kept, through any moving about, until it is sent."""
+
+    id = "undo-edit"
+    key = "U"
+    label = "undo edit"
+    title = "Undo the edit of this record"
+    scope = "payload"
+    in_bar = False
+
+
+class MapAgain(Command):
+    """For a delivery of the log: the call as it would be made now; again, as it was sent."""
+
+    id = "map-again"
+    key = "m"
+    label = "map again"
+    title = "Map the delivery again, by the rules of now"
+    scope = "payload"
+    in_bar = False
+
+
+class CopyValue(Command):
+    """Copy the value under the cursor; in Raw and curl, all of it."""
+
+    id = "copy-value"
+    key = "y"
+    label = "copy"
+    title = "Copy the value under the cursor"
+    scope = "payload"
+
+
+class CopyJson(Command):
+    """Copy the call as JSON."""
+
+    id = "copy-json"
+    key = "Y"
+    label = "copy JSON"
+    title = "Copy the call as JSON"
+    scope = "payload"
+    in_bar = False
+
+
+class CopyCurl(Command):
+    """Copy the curl command that sends the same call."""
+
+    id = "copy-curl"
+    key = "C"
+    label = "copy curl"
+    title = "Copy the curl command"
+    scope = "payload"
+    in_bar = False
+
+
+COMMANDS = (
+    OpenFile,
+    SendRecord,
+    SendFile,
+    NextRecord,
+    PreviousRecord,
+    GoToRecord,
+    OnlyProblems,
+    NextView,
+    PreviousView,
+    ShowFields,
+    ShowJson,
+    ShowRaw,
+    ShowCurl,
+    EditRecord,
+    UndoEdit,
+    MapAgain,
+    CopyValue,
+    CopyJson,
+    CopyCurl,
+)

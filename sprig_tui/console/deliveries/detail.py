@@ -1,0 +1,214 @@
+"""The detail screen: one delivery in full, kept up to date, with what can be done about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+
+from sprig_tui.clock import Clock
+from sprig_tui.console.commands.base import HasCommands, bindings
+from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
+from sprig_tui.console.deliveries.detail_view import DetailContent, delivery_heading
+from sprig_tui.console.deliveries.replay import ReplayActions
+from sprig_tui.console.deliveries.search import MatchIndex
+from sprig_tui.console.keyboard.queue import track_flow
+from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.payload.payload_lines import PayloadLines
+from sprig_tui.console.widgets.key_bar import KeyBar
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.query import Query, Term
+from sprig_tui.journal.records import Delivery, DeliveryDetail
+
+POLL_INTERVAL_S = 0.5
+"""Seconds between two looks at whether it changed."""
+MAX_DERIVED = 20
+"""Of what was made of a delivery, so many are listed."""
+
+
+class DetailLines(PayloadLines):
+    """Enter, or a click where the cursor is, goes where a line leads, and else opens what stands in it."""
+
+    def action_choose(self) -> None:
+        """Tell, or open."""
+        if isinstance(self.view, DetailContent) and self.view.leads_to(self.cursor):
+            self.post_message(self.Selected(self, self.cursor))
+        else:
+            super().action_choose()
+
+
+class _ShownDetail(NamedTuple):
+    """What lists tell of a delivery, and of what was made of it: when these are the same, nothing changed."""
+
+    delivery: Delivery
+    derived: tuple[Delivery, ...]
+    more_derived: bool
+    origin: Delivery | None
+
+
+class DetailScreen(HasCommands, Screen[int]):
+    """Dismissed with the delivery that it showed last."""
+
+    HELP = "Everything about one delivery: what became of it, each attempt, the exact call, and what came in."
+    COMMAND_CLASSES = DETAIL_COMMANDS
+    BINDINGS: ClassVar[list[BindingType]] = bindings(DETAIL_COMMANDS)
+    AUTO_FOCUS = "PayloadLines"
+
+    class CopyRequested(Message):
+        """A text is to be copied."""
+
+        def __init__(self, text: str, what: str) -> None:
+            super().__init__()
+            self.text = text
+            self.what = what
+
+    def __init__(
+        self, journal: Journal, matches: MatchIndex, delivery_id: int, replay_actions: ReplayActions, clock: Clock
+    ) -> None:
+        """`matches`: what `[` and `]` go through."""
+        super().__init__()
+        self._journal = journal
+        self._matches = matches
+        self._replay_actions = replay_actions
+        self._clock = clock
+        self.delivery_id = delivery_id
+        self.detail: DeliveryDetail | None = None
+        self.view: DetailContent | None = None
+        self._shown_detail: _ShownDetail | None = None
+        self.lines = DetailLines()
+        self._frame = Vertical(self.lines, classes="pane detail-frame")
+
+    def compose(self) -> ComposeResult:
+        """The lines in a frame, and the keys."""
+        yield self._frame
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look, and go on looking."""
+        self.run_worker(self._poll_loop(), group="watch")
+
+    async def _poll_loop(self) -> None:
+        while True:
+            try:
+                seen = await self._read(self.delivery_id)
+                if seen is not None and seen != self._shown_detail and seen.delivery.id == self.delivery_id:
+                    await self._show_detail(seen)
+            except JournalError as error:
+                self._frame.border_subtitle = Content(f"cannot read the journal: {error.message}")
+                self._shown_detail = None
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _read(self, delivery_id: int) -> _ShownDetail | None:
+        rows = await self._journal.get_many([delivery_id])
+        if not rows:
+            return None
+        made = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MAX_DERIVED)
+        origin = await self._journal.get_many([rows[0].origin_id]) if rows[0].origin_id else ()
+        return _ShownDetail(rows[0], made.deliveries, made.more, origin[0] if origin else None)
+
+    async def _show_detail(self, shown: _ShownDetail) -> None:
+        detail = await self._journal.get(shown.delivery.id)
+        if detail is None:
+            return
+        same = self.detail is not None and self.detail.delivery.id == shown.delivery.id
+        self._shown_detail = shown
+        self.delivery_id = shown.delivery.id
+        self.detail = detail
+        self.view = DetailContent(
+            detail, self._clock.now(), shown.derived, more_derived=shown.more_derived, origin=shown.origin
+        )
+        self.lines.show(self.view, cursor=self.lines.cursor if same else 0)
+        self._frame.border_title = Content(delivery_heading(detail.delivery))
+        self._frame.border_subtitle = None
+        self.refresh_bindings()
+
+    def refusal(self, action: str) -> str:
+        """Also where there is no origin."""
+        if action == "go_to_origin" and (self.detail is None or not self.detail.delivery.origin_id):
+            return "origin: this delivery came from no other"
+        if action == "go_to_made" and (self._shown_detail is None or not self._shown_detail.derived):
+            return "made of it: nothing was made of this delivery"
+        return super().refusal(action)
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def action_close_detail(self) -> None:
+        """See `CloseDetail`."""
+        self.dismiss(self.delivery_id)
+
+    def action_replay_this(self) -> None:
+        """See `ReplayThis`."""
+        self._run_flow(self._replay(as_new=False))
+
+    def action_send_this_as_new(self) -> None:
+        """See `SendThisAsNew`."""
+        self._run_flow(self._replay(as_new=True))
+
+    async def _replay(self, *, as_new: bool) -> None:
+        added = await self._replay_actions.replay([self.delivery_id], as_new=as_new)
+        if as_new and added:
+            await self._go_to(added[0].id)
+
+    def action_go_to_origin(self) -> None:
+        """See `GoToOrigin`."""
+        if self.detail is not None and self.detail.delivery.origin_id:
+            self._run_flow(self._go_to(self.detail.delivery.origin_id))
+
+    def action_go_to_made(self) -> None:
+        """See `GoToMade`."""
+        if self._shown_detail is None or self.view is None:
+            return
+        if len(self._shown_detail.derived) == 1:
+            self._run_flow(self._go_to(self._shown_detail.derived[0].id))
+        elif places := self.view.derived_lines():
+            self.lines.cursor = next((place for place in places if place > self.lines.cursor), places[0])
+
+    def action_older_delivery(self) -> None:
+        """See `OlderDelivery`."""
+        self._step(-1)
+
+    def action_newer_delivery(self) -> None:
+        """See `NewerDelivery`."""
+        self._step(1)
+
+    def _step(self, steps: int) -> None:
+        position = self._matches.position(self.delivery_id) + steps
+        if 0 <= position < len(self._matches):
+            self._run_flow(self._go_to(self._matches[position]))
+        else:
+            notify(self.app, f"there is no {'older' if steps < 0 else 'newer'} delivery in the log")
+
+    async def _go_to(self, delivery_id: int) -> None:
+        try:
+            seen = await self._read(delivery_id)
+            if seen is not None:
+                await self._show_detail(seen)
+        except JournalError as error:
+            notify_error(self.app, error)
+            return
+        if seen is None:
+            notify_warning(self.app, f"delivery {delivery_id} is no longer in the journal")
+
+    def action_copy_detail(self) -> None:
+        """See `CopyDetail`."""
+        copied = self.view.copy_line(max(0, self.lines.cursor)) if self.view is not None else None
+        if copied is not None:
+            self.post_message(self.CopyRequested(copied.text, copied.what))
+
+    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
+        self.run_worker(track_flow(self.app, work), group="work", exclusive=True)
+
+    @on(PayloadLines.Highlighted)
+    def _on_highlighted(self, event: PayloadLines.Highlighted) -> None:
+        event.stop()
+        if isinstance(event, PayloadLines.Selected) and self.view is not None:
+            self._run_flow(self._go_to(self.view.leads_to(event.index)))

@@ -1,0 +1,278 @@
+"""A delivery in full, as lines: what it is, each attempt, the exact call, and what came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from sprig_tui.console.deliveries.row_format import (
+    NO_VALUE,
+    STATE_STYLES,
+    environment_title,
+    ignored_until,
+    local_time,
+    state_word,
+)
+from sprig_tui.console.payload.views.base import CopiedText, RecordView, Span, SpanLine, wrap
+from sprig_tui.console.payload.views.json import JsonView, is_json
+from sprig_tui.console.payload.views.text import RawView
+from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.client import error_sentence, plain_error
+from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.text import one_line
+
+LABEL_CELLS = 14
+"""Cells of the names in front."""
+_OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-refused": "bad"}
+
+
+class Fact(NamedTuple):
+    """A line above the JSON."""
+
+    spans: SpanLine
+    leads_to: int = 0
+    """The delivery that it names; 0 for none."""
+
+
+class DetailContent(RecordView):
+    """Everything about a delivery; JSON opens and closes in place."""
+
+    def __init__(
+        self,
+        detail: DeliveryDetail,
+        now: int,
+        derived: Sequence[Delivery] = (),
+        *,
+        more_derived: bool = False,
+        origin: Delivery | None = None,
+    ) -> None:
+        """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these.
+
+        `origin` is what it was made of, where that is known.
+        """
+        self._origin = origin
+        self._detail = detail
+        self._now = now
+        self._derived = tuple(derived)
+        self._more_derived = more_derived
+        self._facts: list[Fact] = []
+        self._parts: list[tuple[str, RecordView]] = []
+        if detail.body:
+            self._parts.append(("the call, as it is sent but for sentAt", _payload_view(detail.body)))
+        if detail.raw:
+            self._parts.append(("as it came in", _payload_view(detail.raw)))
+        self._lay_out()
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._facts) + sum(len(view) + 2 for _, view in self._parts)
+
+    def line(self, index: int) -> SpanLine:
+        """One line."""
+        if index < len(self._facts):
+            return self._facts[index].spans
+        title, view, at = self._place(index)
+        if at < 0:
+            return _heading(title, self.width) if at == -1 else ()
+        return view.line(at)
+
+    def resize(self, width: int) -> None:
+        """Fold anew."""
+        super().resize(width)
+        for _, view in self._parts:
+            view.resize(width)
+        self._lay_out()
+
+    def toggle(self, index: int) -> bool:
+        """Open or close what stands in a line of JSON."""
+        if index < len(self._facts):
+            return False
+        _, view, at = self._place(index)
+        return at >= 0 and view.toggle(at)
+
+    def leads_to(self, index: int) -> int:
+        """The delivery that a line names; 0 for none."""
+        return self._facts[index].leads_to if 0 <= index < len(self._facts) else 0
+
+    def derived_lines(self) -> list[int]:
+        """The lines that name what was made of it."""
+        ids = {one.id for one in self._derived}
+        return [index for index, fact in enumerate(self._facts) if fact.leads_to in ids]
+
+    def copy_line(self, index: int) -> CopiedText | None:
+        """The value under the cursor; above the JSON, the message id."""
+        if index >= len(self._facts):
+            _, view, at = self._place(index)
+            return view.copy_line(max(at, 0))
+        return CopiedText(self._detail.delivery.message_id, "the message id")
+
+    def _place(self, index: int) -> tuple[str, RecordView, int]:
+        """The part a line stands in, and its line there: -2 the blank one before it, -1 its heading."""
+        at = index - len(self._facts)
+        for title, view in self._parts:
+            if at < len(view) + 2:
+                return title, view, at - 2
+            at -= len(view) + 2
+        raise IndexError(index)
+
+    def _lay_out(self) -> None:
+        self._facts = [
+            *_facts(self._detail.delivery, self._now, self.width),
+            *_relative_facts(
+                self._detail.delivery, self._origin, self._derived, self.width, more_derived=self._more_derived
+            ),
+            *map(Fact, _attempts(self._detail, self._now, self.width)),
+        ]
+
+
+def _payload_view(data: bytes) -> RecordView:
+    return JsonView(data) if is_json(data) else RawView(data)
+
+
+def _heading(text: str, width: int) -> SpanLine:
+    return (Span(f"{text} ", "strong"), Span("─" * max(0, width - len(text) - 1), "muted"))
+
+
+def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
+    """How it came from another delivery, which is `origin` where that is known."""
+    if delivery.reason == Reason.NEWER_REVISION:
+        return "a newer revision of"
+    if delivery.reason == Reason.POSSIBLE_DUPLICATE:
+        return "another answer under the id of"
+    if origin is not None and _is_readdressed(origin, delivery):
+        return "went to another address before, as"
+    return "sent again as new from"
+
+
+def derived_text(delivery: Delivery, origin: Delivery) -> str:
+    """The same from the other side."""
+    if delivery.reason == Reason.NEWER_REVISION:
+        return "a newer revision"
+    if delivery.reason == Reason.POSSIBLE_DUPLICATE:
+        return "another answer under its id"
+    return "the same for another address" if _is_readdressed(origin, delivery) else "sent again as new"
+
+
+def _is_readdressed(origin: Delivery, made: Delivery) -> bool:
+    """Whether one of the two alone is bound for the endpoint of a run with `--endpoint`, or each for one of its own."""
+    return origin.bound_for != made.bound_for
+
+
+def full_time(milliseconds: int) -> str:
+    """A local time with its date, to the millisecond; a dash for never."""
+    if not milliseconds:
+        return NO_VALUE
+    at = local_time(milliseconds)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
+    word = state_word(delivery)
+    withheld = delivery.state is State.WITHHELD
+    why = (
+        (f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason)
+        if withheld
+        else error_sentence(delivery.error)
+    )
+    yield from _fact("state", word, STATE_STYLES[delivery.state], width)
+    if why:
+        yield from _fact("because", why, "", width)
+    if delivery.state is State.QUEUED and delivery.due_at > now:
+        yield from _fact("tried again", f"at {full_time(delivery.due_at)}", "", width)
+    if until := ignored_until(delivery, now):
+        yield from _fact("repeats", f"Segment will ignore this message id until {until}", "", width)
+    if delivery.detail and not withheld:
+        yield from _fact("note", delivery.detail, "warning", width)
+    yield from _fact("environment", environment_title(delivery.environment) or "unknown", "", width)
+    if delivery.bound_for:
+        yield from _fact("bound for", f"{delivery.bound_for} alone, the --endpoint of a run", "warning", width)
+    yield from _fact(
+        "survey", delivery.survey_name + (f"  ({delivery.survey_id})" if delivery.survey_id else ""), "", width
+    )
+    yield from _fact("user", delivery.user_id, "", width)
+    yield from _fact(
+        "answer",
+        f"{delivery.answer}  ({delivery.question_type})" if delivery.question_type else delivery.answer,
+        "",
+        width,
+    )
+    yield from _fact("answered", full_time(delivery.answered_at), "", width)
+    yield from _fact("arrived", full_time(delivery.added_at), "", width)
+    if delivery.settled_at:
+        yield from _fact("settled", full_time(delivery.settled_at), "", width)
+    place = f"{delivery.source}, line {delivery.line:,}" if delivery.line else delivery.source
+    yield from _fact("came from", place + ("  (edited before sending)" if delivery.edited else ""), "", width)
+    yield from _fact("message id", delivery.message_id, "", width)
+    yield from _fact(
+        "size", f"{delivery.size:,} bytes of {MAX_EVENT_BYTES // 1024} KB" if delivery.size else "", "", width
+    )
+
+
+def _relative_facts(
+    delivery: Delivery, origin: Delivery | None, derived: Sequence[Delivery], width: int, *, more_derived: bool
+) -> Iterator[Fact]:
+    """What it was made of, and what was made of it; each line leads there."""
+    if delivery.origin_id:
+        said = f"{relation_text(delivery, origin)} delivery {delivery.origin_id}: o shows it"
+        yield from _fact("origin", said, "accent", width, leads_to=delivery.origin_id)
+    name = "made of it"
+    key = "O" if len(derived) == 1 else "enter"
+    for other in derived:
+        said = f"delivery {other.id}, {derived_text(other, delivery)}, {state_word(other)}: {key} shows it"
+        yield from _fact(name, said, "accent", width, leads_to=other.id)
+        name = ""
+    if more_derived:
+        yield from _fact(name, f"and more: filter the log by origin:{delivery.id}", "muted", width)
+
+
+def _fact(name: str, value: str, style: str, width: int, *, leads_to: int = 0) -> Iterator[Fact]:
+    label = Span(f"{name:<{LABEL_CELLS}}", "muted")
+    for line in wrap(value or NO_VALUE, max(20, width - LABEL_CELLS)):
+        yield Fact((label, Span(line, style)), leads_to)
+        label = Span(" " * LABEL_CELLS)
+
+
+def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[SpanLine]:
+    del now
+    one = detail.delivery
+    yield ()
+    yield _heading(f"attempts  {one.attempts}", width)
+    if not detail.history:
+        yield (Span("not sent yet" if one.state is State.QUEUED else "never sent", "muted"),)
+    elif len(detail.history) < one.attempts:
+        yield (Span("each failed one, and the one that ended it", "muted"),)
+    if any(attempt.outcome == "refused" and attempt.events > 1 for attempt in detail.history):
+        said = "a refused request is split until what is wrong stands alone; the others get through, by more requests"
+        for part in wrap(said, width):
+            yield (Span(part, "muted"),)
+    for number, attempt in enumerate(detail.history, 1):
+        yield from _attempt(number, attempt, width)
+
+
+def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[SpanLine]:
+    style = _OUTCOMES.get(attempt.outcome, "")
+    many = f"{attempt.events:,} deliveries" if attempt.events != 1 else "1 delivery"
+    yield (
+        Span(f"{number:>3}  ", "muted"),
+        Span(full_time(attempt.started_at)),
+        Span(f"  {attempt.status or NO_VALUE:>3}  ", style),
+        Span(f"{attempt.outcome:<12}", style),
+        Span(f"{attempt.latency_ms:>8,.0f} ms", "muted"),
+    )
+    to = f" to {attempt.endpoint}" if attempt.endpoint else ""
+    carried = f"{many} in {attempt.body_bytes:,} bytes{to}"
+    error = "" if attempt.error == plain_error(attempt.status) else attempt.error
+    for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
+        if text:
+            label = f"     {name:<{LABEL_CELLS - 5}}"
+            for line in wrap(text, max(20, width - LABEL_CELLS)):
+                yield (Span(label, "muted"), Span(line))
+                label = " " * LABEL_CELLS
+
+
+def delivery_heading(delivery: Delivery) -> str:
+    """The title of the screen."""
+    survey = one_line(delivery.survey_name or delivery.survey_id, limit=60)
+    user = one_line(delivery.user_id, limit=40)
+    return "  ".join(part for part in (f"delivery {delivery.id}", survey, user, state_word(delivery)) if part)

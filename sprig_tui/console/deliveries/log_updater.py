@@ -1,0 +1,240 @@
+"""Keeps the lines of the log up to date: runs the search, looks for news, reads the rows that come into sight.
+
+It looks ten times a second while things happen, and less and less often, down to once a second, while nothing does.
+Nothing is drawn again when nothing changed. A journal that cannot be read is told and tried again; what is shown stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from time import monotonic
+
+from sprig_tui.console.deliveries.log_lines import LogLines
+from sprig_tui.console.deliveries.search import DeliverySearch, PollResult
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.query import MATCH_ALL, Query
+from sprig_tui.journal.records import Delivery
+
+LOG_ACTIVE_POLL_S = 0.1
+LOG_IDLE_POLL_S = 1.0
+"""Seconds between two looks while things happen, and while nothing does."""
+POLL_BACKOFF_FACTOR = 1.5
+UPDATE_INTERVAL_S = 0.25
+"""Seconds between two changes of the title: its frame is painted anew with it."""
+COUNT_INTERVAL_S = 1.0
+SEARCH_RETRY_S = 3.0
+"""Seconds between two searches from the start, where more changed than could be followed."""
+ERROR_RETRY_S = 2.0
+
+
+class LogUpdater:
+    """`run` and `read_rows` run as tasks for as long as the log is there."""
+
+    def __init__(
+        self, lines: LogLines, *, on_change: Callable[[], None], on_selected: Callable[[Delivery, bool], None]
+    ) -> None:
+        """`changed` is called when the numbers that the title tells, or `trouble`, may be others.
+
+        `selected` gets the delivery under the cursor when that is another one, and whether the person chose it: False
+        where it only moved there because deliveries came or went. It gets it again when the delivery itself changed.
+        """
+        self._lines = lines
+        self._on_change = on_change
+        self._on_selected = on_selected
+        self._wakeup = asyncio.Event()
+        self._requested: DeliverySearch | None = None
+        self._keep_cursor = False
+        self._requested_by_person = False
+        self._replacement: DeliverySearch | None = None
+        """A search from the start that is to take the place of the present one when it is complete."""
+        self._next_search_at = 0.0
+        self._next_count_at = 0.0
+        self._next_update_at = 0.0
+        self._update_pending = False
+        self._wanted_row = 0
+        self._wanted_by_person = False
+        self._posted_row: Delivery | None = None
+        self._reread_visible = False
+        self.trouble = ""
+        """Why the journal cannot be read; empty when it can."""
+
+    @property
+    def search(self) -> DeliverySearch | None:
+        """What is shown."""
+        return self._lines.search
+
+    def set_filter(
+        self, journal: Journal, query: Query = MATCH_ALL, *, keep: bool = False, by_person: bool = False
+    ) -> None:
+        """Show what matches; with `keep` the cursor stays on its delivery; `by_person` as in `selected`."""
+        self._requested, self._keep_cursor, self._replacement = DeliverySearch(journal, query), keep, None
+        self._requested_by_person = by_person
+        self.wake()
+
+    def wake(self) -> None:
+        """Something happened: look now."""
+        self._wakeup.set()
+
+    def select(self, delivery_id: int, *, by_person: bool = True) -> None:
+        """Tell the row of this delivery as soon as it is read; one that the person chose stays one."""
+        self._wanted_by_person = by_person or (self._wanted_by_person and self._wanted_row != 0)
+        self._wanted_row = delivery_id
+        self._lines.rows_wanted.set()
+
+    @property
+    def is_selected_stale(self) -> bool:
+        """Whether what the person asked for last is not shown yet."""
+        return self._requested_by_person or (self._lines.has_unshown_choice and self._lines.selected > 0)
+
+    # -- the two tasks -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Search and look for news, for ever."""
+        pause = LOG_ACTIVE_POLL_S
+        while True:
+            try:
+                quiet, resting = await self._update()
+            except JournalError as error:
+                self._set_trouble(f"cannot read the journal: {error.message}; trying again")
+                quiet, resting, pause = False, True, ERROR_RETRY_S
+            else:
+                self._set_trouble("")
+                pause = min(pause * POLL_BACKOFF_FACTOR, LOG_IDLE_POLL_S) if quiet else LOG_ACTIVE_POLL_S
+            if resting:
+                await self._wait_for_work(pause)
+
+    async def _update(self) -> tuple[bool, bool]:
+        """One look; returns whether nothing happened, and whether there is nothing more to do now."""
+        if (asked := self._requested) is not None:
+            await asked.start()
+            if asked is self._requested:
+                self._requested = None
+                self._show_rows(asked, keep=self._keep_cursor)
+            return False, False
+        search = self.search
+        if search is None:
+            return True, True
+        step = await search.poll()
+        if step.positions_changed and self._lines.following:
+            # what will be in sight is read first, so that each look is painted once
+            await search.read(one for one in self._lines.newest_ids() if search.row(one) is None)
+        self._apply_poll(search, step)
+        searching = await self._search_more(search)
+        self._update_pending = self._update_pending or not step.is_empty or searching
+        if self._update_pending and self._requested is None and monotonic() >= self._next_update_at:
+            self._update_pending, self._next_update_at = False, monotonic() + UPDATE_INTERVAL_S
+            await self._count(search)
+            self._on_change()
+            self._notify_if_moved(search)
+        return step.is_empty and not self._update_pending, not searching and self._requested is None
+
+    async def _search_more(self, search: DeliverySearch) -> bool:
+        """Go on with a search that is not complete; returns whether there was one."""
+        if not search.matches.complete:
+            if await search.search_more() and search is self.search:
+                self._lines.restore_position()
+            return not search.matches.complete
+        if search.needs_restart and self._replacement is None and monotonic() >= self._next_search_at:
+            self._replacement = DeliverySearch(search.journal, search.query)
+            await self._replacement.start()
+        following = self._replacement
+        if following is None:
+            return False
+        if not following.matches.complete:
+            await following.search_more()
+        elif self._requested is None:
+            self._replacement = None
+            self._show_rows(following, keep=True)
+        return True
+
+    async def read_rows(self) -> None:
+        """Read rows as they come into sight, for ever."""
+        while True:
+            await self._lines.rows_wanted.wait()
+            self._lines.rows_wanted.clear()
+            search = self.search
+            if search is None:
+                continue
+            again, self._reread_visible = self._reread_visible, False
+            ids = (
+                self._lines.visible_ids()
+                if again
+                else [one for one in self._lines.surrounding_ids() if not self._is_loaded(search, one)]
+            )
+            if self._wanted_row and search.row(self._wanted_row) is None:
+                ids.append(self._wanted_row)
+            try:
+                changed = await search.read(ids) if ids else []
+            except JournalError as error:
+                self._set_trouble(f"cannot read the journal: {error.message}; trying again")
+                await asyncio.sleep(ERROR_RETRY_S)
+                self._lines.rows_wanted.set()
+                continue
+            if search is self.search:
+                self._lines.redraw(changed)
+            self._select_wanted(search)
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _show_rows(self, search: DeliverySearch, *, keep: bool) -> None:
+        self._next_search_at = monotonic() + SEARCH_RETRY_S
+        self._lines.show_search(search, keep=keep)
+        self._lines.rows_wanted.set()
+        by_person, self._requested_by_person = self._requested_by_person, False
+        if by_person and self._lines.selected:
+            self._lines.has_unshown_choice = True
+            self.select(self._lines.selected)
+        else:
+            self._notify_if_moved(search)
+        self._on_change()
+
+    def _apply_poll(self, search: DeliverySearch, result: PollResult) -> None:
+        if search is not self.search or result.is_empty:
+            return
+        self._lines.add_new(result.new_matches)
+        if result.positions_changed:
+            self._lines.restore_position()
+        self._lines.redraw(result.changed)
+        if result.reread_visible:
+            self._reread_visible = True
+            self._lines.rows_wanted.set()
+
+    async def _count(self, search: DeliverySearch) -> None:
+        if monotonic() >= self._next_count_at:
+            self._next_count_at = monotonic() + COUNT_INTERVAL_S
+            await search.count()
+        else:
+            search.total = max(search.total, len(search.matches))
+
+    def _notify_if_moved(self, search: DeliverySearch) -> None:
+        """The delivery under the cursor may be another one, or another than it was, without a key pressed."""
+        chosen = self._lines.selected
+        row = search.row(chosen) if chosen else None
+        if chosen and not self._wanted_row and row != self._posted_row:
+            self.select(chosen, by_person=False)
+
+    def _select_wanted(self, search: DeliverySearch) -> None:
+        row = search.row(self._wanted_row) if self._wanted_row else None
+        if self._wanted_row and search.is_removed(self._wanted_row):
+            self._wanted_row, self._lines.has_unshown_choice = 0, False
+        elif row is not None:
+            by_person, self._wanted_by_person = self._wanted_by_person, False
+            self._wanted_row, self._posted_row = 0, row
+            self._on_selected(row, by_person)
+
+    def _set_trouble(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._on_change()
+
+    async def _wait_for_work(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wakeup.wait(), seconds)
+        self._wakeup.clear()
+
+    @staticmethod
+    def _is_loaded(search: DeliverySearch, delivery_id: int) -> bool:
+        return search.row(delivery_id) is not None or search.is_removed(delivery_id)

@@ -1,0 +1,313 @@
+"""A delivery as a row of the log: what stands in each column, and in which style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+from textual.content import Content
+
+from sprig_tui.console.widgets.line import TextSpan, fit_span
+from sprig_tui.journal.records import Delivery, State, answer_text
+from sprig_tui.text import one_line
+
+ColumnName = Literal[
+    "id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"
+]
+"""`result` is the latency of what was delivered, and else the reason or the error."""
+
+
+class Column(NamedTuple):
+    """A column as it may be."""
+
+    name: ColumnName
+    title: str
+    min_cells: int
+    """Cells under which it says nothing."""
+    max_cells: int
+    """Cells beyond which it gains nothing; 0 for no bound."""
+    rank: int
+    """The lower, the longer it stays when there is little room."""
+    share: int = 0
+    """Its part of what room is left over; 0 for a column of `least` cells."""
+
+
+TIME = Column("time", "time", 8, 12, 1)
+"""To the second, or to the millisecond: nothing between the two is of use."""
+COLUMNS = (
+    Column("id", "id", 6, 9, 12, share=1),
+    TIME,
+    Column("environment", "env", 11, 14, 8, share=1),
+    Column("survey", "survey", 10, 32, 4, share=5),
+    Column("user", "user", 8, 24, 5, share=3),
+    Column("type", "type", 6, 14, 11, share=1),
+    Column("answer", "answer", 8, 36, 6, share=4),
+    Column("state", "state", 9, 9, 2),
+    Column("status", "http", 4, 4, 7),
+    Column("attempts", "tries", 5, 5, 9),
+    Column("result", "result", 9, 0, 3, share=12),
+)
+"""In the order of the log."""
+
+WIDE_MIN_CELLS = 150
+"""Cells from which on there are numbers and milliseconds, and columns two apart: below, room is for the result."""
+MARK_CELLS = 2
+"""In front of each row: whether it is marked."""
+
+
+class PlacedColumn(NamedTuple):
+    """A column as it stands in the log."""
+
+    name: ColumnName
+    title: str
+    width: int
+    gap: int
+    """Blank cells behind it."""
+
+
+@lru_cache(maxsize=64)
+def place_columns(width: int) -> tuple[PlacedColumn, ...]:
+    """The columns for a log of so many cells; together with the marks they fill it exactly where it is wide enough.
+
+    The least important columns give way first; what is left over goes to those that gain by it.
+    """
+    gap = 2 if width >= WIDE_MIN_CELLS else 1
+    room = width - MARK_CELLS
+    kept: list[Column] = []
+    for column in sorted(COLUMNS, key=lambda one: one.rank):
+        if column.name == "id" and width < WIDE_MIN_CELLS:
+            continue
+        needed = column.min_cells + (gap if kept else 0)
+        if needed > room and kept:
+            break
+        kept.append(column)
+        room -= needed
+    widths = {column.name: column.min_cells for column in kept}
+    if width >= WIDE_MIN_CELLS and room >= TIME.max_cells - TIME.min_cells:
+        room -= TIME.max_cells - TIME.min_cells
+        widths["time"] = TIME.max_cells
+    while room > 0:
+        growing = [
+            column
+            for column in kept
+            if column.share and (not column.max_cells or widths[column.name] < column.max_cells)
+        ]
+        if not growing:
+            break
+        hungriest = min(growing, key=lambda one: (widths[one.name] - one.min_cells) / one.share)
+        widths[hungriest.name] += 1
+        room -= 1
+    ordered = [column for column in COLUMNS if column.name in widths]
+    return tuple(
+        PlacedColumn(column.name, column.title, widths[column.name], gap if column is not ordered[-1] else 0)
+        for column in ordered
+    )
+
+
+MARK = "●"
+NO_VALUE = "—"
+"""Stands where there is nothing, such as for the user of an anonymous answer."""
+DAY_MS = 86_400_000
+STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "accent"}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""Spelled out here: strftime would follow the locale, and the columns with it."""
+
+_COLUMNS_WITH_STYLE = frozenset({"id", "time", "state", "status", "attempts"})
+"""Columns of our own words."""
+Cell = tuple[str, str]
+"""Text and style."""
+
+
+def delivery_row(
+    delivery: Delivery, columns: Sequence[PlacedColumn], *, now: int, marked: bool = False
+) -> list[TextSpan]:
+    """The parts of a row; `now` in milliseconds since 1970 decides how times are written."""
+    parts = [TextSpan(MARK, "accent", 2) if marked else TextSpan("", "muted", 2)]
+    for name, _, width, gap in columns:
+        text, style = _CELLS[name](delivery, now, width)
+        cell = fit_span(text if name in _COLUMNS_WITH_STYLE else one_line(text, limit=4 * width + 16), width)
+        parts.append(TextSpan(cell + " " * gap, style, width + gap))
+    return parts
+
+
+def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
+    """The titles over the columns."""
+    parts = [TextSpan("", "", 2)]
+    for _, title, width, gap in columns:
+        parts.append(TextSpan(fit_span(title, width) + " " * gap, "muted", width + gap))
+    return parts
+
+
+def local_time(milliseconds: int) -> datetime:
+    """Local time; the first and last moments that calendars know for what lies beyond them."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def short_time(milliseconds: int, now: int, width: int = 12) -> str:
+    """A time in 8 or 12 cells: of today with seconds or milliseconds, of another day with the day."""
+    at, today = local_time(milliseconds), local_time(now)
+    if at.date() == today.date():
+        return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if width >= 12 else f"{at:%H:%M:%S}"
+    day = f"{at.day:2d} {_MONTHS[at.month - 1]}"
+    if at.year != today.year:
+        return f"{day} {at.year}" if width >= 11 else f"{_MONTHS[at.month - 1]} {at.year}"
+    return f"{day} {at:%H:%M}" if width >= 12 else day
+
+
+def ignored_until(delivery: Delivery, now: int) -> str:
+    """Until when Segment ignores a delivered message id, such as `12:04` or `tomorrow 12:04`.
+
+    Segment remembers ids for about 24 h. Empty when that is over, or it was never delivered.
+    """
+    until = delivery.settled_at + DAY_MS
+    if delivery.state is not State.DELIVERED or not delivery.settled_at or until <= now:
+        return ""
+    at, today = local_time(until), local_time(now)
+    if at.date() == today.date():
+        return f"{at:%H:%M}"
+    return (
+        f"tomorrow {at:%H:%M}"
+        if at.date() == (today + timedelta(days=1)).date()
+        else f"{at.day} {_MONTHS[at.month - 1]} {at:%H:%M}"
+    )
+
+
+def environment_title(name: str) -> str:
+    """An environment's name as people read it: `Production`."""
+    return name[:1].upper() + name[1:]
+
+
+def state_word(delivery: Delivery) -> str:
+    """The state, and of a queued one whether it waits, is on the wire, or is to be tried again."""
+    if delivery.state is not State.QUEUED:
+        return delivery.state.value
+    if delivery.leased:
+        return "in flight"
+    return "retry" if delivery.due_at else "queued"
+
+
+def result_text(delivery: Delivery, now: int) -> str:
+    """How it ended, or what it waits for."""
+    if delivery.state is State.DELIVERED:
+        return f"{delivery.latency_ms:,.0f} ms"
+    if delivery.state is State.WITHHELD:
+        return f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason
+    error = delivery.error
+    if delivery.state is State.QUEUED and delivery.due_at > now and not delivery.leased:
+        return f"again at {short_time(delivery.due_at, now, 8)}" + (f"  {error}" if error else "")
+    return error
+
+
+def _status_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
+    if not delivery.answer:
+        return NO_VALUE, "muted"
+    return answer_text(delivery), ""
+
+
+def _result_cell(delivery: Delivery, now: int, _width: int) -> Cell:
+    style = "muted" if delivery.state in (State.DELIVERED, State.QUEUED) else STATE_STYLES[delivery.state]
+    return result_text(delivery, now), style
+
+
+def _text_or_dash(text: str, style: str = "") -> Cell:
+    return (text, style) if text else (NO_VALUE, "muted")
+
+
+_CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
+    "id": lambda one, _now, _width: (str(one.id), "muted"),
+    "time": lambda one, now, width: (short_time(one.added_at, now, width), "muted"),
+    "environment": lambda one, _now, _width: _text_or_dash(environment_title(one.environment)),
+    "survey": lambda one, _now, _width: _text_or_dash(one.survey_name or one.survey_id),
+    "user": lambda one, _now, _width: _text_or_dash(one.user_id),
+    "type": lambda one, _now, _width: _text_or_dash(one.question_type, "muted"),
+    "answer": _status_cell,
+    "state": lambda one, _now, _width: (state_word(one), STATE_STYLES[one.state]),
+    "status": lambda one, _now, _width: (str(one.status) if one.status else "", "good" if one.status < 300 else "bad"),
+    "attempts": lambda one, _now, _width: (
+        str(one.attempts) if one.attempts else "",
+        "muted" if one.attempts < 2 else "warning",
+    ),
+    "result": _result_cell,
+}
+
+
+MAX_FILTER_TITLE_CHARS = 60
+SEPARATOR = " ── "
+
+
+class TitleState(Struct, frozen=True, kw_only=True):
+    """What the title tells."""
+
+    filter: str = ""
+    shown: int = 0
+    """Deliveries that match, as far as they are known."""
+    total: int = 0
+    searched: float = 1.0
+    """How much of the journal was looked through."""
+    following: bool = True
+    new: int = 0
+    """Arrived below since the person scrolled away."""
+    marked: int = 0
+
+
+def log_title(state: TitleState) -> str:
+    """Such as `Deliveries ── /status:failed ── 3 of 1,000,412 ── following`."""
+    return SEPARATOR.join(_title_parts(state))
+
+
+def _title_parts(state: TitleState) -> list[str]:
+    parts = ["Deliveries"]
+    if state.filter:
+        parts.append("/" + one_line(state.filter, limit=MAX_FILTER_TITLE_CHARS))
+    parts.append(amount_text(state))
+    if state.marked:
+        parts.append(f"{state.marked:,} marked")
+    if state.following:
+        parts.append("following")
+    elif state.new:
+        parts.append(f"+{state.new:,} new")
+    return parts
+
+
+def clickable_title(state: TitleState) -> Content:
+    """The title with its last words doing what `f` does, where they are about following."""
+    if not (state.following or state.new):
+        return Content(log_title(state))
+    *before, last = _title_parts(state)
+    # the markup is our own; the text is put in as it is
+    return Content.assemble(
+        SEPARATOR.join(before), SEPARATOR, Content.from_markup('[@click="follow"]$text[/]', text=last)
+    )
+
+
+def amount_text(state: TitleState) -> str:
+    """How many, and of how many."""
+    if not state.filter:
+        return f"{max(state.total, state.shown):,}"
+    if state.searched < 1:
+        return f"{state.shown:,} so far, {int(state.searched * 100)} % searched"
+    return f"{state.shown:,} of {max(state.total, state.shown):,}"
+
+
+def empty_log_hints(state: TitleState, *, opened: bool, file: str = "", sends: bool = True) -> tuple[str, ...]:
+    """What to do while no delivery is shown; `file`: what a file is open for, such as `S sends all 117`.
+
+    `sends`: whether anything can be sent from here.
+    """
+    if not opened:
+        return ("opening the journal …",)
+    if state.filter:
+        if state.searched < 1:
+            return (f"searching: {int(state.searched * 100)} % of {state.total:,} deliveries looked through",)
+        return ("nothing matches this filter", "/ changes it, escape clears it")
+    if not sends:
+        return ("no deliveries yet", "this console is read-only: what others send shows here")
+    if file:
+        return ("no deliveries yet", file)
+    return ("no deliveries yet", "o opens a file of answers, s sends what it shows")

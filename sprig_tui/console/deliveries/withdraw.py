@@ -1,0 +1,96 @@
+"""Taking queued deliveries back: counts them, asks, and does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import App
+
+from sprig_tui.console.notify import notify, notify_error, notify_warning
+from sprig_tui.console.widgets.dialogs import Confirm
+from sprig_tui.delivery.withdraw import QueuedDeliveries, filter_queued, find_queued, withdraw_deliveries
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import WithdrawResult
+from sprig_tui.text import one_line
+
+
+class WithdrawActions:
+    """Its methods wait for a dialog, so they run in workers; a fault of the journal is told to the person."""
+
+    def __init__(
+        self, app: App[object], journal: Journal, *, on_progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._app = app
+        self._journal = journal
+        self._on_progress = on_progress
+
+    async def withdraw(self, ids: Sequence[int]) -> bool:
+        """Take these back; whether any was."""
+        try:
+            return await self._ask_and_do(filter_queued(await self._journal.get_many(ids)), "")
+        except JournalError as error:
+            notify_error(self._app, error)
+            return False
+        finally:
+            self._on_progress("")
+
+    async def withdraw_matching(self, query: Query) -> bool:
+        """Take everything back that matches and is queued now; whether any was."""
+        try:
+            self._on_progress("counting what is queued …")
+            found = await find_queued(
+                self._journal, query, lambda number: self._on_progress(f"counting what is queued: {number:,}")
+            )
+            self._on_progress("")
+            return await self._ask_and_do(found, query.text or "everything in the journal")
+        except JournalError as error:
+            notify_error(self._app, error)
+            return False
+        finally:
+            self._on_progress("")
+
+    async def _ask_and_do(self, queued: QueuedDeliveries, named: str) -> bool:
+        total = len(queued.ids)
+        if not total:
+            notify_warning(self._app, "nothing to withdraw: none of them is queued")
+            return False
+        if not await self._app.push_screen_wait(
+            Confirm(withdraw_question(total), withdraw_explanation(queued, named), yes=f"Withdraw {total:,}")
+        ):
+            return False
+        done = await withdraw_deliveries(
+            self._journal, queued.ids, lambda number: self._on_progress(f"withdrawing: {number:,} of {total:,}")
+        )
+        (notify_warning if done.leased else notify)(self._app, withdraw_outcome(done))
+        return done.withdrawn > 0
+
+
+def withdraw_question(total: int) -> str:
+    """The title of the dialog."""
+    return "Withdraw this delivery?" if total == 1 else f"Withdraw {total:,} queued deliveries?"
+
+
+def withdraw_explanation(queued: QueuedDeliveries, named: str) -> str:
+    """What will happen."""
+    lines = [f"queued, of what matches {one_line(named, limit=200)}"] if named else []
+    lines.append(
+        " · ".join(
+            f"{one_line(name, limit=40) or 'no environment'} {number:,}" for name, number in queued.environments.items()
+        )
+    )
+    them = "it" if sum(queued.environments.values()) == 1 else "them"
+    lines.append(f"not sent, but kept as withheld: withdrawn; a replay queues {them} again")
+    lines.append("what a worker is sending at the moment is left alone")
+    return "\n".join(lines)
+
+
+def withdraw_outcome(done: WithdrawResult) -> str:
+    """What became of them."""
+    parts = [f"{done.withdrawn:,} withdrawn"]
+    if done.leased:
+        parts.append(f"{done.leased:,} left alone: a worker has {'it' if done.leased == 1 else 'them'}")
+    if done.not_queued:
+        parts.append(f"{done.not_queued:,} ended before")
+    return ", ".join(parts)

@@ -1,0 +1,163 @@
+"""What the Environments pane's wishes lead to: dialogs, a change of the config, a lane paused, a test event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.config.checks import describe_reuse
+from sprig_tui.config.environment import Environment
+from sprig_tui.config.secrets import WRITE_KEY, write_key_variable
+from sprig_tui.config.settings import BUILT_IN_ENVIRONMENTS, check_environment_name
+from sprig_tui.console.environments.config_editor import ConfigEditor
+from sprig_tui.console.environments.edit_form import EditForm
+from sprig_tui.console.environments.key_form import KeyForm
+from sprig_tui.console.environments.send_test_event import EVENT_NAME, SendTestEventScreen, make_test_event
+from sprig_tui.console.environments.source_picker import PASTE, pick_key
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog, Prompt
+from sprig_tui.errors import ConfigError, SprigTuiError
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from sprig_tui.console.session import Session
+
+
+class EnvironmentActions:
+    """One method per wish; each is run in a worker of the app, and raises SprigTuiError for what could not be done."""
+
+    def __init__(self, app: App[Any], session: Session, config_editor: ConfigEditor) -> None:
+        self._app = app
+        self._session = session
+        self._config_editor = config_editor
+
+    def _environment(self, name: str) -> Environment:
+        return self._session.settings.environment(name)
+
+    # -- keys ---------------------------------------------------------------------------------------------------------
+
+    async def add_key(self, name: str) -> None:
+        """Ask for a key, save it, and say what is next."""
+        seen = self._environment(name)
+        key = await pick_key(self._app, self._session, name)
+        if key == PASTE:
+            key = await self._app.push_screen_wait(
+                KeyForm(
+                    name,
+                    seen.write_key.masked() if seen.write_key else "",
+                    self._override_note(seen),
+                    environments_with_key=lambda key: describe_reuse(self._session.settings, key, WRITE_KEY, name),
+                )
+            )
+        if key is None:
+            return
+        await self._config_editor.save(seen, name, {"write_key": key})
+        now = self._environment(name)
+        if now.write_key is not None and now.write_key.read_from != "config":
+            notify_warning(self._app, f"saved, but {now.write_key.read_from} is set and comes first")
+        else:
+            notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
+
+    def _override_note(self, environment: Environment) -> str:
+        key = environment.write_key
+        if key is None or key.read_from == "config":
+            return ""
+        return f"{key.read_from} is set in this shell and comes before the config: unset it for the new key to count."
+
+    async def remove_key(self, name: str) -> None:
+        """Ask, with the name where it is protected, then take the key out."""
+        seen = self._environment(name)
+        if seen.write_key is None:
+            return
+        question = f"Remove the write key {seen.write_key.masked()} of {name}?"
+        text = "Nothing is sent there until it has one again; what is queued stays queued."
+        if not await self._confirmed(seen, question, text, yes="Remove"):
+            return
+        await self._config_editor.save(seen, name, {"write_key": None})
+        if (left := self._environment(name).write_key) is not None:
+            notify_warning(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
+        else:
+            notify(self._app, f"key of {name} removed")
+
+    async def _confirmed(self, environment: Environment, question: str, text: str, *, yes: str) -> bool:
+        dialog: Dialog[bool] = Confirm(question, text, yes=yes)
+        if environment.protected:
+            dialog = ConfirmName(question, text, name=environment.name)
+        return await self._app.push_screen_wait(dialog)
+
+    # -- environments -------------------------------------------------------------------------------------------------
+
+    async def edit(self, name: str) -> None:
+        """Ask for the settings, save what changed."""
+        seen = self._environment(name)
+        changes = await self._app.push_screen_wait(EditForm(seen))
+        if not changes:
+            return
+        if seen.protected and changes.get("protected") is False:
+            text = "Sending in bulk will no longer ask for its name."
+            if not await self._confirmed(seen, f"Take the protection off {name}?", text, yes="Take it off"):
+                return
+        await self._config_editor.save(seen, name, changes)
+        notify(self._app, f"{name} saved")
+
+    async def new(self) -> str:
+        """Ask for a name, then for the key; returns the name, empty when nothing was added."""
+
+        def check(text: str) -> str:
+            if text.strip() in self._session.settings.environments:
+                return f"there is an environment {text.strip()} already"
+            try:
+                check_environment_name(text.strip())
+            except ConfigError as error:
+                return f"{error.message}; {error.hint}"
+            return ""
+
+        text = "Lower-case letters, digits and dashes. It becomes part of every message id, so it cannot change later."
+        name = await self._app.push_screen_wait(
+            Prompt("New environment", text, placeholder="staging-eu", check=check, saves=True)
+        )
+        if name is None:
+            return ""
+        name = name.strip()
+        await self._config_editor.save(None, name, {"endpoint": "us"})
+        await self.add_key(name)
+        return name
+
+    async def remove(self, name: str) -> None:
+        """Ask, then take the environment's table out of the config."""
+        seen = self._environment(name)
+        if seen.write_key is not None and seen.write_key.read_from != "config":
+            text = f"{seen.write_key.read_from} stays set: unset {write_key_variable(name)} too if it is not wanted."
+        else:
+            text = "Its key and settings go; its deliveries stay in the journal, and queued ones stay queued."
+        verb = "Reset" if name in BUILT_IN_ENVIRONMENTS else "Remove"
+        if await self._confirmed(seen, f"{verb} environment {name}?", text, yes=verb):
+            await self._config_editor.drop(seen)
+            notify(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    async def set_lane(self, name: str, *, paused: bool) -> None:
+        """Pause or resume, for every process on this journal."""
+        journal = self._session.journal
+        if journal is None:
+            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
+        await journal.set_lane(name, "paused" if paused else "open")
+        if self._session.engine is not None:
+            self._session.engine.wake(name)
+        notify(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")
+
+    async def test_event(self, name: str) -> None:
+        """Journal a test event, let the engine send it, follow it."""
+        environment = self._environment(name)
+        journal = self._session.journal
+        if journal is None:
+            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
+        if environment.protected:
+            text = f"{EVENT_NAME!r} reaches every destination that is connected to this source."
+            if not await self._app.push_screen_wait(Confirm(f"Send a test event to {name}?", text, yes="Send one")):
+                return
+        added = await journal.add([make_test_event(name, self._session.clock.now())])
+        if self._session.engine is not None:
+            self._session.engine.wake(name)
+        await self._app.push_screen_wait(SendTestEventScreen(self._session, environment, added[0].id))

@@ -1,0 +1,139 @@
+"""The test event: a track call of our own, to be looked for in Segment, since a 200 proves nothing about the key."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Static
+
+import sprig_tui
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.session import Session
+from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
+from sprig_tui.errors import JournalError
+from sprig_tui.formatting import time_left
+from sprig_tui.journal.records import Delivery, Lane, NewDelivery, State
+from sprig_tui.segment.track import Track, derived_message_id, encode_track
+
+EVENT_NAME = "sprig-tui test event"
+TEST_USER_ID = "sprig-tui-test"
+
+
+def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
+    """A test event for the journal; each has a message id of its own, so Segment drops none as a repeat."""
+    identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
+    at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body = encode_track(
+        Track(
+            message_id=identity,
+            user_id=TEST_USER_ID,
+            event=EVENT_NAME,
+            type="track",
+            properties={"environment": environment, "sentBy": "sprig-tui", "test": True},
+            context={"integration": {"name": "sprig-tui", "version": sprig_tui.__version__}},
+            timestamp=at,
+        )
+    )
+    return NewDelivery(
+        environment=environment,
+        message_id=identity,
+        digest=identity.encode()[-8:],
+        survey_name=EVENT_NAME,
+        user_id=TEST_USER_ID,
+        answer="test",
+        answered_at=now_ms,
+        source="test event",
+        raw=body,
+        body=body,
+    )
+
+
+def where_to_look(environment: Environment, message_id: str) -> str:
+    """What a person has to see in Segment before the key is known to be the right one."""
+    if environment.endpoint not in ("us", "eu"):
+        return f"Look for {EVENT_NAME!r} with message id {message_id} at {environment.base_url}."
+    return (
+        f"Segment answers 200 to a wrong key as well. In Segment open Connections, Sources, the source that is meant"
+        f" for {environment.name}, Debugger, and look for {EVENT_NAME!r} (user {TEST_USER_ID}, "
+        f"message id {message_id})."
+        f" Is it not there within a minute, the key belongs to another source, or to none."
+    )
+
+
+def delivery_progress_text(
+    delivery: Delivery, lane: Lane | None, environment: Environment, now: int
+) -> tuple[str, bool]:
+    """What became of the test event so far, and whether that is the end of it."""
+    if delivery.state is State.DELIVERED:
+        said = f"Segment answered {delivery.status} after {delivery.latency_ms:.0f} ms."
+        return f"{said}\n\n{where_to_look(environment, delivery.message_id)}", True
+    if delivery.state is State.FAILED:
+        return (
+            f"Refused: {delivery.status or ''} {delivery.error}".strip() + ". The Deliveries pane has the answer.",
+            True,
+        )
+    if delivery.state is State.WITHHELD:
+        return f"Withheld: {delivery.reason}. {delivery.detail}", True
+    if lane is not None and lane.state == "paused":
+        return f"Queued, but sending to {environment.name} is paused: {lane.cause}. p resumes.", True
+    if lane is not None and lane.state == "waiting" and lane.until > now:
+        return f"Queued; the next try is in {time_left(lane.until, now)} ({lane.cause}).", False
+    return "On its way ..." if delivery.leased else "Queued ...", False
+
+
+POLL_INTERVAL_S = 0.15
+"""Seconds between two looks."""
+
+
+class SendTestEventScreen(Dialog[None]):
+    """Shows how far one delivery is. It goes on by itself when this is closed."""
+
+    def __init__(self, session: Session, environment: Environment, delivery_id: int) -> None:
+        super().__init__(f"Test event to {environment.name}")
+        self._session = session
+        self._environment = environment
+        self._delivery_id = delivery_id
+        self._shown_text = ""
+
+    def compose(self) -> ComposeResult:
+        """What is known, and a way out."""
+        with VerticalScroll(classes="dialog-box", can_focus=False):
+            yield from self.head()
+            yield Static(plain_content("Queued ..."), id="progress")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Close", id="close", variant="primary")
+            yield Static(hint(("enter or escape closes", "escape")), classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Look at once, then again and again."""
+        self.query_one("#close").focus()
+        self._timer = self.set_interval(POLL_INTERVAL_S, self._poll)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Close."""
+        event.stop()
+        self.dismiss(None)
+
+    async def _poll(self) -> None:
+        text, over = await self._current_progress()
+        if text != self._shown_text:
+            self._shown_text = text
+            self.query_one("#progress", Static).update(plain_content(text))
+        if over:
+            self._timer.stop()
+
+    async def _current_progress(self) -> tuple[str, bool]:
+        journal = self._session.journal
+        if journal is None:
+            return self._session.trouble or "the journal is not open", False
+        try:
+            detail = await journal.get(self._delivery_id)
+            lane = (await journal.lanes()).get(self._environment.name)
+        except JournalError as error:
+            return error.message, False
+        if detail is None:
+            return "the journal no longer has it", True
+        return delivery_progress_text(detail.delivery, lane, self._environment, self._session.clock.now())

@@ -1,0 +1,266 @@
+"""The dialog that offers a workspace's sources by name, in place of pasting a key."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+
+from msgspec import Struct
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from sprig_tui.config.write_key_lint import WRITE_KEY_CHARS
+from sprig_tui.console.widgets.dialogs import Confirm, Dialog, hint, plain_content
+from sprig_tui.console.widgets.line import Line, TextSpan
+from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.errors import SprigTuiError
+from sprig_tui.segment.public_api_models import Source, mask_key
+from sprig_tui.segment.source_checks import source_mismatches
+from sprig_tui.text import one_line
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from sprig_tui.console.session import Session
+
+
+ABOUT_CELLS, STATE_CELLS, KEY_CELLS = 22, 9, 11
+"""Cells of the columns; the name has the rest."""
+
+
+class SourceRow(Struct, frozen=True):
+    """One source, and what speaks against it."""
+
+    source: Source
+    mismatches: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        """Labels, or what kind it is."""
+        return ", ".join(self.source.labels) or self.source.kind
+
+    @property
+    def state(self) -> str:
+        """Whether Segment takes what comes for it."""
+        return "enabled" if self.source.enabled else "disabled"
+
+    @property
+    def key(self) -> str:
+        """The key that would be taken, masked."""
+        return mask_key(self.source.write_keys[0]) if self.source.write_keys else "not visible"
+
+    @property
+    def detail(self) -> str:
+        """Everything in a sentence, for the row that is chosen."""
+        source = self.source
+        if not source.write_keys:
+            return "the token sees no write key of it: that takes the role of a source admin or workspace owner"
+        if self.mismatches:
+            return f"! {'; '.join(self.mismatches)}"
+        more = f", the first of {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
+        return f"{', '.join(filter(None, (source.kind, source.slug)))}; key {self.key}{more}"
+
+
+def source_rows(sources: Sequence[Source], environment: str, environments: Collection[str]) -> tuple[SourceRow, ...]:
+    """Rows in the order of the workspace, those that nothing speaks against first."""
+    rows = [SourceRow(source, source_mismatches(source, environment, environments)) for source in sources]
+    return tuple(sorted(rows, key=lambda row: bool(row.mismatches)))
+
+
+def filter_rows(rows: Sequence[SourceRow], text: str) -> tuple[SourceRow, ...]:
+    """Those whose name, slug, kind or labels hold every word of the text."""
+    words = text.casefold().split()
+    return tuple(row for row in rows if all(word in _search_text(row) for word in words))
+
+
+def _search_text(row: SourceRow) -> str:
+    source = row.source
+    return " ".join((source.name, source.slug, source.kind, *source.labels)).casefold()
+
+
+SourceLister = Callable[[], Awaitable[tuple[Source, ...]]]
+"""Asks the workspace; raises SprigTuiError."""
+SourceChoice = SourceRow | Literal["paste"]
+
+_OTHER_COLUMNS_CELLS = 2 + 1 + ABOUT_CELLS + 1 + STATE_CELLS + KEY_CELLS
+"""Cells of a row that are not the name's."""
+PASTE_LABEL = "paste a key instead"
+
+
+class SourceLines(LineList):
+    """The sources that fit what was typed, and below them the way to paste."""
+
+    def __init__(self) -> None:
+        super().__init__(id="source-list")
+        self.rows: tuple[SourceRow, ...] = ()
+
+    def show(self, rows: tuple[SourceRow, ...]) -> None:
+        """Show these from the first."""
+        self.rows = rows
+        self.resize(len(rows) + 1)
+        self.cursor = 0
+        self.scroll_to(0, 0, animate=False)
+        self.invalidate()
+
+    def line(self, index: int) -> Line | None:
+        """Flag, name, labels, state and key of a source."""
+        if index >= len(self.rows):
+            return [TextSpan(f"  {PASTE_LABEL}", "accent")]
+        row = self.rows[index]
+        name = max(self.scrollable_content_region.width - _OTHER_COLUMNS_CELLS, 12)
+        flag = TextSpan("! ", "warning") if row.mismatches else TextSpan("  ")
+        return [
+            flag,
+            TextSpan(one_line(row.source.name, limit=2 * name), "" if row.source.enabled else "muted", name),
+            TextSpan(" "),
+            TextSpan(one_line(row.about, limit=2 * ABOUT_CELLS), "muted", ABOUT_CELLS),
+            TextSpan(" "),
+            TextSpan(row.state, "muted" if row.source.enabled else "warning", STATE_CELLS),
+            TextSpan(row.key, "" if row.source.write_keys else "muted"),
+        ]
+
+
+class SourceForm(Dialog[SourceChoice | None]):
+    """Asks which source an environment's answers go to. Result: its row, `paste`, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "into_list", show=False),
+        Binding("tab,shift+tab", "other", show=False, priority=True),
+    ]
+
+    def __init__(self, environment: str, environments: Collection[str], list_sources: SourceLister) -> None:
+        super().__init__(f"Source of {environment}")
+        self._environment = environment
+        self._environments = environments
+        self._list_sources = list_sources
+        self._rows: Sequence[SourceRow] = ()
+
+    def compose(self) -> ComposeResult:
+        """The filter, the list, and what is to be known of the chosen one."""
+        with Vertical(classes="dialog-box", id="sources"):
+            yield from self.head()
+            yield Input(placeholder="part of a name or label", id="source-filter")
+            yield SourceLines()
+            yield Static("asking Segment for the workspace's sources …", id="source-detail")
+            keys = (("down goes to the list", "down"), ("enter takes it", "enter"), ("escape cancels", "escape"))
+            yield Static(Content.assemble("type to filter, ", hint(*keys)), classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Ask the workspace; a key can be pasted meanwhile."""
+        self.query_one(SourceLines).show(())
+        self.query_one(Input).focus()
+        self.run_worker(self._load(), exit_on_error=False)
+
+    async def _load(self) -> None:
+        try:
+            sources = await self._list_sources()
+        except SprigTuiError as error:
+            self._show_status(f"the sources cannot be listed: {error.message}; {error.hint}", fault=True)
+            return
+        self._rows = source_rows(sources, self._environment, self._environments)
+        self._filter(self.query_one(Input).value)
+        if not sources:
+            self._show_status("the workspace has no source")
+
+    def _filter(self, text: str) -> None:
+        lines = self.query_one(SourceLines)
+        lines.show(filter_rows(self._rows, text))
+        self._show_error(0)
+
+    def _show_error(self, index: int) -> None:
+        rows = self.query_one(SourceLines).rows
+        if self._rows:
+            self._show_status(rows[index].detail if 0 <= index < len(rows) else "the key is then asked for, masked")
+
+    def _show_status(self, text: str, *, fault: bool = False) -> None:
+        detail = self.query_one("#source-detail", Static)
+        detail.set_class(fault, "-fault")
+        detail.update(plain_content(text))
+
+    @on(Input.Changed)
+    def _on_filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        typed = event.value.strip()
+        if len(typed) == WRITE_KEY_CHARS and typed.isalnum():
+            # this field is not masked: a key must not stay in it
+            with event.input.prevent(Input.Changed):
+                event.input.value = ""
+            self._filter("")
+            self._show_status(f"that is a key: choose {PASTE_LABEL!r}, where it is masked", fault=True)
+        else:
+            self._filter(typed)
+
+    @on(Input.Submitted)
+    def _on_submit(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip() and not self.query_one(SourceLines).rows:
+            self._show_status("no source has that in its name, slug or labels", fault=True)
+        else:
+            self._choose(0)
+
+    @on(LineList.Highlighted)
+    def _on_highlighted(self, event: LineList.Highlighted) -> None:
+        event.stop()
+        self._show_error(event.index)
+
+    @on(LineList.Selected)
+    def _on_selected(self, event: LineList.Selected) -> None:
+        event.stop()
+        self._choose(event.index)
+
+    def _choose(self, index: int) -> None:
+        rows = self.query_one(SourceLines).rows
+        if index >= len(rows):
+            self.dismiss("paste")
+        elif not rows[index].source.write_keys:
+            self._show_status(rows[index].detail, fault=True)
+        else:
+            self.dismiss(rows[index])
+
+    def action_into_list(self) -> None:
+        """Go to the list."""
+        self.query_one(SourceLines).focus()
+
+    def action_other(self) -> None:
+        """Between the filter and the list."""
+        field = self.query_one(Input)
+        (self.query_one(SourceLines) if field.has_focus else field).focus()
+
+
+PASTE: Final = "paste"
+"""In place of a key: ask for one. No key is so short."""
+
+
+async def pick_key(app: App[Any], session: Session, environment: str) -> str | None:
+    """The key of the source that the person chose, PASTE to ask for one, None to leave it.
+
+    Nothing is offered, and a key is to be pasted, where the workspace cannot be asked: without a token.
+    """
+    list_sources = session.dependencies.list_sources
+    if list_sources is None or session.settings.workspace.token is None:
+        return PASTE
+    # loaded here, since most consoles do without
+
+    settings = session.settings
+    while True:
+        choice = await app.push_screen_wait(
+            SourceForm(environment, settings.environments, lambda: list_sources(settings))
+        )
+        if choice is None or choice == PASTE:
+            return choice
+        key = choice.source.write_keys[0]
+        doubts = [f"- {doubt}" for doubt in choice.mismatches]
+        doubts += [
+            f"- {name} has the same key"
+            for name, other in settings.environments.items()
+            if name != environment and other.write_key is not None and other.write_key.reveal() == key
+        ]
+        if not doubts:
+            return key
+        question = f"Take {choice.source.name} for {environment}?"
+        if await app.push_screen_wait(Confirm(question, "\n".join(doubts), yes="Take it")):
+            return key

@@ -1,0 +1,238 @@
+"""How one environment stands, in words: what is known, never more (Segment answers 200 to a wrong key too)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.delivery.snapshot import LaneSnapshot
+from sprig_tui.formatting import relative_time, time_ago, time_left
+from sprig_tui.journal.pause_reasons import PauseReason
+from sprig_tui.journal.records import Lane, State
+
+Level = Literal["", "muted", "good", "warning", "bad"]
+
+
+class EnvironmentStatus(Struct, frozen=True, gc=False):
+    """A mark that does not need colour, a sentence, and what came back last."""
+
+    mark: str
+    text: str
+    level: Level = ""
+    last: str = ""
+    """Such as `last answer 200, 2 s ago` or `never used`."""
+    brief: str = ""
+    """How the sentence begins, for where there is no room for all of it; empty where it is short."""
+
+
+class StatusInputs(Struct, frozen=True, kw_only=True):
+    """What the sentence rests on."""
+
+    lane: Lane
+    has_key: bool
+    queued: int
+    in_flight: int
+    """Deliveries on the wire, by any process."""
+    rate: int
+    """Deliveries per second."""
+    held: tuple[str, str] = ("", "")
+    """What workers that are gone still hold, and until when; empty for nothing."""
+    engine: bool
+    """Whether this console delivers."""
+    read_only: bool = False
+    opened: bool = True
+    """Whether the journal has told anything yet; else the lane is not known."""
+    trouble: str = ""
+    """Why the lane stands still on our side."""
+
+
+def status_of(facts: StatusInputs, now: int) -> EnvironmentStatus:
+    """The one sentence that matters most; `now` is ms since 1970."""
+    busy = bool(facts.rate or facts.in_flight)
+    last = _last_activity(facts.lane, now, busy=busy) if facts.has_key or facts.lane.last_status else ""
+    if (unready := _unready_status(facts, last)) is not None:
+        return unready
+    lane = facts.lane
+    if lane.state == "paused":
+        return _paused_status(lane, now, last)
+    if lane.state == "probing" and lane.pauses and lane.until > now:
+        return _brief_status("◌", "trying one answer", f": {lane.cause}", "warning", last)
+    if lane.state in ("waiting", "probing") and lane.until > now:
+        return _waiting_status(lane, now, last)
+    if lane.state in ("waiting", "probing") and facts.queued:
+        return _brief_status("◌", "next try is due", f": {lane.cause}", "warning", last)
+    return _open_status(facts, last)
+
+
+def _unready_status(facts: StatusInputs, last: str) -> EnvironmentStatus | None:
+    """What stands in the way on our side."""
+    if facts.trouble:
+        return EnvironmentStatus("✗", facts.trouble, "bad", last)
+    if not facts.has_key:
+        waiting = f", {facts.queued:,} queued" if facts.queued else ""
+        return _brief_status(
+            "·", "no key", f"{waiting}: press a to add one", "warning" if facts.queued else "muted", last
+        )
+    return None if facts.opened else EnvironmentStatus("·", "opening the journal", "muted")
+
+
+def _last_activity(lane: Lane, now: int, *, busy: bool) -> str:
+    if lane.last_status:
+        return f"last answer {lane.last_status}, {time_ago(lane.last_at, now)}"
+    return "" if lane.failures or busy else "never used"
+
+
+def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
+    again = f" now, or it is tried in {time_left(lane.until, now)}" if lane.until > now else ""
+    if lane.reason is PauseReason.KEY_REFUSED:
+        rest = f", Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}"
+        return _brief_status("‖", "paused", rest, "bad", last)
+    if lane.reason is PauseReason.WRONG_ENDPOINT:
+        return _brief_status("‖", "paused", f", {lane.cause}; e changes it, p tries again{again}", "bad", last)
+    cause = lane.detail.text if lane.reason is PauseReason.MANUAL else lane.cause
+    if cause:
+        return _brief_status("‖", "paused", f" ({cause}); p resumes", "warning", last)
+    return _brief_status("‖", "paused by hand", "; p resumes", "warning", last)
+
+
+def _waiting_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
+    if lane.state == "probing":
+        return _brief_status("◌", "trying one batch", f": {lane.cause}" if lane.cause else "", "warning", last)
+    wait = time_left(lane.until, now)
+    if lane.reason is PauseReason.RETRY_AFTER:
+        return _brief_status("◷", f"waiting {wait}", f" (Segment asked, {lane.detail.status})", "warning", last)
+    since = f" since {relative_time(lane.since, now)}" if lane.since else ""
+    if lane.reason is PauseReason.HTTP_ERROR:
+        return _brief_status("◷", "failing", f"{since}: {lane.cause}; next try in {wait}", "warning", last)
+    return _brief_status("◷", "unreachable", f"{since}: {lane.cause}; next try in {wait}", "bad", last)
+
+
+def _brief_status(mark: str, brief: str, rest: str, level: Level, last: str) -> EnvironmentStatus:
+    return EnvironmentStatus(mark, brief + rest, level, last, brief)
+
+
+def _open_status(facts: StatusInputs, last: str) -> EnvironmentStatus:
+    held, until = facts.held
+    if held and not facts.rate:
+        return _brief_status("◷", held, f", {until}", "warning", last)
+    if facts.rate or facts.in_flight:
+        return EnvironmentStatus("▲", f"delivering {facts.rate:,}/s", "good", last)
+    if facts.queued and not facts.engine:
+        why = "read-only" if facts.read_only else "--no-engine"
+        return _brief_status("○", f"{facts.queued:,} queued", f", not delivered from here ({why})", "warning", last)
+    if facts.queued:
+        return EnvironmentStatus("△", f"{facts.queued:,} queued", "", last)
+    return EnvironmentStatus("△", "nothing queued", "muted", last)
+
+
+REGIONS = {"us": "US  api.segment.io", "eu": "EU  events.eu1.segmentapis.com"}
+
+
+class EnvironmentView(Struct, frozen=True, kw_only=True):
+    """One environment at one moment; equal pictures need no repaint."""
+
+    name: str
+    key: str = ""
+    """Masked; empty where there is none."""
+    key_source: str = ""
+    """`config`, or the variable it comes from."""
+    endpoint: str = "us"
+    requests_per_second: float = 50.0
+    protected: bool = False
+    sprig_id: str = ""
+    status: EnvironmentStatus = EnvironmentStatus("·", "")
+    paused_or_waiting: bool = False
+    """Whether the lane is paused or waits, so that there is something to resume."""
+    queued: int = 0
+    """For its own endpoint."""
+    elsewhere: int = 0
+    """Queued for the endpoint of a run with `--endpoint` alone."""
+    failed: int = 0
+    withheld: int = 0
+    delivered: int = 0
+    in_flight: int = 0
+    rate: int = 0
+    """Deliveries per second."""
+    history: tuple[int, ...] = ()
+    """The rate in the last seconds, oldest first."""
+
+    @property
+    def title(self) -> str:
+        """The name as a title."""
+        return self.name[:1].upper() + self.name[1:]
+
+    @property
+    def place(self) -> str:
+        """Region and host, or the address."""
+        return REGIONS.get(self.endpoint, self.endpoint)
+
+
+def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
+    environment: Environment,
+    *,
+    lane: Lane | None,
+    live: LaneSnapshot | None,
+    counts: Mapping[State, int],
+    leased: int,
+    elsewhere: int = 0,
+    history: tuple[int, ...],
+    now: int,
+    permissions: Permissions,
+    opened: bool = True,
+    held: tuple[str, str] = ("", ""),
+) -> EnvironmentView:
+    """The picture of one environment.
+
+    Args:
+        environment: as the config has it.
+        lane: as the journal tells it; None where it was never used.
+        live: the engine's own lane, None without an engine here.
+        counts: deliveries by state.
+        leased: of the queued ones, those in the hands of any process.
+        elsewhere: of the queued ones, those bound for the endpoint of a run with `--endpoint`.
+        history: deliveries per second in the last seconds, oldest first.
+        now: ms since 1970.
+        permissions: what this console may do, so whether it delivers.
+        opened: whether the journal has told anything yet.
+        held: what workers that are gone still hold, and until when.
+    """
+    lane = lane or (live.lane if live else Lane(environment=environment.name))
+    queued = max(0, counts.get(State.QUEUED, 0) - elsewhere)
+    rate = round(live.rate) if live else (history[-1] if history else 0)
+    in_flight = max(leased, live.in_flight if live else 0)
+    facts = StatusInputs(
+        lane=lane,
+        has_key=environment.write_key is not None,
+        queued=queued,
+        in_flight=in_flight,
+        rate=rate,
+        engine=permissions.engine and not permissions.read_only,
+        read_only=permissions.read_only,
+        opened=opened,
+        held=held,
+        trouble=live.local_error if live else "",
+    )
+    key = environment.write_key
+    return EnvironmentView(
+        name=environment.name,
+        key=key.masked() if key else "",
+        key_source=key.read_from if key else "",
+        endpoint=environment.endpoint,
+        requests_per_second=environment.requests_per_second,
+        protected=environment.protected,
+        sprig_id=environment.sprig_environment_id or "",
+        status=status_of(facts, now),
+        paused_or_waiting=lane.state == "paused" or (lane.state == "waiting" and lane.until > now),
+        queued=queued,
+        elsewhere=elsewhere,
+        failed=counts.get(State.FAILED, 0),
+        withheld=counts.get(State.WITHHELD, 0),
+        delivered=counts.get(State.DELIVERED, 0),
+        in_flight=in_flight,
+        rate=rate,
+        history=history,
+    )

@@ -1,0 +1,1 @@
+"""Keyboard queue: one event at a time, in the order typed."""

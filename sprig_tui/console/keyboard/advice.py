@@ -1,0 +1,115 @@
+"""Pasted text that is no file: what it looks like, and where it belongs. Nothing of it is repeated but a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.binding import Binding
+from textual.screen import ModalScreen
+
+from sprig_tui.console.commands import app as app_commands
+from sprig_tui.console.commands.base import SCOPE_TITLES, Command, HasCommands
+from sprig_tui.console.commands.deliveries import CloseDetail
+from sprig_tui.console.commands.registry import PANE_COMMANDS
+from sprig_tui.sprig.reader import INPUT_SUFFIXES
+from sprig_tui.text import printable
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from sprig_tui.console.app import SprigTui
+
+
+MAX_PATH_CHARS = 4_096
+"""Characters."""
+MAX_KEY_CHARS = 200
+"""Characters of what is taken for a key; write keys have 32, keys of Sprig's API and tokens fewer than 100."""
+MIN_DIFFERENT_CHARS = 8
+"""Different characters that a key has at least."""
+_SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
+_PATH = re.compile(r"(?:file://|[~.]{0,2}/|[A-Za-z]:\\)")
+
+
+def paste_advice(text: str) -> str:
+    """A sentence about a text that was pasted where no text is typed, and that names no file."""
+    text = text.strip()
+    if not text:
+        return "the paste is empty"
+    if text[0] in "{[":
+        return "pasted JSON is not read: save it as a file, and open that with o"
+    words = [line.strip().strip("'\"") for line in text.splitlines() if line.strip()]
+    if len(text) <= MAX_PATH_CHARS and all(_is_path(word) for word in words):
+        return _missing_file_text(words)
+    # a key may come broken over two lines
+    if len(words) <= 2 and _is_secret("".join(words)):
+        return "that looks like a key: a asks for the write key of the selected environment, u for Sprig's API key"
+    return "a pasted text goes into a field: o opens a file, / filters the deliveries, a takes a write key"
+
+
+def _is_secret(text: str) -> bool:
+    return len(text) <= MAX_KEY_CHARS and len(set(text)) >= MIN_DIFFERENT_CHARS and bool(_SECRET.fullmatch(text))
+
+
+def _is_path(word: str) -> bool:
+    return bool(_PATH.match(word)) or Path(word.lower().removesuffix(".gz")).suffix in INPUT_SUFFIXES
+
+
+def _missing_file_text(words: list[str]) -> str:
+    """Which file is not there, and what of its path is."""
+    for word in words:
+        try:
+            path = Path(word.removeprefix("file://")).expanduser().absolute()
+            if path.exists():
+                continue
+            there = path.parent
+            while not there.is_dir() and there != there.parent:
+                there = there.parent
+        except (OSError, RuntimeError, ValueError):  # no such home folder; a name that no file can have
+            return f"{printable(word, limit=200)} cannot be a path"
+        said, folder = printable(word, limit=200), printable(str(there), limit=200)
+        return f"there is no {said}\nthe folder {folder} is there: o opens it"
+    return "one of these cannot be opened: o opens them one by one"
+
+
+_SILENT_KEYS = frozenset(
+    {"escape", "enter", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "backspace"}
+)
+"""Keys that are no commands: they say nothing where there is nothing to move, to leave or to open."""
+_PANE_TITLES: dict[str, type[Command]] = {
+    "environments": app_commands.FocusEnvironments,
+    "payload": app_commands.FocusPayload,
+    "deliveries": app_commands.FocusDeliveries,
+}
+
+
+def is_unbound(screen: Screen[Any], key: str) -> bool:
+    """Whether a key was pressed on a dialog that has no use for it, and no field that would take it."""
+    return isinstance(screen, ModalScreen) and key not in _SILENT_KEYS and key not in screen.active_bindings
+
+
+def unbound_key(app: SprigTui, key: str) -> str:
+    """What to say of a key; empty where something here takes it, and on dialogs, which name their keys."""
+    if isinstance(app.screen, ModalScreen) or key in _SILENT_KEYS or key in app.screen.active_bindings:
+        return ""
+    shown = app.get_key_display(Binding(key, "", ""))
+    place = SCOPE_TITLES.get(_scope(app), "the console")
+    for command in PANE_COMMANDS:
+        if app.screen is app.main and key in app.keys_of(command):
+            there = app.shown_key(_PANE_TITLES[command.scope])
+            return (
+                f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
+                f"{there} goes there"
+            )
+    return f"{shown} does nothing in {place}: {app.shown_key(app_commands.Help)} lists the keys"
+
+
+def close_hint(app: SprigTui) -> str:
+    """The key that leaves what is in front of the panes."""
+    return app.shown_key(CloseDetail) if isinstance(app.screen, HasCommands) else "escape"
+
+
+def _scope(app: SprigTui) -> str:
+    here = app.screen
+    return here.COMMAND_CLASSES[0].scope if isinstance(here, HasCommands) else app.main.focused_scope()

@@ -1,0 +1,89 @@
+"""Input of the app, with the keyboard queue in its way; and the screens, which the queue hears of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual.actions import ActionParseResult
+from textual.app import App
+from textual.dom import DOMNode
+
+from sprig_tui.console.commands.base import Command, HasCommands
+from sprig_tui.console.keyboard.queue import Keyboard
+from sprig_tui.console.notify import notify
+
+if TYPE_CHECKING:
+    from textual.await_complete import AwaitComplete
+
+
+class QueuedInput(App[int]):
+    """See `keyboard`: every key, paste and mouse button goes through it, every screen is told to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keyboard = Keyboard(self, super().on_event, lambda text: notify(self, text))
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual, in turn."""
+        if isinstance(event, events.Key | events.Paste | events.MouseEvent) and not event.is_forwarded:
+            await self.keyboard.enqueue(event)
+        else:
+            await super().on_event(event)
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """As Textual; the queue waits for what the action posts.
+
+        A command that acts unasked asks where its key is one of a burst: a text that was pasted sends nothing.
+        """
+        if default_namespace is not None:
+            self.keyboard.touch(default_namespace)
+        if isinstance(default_namespace, HasCommands) and isinstance(action, str) and self.keyboard.bursts.may_be_burst:
+            command = default_namespace.unasked_command(action)
+            if command is not None:
+                work = self.keyboard.track_flow(self._run_if_confirmed(command, default_namespace))
+                self.run_worker(work, exit_on_error=False, group="flow")
+                return True
+        return await super().run_action(action, default_namespace, namespaces)
+
+    async def _run_if_confirmed(self, command: type[Command], node: DOMNode) -> None:
+        from sprig_tui.console.widgets.dialogs import ConfirmBurst
+
+        if not await self.keyboard.bursts.is_single_key():
+            self.keyboard.drop()
+            if not await self.push_screen_wait(ConfirmBurst(command.title, command.label)):
+                return
+        await super().run_action(command.action(), node)
+
+    def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
+        """As Textual."""
+        self.keyboard.on_screen_pushed(screen)
+        return super().push_screen(screen, *arguments, **options)
+
+    async def push_screen_wait(self, screen: Any, *, mode: str | None = None) -> Any:
+        """As Textual, once no dialog of another flow is open."""
+        await self.keyboard.wait_for_turn()
+        return await super().push_screen_wait(screen, mode=mode)
+
+    def pop_screen(self) -> AwaitComplete:
+        """As Textual."""
+        screen = self.screen
+        done = super().pop_screen()
+        self.keyboard.on_screen_popped(screen)
+        return done
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        """As Textual; keys that were typed before the other program had the terminal are not for the console."""
+        try:
+            with super().suspend():
+                yield
+        finally:
+            self.keyboard.drop(until_now=True)

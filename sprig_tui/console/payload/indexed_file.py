@@ -1,0 +1,236 @@
+"""One file of records that can be entered in the middle: marks where reading may start again, found as it is read.
+
+Plain JSON Lines and plain CSV exports have such places, a quarter of a megabyte apart. Everything else (gzip, other
+encodings than UTF-8, lists and pages of JSON) is read from its beginning each time.
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple
+
+from sprig_tui.errors import InputError
+from sprig_tui.sprig.csv_rows import CsvRow, detect_delimiter, read_rows
+from sprig_tui.sprig.formats.csv_export import read_export
+from sprig_tui.sprig.json_stream import DEFAULT_MAX_RECORD_BYTES, is_json_lines
+from sprig_tui.sprig.reader import read_lines, read_responses, require_answers
+from sprig_tui.sprig.records import Record
+from sprig_tui.sprig.stream import CHUNK_BYTES, BrokenStreamError, ReadProgress, StreamBuffer, utf8_chunks
+
+ROWS_PER_INDEX_ENTRY = 500
+_MAX_RECORD_BYTES = DEFAULT_MAX_RECORD_BYTES
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class IndexEntry(NamedTuple):
+    """A place where reading may start: before record `number` (from 0), at byte `offset`, on line `line` (from 1)."""
+
+    number: int
+    offset: int
+    line: int
+
+
+class IndexedFile:
+    """The records of one file, from any number on.
+
+    Several iterators may run at once, in different threads: what they share only ever grows. A file that changes while
+    it is open would be told wrongly, so that each start of reading raises InputError then.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Raises InputError for what is not there, cannot be opened, or is no regular file (a pipe has no middle)."""
+        self.path = path
+        self.count = 0
+        """Records known to be in it."""
+        self.complete = False
+        """Whether `count` is all of them."""
+        self._index: list[IndexEntry] = []
+        self._header: list[bytes] = []
+        self._labels_known = False
+        if not Path(path).exists():
+            raise InputError(f"there is no file {path}", hint="check the path")
+        if not Path(path).is_file():
+            raise InputError(f"{path} is no regular file", hint="open a file or a folder")
+        try:
+            with Path(path).open("rb", buffering=0) as stream:
+                self._identity = _identity(stream)
+                head = stream.read(CHUNK_BYTES)
+        except OSError as error:
+            raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
+        require_answers(path)
+        self.size = self._identity[1]
+        """Bytes on disk."""
+        self._start = _text_offset(head)
+        self._layout: Literal["lines", "csv", ""] = ""
+        self._delimiter = ""
+        if self._start is not None:
+            window = StreamBuffer(iter((head[self._start :],)))
+            _skip_space(window)
+            self._detect_format(window, cut=len(head) < self.size)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether it has places to start again."""
+        return bool(self._layout)
+
+    def nearest(self, number: int) -> int:
+        """The number of the last record at or before `number` from which reading can start at once."""
+        at = bisect_right(self._index, number, key=lambda mark: mark.number)
+        return self._index[at - 1].number if at else 0
+
+    def records(self, number: int = 0) -> Iterator[tuple[int, Record]]:
+        """(number, record) from the last mark at or before `number` on, to the end of the file.
+
+        Raises InputError when the file is gone or has changed.
+        """
+        at = bisect_right(self._index, number, key=lambda mark: mark.number)
+        mark = self._index[at - 1] if at else None
+        try:
+            stream = Path(self.path).open("rb", buffering=0)  # noqa: SIM115 - closed by the generator below
+        except OSError as error:
+            raise InputError(f"cannot open {self.path}: {error.strerror}", hint="open it again") from error
+        with stream:
+            if _identity(stream) != self._identity:
+                raise InputError(f"{self.path} has changed since it was opened", hint="open it again")
+            if self._layout == "lines":
+                found = self._lines(stream, mark)
+            elif self._layout == "csv":
+                found = self._rows(stream, mark)
+            else:
+                found = read_responses([self.path], force=True)  # looked at when it was opened
+            position = mark.number if mark else 0
+            for record in found:
+                position += 1
+                self.count = max(self.count, position)
+                yield position - 1, record
+            self.complete = True
+
+    def _detect_format(self, window: StreamBuffer, *, cut: bool) -> None:
+        if window.data[window.position : window.position + 1] in (b"{", b"["):
+            if is_json_lines(window, _MAX_RECORD_BYTES):
+                self._layout = "lines"
+            return
+        end = window.line_end(_MAX_RECORD_BYTES)
+        if end < 0 and cut:
+            return
+        self._delimiter = detect_delimiter(window.data[window.position : end if end >= 0 else None])
+        if self._delimiter:
+            self._layout = "csv"
+
+    def _add_entry(self, entry: IndexEntry) -> None:
+        if not self._index or entry.number > self._index[-1].number:
+            self._index.append(entry)
+
+    # -- JSON Lines ------------------------------------------------------------------------------------------------
+
+    def _lines(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
+        start = entry or IndexEntry(0, self._start or 0, 1)
+        fed = start.offset
+        number = start.number
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal fed
+            for chunk in _chunks(stream, start.offset):
+                # Asked for the next chunk only once all whole lines at hand were taken: what is left starts a line,
+                # unless the window stands in the middle of one that is too long to keep.
+                if window.position and window.data[window.position - 1 : window.position] == b"\n":
+                    self._add_entry(IndexEntry(number, fed - window.pending, window.line))
+                fed += len(chunk)
+                yield chunk
+
+        window = StreamBuffer(chunks())
+        window.line = start.line
+        for record in read_lines(window, self.path, _MAX_RECORD_BYTES):
+            number += 1
+            yield record
+
+    # -- CSV -------------------------------------------------------------------------------------------------------
+
+    def _rows(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
+        """An export from a mark on is read as its first two rows followed by the rest, with the lines put right."""
+        header = b"".join(self._header) if entry else b""
+        lines = header.count(b"\n")
+        shift = entry.line - lines - 1 if entry else 0
+        fed = 0
+        base = (entry.offset if entry else self._start or 0) - len(header)
+
+        def chunks() -> Iterator[bytes]:
+            nonlocal fed
+            if header:
+                fed += len(header)
+                yield header
+            for chunk in _chunks(stream, base + len(header)):
+                fed += len(chunk)
+                yield chunk
+
+        window = StreamBuffer(chunks())
+        number = entry.number if entry else 0
+
+        def noted() -> Iterator[CsvRow]:
+            since = 0
+            for row in read_rows(window, self._delimiter, _MAX_RECORD_BYTES):
+                before = number
+                yield row._replace(line=row.line + shift) if row.line > lines else row
+                since += 1
+                if not self._labels_known:
+                    self._read_index(row, had_records=number > before)
+                elif since >= ROWS_PER_INDEX_ENTRY and not row.fault and _next_offset(window, row):
+                    since = 0
+                    self._add_entry(IndexEntry(number, base + fed - window.pending, window.line + shift))
+
+        _skip_space(window)
+        for record in read_export(self.path, noted()):
+            number += 1
+            yield record
+
+    def _read_index(self, row: CsvRow, *, had_records: bool) -> None:
+        """Take the keys row, and the labels row: the first whole one after it, where it is no answer."""
+        if not self._header:
+            self._header.append(row.raw)
+        elif not row.fault:
+            if not had_records:
+                self._header.append(row.raw)
+            self._labels_known = True
+
+
+def _next_offset(window: StreamBuffer, row: CsvRow) -> bool:
+    """Whether no lines were given back to be read again."""
+    return window.line == row.line + row.raw.count(b"\n")
+
+
+def _chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
+    try:
+        stream.seek(offset)
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
+    except OSError as error:
+        raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
+
+
+def _skip_space(window: StreamBuffer) -> None:
+    """To the first character that is none of white space."""
+    while not window.data[window.position :].strip():
+        window.advance_to(len(window.data))
+        if not window.fill():
+            break
+    window.advance_to(len(window.data) - len(window.data[window.position :].lstrip()))
+
+
+def _identity(stream: BinaryIO) -> tuple[int, int, int]:
+    import os
+
+    found = os.fstat(stream.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text_offset(head: bytes) -> int | None:
+    """The offset at which the text begins where the file's bytes are its text as they are; else None."""
+    try:
+        text = next(utf8_chunks(io.BytesIO(head), ReadProgress()), b"")
+    except BrokenStreamError:
+        return None
+    start = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
+    return start if text and head.startswith(text, start) else None

@@ -1,0 +1,35 @@
+"""The four views of a record, made when they are first looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.payload.inspection import Inspection
+from sprig_tui.console.payload.views.base import RecordView
+from sprig_tui.console.payload.views.fields import FieldsView
+from sprig_tui.console.payload.views.json import JsonView, is_json
+from sprig_tui.console.payload.views.text import CurlView, NoteView, RawView
+from sprig_tui.segment.curl import curl_lines
+from sprig_tui.segment.limits import ENDPOINT_URLS
+
+VIEW_NAMES = ("Fields", "JSON", "Raw", "curl")
+_NO_CALL_TEXT = "no call is made of this record, since it {}: Fields says why, Raw shows what was read"
+
+
+def make_view(name: str, inspection: Inspection, environments: Mapping[str, Environment]) -> RecordView:
+    """One of VIEW_NAMES for a record."""
+    if name == "Fields":
+        return FieldsView(inspection.fields)
+    if name == "Raw":
+        return RawView(inspection.raw) if inspection.raw else NoteView("nothing was kept of what was read")
+    if not is_json(inspection.body):
+        return NoteView(_NO_CALL_TEXT.format("would be withheld" if inspection.withheld else "cannot be mapped"))
+    return JsonView(inspection.body) if name == "JSON" else CurlView(curl_text(inspection, environments))
+
+
+def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[str, ...]:
+    """The curl command's lines, after a comment where it would send what is withheld."""
+    found = environments.get(inspection.environment)
+    comment = (f"# would be withheld: {inspection.withheld}",) if inspection.withheld else ()
+    return (*comment, *curl_lines(found.base_url if found else ENDPOINT_URLS["us"], inspection.body))

@@ -1,0 +1,269 @@
+"""The Fields view: a line per field of the call, and what is long or nested opens below it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from sprig_tui.console.payload.views import json
+from sprig_tui.console.payload.views.base import CopiedText, RecordView, Span, SpanLine, wrap
+from sprig_tui.console.payload.views.json import JsonNode, TreeLine
+from sprig_tui.console.payload.views.text import unescape_letters
+from sprig_tui.mapping.records import FieldTrace, Level
+from sprig_tui.text import one_line
+
+MARKS: dict[Level, tuple[str, str]] = {"ok": ("✓", "good"), "warning": ("!", "warning"), "error": ("✗", "bad")}
+NOT_SENT = ("·", "muted")
+OMITTED = "(omitted)"
+_PATH_CELLS = 26
+_MARK_CELLS = 2
+_LOOKS_LIKE_JSON = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|\(omitted\)|[\[{].*|\s.*|.*\s|", re.DOTALL)
+
+
+class FieldColumns(NamedTuple):
+    """Cells of each column, the space after it included; 0 for a column there is no room for."""
+
+    path: int
+    value: int
+    origin: int
+    note: int
+    """0: the notes stand in the column of the origin."""
+
+
+def field_columns(width: int) -> FieldColumns:
+    """The columns for so many cells, the mark's two taken off."""
+    room = max(width - _MARK_CELLS, 12)
+    path = _PATH_CELLS + 2 if room >= 70 else max(room // 3, 10)
+    if room < 50:
+        return FieldColumns(path, room - path, 0, 0)
+    if room < 104:
+        origin = max(20, (room - path) * 2 // 5)
+        return FieldColumns(path, room - path - origin, origin, 0)
+    origin = 24
+    rest = room - path - origin
+    value = rest // 2
+    return FieldColumns(path, value, origin, rest - value)
+
+
+def field_header(width: int) -> str:
+    """The table's first line."""
+    path, value, origin, note = field_columns(width)
+    cells = (
+        (" " * _MARK_CELLS, _MARK_CELLS),
+        ("Segment field", path),
+        ("value", value),
+        ("from", origin),
+        ("note", note),
+    )
+    return "".join(text[: size - 1].ljust(size) for text, size in cells if size).rstrip()
+
+
+def field_cells(field: FieldTrace, width: int, *, opens: str = "") -> tuple[Span, ...]:
+    """One field on one line; `opens` is the sign before a value that opens in place."""
+    mark, role = MARKS[field.level]
+    if field.level == "ok" and field.value is UNSET:
+        # nothing is wrong with it, and nothing is sent of it
+        mark, role = NOT_SENT
+    path, value, origin, note = field_columns(width)
+    found = [Span(mark, role, _MARK_CELLS), *_cell(_path(field.path, path - 2), "", path)]
+    sign = f"{opens} " if opens else ""
+    found += _cell(sign + value_line(field.value, 2 * value), value_role(field.value), value)
+    if origin and note:
+        found += _cell(field.origin, "muted", origin)
+        found += _cell(field.note, role if field.level != "ok" else "muted", note)
+    elif origin:
+        found += _cell(*_origin_or_note(field, role), origin)
+    return tuple(found)
+
+
+def value_line(value: Any, limit: int) -> str:
+    """A value on one line: a text as it is, unless it could be taken for something else; else as it is written."""
+    if value is UNSET:
+        return OMITTED
+    if isinstance(value, str):
+        head = value[: 4 * limit + 64]
+        return one_line(head if _LOOKS_LIKE_JSON.fullmatch(head) is None else f'"{head}"', limit=limit)
+    data = value_text(value)
+    if data[:1] == b'"':
+        return value_line(json_text(data), limit)
+    return one_line(unescape_letters(data[: 8 * limit].decode(errors="replace")), limit=limit)
+
+
+def value_text(value: Any) -> bytes:
+    """A value as JSON, foreign JSON as it came."""
+    return bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
+
+
+def json_text(data: bytes) -> str:
+    """The text of a JSON string; half a surrogate pair, which text cannot hold, is shown as it is written."""
+    try:
+        return msgspec.json.decode(data, type=str)
+    except ValueError:
+        return data[1:-1].decode(errors="replace")
+
+
+def value_role(value: Any) -> str:
+    """The colour of a value."""
+    if value is UNSET:
+        return "muted"
+    if isinstance(value, str):
+        return "string"
+    first = memoryview(value)[:1].tobytes() if isinstance(value, Raw) else value_text(value)[:1]
+    if first == b'"':
+        return "string"
+    return "word" if first in (b"t", b"f", b"n") else "number" if first not in (b"{", b"[") else ""
+
+
+def _origin_or_note(field: FieldTrace, role: str) -> tuple[str, str]:
+    """One of the two where both have one column: where a value came from, or why there is none."""
+    if field.level != "ok":
+        return field.note, role
+    if field.value is UNSET:
+        return field.note or field.origin, "muted"
+    return f"{field.origin} · {field.note}" if field.origin and field.note else field.origin or field.note, "muted"
+
+
+def _path(path: str, room: int) -> str:
+    """A path; where there is little room without what it begins with (`.surveyName`), since its end tells it apart."""
+    if room < _PATH_CELLS and len(path) > room // 2 and "." in path:
+        path = f".{path.partition('.')[2]}"
+    return path if len(path) <= room else f"…{path[len(path) - room + 1 :]}"
+
+
+def _cell(text: str, role: str, width: int) -> tuple[Span, Span]:
+    return Span(one_line(text, limit=2 * width), role, width - 1), Span(" ")
+
+
+INDENT_CELLS = 4
+
+
+class _FieldLine(NamedTuple):
+    """The line of a field; where it is open, the lines below it say the rest."""
+
+    number: int
+
+
+class _TextLine(NamedTuple):
+    """More about a field: its text, or its note."""
+
+    number: int
+    text: str
+    role: str
+
+
+class _NestedLine(NamedTuple):
+    """A line of a nested value."""
+
+    number: int
+    line: TreeLine
+
+
+class FieldsView(RecordView):
+    """The fields, each closed at first."""
+
+    def __init__(self, fields: Sequence[FieldTrace]) -> None:
+        self.fields = tuple(fields)
+        self._open: dict[int, JsonNode] = {}
+        self._lines: list[_FieldLine | _TextLine | _NestedLine] = []
+        self._lay_out()
+
+    def __len__(self) -> int:
+        """Lines shown."""
+        return len(self._lines)
+
+    def line(self, index: int) -> SpanLine:
+        """One line."""
+        found = self._lines[index]
+        if isinstance(found, _FieldLine):
+            return field_cells(self.fields[found.number], self.width, opens=self._sign(found.number))
+        if isinstance(found, _TextLine):
+            return (Span(" " * INDENT_CELLS), Span(found.text, found.role))
+        return (Span(" " * INDENT_CELLS), *json.line_spans(found.line, self.width - INDENT_CELLS))
+
+    def resize(self, width: int) -> None:
+        """Fold open texts anew."""
+        super().resize(width)
+        self._lay_out()
+
+    def toggle(self, index: int) -> bool:
+        """Open a field, or close it; inside a nested value, open or close what stands in the line."""
+        found = self._lines[index]
+        if isinstance(found, _NestedLine):
+            if not json.toggle_line(found.line, self.width - INDENT_CELLS):
+                return False
+        elif not self._toggle_field(found.number):
+            return False
+        self._lay_out()
+        return True
+
+    def copy_line(self, index: int) -> CopiedText | None:
+        """The field's value, or that of the line within it; None where it is omitted."""
+        found = self._lines[index]
+        if isinstance(found, _NestedLine):
+            return json.copy_line(found.line)
+        field = self.fields[found.number]
+        if field.value is UNSET:
+            return None
+        text = field.value if isinstance(field.value, str) else JsonNode(value_text(field.value)).pretty()
+        return CopiedText(text, field.path)
+
+    def place(self, path: str) -> int:
+        """The line of the field with this path; 0 where there is none."""
+        for index, line in enumerate(self._lines):
+            if isinstance(line, _FieldLine) and self.fields[line.number].path == path:
+                return index
+        return 0
+
+    def _toggle_field(self, index: int) -> bool:
+        if index in self._open:
+            del self._open[index]
+            return True
+        field = self.fields[index]
+        if field.value is UNSET and not field.note and not field.origin:
+            return False
+        node = JsonNode(b"null" if field.value is UNSET else value_text(field.value))
+        node.opened = node.is_text
+        if node.is_container:
+            node.open_up()
+        self._open[index] = node
+        return True
+
+    def _sign(self, index: int) -> str:
+        if index in self._open:
+            return "▾"
+        value = self.fields[index].value
+        if value is UNSET or not isinstance(value, str):
+            nested = value is not UNSET and value_text(value)[:1] in (b"{", b"[")
+            return "▸" if nested or self._overflows(index) else ""
+        return "▸" if self._overflows(index) else ""
+
+    def _overflows(self, index: int) -> bool:
+        room = field_columns(self.width).value - 3
+        return len(value_line(self.fields[index].value, room + 8)) > room
+
+    def _lay_out(self) -> None:
+        self._lines = list(self._all_lines())
+
+    def _all_lines(self) -> Iterator[_FieldLine | _TextLine | _NestedLine]:
+        for index in range(len(self.fields)):
+            yield _FieldLine(index)
+            if (node := self._open.get(index)) is not None:
+                yield from self._inside(index, node)
+
+    def _inside(self, index: int, node: JsonNode) -> Iterator[_TextLine | _NestedLine]:
+        field = self.fields[index]
+        if node.is_container:
+            for line in json.tree_lines(node, self.width - INDENT_CELLS):
+                yield _NestedLine(index, line)
+        elif field.value is not UNSET:
+            for number, line in enumerate(json.tree_lines(node, self.width - INDENT_CELLS)):
+                # A text is written out below its field already; its line as JSON would say it twice.
+                if number or not node.is_text:
+                    yield _NestedLine(index, line)
+        for name, text in (("from", field.origin), ("note", field.note)):
+            for part in wrap(f"{name}: {text}" if text else "", max(self.width - INDENT_CELLS - 1, 10)):
+                yield _TextLine(index, part, "muted")

@@ -1,0 +1,167 @@
+"""Pulling for the selected environment: ask, read page by page into the journal, say what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sprig_tui.config.api_key_lint import lint_api_key
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
+from sprig_tui.console.sending import ingest_text
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog, Prompt
+from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.ingest.ingest import IngestResult
+from sprig_tui.pull.checkpoint import Checkpoint, CheckpointStore
+from sprig_tui.pull.pull import pull_environment, store_pages
+from sprig_tui.pull.request import PullProgress, PullRequest, format_utc
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from sprig_tui.console.environments.config_editor import ConfigEditor
+    from sprig_tui.console.session import Session
+
+
+def pull_question_text(place: Checkpoint, request: PullRequest, now_ms: int) -> str:
+    """What will be read."""
+    interrupted = place.find_resume_point(request, now_ms)
+    mark = place.high_water_mark(request.survey)
+    if interrupted is not None:
+        what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
+    elif mark:
+        what = f"It reads what was created since {format_utc(mark)}, and an hour before that."
+    else:
+        what = "It is the first one, and reads everything that Sprig has."
+    return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
+
+
+def pull_progress_text(state: PullProgress | None, fed: IngestResult) -> str:
+    """How far it is."""
+    if state is None:
+        return "asking Sprig"
+    lines = [_read(state)]
+    if state.reached:
+        lines.append(f"reached {format_utc(state.reached)}")
+    if fed.records:
+        lines.append(ingest_text(fed))
+    if state.waiting:
+        lines.append(state.waiting)
+    return "\n".join(lines)
+
+
+def pull_result_text(name: str, state: PullProgress, fed: IngestResult) -> str:
+    """What became of it."""
+    if fed.records and fed.outcomes["known"] == fed.records:
+        return f"{name}: nothing new in {_read(state)}"
+    if not fed.records:
+        return f"{name}: nothing new"
+    return f"{name}: {_read(state)}\n{ingest_text(fed)}"
+
+
+def pull_stopped_text(name: str, fed: IngestResult) -> str:
+    """It was broken off."""
+    return f"{name}: stopped after {ingest_text(fed)}\nthe next pull goes on there; what is queued goes out"
+
+
+def _read(state: PullProgress) -> str:
+    return f"{state.records:,} records on {state.pages:,} {'page' if state.pages == 1 else 'pages'}"
+
+
+MAX_WARNINGS = 3
+"""Warnings of one pull that are shown."""
+
+
+class PullActions:
+    """Run in a worker of the app; raises SprigTuiError for what could not be done."""
+
+    def __init__(self, app: App[Any], session: Session, config_editor: ConfigEditor) -> None:
+        self._app = app
+        self._session = session
+        self._config_editor = config_editor
+
+    async def pull(self, name: str) -> None:
+        """Ask, then read what is new, until it is read or stopped."""
+        if self._session.journal is None:
+            raise JournalError(
+                "the journal is not open, so nothing can be pulled",
+                hint=self._session.trouble or "try again in a moment",
+            )
+        environment = await self._with_api_key(name)
+        asked = PullRequest()
+        if environment is None or not await self._confirmed(environment, asked):
+            return
+        fed, last = IngestResult(), PullProgress(environment=name)
+        journal = self._session.journal
+        keep = store_pages(journal, self._session.engine, fed)
+
+        async def work(progress: TaskProgress) -> PullProgress:
+            def heard(state: PullProgress) -> None:
+                nonlocal last
+                last = state
+                progress.text = pull_progress_text(state, fed)
+
+            progress.text = pull_progress_text(None, fed)
+            paths = self._session.dependencies.paths
+            return await pull_environment(
+                environment, self._session.settings, paths, asked, keep, journal, on_progress=heard
+            )
+
+        result = await self._app.push_screen_wait(ProgressScreen(f"Pulling answers for {name}", work))
+        # names of surveys may be known now
+        await self._config_editor.read_again()
+        for text in last.warnings[:MAX_WARNINGS]:
+            notify_warning(self._app, f"{name}: {text}")
+        if isinstance(result, SprigTuiError):
+            raise result
+        if isinstance(result, PullProgress):
+            notify(self._app, pull_result_text(name, result, fed))
+        else:
+            notify_warning(self._app, pull_stopped_text(name, fed))
+
+    async def _with_api_key(self, name: str) -> Environment | None:
+        """The environment, with a key of Sprig's API; asks for one where there is none. None when it was not given."""
+        seen = self._session.settings.environment(name)
+        if seen.sprig_api_key is not None:
+            return seen
+        if not self._session.permissions.config:
+            raise SprigTuiError(f"{name} has no key of Sprig's API", hint="the demo has environments of its own")
+
+        def check(text: str) -> str:
+            errors = lint_api_key(text).errors
+            return f"{errors[0].message}: {errors[0].hint}" if errors else ""
+
+        def doubt(text: str) -> str:
+            lint = lint_api_key(text)
+            known = (one.write_key for one in self._session.settings.environments.values() if one.write_key)
+            if any(key.reveal() == lint.secret for key in known):
+                return "this is a write key of Segment, and Sprig would be sent it"
+            return "; ".join(f"{one.message}: {one.hint}" for one in lint.warnings)
+
+        text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
+        given = await self._app.push_screen_wait(
+            Prompt(
+                f"Key of Sprig's API for {name}",
+                text,
+                placeholder="type or paste",
+                check=check,
+                warning=doubt,
+                masked=True,
+                saves=True,
+            )
+        )
+        if given is None:
+            return None
+        await self._config_editor.save(seen, name, {"sprig_api_key": lint_api_key(given).secret})
+        return self._session.settings.environment(name)
+
+    async def _confirmed(self, environment: Environment, request: PullRequest) -> bool:
+        settings, paths = self._session.settings, self._session.dependencies.paths
+        name, url = environment.name, settings.sprig_api_url
+        place = await CheckpointStore(paths, name, url, self._session.journal, settings.journal_name).read()
+        text = pull_question_text(place, request, self._session.clock.now())
+        question = f"Pull answers for {environment.name} from Sprig?"
+        dialog: Dialog[bool] = Confirm(question, text, yes="Pull")
+        if environment.protected:
+            dialog = ConfirmName(question, f"{environment.name} is protected. {text}", name=environment.name)
+        return await self._app.push_screen_wait(dialog)

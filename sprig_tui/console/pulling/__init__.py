@@ -1,1 +1,0 @@
-"""Pulling answers from Sprig's REST API for the selected environment."""

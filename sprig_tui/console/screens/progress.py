@@ -1,0 +1,85 @@
+"""The dialog of a bulk send: counts, asks, then shows how far it is; escape stops it, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Static
+
+from sprig_tui.console.widgets.dialogs import Dialog, hint, plain_content
+from sprig_tui.errors import SprigTuiError
+
+PROGRESS_INTERVAL_S = 0.1
+"""Seconds between two repaints of the progress."""
+
+ProgressWork = Callable[["TaskProgress"], Awaitable[object]]
+
+
+class TaskProgress:
+    """What the work says of itself, from any thread."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.stopped = threading.Event()
+
+
+class ProgressScreen(Dialog[object]):
+    """Runs some work and shows what it says. Result: the work's own, its SprigTuiError, or None when stopped."""
+
+    PASSES_BY = True
+    """It ends by itself: keys typed before it was there are for what comes after it, not for its Stop."""
+
+    def __init__(self, title: str, work: ProgressWork) -> None:
+        super().__init__(title)
+        self._work = work
+        self._progress = TaskProgress()
+        # not _task: that is Textual's own, which it waits for when the screen closes
+        self._job: asyncio.Task[None] | None = None
+        self._ended: tuple[object, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """What it says, and a way to stop it."""
+        with Vertical(classes="dialog-box"):
+            yield from self.head()
+            yield Static("", id="progress")
+            with Horizontal(classes="dialog-buttons"):
+                yield Button("Stop", id="stop")
+            yield Static(hint(("escape stops it", "escape")), classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.query_one("#stop").focus()
+        self._job = asyncio.create_task(self._run())
+        self.set_interval(PROGRESS_INTERVAL_S, self._show)
+
+    def on_unmount(self) -> None:
+        """Never outlive the screen."""
+        self._progress.stopped.set()
+        if self._job is not None:
+            self._job.cancel()
+
+    async def _run(self) -> None:
+        try:
+            result: object = await self._work(self._progress)
+        except SprigTuiError as error:
+            result = error
+        self._ended = (result,)
+        self.on_screen_resume()
+
+    def on_screen_resume(self) -> None:
+        """It ended, perhaps while the palette was in front."""
+        if self._ended and self.is_current:
+            (result,), self._ended = self._ended, ()
+            self.dismiss(result)
+
+    def _show(self) -> None:
+        self.query_one("#progress", Static).update(plain_content(self._progress.text))
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Stop."""
+        event.stop()
+        self.action_leave()

@@ -1,0 +1,352 @@
+"""Sending records: through the same intake and journal as everything else; the engine does the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.console.notify import notify, notify_warning
+from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
+from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog
+from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.ingest.ingest import IngestResult, ingest_records
+from sprig_tui.journal.records import AddResult, NewDelivery, State
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.reader import read_responses
+from sprig_tui.sprig.records import Record, Unsendable
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from sprig_tui.console.session import Session
+    from sprig_tui.journal.base import Journal
+
+
+CHECK_EVERY_RECORDS = 16
+"""Records between two looks at whether enough of them were counted."""
+
+
+class SendPlan(Struct, frozen=True):
+    """Counted records."""
+
+    total: int = 0
+    """Records counted."""
+    by_environment: dict[str, int] = {}
+    """Answers by the environment they would go to; under an empty name those whose environment is unknown."""
+    unsendable: int = 0
+    """Records that are no answer, or cannot be read: they are journaled as withheld."""
+    anonymous: int = 0
+    """Answers without a User ID: they are journaled as withheld, and are not in `by_environment`."""
+    complete: bool = True
+    """Whether all records were counted."""
+    estimate: int = 0
+    """Records in all, as far as that is known where the count is not complete."""
+
+    @property
+    def records(self) -> int:
+        """Records in all, counted or estimated."""
+        return self.total if self.complete else max(self.estimate, self.total)
+
+
+def count_records(records: Iterable[Record], intake: EntryBuilder, *, should_stop: Callable[[], bool]) -> SendPlan:
+    """Count by route, without mapping, until there are no more or it is `enough`. Raises InputError of the reader."""
+    total = unsendable = anonymous = 0
+    routes: Counter[str] = Counter()
+    complete = True
+    for record in records:
+        total += 1
+        if isinstance(record, Unsendable):
+            unsendable += 1
+        elif not (record.user_id or "").strip():
+            anonymous += 1
+        else:
+            routes[intake.route(record).environment] += 1
+        if total % CHECK_EVERY_RECORDS == 0 and should_stop():
+            complete = False
+            break
+    return SendPlan(total, dict(routes), unsendable, anonymous, complete)
+
+
+def estimate_plan(plan: SendPlan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> SendPlan:
+    """The plan with the number of all records: `counted` where that is known, else by the share that was read."""
+    if plan.complete:
+        return plan
+    whole = counted or round_estimate(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
+    return msgspec.structs.replace(plan, estimate=max(whole, plan.total))
+
+
+def round_estimate(number: float) -> int:
+    """A number to two digits: an estimate is no better."""
+    whole = round(number)
+    return int(float(f"{whole:.1e}")) if whole >= 100 else whole
+
+
+def send_question(plan: SendPlan, name: str) -> str:
+    """The title of the dialog."""
+    if plan.complete:
+        return f"Send all {plan.total:,} {_records_text(plan.total)} of {name}?"
+    return f"Send all of {name}, about {plan.records:,} records?"
+
+
+def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
+    """What would happen, one line per environment; those in `keyless` have no Write Key yet.
+
+    `edited` records were edited in the console; the file does not have that.
+    """
+    lines = [] if plan.complete else [f"Of the first {plan.total:,}, the rest is counted while it is sent:"]
+    for name, number in sorted(plan.by_environment.items()):
+        about = ["is protected"] if name in protected else []
+        about += ["has no write key yet: they wait for one"] if name in keyless else []
+        if name:
+            lines.append(f"{number:,} to {name}{', which ' if about else ''}{' and '.join(about)}")
+    if plan.anonymous:
+        lines.append(never_sent(plan.anonymous))
+    if unknown := plan.by_environment.get("", 0):
+        lines.append(
+            f"{unknown:,} {_are_text(unknown)} withheld: {'its' if unknown == 1 else 'their'} environment is unknown."
+        )
+    if plan.unsendable:
+        what = "no answer, or it" if plan.unsendable == 1 else "no answers, or they"
+        lines.append(f"{plan.unsendable:,} {_are_text(plan.unsendable)} withheld: {what} cannot be read.")
+    if edited:
+        was = "was" if edited == 1 else "were"
+        lines.append(f"{edited:,} {was} edited here: the file is sent as it is on disk, s sends an edited record.")
+    lines.append("Nothing is sent twice; what is withheld is kept with its reason.")
+    return "\n".join(lines)
+
+
+def never_sent(number: int) -> str:
+    """What is said of answers without a User ID."""
+    return f"{number:,} {_are_text(number)} withheld (no User ID) and can never be sent."
+
+
+def consent_label(plan: SendPlan) -> str:
+    """What the button says: how many are to be sent, not how many are kept beside them."""
+    going = sum(number for name, number in plan.by_environment.items() if name)
+    if not plan.complete:
+        return "Send all"
+    return f"Send {going:,}" if going else f"Keep {plan.total:,}"
+
+
+def name_to_type(plan: SendPlan, protected: Collection[str]) -> str:
+    """The protected environment whose name has to be typed: the one that gets the most; empty where there is none."""
+    hit = [(number, name) for name, number in plan.by_environment.items() if name in protected]
+    return max(hit)[1] if hit else ""
+
+
+def ingest_text(fed: IngestResult) -> str:
+    """What became of the records so far, or in the end."""
+    parts = [f"{fed.records:,} {_records_text(fed.records)}"]
+    if fed.repeats:
+        parts.append(f"{fed.repeats:,} of them {'a repeat' if fed.repeats == 1 else 'repeats'}")
+    if before := fed.known - fed.repeats:
+        parts.append(f"{before:,} known from before")
+    states: Counter[State] = Counter()
+    reasons: Counter[str] = Counter()
+    for (state, reason), number in fed.new_states.items():
+        states[state] += number
+        if reason:
+            reasons[reason] += number
+    parts += [f"{states[state]:,} {state.value}" for state in State if states[state]]
+    why = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(3))
+    return ", ".join(parts) + (f" ({why})" if why else "")
+
+
+def ingest_end_text(fed: IngestResult) -> str:
+    """What became of the records in the end, and of those that never can be sent."""
+    anonymous = sum(number for (_, reason), number in fed.new_states.items() if reason == Reason.ANONYMOUS)
+    return ingest_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")
+
+
+def _records_text(number: int) -> str:
+    return "record" if number == 1 else "records"
+
+
+def _are_text(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+CONFIRM_FROM_RECORDS = 2
+"""Records from which on a send is one in bulk, and is asked about."""
+COUNT_BUDGET_S = 0.3
+"""Seconds that the records of a file are looked at before the question; the rest is counted while it is sent."""
+
+Result = TypeVar("Result")
+
+
+class NotConfirmedError(SprigTuiError):
+    """A record goes to a protected environment that the question did not name: sending stops before it."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(f"a record goes to {environment}, which is protected and was not asked about")
+        self.environment = environment
+
+
+class SendActions:
+    """Each is run in a worker of the app, and raises SprigTuiError for what could not be done."""
+
+    def __init__(self, app: App[Any], session: Session) -> None:
+        self._app = app
+        self._session = session
+
+    async def send(self, records: tuple[Record, ...], environment: str, *, edited: bool) -> bool:
+        """Journal these records and let them go, after a question where they are several or go somewhere protected.
+
+        Returns whether the journal has them.
+        """
+        journal = self._journal()
+        intake = self._intake(environment)
+        if not await self._confirmed_one(records, intake):
+            return False
+        added = await journal.add([intake.entry(record, edited=edited) for record in records])
+        if self._session.engine is not None:
+            self._session.engine.wake()
+        self._report(added, journal_only=self._session.engine is None)
+        return True
+
+    async def _confirmed_one(self, records: tuple[Record, ...], intake: EntryBuilder) -> bool:
+        if len(records) >= CONFIRM_FROM_RECORDS:
+            plan = count_records(records, intake, should_stop=lambda: False)
+            return await self._confirmed(plan, f"Send {len(records):,} records?")
+        (record,) = records
+        target = intake.route(record).environment
+        if target not in self._protected():
+            return True
+        text = f"{target} is protected: what is sent there reaches every destination that is connected to its source."
+        return await self._app.push_screen_wait(Confirm(f"Send this record to {target}?", text, yes="Send it"))
+
+    async def send_files(
+        self, sources: tuple[str, ...], name: str, environment: str, *, counted: int = 0, edited: int = 0
+    ) -> None:
+        """Look at the first records of some files, ask, then journal them all while the engine delivers.
+
+        `counted`: their number, where it is known. `edited` of them were edited here, which the files do not have.
+        """
+        journal = self._journal()
+        plan = await asyncio.to_thread(self._count_ahead, sources, self._intake(environment), counted)
+        if not plan.total:
+            notify_warning(self._app, f"{name} holds no records; nothing to send")
+            return
+        if not await self._confirmed(plan, send_question(plan, name), edited=edited):
+            return
+        agreed = set(plan.by_environment)
+        while True:
+            try:
+                await self._ingest(sources, name, plan, self._intake(environment), journal, agreed)
+            except NotConfirmedError as unasked:
+                if not await self._confirmed_one_more(unasked.environment, name):
+                    notify_warning(self._app, f"stopped before the first record that goes to {unasked.environment}")
+                    return
+                agreed.add(unasked.environment)
+            else:
+                return
+
+    def _count_ahead(self, sources: tuple[str, ...], intake: EntryBuilder, counted: int) -> SendPlan:
+        until = monotonic() + COUNT_BUDGET_S
+        records = read_responses(sources)
+        plan = count_records(records, intake, should_stop=lambda: monotonic() > until)
+        read = records.progress
+        return estimate_plan(plan, bytes_read=read.bytes_read, bytes_total=read.bytes_total, counted=counted)
+
+    async def _ingest(
+        self,
+        sources: tuple[str, ...],
+        name: str,
+        plan: SendPlan,
+        intake: EntryBuilder,
+        journal: Journal,
+        confirmed: Collection[str],
+    ) -> None:
+        last = IngestResult()
+        unasked = self._protected() - set(confirmed)
+
+        def check(entry: NewDelivery) -> None:
+            if entry.environment in unasked and not entry.reason:
+                raise NotConfirmedError(entry.environment)
+
+        async def send(progress: TaskProgress) -> IngestResult:
+            def told(fed: IngestResult) -> None:
+                nonlocal last
+                last = fed
+                about = "" if plan.complete else "about "
+                of = f" of {about}{plan.records:,}" if fed.records <= plan.records else ""
+                progress.text = f"{fed.records:,}{of}\n{ingest_text(fed)}"
+
+            return await ingest_records(
+                read_responses(sources),
+                intake,
+                journal,
+                self._session.engine,
+                on_entry=check if unasked else None,
+                on_progress=told,
+            )
+
+        fed = await self._run_with_progress(f"Sending {name}", send, IngestResult)
+        if fed is None:
+            notify_warning(
+                self._app,
+                f"stopped after {ingest_text(last)}: what is queued goes out\n"
+                "send the file again for the rest; nothing is sent twice",
+            )
+        else:
+            notify(self._app, f"{name}: {ingest_end_text(fed)}")
+
+    async def _run_with_progress(self, title: str, work: Any, kind: type[Result]) -> Result | None:
+        result = await self._app.push_screen_wait(ProgressScreen(title, work))
+        if isinstance(result, SprigTuiError):
+            raise result
+        return result if isinstance(result, kind) else None
+
+    async def _confirmed(self, plan: SendPlan, title: str, *, edited: int = 0) -> bool:
+        environments = self._session.settings.environments
+        protected = self._protected()
+        keyless = [name for name, one in environments.items() if one.write_key is None]
+        text = plan_text(plan, protected, keyless, edited=edited)
+        dialog: Dialog[bool] = Confirm(title, text, yes=consent_label(plan))
+        if name := name_to_type(plan, protected):
+            dialog = ConfirmName(title, text, name=name)
+        return await self._app.push_screen_wait(dialog)
+
+    async def _confirmed_one_more(self, environment: str, name: str) -> bool:
+        text = f"A record of {name} goes to {environment}, which is protected. What came before it is on its way."
+        return await self._app.push_screen_wait(ConfirmName(f"Send to {environment} as well?", text, name=environment))
+
+    def _protected(self) -> set[str]:
+        return {name for name, one in self._session.settings.environments.items() if one.protected}
+
+    def _intake(self, environment: str) -> EntryBuilder:
+        settings = self._session.settings
+        return EntryBuilder(settings.rules, settings.environments, environment or None, clock=self._session.clock)
+
+    def _journal(self) -> Journal:
+        if self._session.journal is None:
+            raise JournalError(
+                "the journal is not open, so nothing can be sent", hint=self._session.trouble or "try again in a moment"
+            )
+        return self._session.journal
+
+    def _report(self, added: list[AddResult], *, journal_only: bool) -> None:
+        if len(added) == 1:
+            (one,) = added
+            if one.outcome == "known":
+                text = f"known: it is delivery {one.id}, {one.state.value}; r in Deliveries sends it again"
+            elif one.state is State.QUEUED:
+                text = f"queued as delivery {one.id}"
+                text += ", not delivered from here (--no-engine)" if journal_only else ""
+            elif one.reason == Reason.ANONYMOUS:
+                text = f"withheld as delivery {one.id}: it has no User ID and can never be sent"
+            else:
+                text = f"withheld as delivery {one.id}: {one.reason}"
+            (notify if one.state is State.QUEUED and one.outcome != "known" else notify_warning)(self._app, text)
+            return
+        queued = sum(one.state is State.QUEUED and one.outcome != "known" for one in added)
+        anonymous = sum(one.reason == Reason.ANONYMOUS for one in added)
+        text = f"{queued:,} of {len(added):,} records queued"
+        notify(self._app, f"{text}\n{never_sent(anonymous)}" if anonymous else text)

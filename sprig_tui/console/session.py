@@ -1,0 +1,202 @@
+"""The journal and the engine while the console is open: opened after the first paint, lost, opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.console.commands.base import Permissions
+from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.journal.records import State
+
+if TYPE_CHECKING:
+    from sprig_tui.config.paths import Paths
+    from sprig_tui.config.settings import Settings
+    from sprig_tui.delivery.engine import Engine
+    from sprig_tui.journal.base import Journal
+    from sprig_tui.segment.public_api_models import Source
+
+MIN_REOPEN_BACKOFF_S = 0.5
+MAX_REOPEN_BACKOFF_S = 10.0
+"""Seconds between two tries to open a journal that does not open."""
+DRAIN_TIMEOUT_S = 3.0
+"""Seconds that requests on the wire get to finish when the console closes."""
+
+_NO_FILE = (0, 0)
+
+_log = logging.getLogger(__name__)
+
+
+class ConsoleDependencies(NamedTuple):
+    """Where the console's parts come from; passed in, so that it imports neither a database driver nor HTTP."""
+
+    paths: Paths
+    load: Callable[[], Settings]
+    """Reads the config; raises ConfigError."""
+    open_journal: Callable[[str], AbstractAsyncContextManager[Journal]]
+    """By the place that the settings name; entering raises JournalError."""
+    make_engine: Callable[[Journal, Settings], Engine]
+    warm_up: Callable[[], None] = lambda: None
+    """Imports what the engine needs; called in a thread, so that keys are answered meanwhile."""
+    label: str = ""
+    """What kind of console this is, where it is not the usual one: `demo`."""
+    list_sources: Callable[[Settings], Awaitable[tuple[Source, ...]]] | None = None
+    """Asks the workspace for its sources; raises WorkspaceError. None where it is not to be asked."""
+
+
+class Session:
+    """Holds the journal and the engine open, for as long as the console runs.
+
+    `journal` and `engine` are None while there are none; `trouble` then says why, and what to do. `changed` is called
+    after each change of these.
+    """
+
+    def __init__(
+        self,
+        dependencies: ConsoleDependencies,
+        settings: Settings,
+        permissions: Permissions,
+        *,
+        clock: Clock | None = None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.dependencies = dependencies
+        self.settings = settings
+        self.permissions = permissions
+        self.clock = clock or SystemClock()
+        self.journal: Journal | None = None
+        self.engine: Engine | None = None
+        self.trouble = ""
+        self.queued_at_close = 0
+        """Deliveries that were queued when the journal was closed."""
+        self.on_change = on_change
+        self._wakeup = asyncio.Event()
+        self._closing = False
+        self._missing_place = ""
+        """The journal's file, once it is no longer where it was."""
+        self._known_file: tuple[Path, tuple[int, int]] | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Whether this console has an engine, or is to have one."""
+        return self.permissions.engine and not self.permissions.read_only
+
+    async def run(self) -> None:
+        """Until `close` is called: open, hold, and after trouble open again."""
+        pause = MIN_REOPEN_BACKOFF_S
+        while not self._closing:
+            if self._missing_place and _file_identity(self._missing_place) == (Path(self._missing_place), _NO_FILE):
+                await self._wait_before_reopen(1.0)
+                continue
+            self._missing_place = ""
+            try:
+                await self._hold_open()
+                pause = MIN_REOPEN_BACKOFF_S
+            except SprigTuiError as error:
+                _log.warning("%s", error.message)
+                self._set_state(f"{error.message}; {error.hint}" if error.hint else error.message)
+                await self._wait_before_reopen(pause)
+                pause = min(2 * pause, MAX_REOPEN_BACKOFF_S)
+
+    async def _hold_open(self) -> None:
+        place = self.settings.journal
+        await asyncio.to_thread(self.dependencies.warm_up)
+        async with self.dependencies.open_journal(place) as journal:
+            self._known_file = _file_identity(place)
+            self.journal = journal
+            try:
+                if self.delivers:
+                    async with self.dependencies.make_engine(journal, self.settings) as engine:
+                        self.engine = engine
+                        self._set_state("")
+                        await self._wait_until_lost(place)
+                        await engine.drain(DRAIN_TIMEOUT_S)
+                        await self._count_queued(journal)
+                else:
+                    self._set_state("")
+                    await self._wait_until_lost(place)
+                    await self._count_queued(journal)
+            finally:
+                self.journal = self.engine = None
+                self._known_file = None
+
+    async def _count_queued(self, journal: Journal) -> None:
+        with suppress(JournalError):
+            counts = await journal.counts()
+            self.queued_at_close = sum(states.get(State.QUEUED, 0) for states in counts.by_environment.values())
+
+    def queued_at_close_text(self) -> str:
+        """What the shell shows of what stays queued; the demo's journal goes with it."""
+        if not self.queued_at_close or not self.permissions.config:
+            return ""
+        number = self.queued_at_close
+        deliveries = "1 delivery stays" if number == 1 else f"{number:,} deliveries stay"
+        return f"sprig-tui: {deliveries} queued; the next sprig-tui, or sprig-tui run, goes on with what is queued"
+
+    async def _wait_until_lost(self, place: str) -> None:
+        while not self._closing and not self._missing_place and place == self.settings.journal:
+            await self._wait_before_reopen(None)
+
+    async def _wait_before_reopen(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wakeup.wait()
+        except TimeoutError:
+            pass
+        self._wakeup.clear()
+
+    def close(self) -> None:
+        """Finish what is on the wire, close the journal, and let `run` return."""
+        self._closing = True
+        self._wakeup.set()
+
+    def check_file(self) -> None:
+        """Notice that the journal's file was moved, replaced or deleted; what is done then happens in `run`."""
+        if self._known_file is None:
+            return
+        path, known = self._known_file
+        if _file_identity(str(path)) != (path, known):
+            self._missing_place = str(path)
+            # what to do comes first: a long path would push it off a narrow screen
+            self._set_state(
+                f"the journal was moved or deleted: put it back, or press J to begin a new one; it was {path}"
+            )
+            _log.warning("the journal %s was moved or deleted", path)
+            self._wakeup.set()
+
+    def start_new_journal(self) -> bool:
+        """Open the journal now, a new one where there is none; False when nothing is wrong with it."""
+        if self.journal is not None and not self._missing_place:
+            return False
+        self._missing_place = ""
+        self._wakeup.set()
+        return True
+
+    async def reload(self, settings: Settings) -> None:
+        """Go on with other settings; raises JournalError when a lane could not be resumed."""
+        self.settings = settings
+        self._wakeup.set()
+        if self.engine is not None:
+            await self.engine.reload(settings.environments, settings.delivery)
+
+    def _set_state(self, trouble: str) -> None:
+        self.trouble = trouble
+        self.on_change()
+
+
+def _file_identity(place: str) -> tuple[Path, tuple[int, int]] | None:
+    """Which file a journal is, where it is one: device and inode; `_NO_FILE` when it is not there."""
+    if "://" in place:
+        return None
+    path = Path(place)
+    try:
+        status = os.stat(path)  # noqa: PTH116 - raises the same, and is half as slow; asked for every second
+    except OSError:
+        return path, _NO_FILE
+    return path, (status.st_dev, status.st_ino)

@@ -1,0 +1,160 @@
+"""What moves on the screen, as one immutable picture, and the pulse that takes it."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import suppress
+
+from msgspec import Struct
+
+from sprig_tui.console.environments.status import EnvironmentView, view_of
+from sprig_tui.console.session import Session
+from sprig_tui.delivery.snapshot import EngineSnapshot
+from sprig_tui.delivery.worker_table import orphaned_leases, orphaned_parts
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import Journal
+from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeases
+
+ACTIVE_POLL_S = 0.1
+IDLE_POLL_S = 1.0
+"""Seconds between two looks."""
+ORPHANS_INTERVAL_MS = 2_000
+"""Milliseconds between two looks at what workers that are gone still hold."""
+HISTORY_SAMPLES = 8
+"""Seconds that the sparkline shows."""
+
+
+class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
+    """The console's numbers at one moment; equal pictures need no repaint."""
+
+    environments: tuple[EnvironmentView, ...] = ()
+    queued: int = 0
+    failed: int = 0
+    withheld: int = 0
+    """Over all environments, unknown ones included."""
+    deliveries: int = 0
+    """All in the journal, whatever their state."""
+    replays: tuple[ReplayJob, ...] = ()
+    """Bulk replays that run or are paused, newest first."""
+    journal: str = "opening"
+    """`opening`, the kind that it is, or `lost`."""
+    trouble: str = ""
+    moving: bool = False
+
+
+class SnapshotPoller:
+    """Takes the picture; keeps the last numbers when the journal cannot tell new ones."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._counts = Counts({})
+        self._lanes: dict[str, Lane] = {}
+        self._fault = ""
+        self._history: dict[str, deque[int]] = {}
+        self._delivered: dict[str, int] = {}
+        self._sampled_at = 0
+        self._opened = False
+        self._orphans: dict[str, list[WorkerLeases]] = {}
+        self._orphans_at = 0
+
+    async def poll(self) -> ConsoleSnapshot:
+        """Look at everything once."""
+        self._session.check_file()
+        await self._read()
+        return self.build()
+
+    def build(self) -> ConsoleSnapshot:
+        """What is known, without asking the journal; before it was opened, the environments as the config has them."""
+        core = self._session
+        snapshot = core.engine.snapshot() if core.engine is not None else None
+        now = core.clock.now()
+        self._sample(snapshot, now)
+        views = tuple(
+            view_of(
+                environment,
+                lane=self._lanes.get(name),
+                live=snapshot.environments.get(name) if snapshot else None,
+                counts=self._counts.by_environment.get(name, {}),
+                leased=self._counts.leased.get(name, 0),
+                elsewhere=self._counts.queued_elsewhere.get(name, 0),
+                history=tuple(self._history.get(name, ())),
+                now=now,
+                permissions=core.permissions,
+                opened=self._opened,
+                held=orphaned_parts(self._orphans.get(name, ())),
+            )
+            for name, environment in core.settings.environments.items()
+        )
+        replays = snapshot.replays if snapshot else ()
+        return ConsoleSnapshot(
+            environments=views,
+            queued=max(0, self._total(State.QUEUED) - sum(self._counts.queued_elsewhere.values())),
+            failed=self._total(State.FAILED),
+            withheld=self._total(State.WITHHELD),
+            deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
+            replays=replays,
+            journal=self._journal_kind(),
+            trouble=core.trouble or self._fault or (snapshot.replay_error if snapshot else ""),
+            moving=any(
+                view.rate or view.in_flight or (view.queued and view.key and not view.paused_or_waiting)
+                for view in views
+            )
+            or any(job.state == "running" for job in replays),
+        )
+
+    def _journal_kind(self) -> str:
+        if self._session.journal is None:
+            return "lost" if self._opened else "opening"
+        place = self._session.settings.journal
+        return place.partition("://")[0] if "://" in place else "sqlite"
+
+    async def _read(self) -> None:
+        journal = self._session.journal
+        if journal is None:
+            return
+        try:
+            self._counts, self._lanes = await journal.counts(), await journal.lanes()
+        except JournalError as error:
+            if self._session.journal is journal:
+                self._fault = f"{error.message}; what is shown is from before"
+        else:
+            self._fault = ""
+            self._opened = True
+            await self._read_orphans(journal)
+
+    async def _read_orphans(self, journal: Journal) -> None:
+        """Asked where somebody else holds deliveries, once in a while: a worker holds some all the time."""
+        engine = self._session.engine
+        own = engine.snapshot().in_flight if engine is not None else 0
+        now = self._session.clock.now()
+        if sum(self._counts.leased.values()) <= own:
+            self._orphans = {}
+        elif not 0 <= now - self._orphans_at < ORPHANS_INTERVAL_MS:
+            self._orphans_at = now
+            found: dict[str, list[WorkerLeases]] = {}
+            with suppress(JournalError):
+                for hold in await orphaned_leases(journal):
+                    found.setdefault(hold.environment, []).append(hold)
+            self._orphans = found
+
+    def _total(self, state: State) -> int:
+        return sum(states.get(state, 0) for states in self._counts.by_environment.values())
+
+    def _sample(self, snapshot: EngineSnapshot | None, now: int) -> None:
+        """Once a second, note the rates: the engine's own, or what other processes delivered meanwhile."""
+        elapsed = (now - self._sampled_at) / 1000
+        if 0 <= elapsed < 1:
+            return
+        self._sampled_at = now
+        for name in self._session.settings.environments:
+            delivered = self._counts.by_environment.get(name, {}).get(State.DELIVERED, 0)
+            live = snapshot.environments.get(name) if snapshot else None
+            if live is not None:
+                rate = round(live.rate)
+            elif name not in self._delivered or elapsed <= 0:
+                rate = 0
+            else:
+                rate = max(0, round((delivered - self._delivered[name]) / elapsed))
+            if self._opened:  # until then nothing was counted, and all that was ever delivered would be a rate
+                self._delivered[name] = delivered
+            self._history.setdefault(name, deque([0] * HISTORY_SAMPLES, HISTORY_SAMPLES)).append(rate)

@@ -1,0 +1,390 @@
+"""A scrolling list of lines that are made when they are first seen: the base of the log, the field table and the code.
+
+A subclass says how many lines there are (`resize`) and what stands in one (`line`); it never holds widgets per line,
+so a million lines cost what a screenful costs. Everything a line holds goes through `text.printable` here, and every
+Segment gets a style, so a subclass cannot let foreign text through by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from math import ceil
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.filter import ANSIToTruecolor, LineFilter
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import Reactive, reactive
+from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
+from textual.strip import Strip
+
+from sprig_tui.console.widgets.line import Line, visible_text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+EIGHTHS_PER_CELL = 8
+"""Textual draws the ends of the thumb by eighths of a cell."""
+
+
+def thumb_ends(size: int, lines: float, window: float, position: float) -> tuple[int, int]:
+    """Where the thumb begins, and how long it is, in eighths of a cell, as Textual works it out; (0, 0) for none."""
+    if size <= 0 or window <= 0 or lines <= window:
+        return 0, 0
+    lines, window = ceil(lines), ceil(window)
+    thumb = max(1.0, window / (lines / size))
+    return int((size - thumb) * (position / (lines - window)) * EIGHTHS_PER_CELL), ceil(thumb * EIGHTHS_PER_CELL)
+
+
+class CachedScrollBar(ScrollBar):
+    """Textual's own, but for when it is painted."""
+
+    window_virtual_size: Reactive[int] = Reactive(100, repaint=False)
+    window_size: Reactive[int] = Reactive(0, repaint=False)
+    position: Reactive[float] = Reactive(0, repaint=False)
+
+    _drawn = (-1, -1)
+
+    def render(self) -> RenderableType:
+        """As Textual; remembers how it looks."""
+        self._drawn = self._ends()
+        return super().render()
+
+    def watch_position(self) -> None:
+        """Scrolled."""
+        self._paint_if_moved()
+
+    def watch_window_virtual_size(self) -> None:
+        """More lines, or fewer."""
+        self._paint_if_moved()
+
+    def watch_window_size(self) -> None:
+        """Another height."""
+        self._paint_if_moved()
+
+    def _ends(self) -> tuple[int, int]:
+        size = self.size.height if self.vertical else self.size.width
+        return thumb_ends(size, self.window_virtual_size, self.window_size, self.position)
+
+    def _paint_if_moved(self) -> None:
+        if self._ends() != self._drawn:
+            self.refresh()
+
+
+MAX_CACHED_LINES = 256
+
+
+class LineList(ScrollView, can_focus=True):
+    """Lines on demand, with a cursor.
+
+    Messages: `Moved` when the cursor stands on another line (by key, click or call), `Chosen` for enter, or a click on
+    the line where the cursor is.
+    """
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line--plain",
+        "line--muted",
+        "line--good",
+        "line--bad",
+        "line--warning",
+        "line--accent",
+        "line--strong",
+        "line--cursor",
+    }
+    DEFAULT_CSS = """
+    LineList {
+        color: $foreground;
+        overflow-x: auto;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size: 1 1;
+        & > .line--muted { color: $text-muted; }
+        & > .line--good { color: $text-success; }
+        & > .line--bad { color: $text-error; }
+        & > .line--warning { color: $text-warning; }
+        & > .line--accent { color: $text-accent; }
+        & > .line--strong { text-style: bold; }
+        & > .line--cursor {
+            color: $block-cursor-blurred-foreground;
+            background: $block-cursor-blurred-background;
+            text-style: $block-cursor-blurred-text-style;
+        }
+        &:focus > .line--cursor {
+            color: $block-cursor-foreground;
+            background: $block-cursor-background;
+            text-style: $block-cursor-text-style;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "cursor(-1)", "Up", show=False, id="list.up"),
+        Binding("down,j", "cursor(1)", "Down", show=False, id="list.down"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="list.page-up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="list.page-down"),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False, id="list.half-up"),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False, id="list.half-down"),
+        Binding("home,g", "first", "First", show=False, id="list.first"),
+        Binding("end,G", "last", "Last", show=False, id="list.last"),
+        Binding("left,h", "sideways(-8)", "Left", show=False, id="list.left"),
+        Binding("right,l", "sideways(8)", "Right", show=False, id="list.right"),
+        Binding("enter", "choose", "Open", show=False, id="list.open"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+    """The line with the cursor, from 0; -1 while there is none."""
+
+    class Highlighted(Message):
+        """The cursor stands on another line."""
+
+        def __init__(self, view: LineList, index: int) -> None:
+            super().__init__()
+            self.view = view
+            self.index = index
+
+        @property
+        def control(self) -> LineList:
+            """The view, for `@on(LineList.Moved, "#id")`."""
+            return self.view
+
+    class Selected(Highlighted):
+        """A line was opened: enter or click."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
+        super().__init__(id=id, classes=classes)
+        self._count = 0
+        self._strips: LRUCache[tuple[Hashable, bool], Strip] = LRUCache(MAX_CACHED_LINES)
+        self._styles: dict[tuple[str, bool], Style] = {}
+        self.set_reactive(LineList.cursor, -1)
+
+    # -- what a subclass says ------------------------------------------------------------------------------------------
+
+    def line(self, index: int) -> Line | None:
+        """What stands in line `index`; None while that is not known yet: then it is asked for again later."""
+        raise NotImplementedError
+
+    def line_key(self, index: int) -> Hashable:
+        """What names line `index` while lines come and go before it; drawn lines are remembered by it."""
+        return index
+
+    def empty_lines(self) -> Sequence[Line]:
+        """What is shown while there are no lines: what to do next."""
+        return ()
+
+    def resize(self, count: int, *, width: int = 0) -> None:
+        """There are `count` lines now, the longest of `width` cells (0: they fit the view).
+
+        What was drawn stays valid: call `invalidate` for lines that changed.
+        """
+        before, self._count = self._count, count
+        if (count, width) != (before, self.virtual_size.width):
+            self._set_extent(before, count, width)
+        if self.cursor >= count or (self.cursor < 0 < count):
+            self.cursor = min(max(self.cursor, 0), count - 1)
+
+    def _set_extent(self, before: int, count: int, width: int) -> None:
+        height = self.container_size.height
+        scrolled = 0 < height < min(before, count)
+        if (scrolled or max(before, count) <= height) and width == self.virtual_size.width:
+            # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
+            self.set_reactive(LineList.virtual_size, Size(width, count))
+            if scrolled:
+                self.vertical_scrollbar.window_virtual_size = count
+            self.scroll_y = self.validate_scroll_y(self.scroll_y)
+        else:
+            self.virtual_size = Size(width, count)
+        top = self.scroll_offset.y
+        if min(before, count) < top + self.size.height:
+            self.refresh()
+
+    def rearrange(self, count: int, *, cursor: int, top: int) -> None:
+        """Lines came and went anywhere: there are `count` now, the cursor's line and the first one in sight stand here.
+
+        For lists whose `line_key` is not the index, so that what was drawn stays valid. Posts no `Moved`.
+        """
+        same_lines = (self.cursor, self.scroll_offset.y) == (cursor, top)
+        self.set_reactive(LineList.cursor, min(max(cursor, 0), count - 1) if count else -1)
+        self.resize(count, width=self.virtual_size.width)
+        # by force: whether there is a scrollbar is only known after the next layout
+        self.scroll_to(y=top, animate=False, force=True)
+        if not same_lines:
+            self.refresh()
+
+    def invalidate(self, indices: Iterable[int] | None = None) -> None:
+        """These lines changed (None: any may have); they are made again when they are next seen."""
+        if indices is None:
+            self._strips.clear()
+            self.refresh()
+            return
+        top = self.scroll_offset.y
+        bottom = top + self.size.height
+        for index in indices:
+            key = self.line_key(index)
+            self._strips.discard((key, False))
+            self._strips.discard((key, True))
+            if top <= index < bottom:
+                self.refresh_line(index)
+
+    def revise(self) -> None:
+        """Any line may be another one now: those in sight are made again, and painted where they differ."""
+        before = {key: self._strips[key] for key in self._strips.keys()}  # noqa: SIM118 - it is no mapping
+        self._strips.clear()
+        for index in self.is_visible:
+            strip = self._strip(index, index == self.cursor)
+            if strip is None or strip != before.get((self.line_key(index), index == self.cursor)):
+                self.refresh_line(index)
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return self._count
+
+    @property
+    def is_visible(self) -> range:
+        """The indices of the lines in sight."""
+        top = self.scroll_offset.y
+        return range(top, min(self._count, top + self.scrollable_content_region.height))
+
+    # -- the cursor ----------------------------------------------------------------------------------------------------
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Within the lines; -1 where there are none."""
+        return max(0, min(cursor, self._count - 1)) if self._count else -1
+
+    def watch_cursor(self, before: int, now: int) -> None:
+        """Repaint both lines, keep the cursor in sight, tell."""
+        for index in (before, now):
+            if index >= 0:
+                self.refresh_line(index)
+        if now >= 0:
+            self.scroll_to_line(now)
+        self.post_message(self.Highlighted(self, now))
+
+    def scroll_to_line(self, index: int) -> None:
+        """Scroll no further than it takes to see line `index`."""
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if height <= 0 or top <= index < top + height:
+            return
+        self.scroll_to(y=index if index < top else index - height + 1, animate=False)
+
+    def action_cursor(self, lines: int) -> None:
+        """Move the cursor by so many lines."""
+        self.cursor += lines
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor and the view by so many screenfuls."""
+        lines = max(1, round(abs(pages) * self.scrollable_content_region.height)) * (1 if pages > 0 else -1)
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+        self.cursor += lines
+
+    def action_first(self) -> None:
+        """Go to the first line."""
+        self.cursor = 0
+
+    def action_last(self) -> None:
+        """Go to the last line."""
+        self.cursor = self._count - 1
+
+    def action_sideways(self, cells: int) -> None:
+        """Scroll to the side."""
+        self.scroll_to(x=self.scroll_offset.x + cells, animate=False)
+
+    def action_choose(self) -> None:
+        """Open the line with the cursor."""
+        if self.cursor >= 0:
+            self.post_message(self.Selected(self, self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the line; open it where the cursor is already."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        index = offset.y + self.scroll_offset.y
+        if 0 <= index < self._count:
+            event.stop()
+            if index == self.cursor:
+                self.action_choose()
+            else:
+                self.cursor = index
+
+    # -- drawing -------------------------------------------------------------------------------------------------------
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        """As Textual's; made where there is none."""
+        if self._vertical_scrollbar is None:
+            self._vertical_scrollbar = bar = CachedScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
+            bar.display = False
+            self.app._start_widget(self, bar)  # noqa: SLF001 - what Textual does with its own
+        return self._vertical_scrollbar
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """None of those that turn ANSI colours into others: the styles of a theme hold none."""
+        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the view, from the cache or made now."""
+        offset = self.scroll_offset
+        width = self.scrollable_content_region.width
+        if self._count:
+            index = offset.y + y
+            strip = self._strip(index, index == self.cursor) if index < self._count else None
+            shift = offset.x
+        else:
+            hints = self.empty_lines()
+            strip = self._build_line(hints[y], cursor=False) if y < len(hints) else None
+            shift = 0
+        on_cursor = self._count > 0 and offset.y + y == self.cursor
+        plain = self._style("", on_cursor)
+        return (strip or Strip.blank(0, plain)).crop_extend(shift, shift + width, plain)
+
+    def _strip(self, index: int, cursor: bool) -> Strip | None:
+        key = self.line_key(index), cursor
+        strip = self._strips.get(key)
+        if strip is None:
+            line = self.line(index)
+            if line is None:
+                return None
+            strip = self._build_line(line, cursor=cursor)
+            self._strips[key] = strip
+        return strip
+
+    def _build_line(self, line: Line, *, cursor: bool) -> Strip:
+        segments: list[Segment] = []
+        cells = 0
+        run, name_of_run = "", ""
+        for text, name, width in line:
+            piece = visible_text(text, width)
+            cells += width or cell_len(piece)
+            # The compositor's work is by the segment, so neighbours in one style are one.
+            if name != name_of_run and run:
+                segments.append(Segment(run, self._style(name_of_run, cursor)))
+                run = ""
+            run, name_of_run = run + piece, name
+        if run:
+            segments.append(Segment(run, self._style(name_of_run, cursor)))
+        return Strip(segments, cells)
+
+    def _style(self, name: str, cursor: bool) -> Style:
+        style = self._styles.get((name, cursor))
+        if style is None:
+            style = self.get_component_rich_style(f"line--{name or 'plain'}")
+            if cursor:
+                style += self.get_component_rich_style("line--cursor")
+            self._styles[name, cursor] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Another theme, or focus came or went: nothing drawn is right any more."""
+        super().notify_style_update()
+        self._strips.clear()
+        self._styles.clear()

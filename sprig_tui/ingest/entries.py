@@ -1,0 +1,316 @@
+"""From a record to the journal's entry: which environment it is for, what it becomes there, and how lists show it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Raw, Struct
+
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.config.environment import Environment, override_urls
+from sprig_tui.errors import ConfigError
+from sprig_tui.journal.dedup import identity_key, with_message_id
+from sprig_tui.journal.records import NewDelivery, State
+from sprig_tui.mapping.mapper import Mapper
+from sprig_tui.mapping.records import Rules
+from sprig_tui.reasons import Reason
+from sprig_tui.segment.placeholder_ids import is_placeholder_user_id
+from sprig_tui.segment.track import repeated_message_id, withheld_message_id
+from sprig_tui.sprig.reader import RecordReader
+from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
+
+if TYPE_CHECKING:
+    from sprig_tui.ingest.mapper_process import MappingJob
+
+PREVIEW_CHARS = 120
+"""Characters of an answer that lists show."""
+_MAX_PREVIEW_BYTES = 4 * PREVIEW_CHARS + 8
+"""Holds more characters than are shown, of whatever length in UTF-8, and the quote."""
+_MAX_LIST_TEXT_CHARS = 500
+"""Characters that lists keep of a name or id; the payload has all of it."""
+_ROUTE_CACHE_SIZE = 1_024
+"""Routes kept at hand; a hostile file may name a new environment in every record."""
+
+_MAX_SEEN_RECORDS = 100_000
+"""Records without an identity that are remembered in one input, some 10 MB; equal ones after that count as one."""
+
+_decode_text = msgspec.json.Decoder(str).decode
+
+
+class EnvironmentRoute(Struct, frozen=True, gc=False):
+    """Where a record goes."""
+
+    environment: str
+    """Name; empty where it cannot be told, and then `detail` says why and what to set."""
+    detail: str = ""
+    """Also what is worth knowing about a route that was found."""
+
+
+class EntryBuilder:
+    """Makes entries of records, for `send`, `listen`, `pull` and the console alike.
+
+    `default_environment` is the declared one (`-e`). A declaration is not a guess: it stands for records that do not
+    say where they are from, and for those with an environment id that nobody configured; but never against a record
+    that says it belongs elsewhere. Raises ConfigError for a declared environment that is not configured and for rules
+    that cannot be kept. Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        environments: Mapping[str, Environment],
+        default_environment: str | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        if default_environment is not None and default_environment not in environments:
+            raise ConfigError(
+                f"no environment is called {default_environment}",
+                hint=f"use one of: {', '.join(environments)}" if environments else "add one to the config",
+            )
+        self.mapper = Mapper(rules)
+        self.placeholder_user_ids = 0
+        """Entries to be sent, so far, whose User ID stands for nobody, such as `null`."""
+        self._queued = 0
+        """Entries to be sent, so far."""
+        self._reasons: Counter[str] = Counter()
+        """Entries withheld, so far."""
+        self._environments = environments
+        self._elsewhere = override_urls(environments)
+        self._surveys = rules.surveys
+        self._declared = default_environment
+        self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}
+        self._clock = clock or SystemClock()
+        self._routes: dict[tuple[str | None, str | None], EnvironmentRoute] = {}
+        self._seen_counts: dict[int, int] | None = None
+        """How often each record without an identity of its own was met in the input at hand; None outside of one."""
+
+    def entry(self, record: Record, *, edited: bool = False) -> NewDelivery:
+        """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
+        entry = (
+            self._unsendable_entry(record) if isinstance(record, Unsendable) else self._response_entry(record, edited)
+        )
+        if reason := entry.reason:
+            self._reasons[reason] += 1
+        else:
+            self._queued += 1
+            if is_placeholder_user_id(entry.user_id):
+                self.placeholder_user_ids += 1
+        return entry
+
+    @property
+    def stats(self) -> Counter[tuple[State, str]]:
+        """Entries made so far by (state, reason), before the journal finds repeats among them."""
+        made = Counter({(State.WITHHELD, reason): number for reason, number in self._reasons.items()})
+        if self._queued:
+            made[State.QUEUED, ""] = self._queued
+        return made
+
+    def entries(self, records: Iterable[Record]) -> Iterator[NewDelivery]:
+        """One entry per record, in order, as they are asked for; large files are read in a process of their own.
+
+        Raises InputError, while it is iterated, when that process breaks off.
+        """
+        self.begin_input()
+        if isinstance(records, RecordReader) and isinstance(self._clock, SystemClock):
+            from sprig_tui.ingest.mapper_process import map_in_subprocess, worth_a_subprocess
+
+            if worth_a_subprocess(records):
+                return map_in_subprocess(records, self._mapping_job(records), self)
+        return map(self.entry, records)
+
+    def begin_input(self) -> None:
+        """From now on equal records without an identity of their own are told apart by how often they came.
+
+        A line that cannot be read is known by its bytes, so that the same file, sent again, is known again, wherever it
+        lies and whatever was put in front of the line. The second of two equal lines in one input is a record of its
+        own all the same: it gets an id made of that of the first and of its number. What comes alone (a webhook, an
+        edited record) has no number, so that it is known when it comes twice.
+        """
+        self._seen_counts = {}
+
+    def _mapping_job(self, responses: RecordReader) -> MappingJob:
+        from sprig_tui.ingest.mapper_process import MappingJob
+
+        return MappingJob(
+            files=[os.fsencode(name) for name in responses.files],
+            max_record_bytes=responses.max_record_bytes,
+            rules=self.mapper.rules,
+            environments={name: found.sprig_environment_id for name, found in self._environments.items()},
+            declared=self._declared,
+            elsewhere=self._elsewhere,
+        )
+
+    def add_counts(self, entries: Iterable[NewDelivery]) -> None:
+        """Take entries that were made elsewhere into `stats` and `nobodies`."""
+        entries = list(entries)
+        sendable = [entry.user_id for entry in entries if not entry.reason]
+        if len(sendable) < len(entries):
+            self._reasons.update([entry.reason for entry in entries if entry.reason])
+        self._queued += len(sendable)
+        self.placeholder_user_ids += sum(map(is_placeholder_user_id, sendable))
+
+    # -- where it goes --------------------------------------------------------------------------------------------
+
+    def route(self, record: Record) -> EnvironmentRoute:
+        """The environment of a record, by its own word or by the declaration."""
+        key = (record.environment, record.environment_id)
+        known = self._routes.get(key)
+        if known is None:
+            if len(self._routes) >= _ROUTE_CACHE_SIZE:
+                self._routes.clear()
+            known = self._routes[key] = self._find_route((key[0] or "").strip().lower(), (key[1] or "").strip())
+        return known
+
+    def _find_route(self, name: str, sprig_id: str) -> EnvironmentRoute:
+        by_id = self._by_id.get(sprig_id, "") if sprig_id else ""
+        if name and name not in self._environments:
+            return EnvironmentRoute(
+                "", f"this record names environment {name[:80]}, and there is none of that name: add it, or correct it"
+            )
+        if name and by_id and name != by_id:
+            return EnvironmentRoute(
+                "", f"this record names environment {name}, but Sprig environment {sprig_id[:80]} is that of {by_id}"
+            )
+        own = name or by_id
+        if own and self._declared and own != self._declared:
+            said = f"names {own}" if name else f"is from Sprig environment {sprig_id[:80]}, which is that of {own}"
+            return EnvironmentRoute("", f"this record {said}, but you chose {self._declared}: send it to {own}")
+        if own:
+            return EnvironmentRoute(own)
+        if not sprig_id:
+            return EnvironmentRoute(self._declared or "", "" if self._declared else self._no_environment_text())
+        return self._unknown_id(sprig_id[:80])
+
+    def _unknown_id(self, sprig_id: str) -> EnvironmentRoute:
+        if not self._declared:
+            return EnvironmentRoute(
+                "",
+                f"this record names Sprig environment {sprig_id}, which none of yours has: set sprig_environment_id of"
+                f" the right one, or choose one (-e {self._example_environment()})",
+            )
+        own = self._environments[self._declared].sprig_environment_id
+        if own:
+            return EnvironmentRoute(
+                "",
+                f"this record names Sprig environment {sprig_id}, but {self._declared} has {own[:80]}:"
+                " set sprig_environment_id of the environment it belongs to",
+            )
+        return EnvironmentRoute(
+            self._declared,
+            f"this record names Sprig environment {sprig_id}, which none of yours has; using your choice, "
+            f"{self._declared}",
+        )
+
+    def _no_environment_text(self) -> str:
+        return f"this record names no environment: choose one (-e {self._example_environment()})"
+
+    def _example_environment(self) -> str:
+        """An environment to name in a hint, one where a mistake does the least harm."""
+        usual = "development"
+        return usual if usual in self._environments else next(iter(self._environments), usual)
+
+    # -- what it becomes ------------------------------------------------------------------------------------------
+
+    def _response_entry(self, record: StudyResponse, edited: bool) -> NewDelivery:
+        route = self.route(record)
+        mapping = self.mapper.map(record, environment=route.environment, now_ms=self._clock.now())
+        reason, detail = mapping.withheld or "", mapping.detail
+        if not reason or reason is Reason.ENVIRONMENT_UNKNOWN:
+            detail = route.detail
+        response = mapping.response
+        survey_id = "" if response.survey_id is None else str(response.survey_id)
+        survey_name, user_id = response.survey_name or "", response.user_id or ""
+        if not survey_name and survey_id in self._surveys:
+            survey_name = self._surveys[survey_id].name or ""
+        question_type, question_id = response.question_type, response.question_id
+        together = survey_id + survey_name + user_id + question_type + question_id
+        if len(together) > _MAX_LIST_TEXT_CHARS or not together.isascii():
+            survey_id, survey_name, user_id = (
+                _truncate_list_text(survey_id),
+                _truncate_list_text(survey_name),
+                _truncate_list_text(user_id),
+            )
+            question_type, question_id = _truncate_list_text(question_type), _truncate_list_text(question_id)
+        entry = NewDelivery(
+            route.environment,
+            mapping.message_id,
+            mapping.digest,
+            reason,
+            detail,
+            survey_id,
+            survey_name,
+            user_id,
+            question_type,
+            question_id,
+            preview(mapping.answer),
+            mapping.answered_ms,
+            mapping.updated_ms,
+            _fit_name(record.origin.name),
+            record.origin.line,
+            edited,
+            record.raw,
+            mapping.body if route.environment else b"",
+            self._elsewhere.get(route.environment, "") if self._elsewhere else "",
+        )
+        return self._with_repeat_id(entry) if reason and not (response.response_group_id or "").strip() else entry
+
+    def _unsendable_entry(self, record: Unsendable) -> NewDelivery:
+        environment = self.route(record).environment
+        detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+        entry = NewDelivery(
+            environment=environment,
+            message_id=withheld_message_id(environment, record.raw),
+            reason=record.reason,
+            detail=_truncate_list_text(detail),
+            survey_id=_truncate_list_text(record.survey_id),
+            survey_name=_truncate_list_text(record.survey_name),
+            user_id=_truncate_list_text(record.user_id),
+            source=_truncate_list_text(record.origin.name),
+            line=record.origin.line,
+            raw=record.raw,
+            endpoint=self._elsewhere.get(environment, ""),
+        )
+        return self._with_repeat_id(entry)
+
+    def _with_repeat_id(self, entry: NewDelivery) -> NewDelivery:
+        """The entry under an id of its own where an equal one came before it in this input."""
+        if self._seen_counts is None:
+            return entry
+        key = identity_key(entry.environment, entry.message_id)
+        number = self._seen_counts.get(key, 0) + 1
+        if number == 1 and len(self._seen_counts) >= _MAX_SEEN_RECORDS:
+            return entry
+        self._seen_counts[key] = number
+        return entry if number == 1 else with_message_id(entry, repeated_message_id(entry.message_id, number))
+
+
+def preview(answer: Raw | bytes) -> str:
+    """An answer for people: a text as it is, other JSON as it is written; at most 120 characters."""
+    json = bytes(answer)
+    if json[:1] != b'"':
+        text = json[:_MAX_PREVIEW_BYTES].decode(errors="ignore")
+    elif json.find(b"\\") < 0:  # `in` takes twice as long
+        text = (json[1:_MAX_PREVIEW_BYTES] if len(json) > _MAX_PREVIEW_BYTES else json[1:-1]).decode(errors="ignore")
+    else:
+        try:
+            text = _decode_text(json)
+        except ValueError:
+            # half of a surrogate pair, which JSON allows and text does not
+            text = json[1:-1].decode(errors="replace")
+    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+
+
+def _truncate_list_text(text: str) -> str:
+    """A text as lists keep it: bounded, and valid Unicode whatever the record held."""
+    text = text[:_MAX_LIST_TEXT_CHARS]
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+_fit_name = lru_cache(maxsize=16)(_truncate_list_text)
+"""For the names of inputs, each of which stands in many records."""

@@ -1,0 +1,161 @@
+"""A thread that makes entries ahead of the event loop, and never further than one chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, nullcontext
+from types import TracebackType
+
+from sprig_tui.journal.records import NewDelivery
+
+FIRST_CHUNK_ENTRIES = 250
+"""Entries of the first chunk, so that storing and delivery begin at once; each one after it is twice as large."""
+MAX_CHUNK_ENTRIES = 1_500
+MAX_CHUNK_BYTES = 4_000_000
+"""A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
+MAX_CHUNK_WAIT_S = 0.1
+"""Seconds that a chunk which is not full waits for more, so that a slow pipe is not held up by its own slowness."""
+
+
+class EntryPrefetcher:
+    """Takes entries from where they are made, in a thread of its own: a pipe that stalls must not stall delivery.
+
+    `check` hears of each before it goes on; what it raises ends the entries.
+
+    Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
+    """
+
+    def __init__(self, entries: Iterator[NewDelivery], on_entry: Callable[[NewDelivery], None] | None = None) -> None:
+        self._source = entries
+        self._on_entry = on_entry
+        self._loop = asyncio.get_running_loop()
+        self._has_entries = asyncio.Event()
+        self._chunk_ready = asyncio.Event()
+        self._space = threading.Condition()
+        """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
+        self._entries: deque[NewDelivery] = deque()
+        self._chunk_entries = FIRST_CHUNK_ENTRIES
+        self._pending_bytes = 0
+        """Of the entries that wait; the thread's own."""
+        self._stopped = False
+        self._finished = False
+        self._error: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin to read."""
+        # a daemon: a read that blocks for ever (a terminal, a pipe) must not keep the process alive
+        threading.Thread(target=self._run, name="intake", daemon=True).start()
+
+    def stop(self) -> None:
+        """Read no further than the record at hand."""
+        with self._space:
+            self._stopped = True
+            self._space.notify()
+
+    async def next_chunk(self) -> list[NewDelivery]:
+        """The next chunk; empty at the end. What reading raised is raised here, after everything read before it."""
+        while True:
+            await self._has_entries.wait()
+            try:
+                async with asyncio.timeout(MAX_CHUNK_WAIT_S):
+                    await self._chunk_ready.wait()
+            except TimeoutError:
+                pass
+            # in this order: once it is over, nothing is added any more
+            over = self._finished
+            if not over:
+                self._has_entries.clear()
+                self._chunk_ready.clear()
+            entries = [self._entries.popleft() for _ in range(len(self._entries))]
+            if self._entries:  # added just now, behind others, and so not told of
+                self._has_entries.set()
+            with self._space:
+                self._chunk_entries = min(2 * self._chunk_entries, MAX_CHUNK_ENTRIES)
+                self._space.notify()
+            if entries:
+                return entries
+            if over:
+                if self._error is not None:
+                    raise self._error
+                return []
+
+    def _run(self) -> None:
+        try:
+            with closing(self._source) if isinstance(self._source, Generator) else nullcontext():
+                self._prefetch_all()
+        except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
+            self._error = error
+        finally:
+            self._finished = True
+            self._set_events(self._has_entries, self._chunk_ready)
+
+    def _prefetch_all(self) -> None:
+        check = self._on_entry
+        for entry in self._source:
+            if check is not None:
+                check(entry)
+            self._append(entry)
+            if self._stopped:
+                break
+
+    def _append(self, entry: NewDelivery) -> None:
+        entries = self._entries
+        entries.append(entry)
+        if len(entries) <= 1:  # all before it are taken; perhaps it is too
+            self._pending_bytes = 0
+            self._set_events(self._has_entries)
+        self._pending_bytes += len(entry.raw) + len(entry.body)
+        if self._is_full():
+            self._set_events(self._has_entries, self._chunk_ready)
+            with self._space:
+                while self._is_full() and not self._stopped:
+                    self._space.wait()
+
+    def _is_full(self) -> bool:
+        waiting = len(self._entries)
+        return waiting >= self._chunk_entries or (waiting > 0 and self._pending_bytes >= MAX_CHUNK_BYTES)
+
+    def _set_events(self, *events: asyncio.Event) -> None:
+        try:
+            for event in events:
+                self._loop.call_soon_threadsafe(event.set)
+        except RuntimeError:
+            # the loop is closed: nobody takes any more
+            self._stopped = True
+
+
+SWITCH_INTERVAL_S = 0.001
+"""Seconds. SQLite, compression and sockets run beside Python code, but each time one of them is done it waits for the
+interpreter: with Python's own 5 ms mostly for longer than it had worked. Shorter ones gained nothing more."""
+
+
+class ShortSwitchInterval:
+    """A short switch interval for the whole process; blocks may overlap, and the last to end restores it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._previous_s = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._depth:
+                self._previous_s = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._previous_s, SWITCH_INTERVAL_S))
+            self._depth += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._depth -= 1
+            if not self._depth:
+                sys.setswitchinterval(self._previous_s)
+
+
+SHORT_SWITCH_INTERVAL = ShortSwitchInterval()
+"""The one there is, since the setting is the process's."""

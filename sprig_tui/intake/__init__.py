@@ -1,5 +1,0 @@
-"""From records to the journal's entries: here, or in a process of its own."""
-
-from sprig_tui.intake.entries import PREVIEW_CHARS, EntryBuilder, EnvironmentRoute, preview
-
-__all__ = ["PREVIEW_CHARS", "EntryBuilder", "EnvironmentRoute", "preview"]

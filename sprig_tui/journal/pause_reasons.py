@@ -1,0 +1,171 @@
+"""Lane causes: the sentences by which journals up to schema 5, and the programs that use them, tell pause reasons.
+
+A frozen format, whatever the sentences of today are: an older program beside ours reads the column `cause` and writes
+nothing else, so ours is kept in it, too. Its own reason is `reason` with `detail`, which hold as long as
+`reason_epoch` is the lane's `epoch`; where an older program has changed the lane since, `cause` alone holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+from msgspec import Struct
+
+
+class PauseReason(StrEnum):
+    """Why a lane is not open; the value is what the journal stores and `--json` shows."""
+
+    NONE = ""
+    """The lane is open, or nobody said why it is not."""
+    KEY_REFUSED = "key_refused"
+    """`detail.key`, `detail.status`."""
+    WRONG_ENDPOINT = "wrong_endpoint"
+    """A response that says the URL is wrong, not the events: `detail.endpoint`, `detail.status` or `detail.error`."""
+    RETRY_AFTER = "retry_after"
+    """`detail.status`, `detail.asked_ms`."""
+    HTTP_ERROR = "http_error"
+    """`detail.status`."""
+    NOT_SEGMENT = "not_segment"
+    """A redirect, a sign-in page, a proxy that wants a password: `detail.status`, `detail.error`."""
+    NETWORK_ERROR = "network_error"
+    """No response: `detail.error`."""
+    MANUAL = "manual"
+    """A person paused it: `detail.text` where they said why."""
+    OTHER = "other"
+    """A sentence of another version that no pattern fits: `detail.text`."""
+
+
+class PauseDetail(Struct, frozen=True, omit_defaults=True, gc=False):
+    """What goes with a reason; each field empty where the reason has no use for it."""
+
+    status: int = 0
+    """HTTP status."""
+    key: str = ""
+    """The write key as it may be shown, such as `Zq8T…e1Rk`; `none` where there was none."""
+    endpoint: str = ""
+    """Base URL."""
+    asked_ms: int = 0
+    """How long Segment asked us to wait, milliseconds."""
+    error: str = ""
+    """In the words of the network, of the HTTP client or of the server: to be shown, never to be read."""
+    text: str = ""
+    """What a person wrote, or a sentence that was not understood."""
+
+
+NO_DETAIL = PauseDetail()
+
+
+def _wrong_endpoint(detail: PauseDetail) -> str:
+    said = f"it answers {detail.status}" if detail.status else detail.error
+    return f"check the endpoint {detail.endpoint}: {said}"
+
+
+SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
+    {
+        PauseReason.NONE: lambda _: "",
+        PauseReason.KEY_REFUSED: lambda detail: f"write key {detail.key} refused ({detail.status})",
+        PauseReason.WRONG_ENDPOINT: _wrong_endpoint,
+        PauseReason.RETRY_AFTER: lambda detail: f"{detail.status}, Segment asked for {detail.asked_ms / 1000:g} s",
+        PauseReason.HTTP_ERROR: lambda detail: str(detail.status),
+        PauseReason.NOT_SEGMENT: lambda detail: detail.error,
+        PauseReason.NETWORK_ERROR: lambda detail: detail.error,
+        PauseReason.MANUAL: lambda detail: detail.text or "by hand",
+        PauseReason.OTHER: lambda detail: detail.text,
+    }
+)
+"""Sentence of each reason; nothing reads these but people."""
+
+
+def manual(state: str, text: str) -> tuple[PauseReason, PauseDetail]:
+    """The reason of a lane that a person sets to this state, with what they said."""
+    if state == "open":
+        return PauseReason.NONE, NO_DETAIL
+    return PauseReason.MANUAL, PauseDetail(text=text)
+
+
+def pause_text(reason: PauseReason, detail: PauseDetail) -> str:
+    """The reason in words, for the console, the command line, monitors and the log."""
+    return SENTENCES[reason](detail)
+
+
+_BY_HAND = "by hand"
+_DETAIL = msgspec.json.Decoder(PauseDetail)
+
+_CAUSES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
+    {
+        PauseReason.NONE: lambda _: "",
+        PauseReason.KEY_REFUSED: lambda detail: f"write key {detail.key} refused ({detail.status})",
+        PauseReason.WRONG_ENDPOINT: lambda detail: (
+            f"check the endpoint {detail.endpoint}: "
+            + (f"it answers {detail.status}" if detail.status else detail.error)
+        ),
+        PauseReason.RETRY_AFTER: lambda detail: f"{detail.status}, Segment asked for {detail.asked_ms / 1000:g} s",
+        PauseReason.HTTP_ERROR: lambda detail: str(detail.status),
+        PauseReason.NOT_SEGMENT: lambda detail: detail.error,
+        PauseReason.NETWORK_ERROR: lambda detail: detail.error,
+        PauseReason.MANUAL: lambda detail: detail.text or _BY_HAND,
+        PauseReason.OTHER: lambda detail: detail.text,
+    }
+)
+
+_PATTERNS: tuple[tuple[PauseReason, re.Pattern[str]], ...] = (
+    (
+        PauseReason.KEY_REFUSED,
+        re.compile(r"write key (?P<key>.+) refused \((?P<status>\d+)\)", re.DOTALL),
+    ),
+    (PauseReason.WRONG_ENDPOINT, re.compile(r"check the endpoint (?P<endpoint>\S+): it answers (?P<status>\d+)")),
+    (PauseReason.WRONG_ENDPOINT, re.compile(r"check the endpoint (?P<endpoint>\S+): (?P<error>.*)", re.DOTALL)),
+    (PauseReason.RETRY_AFTER, re.compile(r"(?P<status>\d+), Segment asked for (?P<asked>\d+(?:\.\d+)?) s")),
+    (PauseReason.HTTP_ERROR, re.compile(r"(?P<status>\d+)")),
+    (PauseReason.MANUAL, re.compile(f"(?:paused )?{_BY_HAND}")),
+    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>redirected to .*: check the endpoint)", re.DOTALL)),
+    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>http \d+ with a web page: check the endpoint)")),
+    (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>the proxy wants a user and password \(407\))")),
+)
+"""Every sentence that versions up to schema 5 have written, most special first; the groups are the detail's fields."""
+
+
+def cause_of(reason: PauseReason, detail: PauseDetail) -> str:
+    """The sentence that a program of schema 5 would have written."""
+    return _CAUSES[reason](detail)
+
+
+def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:
+    """What such a sentence says of a lane in this state; `OTHER` with the text where it fits no pattern."""
+    if not cause:
+        return (PauseReason.MANUAL if state == "paused" else PauseReason.NONE), NO_DETAIL
+    for reason, pattern in _PATTERNS:
+        if found := pattern.fullmatch(cause):
+            return reason, _detail_in(found.groupdict())
+    if state in ("waiting", "probing"):
+        # all that is left of what a lane waits for: the network's own words
+        return PauseReason.NETWORK_ERROR, PauseDetail(error=cause)
+    return PauseReason.OTHER, PauseDetail(text=cause)
+
+
+def _detail_in(groups: Mapping[str, str]) -> PauseDetail:
+    asked_ms = round(float(groups.get("asked", 0)) * 1000)
+    texts = {name: groups[name] for name in ("key", "endpoint", "error") if name in groups}
+    return PauseDetail(status=int(groups.get("status", 0)), asked_ms=asked_ms, **texts)
+
+
+def detail_text(detail: PauseDetail) -> str:
+    """A detail as the journal stores it."""
+    return "" if detail == NO_DETAIL else msgspec.json.encode(detail).decode()
+
+
+def stored_reason(
+    state: str, cause: str, epoch: int, reason: str, detail: str, reason_epoch: int
+) -> tuple[PauseReason, PauseDetail]:
+    """The reason that the columns of a lane's row tell."""
+    if not reason or reason_epoch != epoch:
+        return reason_of(cause, state)
+    try:
+        return PauseReason(reason), _DETAIL.decode(detail) if detail else NO_DETAIL
+    except ValueError:
+        # of a newer program, which tells an older one what it means in `cause`
+        return PauseReason.OTHER, PauseDetail(text=cause)

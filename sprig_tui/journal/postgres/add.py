@@ -1,0 +1,242 @@
+"""Adding entries: what each is to what is known is decided here, and stored by one call of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import asyncpg
+from msgspec.structs import replace
+
+from sprig_tui.journal.dedup import (
+    IDENTITY_COLUMNS,
+    KEY_MASK,
+    StoredIdentity,
+    as_withheld,
+    classify_duplicate,
+    identity_from_row,
+    identity_key,
+    takes_over_identity,
+    tie_message_id,
+    with_message_id,
+)
+from sprig_tui.journal.payload_codec import entry_tags, pack, split_into_packs
+from sprig_tui.journal.postgres.connection import sanitize_text
+from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
+from sprig_tui.journal.rows import STATE_CODES
+
+_QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
+_CALL_ADD = (
+    "SELECT add_deliveries($1, $2::smallint, $3::integer[], $4::smallint[], $5::integer[], $6::bigint[], $7::text[],"
+    " $8::bytea[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],"
+    " $16::text[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::boolean[], $22::bigint[],"
+    " $23::integer[], $24::bigint[], $25::bigint[], $26::integer[], $27::integer[], $28::bytea[], $29::bytea[],"
+    " $30::boolean)"
+)
+
+
+class UnknownKeys(Exception):  # noqa: N818 - no error: it says what has to be looked up first
+    """Whether these keys are known has to be asked before a decision."""
+
+    def __init__(self, keys: set[int]) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+
+class PlannedIdentities:
+    """What stands at the keys that were asked for, and what a plan adds on top of it.
+
+    A delivery that is planned has no id yet: below zero stands -1 less its position in the plan.
+    """
+
+    def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
+        self._stored = known
+        self._planned: dict[int, StoredIdentity] = {}
+
+    def find(self, environment: str, message_id: str) -> StoredIdentity | None:
+        """The delivery that stands for an identity. Raises Unseen."""
+        return self._identity_at(self._probe_key(environment, message_id))
+
+    def put(self, identity: StoredIdentity) -> None:
+        """This planned delivery stands for its identity from now on. Raises Unseen."""
+        self._planned[self._probe_key(identity.environment, identity.message_id)] = identity
+
+    def new_keys(self) -> dict[int, int]:
+        """Key -> position, of identities that nothing stood for."""
+        return {key: -1 - one.id for key, one in self._planned.items() if self._stored[key] is None}
+
+    def taken_over_keys(self) -> dict[int, tuple[int, int]]:
+        """Key -> (delivery that stood for it, position of the one that takes it over)."""
+        had = {key: before.id for key in self._planned if (before := self._stored[key]) is not None}
+        return {key: (was, -1 - self._planned[key].id) for key, was in had.items()}
+
+    def _identity_at(self, key: int) -> StoredIdentity | None:
+        return self._planned.get(key) or self._stored[key]
+
+    def _probe_key(self, environment: str, message_id: str) -> int:
+        key = identity_key(environment, message_id)
+        while True:
+            if key not in self._stored:
+                raise UnknownKeys({key})
+            there = self._identity_at(key)
+            if there is None or (there.message_id == message_id and there.environment == environment):
+                return key
+            key = (key + 1) & KEY_MASK
+
+
+class InsertPlan:
+    """What one `add` will store, decided without the server; ids below zero as in Identities."""
+
+    def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
+        self.identities = PlannedIdentities(known)
+        self.entries: list[NewDelivery] = []
+        self.origins: list[int | None] = []
+        self._added: list[AddResult] = []
+
+    def add(self, entry: NewDelivery) -> None:
+        """Decide about one entry. Raises Unseen."""
+        known = self.identities.find(entry.environment, entry.message_id)
+        if known is None:
+            self._store_entry(entry, "new", None)
+            return
+        relation = classify_duplicate(known, entry)
+        if relation == "known":
+            self._added.append(
+                AddResult(known.id, "known", known.state, known.reason, known.endpoint != entry.endpoint)
+            )
+        elif relation == "takes-over":
+            self._store_entry(entry, "new", known.id)
+        elif relation == "tie":
+            self.add(with_message_id(entry, tie_message_id(entry)))
+        else:
+            self._add_other_content(entry, known, relation)
+
+    def _add_other_content(self, entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome) -> None:
+        withheld = as_withheld(entry, stored, relation)
+        there = self.identities.find(withheld.environment, withheld.message_id)
+        if there is not None and not takes_over_identity(there, entry):
+            known_as = AddResult(there.id, "known", there.state, there.reason, there.endpoint != entry.endpoint)
+            self._added.append(known_as)
+        else:
+            self._store_entry(withheld, relation, stored.id)
+
+    def _store_entry(self, entry: NewDelivery, outcome: AddOutcome, origin: int | None) -> None:
+        known = self.append(entry, origin)
+        self._added.append(AddResult(known.id, outcome, known.state, known.reason))
+
+    def append(self, entry: NewDelivery, origin: int | None, *, identified: bool = True) -> StoredIdentity:
+        """Plan a delivery, which then stands for its identity unless it is a mere copy. Raises Unseen."""
+        known = StoredIdentity(
+            -1 - len(self.entries),
+            entry.environment,
+            entry.message_id,
+            entry.digest,
+            entry.question_id,
+            entry.updated_at,
+            State.WITHHELD if entry.reason else State.QUEUED,
+            entry.reason,
+            entry.endpoint,
+        )
+        if identified:
+            self.identities.put(known)
+        self.entries.append(entry)
+        self.origins.append(origin)
+        return known
+
+    def results(self, first: int) -> list[AddResult]:
+        """What became of the entries, once the plan was stored from id `first` on."""
+        return with_real_ids(self._added, first)
+
+
+def with_real_ids(added: Sequence[AddResult], first: int) -> list[AddResult]:
+    """The same, with real ids for what is part of a plan that was stored from id `first` on."""
+    return [replace(one, id=first - 1 - one.id) if one.id < 0 else one for one in added]
+
+
+def identity_keys(entries: Iterable[NewDelivery]) -> set[int]:
+    """The keys under which these are looked for first."""
+    return {identity_key(entry.environment, entry.message_id) for entry in entries}
+
+
+async def find_identities(connection: asyncpg.Connection, keys: set[int]) -> dict[int, StoredIdentity | None]:
+    """What stands at these keys."""
+    rows = await connection.fetch(
+        f"SELECT {IDENTITY_COLUMNS}, i.key FROM ids i JOIN deliveries d ON d.id = i.delivery"
+        " JOIN environments e ON e.id = d.environment WHERE i.key = ANY ($1::bigint[])",
+        list(keys),
+    )
+    known: dict[int, StoredIdentity | None] = dict.fromkeys(keys)
+    for row in rows:
+        known[row["key"]] = identity_from_row(row)
+    return known
+
+
+async def make_plan(connection: asyncpg.Connection, entries: Sequence[NewDelivery]) -> InsertPlan:
+    """Decide about entries, looking up what is needed for it."""
+    known = await find_identities(connection, identity_keys(entries))
+    while True:
+        plan = InsertPlan(known)
+        try:
+            for entry in entries:
+                plan.add(entry)
+        except UnknownKeys as unseen:
+            known |= await find_identities(connection, unseen.keys)
+        else:
+            return plan
+
+
+async def store_plan(
+    connection: asyncpg.Connection,
+    plan: InsertPlan,
+    numbers: Mapping[tuple[str, str], int],
+    now: int,
+    *,
+    priority: int = 0,
+    notify: bool = False,
+) -> int:
+    """Store a plan; returns the id of its first delivery (0 for none).
+
+    Raises UniqueViolationError or SerializationError when another added the same meanwhile: plan anew then.
+    `numbers` are those of (environment, endpoint); with `call_out` those who listen hear of it.
+    """
+    entries = plan.entries
+    if not entries:
+        return 0
+    packed = split_into_packs([len(entry.raw) + len(entry.body) for entry in entries])
+    fresh, moved = plan.identities.new_keys(), plan.identities.taken_over_keys()
+    first: int = await connection.fetchval(
+        _CALL_ADD,
+        now,
+        priority,
+        [numbers[entry.environment, entry.endpoint] for entry in entries],
+        [_WITHHELD if entry.reason else _QUEUED for entry in entries],
+        [len(entry.body) for entry in entries],
+        plan.origins,
+        [sanitize_text(entry.message_id) for entry in entries],
+        [entry.digest for entry in entries],
+        [sanitize_text(entry.reason) for entry in entries],
+        [sanitize_text(entry.detail) for entry in entries],
+        [sanitize_text(entry.survey_id) for entry in entries],
+        [sanitize_text(entry.survey_name) for entry in entries],
+        [sanitize_text(entry.user_id) for entry in entries],
+        [sanitize_text(entry.question_type) for entry in entries],
+        [sanitize_text(entry.question_id) for entry in entries],
+        [sanitize_text(entry.answer) for entry in entries],
+        [entry.answered_at for entry in entries],
+        [entry.updated_at for entry in entries],
+        [sanitize_text(entry.source) for entry in entries],
+        [entry.line for entry in entries],
+        [entry.edited for entry in entries],
+        list(fresh.keys()),
+        list(fresh.values()),
+        list(moved.keys()),
+        [was for was, _ in moved.values()],
+        [at for _, at in moved.values()],
+        [start for start, _ in packed],
+        [pack([entry.raw for entry in entries[start:end]]) for start, end in packed],
+        [
+            pack([entry.body for entry in part], entry_tags(part))
+            for part in (entries[start:end] for start, end in packed)
+        ],
+        notify,
+    )
+    return first

@@ -1,0 +1,204 @@
+"""PostgreSQL's errors, and those of the way to it, in the journal's own terms."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from typing import NamedTuple
+
+import asyncpg
+
+from sprig_tui.errors import (
+    JournalError,
+    JournalFullError,
+    JournalLockedError,
+    JournalReadOnlyError,
+    JournalUnreachableError,
+    JournalVersionError,
+)
+from sprig_tui.journal.url import has_password, password_problem, redact_password, redact_url
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""Everything that talking to a server raises; a cancelled task is none of them."""
+
+RETRYABLE_ERRORS = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,
+)
+"""Two transactions met; the same again finds what the other did."""
+
+
+SHARED_SESSION_ERRORS = (
+    asyncpg.DuplicatePreparedStatementError,
+    asyncpg.InvalidSQLStatementNameError,
+    asyncpg.ProtocolViolationError,
+)
+"""What comes of a pooler that gives each transaction another session of the server."""
+
+
+class _ErrorMapping(NamedTuple):
+    """What errors of some classes mean: `{place}` is the journal's address, `{why}` what was said."""
+
+    classes: tuple[type[BaseException], ...]
+    error: type[JournalError]
+    message: str
+    hint: str
+
+
+_ERROR_MAPPINGS = (
+    _ErrorMapping(
+        (asyncpg.InvalidAuthorizationSpecificationError,),
+        JournalReadOnlyError,
+        "the journal {place} refuses this user: {why}",
+        "check user and password: in the URL, in the file that PGPASSFILE names, or in PGPASSWORD",
+    ),
+    _ErrorMapping(
+        SHARED_SESSION_ERRORS,
+        JournalError,
+        "the journal {place} is behind a pooler that shares sessions (PgBouncer in transaction or statement mode)",
+        "set pool_mode = session for this database in pgbouncer.ini, or give the server's own address",
+    ),
+    _ErrorMapping(
+        (asyncpg.exceptions.ClientConfigurationError,),
+        JournalError,
+        "the journal {place} cannot be reached as its address says: {why}",
+        "check the options behind the ? of journal.url, and libpq's variables (PGSSLMODE ...)",
+    ),
+    _ErrorMapping(
+        (asyncpg.InvalidCatalogNameError,),
+        JournalReadOnlyError,
+        "there is no database for the journal {place}",
+        "create it, then run: sprig-tui journal migrate",
+    ),
+    _ErrorMapping(
+        (
+            asyncpg.UndefinedTableError,
+            asyncpg.UndefinedFunctionError,
+            asyncpg.UndefinedColumnError,
+            asyncpg.InvalidSchemaNameError,
+        ),
+        JournalVersionError,
+        "the database {place} holds no journal, or an older one: {why}",
+        "run: sprig-tui journal migrate",
+    ),
+    _ErrorMapping(
+        (asyncpg.UndefinedObjectError,),
+        JournalReadOnlyError,
+        "the journal {place}: {why}",
+        "a role is made with CREATE ROLE ... LOGIN, before it is granted anything",
+    ),
+    _ErrorMapping(
+        (asyncpg.InsufficientPrivilegeError,),
+        JournalReadOnlyError,
+        "the journal {place} does not let this user do that: {why}",
+        "as the owner run: sprig-tui journal migrate --grant ROLE",
+    ),
+    _ErrorMapping(
+        (asyncpg.ReadOnlySQLTransactionError, asyncpg.TargetServerAttributeNotMatched),
+        JournalUnreachableError,
+        "the journal takes no writes now: the server is a standby, or read-only ({place})",
+        "name all servers in journal.url (host1,host2): the one that takes writes is found",
+    ),
+    _ErrorMapping(
+        (asyncpg.DiskFullError,),
+        JournalFullError,
+        "no room left for the journal {place}; the last write was not kept",
+        "free disk space on the server, or run: sprig-tui journal prune --older-than 30d",
+    ),
+    _ErrorMapping(
+        (asyncpg.TooManyConnectionsError,),
+        JournalUnreachableError,
+        "the journal has no connection free: {why} ({place})",
+        "raise max_connections on the server, or run fewer processes (each takes up to 8)",
+    ),
+    _ErrorMapping(
+        (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError),
+        JournalLockedError,
+        "the journal {place} is busy: {why}",
+        "try again",
+    ),
+    _ErrorMapping(
+        (
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.IdleInTransactionSessionTimeoutError,
+        ),
+        JournalUnreachableError,
+        "the journal does not answer: {why} ({place})",
+        "check that the server runs and can be reached",
+    ),
+    _ErrorMapping(
+        (asyncpg.QueryCanceledError,),
+        JournalLockedError,
+        "the journal {place} took too long: {why}",
+        "narrow the filter, or try again",
+    ),
+    _ErrorMapping(
+        (ssl.SSLError,),
+        JournalReadOnlyError,
+        "no trusted connection to the journal {place}: {why}",
+        "check sslmode and sslrootcert in journal.url",
+    ),
+    _ErrorMapping(
+        # the driver calls it an error of its own when a connection ends between two of its steps
+        (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InternalClientError),
+        JournalUnreachableError,
+        "the journal does not answer: {why} ({place})",
+        "check that the server runs and can be reached",
+    ),
+)
+"""The first that fits, from the special to the general."""
+_UNKNOWN_ERROR = _ErrorMapping(
+    (BaseException,), JournalError, "the journal {place} failed: {why}", "run: sprig-tui doctor"
+)
+_CONNECTION_LOST = _ERROR_MAPPINGS[-1]
+
+
+def journal_error(error: BaseException, url: str) -> JournalError:
+    """The JournalError that says what `error` means for the journal at `url`; the password cannot be in it."""
+    meaning = next((one for one in _ERROR_MAPPINGS if isinstance(error, one.classes)), _UNKNOWN_ERROR)
+    if meaning is _UNKNOWN_ERROR and isinstance(error, asyncpg.InterfaceError) and "connection" in str(error):
+        meaning = _CONNECTION_LOST  # the driver has no class of its own for a connection that is gone
+    place, why = redact_url(url), redact_password(_error_text(error), url)
+    return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
+
+
+def pooler_error(url: str) -> JournalError:
+    """The JournalError for a pooler that shares sessions of the server."""
+    meaning = next(one for one in _ERROR_MAPPINGS if one.classes is SHARED_SESSION_ERRORS)
+    return meaning.error(meaning.message.format(place=redact_url(url)), hint=meaning.hint)
+
+
+def url_error(error: ValueError, url: str) -> JournalError:
+    """The JournalError for an address that the driver cannot read; its own words may hold half a password."""
+    why = password_problem(url) or ("it cannot be read" if has_password(url) else _error_text(error))
+    return JournalError(
+        f"the address of the journal {redact_url(url)} cannot be used: {why}",
+        hint="write it as postgresql://user@host:5432/database?sslmode=verify-full",
+    )
+
+
+_ERROR_TEXTS: tuple[tuple[type[BaseException], str], ...] = (
+    (socket.gaierror, "host not found"),
+    (ConnectionRefusedError, "connection refused"),
+    (asyncpg.InternalClientError, "the connection was lost"),
+    (TimeoutError, "no answer in time"),
+)
+
+
+def _error_text(error: BaseException) -> str:
+    for kind, words in _ERROR_TEXTS:
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, ssl.SSLError):
+        return (getattr(error, "verify_message", "") or error.reason or str(error)).lower()
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno).lower()
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300]

@@ -1,0 +1,277 @@
+"""Retention: removing what ended long ago, in batches that hold their rows for a moment each and wait for nobody."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+
+import asyncpg
+
+from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR
+from sprig_tui.journal.postgres.connection import sanitize_text
+from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
+from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
+from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
+from sprig_tui.journal.rows import STATES_BY_CODE
+from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
+
+_WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes")
+_PROBE_WRITE = f"""
+SET LOCAL lock_timeout = 2500;
+SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 1);
+INSERT INTO packs(first, raws, bodies) VALUES ({{place}}, decode(repeat(md5(random()::text), {{size}}), 'hex'), '');
+DELETE FROM packs WHERE first = {{place}};
+{" ".join(f"DELETE FROM {table} WHERE false;" for table in _WRITTEN_TABLES)}
+SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 2);
+"""
+
+
+async def check_writable(connection: asyncpg.Connection) -> None:
+    """A write that nobody sees and that needs all that a real one needs, in the caller's transaction.
+
+    The right, a primary, room for some pages and in the log, and each table and lock that adding takes.
+    """
+    place = -1 - secrets.randbits(62)
+    await connection.execute(_PROBE_WRITE.format(place=place, size=PROBE_WRITE_BYTES // 16))
+
+
+async def durability_warnings(connection: asyncpg.Connection) -> tuple[str, ...]:
+    """Settings of the server under which what was acknowledged may be lost in a power cut, in words."""
+    told = {
+        "synchronous_commit": "commits do not wait for the disk",
+        "fsync": "nothing is made to reach the disk",
+        "full_page_writes": "pages may be torn in a crash",
+    }
+    found = await connection.fetch(
+        "SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name", list(told)
+    )
+    return tuple(f"{row[0]} is off: {told[row[0]]}" for row in found)
+
+
+async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
+    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    oldest: dict[str, int] = {}
+    for number, name in await connection.fetch("SELECT id, name FROM environments WHERE endpoint = ''"):
+        for due in ("= 0", "> 0"):
+            for priority in (0, 1):
+                added_at = await connection.fetchval(
+                    "SELECT added_at FROM deliveries WHERE environment = $1 AND state = 0 AND lease IS NULL"
+                    f" AND priority = $2 AND due_at {due} ORDER BY due_at, id LIMIT 1",
+                    number,
+                    priority,
+                )
+                if added_at is not None:
+                    oldest[name] = min(added_at, oldest.get(name, added_at))
+    return oldest
+
+
+PRUNE_CHUNK_ROWS = 2_000
+"""Deliveries removed in one transaction."""
+PRUNE_SCAN_ROWS = 50_000
+"""Deliveries looked at in one transaction."""
+
+_FROM_ENDED = (
+    "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
+    " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < $1"
+)
+
+
+async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneResult:
+    """What `prune_chunk` would remove in the end."""
+    rows = await connection.fetch(
+        f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", float(before)
+    )
+    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(int(row[2]) for row in rows))
+
+
+async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
+    """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
+
+    Their identities go with them: an answer that is read again later counts as new. What somebody else holds at the
+    moment is left for the next time.
+    """
+    newest = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
+    end = after_id + PRUNE_SCAN_ROWS
+    rows = await connection.fetch(
+        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_FROM_ENDED} AND d.id > $2 AND d.id <= $3"
+        " ORDER BY d.id LIMIT $4 FOR UPDATE OF d SKIP LOCKED",
+        float(before),
+        after_id,
+        end,
+        PRUNE_CHUNK_ROWS,
+    )
+    reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
+    reached = reached if reached < newest else 0
+    if not rows:
+        return PruneResult({}, 0), reached
+    names = dict(await connection.fetch("SELECT id, name FROM environments"))
+    ids = [row[0] for row in rows]
+    await connection.execute(
+        # by key and by delivery: an identity that another delivery took over stays
+        "DELETE FROM ids USING unnest($1::bigint[], $2::bigint[]) AS u(key, delivery)"
+        " WHERE ids.key = u.key AND ids.delivery = u.delivery",
+        [identity_key(names[row[3]], row[4]) for row in rows],
+        ids,
+    )
+    await connection.execute("DELETE FROM history WHERE delivery = ANY ($1::bigint[])", ids)
+    await connection.execute("DELETE FROM deliveries WHERE id = ANY ($1::bigint[])", ids)
+    await _delete_empty_packs(connection, ids[0], ids[-1])
+    gone = Counter((row[3], row[1]) for row in rows)
+    await connection.execute(
+        "SELECT close_books($1::integer[], $2::smallint[], $3::bigint[], '{}')",
+        [environment for environment, _ in gone],
+        [state for _, state in gone],
+        [-number for number in gone.values()],
+    )
+    by_state = Counter(row[1] for row in rows)
+    return PruneResult(
+        {STATES_BY_CODE[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows)
+    ), reached
+
+
+async def _delete_empty_packs(connection: asyncpg.Connection, first: int, last: int) -> None:
+    """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
+    await connection.execute(
+        "DELETE FROM packs p WHERE p.first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= $1)"
+        " AND p.first <= $2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= p.first AND d.id <"
+        " coalesce((SELECT min(n.first) FROM packs n WHERE n.first > p.first), (SELECT max(id) + 1 FROM deliveries),"
+        " p.first))",
+        first,
+        last,
+    )
+
+
+async def unused_attempts(connection: asyncpg.Connection, before: int) -> list[int]:
+    """Requests that no delivery refers to any more.
+
+    None of them is ever referred to again: a delivery takes up new requests alone.
+    """
+    rows = await connection.fetch(
+        "SELECT a.id FROM attempts a WHERE a.started_at < $1"
+        " AND NOT EXISTS (SELECT 1 FROM history h WHERE h.attempt = a.id)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.attempt = a.id)",
+        before,
+    )
+    return [row[0] for row in rows]
+
+
+async def delete_attempts(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
+    """Remove these requests."""
+    await connection.execute("DELETE FROM attempts WHERE id = ANY ($1::bigint[])", list(ids))
+
+
+_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_IS_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
+"""The second bound ends what was reported under a clock that stood far ahead."""
+
+
+async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, now: int) -> None:
+    """Note that a worker is alive, and forget those that are not."""
+    async with connection.transaction():
+        await connection.execute("SET LOCAL synchronous_commit = off")
+        await connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", now)
+        await connection.execute(
+            f"INSERT INTO workers({_WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON "
+            f"CONFLICT (id) DO UPDATE"
+            " SET role = $2, host = $3, pid = $4, version = $5, environments = $6, started_at = $7, rate = $8,"
+            " seen_at = $9",
+            worker.id,
+            sanitize_text(worker.role),
+            sanitize_text(worker.host),
+            worker.pid,
+            worker.version,
+            [sanitize_text(name) for name in worker.environments],
+            worker.started_at,
+            worker.rate,
+            now,
+        )
+
+
+async def unregister_worker(connection: asyncpg.Connection, worker_id: str) -> None:
+    """Forget a worker."""
+    await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
+
+
+async def live_workers(connection: asyncpg.Connection, now: int) -> tuple[WorkerInfo, ...]:
+    """Workers heard of lately, oldest start first, and what they hold."""
+    rows = await connection.fetch(
+        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
+        f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
+        now,
+    )
+    return tuple(
+        WorkerInfo(
+            id=row[0],
+            role=row[1],
+            host=row[2],
+            pid=row[3],
+            version=row[4],
+            environments=tuple(row[5]),
+            started_at=row[6],
+            rate=row[7],
+            seen_at=row[8],
+            leased=row[9],
+        )
+        for row in rows
+    )
+
+
+async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[WorkerLeases, ...]:
+    """Leases that have not run out, by environment and worker."""
+    rows = await connection.fetch(
+        "SELECT e.name, l.owner, sum(l.n)::bigint, max(CASE WHEN l.owner = '' THEN l.until"
+        " ELSE least(l.until, greatest(coalesce(w.seen_at, 0), l.until - l.length) + worker_ttl()) END)"
+        " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
+        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        " WHERE l.until > $1::bigint AND l.until <= $1::bigint + 2 * l.length"
+        " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
+        now,
+    )
+    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+
+
+async def quick_check(connection: asyncpg.Connection) -> VerifyReport:
+    """What was found damaged on the way."""
+    found = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED_ERROR)
+    problems = (f"{found:,} deliveries failed because their stored payload is damaged",) if found else ()
+    return VerifyReport(problems=problems)
+
+
+async def verify(connection: asyncpg.Connection) -> VerifyReport:
+    """Everything; each pack in a statement of its own, so that nothing is held."""
+    problems: list[str] = []
+    deliveries = packs = at = 0
+    while len(problems) < MAX_PROBLEMS:
+        row = await connection.fetchrow(
+            "SELECT first, raws, bodies, (SELECT min(n.first) FROM packs n WHERE n.first > p.first) FROM packs p"
+            " WHERE first > $1 ORDER BY first LIMIT 1",
+            at,
+        )
+        if row is None:
+            break
+        owned = await connection.fetch(
+            "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+            " WHERE d.id >= $1 AND d.id < $2",
+            row[0],
+            row[3] if row[3] is not None else 1 << 62,
+        )
+        packs += 1
+        deliveries += len(owned)
+        problems += check_pack(row[0], row[1], row[2], {one[0]: (one[1], one[2]) for one in owned})
+        at = row[0]
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        kept = Counter({row[:2]: row[2] for row in await connection.fetch("SELECT environment, state, n FROM counts")})
+        there = Counter(
+            {
+                row[:2]: row[2]
+                for row in await connection.fetch(
+                    "SELECT environment, state, count(*) FROM deliveries GROUP BY environment, state"
+                )
+            }
+        )
+    if +kept != +there:
+        problems.append("the kept counts are not what the deliveries come to")
+    return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))

@@ -1,0 +1,166 @@
+"""Payloads packed by stretch of ids, as on SQLite: `packs.first` is the id of the first, the rest follow."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import asyncpg
+
+from sprig_tui.journal.payload_codec import DamagedPayloadError, message_id_tags, unpack_items, unpack_tagged_items
+from sprig_tui.journal.postgres.connection import sanitize_text
+from sprig_tui.journal.records import JournalIdentity
+
+# The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
+# id up by itself cost as much as the claim.
+_FROM_PACKS_OF_IDS = (
+    " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= low) FROM unnest($1::bigint[]) low"
+    " UNION ALL SELECT p.first FROM unnest($1::bigint[], $2::bigint[]) AS run(low, high)"
+    " CROSS JOIN LATERAL (SELECT first FROM packs WHERE first > low AND first <= high ORDER BY first) p)"
+)
+
+# Whose they are comes in a row without a pack, as one text by id: in the same round trip, and rows or lists would cost
+# as much as the rest of the claim. There is no name where they are of several environments.
+_BODIES_AND_OWNERS = (
+    "SELECT first, bodies, NULL::text, NULL::text" + _FROM_PACKS_OF_IDS + " UNION ALL SELECT NULL, NULL, e.name, d.told"
+    " FROM (SELECT string_agg(message_id, E'\\n' ORDER BY id) AS told, min(environment) AS low,"
+    " max(environment) AS high FROM deliveries WHERE id = ANY ($3::bigint[])) d"
+    " LEFT JOIN environments e ON e.id = d.low AND e.id = d.high"
+)
+
+
+async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
+    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
+    found = None
+    try:
+        rows = await connection.fetch(_BODIES_AND_OWNERS, *_id_runs(ids), list(ids))
+    except asyncpg.InternalServerError:
+        # a page of the server's is damaged: what lies elsewhere is read one by one
+        packs = await _read_intact_packs(connection, ids)
+    else:
+        packs = sorted((row[0], row[1]) for row in rows if row[0] is not None)
+        name, told = next((row[2], row[3]) for row in rows if row[0] is None)
+        if name is not None:
+            found = _tagged(packs, sorted(ids), message_id_tags(name, told.encode().split(b"\n")))
+    if found is None:
+        found = _unpack_all(packs, ids, await _read_owners(connection, ids))
+    return [found[delivery_id] for delivery_id in ids]
+
+
+def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> dict[int, bytes] | None:
+    """The bodies of these deliveries, all ascending, by their tags; None where they have to be looked at one by one."""
+    starts = [bisect_left(ids, first) for first, _ in packs]
+    if len(tags) != len(ids) or not starts or starts[0]:
+        return None
+    found: dict[int, bytes] = {}
+    for (first, blob), (start, end) in zip(packs, pairwise([*starts, len(ids)]), strict=True):
+        if start == end:
+            continue
+        try:
+            some = unpack_tagged_items(blob, ids[start:end], first, tags[start:end])
+        except DamagedPayloadError:
+            return None
+        if some is None:
+            return None
+        found |= some
+    return found
+
+
+async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
+    """The packs of these that can be read; an empty one stands for each that cannot."""
+    packs: dict[int, bytes] = {}
+    for delivery_id in sorted(ids):
+        try:
+            found = await connection.fetch("SELECT first, bodies" + _FROM_PACKS_OF_IDS, [delivery_id], [delivery_id])
+        except asyncpg.InternalServerError:
+            packs[delivery_id] = b""
+        else:
+            packs |= {row[0]: row[1] for row in found}
+    return list(packs.items())
+
+
+async def read_payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+    """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    owners = await _read_owners(connection, ids)
+    packs = await connection.fetch("SELECT first, raws, bodies" + _FROM_PACKS_OF_IDS, *_id_runs(ids))
+    raws = _unpack_all([(row[0], row[1]) for row in packs], ids, None)
+    calls = _unpack_all([(row[0], row[2]) for row in packs], ids, owners)
+    return {delivery_id: (raws[delivery_id], calls[delivery_id]) for delivery_id in ids}
+
+
+async def _read_owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Environment and message id of each."""
+    rows = await connection.fetch(
+        "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+        " WHERE d.id = ANY ($1::bigint[])",
+        list(ids),
+    )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _id_runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
+    """First and last of each run of ids that follow each other."""
+    ordered = sorted(ids)
+    if ordered and ordered[-1] - ordered[0] + 1 == len(ordered):
+        return [ordered[0]], [ordered[-1]]
+    lows: list[int] = []
+    highs: list[int] = []
+    for delivery_id in ordered:
+        if not highs or delivery_id > highs[-1] + 1:
+            lows.append(delivery_id)
+            highs.append(delivery_id)
+        highs[-1] = delivery_id
+    return lows, highs
+
+
+def _unpack_all(
+    packs: list[tuple[int, bytes]], ids: Sequence[int], owners: dict[int, tuple[str, str]] | None
+) -> dict[int, bytes]:
+    packs.sort()
+    firsts = [first for first, _ in packs]
+    wanted: dict[int, list[int]] = {}
+    damaged: list[int] = []
+    for delivery_id in ids:
+        at = bisect_right(firsts, delivery_id) - 1
+        if at < 0 or (owners is not None and delivery_id not in owners):
+            damaged.append(delivery_id)
+        else:
+            wanted.setdefault(at, []).append(delivery_id)
+    found: dict[int, bytes] = {}
+    for at, there in wanted.items():
+        first, blob = packs[at]
+        try:
+            found |= unpack_items(blob, there, first, owners)
+        except DamagedPayloadError as error:
+            damaged += error.ids
+    if damaged:
+        raise DamagedPayloadError(sorted(damaged))
+    return found
+
+
+MIN_IDENTITY_VERSION = 2
+"""Schema version from which on a new journal has one."""
+
+
+async def read_identity(connection: asyncpg.Connection) -> JournalIdentity:
+    """Which journal this is."""
+    row = await connection.fetchrow("SELECT uuid, since FROM identity")
+    return JournalIdentity(uuid=row[0], older=row[1] < MIN_IDENTITY_VERSION)
+
+
+async def read_positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
+    """Positions of a kind by key."""
+    rows = await connection.fetch("SELECT key, value FROM positions WHERE kind = $1 ORDER BY key", kind)
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+async def save_positions(
+    connection: asyncpg.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
+) -> None:
+    """Replace or add some, remove others; in the caller's transaction."""
+    await connection.executemany(
+        "INSERT INTO positions(kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET value = $3",
+        [(kind, sanitize_text(key), value) for key, value in updates.items()],
+    )
+    await connection.execute("DELETE FROM positions WHERE kind = $1 AND key = ANY ($2::text[])", kind, list(removed))

@@ -1,0 +1,247 @@
+"""Reading the journal: pages, counts, one delivery, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import asyncpg
+
+from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.postgres.add import find_identities
+from sprig_tui.journal.postgres.connection import sanitize_text
+from sprig_tui.journal.postgres.payloads import read_payloads
+from sprig_tui.journal.postgres.query_sql import postgres_condition
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, IdPage, Lane, State
+from sprig_tui.journal.rows import (
+    ATTEMPT_COLUMNS,
+    LANE_COLUMNS,
+    SELECT_DELIVERY,
+    STATES_BY_CODE,
+    attempt_from_row,
+    counts_from_rows,
+    delivery_from_row,
+    lane_from_row,
+)
+
+_FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
+_SELECT_NEWEST_ID = "SELECT coalesce(max(id), 0) FROM deliveries"
+_PAGE_WINDOW_IDS = 50_000
+"""Ids looked through between two looks at the clock: some 50 ms of the dearest filter."""
+_ROW_COST_FACTOR = 2
+"""What looking at a row costs, in looks at an entry of the index of due deliveries."""
+
+
+async def read_page(
+    connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
+) -> DeliveryPage:
+    """A page by keyset: one id is the only cursor, so depth costs nothing."""
+    found, more, reached = await _search(
+        connection, query, cursor, limit, SELECT_DELIVERY, older=older, budget_ms=budget_ms
+    )
+    rows = [delivery_from_row(row) for row in found]
+    if older:
+        rows.reverse()
+    return DeliveryPage(tuple(rows), more, reached)
+
+
+async def read_ids(
+    connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
+) -> IdPage:
+    """Ids alone, by the same rules."""
+    select = f"SELECT d.id {_FROM_DELIVERIES} "
+    found, more, reached = await _search(connection, query, cursor, limit, select, older=older, budget_ms=budget_ms)
+    listed = tuple(row[0] for row in found)
+    if reached:
+        return IdPage(listed, more=True, reached=reached)
+    if more:
+        return IdPage(listed, more=True, reached=listed[-1] if listed else cursor)
+    return IdPage(listed, more=False, reached=1 if older else max(await connection.fetchval(_SELECT_NEWEST_ID), cursor))
+
+
+async def _search(
+    connection: asyncpg.Connection,
+    query: Query,
+    cursor: int,
+    limit: int,
+    select: str,
+    *,
+    older: bool,
+    budget_ms: int,
+) -> tuple[list[asyncpg.Record], bool, int]:
+    """(rows in the direction asked for, whether there may be more, how far it came when the time ran out)."""
+    newest = await connection.fetchval(_SELECT_NEWEST_ID)
+    window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
+    values: list[Any] = []
+    condition = postgres_condition(query, values)
+    number = len(values)
+    statement = (
+        f"{select} WHERE ({condition}) AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
+        f" ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ${number + 3}::bigint"
+    )
+    deadline = monotonic() + budget_ms / 1000
+    found: list[asyncpg.Record] = []
+    at = (cursor - 1 if cursor else newest) if older else cursor + 1
+    while 1 <= at <= newest:
+        low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
+        found += await connection.fetch(statement, *values, low, high, limit + 1 - len(found))
+        if len(found) > limit:
+            return found[:limit], True, 0
+        at = low - 1 if older else high + 1
+        if budget_ms and 1 <= at <= newest and monotonic() > deadline:
+            return found, True, low if older else high
+    return found, False, 0
+
+
+async def get_many(connection: asyncpg.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
+    """Those of the wanted that are there and match, oldest first."""
+    values: list[Any] = [list(delivery_ids)]
+    condition = postgres_condition(query, values)
+    found = await connection.fetch(
+        f"{SELECT_DELIVERY} WHERE d.id = ANY ($1::bigint[]) AND ({condition}) ORDER BY d.id", *values
+    )
+    return tuple(delivery_from_row(row) for row in found)
+
+
+async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) -> int:
+    """How many match; without terms from the kept counts."""
+    if not query.terms:
+        total = int(await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts"))
+        return min(total, cap) if cap else total
+    values: list[Any] = []
+    condition = postgres_condition(query, values)
+    limit = f" LIMIT {int(cap)}" if cap else ""
+    return int(
+        await connection.fetchval(
+            f"SELECT count(*) FROM (SELECT 1 {_FROM_DELIVERIES} WHERE {condition}{limit}) AS found", *values
+        )
+    )
+
+
+async def read_counts(connection: asyncpg.Connection) -> Counts:
+    """The kept counts, and what is in flight."""
+    rows = await connection.fetch(
+        "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
+        " ORDER BY 1, 2, 3"
+    )
+    leased = await connection.fetch(
+        "SELECT e.name, sum(l.n) FROM leases l JOIN environments e ON e.id = l.environment GROUP BY e.name"
+    )
+    return counts_from_rows(rows, {row[0]: int(row[1]) for row in leased})
+
+
+async def get(connection: asyncpg.Connection, delivery_id: int) -> DeliveryDetail | None:
+    """A delivery, its payload and its attempts."""
+    row = await connection.fetchrow(f"{SELECT_DELIVERY} WHERE d.id = $1", delivery_id)
+    if row is None:
+        return None
+    raw, body = (await read_payloads(connection, [delivery_id]))[delivery_id]
+    attempts = await connection.fetch(
+        f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE id IN (SELECT attempt FROM history WHERE delivery = $1"
+        " UNION SELECT attempt FROM deliveries WHERE id = $1) ORDER BY started_at, id",
+        delivery_id,
+    )
+    return DeliveryDetail(
+        delivery=delivery_from_row(row), raw=raw, body=body, history=tuple(attempt_from_row(row) for row in attempts)
+    )
+
+
+async def find(connection: asyncpg.Connection, environment: str, message_id: str) -> Delivery | None:
+    """The delivery that stands for an identity."""
+    key = identity_key(environment, message_id)
+    while True:
+        known = (await find_identities(connection, {key}))[key]
+        if known is None:
+            return None
+        if known.message_id == message_id and known.environment == environment:
+            row = await connection.fetchrow(f"{SELECT_DELIVERY} WHERE d.id = $1", known.id)
+            return delivery_from_row(row) if row is not None else None
+        key += 1
+
+
+async def read_changes(connection: asyncpg.Connection, cursor: str, limit: int) -> Changes:
+    """Rows beyond the cursor's newest id, and rows noted as changed beyond its last note.
+
+    Ids and notes become visible in their order, so that the largest seen stands for all before it. Both are read
+    before the rows are: what is later than the cursor may be told twice, never not at all.
+    """
+    newest, last, first = await connection.fetchrow(
+        f"SELECT ({_SELECT_NEWEST_ID}), (SELECT coalesce(max(seq), 0) FROM changes), (SELECT "
+        f"coalesce(min(seq), 0) FROM changes)"
+    )
+    if not cursor:
+        return Changes(f"{newest}:{last}", ())
+    seen_id, seen_note = (int(part) for part in cursor.split(":"))
+    # what was newest may have been removed, and the notes with it
+    newest, last = max(newest, seen_id), max(last, seen_note)
+    now = f"{newest}:{last}"
+    if (seen_id, seen_note) == (newest, last):
+        return Changes(now, ())
+    # notes are only kept for a while: a follower that was away longer has to look again
+    overflow = seen_note + 1 < first
+    changed: set[int] = set()
+    for (told,) in await connection.fetch("SELECT ids FROM changes WHERE seq > $1 ORDER BY seq DESC", seen_note):
+        changed.update(told)
+        if len(changed) > limit:
+            overflow = True
+            break
+    arrived = await connection.fetch(
+        f"{SELECT_DELIVERY} WHERE d.id > $1 ORDER BY d.id DESC LIMIT $2", seen_id, limit + 1
+    )
+    overflow = overflow or len(arrived) > limit
+    found = {row[0]: row for row in arrived[:limit]}
+    older = sorted((delivery_id for delivery_id in changed if delivery_id <= seen_id), reverse=True)
+    overflow = overflow or len(found) + len(older) > limit
+    older = older[: limit - len(found)]
+    if older:
+        found |= {
+            row[0]: row for row in await connection.fetch(f"{SELECT_DELIVERY} WHERE d.id = ANY ($1::bigint[])", older)
+        }
+    return Changes(now, tuple(delivery_from_row(found[key]) for key in sorted(found)), overflow)
+
+
+async def read_lanes(connection: asyncpg.Connection, endpoint: str) -> dict[str, Lane]:
+    """Every lane to this endpoint by environment."""
+    found = await connection.fetch(
+        f"SELECT {LANE_COLUMNS} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = $1",
+        sanitize_text(endpoint),
+    )
+    return {row[0]: lane_from_row(row) for row in found}
+
+
+async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: int) -> int:
+    """Queued deliveries in a range of ids, by the cheaper of two ways.
+
+    Through the rows of the range, or through the index of due ones and the leases: then what ended costs nothing.
+    """
+    queued = await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts WHERE state = 0")
+    if not queued:
+        return 0
+    if (last_id - first_id) * _ROW_COST_FACTOR < queued:
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM deliveries WHERE state = 0 AND id BETWEEN $1 AND $2", first_id, last_id
+            )
+        )
+    # one statement: a lease given back between two would be counted by neither
+    return int(
+        await connection.fetchval(
+            "SELECT (SELECT count(*) FROM deliveries WHERE state = 0 AND lease IS NULL AND id BETWEEN $1 AND $2)"
+            " + (SELECT count(*) FROM leases l CROSS JOIN unnest(l.ids) AS i(id) JOIN deliveries d ON d.id = i.id"
+            " WHERE d.lease = l.id AND d.state = 0 AND i.id BETWEEN $1 AND $2)",
+            first_id,
+            last_id,
+        )
+    )
+
+
+async def count_by_state(connection: asyncpg.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
+    """A range of ids by state and reason."""
+    found = await connection.fetch(
+        "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN $1 AND $2 GROUP BY state, reason",
+        first_id,
+        last_id,
+    )
+    return {(STATES_BY_CODE[state], reason): number for state, reason, number in found}

@@ -1,0 +1,376 @@
+"""Claiming deliveries, keeping them and giving them back, as the lane allows."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import accumulate, chain, islice, product
+
+import msgspec
+
+from sprig_tui.journal.base import (
+    MAX_LANE_WAIT_MS,
+    MAX_RETRY_DEFERRAL_MS,
+    PROBE_NOW,
+    SUSPECT_TRIES,
+    WORKER_TTL_MS,
+    ClaimRequest,
+    empty_claim,
+    max_slot_ahead_ms,
+    probe_events,
+    state_after_probe,
+)
+from sprig_tui.journal.records import Claim
+from sprig_tui.journal.sqlite.errors import is_damage
+from sprig_tui.journal.sqlite.lanes import blocked_until, change_lane, read_lane
+from sprig_tui.journal.sqlite.tables import (
+    decode_ids,
+    encode_ids,
+    environment_number,
+    execute_for_ids,
+    is_file_damaged,
+    record_changes,
+    update_counts,
+)
+
+_MAX_TIME_MS = 1 << 62
+
+_SCAN_ROWS = 250
+"""Deliveries looked at in one go: about half of what fits a body."""
+_SELECT_DUE = (
+    "SELECT json_group_array(json_array(id, size, tries, first_try, due_at, attempts))"
+    " FROM (SELECT id, size, tries, first_try, due_at, attempts FROM deliveries INDEXED BY due"
+    " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND due_at <= ?"
+    " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
+)
+"""One row of JSON: stepping through rows would take the interpreter's lock for each."""
+_SELECT_DUE_IDS = (
+    "SELECT id, due_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
+    " AND priority = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?"
+)
+"""The index alone: no row is looked at."""
+_SELECT_ALL_DUE = "SELECT id FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL LIMIT ?"
+_MAX_DAMAGED_SCAN_ROWS = 20_000
+"""Deliveries that a claim from a damaged file looks at."""
+_SELECT_ANY_DUE = (
+    "SELECT 1 FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = 0"
+    " LIMIT 1"
+)
+_due_rows_decoder = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]])
+
+
+def claim_due(
+    connection: sqlite3.Connection, request: ClaimRequest, now: int, skip: AbstractSet[int] = frozenset()
+) -> Claim:
+    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later.
+
+    `skip` are those whose rows cannot be read (see `unreadable_ids`).
+    """
+    environment = environment_number(connection, request.environment, request.endpoint)
+    state = read_lane(connection, environment)
+    if state.state == "probing":
+        # whoever probes may be gone: then it is for the next
+        release_expired(connection, environment, now)
+    until = blocked_until(state, now)
+    over = bool(until) and until == request.waited_until
+    if until is not None and not over and (state.state != "probing" or _has_probe_lease(connection, environment)):
+        return empty_claim(state, until, request.endpoint)
+    release_expired(connection, environment, now)
+    probe = state.state != "open"
+    most = min(request.events, probe_events(state)) if probe else request.events
+    rows = _select_due(connection, environment, request, most, now, skip)
+    if not rows and request.adopt and request.endpoint:
+        _adopt_queued(connection, environment, request, now)
+        rows = _select_due(connection, environment, request, most, now, skip)
+    if not rows:
+        return empty_claim(state, _next_lease_end(connection, environment, now), request.endpoint)
+    if probe:
+        rows = rows[: max(1, probe_events(state) >> max(0, rows[0][2] - SUSPECT_TRIES + 1))]
+        until = now + _probe_lease_ms(request.lease_ms)
+        state = change_lane(connection, environment, "probing", until=until, why=(state.reason, state.detail), now=now)
+    ids, sizes, retries_used, first_attempts, _, attempts = zip(*rows, strict=True)
+    (lease,) = _insert_leases(connection, environment, request, [ids], now, probe=probe)
+    execute_for_ids(connection, "UPDATE deliveries SET lease = ? WHERE {among}", (lease,), ids)
+    return Claim(
+        lease=lease,
+        environment=request.environment,
+        ids=ids,
+        attempts=attempts,
+        retries_used=retries_used,
+        first_attempts=first_attempts,
+        sizes=sizes,
+        payload=b"",
+        send_at=_reserve_slots(connection, environment, request.rate, now, 1)[0],
+        lane=state,
+        endpoint=request.endpoint,
+        probe=probe,
+    )
+
+
+def _adopt_queued(connection: sqlite3.Connection, environment: int, request: ClaimRequest, now: int) -> None:
+    """Bind the next deliveries that wait for the environment's own endpoint for another one instead."""
+    own = environment_number(connection, request.environment)
+    if read_lane(connection, own).state == "paused":
+        return
+    release_expired(connection, own, now)
+    for priority in (0, 1):
+        found = connection.execute(_SELECT_DUE, (own, priority, _MAX_TIME_MS, 0, 0, request.events)).fetchone()[0]
+        ids = [row[0] for row in _due_rows_decoder.decode(found)]
+        if ids:
+            execute_for_ids(connection, "UPDATE deliveries SET environment = ? WHERE {among}", (environment,), ids)
+            update_counts(connection, Counter({(own, 0): -len(ids), (environment, 0): len(ids)}))
+            record_changes(connection, ids)
+            return
+
+
+def claim_new(
+    connection: sqlite3.Connection, request: ClaimRequest, ids: Sequence[int], bodies: Sequence[bytes], now: int
+) -> list[Claim]:
+    """Claims of deliveries that are about to be written, in their order; the caller writes their leases with them."""
+    if not ids:
+        return []
+    environment = environment_number(connection, request.environment, request.endpoint)
+    state = read_lane(connection, environment)
+    if state.state != "open":
+        return []
+    release_expired(connection, environment, now)
+    if connection.execute(_SELECT_ANY_DUE, (environment,)).fetchone():
+        return []
+    sizes = tuple(map(len, bodies))
+    cuts = list(islice(split_into_claims(sizes, request), request.claims))
+    leases = _insert_leases(connection, environment, request, [ids[part] for part in cuts], now)
+    slots = _reserve_slots(connection, environment, request.rate, now, len(cuts))
+    return [
+        Claim(
+            lease=lease,
+            environment=request.environment,
+            ids=tuple(ids[part]),
+            sizes=sizes[part],
+            attempts=(0,) * len(sizes[part]),
+            retries_used=(0,) * len(sizes[part]),
+            first_attempts=(0,) * len(sizes[part]),
+            payload=b",".join(bodies[part]),
+            send_at=slot,
+            lane=state,
+            endpoint=request.endpoint,
+        )
+        for part, lease, slot in zip(cuts, leases, slots, strict=True)
+    ]
+
+
+def split_into_claims(sizes: Sequence[int], request: ClaimRequest) -> Iterator[slice]:
+    """Stretches that fit a claim each, and hold one delivery at least."""
+    # where each would end, were all of them joined by commas
+    ends = [end + commas for commas, end in enumerate(accumulate(sizes))]
+    start = 0
+    while start < len(ends):
+        begin = ends[start] - sizes[start]
+        stop = bisect_right(ends, begin + request.payload_bytes, start + 1, min(start + request.events, len(ends)))
+        yield slice(start, stop)
+        start = stop
+
+
+def _insert_leases(
+    connection: sqlite3.Connection,
+    environment: int,
+    request: ClaimRequest,
+    groups: Sequence[Sequence[int]],
+    now: int,
+    *,
+    probe: bool = False,
+) -> range:
+    """A new lease for each of these groups of deliveries."""
+    until = now + request.lease_ms
+    rows = [(environment, request.owner, until, request.lease_ms, probe, encode_ids(ids), len(ids)) for ids in groups]
+    last = connection.execute(
+        "INSERT INTO leases(environment, owner, until, length, probe, ids, n) VALUES "
+        + ",".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows)),
+        [*chain(*rows)],
+    ).lastrowid
+    end = int(last or 0) + 1
+    return range(end - len(rows), end)
+
+
+def _select_due(
+    connection: sqlite3.Connection,
+    environment: int,
+    request: ClaimRequest,
+    limit: int,
+    now: int,
+    skip: AbstractSet[int],
+) -> list[tuple[int, int, int, int, int, int]]:
+    """The rows of what fits: live traffic before replays; each line in its parts."""
+    fitting: list[tuple[int, int, int, int, int, int]] = []
+    often = False
+    total = -1
+    patient = now - MAX_RETRY_DEFERRAL_MS
+    for priority, (since, until) in product(
+        (0, 1),
+        (
+            (1, patient),  # failed long ago
+            (0, 0),  # never tried
+            (max(patient + 1, 1), now),
+            (max(now + 1, 1), _MAX_TIME_MS),  # failed lately, by a clock that was set back since
+        ),
+    ):
+        place = (since, 0)
+        while len(fitting) < limit:
+            number = min(_SCAN_ROWS, limit - len(fitting))
+            rows = _next_due_rows(connection, (environment, priority, until, *place), number, skip)
+            if rows and not fitting:
+                often = rows[0][2] >= SUSPECT_TRIES
+            for row in rows:
+                total += row[1] + 1
+                if (total > request.payload_bytes and fitting) or (row[2] >= SUSPECT_TRIES) != often:
+                    return fitting
+                fitting.append(row)
+            if len(rows) < number:
+                break
+            place = (rows[-1][4], rows[-1][0])
+    return fitting
+
+
+def _next_due_rows(
+    connection: sqlite3.Connection, position: tuple[int, int, int, int, int], number: int, skip: AbstractSet[int]
+) -> list[tuple[int, int, int, int, int, int]]:
+    """The next due rows (id, size, tries, first try, due at, attempts).
+
+    Of a damaged file, those that are not to be skipped, each by itself.
+    """
+    if not is_file_damaged(connection):
+        return _due_rows_decoder.decode(connection.execute(_SELECT_DUE, (*position, number)).fetchone()[0])
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    for delivery_id, _ in connection.execute(_SELECT_DUE_IDS, (*position, _MAX_DAMAGED_SCAN_ROWS)).fetchall():
+        if delivery_id in skip:
+            continue
+        row = connection.execute(
+            "SELECT size, tries, first_try, due_at, attempts FROM deliveries WHERE id = ?", (delivery_id,)
+        ).fetchone()
+        if row is not None:
+            rows.append((delivery_id, *row))
+        if len(rows) == number:
+            break
+    return rows
+
+
+def unreadable_ids(connection: sqlite3.Connection) -> frozenset[int]:
+    """Due deliveries whose rows cannot be read.
+
+    For a reader: a write transaction that meets damage can write no more.
+    """
+    found = set()
+    for (delivery_id,) in connection.execute(_SELECT_ALL_DUE, (_MAX_DAMAGED_SCAN_ROWS,)).fetchall():
+        try:
+            connection.execute("SELECT size, tries, first_try FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            found.add(delivery_id)
+    return frozenset(found)
+
+
+def first_due_id(connection: sqlite3.Connection, request: ClaimRequest, skip: AbstractSet[int]) -> int | None:
+    """The first delivery due for an environment that is not to be skipped; for a reader."""
+    row = connection.execute(
+        "SELECT id FROM environments WHERE name = ? AND endpoint = ?", (request.environment, request.endpoint)
+    ).fetchone()
+    if row is None:
+        return None
+    for priority in (0, 1):
+        for delivery_id, _ in connection.execute(
+            _SELECT_DUE_IDS, (row[0], priority, _MAX_TIME_MS, -1, 0, _MAX_DAMAGED_SCAN_ROWS)
+        ).fetchall():
+            if delivery_id not in skip:
+                return int(delivery_id)
+    return None
+
+
+def _next_lease_end(connection: sqlite3.Connection, environment: int, now: int) -> int:
+    """When a lease on a delivery of this environment runs out; 0 for no such time."""
+    until = connection.execute("SELECT min(until) FROM leases WHERE environment = ?", (environment,)).fetchone()[0]
+    return 0 if until is None else max(until, now)
+
+
+def _probe_lease_ms(lease_ms: int) -> int:
+    """How long a probe may hold its lane without a sign of life: no hold may look longer than the longest wait."""
+    return min(lease_ms, MAX_LANE_WAIT_MS)
+
+
+def _reserve_slots(connection: sqlite3.Connection, environment: int, rate: float, now: int, number: int) -> list[int]:
+    """The next free moments to send at `rate` requests a second, all workers together."""
+    if rate <= 0:
+        return [now] * number
+    taken = connection.execute("SELECT next_slot FROM lanes WHERE environment = ?", (environment,)).fetchone()[0]
+    slot = float(now) if taken < now or taken > now + max_slot_ahead_ms(rate) else taken
+    step = 1000.0 / rate
+    connection.execute("UPDATE lanes SET next_slot = ? WHERE environment = ?", (slot + number * step, environment))
+    return [int(slot + position * step) for position in range(number)]
+
+
+def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:
+    """Keep a lease for so long; False when it is gone."""
+    # its length grows with it: a lease that reaches further than its length allows counts as a clock's mistake
+    kept = (
+        connection.execute(
+            "UPDATE leases SET until = ?, length = max(length, ?) WHERE id = ?", (now + lease_ms, lease_ms, claim.lease)
+        ).rowcount
+        == 1
+    )
+    if kept and claim.probe:
+        environment = environment_number(connection, claim.environment, claim.endpoint)
+        connection.execute(
+            "UPDATE lanes SET until = ? WHERE environment = ? AND state = 'probing' AND epoch = ?",
+            (now + _probe_lease_ms(lease_ms), environment, claim.lane.epoch),
+        )
+    return kept
+
+
+def release(connection: sqlite3.Connection, claim: Claim) -> None:
+    """Give back what the claim still holds; a probe without a verdict leaves the lane to the next probe."""
+    _release_leases(connection, "WHERE id = ?", (claim.lease,))
+    if claim.probe:
+        environment = environment_number(connection, claim.environment, claim.endpoint)
+        state = read_lane(connection, environment)
+        if state.state == "probing" and state.epoch == claim.lane.epoch:
+            change_lane(
+                connection,
+                environment,
+                state_after_probe(state),
+                until=PROBE_NOW,
+                why=(state.reason, state.detail),
+                now=0,
+                count_failure=False,
+            )
+
+
+def _has_probe_lease(connection: sqlite3.Connection, environment: int) -> bool:
+    found = connection.execute("SELECT 1 FROM leases WHERE environment = ? AND probe LIMIT 1", (environment,))
+    return found.fetchone() is not None
+
+
+def release_expired(connection: sqlite3.Connection, environment: int, now: int) -> None:
+    """Make deliveries due again whose lease has run out, or whose worker has not been heard of for WORKER_TTL_MS.
+
+    A lease that was made or kept within that time stands, also where its worker never reported.
+    """
+    _release_leases(
+        connection,
+        # the second bound ends leases made by a clock that stood far ahead
+        "WHERE environment = ?1 AND (until <= ?2 OR until > ?2 + 2 * length OR (owner <> '' AND until - length <= ?3"
+        " AND owner NOT IN (SELECT id FROM workers WHERE seen_at > ?3 AND seen_at < ?4)))",
+        (environment, now, now - WORKER_TTL_MS, now + WORKER_TTL_MS),
+    )
+
+
+def _release_leases(connection: sqlite3.Connection, condition: str, values: Sequence[int]) -> None:
+    leases = connection.execute(f"SELECT id, ids FROM leases {condition}", values).fetchall()
+    for lease, ids in leases:
+        connection.execute(
+            "UPDATE deliveries SET lease = NULL WHERE id IN (SELECT value FROM json_each(?)) AND lease = ?",
+            (ids, lease),
+        )
+        connection.execute("DELETE FROM leases WHERE id = ?", (lease,))
+        record_changes(connection, decode_ids(ids))

@@ -1,0 +1,163 @@
+"""Connections to the file: the writer's, which makes it, and the readers', which only look into what is there.
+
+Sorting and the like is done in memory: a machine without a folder for temporary files has a journal all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Literal
+
+from sprig_tui.errors import JournalReadOnlyError
+from sprig_tui.journal.sqlite import schema
+from sprig_tui.journal.sqlite.errors import file_error, is_busy, is_open_error
+from sprig_tui.journal.sqlite.file_check import FileCheck
+from sprig_tui.journal.sqlite.tables import JournalConnection
+
+MAX_WAL_BYTES = 128 * 1024 * 1024
+"""Bytes of the log from which on the writer resets it itself; one writer alone stays at some 5 MB."""
+CHECK_EVERY_COMMITS = 64
+"""Commits between two looks at its size."""
+_CHECKPOINT_TIMEOUT_MS = 200
+"""Others cannot write while a reset waits for readers, so it does not wait long; the next look tries again."""
+_RETRY_INTERVAL_S = 0.01
+
+
+def enable_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Write by a log from now on; where several open a new file at once, SQLite itself does not wait for its turn."""
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+            time.sleep(_RETRY_INTERVAL_S)
+        else:
+            return
+
+
+class WalTruncator:
+    """The log that belongs to the journal at `path`: while two processes write flat out, it would only grow."""
+
+    def __init__(self, path: str) -> None:
+        self._file = Path(path + "-wal")
+        self._commits = 0
+
+    def truncate_if_large(self, connection: sqlite3.Connection) -> None:
+        """After a commit: now and then look at the log, and empty it when it has grown too long."""
+        self._commits += 1
+        if self._commits % CHECK_EVERY_COMMITS or not self._is_too_large():
+            return
+        with contextlib.suppress(sqlite3.Error):
+            before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+            connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_TIMEOUT_MS}")
+            try:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {before}")
+
+    def _is_too_large(self) -> bool:
+        try:
+            return self._file.stat().st_size > MAX_WAL_BYTES
+        except OSError:
+            return False
+
+
+def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sqlite3.Connection:
+    """A connection that writes; the first one to a file makes it.
+
+    Raises what `schema.prepare` raises, and JournalLostError where `check` knows another file.
+    """
+    file_check.before_opening()
+    try:
+        if not Path(path).exists():
+            # answers are personal data: nobody else's business, whatever the umask
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise file_error(error, path) from error
+    connection = sqlite3.connect(
+        path,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+        factory=JournalConnection,
+    )
+    try:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        schema.reject_foreign_file(connection, path)
+        schema.enable_vacuum(connection)
+        enable_wal(connection, busy_timeout)
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        if schema.create_or_upgrade(connection, path):
+            # so that the file itself says whose it is
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        file_check.after_opening()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: str, busy_timeout: float, file_check: FileCheck | None = None) -> sqlite3.Connection:
+    """A connection that reads, and writes no more than what all who share the file need to know of it.
+
+    Where that little cannot be written either (a read-only file system or folder) the file is read by itself. Raises
+    JournalReadOnlyError where that would leave out what stands in its log.
+    """
+    if file_check is not None:
+        file_check.before_opening()
+    connection = open_existing(path, "rw", busy_timeout)
+    logged = True
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if not is_open_error(error) or not Path(path).exists():
+            raise
+        _check_no_log(path, error)
+        logged = False
+        connection = open_existing(path, "immutable", busy_timeout)
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        if file_check is not None:
+            file_check.after_opening(logged=logged)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_no_log(path: str, error: sqlite3.Error) -> None:
+    log = Path(path + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise JournalReadOnlyError(
+            f"the journal {path} has a log beside it that cannot be read in a folder that may not be written",
+            hint=f"copy it together with {log.name} into a folder that may be written, and look there",
+        ) from error
+
+
+def open_existing(
+    path: str | os.PathLike[str], mode: Literal["ro", "rw", "immutable"], busy_timeout: float
+) -> sqlite3.Connection:
+    """A connection to a file that is there: one that was moved away is not made anew, and empty, by looking into it.
+
+    `immutable`: without locks and without its log, for a file that nobody changes.
+    """
+    options = "ro&immutable=1" if mode == "immutable" else mode
+    connection = sqlite3.connect(
+        f"{Path(path).absolute().as_uri()}?mode={options}",
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=JournalConnection,
+    )
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection

@@ -1,0 +1,93 @@
+"""Which delivery stands for an identity: two tables of 64-bit keys, the smaller merged into the larger in key order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from itertools import chain, count
+
+from sprig_tui.journal.dedup import IDENTITY_COLUMNS, KEY_MASK, StoredIdentity, identity_from_row, identity_key
+from sprig_tui.journal.records import NewDelivery
+from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
+
+_MERGE_AT_KEYS = 65_536
+"""Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
+
+
+def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
+    """What stands at these keys."""
+    wanted = encode_ids(sorted(keys))
+    found = connection.execute(
+        "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
+        "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",
+        (wanted,),
+    ).fetchall()
+    known = {}
+    for key, delivery_id in found:
+        row = connection.execute(
+            f"SELECT {IDENTITY_COLUMNS} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            (delivery_id,),
+        ).fetchone()
+        if row is not None:
+            known[key] = identity_from_row(row)
+    return known
+
+
+class IdentityIndex:
+    """The identities that one `add` asks for, with what it adds itself on top of what is stored."""
+
+    def __init__(self, connection: sqlite3.Connection, entries: Sequence[NewDelivery]) -> None:
+        self._connection = connection
+        self._keys = [identity_key(entry.environment, entry.message_id) for entry in entries]
+        self._looked_up = set(self._keys)
+        self._stored = find_identities(connection, self._looked_up)
+        self._new: dict[int, int] = {}
+        self._taken_over: dict[int, int] = {}
+        self.all_new = not self._stored and len(self._looked_up) == len(self._keys)
+        """Whether none is stored and none is asked for twice: then nothing needs deciding."""
+
+    def add_all_new(self, first_id: int) -> None:
+        """With `all_new`: they are stood for by the deliveries from `first_id` on, in order."""
+        self._new = dict(zip(self._keys, count(first_id), strict=False))
+
+    def find(self, environment: str, message_id: str) -> StoredIdentity | None:
+        """The delivery that stands for this identity."""
+        return self._stored.get(self._probe_key(environment, message_id))
+
+    def put(self, identity: StoredIdentity) -> None:
+        """This delivery stands for its identity from now on."""
+        key = self._probe_key(identity.environment, identity.message_id)
+        if key in self._stored and key not in self._new:
+            self._taken_over[key] = identity.id
+        else:
+            self._new[key] = identity.id
+        self._stored[key] = identity
+
+    def _probe_key(self, environment: str, message_id: str) -> int:
+        key = identity_key(environment, message_id)
+        while True:
+            if key not in self._looked_up:
+                self._looked_up.add(key)
+                self._stored.update(find_identities(self._connection, [key]))
+            there = self._stored.get(key)
+            if there is None or (there.message_id == message_id and there.environment == environment):
+                return key
+            key = (key + 1) & KEY_MASK
+
+    def save(self) -> None:
+        """Write what was put."""
+        # in key order, so that each page of the table is come to once
+        insert_rows(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._new.items()))))
+        for key, delivery_id in self._taken_over.items():
+            for table in ("recent_ids", "ids"):
+                self._connection.execute(
+                    f"UPDATE {table} SET delivery = ? WHERE key = ?",
+                    (delivery_id, key),
+                )
+
+
+def merge_recent_ids(connection: sqlite3.Connection, *, at: int = _MERGE_AT_KEYS) -> None:
+    """Move `recent_ids` into `ids` once it has `at` keys."""
+    if connection.execute("SELECT count(*) FROM recent_ids").fetchone()[0] >= at:
+        connection.execute("INSERT INTO ids SELECT key, delivery FROM recent_ids ORDER BY key")
+        connection.execute("DELETE FROM recent_ids")

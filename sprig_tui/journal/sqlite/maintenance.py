@@ -1,0 +1,217 @@
+"""Retention: removing what ended long ago, in stretches that hold the lock for a moment each."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+
+from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
+from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
+from sprig_tui.journal.rows import STATES_BY_CODE
+from sprig_tui.journal.sqlite.tables import encode_ids, update_counts
+
+_SELECT_OLDEST = (
+    "SELECT added_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
+    " AND priority = ? AND due_at {} ORDER BY due_at, id LIMIT 1"
+)
+_OLDEST_QUERIES = tuple((_SELECT_OLDEST.format(due), priority) for due in ("= 0", "> 0") for priority in (0, 1))
+
+
+def check_writable(connection: sqlite3.Connection) -> None:
+    """A write that nobody sees and that needs all that a real one needs: the lock, the right, room for some pages."""
+    connection.execute("INSERT OR REPLACE INTO probe(id, filler) VALUES(1, randomblob(?))", (PROBE_WRITE_BYTES,))
+
+
+def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
+    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    oldest: dict[str, int] = {}
+    for number, name in connection.execute("SELECT id, name FROM environments WHERE endpoint = ''").fetchall():
+        for sql, priority in _OLDEST_QUERIES:
+            row = connection.execute(sql, (number, priority)).fetchone()
+            if row is not None:
+                oldest[name] = min(row[0], oldest.get(name, row[0]))
+    return oldest
+
+
+PRUNE_CHUNK_ROWS = 2_000
+"""Deliveries removed in one transaction."""
+PRUNE_SCAN_ROWS = 50_000
+"""Deliveries looked at in one transaction: it holds the lock meanwhile, and others want to write."""
+
+_FROM_ENDED = (
+    "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
+    " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < ?"
+)
+
+
+def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
+    """What `prune_chunk` would remove in the end."""
+    rows = connection.execute(
+        f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", (before,)
+    ).fetchall()
+    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(row[2] for row in rows))
+
+
+def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
+    """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
+
+    Their identities go with them: an answer that is read again later counts as new.
+    """
+    newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    end = after_id + PRUNE_SCAN_ROWS
+    rows = connection.execute(
+        f"SELECT d.id, d.state, d.size, d.environment, d.message_id {_FROM_ENDED} AND d.id > ? AND d.id <= ?"
+        " ORDER BY d.id LIMIT ?",
+        (before, after_id, end, PRUNE_CHUNK_ROWS),
+    ).fetchall()
+    reached = rows[-1][0] if len(rows) == PRUNE_CHUNK_ROWS else end
+    if not rows:
+        return PruneResult({}, 0), reached if reached < newest else 0
+    names = dict(connection.execute("SELECT id, name FROM environments").fetchall())
+    gone: Counter[tuple[int, int]] = Counter()
+    for row in rows:
+        gone[row[3], row[1]] -= 1
+    ids = encode_ids(row[0] for row in rows)
+    keys = encode_ids(identity_key(names[row[3]], row[4]) for row in rows)
+    among = "IN (SELECT value FROM json_each(?))"
+    for table in ("recent_ids", "ids"):
+        # by key and by delivery: an identity that another delivery took over stays
+        connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", (keys, ids))
+    connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
+    connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
+    update_counts(connection, gone)
+    by_state: Counter[int] = Counter(row[1] for row in rows)
+    _delete_empty_packs(connection, rows[0][0], rows[-1][0])
+    pruned = PruneResult(
+        {STATES_BY_CODE[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows)
+    )
+    return pruned, reached if reached < newest else 0
+
+
+def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
+    """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
+    firsts = [
+        row[0]
+        for row in connection.execute(
+            "SELECT first FROM packs WHERE first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= ?)"
+            " AND first <= ? ORDER BY first",
+            (first, last),
+        ).fetchall()
+    ]
+    for position, start in enumerate(firsts):
+        after = firsts[position + 1] if position + 1 < len(firsts) else None
+        if after is None:
+            after = connection.execute(
+                "SELECT coalesce(min(first), (SELECT next_id FROM sequence)) FROM packs WHERE first > ?", (start,)
+            ).fetchone()[0]
+        left = connection.execute(
+            "SELECT EXISTS(SELECT 1 FROM deliveries WHERE id >= ? AND id < ?)", (start, after)
+        ).fetchone()[0]
+        if not left:
+            connection.execute("DELETE FROM packs WHERE first = ?", (start,))
+
+
+def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
+    """Requests that no delivery refers to any more: for a reader, since it looks at every row.
+
+    None of them is ever referred to again: a delivery takes up new requests alone.
+    """
+    found = connection.execute(
+        "SELECT id FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
+        " AND id NOT IN (SELECT attempt FROM deliveries WHERE attempt IS NOT NULL)",
+        (before,),
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def delete_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Remove these requests."""
+    connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (encode_ids(ids),))
+
+
+VACUUM_PAGES = 500
+"""Given back in one transaction, some 2 MB: it holds the lock meanwhile."""
+
+
+def vacuum_step(connection: sqlite3.Connection) -> bool:
+    """Give some unused pages back to the file system; whether there are more. An older file never gives any back."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
+        return False
+    before = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    after = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return bool(0 < after < before)
+
+
+_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+_IS_ALIVE = "seen_at > ? AND seen_at < ?"
+"""The second bound ends what was reported under a clock that stood far ahead."""
+
+
+def record_heartbeat(connection: sqlite3.Connection, worker: WorkerInfo, now: int) -> None:
+    """Note that a worker is alive, and forget those that are not."""
+    connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", _ttl_window(now))
+    connection.execute(
+        f"INSERT OR REPLACE INTO workers({_WORKER_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            worker.id,
+            worker.role,
+            worker.host,
+            worker.pid,
+            worker.version,
+            json.dumps(worker.environments),
+            worker.started_at,
+            worker.rate,
+            now,
+        ),
+    )
+
+
+def unregister_worker(connection: sqlite3.Connection, worker_id: str) -> None:
+    """Forget a worker."""
+    connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+
+
+def live_workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerInfo, ...]:
+    """Workers heard of lately, oldest start first, and what they hold."""
+    rows = connection.execute(
+        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
+        f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
+        (now, *_ttl_window(now)),
+    ).fetchall()
+    return tuple(
+        WorkerInfo(
+            id=row[0],
+            role=row[1],
+            host=row[2],
+            pid=row[3],
+            version=row[4],
+            environments=tuple(json.loads(row[5])),
+            started_at=row[6],
+            rate=row[7],
+            seen_at=row[8],
+            leased=row[9],
+        )
+        for row in rows
+    )
+
+
+def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLeases, ...]:
+    """Leases that have not run out, by environment and worker."""
+    rows = connection.execute(
+        "SELECT e.name, l.owner, sum(l.n), max(CASE WHEN l.owner = '' THEN l.until"
+        " ELSE min(l.until, max(coalesce(w.seen_at, 0), l.until - l.length) + ?2) END)"
+        " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
+        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
+        (now, WORKER_TTL_MS),
+    ).fetchall()
+    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+
+
+def _ttl_window(now: int) -> tuple[int, int]:
+    return now - WORKER_TTL_MS, now + WORKER_TTL_MS

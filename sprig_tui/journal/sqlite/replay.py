@@ -1,0 +1,265 @@
+"""Queueing deliveries again: under the same id, or as new ones."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import NO_OVERRIDES
+from sprig_tui.journal.dedup import StoredIdentity, resend_message_id
+from sprig_tui.journal.query import Query
+from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
+from sprig_tui.journal.resend import (
+    JOB_COLUMNS,
+    MAX_SCAN_ROWS,
+    RESEND_COLUMNS,
+    has_other_delivery,
+    is_resendable,
+    job_from_row,
+    needs_copy,
+    resend_entry,
+)
+from sprig_tui.journal.rows import STATE_CODES, STATES_BY_CODE
+from sprig_tui.journal.sqlite.add import AddOperation
+from sprig_tui.journal.sqlite.claim import release_expired
+from sprig_tui.journal.sqlite.identity_index import IdentityIndex
+from sprig_tui.journal.sqlite.query_sql import sqlite_condition
+from sprig_tui.journal.sqlite.read import count_matches
+from sprig_tui.journal.sqlite.tables import encode_ids, environment_number, read_payloads, record_changes, update_counts
+from sprig_tui.reasons import Reason
+
+
+def requeue(
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    now: int,
+    *,
+    as_new: bool,
+    priority: int = 0,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
+) -> list[AddResult]:
+    """Queue each again; `known` where it is queued already or has nothing that could be sent."""
+    if as_new:
+        return _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
+    counts: Counter[tuple[int, int]] = Counter()
+    added: dict[int, AddResult] = {}
+    changed: list[int] = []
+    copied: list[int] = []
+    identities = IdentityIndex(connection, [])
+    for delivery_id in ids:
+        row = connection.execute(
+            "SELECT d.state, d.reason, d.size, d.environment, e.name, e.endpoint, d.message_id FROM deliveries d"
+            " JOIN environments e ON e.id = d.environment WHERE d.id = ?",
+            (delivery_id,),
+        ).fetchone()
+        if row is None:
+            continue
+        state, reason, size, environment, name, endpoint, message_id = row
+        target = overrides.get(name, "")
+        standing = identities.find(name, message_id) if endpoint and endpoint != target else None
+        if not is_resendable(STATES_BY_CODE[state], reason, size) or has_other_delivery(delivery_id, standing, target):
+            added.setdefault(delivery_id, AddResult(delivery_id, "known", STATES_BY_CODE[state], reason))
+            continue
+        if needs_copy(endpoint, target):
+            copied.append(delivery_id)
+            continue
+        connection.execute(
+            "INSERT OR IGNORE INTO history SELECT id, attempt FROM deliveries WHERE id = ? AND attempt IS NOT NULL",
+            (delivery_id,),
+        )
+        place = environment if endpoint == target else environment_number(connection, name, target)
+        connection.execute(
+            "UPDATE deliveries SET state = 0, reason = '', detail = '', error = '', tries = 0, first_try = 0,"
+            " due_at = 0, priority = ?, environment = ? WHERE id = ?",
+            (priority, place, delivery_id),
+        )
+        counts[environment, state] -= 1
+        counts[place, 0] += 1
+        changed.append(delivery_id)
+        added[delivery_id] = AddResult(delivery_id, "new", State.QUEUED)
+    update_counts(connection, counts)
+    record_changes(connection, changed)
+    if copied:
+        copies = _queue_copies(connection, copied, now, priority, overrides, new_ids=False)
+        added.update(zip(copied, copies, strict=True))
+    return [added[delivery_id] for delivery_id in dict.fromkeys(ids) if delivery_id in added]
+
+
+def _queue_copies(
+    connection: sqlite3.Connection,
+    ids: Sequence[int],
+    now: int,
+    priority: int,
+    overrides: Mapping[str, str],
+    *,
+    new_ids: bool,
+) -> list[AddResult]:
+    """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
+    adding = AddOperation(connection, now, priority=priority)
+    added: list[AddResult] = []
+    identities = IdentityIndex(connection, [])
+    rows = {delivery_id: connection.execute(_SELECT_RESEND, (delivery_id,)).fetchone() for delivery_id in ids}
+    fit = [
+        delivery_id
+        for delivery_id, row in rows.items()
+        if row and is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])
+    ]
+    stored = read_payloads(connection, fit)
+    for delivery_id in ids:
+        row = rows[delivery_id]
+        if row is None:
+            continue
+        if delivery_id not in stored:
+            added.append(AddResult(delivery_id, "known", STATES_BY_CODE[row[0]], row[1]))
+            continue
+        environment, message_id = row[3], row[4]
+        if new_ids:
+            message_id = _unused_message_id(connection, identities, delivery_id, environment, message_id)
+        raw, body = stored[delivery_id]
+        entry = resend_entry(row, message_id, raw, body, overrides.get(environment, ""))
+        new_id = adding.append(entry, delivery_id)
+        if new_ids:
+            identities.put(
+                StoredIdentity(
+                    new_id,
+                    environment,
+                    message_id,
+                    entry.digest,
+                    entry.question_id,
+                    entry.updated_at,
+                    State.QUEUED,
+                    "",
+                    entry.endpoint,
+                )
+            )
+        added.append(AddResult(new_id, "new", State.QUEUED))
+    adding.write()
+    identities.save()
+    return added
+
+
+_SELECT_RESEND = f"SELECT {RESEND_COLUMNS} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?"
+
+
+def _unused_message_id(
+    connection: sqlite3.Connection, identities: IdentityIndex, delivery_id: int, environment: str, message_id: str
+) -> str:
+    """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
+    number = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0] + 1
+    while identities.find(environment, resend_message_id(message_id, number)) is not None:
+        number += 1
+    return resend_message_id(message_id, number)
+
+
+_WITHDRAW_QUEUED = (
+    f"UPDATE deliveries SET state = {STATE_CODES[State.WITHHELD]}, reason = '{Reason.WITHDRAWN.value}', detail = '',"
+    " error = '', due_at = 0 WHERE id IN (SELECT value FROM json_each(?)) AND state = 0 AND lease IS NULL"
+    " RETURNING id, environment"
+)
+
+
+def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
+    """Withhold those that are queued and leased to nobody."""
+    wanted = encode_ids(set(ids))
+    for (environment,) in connection.execute(
+        "SELECT DISTINCT environment FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"
+        " AND lease IS NOT NULL",
+        (wanted,),
+    ).fetchall():
+        release_expired(connection, environment, now)
+    rows = connection.execute(_WITHDRAW_QUEUED, (wanted,)).fetchall()
+    counts: Counter[tuple[int, int]] = Counter()
+    for _, environment in rows:
+        counts[environment, STATE_CODES[State.QUEUED]] -= 1
+        counts[environment, STATE_CODES[State.WITHHELD]] += 1
+    update_counts(connection, counts)
+    record_changes(connection, sorted(row[0] for row in rows))
+    leased = connection.execute(
+        "SELECT count(*) FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0", (wanted,)
+    ).fetchone()[0]
+    return WithdrawResult(len(rows), leased, len(set(ids)) - len(rows) - leased)
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+def replay_extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
+    """(newest delivery, how many match): for a reader, since counting may look at every row."""
+    last_id = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
+    return int(last_id), count_matches(connection, query, 0)
+
+
+def start_replay(
+    connection: sqlite3.Connection,
+    query: Query,
+    now: int,
+    *,
+    as_new: bool,
+    last_id: int,
+    total: int,
+    overrides: Mapping[str, str] = NO_OVERRIDES,
+) -> ReplayJob:
+    """Make a job over what `replay_extent` saw."""
+    job_id = connection.execute(
+        "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total,"
+        " elsewhere) VALUES(?, ?, ?, 'running', ?, 0, ?, ?, ?)",
+        (query.text, msgspec.json.encode(query), as_new, now, last_id, total, json.dumps(dict(overrides))),
+    ).lastrowid
+    return read_job(connection, int(job_id or 0))
+
+
+def read_job(connection: sqlite3.Connection, job_id: int) -> ReplayJob:
+    """A job by its id.
+
+    Raises:
+        JournalError: there is no such job.
+    """
+    row = connection.execute(f"SELECT {JOB_COLUMNS} FROM replays WHERE id = ?", (job_id,)).fetchone()
+    if row is None:
+        raise JournalError(f"there is no replay job {job_id}")
+    return job_from_row(row)
+
+
+def read_jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
+    """Every job, newest first."""
+    return [
+        job_from_row(row)
+        for row in connection.execute(f"SELECT {JOB_COLUMNS} FROM replays ORDER BY id DESC").fetchall()
+    ]
+
+
+def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
+    """Re-queue the next stretch of a running job, behind live traffic."""
+    job = read_job(connection, job_id)
+    if job.state != "running":
+        return job
+    stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
+    query = msgspec.json.decode(stored, type=Query)
+    sql, values = sqlite_condition(query)
+    end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
+    found = connection.execute(
+        f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
+        " AND d.id <= ? ORDER BY d.id LIMIT ?",
+        (*values, job.cursor, end, limit),
+    ).fetchall()
+    ids = [row[0] for row in found]
+    added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))
+    queued = sum(1 for one in added if one.outcome == "new")
+    cursor = ids[-1] if len(ids) == limit else end
+    done = cursor >= job.last_id
+    connection.execute(
+        "UPDATE replays SET cursor = ?, queued = queued + ?, skipped = skipped + ?, state = ? WHERE id = ?",
+        (cursor, queued, len(ids) - queued, "done" if done else "running", job_id),
+    )
+    return read_job(connection, job_id)
+
+
+def set_replay_state(connection: sqlite3.Connection, job_id: int, state: ReplayState) -> ReplayJob:
+    """Pause, resume or cancel; a job that is over stays so."""
+    connection.execute("UPDATE replays SET state = ? WHERE id = ? AND state IN ('running', 'paused')", (state, job_id))
+    return read_job(connection, job_id)

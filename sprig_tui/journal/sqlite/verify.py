@@ -1,0 +1,175 @@
+"""Verifying the file: SQLite's own check of its structure, then every payload against its checksum and its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR
+from sprig_tui.journal.sqlite.errors import file_error, is_damage
+from sprig_tui.journal.sqlite.repair import damaged
+from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
+
+
+def back_up(connection: sqlite3.Connection, target: Path) -> int:
+    """Write a copy that appears whole or not at all, for its owner alone; returns its size in bytes.
+
+    Readers and writers of the original go on meanwhile. Raises SprigTuiError where the target is there already or
+    cannot be written, JournalCorruptError where the original is damaged.
+    """
+    if target.exists():
+        raise SprigTuiError(f"{target} is there already", hint="name a file that is not there")
+    making = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        # answers are personal data: nobody else's business, whatever the umask
+        os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with contextlib.closing(sqlite3.connect(making, isolation_level=None)) as copy:
+            copy.execute("PRAGMA temp_store = MEMORY")
+            connection.backup(copy)
+            # a file by itself, without a log that would have to go with it
+            copy.execute("PRAGMA journal_mode = DELETE")
+            _check_undamaged(copy, target)
+        descriptor = os.open(making, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        target.hardlink_to(making)
+        return target.stat().st_size
+    except FileExistsError as error:
+        raise SprigTuiError(f"{target} is there already", hint="name a file that is not there") from error
+    except OSError as error:
+        raise JournalError(
+            f"cannot write {target}: {error.strerror}", hint=file_error(error, str(target)).hint
+        ) from error
+    finally:
+        for ending in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                making.with_name(making.name + ending).unlink()
+
+
+def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
+    found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise JournalCorruptError(
+            f"the journal is damaged, and so would be {target}: {found}",
+            hint="sprig-tui journal salvage FILE NEW brings over what can be read",
+        )
+
+
+_COUNTED_ROWS = 20_000
+"""Deliveries counted in one statement: it sorts them in memory."""
+
+
+def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:
+    """SQLite's quick check, for a limited time, and what was found damaged on the way."""
+    deadline = time.monotonic() + seconds
+    complete = True
+    problems: list[str] = []
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        problems += _check_structure(connection, "quick_check(3)")
+    except sqlite3.OperationalError:  # interrupted
+        complete = False
+    finally:
+        connection.set_progress_handler(None, 0)
+    try:
+        found = connection.execute(
+            "SELECT count(*) FROM deliveries WHERE state = 2 AND state >= 2 AND error = ?", (DAMAGED_ERROR,)
+        ).fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        _raise_unless_damage(error)
+        problems.append(f"deliveries cannot be read: {error}")
+    else:
+        if found:
+            problems.append(f"{found:,} deliveries failed because their stored payload is damaged")
+    return VerifyReport(problems=tuple(problems), complete=complete)
+
+
+def verify(connection: sqlite3.Connection) -> VerifyReport:
+    """Everything."""
+    problems = _check_structure(connection, f"integrity_check({MAX_PROBLEMS})")
+    if problems:
+        problems += _unreadable(connection)
+    deliveries = packs = 0
+    at = 0
+    while len(problems) < MAX_PROBLEMS:
+        try:
+            row = connection.execute(
+                "SELECT first, raws, bodies, (SELECT min(n.first) FROM packs n WHERE n.first > p.first) FROM packs p"
+                " WHERE first > ? ORDER BY first LIMIT 1",
+                (at,),
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            _raise_unless_damage(error)
+            problems.append(f"the payloads from delivery {at + 1:,} on cannot be read: {error}")
+            break
+        if row is None:
+            break
+        packs += 1
+        first, raws, bodies, after = row
+        try:
+            owners = {
+                one[0]: (one[1], one[2])
+                for one in connection.execute(
+                    "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
+                    " WHERE d.id >= ? AND d.id < ?",
+                    (first, after if after is not None else 1 << 62),
+                )
+            }
+        except sqlite3.DatabaseError as error:
+            _raise_unless_damage(error)
+            problems.append(f"deliveries from {first:,} on cannot be read: {error}")
+        else:
+            deliveries += len(owners)
+            problems += check_pack(first, raws, bodies, owners)
+        at = first
+    problems += _check_counts(connection)
+    return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))
+
+
+def _check_structure(connection: sqlite3.Connection, check: str) -> list[str]:
+    try:
+        found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}").fetchall()]
+    except sqlite3.DatabaseError as error:
+        _raise_unless_damage(error)
+        found = [str(error)]
+    return [] if found == ["ok"] else [" ".join(one.split()) for one in found]
+
+
+def _unreadable(connection: sqlite3.Connection) -> list[str]:
+    try:
+        return [f"{name} cannot be read; send, run and listen make it anew" for name in damaged(connection)]
+    except sqlite3.DatabaseError as error:
+        _raise_unless_damage(error)
+        return [f"the list of the tables cannot be read: {error}"]
+
+
+def _check_counts(connection: sqlite3.Connection) -> list[str]:
+    """Where the kept counts are not what the rows say."""
+    try:
+        kept = Counter({row[:2]: row[2] for row in connection.execute("SELECT environment, state, n FROM counts")})
+        there: Counter[tuple[int, int]] = Counter()
+        newest = connection.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()[0]
+        for low in range(1, newest + 1, _COUNTED_ROWS):
+            for environment, state, number in connection.execute(
+                "SELECT environment, state, count(*) FROM deliveries WHERE id BETWEEN ? AND ?"
+                " GROUP BY environment, state",
+                (low, low + _COUNTED_ROWS - 1),
+            ):
+                there[environment, state] += number
+    except sqlite3.DatabaseError as error:
+        _raise_unless_damage(error)
+        return [f"the counts cannot be compared: {error}"]
+    return [] if +kept == +there else ["the kept counts are not what the deliveries come to"]
+
+
+def _raise_unless_damage(error: sqlite3.DatabaseError) -> None:
+    if not is_damage(error):
+        raise error

@@ -1,0 +1,255 @@
+"""Answers of Segment's Public API: pages of sources and destinations, and errors; pure.
+
+Shapes are those of docs.segmentapis.com and of Segment's own SDKs: `{"data": {"sources": [...], "pagination":
+{"current", "next", "previous", "totalEntries"}}}`, and `{"errors": [{"type", "message", "field", "data"}]}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from sprig_tui.errors import SegmentApiError
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A source: what sends into the workspace under Write Keys of its own."""
+
+    id: str
+    name: str
+    slug: str = ""
+    kind: str = ""
+    """Such as `HTTP API`."""
+    enabled: bool = True
+    """Segment drops what comes for one that is not."""
+    labels: tuple[str, ...] = ()
+    """Such as `environment: prod`."""
+    write_keys: tuple[str, ...] = ()
+    """Empty where the token may not see them, which takes the role of a source admin."""
+
+    def __repr__(self) -> str:
+        # A key must not reach a log by way of a record.
+        return f"Source({self.name!r}, {len(self.write_keys)} write keys)"
+
+
+class Destination(Struct, frozen=True, kw_only=True):
+    """A destination that is connected to a source."""
+
+    id: str
+    name: str
+    kind: str = ""
+    """Such as `Amplitude`."""
+    enabled: bool = True
+
+
+class SourceMatch(NamedTuple):
+    """The source that was meant, or why it cannot be told."""
+
+    source: Source | None
+    fault: str = ""
+    hint: str = ""
+
+
+def mask_key(key: str) -> str:
+    """First and last four characters; one too short for that shows none."""
+    return f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…"
+
+
+def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
+    """The source that a Write Key belongs to."""
+    return next((source for source in sources if key in source.write_keys), None)
+
+
+def find_source(text: str, sources: Sequence[Source]) -> SourceMatch:
+    """The source of this name, slug or id; of capitals only where nothing else tells two apart."""
+    wanted = text.strip()
+    if not wanted:
+        return SourceMatch(None, "no source is named")
+    for same in (lambda one: one == wanted, lambda one: one.casefold() == wanted.casefold()):
+        found = [source for source in sources if any(map(same, (source.name, source.slug, source.id)))]
+        if len(found) == 1:
+            return SourceMatch(found[0])
+        if found:
+            ids = ", ".join(source.slug or source.id for source in found[:10])
+            return SourceMatch(None, f"{len(found)} sources are called {wanted[:80]!r}", f"name it by its slug: {ids}")
+    return SourceMatch(None, f"no source is called {wanted[:80]!r}", _nearest_hint(wanted, sources))
+
+
+def _nearest_hint(wanted: str, sources: Sequence[Source]) -> str:
+    import difflib
+
+    names = {source.name.casefold(): source.name for source in sources}
+    close = difflib.get_close_matches(wanted.casefold(), names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {names[close[0]]!r}?"
+    return f"there are: {', '.join(list(names.values())[:10])}" if names else "the workspace has no source"
+
+
+Item = TypeVar("Item", Source, Destination)
+Shape = TypeVar("Shape", bound=Struct)
+
+
+class ListPage(NamedTuple, Generic[Item]):
+    """One page, and the cursor of the next; empty on the last."""
+
+    items: tuple[Item, ...]
+    next_cursor: str
+
+
+class _Label(Struct):
+    key: str = ""
+    value: str = ""
+
+
+class _Metadata(Struct):
+    name: str | None = None
+
+
+class _Source(Struct, rename="camel"):
+    id: str
+    enabled: bool
+    slug: str | None = None
+    name: str | None = None
+    metadata: _Metadata | None = None
+    labels: list[_Label] | None = None
+    write_keys: list[str] | None = None
+
+
+class _Destination(Struct, rename="camel"):
+    id: str
+    enabled: bool
+    name: str | None = None
+    metadata: _Metadata | None = None
+
+
+class _Pagination(Struct, rename="camel"):
+    next: str | None = None
+
+
+class _Sources(Struct):
+    sources: list[_Source]
+    pagination: _Pagination | None = None
+
+
+class _Destinations(Struct):
+    destinations: list[_Destination]
+    pagination: _Pagination | None = None
+
+
+class _Workspace(Struct):
+    id: str
+    slug: str | None = None
+    name: str | None = None
+
+
+class _OneSource(Struct):
+    source: _Source
+
+
+class _OneWorkspace(Struct):
+    workspace: _Workspace
+
+
+class _SourcesResponse(Struct):
+    data: _Sources
+
+
+class _DestinationsResponse(Struct):
+    data: _Destinations
+
+
+class _SourceResponse(Struct):
+    data: _OneSource
+
+
+class _WorkspaceResponse(Struct):
+    data: _OneWorkspace
+
+
+class _RateLimit(Struct, rename="camel"):
+    ms_before_next: float | None = None
+
+
+class _Error(Struct):
+    type: str = ""
+    message: str = ""
+    field: str = ""
+    data: _RateLimit | None = None
+
+
+class _Errors(Struct):
+    errors: list[_Error]
+
+
+def parse_sources(body: bytes) -> ListPage[Source]:
+    """Of GET /sources; raises SegmentApiError."""
+    data = _decode(body, _SourcesResponse).data
+    return ListPage(tuple(_to_source(one) for one in data.sources), _next_cursor(data.pagination))
+
+
+def parse_destinations(body: bytes) -> ListPage[Destination]:
+    """Of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
+    data = _decode(body, _DestinationsResponse).data
+    return ListPage(tuple(_to_destination(one) for one in data.destinations), _next_cursor(data.pagination))
+
+
+def parse_source(body: bytes) -> Source:
+    """Of GET /sources/{id}; raises SegmentApiError."""
+    return _to_source(_decode(body, _SourceResponse).data.source)
+
+
+def parse_workspace(body: bytes) -> str:
+    """The workspace's name, of GET /; raises SegmentApiError."""
+    found = _decode(body, _WorkspaceResponse).data.workspace
+    return found.name or found.slug or found.id
+
+
+def parse_errors(body: bytes) -> tuple[str, float | None]:
+    """What an error's body says, and the seconds after which a limit is lifted (`msBeforeNext`); any body will do."""
+    try:
+        errors = msgspec.json.decode(body, type=_Errors).errors
+    except (msgspec.DecodeError, RecursionError):
+        return "", None
+    said = "; ".join(
+        f"{error.message} ({error.field})" if error.field else error.message or error.type for error in errors[:3]
+    )
+    waits = [error.data.ms_before_next for error in errors if error.data and error.data.ms_before_next]
+    return said, max(waits) / 1000 if waits else None
+
+
+def _decode(body: bytes, shape: type[Shape]) -> Shape:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, RecursionError) as error:
+        # types and places only, never values: they could be keys
+        what = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
+        raise SegmentApiError(
+            f"the Public API's answer is not what its documentation says: {what[:1].lower()}{what[1:]}",
+            hint="check [segment] region; without the token a key can be pasted as before",
+        ) from None
+
+
+def _next_cursor(pagination: _Pagination | None) -> str:
+    return (pagination.next or "") if pagination else ""
+
+
+def _to_source(source: _Source) -> Source:
+    return Source(
+        id=source.id,
+        name=source.name or source.slug or source.id,
+        slug=source.slug or "",
+        kind=(source.metadata.name or "") if source.metadata else "",
+        enabled=source.enabled,
+        labels=tuple(f"{label.key}: {label.value}" for label in source.labels or ()),
+        write_keys=tuple(source.write_keys or ()),
+    )
+
+
+def _to_destination(destination: _Destination) -> Destination:
+    kind = (destination.metadata.name or "") if destination.metadata else ""
+    return Destination(
+        id=destination.id, name=destination.name or kind or destination.id, kind=kind, enabled=destination.enabled
+    )

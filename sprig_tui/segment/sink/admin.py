@@ -1,0 +1,57 @@
+"""What the look-alike tells about itself: `/events`, `/stats`, `/health`."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import msgspec
+
+from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply, json_reply
+from sprig_tui.segment.sink.store import EventStore, Stats
+
+ADMIN_PATHS = {"/events": ("GET", "DELETE"), "/stats": ("GET",), "/health": ("GET",)}
+_DEFAULT_LIMIT = 100
+_MAX_LIMIT = 10_000
+
+
+class AdminRoutes:
+    """Answers the routes in `ADMIN_PATHS`."""
+
+    def __init__(self, store: EventStore, stats: Stats) -> None:
+        self._store = store
+        self._stats = stats
+
+    def handle(self, request: SinkRequest) -> SinkReply:
+        """`GET /events` takes `messageId`, `userId`, `key` (masked, or the source's name), `limit` and `offset`.
+
+        `DELETE /events` drops the kept events and forgets the message ids; the counts go on.
+        """
+        if request.path == "/health":
+            return json_reply({"ok": True})
+        if request.path == "/stats":
+            return json_reply(self._stats)
+        if request.method == "DELETE":
+            dropped = len(self._store.events)
+            self._store.clear()
+            return json_reply({"dropped": dropped})
+        return self._events(request.query)
+
+    def _events(self, query: str) -> SinkReply:
+        given = {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        unknown = sorted(given.keys() - {"messageId", "userId", "key", "limit", "offset"})
+        if unknown:
+            return error_reply(400, f"unknown filter {unknown[0][:40]!r}: use messageId, userId, key, limit, offset")
+        limit, offset = _parse_number(given.get("limit", str(_DEFAULT_LIMIT))), _parse_number(given.get("offset", "0"))
+        if limit is None or offset is None:
+            return error_reply(400, "limit and offset are whole numbers from 0")
+        found = list(
+            self._store.find(
+                message_id=given.get("messageId", ""), user_id=given.get("userId", ""), key=given.get("key", "")
+            )
+        )
+        page = [msgspec.to_builtins(one) for one in found[offset : offset + min(limit, _MAX_LIMIT)]]
+        return json_reply({"total": len(found), "events": page})
+
+
+def _parse_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None

@@ -1,0 +1,1 @@
+"""Sprig's input formats, one module each, and their detection."""

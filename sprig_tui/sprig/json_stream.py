@@ -1,0 +1,390 @@
+"""Takes a stream of JSON apart into records: lines, list elements, the `data` of REST pages, documents in a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+from msgspec import DecodeError, Raw
+
+from sprig_tui.sprig.stream import StreamBuffer
+from sprig_tui.sprig.unsendable import MAX_EXCERPT_BYTES
+
+_match_outside_string = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"[^"{}\[\]]*+)*+').match
+_match_inside_string = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+').match
+_OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
+_QUOTE, _NEWLINE = ord('"'), ord("\n")
+_MAX_TRACKED_LEVELS = 1_000
+"""Brackets whose kind is remembered; deeper ones, which no reader takes, are only counted."""
+
+
+class ScanState(Enum):
+    """What a stretch of a value held."""
+
+    END = 1
+    MORE = 2
+    BROKEN = 3
+
+
+class BracketScanner:
+    """The brackets that stand open in a value, and whether a string does.
+
+    It looks at brackets and strings alone: whether what lies between is JSON, the decoder says later.
+    """
+
+    def __init__(self, opened: bytes = b"") -> None:
+        self.opened = bytearray(opened)
+        self.in_string = False
+        self._untracked_levels = 0
+
+    def scan(self, data: bytes, position: int) -> tuple[ScanState, int]:
+        """Reads on from `position` until the value's end, until `data` is used up, or until no JSON can have this.
+
+        Returns what was found and where: just past the value, where to go on when there is more, or the fault (a
+        bracket that closes another kind, a line end within a string).
+        """
+        size = len(data)
+        while position < size:
+            pattern = _match_inside_string if self.in_string else _match_outside_string
+            position = pattern(data, position).end()  # type: ignore[union-attr]  # both match the empty string too
+            if position == size:
+                break
+            byte = data[position]
+            if byte == _QUOTE:
+                self.in_string = not self.in_string
+            elif self.in_string:  # a line end, or a backslash whose escape is not here or is a line end
+                cut = byte != _NEWLINE and position + 1 == size
+                return (ScanState.MORE if cut else ScanState.BROKEN), position
+            elif byte in _OPENER:
+                if self._untracked_levels:
+                    self._untracked_levels -= 1
+                elif not self.opened or self.opened.pop() != _OPENER[byte]:
+                    return ScanState.BROKEN, position
+                if not self.opened:
+                    return ScanState.END, position + 1
+            elif len(self.opened) < _MAX_TRACKED_LEVELS:
+                self.opened.append(byte)
+            else:
+                self._untracked_levels += 1
+            position += 1
+        return ScanState.MORE, position
+
+
+DEFAULT_MAX_RECORD_BYTES = 10_000_000
+
+_validate = msgspec.json.Decoder(Raw).decode
+_brace_before_object = re.compile(rb"\}(?=\s*,\s*\{)").search
+_space = re.compile(rb"[ \t\r\n]*+")
+_separators = re.compile(rb"[ \t\r\n,]*+")
+_line = re.compile(rb"[^\n]*+")
+_scalar = re.compile(rb"[^,\]\n]*+")
+_page_start = re.compile(rb'\{\s*+(?:"cursor"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|null)\s*+,\s*+)?+"data"\s*+:\s*+\[').match
+_PAGE_HEAD_BYTES = 4_096
+_TAIL_BYTES = 256
+
+
+class RawRecord(NamedTuple):
+    """One record's bytes, still to be decoded, or a fault in their place."""
+
+    raw: bytes
+    line: int
+    """1-based line of the stream on which it starts."""
+    path: str = ""
+    """Place in the document, such as `data[3]`; empty for the whole."""
+    fault: str = ""
+    """Why it cannot be decoded; `raw` is an excerpt then."""
+
+
+def split_document(raw: bytes, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[RawRecord]:
+    """Pieces of a document in memory."""
+    return split_documents(StreamBuffer(iter((raw,))), max_record_bytes)
+
+
+def split_documents(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[RawRecord]:
+    """Pieces of JSON documents one after the other, however they are laid out; memory stays within one record."""
+    while _skip(buffer, _space):
+        yield from _split_value(buffer, "", max_record_bytes)
+    if buffer.failure and not buffer.failure_reported:
+        yield RawRecord(b"", buffer.line, "", buffer.failure)
+
+
+def _split_value(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
+    """The records of the value that starts here: one, or many where it is a list or a page."""
+    first = buffer.data[buffer.position]
+    if first == ord("["):
+        buffer.position += 1
+        yield from _split_elements(buffer, path, limit)
+    elif first == ord("{"):
+        head = _page_start(buffer.data, buffer.position)
+        piece = None if head else _try_record(buffer, path, limit)
+        if piece is None:
+            head = head or _page_head(buffer)
+            piece = None if head else _next_record(buffer, path, limit)
+        if head is None:
+            if piece is not None:
+                yield piece
+            return
+        buffer.advance_to(head.end())
+        yield from _split_elements(buffer, f"{path}.data" if path else "data", limit)
+        yield from _skip_rest_of_page(buffer, path, limit)
+    else:
+        yield _stray_text_fault(buffer, path, limit)
+
+
+def _page_head(buffer: StreamBuffer) -> re.Match[bytes] | None:
+    """A REST page's opening up to the bracket of its `data`; None where the value is no page."""
+    while buffer.pending < _PAGE_HEAD_BYTES and not _page_start(buffer.data, buffer.position):
+        if BracketScanner().scan(buffer.data, buffer.position)[0] is not ScanState.MORE or not buffer.fill():
+            break
+    return _page_start(buffer.data, buffer.position)
+
+
+def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
+    """The elements of the list whose bracket was just passed; passes the closing one."""
+    index = 0
+    while _skip(buffer, _separators):
+        first = buffer.data[buffer.position]
+        if first == ord("]"):
+            buffer.position += 1
+            return
+        place = f"{path}[{index}]"
+        if first == ord("{") and not path:
+            yield from _split_value(buffer, place, limit)  # a list of pages; pages do not stand in pages
+        elif first in b"{[":
+            yield _try_record(buffer, place, limit) or _next_record(buffer, place, limit)
+        else:
+            yield _stray_text_fault(buffer, place, limit)
+        index += 1
+    yield from _truncation_fault(buffer, path, "list")
+
+
+def _truncation_fault(buffer: StreamBuffer, path: str, what: str) -> Iterator[RawRecord]:
+    """A fault for a list or page that does not end, unless its last record has told already."""
+    if not (buffer.failure_reported or buffer.failure):
+        buffer.failure_reported = True
+        yield RawRecord(b"", buffer.line, path, f"the {what} does not end: the file may be cut off")
+
+
+def _try_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord | None:
+    """The object that starts here, where the first brace that another object follows ends it; the usual case in a list.
+
+    A prefix that is valid JSON from brace to brace is the whole object, so the decoder's word suffices.
+    """
+    data, at = buffer.data, buffer.position
+    if buffer.base + at < buffer.searched:
+        return None  # the next such brace ended no record that began before, or there is none at hand
+    found = _brace_before_object(data, at, at + limit)
+    buffer.searched = buffer.base + (min(at + limit, len(data)) if found is None else found.end())
+    if found is None:
+        return None
+    raw = data[at : found.end()]
+    try:
+        _validate(raw)
+    except (DecodeError, RecursionError):
+        return None
+    line = buffer.line
+    buffer.advance_to(found.end())
+    return RawRecord(raw, line, path)
+
+
+def _next_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
+    """The object or list that starts here, whole; or a fault, with the stream past what is wrong."""
+    structure = BracketScanner()
+    line = buffer.line
+    indent = _indent_before(buffer) if path else b""
+    excerpt: bytes | None = None
+    position = buffer.position
+    while True:
+        found, position = structure.scan(buffer.data, position)
+        if excerpt is None and position - buffer.position > limit:
+            excerpt = buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
+        if found is ScanState.END:
+            raw = buffer.data[buffer.position : position]
+            buffer.advance_to(position)
+            return (
+                RawRecord(raw, line, path)
+                if excerpt is None
+                else RawRecord(excerpt, line, path, _too_large_text(limit))
+            )
+        if found is ScanState.BROKEN:
+            excerpt = excerpt or buffer.data[buffer.position : min(position, buffer.position + MAX_EXCERPT_BYTES)]
+            buffer.advance_to(position)
+            excerpt += _resync(buffer, indent)
+            return RawRecord(
+                excerpt[:MAX_EXCERPT_BYTES], line, path, "not valid JSON: its brackets or quotes do not match"
+            )
+        if excerpt is not None:
+            buffer.advance_to(position)
+        ahead = position - buffer.position
+        if not buffer.fill():
+            excerpt = excerpt or buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
+            buffer.advance_to(len(buffer.data))
+            buffer.failure_reported = True
+            return RawRecord(excerpt, line, path, buffer.failure or "not valid JSON: it ends too early")
+        position = buffer.position + ahead
+
+
+def _skip_rest_of_page(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
+    """Passes what follows `data` in a page, up to its closing brace."""
+    structure = BracketScanner(b"{")
+    while True:
+        found, position = structure.scan(buffer.data, buffer.position)
+        buffer.advance_to(position)
+        if found is ScanState.END:
+            return
+        if found is ScanState.BROKEN:
+            yield _stray_text_fault(buffer, path, limit)
+            return
+        if not buffer.fill():
+            yield from _truncation_fault(buffer, path, "page")
+            return
+
+
+def _stray_text_fault(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
+    """What is no object or list, up to the next comma, bracket or line end."""
+    line = buffer.line
+    pattern = _scalar if path else _line
+    while True:
+        end = pattern.match(buffer.data, buffer.position)
+        position = end.end() if end else buffer.position
+        if position < len(buffer.data) or buffer.pending > limit or not buffer.fill():
+            break
+    raw = buffer.data[buffer.position : max(position, buffer.position + 1)]
+    buffer.advance_to(buffer.position + len(raw))
+    if buffer.pending == 0 and len(raw) > limit:
+        buffer.skip_line()
+        return RawRecord(raw[:MAX_EXCERPT_BYTES], line, path, _too_large_text(limit))
+    return RawRecord(raw.strip(), line, path)
+
+
+def _indent_before(buffer: StreamBuffer) -> bytes | None:
+    """White space before the value that starts here, where it starts its line and that line is at hand."""
+    before = buffer.data[max(0, buffer.position - _TAIL_BYTES) : buffer.position]
+    indent = before[before.rfind(b"\n") + 1 :]
+    return indent if b"\n" in before and not indent.strip() else None
+
+
+def _resync(buffer: StreamBuffer, indent: bytes | None) -> bytes:
+    """Goes on after a broken record: at a brace with the same indent, or after `},`; else at the end.
+
+    Returns the start of what it passed over.
+    """
+    pattern = re.compile(rb"\}\s*,\s*(?=\{)" if indent is None else rb"\n" + indent + rb"(?=[{\[])")
+    passed = b""
+    while True:
+        found = pattern.search(buffer.data, buffer.position)
+        until = found.end() if found else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
+        if len(passed) < MAX_EXCERPT_BYTES:
+            passed += buffer.data[buffer.position : until]
+        buffer.advance_to(until)
+        if found:
+            return passed.rstrip(b" \t\r\n,")
+        if not buffer.fill():
+            passed += buffer.data[buffer.position :]
+            buffer.advance_to(len(buffer.data))
+            buffer.failure_reported = True
+            return passed
+
+
+def _skip(buffer: StreamBuffer, pattern: re.Pattern[bytes]) -> bool:
+    """Passes what `pattern` takes; False at the end of the stream."""
+    while True:
+        found = pattern.match(buffer.data, buffer.position)
+        buffer.advance_to(found.end() if found else buffer.position)
+        if buffer.position < len(buffer.data):
+            return True
+        if not buffer.fill():
+            return False
+
+
+def _too_large_text(limit: int) -> str:
+    return f"larger than {limit:,} bytes"
+
+
+def is_json_lines(buffer: StreamBuffer, max_record_bytes: int) -> bool:
+    """Whether the stream that starts here, after white space, holds one document or more on each line.
+
+    Decided by the first line, and where that leaves it open by the second, never by the file's name.
+    """
+    if not buffer.pending:
+        buffer.fill()
+    if buffer.data.startswith(b"[", buffer.position):
+        return False
+    end = buffer.line_end(max_record_bytes)
+    if end < 0:
+        return False
+    first = buffer.data[buffer.position : end].strip()
+    if not first.startswith(b"{"):
+        return True
+    structure = BracketScanner()
+    found, _ = structure.scan(first, 0)
+    if found is not ScanState.MORE or structure.in_string:
+        return True
+    awaits_value = first.endswith(b":") or (structure.opened[-1:] == b"[" and first.endswith((b"[", b",")))
+    if awaits_value:
+        return False
+    return _next_line_start(buffer, max_record_bytes).startswith(b"{")
+
+
+def _next_line_start(buffer: StreamBuffer, limit: int) -> bytes:
+    """The start of the next line that is not blank; empty where there is none."""
+    position = buffer.data.find(b"\n", buffer.position) + 1 - buffer.position
+    while True:
+        following = buffer.data[buffer.position + position :].lstrip()
+        if following:
+            return following[:1]
+        position = buffer.pending
+        if position > limit or not buffer.fill():
+            return b""
+
+
+def read_line_blocks(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[tuple[int, list[bytes]] | RawRecord]:
+    """Lines in blocks with the number of the first, blank ones included; a fault is a Piece.
+
+    Blocks instead of lines keep a million records cheap.
+    """
+    while True:
+        end = buffer.data.rfind(b"\n", buffer.position)
+        if end < 0:
+            if buffer.pending > max_record_bytes:
+                yield _oversize_fault(buffer, max_record_bytes)
+            elif not buffer.fill():
+                break
+            continue
+        line = buffer.line
+        lines = buffer.data[buffer.position : end].split(b"\n")
+        if buffer.data.find(b"\r", buffer.position, end) >= 0:
+            lines = [raw.rstrip(b"\r") for raw in lines]
+        buffer.position = end + 1
+        buffer.line += len(lines)
+        yield line, lines
+    last = buffer.data[buffer.position :]
+    if buffer.failure:
+        yield RawRecord(last[:MAX_EXCERPT_BYTES], buffer.line, "", buffer.failure)
+    elif last:
+        yield buffer.line, [last]
+
+
+def split_lines(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[RawRecord]:
+    """A piece per line that is not blank, for readers that look at one line at a time."""
+    for block in read_line_blocks(buffer, max_record_bytes):
+        if isinstance(block, RawRecord):
+            yield block
+            continue
+        for line, raw in enumerate(block[1], block[0]):
+            if stripped := raw.strip():
+                yield RawRecord(stripped, line)
+
+
+def _oversize_fault(buffer: StreamBuffer, limit: int) -> RawRecord:
+    line = buffer.line
+    excerpt = buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
+    buffer.skip_line()
+    return RawRecord(excerpt, line, "", _line_too_large_text(limit))
+
+
+def _line_too_large_text(limit: int) -> str:
+    return f"the line is larger than {limit:,} bytes"

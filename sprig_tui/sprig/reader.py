@@ -1,0 +1,352 @@
+"""Reads responses from files, folders and standard input: the one entrance for everything on disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from sprig_tui.errors import InputError, UnknownFormatError
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.csv_rows import KEY_COLUMN, declared_delimiter, detect_delimiter, read_rows
+from sprig_tui.sprig.formats.csv_export import read_export
+from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record, try_parse_record
+from sprig_tui.sprig.json_stream import (
+    DEFAULT_MAX_RECORD_BYTES,
+    RawRecord,
+    is_json_lines,
+    read_line_blocks,
+    split_documents,
+)
+from sprig_tui.sprig.records import Origin, Record, StudyResponse, Unsendable
+from sprig_tui.sprig.stream import BrokenStreamError, ReadProgress, StreamBuffer, utf8_chunks
+from sprig_tui.sprig.unsendable import invalid_record
+
+__all__ = ["ReadProgress", "RecordReader", "read_responses", "total_size"]
+
+STDIN = "-"
+INPUT_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
+"""Files taken from a folder, each also with `.gz`; a file named by itself may have any name."""
+MAX_UNKNOWN_RECORDS = 20
+"""A file in which none of so many has a form that is known is no file of answers."""
+_CSV_KEYS_ROW = "surveyId,surveyName,responseGroupUid,createdAt,completedAt,userId"
+_CSV_LABELS = frozenset({"survey id", "survey name", "response group", "created", "completed", "user id", "visitor id"})
+_SNIFFED_BYTES = 4_096
+_PER_PROCESS_PATHS = ("/proc/", "/dev/fd/")
+"""Where a name is something else to each process: /dev/stdin leads there."""
+_MAX_SYMLINKS = 40
+"""How many the system follows."""
+
+InputPath = str | os.PathLike[str]
+
+
+def read_responses(
+    sources: Iterable[InputPath],
+    *,
+    force: bool = False,
+    stdin: BinaryIO | None = None,
+    max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
+    progress: ReadProgress | None = None,
+) -> RecordReader:
+    """Records of files, folders (recursively, by name, hidden ones left out) and `-` for standard input.
+
+    The format of each record is recognised by content; memory does not grow with the size of a file, only with
+    `max_record_bytes`. A record that cannot be read, or a file that fails half-way, is an Unsendable, and reading goes
+    on. Raises InputError at once, before anything is read, for a source that is not there or cannot be opened, and
+    UnknownFormatError for a file that is none of answers (for a stream when its first records were read); with `force`
+    every line of such a file is a record that cannot be read.
+    """
+    files = find_files(sources)
+    if not force:
+        for file in files:
+            if file != STDIN and Path(file).is_file():
+                require_answers(file, max_record_bytes)
+    progress = progress or ReadProgress()
+    if not progress.bytes_total:
+        progress.bytes_total = _total_bytes(files)
+    return RecordReader(files, stdin=stdin, max_record_bytes=max_record_bytes, progress=progress, force=force)
+
+
+def require_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> None:
+    """Raise UnknownFormatError for a file in which none of the first records has a form that is known."""
+    with suppress(OSError), Path(file).open("rb", buffering=0) as opened:
+        records = _read_stream(opened, file, max_record_bytes, ReadProgress())
+        next(_require_known_format(records, file), None)
+
+
+def _require_known_format(records: Iterator[Record], name: str) -> Iterator[Record]:
+    """The same records, once one of the first has a form that is known; raises UnknownFormatError where none has."""
+    first: list[Record] = []
+    for record in records:
+        first.append(record)
+        if _has_known_format(record):
+            break
+        if len(first) >= MAX_UNKNOWN_RECORDS:
+            raise _not_answers_error(first, name)
+    if first and not _has_known_format(first[-1]):
+        raise _not_answers_error(first, name)
+    yield from first
+    yield from records
+
+
+def _has_known_format(record: Record) -> bool:
+    return isinstance(record, StudyResponse) or bool(record.origin.format) or record.reason is not Reason.INVALID
+
+
+def _not_answers_error(first: list[Record], name: str) -> UnknownFormatError:
+    found, name = first[0], os.fsencode(name).decode(errors="replace")
+    what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
+    line = f"line {found.origin.line}: " if found.origin.line > 1 else ""
+    why = found.detail if isinstance(found, Unsendable) else ""
+    return UnknownFormatError(
+        f"{name} is not a file of answers: {what} one of Sprig's ({line}{why})",
+        hint="nothing was stored; sprig-tui preview --help shows a minimal record, and send --force takes it as it is",
+    )
+
+
+class RecordReader(Iterator[Record]):
+    """The records of some files, read as they are asked for, once."""
+
+    def __init__(
+        self,
+        files: list[str],
+        *,
+        stdin: BinaryIO | None = None,
+        max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
+        progress: ReadProgress | None = None,
+        force: bool = False,
+    ) -> None:
+        self.files = files
+        self.max_record_bytes = max_record_bytes
+        self.progress = progress or ReadProgress()
+        self._records = _read_all(files, stdin, max_record_bytes, self.progress, force)
+        self._peeked: list[Record] = []
+        self._started = False
+
+    def __iter__(self) -> Iterator[Record]:  # noqa: PYI034 - a generator needs no second call for each record
+        self._started = True
+        if self._peeked:
+            self._records, self._peeked = chain(self._peeked, self._records), []
+        return self._records
+
+    def __next__(self) -> Record:
+        return next(iter(self))
+
+    def peek(self) -> Iterator[Record]:
+        """Look at the first records, one after the other; they are read all the same."""
+        yield from self._peeked
+        for record in self._records:
+            self._peeked.append(record)
+            yield record
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether another process could read the same: all of it is files, and none of it was taken yet."""
+        return not self._started and all(name != STDIN and _is_shareable_file(name) for name in self.files)
+
+
+def total_size(sources: Iterable[InputPath]) -> int:
+    """Bytes on disk of all that would be read; 0 where one of them is standard input. Raises InputError."""
+    return _total_bytes(find_files(sources))
+
+
+def find_files(sources: Iterable[InputPath]) -> list[str]:
+    """The files to read, in order, `-` among them; raises InputError for one that is not there or cannot be opened."""
+    files: list[str] = []
+    for source in sources:
+        name = os.fspath(source)
+        if name == STDIN:
+            files.append(name)
+        elif Path(name).is_dir():
+            files += _files_in_folder(name)
+        else:
+            files.append(name)
+    for name in files:
+        if name != STDIN:
+            _check_readable(name)
+    return files
+
+
+def _files_in_folder(folder: str) -> list[str]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot list {error.filename or folder}: {error.strerror}") from error
+
+    found: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [str(Path(place, name)) for name in names if not name.startswith(".") and _has_input_suffix(name)]
+    if not found:
+        raise InputError(
+            f"no file to read in {folder}",
+            hint="files ending in .json, .jsonl, .ndjson or .csv are read, each also with .gz",
+        )
+    return sorted(found)
+
+
+def _has_input_suffix(name: str) -> bool:
+    path = Path(name.lower().removesuffix(".gz"))
+    return path.suffix in INPUT_SUFFIXES
+
+
+def _is_shareable_file(name: str) -> bool:
+    """Whether it is a file, and the same one to every process."""
+    path = Path(name)
+    for _ in range(_MAX_SYMLINKS):
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - takes `..` out, unlike Path.absolute
+        if str(path).startswith(_PER_PROCESS_PATHS):
+            return False
+        if not path.is_symlink():
+            return path.is_file()
+        path = path.parent / path.readlink()
+    return False
+
+
+def _check_readable(name: str) -> None:
+    """Opens regular files, since rights alone do not tell; a pipe must not be opened twice."""
+    try:
+        if Path(name).is_file():
+            with Path(name).open("rb"):
+                return
+        os.stat(name)  # noqa: PTH116 - raises for what is not there, unlike Path.exists
+    except FileNotFoundError:
+        raise InputError(f"there is no file {name}", hint="check the path") from None
+    except (OSError, ValueError) as error:
+        what = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"cannot open {name}: {what}", hint="check the file's rights") from error
+
+
+def _total_bytes(files: list[str]) -> int:
+    if STDIN in files:
+        return 0
+    return sum(Path(name).stat().st_size for name in files)
+
+
+def _read_all(
+    files: list[str], stdin: BinaryIO | None, limit: int, progress: ReadProgress, force: bool
+) -> Iterator[Record]:
+    for file in files:
+        progress.current_file = "stdin" if file == STDIN else file
+        records = _read_file(file, stdin or sys.stdin.buffer, limit, progress)
+        if not force and (file == STDIN or _is_stream(file)):  # others were looked at before
+            records = _require_known_format(records, progress.current_file)
+        for record in records:
+            progress.records += 1
+            yield record
+
+
+def _is_stream(file: str) -> bool:
+    return Path(file).exists() and not Path(file).is_file()
+
+
+def _read_file(file: str, stdin: BinaryIO, limit: int, progress: ReadProgress) -> Iterator[Record]:
+    if file == STDIN:
+        yield from _read_stream(stdin, "stdin", limit, progress)
+        return
+    try:
+        with Path(file).open("rb", buffering=0) as opened:
+            yield from _read_stream(opened, file, limit, progress)
+    except OSError as error:
+        yield invalid_record(b"", Origin(file), f"cannot be opened any more: {error.strerror}")
+
+
+def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress) -> Iterator[Record]:
+    """Records of one stream, by what its first bytes show."""
+    window = StreamBuffer(utf8_chunks(stream, progress))
+    while not window.data[window.position :].strip():
+        window.advance_to(len(window.data))
+        if not window.fill():
+            break
+    window.advance_to(len(window.data) - len(window.data[window.position :].lstrip()))
+    if window.data[window.position : window.position + 1] in (b"{", b"["):
+        yield from _read_json(window, name, limit)
+        return
+    end = window.line_end(limit)
+    header = window.data[window.position : end if end >= 0 else None]
+    if _ends_in_carriage_returns(header):
+        window = _with_line_feeds(window)  # line ends of old Macs, which Excel can still write
+        end = window.line_end(limit)
+        header = window.data[window.position : end if end >= 0 else None]
+    told = declared_delimiter(header)
+    if told and end >= 0:
+        window.advance_to(end + 1)
+        end = window.line_end(limit)
+        header = window.data[window.position : end if end >= 0 else None]
+    if delimiter := detect_delimiter(header, told):
+        yield from read_export(name, read_rows(window, delimiter, limit))
+    elif header and (detail := _refusal_reason(window, name, header)):
+        yield invalid_record(header, Origin(name, "", window.line), detail)
+    else:
+        yield from _read_json(window, name, limit)
+
+
+def _ends_in_carriage_returns(header: bytes) -> bool:
+    """Whether the export that begins here, up to its first line feed, ends its lines in carriage returns alone."""
+    lines = header[:-1].split(b"\r", 2)
+    keys = lines[declared_delimiter(lines[0]) != "" : 2]
+    return len(lines) > 1 and bool(keys) and detect_delimiter(keys[0], declared_delimiter(lines[0])) != ""
+
+
+def _with_line_feeds(buffer: StreamBuffer) -> StreamBuffer:
+    """The rest of a stream whose lines end in carriage returns alone."""
+
+    def chunks() -> Iterator[bytes]:
+        yield buffer.data[buffer.position :].replace(b"\r", b"\n")
+        buffer.position = len(buffer.data)
+        while buffer.fill():
+            yield buffer.data.replace(b"\r", b"\n")
+            buffer.position = len(buffer.data)
+        if buffer.failure:
+            raise BrokenStreamError(buffer.failure)
+
+    changed = StreamBuffer(chunks())
+    changed.line = buffer.line
+    changed.fill()
+    return changed
+
+
+def _refusal_reason(buffer: StreamBuffer, name: str, header: bytes) -> str:
+    """Why a whole file is not read; empty where its lines may still be records."""
+    words = {
+        cell.strip().lower() for cell in header[:_SNIFFED_BYTES].decode(errors="replace").replace('"', "").split(",")
+    }
+    if len(words & _CSV_LABELS) >= 3:
+        return (
+            "the labels row of Sprig's export stands first, and the keys row above it is missing: put it back, or"
+            f" export again; it begins with {_CSV_KEYS_ROW}"
+        )
+    if Path(name.lower().removesuffix(".gz")).suffix == ".csv":
+        return (
+            f"not an export of Sprig's: its first row has no {KEY_COLUMN}, so its rows were not read;"
+            f" the keys row stands first there, and begins with {_CSV_KEYS_ROW}"
+        )
+    start = buffer.data[buffer.position : buffer.position + _SNIFFED_BYTES]
+    if b"\0" in start and b"\n{" not in start:
+        return "not text: the file is neither JSON nor CSV, and was not read"
+    return ""
+
+
+def _read_json(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
+    if is_json_lines(buffer, limit):
+        yield from read_lines(buffer, name, limit)
+        return
+    for piece in split_documents(buffer, limit):
+        yield parse_raw_record(piece, name, piece.line)
+
+
+def read_lines(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
+    """Records of JSON Lines from where the window stands, a line's start, to the end; `limit` bytes per record."""
+    for block in read_line_blocks(buffer, limit):
+        if isinstance(block, RawRecord):
+            yield parse_raw_record(block, name, block.line)
+            continue
+        line, lines = block
+        for raw in lines:
+            if len(raw) <= limit and (response := try_parse_record(raw, name, line)) is not None:
+                yield response
+            else:
+                yield from parse_document(raw, Origin(name, "", line), max_record_bytes=limit)
+            line += 1

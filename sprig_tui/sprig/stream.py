@@ -1,0 +1,278 @@
+"""Opens what responses are read from: gzip and text encodings are recognised by content, progress is counted."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import zlib
+from collections.abc import Iterator
+from itertools import chain
+from typing import BinaryIO
+
+
+class BrokenStreamError(Exception):
+    """A source that failed half-way, such as a truncated gzip file; the text says how."""
+
+
+_BULK_READ_THRESHOLD_BYTES = 262_144
+"""Pending bytes from which more than one chunk is read at once."""
+
+
+class StreamBuffer:
+    """Bytes of a stream from `at` on; `line` is the 1-based line on which `at` stands.
+
+    A stream that fails half-way ends there: what came before it is still read, and `failure` says what happened.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.data = b""
+        self.position = 0
+        self.line = 1
+        self.base = 0
+        """Offset in the stream of the first byte of `data`."""
+        self.searched = 0
+        """Offset in the stream up to which the end of a record was looked for, for readers that look ahead."""
+        self.ended = False
+        self.failure = ""
+        self.failure_reported = False
+        """Whether the end of the stream was already reported as a fault."""
+
+    def fill(self) -> bool:
+        """Appends the next chunk and drops what was passed, so that `at` becomes 0; False at the end.
+
+        A long record grows by a quarter at least, so that appending to it costs no more than reading it.
+        """
+        pending = self.pending
+        wanted = pending // 4 if pending >= _BULK_READ_THRESHOLD_BYTES else 1
+        parts: list[bytes] = []
+        while wanted > 0 and (chunk := self._next_chunk()) is not None:
+            parts.append(chunk)
+            wanted -= len(chunk)
+        if not parts:
+            return False
+        self.base += self.position
+        if pending:
+            parts.insert(0, self.data[self.position :])
+        self.data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.position = 0
+        return True
+
+    def _next_chunk(self) -> bytes | None:
+        """The next chunk; None at the end of the stream, and for good."""
+        chunk = None
+        if not self.ended:
+            try:
+                chunk = next(self._chunks, None)
+            except BrokenStreamError as error:
+                self.failure = str(error)
+        self.ended = chunk is None
+        return chunk
+
+    def advance_to(self, position: int) -> None:
+        """Moves `at` forward, counting lines."""
+        self.line += self.data.count(b"\n", self.position, position)
+        self.position = position
+
+    @property
+    def pending(self) -> int:
+        """Bytes at hand from `at` on."""
+        return len(self.data) - self.position
+
+    def line_end(self, limit: int) -> int:
+        r"""Position of the next `\n`, reading on as needed; -1 where the stream ends or `limit` bytes hold none."""
+        searched = self.position
+        while True:
+            end = self.data.find(b"\n", searched)
+            if end >= 0:
+                return end
+            if self.pending > limit:
+                return -1
+            searched = len(self.data) - self.position
+            if not self.fill():
+                return -1
+
+    def skip_line(self) -> None:
+        r"""Passes the rest of this line and its `\n`, without keeping it."""
+        while True:
+            end = self.data.find(b"\n", self.position)
+            if end >= 0:
+                self.line += 1
+                self.position = end + 1
+                return
+            self.position = len(self.data)
+            if not self.fill():
+                return
+
+
+CHUNK_BYTES = 262_144
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_STEP_BYTES = 16_384
+"""Compressed bytes that are looked at together: what follows the end of a member is copied each time."""
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, ""),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ARCHIVE_SIGNATURES = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+)
+_WORKBOOKS = (b"[Content_Types].xml", b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+"""What the first entry of a zip archive that is a spreadsheet begins with: Excel's by either name, LibreOffice's."""
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENTRY_NAME_AT = 30
+"""Offset of the name of a zip archive's first entry."""
+
+
+class ReadProgress:
+    """How far reading has come; read it from any thread."""
+
+    def __init__(self, bytes_total: int = 0) -> None:
+        self.bytes_total = bytes_total
+        """Bytes on disk of all sources; 0 where it is unknown (standard input)."""
+        self.bytes_read = 0
+        """Bytes read from disk so far, compressed ones as they are."""
+        self.records = 0
+        self.current_file = ""
+        """The file being read."""
+
+
+def _is_workbook(head: bytes) -> bool:
+    """Whether a file that begins so is one of Excel's (old or new) or LibreOffice's; none of them holds text."""
+    if head.startswith(_OLD_WORKBOOK):
+        return True
+    return head.startswith(b"PK\x03\x04") and head[_ENTRY_NAME_AT:].startswith(_WORKBOOKS)
+
+
+def utf8_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
+    """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB or what a pipe has.
+
+    Raises BrokenStreamError where the stream fails, is an archive, or ends in the middle of its encoding.
+    """
+    head, rest = _split_head(_read_chunks(stream, progress))
+    if head.startswith(_GZIP_MAGIC):
+        head, rest = _split_head(_gunzip(head, rest))
+    if _is_workbook(head):
+        raise BrokenStreamError("this is a spreadsheet: save it as CSV, and give that file")
+    for magic, name in _ARCHIVE_SIGNATURES:
+        if head.startswith(magic):
+            raise BrokenStreamError(f"this is {name}: unpack it first")
+    mark, encoding = next(
+        ((mark, name) for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), (b"", _guess_utf16(head))
+    )
+    head = head[len(mark) :]
+    if encoding:
+        yield from _recode(head, rest, encoding)
+        return
+    if head:
+        yield head
+    yield from rest
+
+
+def _read_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
+    read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
+    while True:
+        try:
+            chunk = read(CHUNK_BYTES)
+        except OSError as error:
+            raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
+        if not chunk:
+            return
+        progress.bytes_read += len(chunk)
+        yield chunk
+
+
+def _split_head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first bytes, at least eight where there are that many, and the chunks after them."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= 8:
+            break
+    return head, chunks
+
+
+def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C901 - one loop over one state
+    """Members of a gzip file, one after the other, never more than two chunks at a time (a bomb stays small)."""
+    inflate: zlib._Decompress | None = zlib.decompressobj(wbits=31)
+    between = b""
+    ready: list[bytes] = []
+    size = 0
+    for chunk in chain((head,), rest):
+        for start in range(0, len(chunk), _GZIP_STEP_BYTES):
+            data = chunk[start : start + _GZIP_STEP_BYTES]
+            full = False
+            while data or full:
+                if inflate is None:
+                    data = (between + data).lstrip(b"\0")
+                    between = b""
+                    if len(data) < len(_GZIP_MAGIC):
+                        between, data = data, b""
+                        continue
+                    if not data.startswith(_GZIP_MAGIC):
+                        yield b"".join(ready)
+                        raise BrokenStreamError("the gzip data is followed by something else")
+                    inflate = zlib.decompressobj(wbits=31)
+                before = inflate.copy()
+                try:
+                    found = inflate.decompress(data, CHUNK_BYTES)
+                except zlib.error as error:
+                    yield b"".join((*ready, _inflate_until_damage(before, data)))
+                    raise BrokenStreamError("the gzip data is damaged here") from error
+                ready.append(found)
+                size += len(found)
+                if size >= CHUNK_BYTES:
+                    yield b"".join(ready)
+                    ready.clear()
+                    size = 0
+                full = len(found) == CHUNK_BYTES and not inflate.eof
+                data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
+                inflate = None if inflate.eof else inflate
+        if size:
+            yield b"".join(ready)  # all there is until the source has more, which may take its time
+            ready.clear()
+            size = 0
+    if inflate is not None:
+        raise BrokenStreamError("the gzip data ends too early: the file is truncated")
+
+
+def _inflate_until_damage(inflate: zlib._Decompress, data: bytes) -> bytes:
+    """What can be had of `data` up to the damage in it: zlib gives nothing of a call that fails."""
+    found = b""
+    size = len(data)
+    while size and data and len(found) < CHUNK_BYTES:
+        attempt = inflate.copy()
+        try:
+            found += attempt.decompress(data[:size], CHUNK_BYTES)
+        except zlib.error:
+            size //= 2
+            continue
+        inflate = attempt
+        data = attempt.unconsumed_tail + data[size:]
+    return found
+
+
+def _guess_utf16(head: bytes) -> str:
+    """UTF-16 without a mark: JSON and CSV begin with ASCII, so every second byte is zero."""
+    if len(head) >= 4 and head[0] and head[2] and not head[1] and not head[3]:
+        return "utf-16-le"
+    if len(head) >= 4 and head[1] and head[3] and not head[0] and not head[2]:
+        return "utf-16-be"
+    return ""
+
+
+def _recode(head: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """UTF-16 or UTF-32 as UTF-8; half a surrogate pair stays invalid, and its record is refused where it stands."""
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    try:
+        yield decoder.decode(head).encode("utf-8", "surrogatepass")
+        for chunk in rest:
+            yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise BrokenStreamError(f"the {encoding} text is damaged or ends in the middle of a character") from error

@@ -1,0 +1,163 @@
+"""What is wrong with a record, in words and with the place: every Unsendable is made here."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from msgspec import DecodeError, Raw, ValidationError
+
+from sprig_tui.reasons import Reason
+from sprig_tui.sprig.raw_json import TOO_DEEP_TEXT, decode_text, has_lone_surrogate, is_too_deep
+from sprig_tui.sprig.records import Origin, Unsendable
+
+MAX_EXCERPT_BYTES = 65_536
+"""How much of a bad record is kept."""
+
+_match_wrong_type = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_match_missing = re.compile(r"Object missing required field `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
+_match_located = re.compile(r"(.*) - at `\$\.?(.*)`").fullmatch
+_match_malformed = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)").fullmatch
+_TYPE_WORDS = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a decimal number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+
+_MAX_WORD_CHARS = 9
+_PYTHON_TEXT = " instead of {}, as Python prints it (json.dumps writes JSON)"
+_KNOWN_WORDS = {
+    b"NaN": ", which is no number in JSON (Python and pandas write it): it should be null",
+    b"Infinity": ", which is no number in JSON (Python and pandas write it): it should be null",
+    b"undefined": ", which is JavaScript's, and not in JSON: it should be null",
+    b"None": _PYTHON_TEXT.format("null"),
+    b"True": _PYTHON_TEXT.format("true"),
+    b"False": _PYTHON_TEXT.format("false"),
+}
+_KNOWN_CHARACTERS = {
+    b"\xef\xbb\xbf": "a byte-order mark (U+FEFF), as files that were joined have in their middle,",
+    b"\xfe\xff": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
+    b"\xff\xfe": "a byte-order mark of UTF-16, as files that were joined have in their middle,",
+    b"\x1e": "a record separator (U+001E), as JSON text sequences (RFC 7464) have before each record,",
+    b"\0": "a NUL character (U+0000), as padding and a writer that was cut off leave,",
+    b"\x1a": "a control-Z (U+001A), as old Windows programs put at the end,",
+    b"\xc2\xa0": "a no-break space (U+00A0), as copying from a page or a document makes,",
+    b"\xe2\x80\x8b": "a zero-width space (U+200B), as copying from a page makes,",
+    b"\xe2\x80\x9c": "a curly quote (U+201C), as word processors make of a straight one,",
+    b"\xe2\x80\x9d": "a curly quote (U+201D), as word processors make of a straight one,",
+    b"'": "a single quote, as Python and JavaScript print where JSON has double ones,",
+}
+"""What readers stumble over, by the bytes, and what made it."""
+
+
+def invalid_record(
+    raw: bytes, origin: Origin, detail: str, path: str = "", fields: dict[str, Raw] | None = None
+) -> Unsendable:
+    """A record that cannot be understood; `path` is the field's place inside the record."""
+    return unsendable_record(raw, origin, Reason.INVALID, detail, path, fields)
+
+
+def unsendable_record(
+    raw: bytes,
+    origin: Origin,
+    reason: Reason,
+    detail: str,
+    path: str = "",
+    fields: dict[str, Raw] | None = None,
+) -> Unsendable:
+    """A withheld record; what `fields` say about survey, person and environment is kept for finding it."""
+    known = fields or {}
+    return Unsendable(
+        origin=origin,
+        raw=raw[:MAX_EXCERPT_BYTES],
+        reason=reason,
+        path=join_path(origin.path, path),
+        detail=detail,
+        survey_id=_searchable_text(known.get("surveyId")),
+        survey_name=_searchable_text(known.get("surveyName")),
+        user_id=(_searchable_text(known.get("userId")) or _searchable_text(known.get("externalUserId"))).strip(),
+        environment_id=decode_text(known.get("environmentId")),
+        environment=decode_text(known.get("environment")),
+    )
+
+
+def join_path(place: str, path: str) -> str:
+    """A field's path below the place of its record: `data[3]` and `question` make `data[3].question`."""
+    return f"{place}.{path}" if place and path and not path.startswith("[") else place + path
+
+
+def unreadable_reason(raw: bytes) -> str:
+    """Why `raw` may not be given to a JSON reader at all; empty where it may."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as wrong:
+        return f"not valid UTF-8 at byte {wrong.start + 1}"
+    return TOO_DEEP_TEXT if is_too_deep(raw) else ""
+
+
+def malformed_reason(raw: bytes, error: DecodeError) -> str:
+    """Why a reader found `raw` not to be JSON; a character that is known to cause this is named, and what makes it."""
+    place, fault = json_fault(raw, error)
+    return f"not valid JSON{place}: {fault}"
+
+
+def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
+    """Where a known character stands (` at byte 7`, else empty), and what is wrong, with its place where it has one."""
+    if has_lone_surrogate(raw):
+        return "", "half of a surrogate pair stands alone in an escape"
+    found = _match_malformed(str(error))
+    if found is None:
+        return "", "it ends too early"
+    at = int(found[2])
+    if culprit := _describe_culprit(raw, at):
+        return f" at byte {at + 1}", culprit.rstrip(",")
+    return "", f"{found[1]} at byte {at + 1}"
+
+
+def _describe_culprit(raw: bytes, at: int) -> str:
+    """What stands where a reader stopped, if programs are known to put it there; empty where it is anything else."""
+    start = at
+    while start and raw[start - 1 : start].isalpha() and at - start < _MAX_WORD_CHARS:
+        start -= 1  # a reader may stop within a word
+    here = raw[start : start + 2 * _MAX_WORD_CHARS].removeprefix(b"-")
+    for word, said in _KNOWN_WORDS.items():
+        if here.startswith(word) and not here[len(word) : len(word) + 1].isalnum():
+            return f"{word.decode()}{said}"
+    return next((said for text, said in _KNOWN_CHARACTERS.items() if raw.startswith(text, at)), "")
+
+
+def describe_field_fault(error: ValidationError) -> tuple[str, str]:
+    """Path and wording of a field that msgspec refused."""
+    text = str(error)
+    if found := _match_wrong_type(text):
+        *others, last = (_TYPE_WORDS.get(kind, kind) for kind in _sort_kinds(found[1].split(" | ")))
+        expected = f"{', '.join(others)} or {last}" if others else last
+        return found[3] or "", f"expected {expected}, got {_TYPE_WORDS.get(found[2], found[2])}"
+    if found := _match_missing(text):
+        return join_path(found[2] or "", found[1]), "is missing"
+    if found := _match_located(text):
+        return found[2], found[1][:1].lower() + found[1][1:]
+    return "", text[:1].lower() + text[1:]
+
+
+def quote_excerpt(text: str) -> str:
+    """An excerpt of foreign text in quotes, with anything that is not plain ASCII escaped."""
+    return json.dumps(text if len(text) <= 60 else f"{text[:60]}...")
+
+
+def _sort_kinds(kinds: list[str]) -> list[str]:
+    return sorted(kinds, key=list(_TYPE_WORDS).index) if all(kind in _TYPE_WORDS for kind in kinds) else kinds
+
+
+def _searchable_text(raw: Raw | None) -> str:
+    """A text or number for finding the record by; empty for anything else, and cut where it is long."""
+    if raw is None:
+        return ""
+    data = bytes(raw)
+    if data.startswith(b'"'):
+        return (decode_text(raw) or "")[:200]
+    return data.decode() if data[:1] in b"-0123456789" and len(data) <= 200 else ""

@@ -1,0 +1,121 @@
+"""Reading one request's body: its kind, its length and its pace are held to their limits while it comes in."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.types import Message
+
+from sprig_tui.server.limits import ConnectionLimits
+from sprig_tui.server.responses import HTTPRejectionError
+
+
+class WebhookLimits(ConnectionLimits, frozen=True, kw_only=True):
+    """Bounds of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `bytes_in_hand`."""
+
+    body_bytes: int = 1_000_000
+    """Longest body; Sprig's are about 1 KB."""
+    body_seconds: float = 10.0
+    """From the end of the headers to the end of the body."""
+    store_seconds: float = 4.0
+    """From the end of a body to its answer: well under what Sprig waits, and what its balancers do."""
+    max_buffered_bytes: int = 64_000_000
+    """Bodies of all requests together that are not yet in the journal."""
+
+
+class BufferBudget:
+    """Counts the bytes of bodies that are being held."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.used_bytes = 0
+
+    def reserve(self, size: int) -> bool:
+        """Hold more; False, and nothing changed, where that would be too much."""
+        if self.used_bytes + size > self._max_bytes:
+            return False
+        self.used_bytes += size
+        return True
+
+    def release(self, size: int) -> None:
+        """They are in the journal, or refused."""
+        self.used_bytes -= size
+
+
+BUSY_RETRY_AFTER_S = "1"
+"""Seconds to wait when there is too much at once."""
+
+_ACCEPTED_CHARSETS = ("", "utf-8", "utf8", "us-ascii")
+
+
+class ClientDisconnectedError(Exception):
+    """The connection ended before the body did; nobody waits for an answer."""
+
+
+def check_content_type(request: Request) -> None:
+    """Raise HTTPRejectionError unless the headers announce JSON that can be read as it is."""
+    media, *parameters = request.headers.get("content-type", "").lower().split(";")
+    media = media.strip()
+    if media != "application/json" and not media.endswith("+json"):
+        named = media[:80] if media.isprintable() else "something else"
+        raise HTTPRejectionError(415, f"the content type is {named or 'not given'}; send application/json")
+    charset = next((part.partition("=")[2] for part in parameters if part.strip().startswith("charset")), "")
+    if charset.strip().strip('"') not in _ACCEPTED_CHARSETS:
+        raise HTTPRejectionError(415, "the charset is not UTF-8, which JSON is written in")
+    if request.headers.get("content-encoding", "identity").lower() not in ("", "identity"):
+        raise HTTPRejectionError(415, "the body is compressed; send it as it is")
+
+
+async def read_body(request: Request, limits: WebhookLimits, budget: BufferBudget) -> bytes:
+    """The body, held in `hand`: whoever gets it gives its length back.
+
+    Raises HTTPRejectionError (408, 413, 503) and ClientDisconnectedError; nothing is held then.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limits.body_bytes):
+        raise _too_long_error(limits)
+    gathered = _BodyBuffer(limits, budget)
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            while gathered.add(await request.receive()):
+                pass
+    except TimeoutError:
+        budget.release(gathered.length)
+        raise HTTPRejectionError(408, f"the body did not come within {limits.body_seconds:g} s") from None
+    except BaseException:
+        budget.release(gathered.length)
+        raise
+    return gathered.content()
+
+
+class _BodyBuffer:
+    """What has come of one body."""
+
+    def __init__(self, limits: WebhookLimits, budget: BufferBudget) -> None:
+        self.length = 0
+        self._limits = limits
+        self._budget = budget
+        self._chunks: list[bytes] = []
+
+    def add(self, message: Message) -> bool:
+        """Take the next part; False after the last."""
+        if message["type"] != "http.request":
+            raise ClientDisconnectedError
+        chunk: bytes = message.get("body", b"")
+        if self.length + len(chunk) > self._limits.body_bytes:
+            raise _too_long_error(self._limits)
+        if not self._budget.reserve(len(chunk)):
+            raise HTTPRejectionError(
+                503, "too much at once; send it again", headers={"retry-after": BUSY_RETRY_AFTER_S}
+            )
+        self.length += len(chunk)
+        self._chunks.append(chunk)
+        return bool(message.get("more_body", False))
+
+    def content(self) -> bytes:
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+def _too_long_error(limits: WebhookLimits) -> HTTPRejectionError:
+    return HTTPRejectionError(413, f"the body is longer than {limits.body_bytes:,} bytes")

@@ -1,0 +1,246 @@
+"""Reading and mapping in a process of its own: the same entries as here, and nothing left behind however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from msgspec import msgpack
+
+from sprig_tui.config.environment import Environment, WriteKey
+from sprig_tui.config.paths import samples_folder
+from sprig_tui.errors import InputError
+from sprig_tui.ingest import EntryBuilder, mapper_process
+from sprig_tui.ingest.mapper_process import MappingJob
+from sprig_tui.journal.records import NewDelivery
+from sprig_tui.mapping.records import Rules, Survey
+from sprig_tui.sprig.reader import STDIN, read_responses
+from sprig_tui.sprig.stream import ReadProgress
+
+KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+ENVIRONMENTS = {
+    "production": Environment(name="production", sprig_environment_id="QmK7x2dTfa", write_key=WriteKey(KEY)),
+    "development": Environment(name="development"),
+}
+RULES = Rules(
+    event="Answered",
+    hash=frozenset({"properties.email"}),
+    omit=frozenset({"properties.attributes.plan"}),
+    integrations={"All": False, "Amplitude": True},
+    surveys={"12345": Survey(name="Checkout effort", created_at="2024-01-01T00:00:00Z")},
+)
+
+
+def intake() -> EntryBuilder:
+    return EntryBuilder(RULES, ENVIRONMENTS, "development")
+
+
+def answers(path: Path, number: int) -> Path:
+    with path.open("w") as file:
+        for count in range(number):
+            file.write(
+                f'{{"userId":"acct_{count}","responseGroupUid":"group-{count}","question":"How easy?",'
+                f'"questionType":"OPEN","response":"answer {count}","timestamp":"2025-03-04T16:21:09Z"}}\n'
+            )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def small_ones_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapper_process, "MIN_SUBPROCESS_BYTES", 1)
+    monkeypatch.setattr(mapper_process, "_available_cores", lambda: 2)
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that were started."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen[bytes]):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[call-overload] # whatever it is started with
+            found.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    return found
+
+
+def test_every_sample_becomes_what_it_becomes_here(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    there, here, progress = intake(), intake(), ReadProgress()
+    sources = [samples_folder(), answers(tmp_path / "many, größer.jsonl", 2_000)]
+    made = list(there.entries(read_responses(sources, progress=progress)))
+    in_place = ReadProgress()
+    assert made == list(map(here.entry, read_responses(sources, progress=in_place)))
+    assert len(started) == 1
+    assert len(made) > 2_000
+    assert there.stats == here.stats
+    assert (progress.records, progress.bytes_read) == (in_place.records, in_place.bytes_read)
+    assert progress.bytes_read == progress.bytes_total
+    assert progress.current_file == in_place.current_file
+
+
+def test_what_was_looked_at_is_not_left_out(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    progress = ReadProgress()
+    responses = read_responses([answers(tmp_path / "answers.jsonl", 10)], progress=progress)
+    looked = responses.peek()
+    next(looked), next(looked)
+    made = list(intake().entries(responses))
+    assert [entry.user_id for entry in made] == [f"acct_{number}" for number in range(10)]
+    assert progress.records == 10
+    assert len(started) == 1
+
+
+def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[MappingJob] = []
+    start = mapper_process.MapperProcess.start
+
+    def noted(self: mapper_process.MapperProcess, order: MappingJob) -> bool:
+        told.append(order)
+        return start(self, order)
+
+    monkeypatch.setattr(mapper_process.MapperProcess, "start", noted)
+    assert list(intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 1)])))
+    assert KEY.encode() not in msgpack.encode(told[0])
+
+
+def broken_off(made: Iterator[NewDelivery]) -> tuple[int, InputError]:
+    seen: list[NewDelivery] = []
+    with pytest.raises(InputError) as raised:
+        seen.extend(made)
+    return len(seen), raised.value
+
+
+def test_a_process_that_is_killed_is_told_and_what_came_before_stands(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]))
+    next(made)
+    started[0].send_signal(signal.SIGKILL)
+    number, error = broken_off(made)
+    assert 0 < number < 50_000
+    assert error.message == "reading broke off: its process was ended by signal 9"
+    assert "nothing is sent twice" in error.hint
+    assert started[0].returncode == -9
+
+
+def test_a_fault_of_ours_in_it_is_told(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    responses = read_responses([answers(tmp_path / "answers.jsonl", 3)])
+    order = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
+    made = mapper_process.map_in_subprocess(responses, order, intake())
+    number, error = broken_off(made)
+    assert number == 0
+    assert error.message == "reading broke off: ValueError: embedded null byte"
+    assert started[0].returncode is not None
+
+
+@pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false", "/bin/cat"])
+def test_where_no_process_can_be_started_it_is_done_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    made = list(intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 500)])))
+    assert len(made) == 500
+    assert "going on without one" in caplog.text
+
+
+def test_who_stops_early_leaves_no_process(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]))
+    next(made)
+    made.close()  # type: ignore[attr-defined] # a generator, when it is made apart
+    assert started[0].returncode is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0].pid, 0)
+
+
+def test_a_process_to_which_nobody_listens_ends_by_itself(tmp_path: Path) -> None:
+    worker = mapper_process.MapperProcess()
+    order = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
+    assert worker.start(order)
+    process = worker._process
+    assert process is not None
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    worker.stop()
+
+
+def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "hangs.jsonl")  # to open it takes until somebody writes
+    worker = mapper_process.MapperProcess()
+    assert worker.start(MappingJob([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": None}, "a"))
+    process = worker._process
+    assert process is not None
+    assert process.stdin is not None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=0.5)
+    process.stdin.close()
+    try:
+        assert process.wait(timeout=60) == 0
+    finally:
+        worker.stop()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_of_a_service_is_left_to_whoever_started_it(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], number: signal.Signals
+) -> None:
+    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 20_000)]))
+    next(made)
+    started[0].send_signal(number)
+    assert len(list(made)) == 19_999
+
+
+@pytest.mark.parametrize("why", ["begun", "standard input", "a pipe", "its own clock", "small", "one core"])
+def test_it_is_done_here_where_another_could_not_or_need_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[bytes]], why: str
+) -> None:
+    path, taken, expected = answers(tmp_path / "answers.jsonl", 3), intake(), 3
+    responses = read_responses([path])
+    if why == "begun":
+        next(responses)
+        expected = 2
+    elif why == "standard input":
+        responses = read_responses([STDIN], stdin=BytesIO(path.read_bytes()))
+    elif why == "a pipe":
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes())).start()
+        responses = read_responses([pipe])
+    elif why == "its own clock":
+
+        class Clock:
+            def now(self) -> int:
+                return 0
+
+        taken = EntryBuilder(RULES, ENVIRONMENTS, "development", clock=Clock())
+    elif why == "small":
+        monkeypatch.setattr(mapper_process, "MIN_SUBPROCESS_BYTES", 10_000)
+    else:
+        monkeypatch.setattr(mapper_process, "_available_cores", lambda: 1)
+    assert len(list(taken.entries(responses))) == expected
+    assert not started
+
+
+@pytest.mark.parametrize("how", ["/dev/fd", "/proc/self/fd", "/tmp/../dev/fd", "a link"])
+def test_what_only_this_process_has_open_is_read_here(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]], how: str
+) -> None:
+    with answers(tmp_path / "answers.jsonl", 3).open("rb") as opened:
+        name = Path("/dev/fd" if how == "a link" else how, str(opened.fileno()))
+        if how == "a link":
+            (tmp_path / "link.jsonl").symlink_to(name)
+            name = tmp_path / "link.jsonl"
+        assert len(list(intake().entries(read_responses([name])))) == 3
+    assert not started
+
+
+def test_a_link_to_a_file_is_as_good_as_the_file(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    answers(tmp_path / "answers.jsonl", 3)
+    (tmp_path / "link.jsonl").symlink_to("answers.jsonl")
+    assert len(list(intake().entries(read_responses([tmp_path / "link.jsonl"])))) == 3
+    assert len(started) == 1

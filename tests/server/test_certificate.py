@@ -1,0 +1,79 @@
+"""A certificate is renewed while the server runs, and one that is half written changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from sprig_tui.errors import ConfigError
+from sprig_tui.server.tls import Certificate
+
+
+def made(name: str) -> tuple[bytes, bytes]:
+    """A self-signed certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    whose = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(whose)
+        .issuer_name(whose)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    return signed.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+async def shown(port: int) -> bytes:
+    """The certificate that a new connection is shown, as PEM."""
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname = False
+    anyone.verify_mode = ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anyone)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    return ssl.DER_cert_to_PEM_cert(found).encode()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    certfile, keyfile = tmp_path / "cert.pem", tmp_path / "key.pem"
+    for file, data in zip((certfile, keyfile), made("first"), strict=True):
+        file.write_bytes(data)
+    return certfile, keyfile
+
+
+async def test_a_renewed_one_is_shown_to_new_connections(files):
+    certfile, keyfile = files
+    certificate = Certificate(certfile, keyfile)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=certificate.context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        first = certfile.read_bytes()
+        assert (await shown(port), certificate.reload_if_changed()) == (first, False)
+        cert, key = made("second")
+        certfile.write_bytes(cert)
+        with pytest.raises(ConfigError, match="the key is not the certificate"):
+            certificate.reload_if_changed()
+        assert (await shown(port), certificate.reload_if_changed()) == (first, False), "said once"
+        keyfile.write_bytes(key)
+        assert certificate.reload_if_changed()
+        assert (await shown(port), certificate.reload_if_changed()) == (cert, False)
+        certfile.unlink()
+        with pytest.raises(ConfigError, match="No such file"):
+            certificate.reload_if_changed()
+        assert await shown(port) == cert

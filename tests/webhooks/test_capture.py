@@ -1,0 +1,74 @@
+"""Raw requests kept for support: all of them but what proves who sent them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sprig_tui.errors import ConfigError
+from sprig_tui.webhooks import capture as capture_module
+from sprig_tui.webhooks.capture import RequestCapture
+
+TOKEN = "production-token-0123456789"
+
+
+async def test_requests_are_kept_without_their_token(serve, answer, tmp_path):
+    folder = tmp_path / "kept" / "raw"
+    with RequestCapture(folder) as capture:
+        served = await serve(on_request=capture.save)
+        await served.post(answer(), **{"x-datadog-trace-id": "7", "cookie": "c=1"})
+        await served.post(b"{broken")
+        await served.post(answer(2), token="some-wrong-secret-token")
+    first, second, third = sorted(folder.iterdir())
+    head, _, body = first.read_bytes().partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /webhooks/production HTTP/1.1\r\n")
+    assert b"x-datadog-trace-id: 7" in head
+    assert json.loads(body) == answer()
+    assert [file.name.split("-")[-1] for file in (first, second, third)] == ["200.http", "400.http", "401.http"]
+    assert second.read_bytes().endswith(b"{broken")
+    kept = b"".join(file.read_bytes() for file in folder.iterdir()).lower()
+    assert b"authorization" not in kept
+    assert b"cookie" not in kept
+    assert TOKEN.encode() not in kept
+    assert b"some-wrong-secret-token" not in kept
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+async def test_what_a_terminal_would_act_on_is_escaped(serve, answer, tmp_path):
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(on_request=capture.save)
+        await served.post(answer(), "/webhooks/%1b%5d0;x%0aHost:y", **{"x-title": b"\x9b31m\xff"})
+    [kept] = (tmp_path / "kept").iterdir()
+    head = kept.read_bytes().partition(b"\r\n\r\n")[0]
+    assert head.startswith(b"POST /webhooks/%1b%5d0;x%0aHost:y HTTP/1.1\r\n")
+    assert "\x9b" not in head.decode()
+    assert b"31m" in head
+
+
+async def test_a_forgotten_capture_ends(serve, answer, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(capture_module, "MAX_FILES", 2)
+    with RequestCapture(tmp_path / "kept") as capture:
+        served = await serve(on_request=capture.save)
+        for number in range(4):
+            assert (await served.post(answer(number))).status_code == 200
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert caplog.text.count("no more are") == 1
+
+
+async def test_trouble_with_it_stops_nothing(serve, answer, tmp_path, caplog):
+    folder = tmp_path / "kept"
+    with RequestCapture(folder) as capture:
+        served = await serve(on_request=capture.save)
+        folder.rmdir()
+        for number in range(3):
+            assert (await served.post(answer(number))).status_code == 200
+    assert caplog.text.count("capturing ends") == 1
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot make the folder"), RequestCapture(tmp_path / "file" / "kept"):
+        pass
