@@ -68,18 +68,17 @@ if TYPE_CHECKING:
     __version__: str
 
 _NAMES_BY_MODULE = {
-    "config.delivery": ("DeliverySettings",),
-    "config.environment": ("Environment", "WriteKey"),
+    "config.environment": ("DeliverySettings", "Environment", "WriteKey"),
     "config.journal": ("open_journal",),
     "config.paths": ("find_paths",),
     "config.settings": ("Settings", "load_settings"),
     "delivery.engine": ("Engine",),
-    "delivery.feeding": ("IngestResult", "ingest_records"),
+    "ingest.ingest": ("IngestResult", "ingest_records"),
     "delivery.snapshot": ("EngineSnapshot",),
-    "delivery.waiting": ("wait_until_settled",),
+    "delivery.wait": ("wait_until_settled",),
     "errors": ("ConfigError", "ExitCode", "FilterError", "InputError", "JournalError", "SprigTuiError"),
-    "intake": ("EntryBuilder",),
-    "journal.contract": ("Journal",),
+    "ingest": ("EntryBuilder",),
+    "journal.base": ("Journal",),
     "journal.filter": ("parse_filter",),
     "journal.query": ("Query",),
     "journal.records": ("Attempt", "Delivery", "NewDelivery", "State"),
@@ -87,10 +86,10 @@ _NAMES_BY_MODULE = {
     "mapping.records": ("FieldTrace", "Mapping", "Rules", "Survey"),
     "reasons": ("Reason",),
     "segment.client": ("SendResult", "TrackingClient"),
-    "sprig.reading": ("read_responses",),
+    "sprig.reader": ("read_responses",),
     "sprig.records": ("Origin", "StudyResponse", "Unsendable"),
 }
-_FORMER = {
+_FORMER_NAMES = {
     "Answer": "SendResult",
     "Entry": "NewDelivery",
     "Fed": "IngestResult",
@@ -118,9 +117,9 @@ def __getattr__(name: str) -> Any:
             value = "0"
     elif name in _MODULES:
         value = getattr(importlib.import_module(_MODULES[name]), name)
-    elif name in _FORMER:
-        warnings.warn(f"sprig_tui.{name} is now sprig_tui.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
-        return __getattr__(_FORMER[name])
+    elif name in _FORMER_NAMES:
+        warnings.warn(f"sprig_tui.{name} is now sprig_tui.{_FORMER_NAMES[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_FORMER_NAMES[name])
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

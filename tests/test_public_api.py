@@ -43,7 +43,7 @@ def test_importing_the_package_imports_nothing_but_the_standard_librarys_own() -
     assert loaded == {"sprig_tui"}
 
 
-@pytest.mark.parametrize(("former", "name"), sorted(sprig_tui._FORMER.items()))
+@pytest.mark.parametrize(("former", "name"), sorted(sprig_tui._FORMER_NAMES.items()))
 def test_a_former_name_is_an_alias_with_a_warning(former: str, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=f"is now sprig_tui.{name}"):
         assert getattr(sprig_tui, former) is getattr(sprig_tui, name)

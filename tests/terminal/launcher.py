@@ -39,7 +39,7 @@ def preload() -> None:
     textual.widgets.Input.cursor_blink._default = False
     for module in pkgutil.walk_packages(sprig_tui.console.__path__, "sprig_tui.console."):
         importlib.import_module(module.name)
-    for name in ("program", "console", "demo"):
+    for name in ("program", "commands.console", "commands.demo"):
         importlib.import_module(f"sprig_tui.cli.{name}")
 
 

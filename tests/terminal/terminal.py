@@ -110,7 +110,7 @@ class _Screen(pyte.Screen):
     def _put(self, text: str) -> None:
         cursor = self.cursor
         if cursor.x + len(text) > self.columns:
-            self.random(text)
+            self.draw(text)
             return
         line, attributes, letters = self.buffer[cursor.y], cursor.attrs, self._letters
         for at, letter in enumerate(text, cursor.x):
