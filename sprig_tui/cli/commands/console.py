@@ -77,7 +77,7 @@ def _run_console(paths: Paths, load: Any, files: tuple[str, ...], *, label: str 
     core: Any = importlib.import_module("sprig_tui.console.session")
     editing: Any = importlib.import_module("sprig_tui.console.payload.external_editor")
     editing.clear_left_behind(paths.state_dir)
-    sources = core.Sources(paths, load, open_journal, _make_engine, _warm_up, label, _list_sources)
+    sources = core.ConsoleDependencies(paths, load, open_journal, _make_engine, _warm_up, label, _list_sources)
     result: int = running.run_console(sources, commands.Permissions(**permissions), files=files)
     return result
 
