@@ -1,10 +1,12 @@
-"""Waiting, on a clock that never jumps; passed in, so that tests can turn its hands."""
+"""Wall clock and monotonic clock. Injected, so that tests can control time."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Clock(Protocol):
@@ -48,6 +50,8 @@ class SystemMonotonicClock:
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
         """Wait for the event, at most so long; True when it was set."""
+        import asyncio  # `preview` needs the wall clock alone
+
         try:
             async with asyncio.timeout(min(max(seconds, 0.0), MAX_WAIT_S)):
                 await event.wait()

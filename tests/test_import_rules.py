@@ -86,10 +86,10 @@ def test_the_log_needs_no_network(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("packages", "forbidden"),
     [
-        (["journal.sqlite", "delivery.engine", "delivery.feeding"], {"textual", "rich", "click"}),
+        (["journal.sqlite", "delivery.engine", "ingest.ingest"], {"textual", "rich", "click"}),
         (["mapping.mapper"], {*FACES, "httpx", "sqlite3", "asyncio", "sprig_tui.config.settings"}),
-        (["sprig.reading"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
-        (["receiver.station", "serving.server"], {"textual", "httpx", "sqlite3"}),
+        (["sprig.reader"], {*FACES, "httpx", "sqlite3", "sprig_tui.segment", "sprig_tui.mapping"}),
+        (["webhooks.app", "server.server"], {"textual", "httpx", "sqlite3"}),
         # httpx brings click and rich along, where they are installed
         (["segment.client", "segment.sink"], {"textual", "sqlite3", "sprig_tui.sprig", "sprig_tui.mapping"}),
         (["config.settings"], {*FACES, "httpx", "sqlite3"}),

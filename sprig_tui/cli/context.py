@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from sprig_tui.cli import diagnostics
-from sprig_tui.config.paths import find_paths
-from sprig_tui.config.reload import ConfigReloader, ConfigUpdate, join_names
-from sprig_tui.config.settings import load_settings
-from sprig_tui.errors import ConfigError, JournalError, JournalUnreachableError
+from sprig_tui.errors import JournalError, JournalUnreachableError
 
 if TYPE_CHECKING:
-    from sprig_tui.cli.run_options import RunOptions
     from sprig_tui.config.journal import PendingJournal
     from sprig_tui.config.settings import Settings
-    from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
     from sprig_tui.sprig.reader import ReadProgress, RecordReader
 
@@ -137,98 +131,3 @@ def read_files(files: tuple[str, ...], progress: ReadProgress | None = None, *, 
     # Unbuffered: a thread that still waits for standard input must not hold its lock when the program ends.
     stdin = open(0, "rb", buffering=0, closefd=False) if "-" in files else None  # noqa: SIM115 - as above, and never ours to close
     return read_responses(files, stdin=stdin, progress=progress, force=force)
-
-
-RELOAD_INTERVAL_S = 1.0
-"""Seconds between two looks at the config file."""
-
-
-def ignore_message(_: str) -> None:
-    """Nobody asks."""
-
-
-async def reload_on_change(
-    engine: Engine | None,
-    settings: Settings,
-    options: RunOptions,
-    on_reload: Callable[[Settings], None] = lambda _: None,
-    *,
-    reload_requested: asyncio.Event | None = None,
-    on_config_problem: Callable[[str], None] = ignore_message,
-) -> None:
-    """Take up the config, and what pulls learnt of surveys, whenever it changes, until cancelled.
-
-    `taken_up` hears of it; it may raise ConfigError against it. `held` hears why the config on disk is not in use, and
-    an empty text when it is again. `asked` is set when a person wants it read now, as it stands (SIGHUP).
-    """
-    paths = find_paths()
-    reload = ConfigReloader(paths, settings, lambda: load_settings(paths))
-    try:
-        while True:
-            confirmed = await wait_for_request(reload_requested, RELOAD_INTERVAL_S)
-            news = await asyncio.to_thread(reload.poll, confirmed=confirmed)
-            if news is not None and news.kind == "changed":
-                news = await _apply(reload, news, engine, options, on_reload)
-            if news is not None:
-                _report_news(news)
-                on_config_problem(reload.message)
-            elif confirmed:
-                _report_unchanged(reload)
-    finally:
-        reload.close()
-
-
-async def wait_for_request(reload_requested: asyncio.Event | None, seconds: float) -> bool:
-    """Wait so long, or until it is set; whether it was, and it is cleared then."""
-    if reload_requested is None:
-        await asyncio.sleep(seconds)
-        return False
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await reload_requested.wait()
-    came = reload_requested.is_set()
-    reload_requested.clear()
-    return came
-
-
-async def _apply(
-    reload: ConfigReloader,
-    news: ConfigUpdate,
-    engine: Engine | None,
-    options: RunOptions,
-    on_reload: Callable[[Settings], None],
-) -> ConfigUpdate | None:
-    found, before = news.settings, reload.settings
-    try:
-        on_reload(found)
-        if engine is not None:
-            await engine.reload(options.environments(found), options.delivery(found))
-    except (ConfigError, JournalError) as error:
-        return reload.reject(error.message, error.hint)
-    reload.apply(found)
-    for warning in found.warnings:
-        if warning not in before.warnings:
-            diagnostics.warning(warning.message)
-    if found.journal != before.journal:
-        diagnostics.warning(
-            "the config names another journal", "this process goes on with the one it has; start it again to change it"
-        )
-    return news if found.document.digest != before.document.digest else None
-
-
-def _report_news(news: ConfigUpdate) -> None:
-    if news.kind == "held":
-        diagnostics.warning(f"going on with the config as it was: {news.message}", news.hint)
-    elif news.kind == "restored":
-        diagnostics.info("the config on disk is the one in use again")
-    elif news.removed:
-        diagnostics.warning(f"the config changed, and is taken up; it no longer has {join_names(news.removed)}")
-    else:
-        diagnostics.info("the config changed, and is taken up")
-
-
-def _report_unchanged(reload: ConfigReloader) -> None:
-    if reload.message:
-        diagnostics.warning(f"going on with the config as it was: {reload.message}", reload.hint)
-    else:
-        diagnostics.info("the config was read again: nothing changed")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
 from sprig_tui.journal.records import State, answer_text
-from sprig_tui.segment.client import plain_error
+from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
 
 if TYPE_CHECKING:

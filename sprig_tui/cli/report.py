@@ -14,7 +14,7 @@ from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import State
 from sprig_tui.journal.resend import RESENDABLE_REASONS
 from sprig_tui.reasons import reason_label
-from sprig_tui.segment.client import error_sentence
+from sprig_tui.segment.outcome import error_sentence
 
 if TYPE_CHECKING:
     from sprig_tui.delivery.wait import Stall

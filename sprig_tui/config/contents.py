@@ -10,6 +10,8 @@ from typing import Any
 
 from sprig_tui.config.toml_file import dotted_key
 
+MAX_NAMED_KEYS = 12
+"""Of what was lost, named in one message."""
 KeyPath = tuple[str, ...]
 """Parts of a key path, such as ("environments", "production", "webhook_token")."""
 
@@ -48,3 +50,9 @@ def _format_key_path(path: KeyPath) -> str:
     if path[:-1] in _ITEMIZED_LISTS:
         return f"{dotted_key(*path[:-1])} {path[-1]}"
     return dotted_key(*path)
+
+
+def join_names(names: tuple[str, ...]) -> str:
+    """Names in one line, at most so many of them."""
+    more = f" and {len(names) - MAX_NAMED_KEYS} more" if len(names) > MAX_NAMED_KEYS else ""
+    return ", ".join(names[:MAX_NAMED_KEYS]) + more

@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from sprig_tui.config.contents import key_paths, removed_keys
+from sprig_tui.config.contents import join_names, key_paths, removed_keys
 from sprig_tui.config.last_good import LastConfigStore
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import Settings
@@ -85,8 +85,6 @@ def _process_exists(pid: int) -> bool:
 
 STABLE_FOR_S = 5.0
 """Seconds for which a config that has lost something must stand still before it is taken up."""
-MAX_NAMED_KEYS = 12
-"""Of what was lost, named in one message."""
 
 _RESTORE_HINT = "put it back; to go on without it, start this process again"
 _END_LINE_HINT = "if that is meant, end the line"
@@ -210,12 +208,6 @@ class ConfigReloader:
         if self._unstable_since[0] != digest:
             self._unstable_since = (digest, self._monotonic())
         return self._monotonic() - self._unstable_since[1] < STABLE_FOR_S
-
-
-def join_names(names: tuple[str, ...]) -> str:
-    """Names in one line, at most so many of them."""
-    more = f" and {len(names) - MAX_NAMED_KEYS} more" if len(names) > MAX_NAMED_KEYS else ""
-    return ", ".join(names[:MAX_NAMED_KEYS]) + more
 
 
 def _truncation(before: ConfigFile, now: ConfigFile, removed: tuple[str, ...]) -> tuple[str, str] | None:

@@ -10,93 +10,19 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Final, Literal, Protocol, Self
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from msgspec import Struct
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.client import make_client
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.http.retry_after import retry_after
+from sprig_tui.segment.outcome import NO_RESPONSE, Outcome, OutcomeKind, classify, plain_error
 from sprig_tui.text import redact
-
-OutcomeKind = Literal["delivered", "refused", "retry", "key-refused"]
-"""The outcome classes of a request; `Attempt.outcome` holds the same words."""
-
-
-class Outcome(Struct, frozen=True, kw_only=True):
-    """The meaning of one answer, or of none."""
-
-    kind: OutcomeKind
-    bisect: bool = False
-    """Whether a batch that was refused is worth splitting: the fault may lie in one of its events or in its size."""
-    endpoint_fault: bool = False
-    """The address does not answer as Segment does (wrong URL, proxy, sign-in page): no event is to blame. The lane
-    should pause or wait for a person rather than fail event after event."""
-    final: bool = False
-    """Whether the events of this request are done with although the endpoint is at fault: no repeat would help."""
-
-
-def plain_error(status: int) -> str:
-    """The error of an answer that says nothing beyond its status."""
-    return f"http {status}"
-
-
-DELIVERED: Final = Outcome(kind="delivered")
-KEY_REFUSED: Final = Outcome(kind="key-refused")
-RETRY: Final = Outcome(kind="retry")
-REFUSED_CONTENT: Final = Outcome(kind="refused", bisect=True)
-REFUSED_ENDPOINT: Final = Outcome(kind="refused", endpoint_fault=True)
-SIGN_IN_REQUIRED: Final = Outcome(kind="refused", endpoint_fault=True, final=True)
-NOT_SEGMENT: Final = Outcome(kind="retry", endpoint_fault=True)
-NO_RESPONSE: Final = RETRY
-"""Network errors and timeouts: the request may or may not have arrived; the message id makes repeating harmless."""
-
-_BY_STATUS: Final = {
-    # What was sent is at fault: Segment answers 400 to broken JSON and to oversize; 413 and 422 come from proxies.
-    **dict.fromkeys((400, 413, 422), REFUSED_CONTENT),
-    **dict.fromkeys((401, 403), KEY_REFUSED),
-    # The 4xx that the official clients repeat, and the 5xx that they never do.
-    **dict.fromkeys((408, 410, 429, 460), RETRY),
-    **dict.fromkeys((501, 505), REFUSED_ENDPOINT),
-    # A proxy that wants a password.
-    407: NOT_SEGMENT,
-    # 511 is repeated only by clients that can fetch a new OAuth token first.
-    511: SIGN_IN_REQUIRED,
-}
-_BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
-
-
-def classify(status: int, *, web_page: bool = False) -> Outcome:
-    """The meaning of a final HTTP status; follows the official clients' shared rules (2026).
-
-    `web_page` says that the body is HTML. Segment answers JSON, so a 2xx with a page comes from a proxy or a network
-    that wants a sign-in, and nothing was delivered.
-
-    | status             | kind        |                                                                           |
-    |--------------------|-------------|---------------------------------------------------------------------------|
-    | 2xx                | delivered   | whatever its JSON says: Segment's clients never read it                   |
-    | 2xx, a web page    | retry       | endpoint fault: not Segment's answer                                      |
-    | 401, 403           | key-refused |                                                                           |
-    | 400, 413, 422      | refused     | bisect                                                                    |
-    | 408, 410, 429, 460 | retry       |                                                                           |
-    | 407                | retry       | endpoint fault: it is the proxy that wants a user and password            |
-    | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 415 not Segment                |
-    | 501, 505           | refused     | endpoint fault                                                            |
-    | 511                | refused     | endpoint fault, final: only a client with OAuth could repeat it           |
-    | other 5xx          | retry       |                                                                           |
-    | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page; both pass, |
-    |                    |             | and nothing is lost meanwhile                                             |
-    | 1xx, 600 and above | retry       | endpoint fault                                                            |
-    """
-    if web_page and 200 <= status < 300:
-        return NOT_SEGMENT
-    return _BY_STATUS.get(status) or _BY_FAMILY.get(status // 100, NOT_SEGMENT)
-
 
 MAX_RESPONSE_BYTES = 65_536
 """What is read of an answer's body; the connection of a longer one is dropped."""
@@ -360,16 +286,3 @@ def _version() -> str:
         return version("sprig-tui")
     except PackageNotFoundError:
         return "0"
-
-
-_SENTENCES = {
-    "invalid_json": "Segment could not read the request as JSON",
-    "invalid_request": "Segment found the request incomplete or of the wrong form",
-    "message_too_large": "Segment takes no event of this size",
-}
-
-
-def error_sentence(error: str) -> str:
-    """Such as `Segment could not read the request as JSON (invalid_json)`; what is no known code stays as it is."""
-    said = _SENTENCES.get(error)
-    return f"{said} ({error})" if said else error

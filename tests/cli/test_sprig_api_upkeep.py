@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from support.fake_sprig_api import FakeSprigApi
 
-from sprig_tui.cli.context import open_settings, reload_on_change
+from sprig_tui.cli.context import open_settings
+from sprig_tui.cli.reload import reload_on_change
 from sprig_tui.cli.run_options import RunOptions
 from sprig_tui.config.paths import find_paths
 from sprig_tui.config.settings import Settings
@@ -64,7 +65,7 @@ def test_the_list_of_keys_shows_its_ends(cli: Run, with_key: Path, sprig_api_key
 async def test_a_catalogue_that_a_pull_renewed_is_taken_up(
     with_key: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sprig_tui.cli.context.RELOAD_INTERVAL_S", 0.01)
+    monkeypatch.setattr("sprig_tui.cli.reload.RELOAD_INTERVAL_S", 0.01)
     heard: asyncio.Queue[Settings] = asyncio.Queue()
     keeping = asyncio.ensure_future(reload_on_change(None, open_settings(quiet=True), RunOptions(), heard.put_nowait))
     try:

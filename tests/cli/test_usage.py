@@ -11,7 +11,7 @@ import pytest
 from sprig_tui.cli.program import COMMANDS, program
 from sprig_tui.cli.usage import HARMLESS_FLAGS, find_secrets, nearest_option
 from sprig_tui.reasons import reason_label
-from sprig_tui.segment.client import error_sentence
+from sprig_tui.segment.outcome import error_sentence
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 Run = Callable[..., Any]

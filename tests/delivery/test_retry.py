@@ -9,7 +9,8 @@ from sprig_tui.delivery import retry
 from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
-from sprig_tui.segment.client import SendResult, classify
+from sprig_tui.segment.client import SendResult
+from sprig_tui.segment.outcome import classify
 
 KEY = "Zq8TinventedKeyOfThirtyTwoCharE1Rk"
 NOW = 1_790_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sprig_tui.segment.client import NO_RESPONSE, classify
+from sprig_tui.segment.outcome import NO_RESPONSE, classify
 
 DELIVERED = set(range(200, 300))
 KEY_REFUSED = {401, 403}

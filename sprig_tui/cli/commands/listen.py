@@ -266,7 +266,7 @@ class _ListenRun:
         status_every: float,
         signals: ShutdownSignals,
     ) -> None:
-        from sprig_tui.cli.context import reload_on_change
+        from sprig_tui.cli.reload import reload_on_change
 
         def taken_up(settings: Settings) -> None:
             receiver.reconfigure(settings.rules, self._options.environments(settings))
@@ -313,7 +313,7 @@ async def _shut_down(server: RunningServer, engine: Engine | None) -> bool:
 
 async def _reload_certificate(certificate: Certificate, hangup: asyncio.Event) -> None:
     """Take up a renewed certificate, with SIGHUP or without."""
-    from sprig_tui.cli.context import wait_for_request
+    from sprig_tui.cli.reload import wait_for_request
 
     while True:
         await wait_for_request(hangup, CERTIFICATE_CHECK_INTERVAL_S)

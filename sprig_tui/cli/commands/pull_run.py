@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-from sprig_tui.cli.context import awaited_journal, journal_exists, journal_session, reload_on_change
+from sprig_tui.cli.context import awaited_journal, journal_exists, journal_session
 from sprig_tui.cli.dry_run import DryRun
 from sprig_tui.cli.log_format import iso_time
 from sprig_tui.cli.progress import RunProgress, engine_log
+from sprig_tui.cli.reload import reload_on_change
 from sprig_tui.cli.report import exit_code_for, load_account, print_examples, print_stalls, sum_by_state
 from sprig_tui.cli.run_options import delivering_command
 from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals

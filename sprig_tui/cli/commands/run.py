@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sprig_tui.cli import diagnostics, output
-from sprig_tui.cli.context import awaited_journal, ignore_message, open_settings, reload_on_change
+from sprig_tui.cli.context import awaited_journal, open_settings
 from sprig_tui.cli.options import DURATION_TYPE, ParamType, command
 from sprig_tui.cli.run_options import RunOptions, report_elsewhere, standing_terms_options
 from sprig_tui.errors import ConfigError, ExitCode, JournalError, JournalLostError
@@ -266,6 +266,8 @@ class _RunCommand:
     async def _reload_on_change(
         self, engine: Engine | None, health_server: HealthServer | None, hangup: asyncio.Event
     ) -> None:
+        from sprig_tui.cli.reload import ignore_message, reload_on_change
+
         def taken_up(settings: Settings) -> None:
             if health_server is not None:
                 health_server.reconfigure(self._options.environments(settings))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sprig_tui.cli import diagnostics, output, prompts
 from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
-from sprig_tui.cli.context import awaited_journal, open_settings, reload_on_change
+from sprig_tui.cli.context import awaited_journal, open_settings
 from sprig_tui.cli.progress import engine_log, lane_problems
+from sprig_tui.cli.reload import reload_on_change
 from sprig_tui.cli.report import load_account, print_examples, sum_by_state, warn_placeholder_ids
 from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
 from sprig_tui.delivery.engine import Engine

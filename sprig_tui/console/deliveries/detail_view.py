@@ -18,8 +18,8 @@ from sprig_tui.console.payload.views.json import JsonView, is_json
 from sprig_tui.console.payload.views.text import RawView
 from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.client import error_sentence, plain_error
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
+from sprig_tui.segment.outcome import error_sentence, plain_error
 from sprig_tui.text import one_line
 
 LABEL_CELLS = 14

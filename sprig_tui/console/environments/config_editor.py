@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING
 
+from sprig_tui.config.contents import join_names
 from sprig_tui.config.environment import Environment
-from sprig_tui.config.reload import ConfigReloader, join_names
+from sprig_tui.config.reload import ConfigReloader
 from sprig_tui.config.save import delete_environment, save_console, save_environment
 from sprig_tui.config.startup import removed_since_last_use
 from sprig_tui.config.toml_edit import TomlValue
