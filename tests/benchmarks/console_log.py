@@ -83,7 +83,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
             self._driver.write = written
             self.opened = time.perf_counter()
-            self.when_shown(self.start)
+            self.when_shown(self.begin)
 
         @property
         def pane(self):
@@ -95,7 +95,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def when_shown(self, done) -> None:
             search = self.pane.updater.search if "deliveries" in self.main.panes else None
-            there = search is not None and search.begun
+            there = search is not None and search.started
             if there and (search.matches.complete if not len(search.matches) else self.pane.lines.selected_row):
                 self.call_after_refresh(done)
             else:
@@ -115,8 +115,8 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
             if isinstance(event, events.Key) and event not in seen:  # it bubbles up to here again
                 seen[:] = [event]
                 self.note_work(phase(event.key))
-                self.pressed = (event.time, phase(event.key), self.status())
-                self.waited_s = run_queue()
+                self.pressed = (event.time, phase(event.key), self.standing())
+                self.waited = run_queue()
             await super().on_event(event)
 
         def note_work(self, name: str) -> None:
@@ -135,10 +135,10 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
 
         def written(self) -> None:
             """A frame went to the terminal."""
-            if self.pressed is not None and self.status() != self.pressed[2]:
+            if self.pressed is not None and self.standing() != self.pressed[2]:
                 latency = time.monotonic() - self.pressed[0]
                 self.note(f"{self.pressed[1]} latency", latency)
-                self.note(f"{self.pressed[1]} own latency", latency - (run_queue() - self.waited_s))
+                self.note(f"{self.pressed[1]} own latency", latency - (run_queue() - self.waited))
                 self.pressed = None
 
         def next_filter(self) -> None:
@@ -175,7 +175,7 @@ def child(path: str, results: str) -> None:  # noqa: C901 - an app in a function
         SQLiteJournal,
         lambda journal, using: Engine(journal, using.environments, using.delivery),
     )
-    Bench(sources, sources.load(), Permissions(), started=settled).run()
+    Bench(sources, sources.load(), Permissions(), on_start=settled).run()
     Path(results).write_text(json.dumps(notes))
 
 
@@ -267,7 +267,7 @@ class Terminal:
             if every:
                 time.sleep(every)
             else:
-                self.is_empty()
+                self.quiet()
 
     def quiet(self, seconds: float = 0.05) -> None:
         """Wait until nothing is painted."""
@@ -313,7 +313,7 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
     """Use the console on this journal."""
     terminal = Terminal(journal, folder)
     time.sleep(3)
-    terminal.is_empty(0.3)
+    terminal.quiet(0.3)
     before, at = terminal.cpu(), time.monotonic()
     time.sleep(5)
     idle = (terminal.cpu() - before) / (time.monotonic() - at)
@@ -340,7 +340,7 @@ def measure(journal: Path, folder: Path, *, full: bool) -> dict[str, list[float]
             terminal.keys("f", every=0.1)
         print(f"   console during traffic: {(terminal.cpu() - before) / (time.monotonic() - at):.0%} of a core")
         marker.unlink()
-        terminal.is_empty(0.3)
+        terminal.quiet(0.3)
     notes = terminal.end()
     notes["idle"] = [idle]
     return notes

@@ -81,7 +81,7 @@ class Bench:
 
     async def run(self, kind: str, workers: int) -> dict[str, float]:
         """Fill, deliver, and look that the sink got each event exactly once."""
-        place = await self.new_keys(kind)
+        place = await self.fresh(kind)
         shared_jobs.forget(self.url)
         before, again = shared_jobs.taken(self.url), shared_jobs.repeats(self.url)
         start = await self.wal(checkpoint=True)
@@ -182,7 +182,7 @@ async def latencies(bench: Bench, rounds: int) -> None:
         for kind in ("sqlite", "postgres"):
             found = []
             for _ in range(rounds):
-                place = await bench.new_keys(kind)
+                place = await bench.fresh(kind)
                 found.append(await measure_latencies(place, bench.entries, batch))
                 if kind == "postgres":
                     drop_database(bench.server.url(), place)
@@ -191,7 +191,7 @@ async def latencies(bench: Bench, rounds: int) -> None:
 
 async def history(bench: Bench, rows: int, rounds: int) -> None:
     """The same beside so many rows that were delivered before; turn by turn, so that both meet the same machine."""
-    long = await bench.new_keys("postgres")
+    long = await bench.fresh("postgres")
     seconds = await write_history(long, rows)
     connection = await asyncpg.connect(long)
     try:
@@ -203,7 +203,7 @@ async def history(bench: Bench, rows: int, rounds: int) -> None:
     print(f"history: {rows:,} delivered in {seconds:.0f} s, {size / rows:,.0f} B each on disk; then vacuumed")
     pairs = []
     for turn in range(rounds):
-        short = await bench.new_keys("postgres")
+        short = await bench.fresh("postgres")
         entries = [entry_again(entry, turn) for entry in bench.entries]
         pairs.append([await measure_latencies(place, entries, 500, cpu=bench.server_cpu) for place in (short, long)])
         drop_database(bench.server.url(), short)

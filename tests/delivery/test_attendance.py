@@ -102,13 +102,13 @@ async def test_other_environments_are_told_at_once(bench: Bench) -> None:
 async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Bench, ill: Exception) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
-    journal.faults = {"report": ill}
+    journal.faults = {"heartbeat": ill}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
         assert sink.stats.accepted == 10
         snapshot = engine.snapshot()
         assert (snapshot.replay_error, snapshot.environments["production"].local_error) == ("", "")
-        await bench.until(lambda: journal.calls.count("report") > 2, engine)
+        await bench.until(lambda: journal.calls.count("heartbeat") > 2, engine)
         journal.faults = {}
         assert len(await alive(bench, engine)) == 1
 
@@ -116,7 +116,7 @@ async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Benc
 async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
-    journal.held = {"report"}
+    journal.held = {"heartbeat"}
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await bench.settled(engine)
         assert sink.stats.accepted == 10
@@ -127,8 +127,8 @@ async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
 @pytest.mark.parametrize("how", ["ill", "held"])
 async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Bench, how: str) -> None:
     journal = FaultyJournal(bench.journal)
-    journal.faults = {"sign_off": JournalError("gone")} if how == "ill" else {}
-    journal.held = {"sign_off"} if how == "held" else set()
+    journal.faults = {"unregister_worker": JournalError("gone")} if how == "ill" else {}
+    journal.held = {"unregister_worker"} if how == "held" else set()
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         await alive(bench, engine)
         async with asyncio.timeout(20):
@@ -141,7 +141,7 @@ async def test_engine_that_never_started_unregisters_no_worker(bench: Bench) -> 
     journal = FaultyJournal(bench.journal)
     engine = bench.engine(bench.environment("http://127.0.0.1:9"), journal=journal)
     await engine.drain(0)
-    assert "sign_off" not in journal.calls
+    assert "unregister_worker" not in journal.calls
 
 
 async def test_a_process_without_an_engine_can_attend_too(bench: Bench) -> None:

@@ -29,8 +29,8 @@ async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError)
         assert ill.message in snapshot.replay_error
         journal.faults = {}
         await bench.settled(engine)
-        await bench.until(lambda: not engine.snapshot().trouble, engine)
-        assert engine.snapshot().environments["production"].trouble == ""
+        await bench.until(lambda: not engine.snapshot().replay_error, engine)
+        assert engine.snapshot().environments["production"].local_error == ""
         assert sink.stats.accepted == 10
 
 

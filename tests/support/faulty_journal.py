@@ -18,6 +18,9 @@ class FaultyJournal:
         if name in ("clock", "subscribe"):  # these are no calls of the store
             return method
 
+        for named in (*self.faults, *self.held):
+            assert hasattr(self._journal, named), f"a journal has no method {named}"
+
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.calls.append(name)
             if name in self.held:
