@@ -21,7 +21,7 @@ def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information")
     shown = "\n".join(printable(line, limit=MAX_NOTICE_CHARS) for line in text.split("\n")[:6])
     app.notify(shown, severity=severity, timeout=NOTICE_TIMEOUT_S[severity], markup=False)
     if severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
-        keyboard.came_to_nothing()
+        keyboard.drop_typed_ahead()
 
 
 def notify_warning(app: App[Any], text: str) -> None:

@@ -9,7 +9,7 @@ from textual.theme import Theme
 
 from sprig_tui.config.toml_file import nearest_key_hint
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "styles"
 
 
 def sheets() -> list[str | PurePath]:
