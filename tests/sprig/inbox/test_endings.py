@@ -43,7 +43,7 @@ def test_stops_short_of_whole_and_cut_files(tmp_path: Path, text: str, short: bo
 
 EXHAUSTED = """
 import asyncio, os, resource, sys
-from sprig_tui.sprig.inbox import bell
+from sprig_tui.sprig import folder_watch
 
 async def main():
     from watchfiles import awatch
@@ -57,7 +57,7 @@ async def main():
             held.append(os.open("/dev/null", os.O_RDONLY))
     except OSError:
         pass
-    ringing = asyncio.create_task(bell.FolderNotifier(sys.argv[1]).run())
+    ringing = asyncio.create_task(folder_watch.FolderNotifier(sys.argv[1]).run())
     while not told:
         await asyncio.sleep(0)
         if ringing.done():
@@ -67,7 +67,7 @@ async def main():
     os._exit(0)
 
 told = []
-bell._log.warning = lambda *words: told.append(words[-1])
+folder_watch._log.warning = lambda *words: told.append(words[-1])
 asyncio.run(main())
 """
 
