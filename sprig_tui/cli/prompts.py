@@ -15,7 +15,7 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sprig_tui.config.write_key_lint import SecretLint
+    from sprig_tui.config.secret_lint import SecretLint
 
 
 PASTE_GAP_S = 0.1

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from sprig_tui.config.secret_lint import WEBHOOK_TOKEN_RULES, WRITE_KEY_RULES, lint_secret
 from sprig_tui.config.secrets import PUBLIC_API_TOKEN, SPRIG_API_KEY, WEBHOOK_TOKEN, WRITE_KEY, SecretKind
-from sprig_tui.config.token_lint import lint_webhook_token
-from sprig_tui.config.write_key_lint import lint_write_key
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Secret
@@ -39,7 +38,7 @@ def check_webhook_tokens(settings: Settings) -> list[ConfigWarning]:
     found: list[ConfigWarning] = []
     for name, environment in settings.environments.items():
         if environment.webhook_token is not None:
-            lint = lint_webhook_token(environment.webhook_token.reveal())
+            lint = lint_secret(environment.webhook_token.reveal(), WEBHOOK_TOKEN_RULES)
             found.extend(
                 ConfigWarning(
                     "warning",
@@ -74,7 +73,7 @@ def _check_key_format(settings: Settings) -> list[ConfigWarning]:
     found: list[ConfigWarning] = []
     for name, environment in settings.environments.items():
         if environment.write_key is not None:
-            lint = lint_write_key(environment.write_key.reveal())
+            lint = lint_secret(environment.write_key.reveal(), WRITE_KEY_RULES)
             found.extend(
                 ConfigWarning("warning", f"{name}: its key looks odd: {fault.message}", fault.hint)
                 for fault in lint.warnings

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct, structs
 
-from sprig_tui.config.api_key_lint import lint_api_key
 from sprig_tui.config.environment import PublicApiToken, SprigApiKey, WebhookToken, WriteKey
-from sprig_tui.config.public_api_lint import lint_public_api_token
 from sprig_tui.config.schema import SegmentTable
-from sprig_tui.config.token_lint import lint_webhook_token
+from sprig_tui.config.secret_lint import (
+    PUBLIC_API_TOKEN_RULES,
+    SPRIG_API_KEY_RULES,
+    WEBHOOK_TOKEN_RULES,
+    WRITE_KEY_RULES,
+    LintRules,
+    lint_secret,
+)
 from sprig_tui.config.urls import parse_region
 from sprig_tui.config.warnings import ConfigWarning, WarningCode
-from sprig_tui.config.write_key_lint import SecretLint, lint_write_key
 from sprig_tui.segment.limits import PUBLIC_API_URLS
 
 
@@ -27,17 +31,17 @@ class SecretKind(NamedTuple):
     """Its key in `[environments.NAME]`; with `_env` behind it the key that names a variable."""
     prefix: str
     """Of the variable that overrides the config."""
-    lint: Callable[[str], SecretLint]
+    rules: LintRules
 
     def variable_name(self, environment: str) -> str:
         """The variable of an environment, such as SPRIG_TUI_WRITE_KEY_STAGING_EU for `staging-eu`."""
         return self.prefix + environment.upper().replace("-", "_")
 
 
-WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", lint_write_key)
-WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", lint_webhook_token)
-SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", lint_api_key)
-PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", lint_public_api_token)
+WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", WRITE_KEY_RULES)
+WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", WEBHOOK_TOKEN_RULES)
+SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", SPRIG_API_KEY_RULES)
+PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", PUBLIC_API_TOKEN_RULES)
 """One for all environments: its variable is the prefix by itself."""
 SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix
@@ -106,7 +110,7 @@ def _lint_secret(
     kind: SecretKind, environment: str, text: str, source: str
 ) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
     place = "in the config" if source == "config" else f"in {source}"
-    lint = kind.lint(text)
+    lint = lint_secret(text, kind.rules)
     unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
     trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
     notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, said, environment) for said in unusable]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sprig_tui.config.api_key_lint import lint_api_key
 from sprig_tui.config.environment import Environment
+from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
 from sprig_tui.console.sending import ingest_text
@@ -128,11 +128,11 @@ class PullActions:
             raise SprigTuiError(f"{name} has no key of Sprig's API", hint="the demo has environments of its own")
 
         def check(text: str) -> str:
-            errors = lint_api_key(text).errors
+            errors = lint_secret(text, SPRIG_API_KEY_RULES).errors
             return f"{errors[0].message}: {errors[0].hint}" if errors else ""
 
         def doubt(text: str) -> str:
-            lint = lint_api_key(text)
+            lint = lint_secret(text, SPRIG_API_KEY_RULES)
             known = (one.write_key for one in self._session.settings.environments.values() if one.write_key)
             if any(key.reveal() == lint.secret for key in known):
                 return "this is a write key of Segment, and Sprig would be sent it"
@@ -152,7 +152,7 @@ class PullActions:
         )
         if given is None:
             return None
-        await self._config_editor.save(seen, name, {"sprig_api_key": lint_api_key(given).secret})
+        await self._config_editor.save(seen, name, {"sprig_api_key": lint_secret(given, SPRIG_API_KEY_RULES).secret})
         return self._session.settings.environment(name)
 
     async def _confirmed(self, environment: Environment, request: PullRequest) -> bool:

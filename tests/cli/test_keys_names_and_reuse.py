@@ -160,7 +160,7 @@ def test_pasted_parts_that_make_no_write_key_are_refused(piped: Run, home: Path)
     assert "there are 2 lines, 64 characters together; a write key has 32 on one line" in done.err
     assert stored(home) == {}
     token = piped("keys", "token", "development", stdin=b"half-of-a-token\nand-the-other-half\n")
-    assert "there are several lines; a token stands on one" in token.err
+    assert "there are several lines; a token has one" in token.err
     assert stored(home) == {}
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sprig_tui.config.api_key_lint import lint_api_key
 from sprig_tui.config.environment import SprigApiKey
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.save import save_environment
+from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
 from sprig_tui.config.settings import DEFAULT_SPRIG_API_URL, Settings, load_settings
 from sprig_tui.errors import ConfigError
 
@@ -81,7 +81,7 @@ def test_a_config_that_cannot_be_changed_says_so_without_the_key(tmp_path: Path)
     ],
 )
 def test_sprig_api_key_lint(text: str, key: str, faults: list[str]) -> None:
-    lint = lint_api_key(text)
+    lint = lint_secret(text, SPRIG_API_KEY_RULES)
     assert lint.secret == key
     assert [fault.name for fault in lint.faults] == faults
 

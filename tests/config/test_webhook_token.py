@@ -9,9 +9,9 @@ import pytest
 from sprig_tui.config.environment import WebhookToken, WriteKey
 from sprig_tui.config.paths import paths_in_folder
 from sprig_tui.config.save import save_environment
+from sprig_tui.config.secret_lint import WEBHOOK_TOKEN_RULES, lint_secret
 from sprig_tui.config.secrets import resolve_webhook_token
 from sprig_tui.config.settings import Settings, load_settings
-from sprig_tui.config.token_lint import lint_webhook_token
 from sprig_tui.errors import ConfigError
 
 TOKEN = "whk-5t0pAndGo-0123456789"
@@ -104,6 +104,6 @@ def test_webhook_token_is_stored_0600_and_never_in_an_error(tmp_path: Path) -> N
     ],
 )
 def test_lint(text: str, token: str, faults: list[str]) -> None:
-    lint = lint_webhook_token(text)
+    lint = lint_secret(text, WEBHOOK_TOKEN_RULES)
     assert lint.secret == token
     assert [fault.name for fault in lint.faults] == faults

@@ -10,8 +10,8 @@ import pytest
 
 from sprig_tui.config.checks import check_keys
 from sprig_tui.config.paths import Paths, paths_in_folder
-from sprig_tui.config.public_api_lint import lint_public_api_token
 from sprig_tui.config.save import save_workspace
+from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES, lint_secret
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError
 
@@ -148,7 +148,7 @@ def test_workspace_config_that_cannot_be_edited_is_left_unquoted(paths: Paths, t
     ],
 )
 def test_workspace_token_lint(text: str, token: str, names: list[str]) -> None:
-    lint = lint_public_api_token(text)
+    lint = lint_secret(text, PUBLIC_API_TOKEN_RULES)
     assert lint.secret == token
     assert [fault.name for fault in lint.faults] == names
 

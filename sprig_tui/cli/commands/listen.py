@@ -142,7 +142,7 @@ def _report_tokens(settings: Settings, *, allow_anonymous: bool) -> None:
 
 
 def _warn_short_tokens(settings: Settings) -> None:
-    from sprig_tui.config.token_lint import MIN_WEBHOOK_TOKEN_CHARS
+    from sprig_tui.config.secret_lint import MIN_WEBHOOK_TOKEN_CHARS
 
     short = [
         name

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sprig_tui.config.write_key_lint import WRITE_KEY_CHARS, SecretLint, lint_write_key
+from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, SecretLint, lint_secret
 from sprig_tui.console.theme import MUTED
 from sprig_tui.console.widgets.dialogs import TYPED_AHEAD_TEXT, Dialog, hint
 
@@ -44,7 +44,7 @@ class KeyInput(Input):
             return
         event.stop()
         event.prevent_default()
-        lint = lint_write_key(text)
+        lint = lint_secret(text, WRITE_KEY_RULES)
         # what is no key in several lines is named as such; a field has one line, so they are kept apart by a space
         self.replace(lint.secret or " ".join(text.split()), *self.selection)
 
@@ -92,13 +92,13 @@ class KeyForm(Dialog[str | None]):
         self._show_findings(self._findings(event.value) if event.value else [])
 
     def _findings(self, text: str) -> list[tuple[str, str]]:
-        lint = lint_write_key(text)
+        lint = lint_secret(text, WRITE_KEY_RULES)
         return lint_lines(lint, self._environments_with_key(lint.secret) if lint.secret else ())
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         event.stop()
-        lint = lint_write_key(event.value)
+        lint = lint_secret(event.value, WRITE_KEY_RULES)
         if not lint.secret:
             self._show_findings(lint_lines(lint))
         elif self.typed_ahead():

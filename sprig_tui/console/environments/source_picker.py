@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from sprig_tui.config.write_key_lint import WRITE_KEY_CHARS
+from sprig_tui.config.secret_lint import WRITE_KEY_CHARS
 from sprig_tui.console.widgets.dialogs import Confirm, Dialog, hint, plain_content
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList

@@ -29,9 +29,9 @@ from sprig_tui.errors import ExitCode
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import Environment
+    from sprig_tui.config.secret_lint import SecretLint
     from sprig_tui.config.settings import Settings
     from sprig_tui.config.toml_edit import TomlValue
-    from sprig_tui.config.write_key_lint import SecretLint
 
 
 @click.group("keys", cls=CliGroup)
@@ -129,7 +129,7 @@ def set_key(
     from sprig_tui.cli.commands.keys.source import choose_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_environment
-    from sprig_tui.config.write_key_lint import lint_write_key
+    from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
 
     settings = open_settings(quiet=True)
     settled = resolve_name(settings, environment, new=new)
@@ -137,7 +137,7 @@ def set_key(
         return ExitCode.USAGE
     environment = settled
     chosen = choose_key(settings, environment, source)
-    lint = lint_write_key(chosen.text)
+    lint = lint_secret(chosen.text, WRITE_KEY_RULES)
     print_lint(lint)
     if not _may_store(settings, environment, lint, chosen.warnings, force=force):
         return ExitCode.USAGE

@@ -64,10 +64,10 @@ def check(environment: str | None, send_test_event: bool, yes: bool, as_json: bo
 
 
 def _check_key(settings: Settings, environment: Environment) -> dict[str, Any]:
-    from sprig_tui.config.write_key_lint import lint_write_key
+    from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
 
     key = environment.write_key
-    faults = [fault.message for fault in lint_write_key(key.reveal()).faults] if key else []
+    faults = [fault.message for fault in lint_secret(key.reveal(), WRITE_KEY_RULES).faults] if key else []
     faults.extend(warning.text for warning in settings.warnings if warning.environment == environment.name)
     for name, other in settings.environments.items():
         if key is not None and name != environment.name and other.write_key == key:

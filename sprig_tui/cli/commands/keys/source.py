@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sprig_tui.cli import diagnostics, prompts
 from sprig_tui.cli.prompts import read_secret
 from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
-from sprig_tui.config.write_key_lint import WRITE_KEY_CHARS, lint_write_key
+from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, lint_secret
 from sprig_tui.errors import ConfigError, SegmentApiError
 from sprig_tui.segment.public_api_models import Source, find_source, mask_key, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
@@ -117,7 +117,7 @@ def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyC
 
 
 def _pasted_key_warnings(text: str, sources: Sequence[Source], settings: Settings, environment: str) -> tuple[str, ...]:
-    key = lint_write_key(text).secret
+    key = lint_secret(text, WRITE_KEY_RULES).secret
     if not key or not any(source.write_keys for source in sources):
         return ()
     source = source_of_key(key, sources)

@@ -40,9 +40,9 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
     if surplus:
         run = f"sprig-tui keys sprig {environment[:40]}"
         raise SecretArgumentError("key", run, "and if that was a real key, replace it")
-    from sprig_tui.config.api_key_lint import lint_api_key
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_environment
+    from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
 
     settings = open_settings(quiet=True)
     if remove:
@@ -51,7 +51,7 @@ def sprig(environment: str, surplus: tuple[str, ...], *, new: bool, force: bool,
     if settled is None:
         return ExitCode.USAGE
     environment = settled
-    lint = lint_api_key(read_secret(f"key of Sprig's API for {environment}"))
+    lint = lint_secret(read_secret(f"key of Sprig's API for {environment}"), SPRIG_API_KEY_RULES)
     print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE

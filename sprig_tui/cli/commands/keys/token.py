@@ -71,10 +71,10 @@ def _store_token(settings: Settings, environment: str, text: str, *, show: bool,
     from sprig_tui.config.checks import describe_reuse
     from sprig_tui.config.paths import find_paths
     from sprig_tui.config.save import save_environment
+    from sprig_tui.config.secret_lint import WEBHOOK_TOKEN_RULES, lint_secret
     from sprig_tui.config.secrets import WEBHOOK_TOKEN
-    from sprig_tui.config.token_lint import lint_webhook_token
 
-    lint = lint_webhook_token(text)
+    lint = lint_secret(text, WEBHOOK_TOKEN_RULES)
     print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE

@@ -55,12 +55,12 @@ def workspace(surplus: tuple[str, ...], region: str | None, force: bool, remove:
     from sprig_tui.config.checks import describe_reuse
     from sprig_tui.config.environment import PublicApiToken
     from sprig_tui.config.paths import find_paths
-    from sprig_tui.config.public_api_lint import lint_public_api_token
     from sprig_tui.config.save import save_workspace
+    from sprig_tui.config.secret_lint import PUBLIC_API_TOKEN_RULES, lint_secret
     from sprig_tui.config.secrets import PUBLIC_API_TOKEN
 
     settings = open_settings(quiet=True)
-    lint = lint_public_api_token(read_secret("token of Segment's Public API"))
+    lint = lint_secret(read_secret("token of Segment's Public API"), PUBLIC_API_TOKEN_RULES)
     print_lint(lint)
     if lint.errors:
         return ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""What a pasted Write Key looks like, and what is done about it."""
+"""Pasted secrets: what is taken off, what is an error, and what the user can override."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.config.write_key_lint import lint_write_key, write_key_faults
+from sprig_tui.config.secret_lint import WRITE_KEY_RULES, lint_secret
 
 KEY = "Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx"
 CODED = base64.b64encode(f"{KEY}:".encode()).decode()
 
 
 def test_a_key_as_segment_shows_it_has_no_fault() -> None:
-    assert write_key_faults(KEY) == ()
-    assert write_key_faults(KEY + "\n") == ()
-    assert write_key_faults(KEY + "\r\n") == ()
+    assert lint_secret(KEY, WRITE_KEY_RULES).faults == ()
+    assert lint_secret(KEY + "\n", WRITE_KEY_RULES).faults == ()
+    assert lint_secret(KEY + "\r\n", WRITE_KEY_RULES).faults == ()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_key_as_segment_shows_it_has_no_fault() -> None:
     ],
 )
 def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) -> None:
-    lint = lint_write_key(text)
+    lint = lint_secret(text, WRITE_KEY_RULES)
     assert lint.secret == KEY
     assert name in {fault.name for fault in lint.faults}
     assert {fault.level for fault in lint.faults} == {"stripped"}
@@ -70,7 +70,7 @@ def test_write_key_lint_strips_what_is_safe_and_says_so(text: str, name: str) ->
     ],
 )
 def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None:
-    lint = lint_write_key(text)
+    lint = lint_secret(text, WRITE_KEY_RULES)
     assert lint.secret == ""
     assert [fault.name for fault in lint.errors] == [name]
     assert lint.errors[0].hint
@@ -88,17 +88,17 @@ def test_write_key_lint_refuses_with_the_next_step(text: str, name: str) -> None
     ],
 )
 def test_write_key_lint_warning_can_be_forced(text: str, name: str) -> None:
-    lint = lint_write_key(text)
+    lint = lint_secret(text, WRITE_KEY_RULES)
     assert lint.secret == text
     assert name in {fault.name for fault in lint.warnings}
 
 
 @given(st.text(max_size=80))
 def test_any_text_gives_a_clean_key_or_an_error_and_never_prints_it(text: str) -> None:
-    lint = lint_write_key(text)
+    lint = lint_secret(text, WRITE_KEY_RULES)
     assert bool(lint.secret) != bool(lint.errors)
     assert lint.secret.isascii()
-    assert lint.secret == lint_write_key(lint.secret).secret
+    assert lint.secret == lint_secret(lint.secret, WRITE_KEY_RULES).secret
     assert not any(character.isspace() for character in lint.secret)
     if len(lint.secret) > 8:
         assert lint.secret not in repr(lint)
