@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
     from textual.command import Provider
     from textual.driver import Driver
-    from textual.message import Message
     from textual.screen import Screen
 
     from sprig_tui.clock import Clock
     from sprig_tui.config.settings import Settings
+    from sprig_tui.console.clipboard import CopyRequested
 
 
 class Appearance(App[int]):
@@ -294,13 +294,10 @@ class SprigTui(QueuedInput, Appearance):
                 return True
         return False
 
-    def on_payload_inspector_copy_requested(self, event: Message) -> None:
-        """A pane or the detail screen has something for the clipboard: `text`, and `what` it is."""
+    def on_copy_requested(self, event: CopyRequested) -> None:
+        """Copy what a pane or the detail screen asks for."""
         event.stop()
-        self.run_flow(self.services.copy(getattr(event, "text", ""), getattr(event, "what", "")), opens=False)
-
-    on_delivery_log_copy_requested = on_payload_inspector_copy_requested
-    on_detail_screen_copy_requested = on_payload_inspector_copy_requested
+        self.run_flow(self.services.copy(event.text, event.what), opens=False)
 
     # -- commands -----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from textual.message import Message
+
 from sprig_tui.config.secrets import child_environ
 from sprig_tui.errors import ConfigError
 from sprig_tui.files import write_atomically
@@ -34,6 +36,15 @@ TOOL_TIMEOUT_S = 2.0
 FILE_NAME = "clipboard.txt"
 _SSH_VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class CopyRequested(Message):
+    """A request to put `text` on the clipboard; the notice calls it `what`."""
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text = text
+        self.what = what
 
 
 class SafeText(NamedTuple):

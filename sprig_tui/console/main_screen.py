@@ -408,3 +408,5 @@ class MainScreen(Zooming):
         """Something was queued again: the engine may look now."""
         if self._session.engine is not None:
             self._session.engine.wake()
+
+    on_delivery_log_queued = on_log_jobs_queued

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 
 from sprig_tui.clock import Clock
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import DETAIL_COMMANDS
 from sprig_tui.console.deliveries.detail_view import DetailContent, delivery_heading
@@ -62,14 +62,6 @@ class DetailScreen(HasCommands, Screen[int]):
     COMMAND_CLASSES = DETAIL_COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(DETAIL_COMMANDS)
     AUTO_FOCUS = "PayloadLines"
-
-    class CopyRequested(Message):
-        """A text is to be copied."""
-
-        def __init__(self, text: str, what: str) -> None:
-            super().__init__()
-            self.text = text
-            self.what = what
 
     def __init__(
         self, journal: Journal, matches: MatchIndex, delivery_id: int, replay_actions: ReplayActions, clock: Clock
@@ -202,7 +194,7 @@ class DetailScreen(HasCommands, Screen[int]):
         """See `CopyDetail`."""
         copied = self.view.copy_line(max(0, self.lines.cursor)) if self.view is not None else None
         if copied is not None:
-            self.post_message(self.CopyRequested(copied.text, copied.what))
+            self.post_message(CopyRequested(copied.text, copied.what))
 
     def _run_flow(self, work: Coroutine[None, None, object]) -> None:
         self.run_worker(track_flow(self.app, work), group="work", exclusive=True)

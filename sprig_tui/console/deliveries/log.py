@@ -15,6 +15,7 @@ from textual.reactive import reactive, var
 from textual.widget import Widget
 
 from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.deliveries import COMMANDS
 from sprig_tui.console.deliveries.detail import DetailScreen
@@ -207,14 +208,6 @@ class DeliveryLog(LogJobs, Panel, Vertical):
         def __init__(self, query: Query) -> None:
             super().__init__()
             self.query = query
-
-    class CopyRequested(Message):
-        """A text is to be copied."""
-
-        def __init__(self, text: str, what: str) -> None:
-            super().__init__()
-            self.text = text
-            self.what = what
 
     def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id)
@@ -439,4 +432,4 @@ class DeliveryLog(LogJobs, Panel, Vertical):
     def action_copy_delivery(self) -> None:
         """See `CopyDelivery`."""
         if (row := self.lines.selected_row) is not None:
-            self.post_message(self.CopyRequested(json_line(row), f"delivery {row.id}"))
+            self.post_message(CopyRequested(json_line(row), f"delivery {row.id}"))

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from sprig_tui.clock import Clock
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
@@ -74,14 +75,6 @@ class PayloadInspector(HasCommands, RecordsPane):
             self.name = name
             self.total = total
             self.complete = complete
-
-    class CopyRequested(Message):
-        """`text` is to be copied; `what` names it for the notice."""
-
-        def __init__(self, text: str, what: str) -> None:
-            super().__init__()
-            self.text = text
-            self.what = what
 
     def __init__(
         self,
@@ -323,4 +316,4 @@ class PayloadInspector(HasCommands, RecordsPane):
         if copied is None:
             notify(self.app, f"nothing was copied: {why_not}")
         else:
-            self.post_message(self.CopyRequested(copied.text, copied.what))
+            self.post_message(CopyRequested(copied.text, copied.what))

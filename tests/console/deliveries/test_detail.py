@@ -2,6 +2,7 @@
 
 import pytest
 
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.deliveries.detail_view import (
     DetailContent,
@@ -205,7 +206,7 @@ async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
     async with opened(seen=seen) as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
         await pilot.press("y")
-        (copy,) = heard(seen, DetailScreen.CopyRequested)
+        (copy,) = heard(seen, CopyRequested)
         assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")
 
 

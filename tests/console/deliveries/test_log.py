@@ -2,6 +2,7 @@
 
 import pytest
 
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.deliveries import search as search_module
 from sprig_tui.console.deliveries.log import DeliveryLog
 from sprig_tui.errors import JournalError
@@ -226,7 +227,7 @@ async def test_copying_gives_json_without_anything_to_obey(opened, log, journal,
     seen = []
     async with opened(seen=seen) as pilot:
         await pilot.press("y")
-        (copy,) = heard(seen, DeliveryLog.CopyRequested)
+        (copy,) = heard(seen, CopyRequested)
         assert copy.what == "delivery 1"
         assert "\\u001b[2J[/x]" in copy.text
 

@@ -3,6 +3,7 @@ import json
 from textual import events
 from textual.widgets import Input
 
+from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.payload.file_picker import FilePicker, FolderLines
 from sprig_tui.console.payload.inspector import PayloadInspector
@@ -102,7 +103,7 @@ async def test_a_value_opens_in_place(bench, lines_file, screen_text):
 async def test_copies_are_asked_for(bench, inspector, lines_file, heard):
     async with bench(file=lines_file(1)) as (app, pilot):
         await press(pilot, "y", "Y", "C")
-        value, call, curl = heard(pilot.seen, PayloadInspector.CopyRequested)
+        value, call, curl = heard(pilot.seen, CopyRequested)
         assert (value.text, value.what) == ("acct_0", "userId")
         assert json.loads(call.text)["userId"] == "acct_0"
         assert curl.text.startswith("curl https://api.segment.io/v1/track")
