@@ -28,6 +28,7 @@ from msgspec import Struct
 from sprig_tui.config.environment import DeliverySettings, Environment
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason, pause_text
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, Settlement, State
+from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
@@ -37,8 +38,6 @@ INITIAL_RETRY_BACKOFF_MS = 500
 """Upper end of the first wait (the official clients' shared rule, facts/segment.md 2)."""
 RETRY_BACKOFF_FACTOR = 2
 MAX_RETRY_BACKOFF_MS = 60_000
-MAX_RETRY_AFTER_MS = 300_000
-"""A Retry-After is honoured up to this."""
 
 PROBE_INTERVALS_MS = (60_000, 300_000, 900_000, 3_600_000)
 """How long a lane that is paused over a key or an endpoint waits for its next probe; the last one over and over."""

@@ -7,8 +7,7 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_tz
 
-MAX_RETRY_AFTER_S = 300.0
-"""No wait is longer, whatever a header says; the official clients cap at the same."""
+from sprig_tui.http import MAX_RETRY_AFTER_S
 
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _DATE = re.compile(r"[A-Za-z]+,? .*[0-9]{2}:[0-9]{2}:[0-9]{2}")

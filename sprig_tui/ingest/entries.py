@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,11 +19,7 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.placeholder_ids import is_placeholder_user_id
 from sprig_tui.segment.track import repeated_message_id, withheld_message_id
-from sprig_tui.sprig.reader import RecordReader
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
-
-if TYPE_CHECKING:
-    from sprig_tui.ingest.mapper_process import MappingJob
 
 PREVIEW_CHARS = 120
 """Characters of an answer that lists show."""
@@ -80,12 +74,12 @@ class EntryBuilder:
         """Entries to be sent, so far."""
         self._reasons: Counter[str] = Counter()
         """Entries withheld, so far."""
-        self._environments = environments
+        self.environments = environments
         self._elsewhere = override_urls(environments)
         self._surveys = rules.surveys
-        self._declared = default_environment
+        self.default_environment = default_environment
         self._by_id = {e.sprig_environment_id: name for name, e in environments.items() if e.sprig_environment_id}
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._routes: dict[tuple[str | None, str | None], EnvironmentRoute] = {}
         self._seen_counts: dict[int, int] | None = None
         """How often each record without an identity of its own was met in the input at hand; None outside of one."""
@@ -112,16 +106,8 @@ class EntryBuilder:
         return made
 
     def entries(self, records: Iterable[Record]) -> Iterator[NewDelivery]:
-        """One entry per record, in order, as they are asked for; large files are read in a process of their own.
-
-        Raises InputError, while it is iterated, when that process breaks off.
-        """
+        """One entry per record, in order, made on demand; `records` are one input (`begin_input`)."""
         self.begin_input()
-        if isinstance(records, RecordReader) and isinstance(self._clock, SystemClock):
-            from sprig_tui.ingest.mapper_process import map_in_subprocess, worth_a_subprocess
-
-            if worth_a_subprocess(records):
-                return map_in_subprocess(records, self._mapping_job(records), self)
         return map(self.entry, records)
 
     def begin_input(self) -> None:
@@ -133,18 +119,6 @@ class EntryBuilder:
         edited record) has no number, so that it is known when it comes twice.
         """
         self._seen_counts = {}
-
-    def _mapping_job(self, responses: RecordReader) -> MappingJob:
-        from sprig_tui.ingest.mapper_process import MappingJob
-
-        return MappingJob(
-            files=[os.fsencode(name) for name in responses.files],
-            max_record_bytes=responses.max_record_bytes,
-            rules=self.mapper.rules,
-            environments={name: found.sprig_environment_id for name, found in self._environments.items()},
-            declared=self._declared,
-            elsewhere=self._elsewhere,
-        )
 
     def add_counts(self, entries: Iterable[NewDelivery]) -> None:
         """Take entries that were made elsewhere into `stats` and `nobodies`."""
@@ -168,8 +142,9 @@ class EntryBuilder:
         return known
 
     def _find_route(self, name: str, sprig_id: str) -> EnvironmentRoute:
+        chosen = self.default_environment
         by_id = self._by_id.get(sprig_id, "") if sprig_id else ""
-        if name and name not in self._environments:
+        if name and name not in self.environments:
             return EnvironmentRoute(
                 "", f"this record names environment {name[:80]}, and there is none of that name: add it, or correct it"
             )
@@ -178,33 +153,33 @@ class EntryBuilder:
                 "", f"this record names environment {name}, but Sprig environment {sprig_id[:80]} is that of {by_id}"
             )
         own = name or by_id
-        if own and self._declared and own != self._declared:
+        if own and chosen and own != chosen:
             said = f"names {own}" if name else f"is from Sprig environment {sprig_id[:80]}, which is that of {own}"
-            return EnvironmentRoute("", f"this record {said}, but you chose {self._declared}: send it to {own}")
+            return EnvironmentRoute("", f"this record {said}, but you chose {chosen}: send it to {own}")
         if own:
             return EnvironmentRoute(own)
         if not sprig_id:
-            return EnvironmentRoute(self._declared or "", "" if self._declared else self._no_environment_text())
+            return EnvironmentRoute(chosen or "", "" if chosen else self._no_environment_text())
         return self._unknown_id(sprig_id[:80])
 
     def _unknown_id(self, sprig_id: str) -> EnvironmentRoute:
-        if not self._declared:
+        chosen = self.default_environment
+        if not chosen:
             return EnvironmentRoute(
                 "",
                 f"this record names Sprig environment {sprig_id}, which none of yours has: set sprig_environment_id of"
                 f" the right one, or choose one (-e {self._example_environment()})",
             )
-        own = self._environments[self._declared].sprig_environment_id
+        own = self.environments[chosen].sprig_environment_id
         if own:
             return EnvironmentRoute(
                 "",
-                f"this record names Sprig environment {sprig_id}, but {self._declared} has {own[:80]}:"
+                f"this record names Sprig environment {sprig_id}, but {chosen} has {own[:80]}:"
                 " set sprig_environment_id of the environment it belongs to",
             )
         return EnvironmentRoute(
-            self._declared,
-            f"this record names Sprig environment {sprig_id}, which none of yours has; using your choice, "
-            f"{self._declared}",
+            chosen,
+            f"this record names Sprig environment {sprig_id}, which none of yours has; using your choice, {chosen}",
         )
 
     def _no_environment_text(self) -> str:
@@ -213,13 +188,13 @@ class EntryBuilder:
     def _example_environment(self) -> str:
         """An environment to name in a hint, one where a mistake does the least harm."""
         usual = "development"
-        return usual if usual in self._environments else next(iter(self._environments), usual)
+        return usual if usual in self.environments else next(iter(self.environments), usual)
 
     # -- what it becomes ------------------------------------------------------------------------------------------
 
     def _response_entry(self, record: StudyResponse, edited: bool) -> NewDelivery:
         route = self.route(record)
-        mapping = self.mapper.map(record, environment=route.environment, now_ms=self._clock.now())
+        mapping = self.mapper.map(record, environment=route.environment, now_ms=self.clock.now())
         reason, detail = mapping.withheld or "", mapping.detail
         if not reason or reason is Reason.ENVIRONMENT_UNKNOWN:
             detail = route.detail

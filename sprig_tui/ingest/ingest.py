@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sprig_tui.ingest.id_ranges import UNLIMITED_RANGES, IdRanges
+from sprig_tui.ingest.mapper_process import iter_entries
 from sprig_tui.ingest.prefetch import SHORT_SWITCH_INTERVAL, EntryPrefetcher
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import AddOutcome, AddResult, NewDelivery, State
@@ -105,7 +106,7 @@ class IngestResult:
 
 async def ingest_records(
     records: Iterable[Record],
-    intake: EntryBuilder,
+    builder: EntryBuilder,
     journal: Journal,
     engine: Engine | None = None,
     *,
@@ -122,7 +123,7 @@ async def ingest_records(
     Cancelled, it stores nothing more, and counts the chunk that is being stored into `into`.
     """
     fed = IngestResult() if result is None else result
-    pump = EntryPrefetcher(intake.entries(records), on_entry)
+    pump = EntryPrefetcher(iter_entries(records, builder), on_entry)
     pump.start()
     try:
         with SHORT_SWITCH_INTERVAL:

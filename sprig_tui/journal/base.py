@@ -36,6 +36,7 @@ from sprig_tui.journal.records import (
     WorkerLeases,
 )
 from sprig_tui.journal.verify import VerifyReport
+from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
 MAX_PROBE_EVENTS = 100
 """Deliveries that one probe risks at most."""
@@ -105,8 +106,8 @@ def max_slot_ahead_ms(rate: float) -> float:
     return max(_MIN_SLOT_HORIZON_MS, _MAX_SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0
 
 
-MAX_LANE_WAIT_MS = 300_000
-"""No lane and no delivery waits longer, whatever the clock or Segment says (Retry-After is capped at 300 s)."""
+MAX_LANE_WAIT_MS = MAX_RETRY_AFTER_MS
+"""No lane and no delivery waits longer, whatever the clock or Segment says."""
 MAX_PAUSE_MS = 3_600_000
 """A lane that is paused over a key or an endpoint is probed at least so often."""
 WORKER_TTL_MS = 30_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sprig_tui.http import MAX_RETRY_AFTER_S
+
 EMPTY_BATCH = "empty_batch"
 EMPTY_BATCH_RESULT = "empty_batch_result"
 MULTI_USER_ERROR = "multi_user_error"
@@ -29,6 +31,10 @@ MAX_PROPERTIES = 10_000
 """Properties of one event; more are dropped without a word."""
 MAX_MESSAGE_ID_CHARS = 100
 """Characters of a messageId."""
+MAX_RETRY_AFTER_MS = int(MAX_RETRY_AFTER_S * 1000)
+"""A Retry-After is honoured up to this."""
+DEDUP_WINDOW_MS = 24 * 3600 * 1000
+"""How long Segment remembers message ids (documented as about 24 hours)."""
 PARTNER_REQUESTS_PER_SECOND = 50.0
 """What Segment asks of partner streams, batch requests included."""
 

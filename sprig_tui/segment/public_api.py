@@ -20,9 +20,10 @@ import httpx
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.http import MAX_RETRY_AFTER_S
 from sprig_tui.http.client import make_client
 from sprig_tui.http.errors import describe_error
-from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
+from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.public_api_models import (
     Destination,
     Item,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.http.retry_after import MAX_RETRY_AFTER_S, retry_after
+from sprig_tui.http import MAX_RETRY_AFTER_S
+from sprig_tui.http.retry_after import retry_after
 
 NOW = datetime(2026, 11, 2, 12, 0, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)

@@ -16,7 +16,7 @@ from sprig_tui.config.environment import Environment, WriteKey
 from sprig_tui.config.paths import samples_folder
 from sprig_tui.errors import InputError
 from sprig_tui.ingest import EntryBuilder, mapper_process
-from sprig_tui.ingest.mapper_process import MappingJob
+from sprig_tui.ingest.mapper_process import MappingJob, iter_entries
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Rules, Survey
 from sprig_tui.sprig.reader import STDIN, read_responses
@@ -73,7 +73,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 def test_every_sample_becomes_what_it_becomes_here(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     there, here, progress = intake(), intake(), ReadProgress()
     sources = [samples_folder(), answers(tmp_path / "many, größer.jsonl", 2_000)]
-    made = list(there.entries(read_responses(sources, progress=progress)))
+    made = list(iter_entries(read_responses(sources, progress=progress), there))
     in_place = ReadProgress()
     assert made == list(map(here.entry, read_responses(sources, progress=in_place)))
     assert len(started) == 1
@@ -89,7 +89,7 @@ def test_what_was_looked_at_is_not_left_out(tmp_path: Path, started: list[subpro
     responses = read_responses([answers(tmp_path / "answers.jsonl", 10)], progress=progress)
     looked = responses.peek()
     next(looked), next(looked)
-    made = list(intake().entries(responses))
+    made = list(iter_entries(responses, intake()))
     assert [entry.user_id for entry in made] == [f"acct_{number}" for number in range(10)]
     assert progress.records == 10
     assert len(started) == 1
@@ -104,7 +104,7 @@ def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return start(self, order)
 
     monkeypatch.setattr(mapper_process.MapperProcess, "start", noted)
-    assert list(intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 1)])))
+    assert list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 1)]), intake()))
     assert KEY.encode() not in msgpack.encode(told[0])
 
 
@@ -118,7 +118,7 @@ def broken_off(made: Iterator[NewDelivery]) -> tuple[int, InputError]:
 def test_a_process_that_is_killed_is_told_and_what_came_before_stands(
     tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
-    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]))
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), intake())
     next(made)
     started[0].send_signal(signal.SIGKILL)
     number, error = broken_off(made)
@@ -143,13 +143,13 @@ def test_where_no_process_can_be_started_it_is_done_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sys, "executable", program)
-    made = list(intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 500)])))
+    made = list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 500)]), intake()))
     assert len(made) == 500
     assert "going on without one" in caplog.text
 
 
 def test_who_stops_early_leaves_no_process(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]))
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), intake())
     next(made)
     made.close()  # type: ignore[attr-defined] # a generator, when it is made apart
     assert started[0].returncode is not None
@@ -189,7 +189,7 @@ def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: P
 def test_a_signal_to_all_of_a_service_is_left_to_whoever_started_it(
     tmp_path: Path, started: list[subprocess.Popen[bytes]], number: signal.Signals
 ) -> None:
-    made = intake().entries(read_responses([answers(tmp_path / "answers.jsonl", 20_000)]))
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 20_000)]), intake())
     next(made)
     started[0].send_signal(number)
     assert len(list(made)) == 19_999
@@ -222,7 +222,7 @@ def test_it_is_done_here_where_another_could_not_or_need_not(
         monkeypatch.setattr(mapper_process, "MIN_SUBPROCESS_BYTES", 10_000)
     else:
         monkeypatch.setattr(mapper_process, "_available_cores", lambda: 1)
-    assert len(list(taken.entries(responses))) == expected
+    assert len(list(iter_entries(responses, taken))) == expected
     assert not started
 
 
@@ -235,12 +235,12 @@ def test_what_only_this_process_has_open_is_read_here(
         if how == "a link":
             (tmp_path / "link.jsonl").symlink_to(name)
             name = tmp_path / "link.jsonl"
-        assert len(list(intake().entries(read_responses([name])))) == 3
+        assert len(list(iter_entries(read_responses([name]), intake()))) == 3
     assert not started
 
 
 def test_a_link_to_a_file_is_as_good_as_the_file(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     answers(tmp_path / "answers.jsonl", 3)
     (tmp_path / "link.jsonl").symlink_to("answers.jsonl")
-    assert len(list(intake().entries(read_responses([tmp_path / "link.jsonl"])))) == 3
+    assert len(list(iter_entries(read_responses([tmp_path / "link.jsonl"]), intake()))) == 3
     assert len(started) == 1

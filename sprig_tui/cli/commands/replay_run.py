@@ -27,6 +27,7 @@ from sprig_tui.ingest.id_ranges import IdRanges
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 from sprig_tui.journal.resend import is_resendable, needs_copy
+from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 
 if TYPE_CHECKING:
     from sprig_tui.cli.run_options import RunOptions
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 PAGE_SIZE = 1_000
 POLL_INTERVAL_S = 0.1
 """Seconds between two looks at a bulk replay."""
-DEDUP_WINDOW_MS = 24 * 3600 * 1000
-"""How long Segment remembers message ids (facts: about 24 hours)."""
 
 
 class ReplaySelection(Struct, kw_only=True):

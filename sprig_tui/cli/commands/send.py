@@ -177,12 +177,13 @@ def _check_first_answer(
 def _dry_run(records: Iterable[Record], builder: EntryBuilder, *, as_json: bool) -> int:
     from sprig_tui.cli.dry_run import DryRun
     from sprig_tui.cli.report import MAX_EXAMPLES, exit_code_for, warn_placeholder_ids
+    from sprig_tui.ingest.mapper_process import iter_entries
     from sprig_tui.journal.records import State
 
     found = DryRun()
     withheld = number = 0
     with diagnostics.ProgressLine() as shown:
-        for number, entry in enumerate(builder.entries(records), 1):
+        for number, entry in enumerate(iter_entries(records, builder), 1):
             found.add(entry)
             if entry.reason:
                 withheld += 1

@@ -12,6 +12,7 @@ from textual.content import Content
 
 from sprig_tui.console.widgets.line import TextSpan, fit_span
 from sprig_tui.journal.records import Delivery, State, answer_text
+from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
 
 ColumnName = Literal[
@@ -110,7 +111,6 @@ def place_columns(width: int) -> tuple[PlacedColumn, ...]:
 MARK = "●"
 NO_VALUE = "—"
 """Stands where there is nothing, such as for the user of an anonymous answer."""
-DAY_MS = 86_400_000
 STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "accent"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Spelled out here: strftime would follow the locale, and the columns with it."""
@@ -165,7 +165,7 @@ def ignored_until(delivery: Delivery, now: int) -> str:
 
     Segment remembers ids for about 24 h. Empty when that is over, or it was never delivered.
     """
-    until = delivery.settled_at + DAY_MS
+    until = delivery.settled_at + DEDUP_WINDOW_MS
     if delivery.state is not State.DELIVERED or not delivery.settled_at or until <= now:
         return ""
     at, today = local_time(until), local_time(now)
