@@ -1,4 +1,4 @@
-"""Who may send for which environment: the Bearer token, compared in constant time."""
+"""Bearer token authentication per environment, in constant time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from sprig_tui.server.responses import HTTPRejectionError
 
 _HINT = "use 127.0.0.1 or localhost, or send a webhook token"
 
+_UNAUTHORIZED_HEADERS = {"www-authenticate": "Bearer"}
+
 
 def check_origin(request: Request) -> None:
-    """Raise HTTPRejectionError (421, 403) for another Host than this machine's, or a page of another origin."""
+    """Raise HTTPRejectionError: 421 for a Host that is not a loopback name, 403 for a web page of another origin."""
     target: bytes | None = request.scope.get("authority")
     for authority in (request.headers.get("host", ""), None if target is None else target.decode("latin-1")):
         if authority is not None and not _is_loopback_url(f"//{authority}"):
-            raise HTTPRejectionError(421, f"without a token this address is asked by its loopback name alone; {_HINT}")
+            raise HTTPRejectionError(421, f"without a token the Host must be a loopback name; {_HINT}")
     for origin in request.headers.getlist("origin"):
         if not _is_loopback_url(origin):
-            raise HTTPRejectionError(403, f"without a token no page of another origin is answered; {_HINT}")
+            raise HTTPRejectionError(403, f"without a token web pages of other origins are rejected; {_HINT}")
 
 
 def _is_loopback_url(url: str) -> bool:
@@ -35,47 +37,51 @@ def _is_loopback_url(url: str) -> bool:
 
 
 class BearerAuth:
-    """The tokens of all environments. `trusting`: bound to loopback, where an environment without a token is open."""
+    """Webhook tokens of all environments.
+
+    `allow_anonymous`: the server is bound to loopback, where an environment without a token needs none.
+    """
 
     def __init__(self, environments: Mapping[str, Environment], *, allow_anonymous: bool) -> None:
         self.allow_anonymous = allow_anonymous
-        # digests have one length, so that comparing them tells nothing of the tokens'
+        self.reconfigure(environments)
+
+    def reconfigure(self, environments: Mapping[str, Environment]) -> None:
+        """Use the tokens of these environments from now on."""
+        # digests all have the same length, so the comparison reveals nothing about a token's length
         self._digests = {
             name: _digest(token.reveal().encode("latin-1")) if token.reveal() else b""
-            for name, found in environments.items()
-            if (token := found.webhook_token) is not None
+            for name, environment in environments.items()
+            if (token := environment.webhook_token) is not None
         }
         self._open_environments = (
-            frozenset(name for name in environments if name not in self._digests) if allow_anonymous else frozenset()
+            frozenset(name for name in environments if name not in self._digests)
+            if self.allow_anonymous
+            else frozenset()
         )
 
-    @property
-    def open_environments(self) -> frozenset[str]:
-        """Environments that anyone who reaches the address may send for."""
-        return self._open_environments
-
     def authenticate(self, request: Request) -> frozenset[str]:
-        """Environments that the `Authorization` header opens; raises HTTPRejectionError (401, 403, 421) for none.
+        """Environments that the request may send for; raises HTTPRejectionError (401, 403, 421) if there are none.
 
-        Takes the same time whichever token it is, or none. Who shows a token may come under any name.
+        Takes the same time for every token. The Host and the origin are checked only for requests without a token.
         """
         authorization = request.headers.get("authorization")
         matched = self._matching_environments(authorization)
         if self._open_environments and not matched:
             check_origin(request)
-        opened = self._open_environments.union(matched)
-        if opened:
-            return opened
+        authorized = self._open_environments.union(matched)
+        if authorized:
+            return authorized
         raise HTTPRejectionError(
             401,
             "the Authorization header names no environment's webhook token"
             if authorization
             else "an Authorization header is needed: Bearer and the webhook token",
-            headers={"www-authenticate": "Bearer"},
+            headers=_UNAUTHORIZED_HEADERS,
         )
 
     def authenticate_monitor(self, request: Request) -> None:
-        """Raise HTTPRejectionError unless the request may see names and numbers."""
+        """Raise HTTPRejectionError unless the request may read metrics and the details of `/readyz`."""
         if not self.allow_anonymous:
             self.authenticate(request)
         elif not self._matching_environments(request.headers.get("authorization")):
@@ -87,11 +93,11 @@ class BearerAuth:
 
     @staticmethod
     def wrong_token_error(environment: str) -> HTTPRejectionError:
-        """For whoever may send, but not for this environment."""
+        """The rejection of a token that is valid, but not for this environment."""
         return HTTPRejectionError(
             401,
             f"the Authorization header does not hold the webhook token of {environment}",
-            headers={"www-authenticate": "Bearer"},
+            headers=_UNAUTHORIZED_HEADERS,
         )
 
 

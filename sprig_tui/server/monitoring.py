@@ -1,10 +1,10 @@
-"""What monitors ask, of whatever does not end by itself: `/healthz`, `/readyz`, `/metrics`."""
+"""Health endpoints of `listen` and `run`: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,13 +23,13 @@ from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import HTTPRejectionError, OnRejection, create_app, json_response
 
 LANES_TIMEOUT_S = 2.0
-"""Seconds that reading the lanes may take: a journal that needs longer takes nothing now."""
+"""Seconds that reading the lanes may take; a slower journal counts as not ready."""
 
 
 class ReadinessCheck:
-    """Asks the journal. A lane that waits or is paused makes nothing unready: what comes is stored, and waits.
+    """Readiness of the journal. Waiting and paused lanes do not count: their deliveries are stored, and stay queued.
 
-    `trouble` tells, in words, what kept the last real write from being stored; empty where it was.
+    `get_problem` returns why the last write of a webhook failed; an empty text after a write that succeeded.
     """
 
     def __init__(
@@ -41,11 +41,12 @@ class ReadinessCheck:
         self._readiness = Readiness(journal)
 
     async def ready(self) -> tuple[bool, Mapping[str, Any]]:
-        """Whether the journal takes writes now, and what there is to know."""
-        standing = await self._readiness.check()
-        said = self._get_problem() or standing.message
-        if not standing.ready or self._get_problem():
-            return False, {"journal": said, "hint": standing.hint, "lanes": {}}
+        """Whether the journal accepts writes, and the details of `/readyz`."""
+        status = await self._readiness.check()
+        problem = self._get_problem()
+        message = problem or status.message
+        if not status.ready or problem:
+            return False, {"journal": message, "hint": status.hint, "lanes": {}}
         try:
             async with asyncio.timeout(LANES_TIMEOUT_S):
                 lanes = await self._journal.lanes()
@@ -57,7 +58,7 @@ class ReadinessCheck:
                 "hint": "",
                 "lanes": {},
             }
-        told = {
+        lane_details = {
             name: {
                 "state": lane.state,
                 "cause": lane.cause,
@@ -68,10 +69,10 @@ class ReadinessCheck:
             for name, lane in lanes.items()
             if name
         }
-        return True, {"journal": said, "lanes": told}
+        return True, {"journal": message, "lanes": lane_details}
 
     async def metrics(self) -> tuple[bytes, str]:
-        """The text for Prometheus and its content type."""
+        """The Prometheus text format, and its content type."""
         return await self._metrics.render(), self._metrics.content_type
 
 
@@ -79,74 +80,63 @@ HEALTH_PATHS = ("/healthz", "/readyz", "/metrics")
 _HINTS = {404: "there is nothing here; ask /healthz, /readyz or /metrics", 405: "these are asked by GET"}
 
 
-class HealthSource(Protocol):
-    """What monitors are told."""
-
-    async def ready(self) -> tuple[bool, Mapping[str, Any]]:
-        """Whether the journal takes writes now, and what there is to know."""
-
-    async def metrics(self) -> tuple[bytes, str]:
-        """The text for Prometheus, and its content type."""
-
-
 class HealthRoutes:
-    """Answers monitors; names and numbers are for whoever holds a token, where strangers may ask."""
+    """Routes of the health endpoints; metrics and details need a token where the address is not loopback."""
 
-    def __init__(self, health: HealthSource, auth: BearerAuth, on_rejection: OnRejection) -> None:
-        self.auth = auth
-        self._on_rejection = on_rejection
+    def __init__(self, readiness: ReadinessCheck, auth: BearerAuth, on_rejection: OnRejection) -> None:
         self.stopping = False
-        """Said by `/readyz`, so that nothing new is sent here."""
+        """Reported by `/readyz` with 503, so that a load balancer sends nothing new."""
         self.config_problem = ""
-        """Why the config on disk is not the one in use; empty where it is. That makes nothing unready."""
-        self._health = health
+        """Why the config on disk is not in use; empty if it is. `/readyz` reports it and stays 200."""
+        self._readiness = readiness
+        self._auth = auth
+        self._on_rejection = on_rejection
 
     def routes(self) -> list[Route]:
-        """The routes, for an app that has others too."""
+        """The three routes."""
         return [
             Route(path, answer, methods=["GET"])
             for path, answer in zip(HEALTH_PATHS, (self._healthz, self._readyz, self._metrics), strict=True)
         ]
 
     def app(self) -> ASGIApp:
-        """An app of these routes alone."""
+        """An ASGI app of these routes alone."""
         return create_app(self.routes(), _HINTS, self._on_rejection)
 
     async def _healthz(self, _: Request) -> Response:
         return json_response({"alive": True})
 
     async def _readyz(self, request: Request) -> Response:
-        ready, facts = await self._health.ready()
+        ready, details = await self._readiness.ready()
         ready = ready and not self.stopping
-        told: dict[str, Any] = {"ready": ready, "stopping": self.stopping}
+        body: dict[str, Any] = {"ready": ready, "stopping": self.stopping}
         if self._may_see_details(request):
-            told |= {
-                **facts,
-                "config": f"going on with the one from before: {self.config_problem}"
-                if self.config_problem
-                else "in use",
-            }
-        return json_response(told, 200 if ready else 503)
+            config = f"the previous one is in use: {self.config_problem}" if self.config_problem else "in use"
+            body |= {**details, "config": config}
+        return json_response(body, 200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        self.auth.authenticate_monitor(request)
-        text, kind = await self._health.metrics()
-        return Response(text, media_type=kind)
+        self._auth.authenticate_monitor(request)
+        text, content_type = await self._readiness.metrics()
+        return Response(text, media_type=content_type)
 
     def _may_see_details(self, request: Request) -> bool:
         try:
-            self.auth.authenticate_monitor(request)
+            self._auth.authenticate_monitor(request)
         except HTTPRejectionError:
             return False
         return True
 
 
 HEALTH_LIMITS = ConnectionLimits(connections=50, stop_seconds=1.0)
-"""A few monitors ask a few times a minute."""
+"""Limits for a few monitors that scrape a few times a minute."""
 
 
 class HealthServer:
-    """Serve `app` with `serving.server.listening`. `trusting`: bound to loopback, where no token is asked for."""
+    """Health endpoints on their own port, for `run --metrics`; serve `app` with `server.server.running_server`.
+
+    `allow_anonymous`: the server is bound to loopback, where no token is needed.
+    """
 
     def __init__(
         self,
@@ -157,22 +147,22 @@ class HealthServer:
         clock: Clock | None = None,
     ) -> None:
         self.metrics = DeliveryMetrics(journal, clock=clock)
-        """Its `hear` is for the engine."""
+        """The engine's `on_result` is its `record`."""
         self.traffic = TrafficMetrics(self.metrics.registry)
-        """For `serving.server.listening`."""
-        self._allow_anonymous = allow_anonymous
-        guard = BearerAuth(environments, allow_anonymous=allow_anonymous)
-        self._health_routes = HealthRoutes(ReadinessCheck(journal, self.metrics), guard, self.traffic.record_rejection)
+        """Metrics of the connections, for `running_server`."""
+        self._auth = BearerAuth(environments, allow_anonymous=allow_anonymous)
+        readiness = ReadinessCheck(journal, self.metrics)
+        self._health_routes = HealthRoutes(readiness, self._auth, self.traffic.record_rejection)
         self.app: ASGIApp = self._health_routes.app()
 
     def reconfigure(self, environments: Mapping[str, Environment]) -> None:
-        """Go on with other tokens."""
-        self._health_routes.auth = BearerAuth(environments, allow_anonymous=self._allow_anonymous)
+        """Use the tokens of these environments from now on."""
+        self._auth.reconfigure(environments)
 
     def set_config_problem(self, problem: str) -> None:
-        """Say at `/readyz` why the config on disk is not in use; an empty text where it is."""
+        """Report at `/readyz` why the config on disk is not in use; an empty text clears it."""
         self._health_routes.config_problem = problem
 
     def set_stopping(self) -> None:
-        """Say at `/readyz` that it ends."""
+        """Report at `/readyz` that the process is stopping."""
         self._health_routes.stopping = True

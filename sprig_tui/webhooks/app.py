@@ -1,10 +1,9 @@
-"""The receiver's routes: webhooks in, beside what monitors ask."""
+"""Webhook application: the routes of `listen`, from a POST to its response."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,115 +18,28 @@ from sprig_tui.mapping.records import Rules
 from sprig_tui.server.auth import BearerAuth
 from sprig_tui.server.monitoring import HEALTH_PATHS, HealthRoutes, ReadinessCheck
 from sprig_tui.server.rejections import TrafficMetrics
-from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Rejection, create_app, json_response
+from sprig_tui.server.responses import HTTPRejectionError, Rejection, create_app, json_response
 from sprig_tui.webhooks.body import BufferBudget, ClientDisconnectedError, WebhookLimits, check_content_type, read_body
-from sprig_tui.webhooks.handler import Receipt, WebhookHandler
+from sprig_tui.webhooks.handler import WebhookHandler
 from sprig_tui.webhooks.metrics import WebhookMetrics
 
 _HINTS = {404: "there is nothing here; webhooks go to /webhooks/ENVIRONMENT or /webhooks", 405: "webhooks are POSTed"}
+_PATHS = ("/webhooks", "/webhooks/", "/webhooks/{environment}", "/webhooks/{environment}/")
 _CLIENT_CLOSED_STATUS = 499
-"""What the meters call a request whose sender left; it is never sent (nginx made the number)."""
-
-
-class BodyHandler(Protocol):
-    """Where bodies go; see Reception."""
-
-    def has_environment(self, environment: str) -> bool:
-        """Whether there is an environment of this name."""
-
-    async def handle(self, raw: bytes, environment: str, authorized: frozenset[str]) -> Receipt:
-        """Store what a body holds."""
-
+"""Status in the metrics for a request whose client disconnected; nginx introduced it. It is never sent."""
 
 RequestHook = Callable[[Request, bytes, int], None]
-"""Hears each webhook request with the part of its body that was read, and its status."""
-
-
-class WebhookApp:
-    """The ASGI app (`app`), and what may change while it runs."""
-
-    def __init__(
-        self,
-        handler: BodyHandler,
-        auth: BearerAuth,
-        health_routes: HealthRoutes,
-        limits: WebhookLimits | None = None,
-        *,
-        on_rejection: OnRejection,
-        on_status: Callable[[int], None],
-        on_duration: Callable[[float], None],
-        on_request: RequestHook | None = None,
-    ) -> None:
-        """`refused` hears of each refusal, `counted` of the status of what else was answered, `answered` of times."""
-        self.auth = auth
-        self.body_budget = BufferBudget((limits or WebhookLimits()).max_buffered_bytes)
-        self._handler = handler
-        self._limits = limits or WebhookLimits()
-        self._on_request = on_request
-        self._on_duration = on_duration
-        self._on_status = on_status
-        self.app: ASGIApp = create_app(
-            [
-                Route("/webhooks", self._webhook, methods=["POST"]),
-                Route("/webhooks/", self._webhook, methods=["POST"]),
-                Route("/webhooks/{environment}", self._webhook, methods=["POST"]),
-                Route("/webhooks/{environment}/", self._webhook, methods=["POST"]),
-                *health_routes.routes(),
-            ],
-            _HINTS,
-            on_rejection,
-        )
-
-    # -- webhooks -------------------------------------------------------------------------------------------------
-
-    async def _webhook(self, request: Request) -> Response:
-        started = time.perf_counter()
-        raw = b""
-        status = 500
-        try:
-            opened = self._authorize(request)
-            check_content_type(request)
-            raw = await read_body(request, self._limits, self.body_budget)
-            receipt = await self._handler.handle(raw, request.path_params.get("environment", ""), opened)
-        except HTTPRejectionError as error:
-            status = error.status
-            raise
-        except ClientDisconnectedError:
-            status = _CLIENT_CLOSED_STATUS
-            self._on_status(status)
-            return Response(status_code=400)
-        else:
-            status = 200
-            self._on_status(status)
-            return _receipt_response(receipt)
-        finally:
-            self.body_budget.release(len(raw))
-            self._on_duration(time.perf_counter() - started)
-            if self._on_request is not None:
-                self._on_request(request, raw, status)
-
-    def _authorize(self, request: Request) -> frozenset[str]:
-        opened = self.auth.authenticate(request)  # first of all: strangers learn no names
-        environment = request.path_params.get("environment", "")
-        if environment and not self._handler.has_environment(environment):
-            raise HTTPRejectionError(404, f"there is no environment {environment[:40]!r} here")
-        if environment and environment not in opened:
-            raise self.auth.wrong_token_error(environment)
-        return opened
-
-
-def _receipt_response(receipt: Receipt) -> Response:
-    return json_response({"queued": receipt.queued, "known": receipt.known, "withheld": receipt.withheld})
+"""Called after each webhook request with the part of the body that was read and the response status."""
 
 
 class WebhookReceiver:
-    """Receives for these environments into this journal; serve `app` with `serving.server.listening`.
+    """Webhook receiver of these environments; serve `app` with `server.server.running_server`.
 
-    `trusting`: bound to loopback, where an environment without a token is open. Raises ConfigError for rules that
-    cannot be kept.
+    `allow_anonymous`: the server is bound to loopback, where an environment without a token needs none. `on_queued` is
+    called with the environment of each delivery that was queued. Raises ConfigError for invalid rules.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a name, and all but three a default
         self,
         journal: Journal,
         rules: Rules,
@@ -135,65 +47,86 @@ class WebhookReceiver:
         limits: WebhookLimits | None = None,
         *,
         allow_anonymous: bool,
+        metrics: DeliveryMetrics | None = None,
+        on_queued: Callable[[str], None] = lambda _environment: None,
         on_request: RequestHook | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.metrics = DeliveryMetrics(journal, clock=clock)
-        """Its `hear` is for the engine, if there is one."""
-        self.webhook_metrics = WebhookMetrics(self.metrics.registry)
-        self.on_queued: Callable[[str], None] = lambda _environment: None
-        """Hears for which environment something was queued."""
-        self.traffic = TrafficMetrics(self.metrics.registry, on_rejection=self._on_rejection)
-        """For `serving.server.listening`."""
-        self._allow_anonymous = allow_anonymous
-        limits = limits or WebhookLimits()
+        metrics = metrics or DeliveryMetrics(journal, clock=clock)
+        self.metrics = WebhookMetrics(metrics.registry)
+        self.traffic = TrafficMetrics(metrics.registry, on_rejection=self._on_rejection)
+        """Metrics of the connections, for `running_server`."""
+        self._limits = limits or WebhookLimits()
+        self._on_request = on_request
+        self._auth = BearerAuth(environments, allow_anonymous=allow_anonymous)
         self._handler = WebhookHandler(
             journal,
             rules,
             environments,
-            on_queued=self._notify_queued,
-            on_entry=self.webhook_metrics.record_entry,
+            on_queued=on_queued,
+            on_entry=self.metrics.record_entry,
             clock=clock,
-            store_seconds=limits.store_seconds,
+            store_seconds=self._limits.store_seconds,
         )
-        guard = BearerAuth(environments, allow_anonymous=allow_anonymous)
-        health = ReadinessCheck(journal, self.metrics, get_problem=self._handler.committer.problem)
-        self._health_routes = HealthRoutes(health, guard, self.traffic.record_rejection)
-        self._webhook_app = WebhookApp(
-            self._handler,
-            guard,
-            self._health_routes,
-            limits,
-            on_request=on_request,
-            on_status=self.webhook_metrics.record_status,
-            on_duration=self.webhook_metrics.record_duration,
-            on_rejection=self.traffic.record_rejection,
+        self.body_budget = BufferBudget(self._limits.max_buffered_bytes)
+        self.metrics.track_buffered_bytes(lambda: self.body_budget.used_bytes)
+        readiness = ReadinessCheck(journal, metrics, get_problem=self._handler.committer.problem)
+        self._health_routes = HealthRoutes(readiness, self._auth, self.traffic.record_rejection)
+        self.app: ASGIApp = create_app(
+            [*(Route(path, self._webhook, methods=["POST"]) for path in _PATHS), *self._health_routes.routes()],
+            _HINTS,
+            self.traffic.record_rejection,
         )
-        self.webhook_metrics.track_buffered_bytes(lambda: self._webhook_app.body_budget.used_bytes)
-
-    @property
-    def app(self) -> ASGIApp:
-        """What a server serves."""
-        return self._webhook_app.app
-
-    def _on_rejection(self, rejection: Rejection) -> None:
-        if rejection.path not in HEALTH_PATHS:
-            self.webhook_metrics.record_status(rejection.status)
-
-    def _notify_queued(self, environment: str) -> None:
-        self.on_queued(environment)
 
     def reconfigure(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
-        """Go on with other rules, environments and tokens; raises ConfigError, and all stays as it was then."""
+        """Use these rules, environments and tokens from now on; raises ConfigError, and changes nothing then."""
         self._handler.reconfigure(rules, environments)
-        self._webhook_app.auth = self._health_routes.auth = BearerAuth(
-            environments, allow_anonymous=self._allow_anonymous
-        )
+        self._auth.reconfigure(environments)
 
     def set_config_problem(self, problem: str) -> None:
-        """Say at `/readyz` why the config on disk is not in use; an empty text where it is."""
+        """Report at `/readyz` why the config on disk is not in use; an empty text clears it."""
         self._health_routes.config_problem = problem
 
     def set_stopping(self) -> None:
-        """Say at `/readyz` that nothing new should come here."""
+        """Report at `/readyz` that the server is stopping."""
         self._health_routes.stopping = True
+
+    async def _webhook(self, request: Request) -> Response:
+        """Answer one webhook: authenticate, read the body, store what it holds, then respond."""
+        started = time.perf_counter()
+        raw = b""
+        status = 500
+        environment = request.path_params.get("environment", "")
+        try:
+            authorized = self._authorize(request, environment)
+            check_content_type(request)
+            raw = await read_body(request, self._limits, self.body_budget)
+            receipt = await self._handler.handle(raw, environment, authorized)
+        except HTTPRejectionError as error:
+            status = error.status
+            raise
+        except ClientDisconnectedError:
+            status = _CLIENT_CLOSED_STATUS
+            self.metrics.record_status(status)
+            return Response(status_code=400)
+        else:
+            status = 200
+            self.metrics.record_status(status)
+            return json_response({"queued": receipt.queued, "known": receipt.known, "withheld": receipt.withheld})
+        finally:
+            self.body_budget.release(len(raw))
+            self.metrics.record_duration(time.perf_counter() - started)
+            if self._on_request is not None:
+                self._on_request(request, raw, status)
+
+    def _authorize(self, request: Request, environment: str) -> frozenset[str]:
+        authorized = self._auth.authenticate(request)  # first: a client without a token must not learn names
+        if environment and not self._handler.has_environment(environment):
+            raise HTTPRejectionError(404, f"there is no environment {environment[:40]!r} here")
+        if environment and environment not in authorized:
+            raise self._auth.wrong_token_error(environment)
+        return authorized
+
+    def _on_rejection(self, rejection: Rejection) -> None:
+        if rejection.path not in HEALTH_PATHS:
+            self.metrics.record_status(rejection.status)

@@ -1,4 +1,4 @@
-"""Reading one request's body: its kind, its length and its pace are held to their limits while it comes in."""
+"""Request body of a webhook, read within limits of content type, length, time and memory."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from sprig_tui.server.responses import HTTPRejectionError
 
 
 class WebhookLimits(ConnectionLimits, frozen=True, kw_only=True):
-    """Bounds of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `bytes_in_hand`."""
+    """Limits of one receiver. Memory stays under `connections` x 256 KiB (one read each) + `max_buffered_bytes`."""
 
     body_bytes: int = 1_000_000
     """Longest body; Sprig's are about 1 KB."""
     body_seconds: float = 10.0
     """From the end of the headers to the end of the body."""
     store_seconds: float = 4.0
-    """From the end of a body to its answer: well under what Sprig waits, and what its balancers do."""
+    """From the end of a body to the response; well under the timeouts of Sprig and of its load balancers."""
     max_buffered_bytes: int = 64_000_000
-    """Bodies of all requests together that are not yet in the journal."""
+    """Bodies of all requests that are not yet in the journal."""
 
 
 class BufferBudget:
-    """Counts the bytes of bodies that are being held."""
+    """Bytes of request bodies that are in memory, and their limit."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.used_bytes = 0
 
     def reserve(self, size: int) -> bool:
-        """Hold more; False, and nothing changed, where that would be too much."""
+        """Count more bytes; False if that exceeds the limit, and nothing is counted then."""
         if self.used_bytes + size > self._max_bytes:
             return False
         self.used_bytes += size
         return True
 
     def release(self, size: int) -> None:
-        """They are in the journal, or refused."""
+        """Stop counting bytes that are in the journal, or whose request was rejected."""
         self.used_bytes -= size
 
 
 BUSY_RETRY_AFTER_S = "1"
-"""Seconds to wait when there is too much at once."""
+"""Retry-After in seconds while the buffer is full."""
 
 _ACCEPTED_CHARSETS = ("", "utf-8", "utf8", "us-ascii")
 
 
 class ClientDisconnectedError(Exception):
-    """The connection ended before the body did; nobody waits for an answer."""
+    """The connection closed before the body was complete."""
 
 
 def check_content_type(request: Request) -> None:
-    """Raise HTTPRejectionError unless the headers announce JSON that can be read as it is."""
+    """Raise HTTPRejectionError unless the headers announce uncompressed JSON in UTF-8."""
     media, *parameters = request.headers.get("content-type", "").lower().split(";")
     media = media.strip()
     if media != "application/json" and not media.endswith("+json"):
-        named = media[:80] if media.isprintable() else "something else"
-        raise HTTPRejectionError(415, f"the content type is {named or 'not given'}; send application/json")
+        shown = media[:80] if media.isprintable() else "something else"
+        raise HTTPRejectionError(415, f"the content type is {shown or 'not given'}; send application/json")
     charset = next((part.partition("=")[2] for part in parameters if part.strip().startswith("charset")), "")
     if charset.strip().strip('"') not in _ACCEPTED_CHARSETS:
         raise HTTPRejectionError(415, "the charset is not UTF-8, which JSON is written in")
@@ -68,29 +68,29 @@ def check_content_type(request: Request) -> None:
 
 
 async def read_body(request: Request, limits: WebhookLimits, budget: BufferBudget) -> bytes:
-    """The body, held in `hand`: whoever gets it gives its length back.
+    """The body, counted in `budget`; the caller releases its length.
 
-    Raises HTTPRejectionError (408, 413, 503) and ClientDisconnectedError; nothing is held then.
+    Raises HTTPRejectionError (408, 413, 503) and ClientDisconnectedError; nothing stays counted then.
     """
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and (len(announced) > 15 or int(announced) > limits.body_bytes):
         raise _too_long_error(limits)
-    gathered = _BodyBuffer(limits, budget)
+    buffer = _BodyBuffer(limits, budget)
     try:
         async with asyncio.timeout(limits.body_seconds):
-            while gathered.add(await request.receive()):
+            while buffer.add(await request.receive()):
                 pass
     except TimeoutError:
-        budget.release(gathered.length)
+        budget.release(buffer.length)
         raise HTTPRejectionError(408, f"the body did not come within {limits.body_seconds:g} s") from None
     except BaseException:
-        budget.release(gathered.length)
+        budget.release(buffer.length)
         raise
-    return gathered.content()
+    return buffer.content()
 
 
 class _BodyBuffer:
-    """What has come of one body."""
+    """The part of one body that has arrived."""
 
     def __init__(self, limits: WebhookLimits, budget: BufferBudget) -> None:
         self.length = 0
@@ -99,7 +99,7 @@ class _BodyBuffer:
         self._chunks: list[bytes] = []
 
     def add(self, message: Message) -> bool:
-        """Take the next part; False after the last."""
+        """Add the next part; False after the last."""
         if message["type"] != "http.request":
             raise ClientDisconnectedError
         chunk: bytes = message.get("body", b"")

@@ -1,4 +1,4 @@
-"""Raw webhook requests kept as files for support, without what proves who sent them."""
+"""Capture of raw webhook requests as files for support, without tokens and cookies."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.text import printable
 
 MAX_FILES = 10_000
-"""Kept in one run; a forgotten capture must not fill the disk that the journal stands on."""
+"""Files of one run; a forgotten capture must not fill the disk of the journal."""
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 _log = logging.getLogger(__name__)
 
 
 class RequestCapture:
-    """Writes each request to a file of its own, beside the work: trouble with it is said once and stops nothing."""
+    """Writes each request to its own file in a background thread; an error is logged once and stops only capturing."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,16 +50,16 @@ class RequestCapture:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish what is being written."""
+        """Wait for the files that are being written."""
         self._thread.shutdown(wait=True)
 
     def save(self, request: Request, body: bytes, status: int) -> None:
-        """Keep one request, and the status it was answered with."""
+        """Write one request; the status of its response is part of the file name."""
         number = next(self._number)
         if self._stopped or number > MAX_FILES:
-            self._stop(f"{MAX_FILES:,} requests are captured; no more are, until the next start")
+            self._stop(f"{MAX_FILES:,} requests are captured; no more are captured until the next start")
             return
-        # as sent, but for what a terminal would act on: these files are looked at
+        # control characters are escaped: people print these files in terminals
         target = request.scope["raw_path"].decode("latin-1")
         head = [f"{request.method} {printable(target)} HTTP/{request.scope['http_version']}"]
         head += [

@@ -1,4 +1,4 @@
-"""The way into the journal for many requests at once: those that wait together are stored together."""
+"""Group commit: the entries of concurrent webhooks are stored in one journal call."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import AddResult, NewDelivery
 
 MAX_GROUP_ENTRIES = 500
-"""In one call of the journal, so that the first of them does not wait long."""
+"""Entries in one journal call; bounds the wait of the first request in a group."""
 MAX_FAULT_AGE_S = 10.0
-"""How long a write that failed speaks against the journal, when none followed."""
+"""Seconds for which a failed write is reported as a problem if no other write follows."""
 _STORE_ERRORS = (JournalReadOnlyError, JournalUnavailableError)
 
 _log = logging.getLogger(__name__)
@@ -27,15 +27,15 @@ class _PendingAdd(Struct):
     entries: Sequence[NewDelivery]
     future: asyncio.Future[list[AddResult]]
     expired: bool = False
-    """Its sender was told to send it again."""
+    """The request timed out and was answered with 503."""
 
 
 class GroupCommitter:
-    """Stores what many requests bring, each of which hears when its own is durable.
+    """Stores the entries of many requests; each `store` returns when its own entries are durable.
 
-    While the journal writes, what comes in meanwhile gathers for the next call: one commit serves them all, and under
-    little load nobody waits for company. While it hangs (a frozen server, a lock that another program holds) whoever
-    waited for `seconds` is told so, and others at once: what they brought would only gather in memory.
+    Entries that arrive during a write are collected for the next one, so a request under low load waits for no other.
+    While the journal hangs (a frozen server, a lock that another program holds), a request is failed after `timeout_s`
+    seconds, and every later one immediately, since its entries would only fill the memory.
     """
 
     def __init__(self, journal: Journal, timeout_s: float = 4.0) -> None:
@@ -44,34 +44,34 @@ class GroupCommitter:
         self._pending: deque[_PendingAdd] = deque()
         self._flush_task: asyncio.Task[None] | None = None
         self._add_started_at = 0.0
-        """When the journal was asked what it did not answer yet (monotonic s); 0 where it answered all."""
+        """Start of the journal call that is running (monotonic s); 0 while none is."""
         self._fault = ""
         self._fault_at = 0.0
 
     async def store(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
-        """As the journal's `add`: durable when it returns.
+        """Store entries like the journal's `add`; durable on return.
 
-        Raises JournalError; these are not stored then, unless it is JournalUnavailableError because time ran out: then
-        they may be, and sending them again is `known`.
+        Raises JournalError, and nothing is stored then. The exception is JournalUnavailableError after a timeout: the
+        entries may be stored, and are `known` when they are sent again.
         """
         if self._is_hanging():
             raise JournalUnavailableError(self._hanging_text())
-        parcel = _PendingAdd(entries, asyncio.get_running_loop().create_future())
-        self._pending.append(parcel)
+        pending = _PendingAdd(entries, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
         if self._flush_task is None:
             self._flush_task = asyncio.create_task(self._flush())
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await parcel.future
+                return await pending.future
         except TimeoutError:
-            parcel.expired = True
+            pending.expired = True
             raise JournalUnavailableError(self._hanging_text()) from None
 
     def problem(self) -> str:
-        """Why what comes now may not be stored, in words; empty where nothing is known against it.
+        """Why the next write may fail, in words; empty if no problem is known.
 
-        What went wrong counts until something is stored, but only for a while: whoever is told not to send here sends
-        nothing that could show that it is over.
+        An error is reported until a write succeeds, for at most `MAX_FAULT_AGE_S`: a load balancer that sends nothing
+        because of it would never cause the write that clears it.
         """
         if self._is_hanging():
             return self._hanging_text()
@@ -86,29 +86,29 @@ class GroupCommitter:
     async def _flush(self) -> None:
         try:
             while self._pending:
-                parcels = self._next_group()
+                group = self._next_group()
                 try:
-                    await self._add_group(parcels)
-                except Exception as error:  # noqa: BLE001 - the outer edge: each of those who wait gets an answer
-                    await self._add_separately(parcels, error)
+                    await self._add_group(group)
+                except Exception as error:  # noqa: BLE001 - the outer edge: every waiting request gets a result
+                    await self._add_separately(group, error)
         finally:
             self._flush_task = None
 
     def _next_group(self) -> list[_PendingAdd]:
         while len(self._pending) > 1 and self._pending[0].expired:
             self._pending.popleft()
-        parcels = [self._pending.popleft()]
-        number = len(parcels[0].entries)
-        while self._pending and number + len(self._pending[0].entries) <= MAX_GROUP_ENTRIES:
-            parcels.append(self._pending.popleft())
-            number += len(parcels[-1].entries)
-        return parcels
+        group = [self._pending.popleft()]
+        size = len(group[0].entries)
+        while self._pending and size + len(self._pending[0].entries) <= MAX_GROUP_ENTRIES:
+            group.append(self._pending.popleft())
+            size += len(group[-1].entries)
+        return group
 
     async def _add_group(self, group: Sequence[_PendingAdd]) -> None:
         self._add_started_at = time.monotonic()
         try:
-            entries = [entry for parcel in group for entry in parcel.entries]
-            # half of the time, so that what waits behind it has some left
+            entries = [entry for pending in group for entry in pending.entries]
+            # half of the timeout, so that the next group has the other half
             added = await self._journal.add(entries, deadline=self._timeout_s / 2)
         except JournalError as error:
             if isinstance(error, _STORE_ERRORS):
@@ -117,24 +117,27 @@ class GroupCommitter:
         finally:
             self._add_started_at = 0.0
         self._fault = ""
-        at = 0
-        for parcel in group:
-            end = at + len(parcel.entries)
-            if not parcel.future.done():
-                parcel.future.set_result(added[at:end])
-            at = end
+        start = 0
+        for pending in group:
+            end = start + len(pending.entries)
+            if not pending.future.done():
+                pending.future.set_result(added[start:end])
+            start = end
 
     async def _add_separately(self, group: Sequence[_PendingAdd], error: Exception) -> None:
-        """One bad parcel must not spoil the others; but a store that is at fault is at fault for all."""
+        """Store each request of a failed group alone, so that one bad entry fails its own request only.
+
+        An error of the store itself fails all of them without another try.
+        """
         if len(group) == 1 or isinstance(error, _STORE_ERRORS):
-            for parcel in group:
-                _fail(parcel, error)
+            for pending in group:
+                _fail(pending, error)
             return
-        for parcel in group:
+        for pending in group:
             try:
-                await self._add_group((parcel,))
-            except Exception as own:  # noqa: BLE001 - as above
-                _fail(parcel, own)
+                await self._add_group((pending,))
+            except Exception as own_error:  # noqa: BLE001 - as above
+                _fail(pending, own_error)
 
 
 def _fail(pending: _PendingAdd, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""From one webhook body to the journal: which environment it is for, what it becomes, and what is answered."""
+"""Webhook handler: parses one body, finds the environment of each record and stores the entries."""
 
 from __future__ import annotations
 
@@ -26,28 +26,32 @@ from sprig_tui.webhooks.group_commit import GroupCommitter
 
 ORIGIN_NAME = "webhook"
 MAX_RECORDS = 1_000
-"""In one body: Sprig sends one, a REST page has at most so many; a megabyte could hold half a million bad ones."""
+"""Records in one body. Sprig sends one, a REST page has at most 1,000; a hostile megabyte could hold 500,000."""
 MAX_INLINE_PARSE_BYTES = 32_768
-"""Longest body that is read on the event loop; one of that length takes some milliseconds."""
+"""Longest body that is parsed on the event loop, which takes some milliseconds; longer ones go to a thread."""
 YIELD_EVERY_RECORDS = 50
-"""Records that are mapped before others get a turn."""
+"""Records that are mapped before other requests get a turn on the event loop."""
 RETRY_AFTER_S = "5"
-"""Seconds that the sender is asked to wait while the journal takes nothing."""
+"""Retry-After in seconds while the journal stores nothing."""
 
 _ORIGIN = Origin(ORIGIN_NAME)
 
 
 class Receipt(Struct, frozen=True):
-    """What became of one body's records; they are durable."""
+    """Counts of the records of one body, all of them durable."""
 
     queued: int
     known: int
-    """Were there before; nothing changed."""
+    """Already in the journal; nothing changed."""
     withheld: int
 
 
 class WebhookHandler:
-    """Takes bodies in. `wake` hears for which environment something was queued."""
+    """Stores webhook bodies in the journal.
+
+    `on_queued` is called with the environment of each delivery that was queued, `on_entry` with each entry and its
+    result.
+    """
 
     def __init__(
         self,
@@ -67,34 +71,34 @@ class WebhookHandler:
         self.reconfigure(rules, environments)
 
     def reconfigure(self, rules: Rules, environments: Mapping[str, Environment]) -> None:
-        """Go on with other rules and environments; raises ConfigError, and all stays as it was then."""
-        intakes = {name: EntryBuilder(rules, environments, name, clock=self._clock) for name in environments}
+        """Use these rules and environments from now on; raises ConfigError, and changes nothing then."""
+        builders = {name: EntryBuilder(rules, environments, name, clock=self._clock) for name in environments}
         self._shared_builder = EntryBuilder(rules, environments, clock=self._clock)
-        self._builders = intakes
+        self._builders = builders
 
     def has_environment(self, environment: str) -> bool:
-        """Whether there is an environment of this name."""
+        """Whether an environment of this name is configured."""
         return environment in self._builders
 
     async def handle(self, raw: bytes, environment: str, authorized: frozenset[str]) -> Receipt:
-        """Store what a body holds; returns when it is durable.
+        """Store the records of a body; returns when they are durable.
 
-        `environment` is the one that the path names, empty for the shared path, where each record goes by its own
-        environment id. A record of an environment that is not in `opened` is withheld. Raises HTTPRejectionError:
-        400 for a
-        body that is no JSON (kept as withheld all the same, unless it is empty), 503 where it cannot be stored.
+        `environment` is the one in the path. It is empty for the shared path, where each record is routed by its
+        environment id. A record of an environment that is not in `authorized` is withheld. Raises HTTPRejectionError:
+        400 for a body that is not JSON (stored as withheld, unless it is empty), 503 if the journal stores nothing.
         """
-        intake = self._builders[environment] if environment else self._shared_builder
-        # a large body is read in another thread: others are answered meanwhile
-        read = await asyncio.to_thread(_parse_body, raw) if len(raw) > MAX_INLINE_PARSE_BYTES else _parse_body(raw)
-        records, fault = read
+        builder = self._builders[environment] if environment else self._shared_builder
+        if len(raw) > MAX_INLINE_PARSE_BYTES:
+            records, fault = await asyncio.to_thread(_parse_body, raw)
+        else:
+            records, fault = _parse_body(raw)
         if not records:
             raise HTTPRejectionError(400, "the body is empty; send JSON", body_read=True)
         if len(records) > MAX_RECORDS:
             raise HTTPRejectionError(413, f"the body holds more than {MAX_RECORDS:,} records", body_read=True)
         entries: list[NewDelivery] = []
         for record in records:
-            entries.append(intake.entry(self._withhold_unauthorized(record, intake, authorized)))
+            entries.append(builder.entry(_withhold_unauthorized(record, builder, authorized)))
             if not len(entries) % YIELD_EVERY_RECORDS:
                 await asyncio.sleep(0)
         try:
@@ -105,30 +109,17 @@ class WebhookHandler:
             ) from error
         receipt = self._make_receipt(entries, added)
         if fault:
-            kept = {"withheld": receipt.withheld, "known": receipt.known}
-            raise HTTPRejectionError(400, f"the body is no JSON: {fault}", body_read=True, extra=kept)
+            counts = {"withheld": receipt.withheld, "known": receipt.known}
+            raise HTTPRejectionError(400, f"the body is not JSON: {fault}", body_read=True, extra=counts)
         return receipt
-
-    def _withhold_unauthorized(self, record: Record, builder: EntryBuilder, authorized: frozenset[str]) -> Record:
-        """The record, or what stands for it where its sender may not send for its environment."""
-        belongs = builder.route(record).environment
-        if not belongs or belongs in authorized:
-            return record
-        said = record.environment_id or record.environment or ""
-        return Unsendable(
-            origin=record.origin,
-            raw=record.raw,
-            reason=Reason.ENVIRONMENT_UNKNOWN,
-            detail=f"its environment id {said[:80]} is {belongs}'s, but it came without {belongs}'s webhook token",
-        )
 
     def _make_receipt(self, entries: list[NewDelivery], added: list[AddResult]) -> Receipt:
         known = withheld = queued = 0
-        for entry, one in zip(entries, added, strict=True):
-            self._on_entry(entry, one)
-            if one.outcome == "known":
+        for entry, result in zip(entries, added, strict=True):
+            self._on_entry(entry, result)
+            if result.outcome == "known":
                 known += 1
-            elif one.state is State.QUEUED:
+            elif result.state is State.QUEUED:
                 queued += 1
                 self._on_queued(entry.environment)
             else:
@@ -136,21 +127,35 @@ class WebhookHandler:
         return Receipt(queued, known, withheld)
 
 
-def _parse_body(raw: bytes) -> tuple[list[Record], str]:
-    """The records of a body, more than MAX_RECORDS where it holds too many, and why it is no JSON where it is none.
+def _withhold_unauthorized(record: Record, builder: EntryBuilder, authorized: frozenset[str]) -> Record:
+    """The record; or, if the request has no token for the record's environment, a withheld one in its place."""
+    owner = builder.route(record).environment
+    if not owner or owner in authorized:
+        return record
+    environment_id = record.environment_id or record.environment or ""
+    return Unsendable(
+        origin=record.origin,
+        raw=record.raw,
+        reason=Reason.ENVIRONMENT_UNKNOWN,
+        detail=f"its environment id {environment_id[:80]} is {owner}'s, but it came without {owner}'s webhook token",
+    )
 
-    Of what is no JSON the answers that can be read are kept, and the body as one record beside them.
+
+def _parse_body(raw: bytes) -> tuple[list[Record], str]:
+    """The records of a body, at most MAX_RECORDS + 1, and the JSON error; an empty text where the body is JSON.
+
+    Of a body that is not JSON, the answers that can be read are returned, and the whole body as one invalid record.
     """
     raw = raw.removeprefix(codecs.BOM_UTF8)
     records = list(islice(parse_document(raw, _ORIGIN), MAX_RECORDS + 1))
     if all(isinstance(record, StudyResponse) for record in records) or not (fault := _json_error(raw)):
         return records, ""
     answers: list[Record] = [record for record in records if isinstance(record, StudyResponse)]
-    return [*answers[: MAX_RECORDS - 1], invalid_record(raw, _ORIGIN, f"the body is no JSON: {fault}")], fault
+    return [*answers[: MAX_RECORDS - 1], invalid_record(raw, _ORIGIN, f"the body is not JSON: {fault}")], fault
 
 
 def _json_error(raw: bytes) -> str:
-    """What is wrong with the body as JSON; empty where nothing is."""
+    """The JSON error of a body; empty if the body is JSON."""
     try:
         msgspec.json.decode(raw.decode(), type=object)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""What the receiver itself counts, in the registry it shares with the deliveries' metrics."""
+"""Prometheus metrics of the webhook receiver."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 
 
 class WebhookMetrics:
-    """Counts requests and the records in them."""
+    """Counters of webhook requests and of the records in them."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.requests = 0
-        """Taken: answered 200."""
-        self.refused = 0
+        """Requests answered with 200."""
+        self.rejected = 0
         self._statuses = Counter(
             "sprig_tui_webhook_requests",
-            "Requests by the status of the answer, but for those of monitors.",
+            "Requests by the status of the response, without those to the health endpoints.",
             ("status",),
             registry=registry,
         )
         self._seconds = Histogram(
             "sprig_tui_webhook_seconds",
-            "From a request's headers to its answer.",
+            "From a request's headers to its response.",
             buckets=DURATION_BUCKETS_S,
             registry=registry,
         )
         self._records = Counter(
             "sprig_tui_webhook_records",
-            "Records in webhooks, and what became of them: queued, withheld, or known from before.",
+            "Records in webhooks by outcome: queued, withheld, or known (already in the journal).",
             ("environment", "outcome"),
             registry=registry,
         )
@@ -42,22 +42,22 @@ class WebhookMetrics:
         )
 
     def record_status(self, status: int) -> None:
-        """One request was answered, wherever."""
+        """Count one response."""
         if status == 200:
             self.requests += 1
         else:
-            self.refused += 1
+            self.rejected += 1
         self._statuses.labels(str(status)).inc()
 
     def record_duration(self, seconds: float) -> None:
-        """One webhook was answered."""
+        """Observe the time from a webhook's headers to its response."""
         self._seconds.observe(seconds)
 
     def record_entry(self, entry: NewDelivery, added: AddResult) -> None:
-        """One record was stored, or known."""
+        """Count one record by the result of adding it."""
         outcome = "known" if added.outcome == "known" else "queued" if added.state is State.QUEUED else "withheld"
         self._records.labels(entry.environment or UNKNOWN_ENVIRONMENT, outcome).inc()
 
     def track_buffered_bytes(self, get_bytes: Callable[[], int]) -> None:
-        """Ask this for the bytes in hand."""
+        """Read the number of buffered bytes from this function at each scrape."""
         self._buffered_bytes.set_function(get_bytes)

@@ -75,7 +75,7 @@ def test_from_webhook_to_segment_seen_by_a_log_elsewhere(guarded, sink, start):
         following.communicate()
     assert httpx.get(url + "/readyz", trust_env=False).json()["lanes"]["production"]["last_status"] == 200
     assert listener.stop() == 0
-    assert listener.until("stopped; webhooks 2  refused 0  delivered 2")
+    assert listener.until("stopped; webhooks 2  rejected 0  delivered 2")
     assert TOKEN not in "".join(listener.said)
 
 

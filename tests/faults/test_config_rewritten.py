@@ -158,7 +158,7 @@ async def test_no_mail_in_the_clear(tmp_path, rounds, monkeypatch):
             for url in (f"http://127.0.0.1:{port}", monitor):
                 told = await client.get(f"{url}/readyz")
                 assert (told.status_code, told.json()["ready"]) == (200, True)
-                assert told.json()["config"].startswith("going on with the one from before")
+                assert told.json()["config"].startswith("the previous one is in use")
         looked = await programs.command("status", "--json")
         assert {one["pid"] for one in json.loads(looked.out)["config_held"]} == {one.process.pid for one in everyone}
         doctor = await programs.command("doctor", "--offline")

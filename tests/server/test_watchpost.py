@@ -52,7 +52,7 @@ async def test_ready_until_it_stops_or_the_journal_does(serve):
         }
         post.watchpost.set_config_problem("it is empty")
         told = (await post.ask("/readyz")).json()
-        assert (told["ready"], told["config"]) == (True, "going on with the one from before: it is empty")
+        assert (told["ready"], told["config"]) == (True, "the previous one is in use: it is empty")
         post.watchpost.set_stopping()
         done = await post.ask("/readyz")
         assert (done.status_code, done.json()["stopping"]) == (503, True)

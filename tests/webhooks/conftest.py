@@ -35,7 +35,7 @@ JSON = {"content-type": "application/json"}
 class Served(NamedTuple):
     """A receiver that is up, and a client of it."""
 
-    station: WebhookReceiver
+    receiver: WebhookReceiver
     journal: Journal
     up: RunningServer
     client: httpx.AsyncClient
@@ -76,14 +76,14 @@ async def serve(tmp_path) -> AsyncIterator[Serve]:
             if journal is None:
                 journal = await stack.enter_async_context(SQLiteJournal(tmp_path / "journal.db"))
             limits = limits or WebhookLimits()
-            station = WebhookReceiver(journal, Rules(), environments, limits, allow_anonymous=trusting, **options)
+            receiver = WebhookReceiver(journal, Rules(), environments, limits, allow_anonymous=trusting, **options)
             bound = bind("127.0.0.1", 0)
             port = bound.getsockname()[1]
             up = await stack.enter_async_context(
-                running_server(station.app, bound, limits, tls, traffic=station.traffic)
+                running_server(receiver.app, bound, limits, tls, traffic=receiver.traffic)
             )
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=up.url, trust_env=False))
-            return Served(station, journal, up, client, port)
+            return Served(receiver, journal, up, client, port)
 
         yield start
 

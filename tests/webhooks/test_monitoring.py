@@ -59,7 +59,7 @@ async def test_a_journal_that_takes_nothing_is_not_ready_but_alive(serve, answer
 
 async def test_one_that_is_stopping_says_so(serve):
     served = await serve()
-    served.station.set_stopping()
+    served.receiver.set_stopping()
     done = await served.client.get("/readyz")
     assert (done.status_code, done.json()["stopping"]) == (503, True)
 

@@ -140,7 +140,7 @@ async def test_a_body_that_is_no_json_is_refused_and_kept(serve, raw, said):
     served = await serve()
     done = await served.post(raw)
     assert done.status_code == 400
-    assert done.json()["error"].startswith("the body is no JSON: ")
+    assert done.json()["error"].startswith("the body is not JSON: ")
     assert said in done.json()["error"]
     assert done.json()["withheld"] == 1
     [delivery] = await served.log()
@@ -200,7 +200,7 @@ async def test_a_body_without_a_length_is_counted_while_it_comes(serve):
     chunks = [b"190\r\n" + b"x" * 400 + b"\r\n"] * 4
     told = await exchange(served.port, HEAD + b"transfer-encoding: chunked\r\n\r\n", *chunks, b"0\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 413 ")
-    assert served.station._webhook_app.body_budget.used_bytes == 0
+    assert served.receiver.body_budget.used_bytes == 0
 
 
 async def test_the_limit_itself_is_allowed(serve, answer):
@@ -224,7 +224,7 @@ async def test_a_slow_body_times_out(serve):
     told = await exchange(served.port, HEAD + b"content-length: 100\r\n\r\n{")
     assert told.startswith(b"HTTP/1.1 408 ")
     assert b"did not come within 0.2 s" in told
-    assert served.station._webhook_app.body_budget.used_bytes == 0
+    assert served.receiver.body_budget.used_bytes == 0
 
 
 async def test_a_sender_that_leaves_is_no_matter(serve, answer):
@@ -235,8 +235,8 @@ async def test_a_sender_that_leaves_is_no_matter(serve, answer):
     writer.close()
     await writer.wait_closed()
     assert (await served.post(answer())).status_code == 200
-    await until(lambda: served.station.webhook_metrics.refused)
-    assert served.station._webhook_app.body_budget.used_bytes == 0
+    await until(lambda: served.receiver.metrics.rejected)
+    assert served.receiver.body_budget.used_bytes == 0
 
 
 # -- too much at once ------------------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ async def test_one_connection_too_many_is_told_so(serve, answer, tmp_path):
         served = await serve(limits=WebhookLimits(connections=3), journal=journal)
         posting = [asyncio.create_task(served.post(answer(number))) for number in range(3)]
         length = sum(len(json.dumps(answer(number))) for number in range(3))
-        await until(lambda: served.station._webhook_app.body_budget.used_bytes == length)
+        await until(lambda: served.receiver.body_budget.used_bytes == length)
         told = await exchange(served.port, HEAD)
         assert told.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in told
@@ -288,12 +288,12 @@ async def test_bodies_in_hand_are_bounded_over_all_connections(serve, answer):
     served = await serve(limits=WebhookLimits(max_buffered_bytes=1500))
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(HEAD + b"content-length: 2000\r\n\r\n" + b" " * 1400)
-    await until(lambda: served.station._webhook_app.body_budget.used_bytes == 1400)
+    await until(lambda: served.receiver.body_budget.used_bytes == 1400)
     done = await served.post(answer())
     assert (done.status_code, done.headers["retry-after"]) == (503, "1")
     writer.close()
     await writer.wait_closed()
-    await until(lambda: not served.station._webhook_app.body_budget.used_bytes)
+    await until(lambda: not served.receiver.body_budget.used_bytes)
     assert (await served.post(answer())).status_code == 200
     assert reader is not None
 
@@ -350,7 +350,7 @@ async def test_what_cannot_be_stored_is_to_be_sent_again(serve, answer, tmp_path
         assert done.json() == {"error": "it could not be stored; send it again"}
         journal.full = False
         assert (await served.post(answer())).json()["queued"] == 1
-        assert served.station._webhook_app.body_budget.used_bytes == 0
+        assert served.receiver.body_budget.used_bytes == 0
 
 
 async def test_locked_journal_is_waited_for_then_refused(serve, answer, tmp_path):
@@ -374,7 +374,7 @@ async def test_a_fault_of_ours_is_json_too(serve, answer, monkeypatch, caplog):
     async def broken(*_):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(served.station._handler, "handle", broken)
+    monkeypatch.setattr(served.receiver._handler, "handle", broken)
     done = await served.post(answer())
     assert (done.status_code, done.json()) == (500, {"error": "internal error; send it again"})
     assert "ZeroDivisionError" in caplog.text

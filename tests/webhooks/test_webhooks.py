@@ -62,9 +62,8 @@ async def test_many_at_once_and_each_twice(serve, answer):
 
 
 async def test_the_engine_is_woken_for_the_environment(serve, answer):
-    served = await serve()
     woken: list[str] = []
-    served.station.on_queued = woken.append
+    served = await serve(on_queued=woken.append)
     await served.post(answer())
     await served.post(answer(2, userId=None))
     assert woken == ["production"]
@@ -157,8 +156,8 @@ async def test_one_token_for_two_environments_opens_both(serve, answer):
 async def test_other_environments_tokens_and_rules_are_taken_up(serve, answer):
     served = await serve()
     new = "a-new-production-token-01"
-    served.station.reconfigure(
-        served.station._handler._shared_builder.mapper.rules,
+    served.receiver.reconfigure(
+        served.receiver._handler._shared_builder.mapper.rules,
         {"production": Environment(name="production", webhook_token=WebhookToken(new))},
     )
     assert (await served.post(answer())).status_code == 401

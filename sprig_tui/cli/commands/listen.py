@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sprig_tui.config.journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
+    from sprig_tui.delivery.metrics import DeliveryMetrics
     from sprig_tui.journal.base import Journal
     from sprig_tui.server.server import RunningServer
     from sprig_tui.server.tls import Certificate
@@ -187,12 +188,15 @@ class _ListenRun:
         self._certificate = certificate
         self._tls = certificate.context if certificate is not None else None
         self._capture = capture
+        self._engine: Engine | None = None
+        """Set when the journal is open; None with `--no-engine`."""
 
     async def run(self, status_every: float, *, deliver: bool, verbose: bool) -> int:
         """Returns the exit code."""
         from sprig_tui.cli.commands.run import lost_journal_code
         from sprig_tui.cli.progress import engine_log
         from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.delivery.metrics import DeliveryMetrics
         from sprig_tui.server.server import is_bound_to_loopback, running_server
         from sprig_tui.webhooks.app import WebhookReceiver
         from sprig_tui.webhooks.capture import RequestCapture
@@ -204,86 +208,91 @@ class _ListenRun:
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
             capture = stack.enter_context(RequestCapture(self._capture)) if self._capture else None
-            station = WebhookReceiver(
+            metrics = DeliveryMetrics(journal)
+            receiver = WebhookReceiver(
                 journal,
                 self._settings.rules,
                 environments,
                 self._limits,
                 allow_anonymous=is_bound_to_loopback(self._bound),
+                metrics=metrics,
+                on_queued=self._wake_engine,
                 on_request=capture.save if capture else None,
             )
-            up = await stack.enter_async_context(
-                running_server(station.app, self._bound, self._limits, self._tls, traffic=station.traffic)
+            server = await stack.enter_async_context(
+                running_server(receiver.app, self._bound, self._limits, self._tls, traffic=receiver.traffic)
             )
-            engine = None
             if not awaited.is_open:
-                diagnostics.info(f"listening on {up.url}, and answering 503 until the journal is there; Ctrl-C stops")
+                diagnostics.info(
+                    f"listening on {server.url}, and answering 503 until the journal is there; Ctrl-C stops"
+                )
             try:
-                engine = await interrupts.guard(self._start_engine(awaited, station, stack, deliver=deliver))
-                _report_start(up, engine)
-                work = self._run_until_stopped(up, station, engine, journal, status_every, interrupts)
+                await interrupts.guard(self._start_engine(awaited, metrics, stack, deliver=deliver))
+                _report_start(server, self._engine)
+                work = self._run_until_stopped(server, receiver, journal, status_every, interrupts)
                 await interrupts.guard(work)
                 raise ConfigError("it does not listen any more", hint="start it again; what was accepted is stored")
             except ShutdownRequested:
-                station.set_stopping()
-                await interrupts.drain(_shut_down(up, engine))
+                receiver.set_stopping()
+                await interrupts.drain(_shut_down(server, self._engine))
             if not awaited.is_open:
                 diagnostics.info("stopped; the journal could not be opened until now")
                 return ExitCode.OK
-            diagnostics.info(f"stopped; {await _status_text(station, engine, journal)}")
+            diagnostics.info(f"stopped; {await _status_text(receiver, self._engine, journal)}")
             lost = await lost_journal_code(journal)
         return ExitCode.INTERRUPTED if interrupts.forced.is_set() else lost
 
     async def _start_engine(
-        self, awaited: PendingJournal, receiver: WebhookReceiver, stack: AsyncExitStack, *, deliver: bool
-    ) -> Engine | None:
-        """Start the engine, if there is to be one, as soon as the journal is there."""
+        self, pending: PendingJournal, metrics: DeliveryMetrics, stack: AsyncExitStack, *, deliver: bool
+    ) -> None:
+        """Start the engine, or without it the heartbeat, when the journal is open."""
         from sprig_tui.delivery.engine import Engine
         from sprig_tui.delivery.heartbeat import Heartbeat
 
-        await awaited.opened()
+        await pending.opened()
         if not deliver:
-            await stack.enter_async_context(Heartbeat(awaited.journal, "listen"))
-            return None
+            await stack.enter_async_context(Heartbeat(pending.journal, "listen"))
+            return
         engine = Engine(
-            awaited.journal,
+            pending.journal,
             self._options.environments(self._settings),
             self._options.delivery(self._settings),
             role="listen",
-            on_result=receiver.metrics.record,
+            on_result=metrics.record,
         )
-        await stack.enter_async_context(engine)
-        receiver.on_queued = engine.wake
+        self._engine = await stack.enter_async_context(engine)
         report_elsewhere(engine.override_urls())
-        return engine
+
+    def _wake_engine(self, environment: str) -> None:
+        if self._engine is not None:
+            self._engine.wake(environment)
 
     async def _run_until_stopped(
         self,
         server: RunningServer,
         receiver: WebhookReceiver,
-        engine: Engine | None,
         journal: Journal,
         status_every: float,
         signals: ShutdownSignals,
     ) -> None:
         from sprig_tui.cli.reload import reload_on_change
 
-        def taken_up(settings: Settings) -> None:
+        def on_reload(settings: Settings) -> None:
             receiver.reconfigure(settings.rules, self._options.environments(settings))
 
-        keeping = reload_on_change(
-            engine,
+        reloading = reload_on_change(
+            self._engine,
             self._settings,
             self._options,
-            taken_up,
+            on_reload,
             reload_requested=signals.hangup_event(),
             on_config_problem=receiver.set_config_problem,
         )
-        others = [asyncio.create_task(keeping)]
+        others = [asyncio.create_task(reloading)]
         if self._certificate is not None:
             others.append(asyncio.create_task(_reload_certificate(self._certificate, signals.hangup_event())))
         if status_every:
-            others.append(asyncio.create_task(_report_status(receiver, engine, journal, status_every)))
+            others.append(asyncio.create_task(_report_status(receiver, self._engine, journal, status_every)))
         try:
             await server.wait_closed()
         finally:
@@ -334,7 +343,7 @@ async def _status_text(receiver: WebhookReceiver, engine: Engine | None, journal
     """One line: what came, and what became of it."""
     from sprig_tui.cli.commands.run import queued_text, status_text
 
-    came = f"webhooks {receiver.webhook_metrics.requests:,}  refused {receiver.webhook_metrics.refused:,}"
+    came = f"webhooks {receiver.metrics.requests:,}  rejected {receiver.metrics.rejected:,}"
     if engine is None:
         return f"{came}  queued {await queued_text(journal)}"
     return f"{came}  {await status_text(engine, journal)}"
