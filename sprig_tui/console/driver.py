@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 import select
+import selectors
 import signal
 import sys
 import termios
 import threading
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from textual import events
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from sprig_tui.console.app import SprigTui
+
+INPUT_POLL_S = 0.1
+"""Seconds between two looks at whether the console ends."""
+MAX_READ_BYTES = 4096
+"""A read that brings so much is followed by more of the same write."""
 
 
 def can_be_resumed() -> bool:
@@ -56,11 +66,32 @@ class HangupDriver(LinuxDriver):
             self._watch.start()
 
     def run_input_thread(self) -> None:
-        """As Textual, but a terminal that cannot be read is one that is gone, not a fault of ours."""
+        """As Textual, but all events of one read have one time, and a terminal that cannot be read has hung up.
+
+        What one write brings is read at once: bursts of keys are told by these times, however busy the machine is.
+        """
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        read_at, more = 0.0, False
         try:
-            super().run_input_thread()
+            with selectors.DefaultSelector() as selector:
+                selector.register(self.fileno, selectors.EVENT_READ)
+                while not self.exit_event.is_set():
+                    if selector.select(INPUT_POLL_S):
+                        data = os.read(self.fileno, MAX_READ_BYTES)
+                        if not more:
+                            read_at = Message().time
+                        more = len(data) == MAX_READ_BYTES
+                        self._process_events(parser.feed(decode(data)), read_at)
+                    self._process_events(parser.tick(), read_at)
         except OSError:
             self._on_hangup()
+
+    def _process_events(self, messages: Iterable[Message], read_at: float) -> None:
+        for message in messages:
+            if isinstance(message, events.Key):
+                message.time = read_at
+            self.process_message(message)
 
     def _watch_for_end(self) -> None:
         poll = select.poll()

@@ -162,7 +162,17 @@ class Terminal:
         data = keys.encode()
         while data:
             data = data[os.write(self.master, data) :]
+        self._until_taken()
         self._written_at = time.monotonic()
+
+    def _until_taken(self) -> None:
+        """Until the program has read what was written, so that a busy machine joins no two writes."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.slave >= 0 and self._unread_bytes() and time.monotonic() < deadline:
+            self.read(0.005)
+
+    def _unread_bytes(self) -> int:
+        return int(struct.unpack("i", fcntl.ioctl(self.slave, termios.FIONREAD, b"\0" * 4))[0])
 
     def press(self, *keys: str) -> None:
         """Keys one at a time, each in a write of its own, at a pace that no burst has."""

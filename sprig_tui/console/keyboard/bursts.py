@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 MAX_BURST_GAP_S = 0.02
-"""Seconds between two keys of one burst at most: no hand is so fast, and what one write brings is faster."""
+"""Seconds between two keys of one burst at most: no hand is so fast. Keys of one read have one time (`driver`)."""
 
 
 class Burst:

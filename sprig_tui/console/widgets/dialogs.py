@@ -99,7 +99,7 @@ class Dialog(ModalScreen[Result]):
         What else came with it is dropped.
         """
         keyboard = getattr(self.app, "keyboard", None)
-        if keyboard is None or not keyboard.bursts.came_with_opening(self):
+        if keyboard is None or not keyboard.bursts.is_of_opening_burst(self):
             return False
         keyboard.drop()
         return True
