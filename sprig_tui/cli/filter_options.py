@@ -14,8 +14,7 @@ from sprig_tui.cli.options import ENVIRONMENT_TYPE, FILTER_TYPE, CliCommand, env
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
-    from sprig_tui.journal.query import Query, Term
-    from sprig_tui.journal.records import Delivery
+    from sprig_tui.journal.query import Query
 
 _NEGATION_PLACEHOLDER = "\ue000"
 """Stands for the dash of `-word` while click looks for options."""
@@ -138,61 +137,3 @@ def complete_words(incomplete: str) -> list[str]:
         }
         choices = [f"{field}:{value}" for value in values.get(field, [])]
     return [choice for choice in choices if choice.startswith(incomplete)]
-
-
-def matches(query: Query, delivery: Delivery) -> bool:
-    """Whether a delivery matches, as the journal's own search would say."""
-    alternatives: dict[str, bool] = {}
-    for term in query.terms:
-        found = _term_matches(term, delivery)
-        if term.negated or term.field in ("text", "since", "until"):
-            if found == term.negated:
-                return False
-        else:
-            alternatives[term.field] = alternatives.get(term.field, False) or found
-    return all(alternatives.values())
-
-
-def _term_matches(term: Term, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one per field
-    value = term.value
-    match term.field:
-        case "status":
-            status = str(delivery.status)
-            return value in (delivery.state.value, status) or (
-                value.endswith("xx") and status == f"{value[0]}{status[1:]}"
-            )
-        case "reason":
-            return delivery.reason == value
-        case "env":
-            return delivery.environment == value
-        case "survey":
-            return delivery.survey_id == value or value.lower() in delivery.survey_name.lower()
-        case "user":
-            user = delivery.user_id
-            return user.lower().startswith(value[:-1].lower()) if value.endswith("*") else user == value
-        case "id":
-            by_number = value.isascii() and value.isdigit() and len(value) < 19
-            return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
-        case "origin":
-            return delivery.origin_id == int(value)
-        case "endpoint":
-            return any(value.lower() in url.lower() for url in (delivery.endpoint, delivery.bound_for))
-        case "since":
-            return delivery.added_at >= int(value)
-        case "until":
-            return delivery.added_at < int(value)
-        case "text":
-            return any(value.lower() in text.lower() for text in _searched_texts(delivery))
-
-
-def _searched_texts(delivery: Delivery) -> tuple[str, ...]:
-    return (
-        delivery.survey_name,
-        delivery.user_id,
-        delivery.answer,
-        delivery.error,
-        delivery.reason,
-        delivery.detail,
-        delivery.source,
-        delivery.message_id,
-    )

@@ -178,21 +178,9 @@ class LaneWorker:
         while not self._stopping.is_set():
             self._check_clock()
             # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
-            terms = self._make_claim_request()
-            self._claim_expires_at = self._context.timing.monotonic() + terms.lease_ms / 1000
-            asking = asyncio.ensure_future(
-                self._context.journal.claim(
-                    terms.environment,
-                    events=terms.events,
-                    payload_bytes=terms.payload_bytes,
-                    lease_ms=terms.lease_ms,
-                    rate=terms.rate,
-                    owner=terms.owner,
-                    endpoint=terms.endpoint,
-                    adopt=terms.adopt,
-                    waited_until=terms.waited_until,
-                )
-            )
+            request = self._make_claim_request()
+            self._claim_expires_at = self._context.timing.monotonic() + request.lease_ms / 1000
+            asking = asyncio.ensure_future(self._context.journal.claim(request))
             try:
                 claim = await asyncio.shield(asking)
             except asyncio.CancelledError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -57,8 +57,10 @@ class ClaimRequest(Struct, frozen=True):
     events: int
     payload_bytes: int
     lease_ms: int
-    rate: float
-    owner: str
+    rate: float = 0.0
+    """Requests per second for the environment over all workers; 0 for no pacing."""
+    owner: str = ""
+    """Id of the worker; empty where none reports."""
     claims: int = 1
     """At most so many claims, where several can be had at once."""
     endpoint: str = ""
@@ -129,6 +131,13 @@ class Journal(Protocol):
     writes: WriteHistory
     """What became of the last adds."""
 
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def open(self) -> None:
         """Open or create; upgrade an older schema; refuse a newer one (JournalVersionError)."""
 
@@ -176,19 +185,7 @@ class Journal(Protocol):
 
     # -- delivery -------------------------------------------------------------------------------------------------
 
-    async def claim(  # noqa: PLR0913 - the terms, each by its name
-        self,
-        environment: str,
-        *,
-        events: int,
-        payload_bytes: int,
-        lease_ms: int,
-        rate: float = 0.0,
-        owner: str = "",
-        endpoint: str = "",
-        adopt: bool = False,
-        waited_until: int = 0,
-    ) -> Claim:
+    async def claim(self, request: ClaimRequest) -> Claim:
         """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
 
         At least one is taken even if it is larger than `payload_bytes`. What was tried often (4 times or more) is not

@@ -1,4 +1,4 @@
-"""A filter over deliveries that every journal, the command line and the console understand."""
+"""Query: a filter over deliveries, shared by the journals, the command line and the console."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import Literal
 
 from msgspec import Struct
 
+from sprig_tui.journal.records import Delivery
+
 FilterField = Literal["status", "reason", "env", "survey", "user", "id", "origin", "endpoint", "since", "until", "text"]
+
+SEARCHED_FIELDS = ("survey_name", "user_id", "answer", "error", "reason", "detail", "source", "message_id")
+"""Fields of a delivery that free text is searched in; the columns have the same names."""
+MAX_ID_DIGITS = 18
+"""A longer number is no delivery's: ids have 63 bits."""
 
 
 class Term(Struct, frozen=True, gc=False):
@@ -25,6 +32,43 @@ class Term(Struct, frozen=True, gc=False):
     value: str
     negated: bool = False
 
+    @property
+    def is_alternative(self) -> bool:
+        """Whether it is one of several terms of its field of which one has to match."""
+        return not self.negated and self.field not in ("text", "since", "until")
+
+    def matches(self, delivery: Delivery) -> bool:  # noqa: C901, PLR0911 - one case per field
+        """Whether the delivery meets the condition; `negated` is not looked at."""
+        value = self.value
+        match self.field:
+            case "status":
+                status = str(delivery.status)
+                return value in (delivery.state.value, status) or (
+                    value.endswith("xx") and status == f"{value[0]}{status[1:]}"
+                )
+            case "reason":
+                return delivery.reason == value
+            case "env":
+                return delivery.environment == value
+            case "survey":
+                return delivery.survey_id == value or value.lower() in delivery.survey_name.lower()
+            case "user":
+                user = delivery.user_id
+                return user.lower().startswith(value[:-1].lower()) if value.endswith("*") else user == value
+            case "id":
+                by_number = value.isascii() and value.isdigit() and len(value) <= MAX_ID_DIGITS
+                return delivery.id == int(value) if by_number else delivery.message_id.lower().startswith(value.lower())
+            case "origin":
+                return delivery.origin_id == int(value)
+            case "endpoint":
+                return any(value.lower() in url.lower() for url in (delivery.endpoint, delivery.bound_for))
+            case "since":
+                return delivery.added_at >= int(value)
+            case "until":
+                return delivery.added_at < int(value)
+            case "text":
+                return any(value.lower() in getattr(delivery, field).lower() for field in SEARCHED_FIELDS)
+
 
 class Query(Struct, frozen=True):
     """Terms of one field (not negated) are alternatives, except `text`; everything else must hold together."""
@@ -32,6 +76,17 @@ class Query(Struct, frozen=True):
     terms: tuple[Term, ...] = ()
     text: str = ""
     """The filter as it was typed."""
+
+    def matches(self, delivery: Delivery) -> bool:
+        """Whether a delivery matches, by the rules of the journal's search."""
+        alternatives: dict[str, bool] = {}
+        for term in self.terms:
+            matched = term.matches(delivery)
+            if term.is_alternative:
+                alternatives[term.field] = alternatives.get(term.field, False) or matched
+            elif matched == term.negated:
+                return False
+        return all(alternatives.values())
 
 
 def named_environments(query: Query) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from sprig_tui.journal.base import Journal
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -44,7 +44,7 @@ def entry(number: int) -> NewDelivery:
 async def _settle_all(journal: Journal, environment: str) -> None:
     turn = 0
     while True:
-        claim = await journal.claim(environment, events=2_500, payload_bytes=475_000, lease_ms=60_000)
+        claim = await journal.claim(ClaimRequest(environment, events=2_500, payload_bytes=475_000, lease_ms=60_000))
         if not claim.lease:
             return
         turn += 1

@@ -13,6 +13,7 @@ from msgspec import Struct
 from shared_jobs import chunks
 
 from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 
 
@@ -50,7 +51,9 @@ async def measure_latencies(
         began = time.perf_counter()
         while True:
             before = time.perf_counter()
-            taken = await journal.claim("production", events=batch, payload_bytes=2_000_000, lease_ms=60_000)
+            taken = await journal.claim(
+                ClaimRequest("production", events=batch, payload_bytes=2_000_000, lease_ms=60_000)
+            )
             if not taken.lease:
                 break
             between = time.perf_counter()

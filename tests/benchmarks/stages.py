@@ -59,7 +59,7 @@ async def journaled(took: dict[str, float], entries: list[NewDelivery], folder: 
         while True:
             began = time.process_time()
             claim = await journal.claim(
-                "production", events=MAX_BATCH_EVENTS, payload_bytes=TARGET_BATCH_BYTES, lease_ms=60_000
+                ClaimRequest("production", events=MAX_BATCH_EVENTS, payload_bytes=TARGET_BATCH_BYTES, lease_ms=60_000)
             )
             claimed = time.process_time()
             took["claiming"] += claimed - began

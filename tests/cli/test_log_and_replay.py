@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.live_sink import LiveSink
 
-from sprig_tui.cli.filter_options import complete_words, filter_text, matches
+from sprig_tui.cli.filter_options import complete_words, filter_text
 from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, NewDelivery, State
@@ -262,7 +262,7 @@ async def test_following_matches_as_the_journal_does(tmp_path: Path, rows: Any, 
         for terms in queries:
             query = Query(tuple(terms))
             found = [one.id for one in (await journal.page(query, limit=100)).deliveries]
-            assert found == [one.id for one in everything if matches(query, one)], msgspec.json.encode(query)
+            assert found == [one.id for one in everything if query.matches(one)], msgspec.json.encode(query)
 
 
 def test_answers_are_quoted_as_in_the_console(configured, cli, write, answer):

@@ -14,6 +14,7 @@ from sprig_tui.console.deliveries.detail import DetailScreen
 from sprig_tui.console.environments.send_test_event import SendTestEventScreen
 from sprig_tui.console.environments.source_picker import SourceForm
 from sprig_tui.console.screens.progress import ProgressScreen
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 from sprig_tui.segment.public_api_models import Source
@@ -91,7 +92,7 @@ def entry(number: int, environment: str = "production", **fields) -> NewDelivery
 
 
 async def settle(journal, clock, environment: str, state: State, status: int, **fields) -> None:
-    claim = await journal.claim(environment, events=100, payload_bytes=475_000, lease_ms=60_000)
+    claim = await journal.claim(ClaimRequest(environment, events=100, payload_bytes=475_000, lease_ms=60_000))
     attempt = Attempt(
         started_at=clock.now(),
         status=status,

@@ -89,9 +89,9 @@ class Failing(SQLiteJournal):
         self._fail()
         return await super().counts()
 
-    async def claim(self, *arguments, **options):
+    async def claim(self, request):
         self._fail()
-        return await super().claim(*arguments, **options)
+        return await super().claim(request)
 
     async def add(self, entries, *, deadline=None):
         self._fail()

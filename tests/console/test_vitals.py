@@ -12,13 +12,14 @@ from sprig_tui.console.environments.status import EnvironmentStatus, Environment
 from sprig_tui.console.session import ConsoleDependencies, Session
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
 from sprig_tui.console.status_line import StatusLine
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
 
 
 async def deliver(journal: SQLiteJournal, clock, *names: str) -> None:
     await journal.add([NewDelivery(environment="production", message_id=f"sprig-{name}", body=b"{}") for name in names])
-    claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    claim = await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))
     attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=len(claim.ids))
     await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
 
@@ -57,14 +58,14 @@ async def test_what_a_worker_that_is_gone_holds_is_told(tmp_path, clock, journal
     )
     core.journal = journal
     await journal.add([NewDelivery(environment="production", message_id="sprig-a", body=b"{}")])
-    await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))
     pulse = SnapshotPoller(core)
     save_environment(paths, "production", {"write_key": "Zq8TinventedKeyOfThirtyTwoChE1Rk"})
     core.settings = load_settings(paths)
     held = "1 held by a worker that is gone, until 14:15"
     assert (await pulse.poll()).environments[0].status.text == held
     clock.advance(61)
-    claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+    claim = await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))
     attempt = Attempt(started_at=clock.now(), status=200, outcome="delivered", events=1)
     await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=attempt)])
     assert "held" not in (await pulse.poll()).environments[0].status.text

@@ -129,7 +129,7 @@ async def test_entries_added_while_the_engine_stops_are_released(bench: Bench, t
             assert (await storing)[0].state is State.QUEUED
             assert await ending
         assert sink.stats.requests == 0
-        claim = await bench.journal.claim("production", events=9, payload_bytes=10**6, lease_ms=1000)
+        claim = await bench.journal.claim(ClaimRequest("production", events=9, payload_bytes=10**6, lease_ms=1000))
         assert claim.ids == told.claimed[0].ids == (1,)
 
 
@@ -149,7 +149,7 @@ async def test_entries_added_after_their_lane_ended_are_released(bench: Bench, t
             assert {one.state for one in await storing} == {State.QUEUED}
             await ending
         assert sink.stats.requests == 0
-        claim = await bench.journal.claim("production", events=9, payload_bytes=10**6, lease_ms=1000)
+        claim = await bench.journal.claim(ClaimRequest("production", events=9, payload_bytes=10**6, lease_ms=1000))
         assert claim.ids == (1, 2, 3)
 
 
@@ -161,7 +161,9 @@ async def test_claim_made_while_adding_lasts_as_long_as_its_lease(bench: Bench, 
             storing = asyncio.ensure_future(engine.add(bench.entries([1])))
             await told.held.wait()
             bench.time.advance(11)
-            claim = await bench.journal.claim("production", events=9, payload_bytes=10**6, lease_ms=60_000)
+            claim = await bench.journal.claim(
+                ClaimRequest("production", events=9, payload_bytes=10**6, lease_ms=60_000)
+            )
             assert claim.ids == (1,)
             await engine.reload(there, DeliverySettings(lease=1_000.0))
             told.go_on.set()

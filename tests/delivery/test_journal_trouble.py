@@ -9,6 +9,7 @@ from support.faulty_journal import FaultyJournal
 from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.errors import JournalError, JournalFullError, JournalLockedError
 from sprig_tui.ingest.id_ranges import IdRanges
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.segment.sink import Sink
@@ -105,7 +106,7 @@ async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
 @pytest.mark.parametrize("method", ["claim", "replays", "step_replay", "extend"])
 async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench, method: str) -> None:
     ids = await bench.queue(range(10))
-    claim = await bench.journal.claim("production", events=4, payload_bytes=10**6, lease_ms=60_000)
+    claim = await bench.journal.claim(ClaimRequest("production", events=4, payload_bytes=10**6, lease_ms=60_000))
     await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED)])
     journal = FaultyJournal(bench.journal)
     journal.faults = {method: ZeroDivisionError("a fault of ours")}

@@ -6,6 +6,7 @@ import pytest
 from support.engine_bench import Bench
 
 from sprig_tui.delivery.settlement import LeaseRenewer, SettlementWriter
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 
@@ -20,7 +21,7 @@ def leases(bench: Bench) -> LeaseRenewer:
 
 async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
     return await bench.journal.claim(
-        "production", events=1, payload_bytes=10**6, lease_ms=int(seconds * 1000), rate=rate
+        ClaimRequest("production", events=1, payload_bytes=10**6, lease_ms=int(seconds * 1000), rate=rate)
     )
 
 
@@ -94,7 +95,7 @@ async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: 
             taken = 0
             while (
                 theirs := await other_bench.journal.claim(
-                    "production", events=2_500, payload_bytes=10**6, lease_ms=10**9
+                    ClaimRequest("production", events=2_500, payload_bytes=10**6, lease_ms=10**9)
                 )
             ).lease:
                 taken += len(theirs.ids)

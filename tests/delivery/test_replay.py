@@ -7,6 +7,7 @@ from support.engine_bench import Bench
 
 from sprig_tui.delivery import replay
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import ReplayJob, State
 from sprig_tui.segment.sink import Sink
@@ -17,7 +18,7 @@ FAILED = Query((Term("status", "failed"),), "status:failed")
 async def with_failed(bench: Bench, number: int) -> list[int]:
     """That many failed deliveries, and no engine running."""
     ids = await bench.queue(range(number))
-    claim = await bench.journal.claim("production", events=number, payload_bytes=10**9, lease_ms=60_000)
+    claim = await bench.journal.claim(ClaimRequest("production", events=number, payload_bytes=10**9, lease_ms=60_000))
     from sprig_tui.journal.records import Settlement
 
     await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED, error="invalid_request")])

@@ -11,7 +11,7 @@ from support.clocks import ManualClock
 from support.records import make_entry
 
 from sprig_tui.config.journal import open_journal
-from sprig_tui.journal.base import Journal
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 
@@ -47,7 +47,7 @@ def claim(journal):
 
     async def take(environment="production", *, on=None, **terms):
         terms = {"events": 2500, "payload_bytes": 475_000, "lease_ms": 60_000, **terms}
-        return await (on or journal).claim(environment, **terms)
+        return await (on or journal).claim(ClaimRequest(environment, **terms))
 
     return take
 

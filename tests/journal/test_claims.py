@@ -216,7 +216,7 @@ async def test_mixed_outcomes_in_one_settle(journal, entry, claim, attempt):
     counts = (await journal.counts()).by_environment["production"]
     assert counts == {State.QUEUED: 1, State.DELIVERED: 2, State.FAILED: 1}
     assert await journal.count_queued(a, taken.ids[-1]) == 1
-    assert await journal.tally(a, taken.ids[-1]) == {
+    assert await journal.count_by_state(a, taken.ids[-1]) == {
         (State.QUEUED, ""): 1,
         (State.DELIVERED, ""): 2,
         (State.FAILED, ""): 1,
@@ -292,12 +292,12 @@ async def test_waiting_counts_a_few_among_many_as_well_as_all(journal, entry, cl
     added = await journal.add([entry() for _ in range(40)])
     taken = await claim(events=10)
     first, last = added[0].id, added[-1].id
-    assert await journal.waiting(first, last) == 40
-    assert await journal.waiting(first, first + 1) == 2, "claimed ones wait still"
+    assert await journal.count_queued(first, last) == 40
+    assert await journal.count_queued(first, first + 1) == 2, "claimed ones wait still"
     await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
-    assert await journal.waiting(first, first + 12) == 3
-    assert await journal.waiting(first, first + 3) == 0
-    assert await journal.waiting(first, last) == 30
+    assert await journal.count_queued(first, first + 12) == 3
+    assert await journal.count_queued(first, first + 3) == 0
+    assert await journal.count_queued(first, last) == 30
 
 
 async def test_the_payload_of_scattered_deliveries_is_theirs(journal, entry, claim, deliver):

@@ -18,7 +18,9 @@ OTHER = "http://127.0.0.1:9090"
 def take(journal):
     async def claim(endpoint="", *, environment="production", adopt=False, events=100):
         return await journal.claim(
-            environment, events=events, payload_bytes=475_000, lease_ms=60_000, endpoint=endpoint, adopt=adopt
+            ClaimRequest(
+                environment, events=events, payload_bytes=475_000, lease_ms=60_000, endpoint=endpoint, adopt=adopt
+            )
         )
 
     return claim
@@ -66,7 +68,9 @@ async def test_delivery_to_another_endpoint_is_sent_again_with_the_same_id(journ
     assert {(await journal.get(one)).delivery.message_id for one in (1, 2)} == {answer.message_id}
     assert [one.outcome for one in await journal.add([answer])] == ["known"]
     [tried] = await journal.add([replace(answer, endpoint=SINK)])
-    assert (tried.outcome, tried.queued_elsewhere) == ("known", True), "what the environment got is known to everybody"
+    assert (tried.outcome, tried.for_other_endpoint) == ("known", True), (
+        "what the environment got is known to everybody"
+    )
     assert (await journal.find("production", answer.message_id)).id == 2
 
 
@@ -149,7 +153,9 @@ async def test_a_run_that_delivers_what_is_queued_takes_it_to_its_endpoint(journ
     assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 0, State.DELIVERED: 1}
     assert [one.outcome for one in await journal.add([answer])] == ["new"], "the environment never got it"
     await journal.set_lane("staging", "paused", "by hand")
-    claim = await journal.claim("staging", events=9, payload_bytes=9_999, lease_ms=60_000, endpoint=SINK, adopt=True)
+    claim = await journal.claim(
+        ClaimRequest("staging", events=9, payload_bytes=9_999, lease_ms=60_000, endpoint=SINK, adopt=True)
+    )
     assert claim.ids == (), "what is paused by hand is not taken elsewhere"
 
 
@@ -194,7 +200,7 @@ async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(jour
     assert (made.message_id, made.origin_id, made.endpoint) == (was.message_id, 1, SINK)
     assert (await journal.get(2)).body == (await journal.get(1)).body
     assert [(one.id, one.outcome) for one in await journal.add([answer])] == [(1, "known")]
-    assert [one.id for one in await journal.requeue([2], elsewhere={"production": SINK})] == [2]
+    assert [one.id for one in await journal.requeue([2], overrides={"production": SINK})] == [2]
 
 
 async def test_new_sendings_go_where_they_are_meant(journal, entry, carry):
@@ -252,6 +258,6 @@ async def test_trial_endpoint_that_becomes_the_default_resends_nothing(journal, 
     assert await journal.merge_endpoint("production", OTHER) == 0
     assert await journal.merge_endpoint("production", SINK) == 2
     assert [one.outcome for one in await journal.add([sent, left])] == ["known", "known"]
-    assert (await journal.counts()).elsewhere == {}
+    assert (await journal.counts()).queued_elsewhere == {}
     assert await carry() == (2,)
     assert (await journal.counts()).by_environment["production"] == {State.QUEUED: 0, State.DELIVERED: 2}

@@ -51,8 +51,8 @@ async def test_an_empty_journal_has_no_ids(journal):
 async def test_rows_that_are_there_and_match(journal, stored):
     wanted = [stored[4], stored[1], 999_999, stored[0]]
     assert [row.id for row in await journal.get_many(wanted)] == [stored[0], stored[1], stored[4]]
-    assert [row.id for row in await journal.rows(wanted, FAILED)] == [stored[0], stored[4]]
-    assert await journal.rows([]) == ()
+    assert [row.id for row in await journal.get_many(wanted, FAILED)] == [stored[0], stored[4]]
+    assert await journal.get_many([]) == ()
 
 
 async def test_origin_filter_finds_the_copies_of_a_delivery(journal, entry, deliver):

@@ -149,7 +149,7 @@ async def test_page_of_an_empty_journal(journal):
     assert await journal.replays() == []
     assert await journal.lanes() == {}
     assert await journal.count_by_state(1, 10) == {}
-    assert await journal.waiting(1, 10) == 0
+    assert await journal.count_queued(1, 10) == 0
 
 
 async def test_changes_that_do_not_fit_are_not_passed_over_in_silence(journal, entry, deliver):

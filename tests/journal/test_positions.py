@@ -22,5 +22,5 @@ async def test_positions_are_kept_by_kind_and_key(journal, journal_place):
         assert kept.pop("a") == b"3"
         assert list(kept.values()) == [b"\x00\xff"]
         assert await again.positions("sent-file") == {"a": b"2"}
-    await journal.save_positions("pull", {}, forgotten=["a", "never"])
+    await journal.save_positions("pull", {}, removed=["a", "never"])
     assert "a" not in await journal.positions("pull")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.records import make_worker
 
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State, WorkerInfo
 
@@ -16,7 +17,9 @@ def worker(name: str) -> WorkerInfo:
 @pytest.fixture
 def held_by(journal):
     async def take(owner: str):
-        return await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=120_000, owner=owner)
+        return await journal.claim(
+            ClaimRequest("production", events=10, payload_bytes=10**6, lease_ms=120_000, owner=owner)
+        )
 
     return take
 

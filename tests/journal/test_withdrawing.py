@@ -6,6 +6,7 @@ import asyncio
 import random
 
 from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State, WithdrawResult
 
@@ -70,7 +71,9 @@ async def test_delivery_is_withdrawn_or_sent_never_both(journal, journal_place, 
 
     async def work(own) -> None:
         while True:
-            held = await own.claim("production", events=rounds.randint(1, 7), payload_bytes=475_000, lease_ms=60_000)
+            held = await own.claim(
+                ClaimRequest("production", events=rounds.randint(1, 7), payload_bytes=475_000, lease_ms=60_000)
+            )
             if not held.lease:
                 return
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from support.records import make_worker
 
 from sprig_tui.delivery.worker_table import without_live_worker
 from sprig_tui.errors import JournalError
-from sprig_tui.journal.base import WORKER_TTL_MS
+from sprig_tui.journal.base import WORKER_TTL_MS, ClaimRequest
 from sprig_tui.journal.records import Settlement, State, WorkerLeases
 
 FIRST = make_worker(environments=("production", "staging"), started_at=1_789_999_000_000, rate=212.5)
@@ -80,7 +80,9 @@ async def test_signing_off_forgets_one_alone_and_is_never_wrong(journal):
 
 async def test_leased_deliveries_are_counted_until_settled(journal, entry, attempt):
     async def take(environment, events, owner):
-        return await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+        return await journal.claim(
+            ClaimRequest(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+        )
 
     async def held():
         return {worker.id: worker.leased for worker in await journal.workers()}
@@ -103,7 +105,7 @@ async def test_leased_deliveries_are_counted_until_settled(journal, entry, attem
 
 async def test_a_lease_that_ran_out_is_held_no_more(journal, entry, clock):
     await journal.add([entry()])
-    await journal.claim("production", events=1, payload_bytes=475_000, lease_ms=5_000, owner=FIRST.id)
+    await journal.claim(ClaimRequest("production", events=1, payload_bytes=475_000, lease_ms=5_000, owner=FIRST.id))
     clock.advance(5)
     await journal.heartbeat(FIRST)
     assert [worker.leased for worker in await journal.workers()] == [0]
@@ -133,7 +135,9 @@ async def test_leases_are_listed_by_environment_and_worker(journal, clock, entry
         ("production", 1, FIRST.id),
         ("staging", 9, "gone"),
     ):
-        await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+        await journal.claim(
+            ClaimRequest(environment, events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner)
+        )
     until = clock.now() + 30_000  # then others take over, unless they are heard of
     assert await journal.worker_leases() == (
         WorkerLeases(environment="production", owner=FIRST.id, deliveries=3, until=until),

@@ -14,7 +14,6 @@ from sprig_tui.cli.filter_options import (
     FilterCommand,
     check_environments,
     filter_arguments,
-    matches,
     read_filter,
 )
 from sprig_tui.cli.log_format import OutputFormat, write_deliveries
@@ -67,11 +66,11 @@ class LogFollower:
         rows = changes.deliveries
         if changes.overflow and rows:
             # Told are the newest; what was added before them is read, so that only changes of older ones are missed.
-            write_deliveries([row for row in rows if row.id <= self._newest and matches(self._query, row)], self._form)
+            write_deliveries([row for row in rows if row.id <= self._newest and self._query.matches(row)], self._form)
             await self._write_added(rows[-1].id)
             diagnostics.info("more changed at once than can be followed: all that was added is shown, not every change")
         else:
-            write_deliveries([row for row in rows if matches(self._query, row)], self._form)
+            write_deliveries([row for row in rows if self._query.matches(row)], self._form)
         self._newest = max(self._newest, rows[-1].id if rows else 0)
         return bool(rows)
 

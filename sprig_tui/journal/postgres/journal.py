@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 import asyncpg
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, empty_claim
+from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Journal, empty_claim
+from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
 from sprig_tui.journal.pause_reasons import cause_of, detail_text, manual
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.postgres import add as adding
@@ -66,7 +65,7 @@ _NOTIFY_INTERVAL_S = 0.1
 _log = logging.getLogger(__name__)
 
 
-class PostgresJournal:
+class PostgresJournal(Journal):
     """A journal in a PostgreSQL database, shared by any number of processes on any number of machines.
 
     `url` is what libpq takes: `postgresql://user@host:5432/database?sslmode=verify-full`; passwords are found as libpq
@@ -87,13 +86,6 @@ class PostgresJournal:
         """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back. Each
         until it has run out by itself (monotonic): the server may make it after we asked to give it back."""
 
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
     async def open(self) -> None:
         """Connect, and check the schema; it is not made here (see `migrate`)."""
         await self._server.open()
@@ -104,7 +96,6 @@ class PostgresJournal:
         await self._server.close()
 
     def subscribe(self, on_notification: NotificationCallback) -> Callable[[], None]:
-        """See the contract."""
         return self._listener.subscribe(on_notification)
 
     # -- ways to the server --------------------------------------------------------------------------------------------
@@ -149,7 +140,6 @@ class PostgresJournal:
     # -- what came in --------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
-        """See the contract."""
         storing = self._add(entries)
         if deadline is not None:
             storing = with_deadline(storing, deadline, redact_url(self.url))
@@ -174,7 +164,6 @@ class PostgresJournal:
         entries: Sequence[NewDelivery],
         claim_requests: Sequence[ClaimRequest],  # noqa: ARG002 - claims are for whoever is free first, on any machine
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        """See the contract; claims none."""
         return await self.add(entries), ()
 
     def _should_notify(self) -> bool:
@@ -186,52 +175,29 @@ class PostgresJournal:
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
-    async def claim(  # noqa: PLR0913 - see the contract
-        self,
-        environment: str,
-        *,
-        events: int,
-        payload_bytes: int,
-        lease_ms: int,
-        rate: float = 0.0,
-        owner: str = "",
-        endpoint: str = "",
-        adopt: bool = False,
-        waited_until: int = 0,
-    ) -> Claim:
-        """See the contract."""
-        wanted = ClaimRequest(
-            environment,
-            events,
-            payload_bytes,
-            lease_ms,
-            rate,
-            owner,
-            endpoint=endpoint,
-            adopt=adopt,
-            waited_until=waited_until,
-        )
+    async def claim(self, request: ClaimRequest) -> Claim:
         lease = claims.new_lease_id()
+        environment, endpoint = request.environment, request.endpoint
 
-        async def take(connection: asyncpg.Connection) -> Claim:
+        async def claim_due(connection: asyncpg.Connection) -> Claim:
             number = await self._environment_number(connection, environment, endpoint)
             if self._orphaned_leases:
                 await claims.release_orphaned(connection, self._orphaned_leases)
                 self._drop_expired_orphans()
             try:
-                claim = await claims.claim_due(connection, wanted, number, lease, self.clock.now())
-                if claim.lease or not (adopt and endpoint and claim.lane.state != "paused"):
+                claim = await claims.claim_due(connection, request, number, lease, self.clock.now())
+                if claim.lease or not (request.adopt and endpoint and claim.lane.state != "paused"):
                     return claim
                 own = await self._environment_number(connection, environment)
-                if not await claims.adopt_queued(connection, own, number, events, self.clock.now()):
+                if not await claims.adopt_queued(connection, own, number, request.events, self.clock.now()):
                     return claim
-                return await claims.claim_due(connection, wanted, number, lease, self.clock.now())
+                return await claims.claim_due(connection, request, number, lease, self.clock.now())
             except BaseException:
-                # it may have been made all the same, and a lease on a probe would hold the whole lane up
-                self._orphaned_leases[lease] = time.monotonic() + lease_ms / 1000
+                # the server may have made the lease all the same, and a lease on a probe would block the whole lane
+                self._orphaned_leases[lease] = time.monotonic() + request.lease_ms / 1000
                 raise
 
-        claim = await self._execute(take)
+        claim = await self._execute(claim_due)
         if not claim.lease:
             return claim
         try:
@@ -255,7 +221,6 @@ class PostgresJournal:
         await self.release(claim)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
-        """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> int:
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
@@ -264,7 +229,6 @@ class PostgresJournal:
         return await self._call_with_retries(work)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
-        """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> bool:
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
@@ -273,7 +237,6 @@ class PostgresJournal:
         return await self._execute(work)
 
     async def release(self, claim: Claim) -> None:
-        """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> None:
             await claims.release(
@@ -287,13 +250,11 @@ class PostgresJournal:
             raise
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
-        """See the contract."""
         return await self._execute(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
     ) -> Lane:
-        """See the contract."""
 
         async def work(connection: asyncpg.Connection) -> Lane:
             number = await self._environment_number(connection, environment, endpoint)
@@ -312,7 +273,6 @@ class PostgresJournal:
         return await self._execute(work)
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
-        """See the contract."""
         if not await self._execute(lambda c: claims.count_bound_for(c, environment, endpoint)):
             return 0
 
@@ -325,7 +285,6 @@ class PostgresJournal:
         return await self._transact(work)
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
-        """See the contract."""
         return await self._call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -339,7 +298,6 @@ class PostgresJournal:
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
     ) -> DeliveryPage:
-        """See the contract."""
         return await self._execute(
             lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
@@ -353,41 +311,32 @@ class PostgresJournal:
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
     ) -> IdPage:
-        """See the contract."""
         return await self._execute(
             lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
-        """See the contract."""
         return await self._execute(lambda c: reading.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
-        """See the contract."""
         return await self._execute(lambda c: reading.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
-        """See the contract."""
         return await self._execute(reading.read_counts)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
-        """See the contract."""
         return await self._execute(lambda c: reading.get(c, delivery_id))
 
     async def find(self, environment: str, message_id: str) -> Delivery | None:
-        """See the contract."""
         return await self._execute(lambda c: reading.find(c, environment, message_id))
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
-        """See the contract."""
         return await self._execute(lambda c: reading.read_changes(c, cursor, limit))
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
-        """See the contract."""
         return await self._execute(lambda c: reading.count_queued(c, first_id, last_id))
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-        """See the contract."""
         return await self._execute(lambda c: reading.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
@@ -395,7 +344,6 @@ class PostgresJournal:
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> list[AddResult]:
-        """See the contract."""
         return await self._transact(
             lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
@@ -403,27 +351,22 @@ class PostgresJournal:
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
-        """See the contract."""
         return await self._execute(
             lambda c: replays.start_replay(c, query, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
-        """See the contract."""
         return await self._transact(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
-        """See the contract."""
         return await self._execute(lambda c: replays.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
-        """See the contract."""
         return await self._execute(replays.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
-        """See the contract."""
         await self._transact(maintenance.check_writable)
 
     async def durability_warnings(self) -> tuple[str, ...]:
@@ -431,64 +374,46 @@ class PostgresJournal:
         return await self._execute(maintenance.durability_warnings)
 
     async def oldest_queued(self) -> dict[str, int]:
-        """See the contract."""
         return await self._execute(maintenance.oldest_queued)
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
-        """See the contract."""
         return await self._execute(payloads.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
-        """See the contract."""
         return await self._execute(lambda c: payloads.read_positions(c, kind))
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
-        """See the contract."""
         await self._transact(lambda c: payloads.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
-        """See the contract."""
         return await self._execute(maintenance.verify if seconds is None else maintenance.quick_check)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
-        """See the contract."""
         await self._execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))
 
     async def unregister_worker(self, worker_id: str) -> None:
-        """See the contract."""
         await self._execute(lambda c: maintenance.unregister_worker(c, worker_id))
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
-        """See the contract."""
         return await self._execute(lambda c: maintenance.live_workers(c, self.clock.now()))
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
-        """See the contract."""
         return await self._execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
-        """See the contract."""
         if dry_run:
             return await self._execute(lambda c: maintenance.count_prunable(c, before))
-        total: Counter[State] = Counter()
-        size = after = 0
-        while True:
-            start = after
-            pruned, after = await self._transact(lambda c: maintenance.prune_chunk(c, before, start))  # noqa: B023 - awaited here
-            total.update(pruned.by_state)
-            size += pruned.bytes
-            if not after:
-                break
+        pruned = await prune_in_chunks(
+            lambda after: self._transact(lambda c: maintenance.prune_chunk(c, before, after))
+        )
         unused = await self._execute(lambda c: maintenance.unused_attempts(c, before))
-        for at in range(0, len(unused), maintenance.PRUNE_CHUNK_ROWS):
-            chunk = unused[at : at + maintenance.PRUNE_CHUNK_ROWS]
-            await self._execute(partial(maintenance.delete_attempts, ids=chunk))
-        return PruneResult(dict(total), size)
+        await delete_in_chunks(unused, lambda ids: self._execute(lambda c: maintenance.delete_attempts(c, ids)))
+        return pruned

@@ -10,12 +10,21 @@ import asyncpg
 
 from sprig_tui.journal.base import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.maintenance import (
+    DAMAGED_COUNTS,
+    PRUNE_CHUNK_ROWS,
+    PRUNE_SCAN_ROWS,
+    WORKER_COLUMNS,
+    chunk_result,
+    leases_from_rows,
+    prune_result,
+    worker_from_row,
+)
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
-from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
 
 _WRITTEN_TABLES = ("environments", "deliveries", "ids", "counts", "changes")
@@ -68,11 +77,6 @@ async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
     return oldest
 
 
-PRUNE_CHUNK_ROWS = 2_000
-"""Deliveries removed in one transaction."""
-PRUNE_SCAN_ROWS = 50_000
-"""Deliveries looked at in one transaction."""
-
 _FROM_ENDED = (
     "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
     " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < $1"
@@ -84,7 +88,7 @@ async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneRe
     rows = await connection.fetch(
         f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", float(before)
     )
-    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(int(row[2]) for row in rows))
+    return prune_result(rows)
 
 
 async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
@@ -126,10 +130,7 @@ async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int
         [state for _, state in gone],
         [-number for number in gone.values()],
     )
-    by_state = Counter(row[1] for row in rows)
-    return PruneResult(
-        {STATES_BY_CODE[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows)
-    ), reached
+    return chunk_result(rows), reached
 
 
 async def _delete_empty_packs(connection: asyncpg.Connection, first: int, last: int) -> None:
@@ -163,7 +164,6 @@ async def delete_attempts(connection: asyncpg.Connection, ids: Sequence[int]) ->
     await connection.execute("DELETE FROM attempts WHERE id = ANY ($1::bigint[])", list(ids))
 
 
-_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
 _IS_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
 """The second bound ends what was reported under a clock that stood far ahead."""
 
@@ -174,7 +174,7 @@ async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, n
         await connection.execute("SET LOCAL synchronous_commit = off")
         await connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", now)
         await connection.execute(
-            f"INSERT INTO workers({_WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON "
+            f"INSERT INTO workers({WORKER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON "
             f"CONFLICT (id) DO UPDATE"
             " SET role = $2, host = $3, pid = $4, version = $5, environments = $6, started_at = $7, rate = $8,"
             " seen_at = $9",
@@ -198,25 +198,11 @@ async def unregister_worker(connection: asyncpg.Connection, worker_id: str) -> N
 async def live_workers(connection: asyncpg.Connection, now: int) -> tuple[WorkerInfo, ...]:
     """Workers heard of lately, oldest start first, and what they hold."""
     rows = await connection.fetch(
-        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
+        f"SELECT {WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
         f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
         now,
     )
-    return tuple(
-        WorkerInfo(
-            id=row[0],
-            role=row[1],
-            host=row[2],
-            pid=row[3],
-            version=row[4],
-            environments=tuple(row[5]),
-            started_at=row[6],
-            rate=row[7],
-            seen_at=row[8],
-            leased=row[9],
-        )
-        for row in rows
-    )
+    return tuple(worker_from_row(row, row[5]) for row in rows)
 
 
 async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[WorkerLeases, ...]:
@@ -230,7 +216,7 @@ async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[Worke
         " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         now,
     )
-    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+    return leases_from_rows(rows)
 
 
 async def quick_check(connection: asyncpg.Connection) -> VerifyReport:
@@ -273,5 +259,5 @@ async def verify(connection: asyncpg.Connection) -> VerifyReport:
             }
         )
     if +kept != +there:
-        problems.append("the kept counts are not what the deliveries come to")
+        problems.append(DAMAGED_COUNTS)
     return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))

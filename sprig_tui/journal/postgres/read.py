@@ -12,8 +12,8 @@ from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.postgres.add import find_identities
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
-from sprig_tui.journal.postgres.query_sql import postgres_condition
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.query_sql import Dialect, compile_query
 from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, IdPage, Lane, State
 from sprig_tui.journal.rows import (
     ATTEMPT_COLUMNS,
@@ -26,6 +26,7 @@ from sprig_tui.journal.rows import (
     lane_from_row,
 )
 
+DIALECT = Dialect(placeholder="${}", like="ILIKE {}", true="true", false="false", sanitize=sanitize_text)
 _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 _SELECT_NEWEST_ID = "SELECT coalesce(max(id), 0) FROM deliveries"
 _PAGE_WINDOW_IDS = 50_000
@@ -75,7 +76,7 @@ async def _search(
     newest = await connection.fetchval(_SELECT_NEWEST_ID)
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
-    condition = postgres_condition(query, values)
+    condition = compile_query(query, DIALECT, values)
     number = len(values)
     statement = (
         f"{select} WHERE ({condition}) AND d.id BETWEEN ${number + 1}::bigint AND ${number + 2}::bigint"
@@ -98,7 +99,7 @@ async def _search(
 async def get_many(connection: asyncpg.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
     """Those of the wanted that are there and match, oldest first."""
     values: list[Any] = [list(delivery_ids)]
-    condition = postgres_condition(query, values)
+    condition = compile_query(query, DIALECT, values)
     found = await connection.fetch(
         f"{SELECT_DELIVERY} WHERE d.id = ANY ($1::bigint[]) AND ({condition}) ORDER BY d.id", *values
     )
@@ -111,7 +112,7 @@ async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) 
         total = int(await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts"))
         return min(total, cap) if cap else total
     values: list[Any] = []
-    condition = postgres_condition(query, values)
+    condition = compile_query(query, DIALECT, values)
     limit = f" LIMIT {int(cap)}" if cap else ""
     return int(
         await connection.fetchval(

@@ -15,9 +15,9 @@ from sprig_tui.journal.dedup import identity_key, resend_message_id
 from sprig_tui.journal.postgres.add import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
 from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
-from sprig_tui.journal.postgres.query_sql import postgres_condition
-from sprig_tui.journal.postgres.read import count_matches
+from sprig_tui.journal.postgres.read import DIALECT, count_matches
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.query_sql import compile_query
 from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
 from sprig_tui.journal.resend import (
     JOB_COLUMNS,
@@ -231,7 +231,7 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
         return job
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     values: list[Any] = [job.cursor, end, limit]
-    condition = postgres_condition(msgspec.json.decode(row[10], type=Query), values)
+    condition = compile_query(msgspec.json.decode(row[10], type=Query), DIALECT, values)
     found = await connection.fetch(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {condition}"
         " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",

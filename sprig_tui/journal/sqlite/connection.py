@@ -5,18 +5,24 @@ Sorting and the like is done in memory: a machine without a folder for temporary
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from sprig_tui.errors import JournalReadOnlyError
+from sprig_tui.errors import JournalError, JournalReadOnlyError
 from sprig_tui.journal.sqlite import schema
-from sprig_tui.journal.sqlite.errors import file_error, is_busy, is_open_error
+from sprig_tui.journal.sqlite.errors import file_error, is_busy, is_open_error, journal_error
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.tables import JournalConnection
+
+T = TypeVar("T")
 
 MAX_WAL_BYTES = 128 * 1024 * 1024
 """Bytes of the log from which on the writer resets it itself; one writer alone stays at some 5 MB."""
@@ -141,6 +147,72 @@ def _check_no_log(path: str, error: sqlite3.Error) -> None:
             f"the journal {path} has a log beside it that cannot be read in a folder that may not be written",
             hint=f"copy it together with {log.name} into a folder that may be written, and look there",
         ) from error
+
+
+class ReaderPool:
+    """Two threads, each with a read-only connection of its own."""
+
+    def __init__(self, path: str, busy_timeout: float, file_check: FileCheck) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._file_check = file_check
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
+        self._thread_local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of `work` inside one read transaction. Raises JournalError."""
+
+        def run() -> T:
+            try:
+                connection = self._connection()
+                self._file_check.check()
+                # one snapshot for all statements: between two, a writer may move the rows that they read
+                connection.execute("BEGIN")
+                try:
+                    return work(connection)
+                finally:
+                    connection.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise journal_error(error, self._path) from error
+
+        return await self.run(run)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The result of `work` in one of the threads. Raises JournalError once the pool is closed."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except RuntimeError as error:
+            raise JournalError(f"the journal {self._path} is closed") from error
+
+    async def is_current(self) -> bool:
+        """Whether the file is there and has the current schema; False also while another process is making it."""
+        return await self.run(self._is_current)
+
+    def _is_current(self) -> bool:
+        if not os.path.exists(self._path):  # noqa: PTH110 - Path.exists raises for some names
+            return False
+        try:
+            return schema.is_current(self._connection(), self._path)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                return False
+            raise journal_error(error, self._path) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._thread_local, "connection", None)
+        if connection is None:
+            connection = connect_reader(self._path, self._busy_timeout, self._file_check)
+            self._thread_local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Wait for reads that are under way, then close the connections."""
+        self._threads.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
 
 
 def open_existing(

@@ -7,20 +7,16 @@ import contextlib
 import logging
 import os
 import sqlite3
-import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from time import monotonic
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError
-from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, empty_claim
+from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Journal, empty_claim
+from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
@@ -49,15 +45,14 @@ from sprig_tui.journal.records import (
 )
 from sprig_tui.journal.sqlite import add as adding
 from sprig_tui.journal.sqlite import claim as claims
-from sprig_tui.journal.sqlite import lanes, maintenance, schema, tables
+from sprig_tui.journal.sqlite import lanes, maintenance, tables
 from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import settle as settling
 from sprig_tui.journal.sqlite import verify as verifying
-from sprig_tui.journal.sqlite.connection import connect_reader, connect_writer
-from sprig_tui.journal.sqlite.errors import is_busy, journal_error
+from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer
 from sprig_tui.journal.sqlite.file_check import FileCheck
-from sprig_tui.journal.sqlite.repair import repair
+from sprig_tui.journal.sqlite.repair import RepairLimiter
 from sprig_tui.journal.sqlite.tables import JournalConnection
 from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
@@ -68,13 +63,11 @@ T = TypeVar("T")
 _MAX_UNWRITABLE_ROWS = 1_000
 """Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
 
-_REPAIR_EVERY_S = 60.0
-"""Seconds between two attempts at a repair: each looks through everything that can be made anew."""
 
 _log = logging.getLogger(__name__)
 
 
-class SQLiteJournal:
+class SQLiteJournal(Journal):
     """A journal in one file (WAL; what is acknowledged survives a power cut, only leases may be forgotten in one).
 
     Several tasks, threads and processes may share the file; writes take turns.
@@ -90,24 +83,12 @@ class SQLiteJournal:
         self._busy_timeout = busy_timeout
         self._writes = False
         """Whether this process writes, rather than looks only."""
-        self._repairs = 0
-        self._repair_from = float("-inf")
-        self._repairing = asyncio.Lock()
         self._file_check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._file_check.check)
-        self._readers = ThreadPoolExecutor(2, thread_name_prefix="journal-reader")
-        self._thread_local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        self._readers = ReaderPool(self.path, busy_timeout, self._file_check)
+        self._repairs = RepairLimiter(self.path, busy_timeout, self.clock, self._readers.run)
 
     async def open(self) -> None:
-        """Create or check the file; see the contract."""
         try:
             Path(self.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -118,117 +99,50 @@ class SQLiteJournal:
         self._writer.start()
         try:
             # whoever only looks must not need the lock that writers take, nor the right to write
-            if not await self._run_in_reader(self._is_current):
+            if not await self._readers.is_current():
                 await self._writer.run(lambda _: None)
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Finish what was accepted, then let go of the file."""
         await self._writer.close()
-        self._readers.shutdown(wait=True)
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
+        self._readers.close()
 
     def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
-        """See the contract: a file tells nobody, those who share it look."""
         return _unsubscribe_nothing
 
     def _connect(self) -> sqlite3.Connection:
         return connect_writer(self.path, self._busy_timeout, self._file_check)
-
-    def _is_current(self) -> bool:
-        if not os.path.exists(self.path):  # noqa: PTH110 - Path.exists raises for some names
-            return False
-        try:
-            return schema.is_current(self._reader(), self.path)
-        except sqlite3.Error as error:
-            if is_busy(error):
-                return False
-            raise journal_error(error, self.path) from error
 
     async def _write(
         self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, if_awaited: bool = False
     ) -> T:
         """As Writer.run; where damage is in the way, what can be made anew is, and the work is done again."""
         self._writes = True
-        repairs = self._repairs
+        repairs = self._repairs.done
         try:
             return await self._writer.run(work, durable=durable, skip_if_cancelled=if_awaited)
         except JournalCorruptError:
-            if not await self._repaired(repairs):
+            if not await self._repairs.repair(since=repairs):
                 raise
             return await self._writer.run(work, durable=durable, skip_if_cancelled=if_awaited)
-
-    async def _repaired(self, before: int) -> bool:
-        """Whether something was made anew that could not be read; `before`: `_repairs` when the work began."""
-        async with self._repairing:
-            if self._repairs == before and monotonic() >= self._repair_from:
-                self._repair_from = monotonic() + _REPAIR_EVERY_S
-                try:
-                    made = await self._run_in_reader(lambda: repair(self.path, self._busy_timeout, self.clock.now()))
-                except sqlite3.Error as error:
-                    _log.warning("the journal %s is damaged, and was not repaired: %s", self.path, error)
-                    made = []
-                if made:
-                    self._repairs += 1
-                    _log.error(
-                        "the journal %s is damaged; made anew from what is whole, since it could not be read: %s. Stop"
-                        " what uses it, then run: sprig-tui journal salvage %s NEW",
-                        self.path,
-                        ", ".join(made),
-                        self.path,
-                    )
-            return self._repairs != before
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a reading; whoever also writes has repaired what is in its way, one who only looks has not."""
-        repairs = self._repairs
+        repairs = self._repairs.done
         try:
-            return await self._read_once(work)
+            return await self._readers.read(work)
         except DamagedPayloadError:
             raise
         except JournalCorruptError:
-            if not self._writes or not await self._repaired(repairs):
+            if not self._writes or not await self._repairs.repair(since=repairs):
                 raise
-            return await self._read_once(work)
-
-    async def _read_once(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def run() -> T:
-            try:
-                connection = self._reader()
-                self._file_check.check()
-                # one moment for all statements of a reading: between two, a writer may move what they look at
-                connection.execute("BEGIN")
-                try:
-                    return work(connection)
-                finally:
-                    connection.execute("ROLLBACK")
-            except sqlite3.Error as error:
-                raise journal_error(error, self.path) from error
-
-        return await self._run_in_reader(run)
-
-    async def _run_in_reader(self, run: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
-        except RuntimeError as error:
-            raise JournalError(f"the journal {self.path} is closed") from error
-
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._thread_local, "connection", None)
-        if connection is None:
-            connection = connect_reader(self.path, self._busy_timeout, self._file_check)
-            self._thread_local.connection = connection
-            self._connections.append(connection)
-        return connection
+            return await self._readers.read(work)
 
     # -- what came in --------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
-        """See the contract."""
         if deadline is None:
             return (await self.add_and_claim(entries, ()))[0]
         # what has not begun when the time is up is not begun any more
@@ -238,7 +152,6 @@ class SQLiteJournal:
     async def add_and_claim(
         self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest]
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        """See the contract."""
         return await self.writes.track(self._add(entries, claim_requests))
 
     async def _add(
@@ -253,35 +166,11 @@ class SQLiteJournal:
 
     # -- delivery ------------------------------------------------------------------------------------------------------
 
-    async def claim(  # noqa: PLR0913 - see the contract
-        self,
-        environment: str,
-        *,
-        events: int,
-        payload_bytes: int,
-        lease_ms: int,
-        rate: float = 0.0,
-        owner: str = "",
-        endpoint: str = "",
-        adopt: bool = False,
-        waited_until: int = 0,
-    ) -> Claim:
-        """See the contract."""
-        wanted = ClaimRequest(
-            environment,
-            events,
-            payload_bytes,
-            lease_ms,
-            rate,
-            owner,
-            endpoint=endpoint,
-            adopt=adopt,
-            waited_until=waited_until,
-        )
+    async def claim(self, request: ClaimRequest) -> Claim:
         try:
-            claim = await self._claim(wanted)
+            claim = await self._claim(request)
         except JournalCorruptError:
-            claim = await self._claim_from_damaged(wanted)
+            claim = await self._claim_from_damaged(request)
         if not claim.lease:
             return claim
         try:
@@ -359,7 +248,6 @@ class SQLiteJournal:
         await self._write(work)
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
-        """See the contract."""
         try:
             return await self._settle(claim, settlements, lane)
         except JournalCorruptError:
@@ -371,32 +259,26 @@ class SQLiteJournal:
         )
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
-        """See the contract."""
         return await self._write(lambda c: claims.extend(c, claim, lease_ms, self.clock.now()), durable=False)
 
     async def release(self, claim: Claim) -> None:
-        """See the contract."""
         await self._write(lambda c: claims.release(c, claim), durable=False)
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
-        """See the contract."""
         return await self._read(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
     ) -> Lane:
-        """See the contract."""
         return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now()))
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
-        """See the contract."""
         self._writes = True  # whoever is about to deliver asks this first
         if not await self._read(lambda c: lanes.count_bound_for(c, environment, endpoint)):
             return 0
         return await self._write(lambda c: lanes.merge_endpoint(c, environment, endpoint))
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
-        """See the contract."""
         return await self._write(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
@@ -410,7 +292,6 @@ class SQLiteJournal:
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
     ) -> DeliveryPage:
-        """See the contract."""
         return await self._read(
             lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
@@ -424,41 +305,32 @@ class SQLiteJournal:
         direction: Literal["older", "newer"] = "older",
         budget_ms: int = 0,
     ) -> IdPage:
-        """See the contract."""
         return await self._read(
             lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
-        """See the contract."""
         return await self._read(lambda c: reading.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
-        """See the contract."""
         return await self._read(lambda c: reading.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
-        """See the contract."""
         return await self._read(reading.read_counts)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
-        """See the contract."""
         return await self._read(lambda c: reading.get(c, delivery_id))
 
     async def find(self, environment: str, message_id: str) -> Delivery | None:
-        """See the contract."""
         return await self._read(lambda c: reading.find(c, environment, message_id))
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
-        """See the contract."""
         return await self._read(lambda c: reading.read_changes(c, cursor, limit))
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
-        """See the contract."""
         return await self._read(lambda c: reading.count_queued(c, first_id, last_id))
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-        """See the contract."""
         return await self._read(lambda c: reading.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
@@ -466,7 +338,6 @@ class SQLiteJournal:
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> list[AddResult]:
-        """See the contract."""
         return await self._write(
             lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
@@ -474,7 +345,6 @@ class SQLiteJournal:
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
-        """See the contract."""
         last_id, total = await self._read(lambda c: replays.replay_extent(c, query))
         return await self._write(
             lambda c: replays.start_replay(
@@ -483,45 +353,36 @@ class SQLiteJournal:
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
-        """See the contract."""
         return await self._write(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
-        """See the contract."""
         return await self._write(lambda c: replays.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
-        """See the contract."""
         return await self._read(replays.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
-        """See the contract."""
         await self._write(maintenance.check_writable)
 
     async def oldest_queued(self) -> dict[str, int]:
-        """See the contract."""
         return await self._read(maintenance.oldest_queued)
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
-        """See the contract."""
         return await self._read(tables.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
-        """See the contract."""
         return await self._read(lambda c: tables.read_positions(c, kind))
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
-        """See the contract."""
         await self._write(lambda c: tables.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
-        """See the contract."""
         if seconds is not None:
             return await self._read(lambda c: verifying.quick_check(c, seconds))
         return await self._read(verifying.verify)
@@ -532,52 +393,37 @@ class SQLiteJournal:
         A backup has the identity of the journal. Raises SprigTuiError where it cannot be written, JournalCorruptError
         where the journal is damaged: then there is no copy.
         """
-        return await self._read_once(lambda c: back_up(c, target))
+        return await self._readers.read(lambda c: back_up(c, target))
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
-        """See the contract."""
         await self._write(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()), durable=False)
 
     async def unregister_worker(self, worker_id: str) -> None:
-        """See the contract."""
         await self._write(lambda c: maintenance.unregister_worker(c, worker_id), durable=False)
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
-        """See the contract."""
         return await self._read(lambda c: maintenance.live_workers(c, self.clock.now()))
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
-        """See the contract."""
         return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
-        """See the contract."""
         if dry_run:
             return await self._read(lambda c: maintenance.count_prunable(c, before))
-        total: Counter[State] = Counter()
-        size = after = 0
-        while True:
-            pruned, after = await self._write(partial(maintenance.prune_chunk, before=before, after_id=after))
-            total.update(pruned.by_state)
-            size += pruned.bytes
-            if not after:
-                break
+        pruned = await prune_in_chunks(lambda after: self._write(lambda c: maintenance.prune_chunk(c, before, after)))
         unused = await self._read(lambda c: maintenance.unused_attempts(c, before))
-        for start in range(0, len(unused), maintenance.PRUNE_CHUNK_ROWS):
-            await self._write(
-                partial(maintenance.delete_attempts, ids=unused[start : start + maintenance.PRUNE_CHUNK_ROWS])
-            )
-        more = bool(total)
+        await delete_in_chunks(unused, lambda ids: self._write(lambda c: maintenance.delete_attempts(c, ids)))
+        more = bool(pruned.by_state)
         try:
             while more:
                 more = await self._writer.run(maintenance.vacuum_step)
-        except JournalError as error:  # damaged pages, and the old ones of what was made anew, cannot be moved
+        except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
-        return PruneResult(dict(total), size)
+        return pruned
 
 
 def _unsubscribe_nothing() -> None:

@@ -9,9 +9,17 @@ from collections.abc import Sequence
 
 from sprig_tui.journal.base import WORKER_TTL_MS
 from sprig_tui.journal.dedup import identity_key
+from sprig_tui.journal.maintenance import (
+    PRUNE_CHUNK_ROWS,
+    PRUNE_SCAN_ROWS,
+    WORKER_COLUMNS,
+    chunk_result,
+    leases_from_rows,
+    prune_result,
+    worker_from_row,
+)
 from sprig_tui.journal.readiness import PROBE_WRITE_BYTES
 from sprig_tui.journal.records import PruneResult, WorkerInfo, WorkerLeases
-from sprig_tui.journal.rows import STATES_BY_CODE
 from sprig_tui.journal.sqlite.tables import encode_ids, update_counts
 
 _SELECT_OLDEST = (
@@ -37,11 +45,6 @@ def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
     return oldest
 
 
-PRUNE_CHUNK_ROWS = 2_000
-"""Deliveries removed in one transaction."""
-PRUNE_SCAN_ROWS = 50_000
-"""Deliveries looked at in one transaction: it holds the lock meanwhile, and others want to write."""
-
 _FROM_ENDED = (
     "FROM deliveries d LEFT JOIN attempts a ON a.id = d.attempt"
     " WHERE d.state > 0 AND coalesce(a.started_at + a.latency_ms, d.added_at) < ?"
@@ -53,7 +56,7 @@ def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
     rows = connection.execute(
         f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", (before,)
     ).fetchall()
-    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(row[2] for row in rows))
+    return prune_result(rows)
 
 
 def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
@@ -84,12 +87,8 @@ def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> t
     connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
     update_counts(connection, gone)
-    by_state: Counter[int] = Counter(row[1] for row in rows)
     _delete_empty_packs(connection, rows[0][0], rows[-1][0])
-    pruned = PruneResult(
-        {STATES_BY_CODE[state]: number for state, number in by_state.items()}, sum(row[2] for row in rows)
-    )
-    return pruned, reached if reached < newest else 0
+    return chunk_result(rows), reached if reached < newest else 0
 
 
 def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
@@ -147,7 +146,6 @@ def vacuum_step(connection: sqlite3.Connection) -> bool:
     return bool(0 < after < before)
 
 
-_WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
 _IS_ALIVE = "seen_at > ? AND seen_at < ?"
 """The second bound ends what was reported under a clock that stood far ahead."""
 
@@ -156,7 +154,7 @@ def record_heartbeat(connection: sqlite3.Connection, worker: WorkerInfo, now: in
     """Note that a worker is alive, and forget those that are not."""
     connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", _ttl_window(now))
     connection.execute(
-        f"INSERT OR REPLACE INTO workers({_WORKER_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT OR REPLACE INTO workers({WORKER_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             worker.id,
             worker.role,
@@ -179,25 +177,11 @@ def unregister_worker(connection: sqlite3.Connection, worker_id: str) -> None:
 def live_workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerInfo, ...]:
     """Workers heard of lately, oldest start first, and what they hold."""
     rows = connection.execute(
-        f"SELECT {_WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
+        f"SELECT {WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
         f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
         (now, *_ttl_window(now)),
     ).fetchall()
-    return tuple(
-        WorkerInfo(
-            id=row[0],
-            role=row[1],
-            host=row[2],
-            pid=row[3],
-            version=row[4],
-            environments=tuple(json.loads(row[5])),
-            started_at=row[6],
-            rate=row[7],
-            seen_at=row[8],
-            leased=row[9],
-        )
-        for row in rows
-    )
+    return tuple(worker_from_row(row, json.loads(row[5])) for row in rows)
 
 
 def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLeases, ...]:
@@ -210,7 +194,7 @@ def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLease
         " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         (now, WORKER_TTL_MS),
     ).fetchall()
-    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)
+    return leases_from_rows(rows)
 
 
 def _ttl_window(now: int) -> tuple[int, int]:

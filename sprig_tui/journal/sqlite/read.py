@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from time import monotonic
+from typing import Any
 
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.query_sql import Dialect, compile_query
 from sprig_tui.journal.records import Changes, Counts, Delivery, DeliveryDetail, DeliveryPage, IdPage, Lane, State
 from sprig_tui.journal.rows import (
     ATTEMPT_COLUMNS,
@@ -20,9 +22,9 @@ from sprig_tui.journal.rows import (
     lane_from_row,
 )
 from sprig_tui.journal.sqlite.identity_index import find_identities
-from sprig_tui.journal.sqlite.query_sql import sqlite_condition
 from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, read_payload
 
+DIALECT = Dialect(placeholder="?{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
 _MIN_WINDOW_IDS, _MAX_WINDOW_IDS = 1_000, 100_000
 """Ids looked through between two looks at the clock: at first, some 3 ms of the dearest filter; at most, where an index
 answers."""
@@ -39,7 +41,8 @@ def read_ids(
     """
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
     window = _MIN_WINDOW_IDS if budget_ms and query.terms else newest + 1
-    sql, values = sqlite_condition(query)
+    values: list[Any] = []
+    sql = compile_query(query, DIALECT, values)
     join = _JOIN_ENVIRONMENTS if any(term.field in ("env", "endpoint") for term in query.terms) else ""
     statement = (
         f"SELECT json_group_array(id) FROM (SELECT d.id AS id FROM deliveries d {join} WHERE ({sql})"
@@ -69,10 +72,11 @@ def read_ids(
 
 def get_many(connection: sqlite3.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
     """Those of the wanted that are there and match."""
-    sql, values = sqlite_condition(query)
+    values: list[Any] = [encode_ids(delivery_ids)]
+    sql = compile_query(query, DIALECT, values)
     found = connection.execute(
-        f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?)) AND ({sql}) ORDER BY d.id",
-        (encode_ids(delivery_ids), *values),
+        f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?1)) AND ({sql}) ORDER BY d.id",
+        values,
     ).fetchall()
     return tuple(delivery_from_row(row) for row in found)
 
@@ -92,7 +96,8 @@ def read_page(
     """A page by keyset: one id is the only cursor, so depth costs nothing."""
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
-    sql, values = sqlite_condition(query)
+    values: list[Any] = []
+    sql = compile_query(query, DIALECT, values)
     statement = (
         f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
     )
@@ -122,7 +127,8 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
     if not query.terms:
         total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM counts").fetchone()[0])
         return min(total, cap) if cap else total
-    sql, values = sqlite_condition(query)
+    values: list[Any] = []
+    sql = compile_query(query, DIALECT, values)
     if cap:
         return int(
             connection.execute(

@@ -7,12 +7,16 @@ read. The old pages stay in the file, unused, until `journal salvage` writes a n
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from time import monotonic
 from typing import Any
 
+from sprig_tui.clock import Clock
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.sqlite.connection import open_existing
 from sprig_tui.journal.sqlite.errors import is_damage
@@ -34,9 +38,13 @@ _WHOLE_LEASE_MS = 120_000
 _LEASES_AHEAD = 1_000_000
 """Numbers left out where the last one is lost, so that no lease gets the number of one that is still held."""
 _STRETCH_ROWS = 1_000
+_REPAIR_INTERVAL_S = 60.0
+"""Seconds between two attempts at a repair: each reads everything that can be rebuilt."""
 LANE_LOST = "whether it was paused is lost in a damaged page of the journal"
 """The cause of a lane whose state cannot be read: what a person may have paused is not sent unasked."""
 ATTEMPT_LOST = "the record of this request is lost in a damaged page of the journal"
+
+_log = logging.getLogger(__name__)
 
 
 def repair(path: str, busy_timeout_s: float, now: int) -> list[str]:
@@ -65,6 +73,45 @@ def repair(path: str, busy_timeout_s: float, now: int) -> list[str]:
                 # it cannot be made while the deliveries themselves cannot be read; what else is damaged may be
                 mended = [name for name in mended if name not in names]
     return mended
+
+
+class RepairLimiter:
+    """The repairs that one process makes of a file, one at a time and at most one a minute."""
+
+    def __init__(
+        self, path: str, busy_timeout: float, clock: Clock, run_in_thread: Callable[..., Awaitable[list[str]]]
+    ) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._clock = clock
+        self._run_in_thread = run_in_thread
+        self._lock = asyncio.Lock()
+        self._next_at = float("-inf")
+        self.done = 0
+        """Repairs so far that rebuilt something."""
+
+    async def repair(self, *, since: int) -> bool:
+        """Whether something was rebuilt after `done` was `since`: by this call, or by another one meanwhile."""
+        async with self._lock:
+            if self.done == since and monotonic() >= self._next_at:
+                self._next_at = monotonic() + _REPAIR_INTERVAL_S
+                try:
+                    rebuilt = await self._run_in_thread(
+                        lambda: repair(self._path, self._busy_timeout, self._clock.now())
+                    )
+                except sqlite3.Error as error:
+                    _log.warning("the journal %s is damaged, and was not repaired: %s", self._path, error)
+                    rebuilt = []
+                if rebuilt:
+                    self.done += 1
+                    _log.error(
+                        "the journal %s is damaged; made anew from what is whole, since it could not be read: %s. Stop"
+                        " what uses it, then run: sprig-tui journal salvage %s NEW",
+                        self._path,
+                        ", ".join(rebuilt),
+                        self._path,
+                    )
+            return self.done != since
 
 
 def damaged(source: sqlite3.Connection) -> list[str]:

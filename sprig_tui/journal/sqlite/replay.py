@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,7 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.dedup import StoredIdentity, resend_message_id
 from sprig_tui.journal.query import Query
+from sprig_tui.journal.query_sql import compile_query
 from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
 from sprig_tui.journal.resend import (
     JOB_COLUMNS,
@@ -28,8 +30,7 @@ from sprig_tui.journal.rows import STATE_CODES, STATES_BY_CODE
 from sprig_tui.journal.sqlite.add import AddOperation
 from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
-from sprig_tui.journal.sqlite.query_sql import sqlite_condition
-from sprig_tui.journal.sqlite.read import count_matches
+from sprig_tui.journal.sqlite.read import DIALECT, count_matches
 from sprig_tui.journal.sqlite.tables import encode_ids, environment_number, read_payloads, record_changes, update_counts
 from sprig_tui.reasons import Reason
 
@@ -240,7 +241,8 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
         return job
     stored, elsewhere = connection.execute("SELECT query, elsewhere FROM replays WHERE id = ?", (job_id,)).fetchone()
     query = msgspec.json.decode(stored, type=Query)
-    sql, values = sqlite_condition(query)
+    values: list[Any] = []
+    sql = compile_query(query, DIALECT, values)
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     found = connection.execute(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"

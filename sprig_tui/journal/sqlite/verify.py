@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
+from sprig_tui.journal.maintenance import DAMAGED_COUNTS
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.sqlite.errors import file_error, is_damage
 from sprig_tui.journal.sqlite.repair import damaged
@@ -167,7 +168,7 @@ def _check_counts(connection: sqlite3.Connection) -> list[str]:
     except sqlite3.DatabaseError as error:
         _raise_unless_damage(error)
         return [f"the counts cannot be compared: {error}"]
-    return [] if +kept == +there else ["the kept counts are not what the deliveries come to"]
+    return [] if +kept == +there else [DAMAGED_COUNTS]
 
 
 def _raise_unless_damage(error: sqlite3.DatabaseError) -> None:

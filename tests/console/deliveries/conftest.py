@@ -13,6 +13,7 @@ from support.records import make_entry
 
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.log import DeliveryLog
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Attempt, Delivery, NewDelivery, Settlement, State
 
 
@@ -72,7 +73,7 @@ def settle(journal, clock):
     """Claim what is due in an environment and settle it."""
 
     async def run(state=State.DELIVERED, *, environment="production", status=200, events=2500, **fields):
-        claim = await journal.claim(environment, events=events, payload_bytes=475_000, lease_ms=60_000)
+        claim = await journal.claim(ClaimRequest(environment, events=events, payload_bytes=475_000, lease_ms=60_000))
         attempt = Attempt(
             started_at=clock.now(),
             status=status,

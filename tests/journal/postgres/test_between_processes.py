@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sprig_tui.clock import SystemClock
 from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, connection, maintenance
 from sprig_tui.journal.query import Query
@@ -42,7 +43,7 @@ async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, at
         assert (await heard.get()).environment == "", "whoever begins to listen looks once"
         await one.add([entry(), entry()])
         assert (await heard.get()).environment == ""
-        taken = await one.claim("production", events=1, payload_bytes=10_000, lease_ms=10_000)
+        taken = await one.claim(ClaimRequest("production", events=1, payload_bytes=10_000, lease_ms=10_000))
         await one.settle(
             taken,
             [Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(429))],
@@ -113,7 +114,9 @@ async def test_changes_are_complete_while_many_workers_settle(both, entry):
     cursor = (await one.changes()).cursor
 
     async def work(journal):
-        while (taken := await journal.claim("production", events=2, payload_bytes=10_000, lease_ms=10_000)).lease:
+        while (
+            taken := await journal.claim(ClaimRequest("production", events=2, payload_bytes=10_000, lease_ms=10_000))
+        ).lease:
             await journal.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)])
 
     working = asyncio.gather(*(work(journal) for journal in both for _ in range(3)))
@@ -202,7 +205,7 @@ async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_jo
                 continue
             break
         assert [one.id for one in (await journal.page(Query())).deliveries] == [added.id]
-        claim = await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=1000)
+        claim = await journal.claim(ClaimRequest("production", events=10, payload_bytes=10**6, lease_ms=1000))
         assert claim.ids == (added.id,)
 
 
@@ -212,7 +215,7 @@ async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, e
     monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 20)
     monkeypatch.setattr(maintenance, "PRUNE_SCAN_ROWS", 50)
     old = await one.add([entry() for _ in range(200)])
-    claim = await one.claim("production", events=200, payload_bytes=10**6, lease_ms=10_000)
+    claim = await one.claim(ClaimRequest("production", events=200, payload_bytes=10**6, lease_ms=10_000))
     ended = Settlement(ids=claim.ids, state=State.DELIVERED, attempt=replace(attempt(), started_at=1))
     await one.settle(claim, [ended])
     fresh = await one.add([entry() for _ in range(100)])
@@ -222,7 +225,9 @@ async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, e
     await connection.execute("SELECT 1 FROM sprig_tui.deliveries WHERE id = $1 FOR UPDATE", old[30].id)
 
     async def deliver():
-        while (taken := await other.claim("production", events=5, payload_bytes=10_000, lease_ms=10_000)).lease:
+        while (
+            taken := await other.claim(ClaimRequest("production", events=5, payload_bytes=10_000, lease_ms=10_000))
+        ).lease:
             await other.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())])
 
     async with asyncio.timeout(15):

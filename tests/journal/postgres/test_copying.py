@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, copy_from_sqlite
 from sprig_tui.journal.postgres.copy_from_sqlite import copy_journal
@@ -26,7 +27,7 @@ async def path(tmp_path, entry, attempt, clock):
     async with SQLiteJournal(path, clock=clock) as journal:
         odd = entry(answer="NUL \0 and \u202e and 🙂", survey_name="Größe", user_id="a\0b")
         added = await journal.add([entry() for _ in range(40)] + [odd, entry("development"), entry(reason="anonymous")])
-        taken = await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=60_000)
+        taken = await journal.claim(ClaimRequest("production", events=10, payload_bytes=10**6, lease_ms=60_000))
         first, second, *others = taken.ids
         await journal.settle(
             taken,
@@ -77,7 +78,7 @@ async def test_everything_is_there(path, postgres_journal_url, clock, entry, mon
         assert fresh.id == 45
         known = (await old.page(Query(), limit=1)).deliveries[0]
         assert (await new.find(known.environment, known.message_id)).id == known.id
-        probe = await new.claim("production", events=100, payload_bytes=10**6, lease_ms=1000)
+        probe = await new.claim(ClaimRequest("production", events=100, payload_bytes=10**6, lease_ms=1000))
         assert probe.probe
         assert probe.payload.count(b"messageId") == len(probe.ids)
 
@@ -176,5 +177,5 @@ async def test_a_file_of_schema_5_brings_its_pause_reasons(path, postgres_journa
         production, development = lanes["production"], lanes["development"]
         assert (production.reason, production.detail.key) == (PauseReason.KEY_REFUSED, "Zq8T…e1Rk")
         assert (development.reason, development.detail.status) == (PauseReason.WRONG_ENDPOINT, 404)
-        probe = await new.claim("development", events=1, payload_bytes=9_999, lease_ms=1000)
+        probe = await new.claim(ClaimRequest("development", events=1, payload_bytes=9_999, lease_ms=1000))
         assert (probe.probe, probe.lane.reason) == (True, PauseReason.WRONG_ENDPOINT)

@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from sprig_tui.errors import JournalFullError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
@@ -46,7 +47,7 @@ async def test_an_add_is_kept_whole_or_not_at_all(postgres_journal_url, entry, t
 async def test_settlement_is_written_once_the_server_has_room(postgres_journal_url, entry, attempt, table):
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
-        taken = await journal.claim("production", events=10, payload_bytes=475_000, lease_ms=60_000)
+        taken = await journal.claim(ClaimRequest("production", events=10, payload_bytes=475_000, lease_ms=60_000))
         await run(postgres_journal_url, _FULL.format(table=table))
         done = [Settlement(ids=taken.ids, state=State.DELIVERED, attempt=attempt())]
         with pytest.raises(JournalFullError):

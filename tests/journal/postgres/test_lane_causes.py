@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
 
@@ -43,7 +44,7 @@ async def test_an_older_journal_is_translated(older, postgres_url, entry):
         lane = await lane_of(journal)
         assert (lane.reason, lane.detail) == REFUSED
         await journal.add([entry()])
-        probe = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        probe = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         assert (probe.probe, (probe.lane.reason, probe.lane.detail)) == (True, REFUSED)
         await journal.release(probe)
         lane = await lane_of(journal)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from sprig_tui.errors import JournalError, JournalUnreachableError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal
 from sprig_tui.journal.records import Settlement, State
 
@@ -69,7 +70,7 @@ async def test_session_mode_works_as_it_is(pooler, entry) -> None:
             heard.clear()
             await one.add([entry(), entry()])
             await heard.wait()
-        taken = await other.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        taken = await other.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         await other.settle(taken, [Settlement(ids=taken.ids, state=State.DELIVERED)])
         assert (await one.counts()).by_environment["production"][State.DELIVERED] == 2
 

@@ -10,6 +10,7 @@ import pytest
 from support.records import make_worker
 
 from sprig_tui.errors import JournalError, JournalReadOnlyError, JournalUnreachableError, JournalVersionError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.postgres import PostgresJournal, migrate, schema
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
@@ -64,7 +65,7 @@ async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch,
     await connection.close()
     async with PostgresJournal(postgres_url) as journal:
         await journal.add([entry()])
-        claim = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        claim = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         assert len(claim.ids) == 1
         assert list(await journal.lanes()) == ["production"]
 
@@ -94,7 +95,7 @@ async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, p
     await migrate(postgres_journal_url, grant=[name])
     async with PostgresJournal(url) as journal:
         added = await journal.add([entry(), entry()])
-        taken = await journal.claim("production", events=10, payload_bytes=10_000, lease_ms=1000, rate=50)
+        taken = await journal.claim(ClaimRequest("production", events=10, payload_bytes=10_000, lease_ms=1000, rate=50))
         await journal.settle(taken, [Settlement(ids=taken.ids, state=State.FAILED, attempt=attempt(400))])
         await journal.requeue([added[0].id])
         await journal.requeue([added[1].id], as_new=True)

@@ -19,7 +19,9 @@ async def test_claims_made_while_adding_fit_their_limits(tmp_path, clock, entry)
         assert {len(one.payload) for one in claims} == {302}
         assert len({one.lease for one in claims}) == 2
         assert [one.send_at - clock.now() for one in claims] == [0, 100]
-        rest = await journal.claim("production", events=9, payload_bytes=475_000, lease_ms=1000, rate=10.0)
+        rest = await journal.claim(
+            ClaimRequest("production", events=9, payload_bytes=475_000, lease_ms=1000, rate=10.0)
+        )
         assert rest.ids == (7, 8, 9, 10)
         assert rest.send_at - clock.now() == 200
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError, JournalError, SprigTuiError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -36,7 +37,7 @@ async def deliver_all(path: Path, clock) -> tuple[int, Counter[State]]:
     sent = 0
     async with SQLiteJournal(path, clock=clock) as journal:
         for _ in range(300):
-            claim = await journal.claim("production", events=100, payload_bytes=475_000, lease_ms=60_000)
+            claim = await journal.claim(ClaimRequest("production", events=100, payload_bytes=475_000, lease_ms=60_000))
             if claim.lease:
                 sent += await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
                 assert claim.payload.count(b'"event":"x"') == len(claim.ids)
@@ -90,7 +91,7 @@ async def test_salvage_of_a_whole_journal_is_the_same_journal(path, tmp_path, en
     async with SQLiteJournal(path) as journal:
         again = [entry() for _ in range(3)]
         await journal.add(again)
-        claim = await journal.claim("production", events=5, payload_bytes=475_000, lease_ms=60_000)
+        claim = await journal.claim(ClaimRequest("production", events=5, payload_bytes=475_000, lease_ms=60_000))
         await journal.settle(claim, [Settlement(ids=claim.ids, state=State.DELIVERED)])
         identity, lanes = await journal.identity(), await journal.lanes()
     done = await asyncio.to_thread(salvage_journal, str(path), str(tmp_path / "new.db"))

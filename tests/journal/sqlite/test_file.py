@@ -21,6 +21,7 @@ from sprig_tui.errors import (
     JournalReadOnlyError,
     JournalVersionError,
 )
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
@@ -88,7 +89,7 @@ async def test_a_file_of_an_older_schema_becomes_what_a_new_one_is(tmp_path, ver
         assert [one.outcome for one in await journal.add([known])] == ["known"]
         [job] = await journal.replays()
         assert (await journal.step_replay(job.id)).queued == 1
-        claim = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        claim = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         assert claim.ids == (2, 1), "and it goes on"
     assert _layout(path) == _layout(fresh)
 

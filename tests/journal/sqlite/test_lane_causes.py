@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.pause_reasons import PauseDetail, PauseReason
 from sprig_tui.journal.records import LaneChange, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, schema
@@ -44,7 +45,7 @@ async def test_an_older_file_is_translated(path):
     async with SQLiteJournal(path) as journal:
         lane = await lane_of(journal)
         assert (lane.reason, lane.detail) == REFUSED
-        probe = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        probe = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         assert (probe.probe, (probe.lane.reason, probe.lane.detail)) == (True, REFUSED)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
@@ -54,7 +55,7 @@ async def test_an_older_file_is_translated(path):
 async def test_an_older_program_that_goes_on_is_understood_and_understands(path, attempt):
     """Such a one had the file open when it was upgraded; these are the statements of schema 5."""
     async with SQLiteJournal(path) as journal:
-        taken = await journal.claim("production", events=9, payload_bytes=9_999, lease_ms=60_000)
+        taken = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))
         back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))
         change = LaneChange(
             epoch=taken.lane.epoch,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sprig_tui.errors import JournalError, JournalLostError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, file_check
 
@@ -34,7 +35,7 @@ async def stands_still(journal: SQLiteJournal, entry, said: str) -> None:
     with pytest.raises(JournalLostError, match=said):
         await journal.add([entry()])
     with pytest.raises(JournalLostError, match=said):
-        await journal.claim("production", events=10, payload_bytes=10**6, lease_ms=60_000)
+        await journal.claim(ClaimRequest("production", events=10, payload_bytes=10**6, lease_ms=60_000))
     with pytest.raises(JournalLostError, match=said):
         await journal.check_writable()
     with pytest.raises(JournalLostError, match=said):

@@ -13,6 +13,7 @@ import pytest
 from support.pages import PAGE_BYTES, damage, pages_of
 
 from sprig_tui.errors import JournalCorruptError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import NewDelivery, Settlement, State, WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal
@@ -77,7 +78,7 @@ def worker(name: str, clock) -> WorkerInfo:
 
 async def take(journal, events: int = 100, owner: str = ""):
     return await journal.claim(
-        "production", events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner, rate=0.0
+        ClaimRequest("production", events=events, payload_bytes=475_000, lease_ms=60_000, owner=owner, rate=0.0)
     )
 
 

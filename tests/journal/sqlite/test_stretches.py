@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from sprig_tui.errors import JournalCorruptError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Attempt, Settlement, State
 from sprig_tui.journal.sqlite import SQLiteJournal, maintenance
@@ -20,7 +21,7 @@ FAILED = Query((Term("status", "failed"),))
 
 async def settle_all(journal: SQLiteJournal, state: State) -> None:
     while True:
-        taken = await journal.claim("production", events=2500, payload_bytes=475_000, lease_ms=60_000)
+        taken = await journal.claim(ClaimRequest("production", events=2500, payload_bytes=475_000, lease_ms=60_000))
         if not taken.lease:
             return
         await journal.settle(taken, [Settlement(ids=taken.ids, state=state, attempt=Attempt(started_at=1, status=400))])
@@ -71,7 +72,7 @@ async def test_a_claim_from_many_packs_holds_what_it_sends_and_no_more(tmp_path,
         await journal.requeue(ids)
         tracemalloc.start()
         try:
-            taken = await journal.claim("production", events=2500, payload_bytes=475_000, lease_ms=60_000)
+            taken = await journal.claim(ClaimRequest("production", events=2500, payload_bytes=475_000, lease_ms=60_000))
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -91,7 +92,7 @@ async def test_a_damaged_payload_holds_nothing_else_up(tmp_path, entry, damage):
             )
         taken = []
         for _ in range(2):
-            claim = await journal.claim("production", events=2500, payload_bytes=475_000, lease_ms=60_000)
+            claim = await journal.claim(ClaimRequest("production", events=2500, payload_bytes=475_000, lease_ms=60_000))
             taken += claim.ids
         assert taken == [one.id for one in (*added[0], *added[2])]
         assert claim.payload == b",".join(one.body for one in (*given[0], *given[2]))

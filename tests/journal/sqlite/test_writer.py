@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 
 from sprig_tui.errors import JournalError, JournalFullError, JournalReadOnlyError
+from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, connection
 
@@ -74,13 +75,17 @@ async def test_a_claim_nobody_waits_for_any_more_is_not_made(tmp_path, entry):
         await journal.add([entry()])
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            asking = asyncio.create_task(journal.claim("production", events=10, payload_bytes=1000, lease_ms=60_000))
+            asking = asyncio.create_task(
+                journal.claim(ClaimRequest("production", events=10, payload_bytes=1000, lease_ms=60_000))
+            )
             await asyncio.sleep(0)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
             other.execute("ROLLBACK")
-        assert (await journal.claim("production", events=10, payload_bytes=1000, lease_ms=60_000)).ids == (1,)
+        assert (
+            await journal.claim(ClaimRequest("production", events=10, payload_bytes=1000, lease_ms=60_000))
+        ).ids == (1,)
 
 
 async def test_a_log_that_grew_while_somebody_read_is_made_small_again(tmp_path, entry, monkeypatch):

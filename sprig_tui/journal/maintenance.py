@@ -1,0 +1,72 @@
+"""Pruning in chunks, and the rows of the worker table: what maintenance of both stores shares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from sprig_tui.journal.records import PruneResult, State, WorkerInfo, WorkerLeases
+from sprig_tui.journal.rows import STATES_BY_CODE
+
+PRUNE_CHUNK_ROWS = 2_000
+"""Deliveries removed in one transaction."""
+PRUNE_SCAN_ROWS = 50_000
+"""Deliveries scanned in one transaction: it holds the lock meanwhile, and other processes want to write."""
+
+WORKER_COLUMNS = "id, role, host, pid, version, environments, started_at, rate, seen_at"
+DAMAGED_COUNTS = "the kept counts are not what the deliveries come to"
+"""Problem that a verification reports."""
+
+
+async def prune_in_chunks(prune_chunk: Callable[[int], Awaitable[tuple[PruneResult, int]]]) -> PruneResult:
+    """The sum of all chunks.
+
+    `prune_chunk` takes the id to start after; it returns what it removed and the last id that it scanned, 0 at the end.
+    """
+    total: Counter[State] = Counter()
+    size = after = 0
+    while True:
+        pruned, after = await prune_chunk(after)
+        total.update(pruned.by_state)
+        size += pruned.bytes
+        if not after:
+            return PruneResult(dict(total), size)
+
+
+async def delete_in_chunks(ids: Sequence[int], delete: Callable[[Sequence[int]], Awaitable[None]]) -> None:
+    """Delete these rows, at most PRUNE_CHUNK_ROWS in one call."""
+    for start in range(0, len(ids), PRUNE_CHUNK_ROWS):
+        await delete(ids[start : start + PRUNE_CHUNK_ROWS])
+
+
+def prune_result(rows: Sequence[Sequence[Any]]) -> PruneResult:
+    """Rows of (state, number of deliveries, bytes) as a record."""
+    return PruneResult({STATES_BY_CODE[row[0]]: row[1] for row in rows}, sum(int(row[2]) for row in rows))
+
+
+def chunk_result(rows: Sequence[Sequence[Any]]) -> PruneResult:
+    """Removed rows of (id, state, size, ...) as a record."""
+    by_state = Counter(STATES_BY_CODE[row[1]] for row in rows)
+    return PruneResult(dict(by_state), sum(row[2] for row in rows))
+
+
+def worker_from_row(row: Sequence[Any], environments: Iterable[str]) -> WorkerInfo:
+    """A row of WORKER_COLUMNS and the number of leased deliveries as a record."""
+    return WorkerInfo(
+        id=row[0],
+        role=row[1],
+        host=row[2],
+        pid=row[3],
+        version=row[4],
+        environments=tuple(environments),
+        started_at=row[6],
+        rate=row[7],
+        seen_at=row[8],
+        leased=row[9],
+    )
+
+
+def leases_from_rows(rows: Iterable[Sequence[Any]]) -> tuple[WorkerLeases, ...]:
+    """Rows of (environment, owner, number of deliveries, until) as records."""
+    return tuple(WorkerLeases(environment=row[0], owner=row[1], deliveries=row[2], until=row[3]) for row in rows)

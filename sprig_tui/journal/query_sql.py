@@ -1,0 +1,140 @@
+"""SQL conditions on `deliveries d JOIN environments e`: the compiler of queries, for every dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from sprig_tui.journal.query import MAX_ID_DIGITS, SEARCHED_FIELDS, Query, Term
+from sprig_tui.journal.records import State
+from sprig_tui.journal.rows import STATE_CODES
+
+_MAX_BIGINT = (1 << 63) - 1
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """How a database writes conditions."""
+
+    placeholder: str
+    """Of a value by its number, from 1: `?{}` or `${}`."""
+    like: str
+    """The operator and the pattern `{}`; it ignores the case of ASCII letters at least."""
+    true: str
+    false: str
+    ended_hint: str = ""
+    """Added to a condition on the states failed and withheld, where the planner needs it to use their index."""
+    sanitize: Callable[[str], str] = str
+    """A text as the database stores it."""
+
+
+def compile_query(query: Query, dialect: Dialect, values: list[Any]) -> str:
+    """The condition, true for a query without terms; the values of its placeholders are appended to `values`."""
+    compiler = _Compiler(dialect, values)
+    clauses: list[str] = []
+    alternatives: dict[str, list[str]] = {}
+    for term in query.terms:
+        condition = _CONDITIONS[term.field](compiler, term)
+        if term.negated:
+            clauses.append(f"NOT ({condition})")
+        elif term.is_alternative:
+            alternatives.setdefault(term.field, []).append(condition)
+        else:
+            clauses.append(f"({condition})")
+    clauses += ["(" + " OR ".join(conditions) + ")" for conditions in alternatives.values()]
+    return " AND ".join(clauses) or dialect.true
+
+
+class _Compiler:
+    def __init__(self, dialect: Dialect, values: list[Any]) -> None:
+        self._dialect = dialect
+        self._values = values
+
+    def _add(self, value: str | int) -> str:
+        """The placeholder of a value."""
+        self._values.append(self._dialect.sanitize(value) if isinstance(value, str) else value)
+        return self._dialect.placeholder.format(len(self._values))
+
+    def _like(self, column: str, pattern: str) -> str:
+        if "\0" in self._dialect.sanitize(pattern):  # SQLite reads a pattern up to its first NUL, and would match all
+            return self._dialect.false
+        return f"{column} {self._dialect.like.format(self._add(pattern))}"
+
+    def _contains(self, column: str, value: str) -> str:
+        """LIKE may fold ASCII alone, so other alphabets are searched in each of their cases."""
+        forms = {value} if value.isascii() else {value, value.lower(), value.upper(), value.title()}
+        return " OR ".join(self._like(column, f"%{_escaped(form)}%") for form in sorted(forms))
+
+    def status(self, term: Term) -> str:
+        value = term.value
+        if value in STATE_CODES:
+            code = STATE_CODES[State(value)]
+            return f"d.state = {code}" + (self._dialect.ended_hint if code >= 2 else "")
+        is_class = value.endswith("xx")
+        low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if is_class else (int(value), int(value))
+        # never NULL, so that its negation holds for a delivery that was never sent
+        return (
+            "d.attempt IS NOT NULL AND d.attempt IN (SELECT id FROM attempts"
+            f" WHERE status BETWEEN {self._add(low)} AND {self._add(high)})"
+        )
+
+    def reason(self, term: Term) -> str:
+        return f"d.reason = {self._add(term.value)}"
+
+    def env(self, term: Term) -> str:
+        return f"e.name = {self._add(term.value)}"
+
+    def survey(self, term: Term) -> str:
+        return f"d.survey_id = {self._add(term.value)} OR {self._contains('d.survey_name', term.value)}"
+
+    def user(self, term: Term) -> str:
+        if term.value.endswith("*") and "\0" not in self._dialect.sanitize(term.value):
+            return self._like("d.user_id", _escaped(term.value[:-1]) + "%")
+        return f"d.user_id = {self._add(term.value)}"
+
+    def id(self, term: Term) -> str:
+        if term.value.isascii() and term.value.isdigit() and len(term.value) <= MAX_ID_DIGITS:
+            return f"d.id = {self._add(int(term.value))}"
+        return self._like("d.message_id", _escaped(term.value) + "%")
+
+    def origin(self, term: Term) -> str:
+        # never NULL, so that its negation holds for a delivery without an origin
+        return f"d.origin IS NOT NULL AND d.origin = {self._add(int(term.value))}"
+
+    def endpoint(self, term: Term) -> str:
+        pattern = f"%{_escaped(term.value)}%"
+        sent = f"d.attempt IN (SELECT id FROM attempts WHERE {self._like('endpoint', pattern)})"
+        return f"{self._like('e.endpoint', pattern)} OR d.attempt IS NOT NULL AND {sent}"
+
+    def since(self, term: Term) -> str:
+        return f"d.added_at >= {self._add(_clamped(term.value))}"
+
+    def until(self, term: Term) -> str:
+        return f"d.added_at < {self._add(_clamped(term.value))}"
+
+    def text(self, term: Term) -> str:
+        return " OR ".join(self._contains(f"d.{field}", term.value) for field in SEARCHED_FIELDS)
+
+
+_CONDITIONS: dict[str, Callable[[_Compiler, Term], str]] = {
+    "status": _Compiler.status,
+    "reason": _Compiler.reason,
+    "env": _Compiler.env,
+    "survey": _Compiler.survey,
+    "user": _Compiler.user,
+    "id": _Compiler.id,
+    "origin": _Compiler.origin,
+    "endpoint": _Compiler.endpoint,
+    "since": _Compiler.since,
+    "until": _Compiler.until,
+    "text": _Compiler.text,
+}
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _clamped(value: str) -> int:
+    return max(-_MAX_BIGINT, min(int(value), _MAX_BIGINT))
