@@ -119,6 +119,9 @@ WORKER_TTL_MS = 30_000
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
 """Environment -> endpoint of a run with `--endpoint`, of a run that has none."""
 
+Direction = Literal["older", "newer"]
+"""Of a search: towards smaller or larger ids."""
+
 
 class Journal(Protocol):
     """Every method may raise JournalError; what it was asked to store is then not stored, and nothing else changed.
@@ -235,13 +238,7 @@ class Journal(Protocol):
     # -- looking --------------------------------------------------------------------------------------------------
 
     async def page(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 100,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
     ) -> DeliveryPage:
         """Deliveries that match, strictly before or after id `cursor`.
 
@@ -251,13 +248,7 @@ class Journal(Protocol):
         ...
 
     async def ids(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 10_000,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 10_000, direction: Direction = "older", budget_ms: int = 0
     ) -> IdPage:
         """Ids alone, by the rules of `page`: a hundred times cheaper where a list has to know what it will show."""
         ...

@@ -15,9 +15,9 @@ from sprig_tui.journal.base import (
     ClaimRequest,
     max_slot_ahead_ms,
 )
-from sprig_tui.journal.pause_reasons import cause_of, detail_text, stored_reason
+from sprig_tui.journal.pause_reasons import cause_of, detail_text, manual, stored_reason
 from sprig_tui.journal.postgres.connection import sanitize_text
-from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, Settlement
+from sprig_tui.journal.records import Attempt, Claim, Lane, LaneChange, LaneState, Settlement
 from sprig_tui.journal.rows import STATE_CODES
 
 _CALL_CLAIM = (
@@ -62,14 +62,14 @@ async def claim_due(
         sizes=tuple(row["sizes"]),
         payload=b"",
         send_at=row["send_at"],
-        lane=lane_from_record(request.environment, row["lane"]),
+        lane=_lane_from_record(request.environment, row["lane"]),
         endpoint=request.endpoint,
         probe=row["probe"],
         retry_at=row["retry_at"],
     )
 
 
-def lane_from_record(environment: str, row: asyncpg.Record) -> Lane:
+def _lane_from_record(environment: str, row: asyncpg.Record) -> Lane:
     """A row of `lanes` as a record."""
     told = (row[column] for column in ("state", "cause", "epoch", "reason", "detail", "reason_epoch"))
     reason, detail = stored_reason(*told)
@@ -86,6 +86,23 @@ def lane_from_record(environment: str, row: asyncpg.Record) -> Lane:
         last_at=row["last_at"],
         pauses=row["pauses"],
     )
+
+
+async def set_lane(
+    connection: asyncpg.Connection, name: str, environment: int, state: LaneState, cause: str, now: int
+) -> Lane:
+    """Pause or resume a lane by hand."""
+    reason, detail = manual(state, sanitize_text(cause))
+    row = await connection.fetchrow(
+        "SELECT * FROM set_lane($1, $2, $3, $4, $5, $6)",
+        environment,
+        state,
+        cause_of(reason, detail),
+        now,
+        reason.value,
+        detail_text(detail),
+    )
+    return _lane_from_record(name, row)
 
 
 async def extend(connection: asyncpg.Connection, claim: Claim, environment: int, lease_ms: int, now: int) -> bool:

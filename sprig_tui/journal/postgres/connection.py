@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import asyncpg
 
 from sprig_tui.clock import SystemClock
-from sprig_tui.errors import JournalError, JournalLostError, JournalUnreachableError
+from sprig_tui.errors import JournalError, JournalLockedError, JournalLostError, JournalUnreachableError
 from sprig_tui.journal.postgres import schema
 from sprig_tui.journal.postgres.errors import (
     DRIVER_ERRORS,
+    RETRYABLE_ERRORS,
     SHARED_SESSION_ERRORS,
     journal_error,
     pooler_error,
@@ -22,6 +24,9 @@ from sprig_tui.journal.postgres.errors import (
 )
 from sprig_tui.journal.postgres.schema import SCHEMA
 from sprig_tui.journal.url import redact_url, target_session_attrs
+
+T = TypeVar("T")
+ConnectionFunction = Callable[[asyncpg.Connection], Awaitable[T]]
 
 
 def sanitize_text(text: str) -> str:
@@ -87,6 +92,8 @@ MAX_POOL_CONNECTIONS = 6
 CONNECT_TIMEOUT_S = 10.0
 POOL_TIMEOUT_S = 15.0
 """Seconds to wait for a connection of the pool to come free."""
+_MAX_TRIES = 8
+"""Of a transaction that conflicts with others; each try sees what the other one committed."""
 _CLOSE_TIMEOUT_S = 5.0
 _SECOND_CONNECTION_TIMEOUT_S = 2.0
 """Seconds to wait for a second connection, which opening a journal can do without."""
@@ -228,6 +235,33 @@ class ServerPool:
         finally:
             if self._pool is not None:
                 await self._release(connection)
+
+    async def execute(self, work: ConnectionFunction[T]) -> T:
+        """The result of statements that are independent of each other."""
+        async with self.connection() as connection:
+            return await work(connection)
+
+    async def call_with_retries(self, work: ConnectionFunction[T]) -> T:
+        """The result of a change that is one statement, so that no lock is held while this process sleeps.
+
+        Retried where it conflicts with another transaction. Raises JournalLockedError after `_MAX_TRIES`.
+        """
+        for _ in range(_MAX_TRIES):
+            async with self.connection() as connection:
+                try:
+                    return await work(connection)
+                except RETRYABLE_ERRORS:
+                    continue
+        raise JournalLockedError(f"the journal {redact_url(self.url)} is too busy", hint="try again")
+
+    async def transact(self, work: ConnectionFunction[T]) -> T:
+        """The result of statements in one transaction, retried like a call."""
+
+        async def whole(connection: asyncpg.Connection) -> T:
+            async with connection.transaction():
+                return await work(connection)
+
+        return await self.call_with_retries(whole)
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         assert self._pool is not None  # noqa: S101 - the caller looked

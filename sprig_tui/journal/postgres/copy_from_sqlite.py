@@ -20,9 +20,8 @@ from msgspec import Struct
 from sprig_tui.clock import Clock
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.postgres import maintenance
-from sprig_tui.journal.postgres import payloads as positions_there
 from sprig_tui.journal.postgres.connection import ServerPool, sanitize_text
-from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE
+from sprig_tui.journal.postgres.schema import LOCK_NAMESPACE, MIN_IDENTITY_VERSION
 from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.journal.sqlite import SQLiteJournal, tables
 from sprig_tui.journal.sqlite.connection import open_existing
@@ -293,7 +292,7 @@ def _read_next_id(file: sqlite3.Connection) -> int:
 def _read_identity(file: sqlite3.Connection) -> tuple[tuple[str, int], list[tuple[str, str, bytes]]]:
     """The file's identity as the server's table has it, and its positions."""
     own = tables.read_identity(file)
-    since = 1 if own.older else positions_there.MIN_IDENTITY_VERSION
+    since = 1 if own.older else MIN_IDENTITY_VERSION
     kept = file.execute("SELECT kind, key, value FROM positions").fetchall()
     return (own.uuid, since), [(kind, sanitize_text(key), value) for kind, key, value in kept]
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import asyncpg
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import JournalLockedError
-from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Journal, empty_claim
+from sprig_tui.journal.base import MAX_LANE_WAIT_MS, NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
 from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
-from sprig_tui.journal.pause_reasons import cause_of, detail_text, manual
 from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
 from sprig_tui.journal.postgres import add as adding
 from sprig_tui.journal.postgres import claim as claims
-from sprig_tui.journal.postgres import maintenance, payloads
+from sprig_tui.journal.postgres import maintenance, payloads, tables
 from sprig_tui.journal.postgres import read as reading
 from sprig_tui.journal.postgres import replay as replays
-from sprig_tui.journal.postgres.connection import ServerPool, sanitize_text
-from sprig_tui.journal.postgres.errors import RETRYABLE_ERRORS
+from sprig_tui.journal.postgres.connection import ServerPool
 from sprig_tui.journal.postgres.notify import NotificationCallback, NotificationListener
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
@@ -52,11 +49,6 @@ from sprig_tui.journal.records import (
 from sprig_tui.journal.url import redact_url
 from sprig_tui.journal.verify import VerifyReport
 
-T = TypeVar("T")
-ConnectionFunction = Callable[[asyncpg.Connection], Awaitable[T]]
-
-_MAX_TRIES = 8
-"""Of a transaction that met another; each time it finds what that one did."""
 _ORPHANED_LEASE_TTL_S = MAX_LANE_WAIT_MS / 1000
 """Seconds for which a lease is given back again and again, where its length is not known."""
 _NOTIFY_INTERVAL_S = 0.1
@@ -98,42 +90,11 @@ class PostgresJournal(Journal):
     def subscribe(self, on_notification: NotificationCallback) -> Callable[[], None]:
         return self._listener.subscribe(on_notification)
 
-    # -- ways to the server --------------------------------------------------------------------------------------------
-
-    async def _execute(self, work: ConnectionFunction[T]) -> T:
-        """Statements that each stand for themselves."""
-        async with self._server.connection() as connection:
-            return await work(connection)
-
-    async def _call_with_retries(self, work: ConnectionFunction[T]) -> T:
-        """A change that is one statement: it ends at the server, so that no lock is held for as long as we sleep.
-
-        Done again where another transaction got in between.
-        """
-        for _ in range(_MAX_TRIES):
-            async with self._server.connection() as connection:
-                try:
-                    return await work(connection)
-                except RETRYABLE_ERRORS:
-                    continue
-        raise JournalLockedError(f"the journal {redact_url(self.url)} is too busy", hint="try again")
-
-    async def _transact(self, work: ConnectionFunction[T]) -> T:
-        """Statements that hold together; done again like a call."""
-
-        async def whole(connection: asyncpg.Connection) -> T:
-            async with connection.transaction():
-                return await work(connection)
-
-        return await self._call_with_retries(whole)
-
     async def _environment_number(self, connection: asyncpg.Connection, environment: str, endpoint: str = "") -> int:
         """The number of an environment and the endpoint that its deliveries are bound for; made on first use."""
         number = self._environment_numbers.get((environment, endpoint))
         if number is None:
-            number = await connection.fetchval(
-                "SELECT environment_number($1::text, $2::text)", environment, sanitize_text(endpoint)
-            )
+            number = await tables.environment_number(connection, environment, endpoint)
             self._environment_numbers[environment, endpoint] = number
         return number
 
@@ -157,7 +118,7 @@ class PostgresJournal(Journal):
             first = await adding.store_plan(connection, plan, numbers, self.clock.now(), notify=self._should_notify())
             return plan.results(first)
 
-        return await self._call_with_retries(work)
+        return await self._server.call_with_retries(work)
 
     async def add_and_claim(
         self,
@@ -197,11 +158,11 @@ class PostgresJournal(Journal):
                 self._orphaned_leases[lease] = time.monotonic() + request.lease_ms / 1000
                 raise
 
-        claim = await self._execute(claim_due)
+        claim = await self._server.execute(claim_due)
         if not claim.lease:
             return claim
         try:
-            payload = await self._execute(lambda c: payloads.read_bodies(c, claim.ids))
+            payload = await self._server.execute(lambda c: payloads.read_bodies(c, claim.ids))
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
@@ -226,7 +187,7 @@ class PostgresJournal(Journal):
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
             return await claims.settle(connection, claim, number, settlements, lane, self.clock.now())
 
-        return await self._call_with_retries(work)
+        return await self._server.call_with_retries(work)
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
 
@@ -234,7 +195,7 @@ class PostgresJournal(Journal):
             number = await self._environment_number(connection, claim.environment, claim.endpoint)
             return await claims.extend(connection, claim, number, lease_ms, self.clock.now())
 
-        return await self._execute(work)
+        return await self._server.execute(work)
 
     async def release(self, claim: Claim) -> None:
 
@@ -244,13 +205,13 @@ class PostgresJournal(Journal):
             )
 
         try:
-            await self._execute(work)
+            await self._server.execute(work)
         except BaseException:
             self._orphaned_leases[claim.lease] = time.monotonic() + _ORPHANED_LEASE_TTL_S
             raise
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
-        return await self._execute(lambda c: reading.read_lanes(c, endpoint))
+        return await self._server.execute(lambda c: reading.read_lanes(c, endpoint))
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
@@ -258,22 +219,12 @@ class PostgresJournal(Journal):
 
         async def work(connection: asyncpg.Connection) -> Lane:
             number = await self._environment_number(connection, environment, endpoint)
-            reason, detail = manual(state, sanitize_text(cause))
-            row = await connection.fetchrow(
-                "SELECT * FROM set_lane($1, $2, $3, $4, $5, $6)",
-                number,
-                state,
-                cause_of(reason, detail),
-                self.clock.now(),
-                reason.value,
-                detail_text(detail),
-            )
-            return claims.lane_from_record(environment, row)
+            return await claims.set_lane(connection, environment, number, state, cause, self.clock.now())
 
-        return await self._execute(work)
+        return await self._server.call_with_retries(work)
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
-        if not await self._execute(lambda c: claims.count_bound_for(c, environment, endpoint)):
+        if not await self._server.execute(lambda c: claims.count_bound_for(c, environment, endpoint)):
             return 0
 
         async def work(connection: asyncpg.Connection) -> int:
@@ -282,138 +233,126 @@ class PostgresJournal(Journal):
                 connection, own, await self._environment_number(connection, environment, endpoint)
             )
 
-        return await self._transact(work)
+        return await self._server.transact(work)
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
-        return await self._call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
+        return await self._server.call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
     async def page(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 100,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
     ) -> DeliveryPage:
-        return await self._execute(
+        return await self._server.execute(
             lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def ids(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 10_000,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 10_000, direction: Direction = "older", budget_ms: int = 0
     ) -> IdPage:
-        return await self._execute(
+        return await self._server.execute(
             lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
-        return await self._execute(lambda c: reading.get_many(c, ids, query))
+        return await self._server.execute(lambda c: reading.get_many(c, ids, query))
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
-        return await self._execute(lambda c: reading.count_matches(c, query, cap))
+        return await self._server.execute(lambda c: reading.count_matches(c, query, cap))
 
     async def counts(self) -> Counts:
-        return await self._execute(reading.read_counts)
+        return await self._server.execute(reading.read_counts)
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
-        return await self._execute(lambda c: reading.get(c, delivery_id))
+        return await self._server.execute(lambda c: reading.get(c, delivery_id))
 
     async def find(self, environment: str, message_id: str) -> Delivery | None:
-        return await self._execute(lambda c: reading.find(c, environment, message_id))
+        return await self._server.execute(lambda c: reading.find(c, environment, message_id))
 
     async def changes(self, cursor: str = "", *, limit: int = 1000) -> Changes:
-        return await self._execute(lambda c: reading.read_changes(c, cursor, limit))
+        return await self._server.execute(lambda c: reading.read_changes(c, cursor, limit))
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
-        return await self._execute(lambda c: reading.count_queued(c, first_id, last_id))
+        return await self._server.execute(lambda c: reading.count_queued(c, first_id, last_id))
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-        return await self._execute(lambda c: reading.count_by_state(c, first_id, last_id))
+        return await self._server.execute(lambda c: reading.count_by_state(c, first_id, last_id))
 
     # -- replay --------------------------------------------------------------------------------------------------------
 
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> list[AddResult]:
-        return await self._transact(
+        return await self._server.transact(
             lambda c: replays.requeue(c, ids, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
-        return await self._execute(
+        return await self._server.execute(
             lambda c: replays.start_replay(c, query, self.clock.now(), as_new=as_new, overrides=overrides)
         )
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
-        return await self._transact(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
+        return await self._server.transact(lambda c: replays.step_replay(c, job_id, limit, self.clock.now()))
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
-        return await self._execute(lambda c: replays.set_replay_state(c, job_id, state))
+        return await self._server.execute(lambda c: replays.set_replay_state(c, job_id, state))
 
     async def replays(self) -> list[ReplayJob]:
-        return await self._execute(replays.read_jobs)
+        return await self._server.execute(replays.read_jobs)
 
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
-        await self._transact(maintenance.check_writable)
+        await self._server.transact(maintenance.check_writable)
 
     async def durability_warnings(self) -> tuple[str, ...]:
         """Why the server may lose what it acknowledged, in words; nothing where it does not."""
-        return await self._execute(maintenance.durability_warnings)
+        return await self._server.execute(maintenance.durability_warnings)
 
     async def oldest_queued(self) -> dict[str, int]:
-        return await self._execute(maintenance.oldest_queued)
+        return await self._server.execute(maintenance.oldest_queued)
 
     # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
-        return await self._execute(payloads.read_identity)
+        return await self._server.execute(tables.read_identity)
 
     async def positions(self, kind: str) -> dict[str, bytes]:
-        return await self._execute(lambda c: payloads.read_positions(c, kind))
+        return await self._server.execute(lambda c: tables.read_positions(c, kind))
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
-        await self._transact(lambda c: payloads.save_positions(c, kind, updates, removed))
+        await self._server.transact(lambda c: tables.save_positions(c, kind, updates, removed))
 
     # -- whether it is whole -------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
-        return await self._execute(maintenance.verify if seconds is None else maintenance.quick_check)
+        return await self._server.execute(maintenance.verify if seconds is None else maintenance.quick_check)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
-        await self._execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))
+        await self._server.execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))
 
     async def unregister_worker(self, worker_id: str) -> None:
-        await self._execute(lambda c: maintenance.unregister_worker(c, worker_id))
+        await self._server.execute(lambda c: maintenance.unregister_worker(c, worker_id))
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
-        return await self._execute(lambda c: maintenance.live_workers(c, self.clock.now()))
+        return await self._server.execute(lambda c: maintenance.live_workers(c, self.clock.now()))
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
-        return await self._execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
+        return await self._server.execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
 
     # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         if dry_run:
-            return await self._execute(lambda c: maintenance.count_prunable(c, before))
+            return await self._server.execute(lambda c: maintenance.count_prunable(c, before))
         pruned = await prune_in_chunks(
-            lambda after: self._transact(lambda c: maintenance.prune_chunk(c, before, after))
+            lambda after: self._server.transact(lambda c: maintenance.prune_chunk(c, before, after))
         )
-        unused = await self._execute(lambda c: maintenance.unused_attempts(c, before))
-        await delete_in_chunks(unused, lambda ids: self._execute(lambda c: maintenance.delete_attempts(c, ids)))
+        unused = await self._server.execute(lambda c: maintenance.unused_attempts(c, before))
+        await delete_in_chunks(unused, lambda ids: self._server.execute(lambda c: maintenance.delete_attempts(c, ids)))
         return pruned

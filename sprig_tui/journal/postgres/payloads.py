@@ -1,16 +1,14 @@
-"""Payloads packed by stretch of ids, as on SQLite: `packs.first` is the id of the first, the rest follow."""
+"""Payloads in packs of consecutive deliveries, as on SQLite: `packs.first` is the id of the first one."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import asyncpg
 
 from sprig_tui.journal.payload_codec import DamagedPayloadError, message_id_tags, unpack_items, unpack_tagged_items
-from sprig_tui.journal.postgres.connection import sanitize_text
-from sprig_tui.journal.records import JournalIdentity
 
 # The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
 # id up by itself cost as much as the claim.
@@ -137,30 +135,3 @@ def _unpack_all(
     if damaged:
         raise DamagedPayloadError(sorted(damaged))
     return found
-
-
-MIN_IDENTITY_VERSION = 2
-"""Schema version from which on a new journal has one."""
-
-
-async def read_identity(connection: asyncpg.Connection) -> JournalIdentity:
-    """Which journal this is."""
-    row = await connection.fetchrow("SELECT uuid, since FROM identity")
-    return JournalIdentity(uuid=row[0], older=row[1] < MIN_IDENTITY_VERSION)
-
-
-async def read_positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
-    """Positions of a kind by key."""
-    rows = await connection.fetch("SELECT key, value FROM positions WHERE kind = $1 ORDER BY key", kind)
-    return {row[0]: bytes(row[1]) for row in rows}
-
-
-async def save_positions(
-    connection: asyncpg.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
-) -> None:
-    """Replace or add some, remove others; in the caller's transaction."""
-    await connection.executemany(
-        "INSERT INTO positions(kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET value = $3",
-        [(kind, sanitize_text(key), value) for key, value in updates.items()],
-    )
-    await connection.execute("DELETE FROM positions WHERE kind = $1 AND key = ANY ($2::text[])", kind, list(removed))

@@ -61,7 +61,7 @@ SELECT coalesce(array_agg(DISTINCT grantee::text), '{}') FROM information_schema
 WHERE table_schema = $1 AND table_name = 'deliveries' AND privilege_type = 'INSERT'
   AND grantee NOT IN ('PUBLIC', current_user)
 """
-_MIN_IDENTITY_VERSION = 2
+MIN_IDENTITY_VERSION = 2
 _FIRST_WITH_REASONS = 6
 
 
@@ -122,7 +122,7 @@ async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
         )
     if before < _FIRST_WITH_REASONS <= SCHEMA_VERSION:
         await _translate_causes(connection)
-    if before < _MIN_IDENTITY_VERSION:
+    if before < MIN_IDENTITY_VERSION:
         await connection.execute(
             "INSERT INTO identity SELECT replace(gen_random_uuid()::text, '-', ''), $1", before or SCHEMA_VERSION
         )

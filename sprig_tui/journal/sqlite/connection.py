@@ -74,6 +74,17 @@ class WalTruncator:
             return False
 
 
+def make_folder(path: str) -> None:
+    """Make the folder of the journal at `path`, where it is missing. Raises JournalReadOnlyError."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise JournalReadOnlyError(
+            f"the folder of the journal {path} cannot be made: {error.strerror}",
+            hint="check the path (sprig-tui paths) and its rights",
+        ) from error
+
+
 def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sqlite3.Connection:
     """A connection that writes; the first one to a file makes it.
 

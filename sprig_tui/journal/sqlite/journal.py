@@ -14,10 +14,10 @@ from typing import Literal, TypeVar
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.errors import JournalCorruptError, JournalError, JournalReadOnlyError
-from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Journal, empty_claim
+from sprig_tui.errors import JournalCorruptError, JournalError
+from sprig_tui.journal.base import NO_OVERRIDES, ClaimRequest, Direction, Journal, empty_claim
 from sprig_tui.journal.maintenance import delete_in_chunks, prune_in_chunks
-from sprig_tui.journal.payload_codec import DAMAGED_ERROR, DamagedPayloadError
+from sprig_tui.journal.payload_codec import DamagedPayloadError
 from sprig_tui.journal.query import MATCH_ALL, Query
 from sprig_tui.journal.readiness import WriteHistory, with_deadline
 from sprig_tui.journal.records import (
@@ -45,15 +45,15 @@ from sprig_tui.journal.records import (
 )
 from sprig_tui.journal.sqlite import add as adding
 from sprig_tui.journal.sqlite import claim as claims
-from sprig_tui.journal.sqlite import lanes, maintenance, tables
+from sprig_tui.journal.sqlite import lanes, maintenance, payloads, tables
 from sprig_tui.journal.sqlite import read as reading
 from sprig_tui.journal.sqlite import replay as replays
 from sprig_tui.journal.sqlite import settle as settling
 from sprig_tui.journal.sqlite import verify as verifying
-from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer
+from sprig_tui.journal.sqlite.connection import ReaderPool, connect_writer, make_folder
 from sprig_tui.journal.sqlite.file_check import FileCheck
 from sprig_tui.journal.sqlite.repair import RepairLimiter
-from sprig_tui.journal.sqlite.tables import JournalConnection
+from sprig_tui.journal.sqlite.tables import with_damage_flag
 from sprig_tui.journal.sqlite.verify import back_up
 from sprig_tui.journal.sqlite.writer import Writer
 from sprig_tui.journal.verify import VerifyReport
@@ -62,7 +62,6 @@ T = TypeVar("T")
 
 _MAX_UNWRITABLE_ROWS = 1_000
 """Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
-
 
 _log = logging.getLogger(__name__)
 
@@ -89,13 +88,7 @@ class SQLiteJournal(Journal):
         self._repairs = RepairLimiter(self.path, busy_timeout, self.clock, self._readers.run)
 
     async def open(self) -> None:
-        try:
-            Path(self.path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise JournalReadOnlyError(
-                f"the folder of the journal {self.path} cannot be made: {error.strerror}",
-                hint="check the path (sprig-tui paths) and its rights",
-            ) from error
+        make_folder(self.path)
         self._writer.start()
         try:
             # whoever only looks must not need the lock that writers take, nor the right to write
@@ -110,7 +103,7 @@ class SQLiteJournal(Journal):
         self._readers.close()
 
     def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
-        return _unsubscribe_nothing
+        return lambda: None
 
     def _connect(self) -> sqlite3.Connection:
         return connect_writer(self.path, self._busy_timeout, self._file_check)
@@ -174,7 +167,7 @@ class SQLiteJournal(Journal):
         if not claim.lease:
             return claim
         try:
-            payload = await self._read(lambda c: b",".join(tables.read_bodies(c, claim.ids, claim.environment)))
+            payload = await self._read(lambda c: b",".join(payloads.read_bodies(c, claim.ids, claim.environment)))
         except DamagedPayloadError as error:
             await asyncio.shield(self._fail_damaged(claim, error))
             return empty_claim(claim.lane, self.clock.now(), claim.endpoint)
@@ -185,7 +178,9 @@ class SQLiteJournal(Journal):
 
     async def _claim(self, request: ClaimRequest) -> Claim:
         return await self._write(
-            lambda c: claims.claim_due(self._with_damage_flag(c), request, self.clock.now(), self._unreadable_ids),
+            lambda c: claims.claim_due(
+                with_damage_flag(c, self._is_damaged), request, self.clock.now(), self._unreadable_ids
+            ),
             durable=False,
             if_awaited=True,
         )
@@ -231,21 +226,14 @@ class SQLiteJournal(Journal):
             )
         self._unreadable_ids |= await self._read(claims.unreadable_ids)
 
-    def _with_damage_flag(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        if isinstance(connection, JournalConnection):
-            connection.is_damaged = self._is_damaged
-        return connection
-
     async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
         """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
         _log.error("%s", damaged.message)
-        failed = Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED_ERROR)
-
-        def work(connection: sqlite3.Connection) -> None:
-            settling.settle(self._with_damage_flag(connection), claim, (failed,), None, self.clock.now())
-            claims.release(connection, claim)
-
-        await self._write(work)
+        await self._write(
+            lambda c: settling.fail_and_release(
+                with_damage_flag(c, self._is_damaged), claim, damaged.ids, self.clock.now()
+            )
+        )
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
         try:
@@ -255,7 +243,7 @@ class SQLiteJournal(Journal):
 
     async def _settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
         return await self._write(
-            lambda c: settling.settle(self._with_damage_flag(c), claim, settlements, lane, self.clock.now())
+            lambda c: settling.settle(with_damage_flag(c, self._is_damaged), claim, settlements, lane, self.clock.now())
         )
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
@@ -284,26 +272,14 @@ class SQLiteJournal(Journal):
     # -- looking -------------------------------------------------------------------------------------------------------
 
     async def page(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 100,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
     ) -> DeliveryPage:
         return await self._read(
             lambda c: reading.read_page(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
         )
 
     async def ids(
-        self,
-        query: Query,
-        *,
-        cursor: int = 0,
-        limit: int = 10_000,
-        direction: Literal["older", "newer"] = "older",
-        budget_ms: int = 0,
+        self, query: Query, *, cursor: int = 0, limit: int = 10_000, direction: Direction = "older", budget_ms: int = 0
     ) -> IdPage:
         return await self._read(
             lambda c: reading.read_ids(c, query, cursor, limit, older=direction == "older", budget_ms=budget_ms)
@@ -424,7 +400,3 @@ class SQLiteJournal(Journal):
         except JournalError as error:  # damaged pages, and those that a repair replaced, cannot be moved
             _log.warning("what was pruned is gone, but the file stays as large as it is: %s", error.message)
         return pruned
-
-
-def _unsubscribe_nothing() -> None:
-    """What ends a subscription that never began."""

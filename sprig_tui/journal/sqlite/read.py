@@ -22,7 +22,8 @@ from sprig_tui.journal.rows import (
     lane_from_row,
 )
 from sprig_tui.journal.sqlite.identity_index import find_identities
-from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids, read_payload
+from sprig_tui.journal.sqlite.payloads import read_payload
+from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids
 
 DIALECT = Dialect(placeholder="?{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
 _MIN_WINDOW_IDS, _MAX_WINDOW_IDS = 1_000, 100_000

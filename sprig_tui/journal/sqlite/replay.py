@@ -30,8 +30,9 @@ from sprig_tui.journal.rows import STATE_CODES, STATES_BY_CODE
 from sprig_tui.journal.sqlite.add import AddOperation
 from sprig_tui.journal.sqlite.claim import release_expired
 from sprig_tui.journal.sqlite.identity_index import IdentityIndex
+from sprig_tui.journal.sqlite.payloads import read_payloads
 from sprig_tui.journal.sqlite.read import DIALECT, count_matches
-from sprig_tui.journal.sqlite.tables import encode_ids, environment_number, read_payloads, record_changes, update_counts
+from sprig_tui.journal.sqlite.tables import encode_ids, environment_number, record_changes, update_counts
 from sprig_tui.reasons import Reason
 
 

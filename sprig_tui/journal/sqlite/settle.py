@@ -6,8 +6,10 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
+from sprig_tui.journal.payload_codec import DAMAGED_ERROR
 from sprig_tui.journal.records import Attempt, Claim, LaneChange, Settlement, State
 from sprig_tui.journal.rows import STATE_CODES
+from sprig_tui.journal.sqlite.claim import release
 from sprig_tui.journal.sqlite.lanes import change_lane, read_lane
 from sprig_tui.journal.sqlite.tables import (
     decode_ids,
@@ -59,6 +61,12 @@ def settle(
         why = change.reason, change.detail
         change_lane(connection, environment, change.state, until=change.until, why=why, now=now)
     return done
+
+
+def fail_and_release(connection: sqlite3.Connection, claim: Claim, ids: tuple[int, ...], now: int) -> None:
+    """Settle the deliveries of a claim whose payloads are damaged as failed, and release the others."""
+    settle(connection, claim, (Settlement(ids=ids, state=State.FAILED, error=DAMAGED_ERROR),), None, now)
+    release(connection, claim)
 
 
 def _insert_attempt(connection: sqlite3.Connection, environment: int, attempt: Attempt) -> int:

@@ -1,24 +1,16 @@
-"""Payloads packed by stretch of ids: `packs.first` is the id of the first, the rest follow without gaps."""
+"""Small tables (environments, counts, changes, identity, positions), and statements over many rows or ids."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import msgspec
 
-from sprig_tui.journal.payload_codec import (
-    MAX_PACK_ITEMS,
-    DamagedPayloadError,
-    message_id_tags,
-    unpack_items,
-    unpack_tagged_items,
-)
 from sprig_tui.journal.records import JournalIdentity
-from sprig_tui.journal.sqlite.errors import is_damage
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -75,6 +67,13 @@ class JournalConnection(sqlite3.Connection):
     """Rows are looked up one by one: the end of a range is looked for one row further, which may be damaged."""
 
 
+def with_damage_flag(connection: sqlite3.Connection, is_damaged: bool) -> sqlite3.Connection:
+    """The connection, which knows from now on whether damage was met in the file."""
+    if isinstance(connection, JournalConnection):
+        connection.is_damaged = is_damaged
+    return connection
+
+
 def is_file_damaged(connection: sqlite3.Connection) -> bool:
     """Whether damage was met in the file."""
     return isinstance(connection, JournalConnection) and connection.is_damaged
@@ -116,139 +115,6 @@ def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Se
         while len(values) - start >= size * columns:
             connection.execute(statement, values[start : start + size * columns])
             start += size * columns
-
-
-_decode_owners = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
-
-
-def read_bodies(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[bytes]:
-    """The bodies of these deliveries of one environment, in the order of `ids`.
-
-    Raises DamagedPayloadError, for all that are.
-    """
-    tags = _read_tags(connection, ids, environment)
-    found: dict[int, bytes] = {}
-    damaged: list[int] = []
-    seen = 0
-    for there, pack in _iter_packs(connection, ids, "bodies", "NULL"):
-        due = tags[seen : seen + len(there)]
-        seen += len(there)
-        if pack is None:
-            damaged += there
-            continue
-        try:
-            some = unpack_tagged_items(pack[1], there, pack[0], due) if due else None
-            found |= unpack_items(pack[1], there, pack[0], _read_owners(connection, there)) if some is None else some
-        except DamagedPayloadError as error:
-            damaged += error.ids
-    if damaged:
-        raise DamagedPayloadError(damaged)
-    return [found[delivery_id] for delivery_id in ids]
-
-
-def _read_tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[int]:
-    """The tag of each, by id; empty where they have to be found one by one.
-
-    Without an index rows come by id. Were it ever otherwise, the tags would not fit, and be found one by one: a sorted
-    subquery takes half as long again.
-    """
-    try:
-        told = execute_for_ids(
-            connection,
-            "SELECT group_concat(message_id, '\n'), min(environment), max(environment) FROM deliveries NOT INDEXED"
-            " WHERE {among}",
-            (),
-            ids,
-        ).fetchone()
-        name = connection.execute("SELECT name FROM environments WHERE id = ?", (told[1],)).fetchone()
-        message_ids = told[0].encode().split(b"\n")
-    except (sqlite3.DatabaseError, UnicodeError, AttributeError):
-        return []
-    if name is not None and name[0] != environment:
-        raise DamagedPayloadError(ids)  # whatever is wrong, they would go where they were not to go
-    if name is None or told[1] != told[2] or len(message_ids) != len(ids):
-        return []
-    return message_id_tags(environment, message_ids)
-
-
-def read_payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
-    """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
-    owners = _read_owners(connection, ids)
-    found: dict[int, tuple[bytes, bytes]] = {}
-    for there, pack in _iter_packs(connection, ids, "raws", "bodies"):
-        if pack is None:
-            raise DamagedPayloadError(there)
-        first, raws, packed = pack
-        calls = unpack_items(packed, there, first, owners)
-        found |= {one: (raw, calls[one]) for one, raw in unpack_items(raws, there, first).items()}
-    return found
-
-
-def read_payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, bytes]:
-    """(raw, body) of one delivery. Raises DamagedPayloadError."""
-    return read_payloads(connection, [delivery_id])[delivery_id]
-
-
-def _read_owners(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Environment and message id of each: in one value, as stepping through rows would take the interpreter's lock."""
-    if not ids:
-        return {}
-    try:
-        told = _owners_json(connection, ids)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error) or not isinstance(connection, JournalConnection):
-            raise
-        connection.is_damaged = True
-        told = _owners_json(connection, ids)
-    try:
-        return {row[0]: (row[1], row[2]) for row in _decode_owners(told)}
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DamagedPayloadError(ids) from error
-
-
-def _owners_json(connection: sqlite3.Connection, ids: Sequence[int]) -> str:
-    found: str = execute_for_ids(
-        connection,
-        "SELECT json_group_array(json_array(id, name, message_id)) FROM (SELECT d.id, e.name, d.message_id"
-        " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.{among})",
-        (),
-        ids,
-    ).fetchone()[0]
-    return found
-
-
-def _iter_packs(
-    connection: sqlite3.Connection, ids: Sequence[int], column: str, other_column: str
-) -> Iterator[tuple[list[int], tuple[int, bytes, bytes] | None]]:
-    """(ids in it, (its first id, one column, the other)) of each pack that holds some of these.
-
-    None for the pack of an id where there is none, or where the file is damaged there.
-    """
-    left = sorted(set(ids))
-    at = 0
-    while at < len(left):
-        # a delivery keeps its pack: the one that begins at it or nearest before it
-        try:
-            row = connection.execute(
-                f"SELECT first, {column}, {other_column}, coalesce((SELECT min(after.first) FROM packs after"
-                " WHERE after.first > packs.first), ?) FROM packs WHERE first <= ? ORDER BY first DESC LIMIT 1",
-                (left[-1] + 1, left[at]),
-            ).fetchone()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            row = None
-        if row is None:
-            yield left[at : at + 1], None
-            at += 1
-            continue
-        there = [delivery_id for delivery_id in left[at : at + MAX_PACK_ITEMS] if delivery_id < row[3]]
-        if not there:  # only in a damaged file
-            yield left[at : at + 1], None
-            at += 1
-            continue
-        yield there, (row[0], row[1], row[2])
-        at += len(there)
 
 
 MIN_IDENTITY_VERSION = 3

@@ -258,6 +258,7 @@ async def test_failed_job_of_a_group_commit_spares_the_others(tmp_path, entry):
 _WORKER = textwrap.dedent(
     """
     import asyncio, sys
+    from sprig_tui.journal.base import ClaimRequest
     from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
     from sprig_tui.journal.sqlite import SQLiteJournal
 
@@ -267,7 +268,7 @@ _WORKER = textwrap.dedent(
                 own = [NewDelivery(environment="e", message_id=f"{name}-{number}-{i}", body=b"{}") for i in range(5)]
                 shared = [NewDelivery(environment="e", message_id=f"shared-{number}", body=b"{}")]
                 await journal.add(own + shared)
-                claim = await journal.claim("e", events=4, payload_bytes=10**6, lease_ms=60_000)
+                claim = await journal.claim(ClaimRequest("e", 4, 10**6, 60_000))
                 print(*claim.ids, flush=True)
                 await journal.settle(
                     claim, [Settlement(ids=claim.ids, state=State.DELIVERED, attempt=Attempt(started_at=1))]
