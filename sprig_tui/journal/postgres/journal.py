@@ -98,7 +98,7 @@ class PostgresJournal(Journal):
             self._environment_numbers[environment, endpoint] = number
         return number
 
-    # -- what came in --------------------------------------------------------------------------------------------------
+    # -- adding ----------------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         storing = self._add(entries)
@@ -238,7 +238,7 @@ class PostgresJournal(Journal):
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         return await self._server.call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
-    # -- looking -------------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------------------
 
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
@@ -303,8 +303,6 @@ class PostgresJournal(Journal):
     async def replays(self) -> list[ReplayJob]:
         return await self._server.execute(replays.read_jobs)
 
-    # -- health --------------------------------------------------------------------------------------------------------
-
     async def check_writable(self) -> None:
         await self._server.transact(maintenance.check_writable)
 
@@ -315,8 +313,6 @@ class PostgresJournal(Journal):
     async def oldest_queued(self) -> dict[str, int]:
         return await self._server.execute(maintenance.oldest_queued)
 
-    # -- what it is, and how far inputs were read ----------------------------------------------------------------------
-
     async def identity(self) -> JournalIdentity:
         return await self._server.execute(tables.read_identity)
 
@@ -326,12 +322,10 @@ class PostgresJournal(Journal):
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         await self._server.transact(lambda c: tables.save_positions(c, kind, updates, removed))
 
-    # -- whether it is whole -------------------------------------------------------------------------------------------
-
     async def verify(self, seconds: float | None = None) -> VerifyReport:
         return await self._server.execute(maintenance.verify if seconds is None else maintenance.quick_check)
 
-    # -- workers -------------------------------------------------------------------------------------------------------
+    # -- workers and maintenance -----------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         await self._server.execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))
@@ -344,8 +338,6 @@ class PostgresJournal(Journal):
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         return await self._server.execute(lambda c: maintenance.worker_leases(c, self.clock.now()))
-
-    # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         if dry_run:

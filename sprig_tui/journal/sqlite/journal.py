@@ -133,7 +133,7 @@ class SQLiteJournal(Journal):
                 raise
             return await self._readers.read(work)
 
-    # -- what came in --------------------------------------------------------------------------------------------------
+    # -- adding ----------------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         if deadline is None:
@@ -269,7 +269,7 @@ class SQLiteJournal(Journal):
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         return await self._write(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
-    # -- looking -------------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------------------
 
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
@@ -337,15 +337,11 @@ class SQLiteJournal(Journal):
     async def replays(self) -> list[ReplayJob]:
         return await self._read(replays.read_jobs)
 
-    # -- health --------------------------------------------------------------------------------------------------------
-
     async def check_writable(self) -> None:
         await self._write(maintenance.check_writable)
 
     async def oldest_queued(self) -> dict[str, int]:
         return await self._read(maintenance.oldest_queued)
-
-    # -- what it is, and how far inputs were read ----------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
         return await self._read(tables.read_identity)
@@ -355,8 +351,6 @@ class SQLiteJournal(Journal):
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
         await self._write(lambda c: tables.save_positions(c, kind, updates, removed))
-
-    # -- whether it is whole -------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
         if seconds is not None:
@@ -371,7 +365,7 @@ class SQLiteJournal(Journal):
         """
         return await self._readers.read(lambda c: back_up(c, target))
 
-    # -- workers -------------------------------------------------------------------------------------------------------
+    # -- workers and maintenance -----------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         await self._write(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()), durable=False)
@@ -384,8 +378,6 @@ class SQLiteJournal(Journal):
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
         return await self._read(lambda c: maintenance.worker_leases(c, self.clock.now()))
-
-    # -- upkeep --------------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
         if dry_run:
