@@ -163,10 +163,15 @@ _CONNECTION_LOST = _ERROR_MAPPINGS[-1]
 def journal_error(error: BaseException, url: str) -> JournalError:
     """The JournalError that says what `error` means for the journal at `url`; the password cannot be in it."""
     meaning = next((one for one in _ERROR_MAPPINGS if isinstance(error, one.classes)), _UNKNOWN_ERROR)
-    if meaning is _UNKNOWN_ERROR and isinstance(error, asyncpg.InterfaceError) and "connection" in str(error):
-        meaning = _CONNECTION_LOST  # the driver has no class of its own for a connection that is gone
+    if meaning is _UNKNOWN_ERROR and is_lost_connection(error):
+        meaning = _CONNECTION_LOST
     place, why = redact_url(url), redact_password(_error_text(error), url)
     return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether a connection is gone: the driver has no class for that, only a message."""
+    return isinstance(error, asyncpg.InterfaceError) and "connection" in str(error)
 
 
 def pooler_error(url: str) -> JournalError:

@@ -98,7 +98,7 @@ class PostgresJournal(Journal):
             self._environment_numbers[environment, endpoint] = number
         return number
 
-    # -- adding ----------------------------------------------------------------------------------------------------------
+    # -- adding ------------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         storing = self._add(entries)
@@ -134,7 +134,7 @@ class PostgresJournal(Journal):
         self._notified_at = now
         return True
 
-    # -- delivery ------------------------------------------------------------------------------------------------------
+    # -- delivery --------------------------------------------------------------------------------------------------
 
     async def claim(self, request: ClaimRequest) -> Claim:
         lease = claims.new_lease_id()
@@ -238,7 +238,7 @@ class PostgresJournal(Journal):
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         return await self._server.call_with_retries(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
-    # -- reading ---------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
@@ -278,7 +278,7 @@ class PostgresJournal(Journal):
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         return await self._server.execute(lambda c: reading.count_by_state(c, first_id, last_id))
 
-    # -- replay --------------------------------------------------------------------------------------------------------
+    # -- replay ----------------------------------------------------------------------------------------------------
 
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
@@ -325,7 +325,7 @@ class PostgresJournal(Journal):
     async def verify(self, seconds: float | None = None) -> VerifyReport:
         return await self._server.execute(maintenance.verify if seconds is None else maintenance.quick_check)
 
-    # -- workers and maintenance -----------------------------------------------------------------------------------------
+    # -- workers and maintenance -------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         await self._server.execute(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()))

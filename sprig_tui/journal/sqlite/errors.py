@@ -53,6 +53,11 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
+def is_bad_text(error: sqlite3.Error) -> bool:
+    """Whether a text in the file is no UTF-8: Python's driver has no code for that, only a message."""
+    return "UTF-8" in str(error)
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether another connection is in the way, and the same again may succeed."""
     return _error_code(error) == sqlite3.SQLITE_BUSY

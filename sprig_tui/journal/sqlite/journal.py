@@ -133,7 +133,7 @@ class SQLiteJournal(Journal):
                 raise
             return await self._readers.read(work)
 
-    # -- adding ----------------------------------------------------------------------------------------------------------
+    # -- adding ------------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         if deadline is None:
@@ -157,7 +157,7 @@ class SQLiteJournal(Journal):
             if_awaited=skip_if_cancelled,
         )
 
-    # -- delivery ------------------------------------------------------------------------------------------------------
+    # -- delivery --------------------------------------------------------------------------------------------------
 
     async def claim(self, request: ClaimRequest) -> Claim:
         try:
@@ -269,7 +269,7 @@ class SQLiteJournal(Journal):
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
         return await self._write(lambda c: replays.withdraw(c, ids, self.clock.now()))
 
-    # -- reading ---------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------------
 
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
@@ -309,7 +309,7 @@ class SQLiteJournal(Journal):
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         return await self._read(lambda c: reading.count_by_state(c, first_id, last_id))
 
-    # -- replay --------------------------------------------------------------------------------------------------------
+    # -- replay ----------------------------------------------------------------------------------------------------
 
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
@@ -365,7 +365,7 @@ class SQLiteJournal(Journal):
         """
         return await self._readers.read(lambda c: back_up(c, target))
 
-    # -- workers and maintenance -----------------------------------------------------------------------------------------
+    # -- workers and maintenance -------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
         await self._write(lambda c: maintenance.record_heartbeat(c, worker, self.clock.now()), durable=False)

@@ -19,7 +19,7 @@ from typing import Any
 from sprig_tui.clock import Clock
 from sprig_tui.journal.dedup import identity_key
 from sprig_tui.journal.sqlite.connection import open_existing
-from sprig_tui.journal.sqlite.errors import is_damage
+from sprig_tui.journal.sqlite.errors import is_bad_text, is_damage
 from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
@@ -207,7 +207,7 @@ class _Renewal:
             for row in self._source.execute(statement):
                 found[tuple(row)] = None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error) and "UTF-8" not in str(error):
+            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error) and not is_bad_text(error):
                 raise
             return False
         return True
