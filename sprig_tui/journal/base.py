@@ -1,4 +1,4 @@
-"""The contract that every journal keeps; tests/journal/contract holds each of them to it."""
+"""Journal protocol, claim requests, and the limits that both stores share. tests/journal runs each test on both."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from sprig_tui.journal.verify import VerifyReport
 from sprig_tui.segment.limits import MAX_RETRY_AFTER_MS
 
 MAX_PROBE_EVENTS = 100
-"""Deliveries that one probe risks at most."""
+"""Maximum number of deliveries in one probe."""
 SUSPECT_TRIES = 4
-"""Tries from which on a delivery may itself be why requests fail: it goes apart from others, in ever smaller probes."""
+"""After this many tries a delivery is suspected to be the cause: it is sent separately, in shrinking probes."""
 _MIN_SLOT_HORIZON_MS = 10_000
 _MAX_SLOTS_AHEAD = 64
-"""A pacing slot further ahead than both of these is the work of a clock that jumped."""
+"""A pacing slot further ahead than both limits is treated as the result of a clock jump."""
 
 MAX_RETRY_DEFERRAL_MS = 60_000
-"""Deliveries that failed go behind the untried, but for no longer: under a steady load there are always some."""
+"""Failed deliveries are claimed after untried ones for at most this long, so that a steady load cannot starve them."""
 
 
 class ClaimRequest(Struct, frozen=True):
-    """What a worker asks for; `claim` of the contract tells the terms."""
+    """The limits of one claim; `Journal.claim` documents the rules."""
 
     environment: str
     events: int
@@ -62,31 +62,31 @@ class ClaimRequest(Struct, frozen=True):
     owner: str = ""
     """Id of the worker; empty where none reports."""
     claims: int = 1
-    """At most so many claims, where several can be had at once."""
+    """Maximum number of claims, for `add_and_claim`."""
     endpoint: str = ""
-    """What is bound for this one; empty for what goes to the environment's own."""
+    """Claims deliveries bound for this endpoint; empty for the environment's own endpoint."""
     adopt: bool = False
-    """With an endpoint: also what waits for the environment's own, which is bound for this one then."""
+    """With an endpoint: also claims deliveries queued for the environment's own endpoint, and rebinds them."""
     waited_until: int = 0
-    """The lane's `until` that is over by this worker's monotonic clock, ms; a clock set back prolongs no wait."""
+    """The lane's `until`, ms, that has passed by the worker's monotonic clock, whatever the wall clock says."""
 
 
 PROBE_NOW = 1
-"""The `until` of a lane whose next probe may start at once; 0 would keep a paused one until somebody acts."""
+"""The `until` of a lane whose next probe may start now; 0 would keep a paused lane until it is resumed by hand."""
 
 
 def probe_events(lane: Lane) -> int:
-    """Deliveries that a probe of this lane risks at most: one after a pause, since a key or endpoint was refused."""
+    """Maximum number of deliveries in a probe: one after a pause, because a key or an endpoint was rejected."""
     return 1 if lane.pauses else MAX_PROBE_EVENTS
 
 
 def state_after_probe(lane: Lane) -> LaneState:
-    """What a lane goes back to when its probe ended without a verdict."""
+    """The state of a lane whose probe ended without a result."""
     return "paused" if lane.pauses else "waiting"
 
 
 def empty_claim(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
-    """An empty claim, and when to ask again."""
+    """A claim without deliveries, and the time to claim again."""
     return Claim(
         lease=0,
         environment=state.environment,
@@ -104,35 +104,36 @@ def empty_claim(state: Lane, retry_at: int, endpoint: str = "") -> Claim:
 
 
 def max_slot_ahead_ms(rate: float) -> float:
-    """How far ahead a pacing slot may be, before it counts as the work of a clock that jumped."""
+    """How far ahead a pacing slot may be before it is treated as the result of a clock jump."""
     return max(_MIN_SLOT_HORIZON_MS, _MAX_SLOTS_AHEAD * 1000.0 / rate) if rate > 0 else 0.0
 
 
 MAX_LANE_WAIT_MS = MAX_RETRY_AFTER_MS
-"""No lane and no delivery waits longer, whatever the clock or Segment says."""
+"""Maximum wait of a lane or a delivery, whatever the clock or Segment says."""
 MAX_PAUSE_MS = 3_600_000
-"""A lane that is paused over a key or an endpoint is probed at least so often."""
+"""Maximum time between two probes of a lane that is paused because of a key or an endpoint."""
 WORKER_TTL_MS = 30_000
-"""A worker that was not heard of for so long is not alive; it reports three times as often."""
+"""A worker without a heartbeat for this long counts as dead; workers send three in that time."""
 
 
 NO_OVERRIDES: Mapping[str, str] = MappingProxyType({})
-"""Environment -> endpoint of a run with `--endpoint`, of a run that has none."""
+"""Environment -> endpoint of a run with `--endpoint`; empty for a run without the option."""
 
 Direction = Literal["older", "newer"]
 """Of a search: towards smaller or larger ids."""
 
 
 class Journal(Protocol):
-    """Every method may raise JournalError; what it was asked to store is then not stored, and nothing else changed.
+    """Durable store of deliveries, their payloads and the state of the lanes.
 
-    Safe with several tasks, threads and processes on one store. Times are wall-clock milliseconds.
+    Several tasks, threads and processes may use one store. Times are wall-clock milliseconds. Every method may raise
+    JournalError; then it has stored and changed nothing.
     """
 
     clock: Clock
-    """The clock that its times are told by: with many machines, one that all of them agree on."""
+    """The clock of its times; for a store shared by many machines, the same on all of them."""
     writes: WriteHistory
-    """What became of the last adds."""
+    """Outcome of the last adds."""
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -145,97 +146,96 @@ class Journal(Protocol):
         """Open or create; upgrade an older schema; refuse a newer one (JournalVersionError)."""
 
     async def close(self) -> None:
-        """Finish what was accepted, then let go."""
+        """Finish the writes that were accepted, then close the connections."""
 
     def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:
-        """Call `hear`, in the caller's loop, soon after something was added or a lane changed; returns what ends that.
+        """Call back, in the caller's loop, soon after an add or a lane change; returns the function that unsubscribes.
 
-        A courtesy: a journal that cannot tell never calls, and any notice may be missing. Whoever needs to know looks.
+        Best effort: notifications may be missing, and SQLite sends none, so callers also have to poll.
         """
         ...
 
-    # -- what came in ---------------------------------------------------------------------------------------------
+    # -- adding ---------------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
-        """Store entries durably, in order, all or none; returns one Added per entry.
+        """Store entries durably, in order, all or none; returns one AddResult per entry.
 
-        With a deadline it raises JournalLockedError after so many seconds, whatever holds it up. What had begun by then
-        may still be stored; adding it again says `known` then.
+        With a deadline it raises JournalLockedError after so many seconds. A write that had begun by then may still be
+        stored; adding the same entries again then returns `known`.
 
-        A known (environment, message id) with the same digest is `known` and changes nothing, but for one case: it was
-        withheld for what it lacked (no user id, invalid ...) and the new entry may be sent; then the new one takes the
-        identity over. With another digest: both question ids known and different -> a question of its own, under an
-        id derived with the question id; a later `updated_at`, or the same question id -> `revision`; else
-        `duplicate`. The last two are withheld under an id derived from (message id, digest), linked by `origin_id`,
-        and adding them again is `known`.
+        An entry whose (environment, message id) is stored with the same digest is `known` and changes nothing, with one
+        exception: if the stored delivery is withheld because it is incomplete (no user id, invalid ...) and the entry
+        can be sent, the entry takes the identity over. With another digest: if both question ids are set and differ,
+        the entry is another question, under an id derived from the question id; with a later `updated_at` or the same
+        question id it is a `revision`; otherwise a `duplicate`. Revisions and duplicates are withheld under an id
+        derived from (message id, digest) and linked by `origin_id`; adding them again is `known`.
 
-        What is bound for the endpoint of a run with `--endpoint` is known to that endpoint alone: any other entry of
-        the same answer is new, and takes the identity over; if the old one is queued and on no wire it is withdrawn.
-        What goes to the environment's own endpoint is known to every entry.
+        A delivery bound for the endpoint of a run with `--endpoint` is known to that endpoint only: an entry of the
+        same answer for another endpoint is new and takes the identity over, and the stored one is withdrawn if it is
+        queued and not leased. A delivery to the environment's own endpoint is known to every entry.
         """
         ...
 
     async def add_and_claim(
         self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest]
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        """Add, and lease to a worker what it can carry at once: then nothing has to be looked for and read again.
+        """Add, and claim new deliveries in the same transaction, which saves searching and reading them again.
 
-        The claims are as `claim` makes them, of new deliveries alone, in their order: at most `Wanted.claims` for each
-        environment, none where its lane is not open or something older is due. What is not claimed is queued as ever;
-        a journal that gains nothing by it may claim none.
+        At most `ClaimRequest.claims` claims for each request, in the order of the entries; none if the lane is not open
+        or an older delivery is due. Deliveries without a claim are queued as usual. PostgreSQL makes no claims here.
         """
         ...
 
     # -- delivery -------------------------------------------------------------------------------------------------
 
     async def claim(self, request: ClaimRequest) -> Claim:
-        """Lease the oldest due deliveries, live traffic before bulk replays, as many as fit; or none.
+        """Lease the oldest due deliveries that fit, live traffic before bulk replays; or none.
 
-        At least one is taken even if it is larger than `payload_bytes`. What was tried often (4 times or more) is not
-        claimed together with what was not, and a probe that begins with such a one is the smaller the oftener it was
-        tried: a delivery that makes the endpoint fail ends up alone, and the others are delivered. None while the
-        lane is paused, waits, or is being probed by another; when a wait is over, one claim gets the probe, and after
-        a pause with an end that probe is one delivery. Expired leases become due again. `waited_until` is a lane's
-        `until` that the caller has waited out by a clock that never jumps: it is over, whatever the wall clock says.
-        `rate` (requests/s for the environment over all workers, 0 for no pacing) sets `send_at`.
-        `endpoint` asks for what is bound for the endpoint of a run with `--endpoint`, which has a lane of its own; with
-        `adopt` also for what waits for the environment's own, unless that lane is paused.
+        At least one is claimed even if it is larger than `payload_bytes`. Expired leases are due again. Deliveries with
+        SUSPECT_TRIES or more tries are not claimed together with others, and a probe that begins with one of them is
+        smaller the more tries it has: a delivery that makes requests fail ends up alone, and the others are delivered.
+
+        Nothing is claimed while the lane is paused, waits, or is probed by another worker. After a wait one claim gets
+        the probe; after a pause that probe is one delivery.
+
+        The lane of an endpoint of a run with `--endpoint` is separate from the environment's own. With `adopt` nothing
+        is taken from the environment's own lane while that is paused.
         """
         ...
 
     async def settle(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None = None) -> int:
-        """Record outcomes in one transaction; returns how many deliveries changed: those still held by this claim."""
+        """Record outcomes in one transaction; returns how many deliveries (still leased by the claim) changed."""
         ...
 
     async def extend(self, claim: Claim, lease_ms: int) -> bool:
-        """Keep the claim longer; False when it is no longer ours."""
+        """Renew the lease; False if it has expired and was released."""
         ...
 
     async def release(self, claim: Claim) -> None:
-        """Give back what is left of the claim, unused; ends a probe without a verdict."""
+        """Release the deliveries that the claim still leases; ends a probe without a result."""
 
     async def lanes(self, endpoint: str = "") -> dict[str, Lane]:
-        """Every lane that was ever used, by environment: to its own endpoint, or to that of a run with `--endpoint`."""
+        """Lanes by environment, to the own endpoint or to that of a run with `--endpoint`."""
         ...
 
     async def set_lane(
         self, environment: str, state: Literal["open", "paused"], cause: str = "", *, endpoint: str = ""
     ) -> Lane:
-        """Pause or resume by hand, or resume because the key changed; `cause` is what a person gives as the reason."""
+        """Pause or resume by hand, or resume because the key changed; `cause` is the reason that the user gave."""
         ...
 
     async def withdraw(self, ids: Sequence[int]) -> WithdrawResult:
-        """Take queued deliveries back: withheld as `withdrawn`, which a replay queues again; none that is leased."""
+        """Withhold queued deliveries that are not leased, as `withdrawn`; a replay queues them again."""
         ...
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
-        """Take what runs with `--endpoint` bound for this URL as bound for the environment's own, which it now is.
+        """Rebind deliveries of runs with `--endpoint` to the environment's own endpoint, which now has that URL.
 
-        Returns how many deliveries that were; 0 while one of them is leased. Cheap where there are none.
+        Returns how many deliveries those were; 0 while one of them is leased. Cheap where there are none.
         """
         ...
 
-    # -- looking --------------------------------------------------------------------------------------------------
+    # -- reading --------------------------------------------------------------------------------------------------
 
     async def page(
         self, query: Query, *, cursor: int = 0, limit: int = 100, direction: Direction = "older", budget_ms: int = 0
@@ -243,18 +243,18 @@ class Journal(Protocol):
         """Deliveries that match, strictly before or after id `cursor`.
 
         Cursor 0 starts at the newest (older) or at the oldest (newer). With a budget a search through many rows that
-        do not match stops after about that time, and says in `reached` where to go on.
+        do not match stops after about that time, and `reached` is the cursor to resume from.
         """
         ...
 
     async def ids(
         self, query: Query, *, cursor: int = 0, limit: int = 10_000, direction: Direction = "older", budget_ms: int = 0
     ) -> IdPage:
-        """Ids alone, by the rules of `page`: a hundred times cheaper where a list has to know what it will show."""
+        """Ids without the deliveries, by the rules of `page`; a hundred times cheaper."""
         ...
 
     async def get_many(self, ids: Sequence[int], query: Query = MATCH_ALL) -> tuple[Delivery, ...]:
-        """Those of these deliveries that are there and match, oldest first."""
+        """The deliveries with these ids that exist and match, oldest first."""
         ...
 
     async def count(self, query: Query, *, cap: int = 0) -> int:
@@ -262,7 +262,7 @@ class Journal(Protocol):
         ...
 
     async def counts(self) -> Counts:
-        """Kept counts by environment and state; constant time."""
+        """Maintained counts by environment and state; constant time."""
         ...
 
     async def get(self, delivery_id: int) -> DeliveryDetail | None:
@@ -282,28 +282,29 @@ class Journal(Protocol):
     async def requeue(
         self, ids: Sequence[int], *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> list[AddResult]:
-        """Queue deliveries again, in front with live traffic; one Added each.
+        """Queue deliveries again, together with live traffic; returns one AddResult for each.
 
-        Same id: an end state with a body becomes `queued` again, its retries start afresh. As new: a new delivery
-        with a message id derived from the old one and from how many were made before, linked by `origin_id`.
-        `known` where it was still queued or has nothing to send.
-        They go to the environment's own endpoint, or to the one that `elsewhere` names for it: then one that is not
-        bound for it already stays as it is, and a copy under the same id is queued.
+        Same id: a delivery in an end state that has a body becomes `queued`, with all its retries. As new: a new
+        delivery with a message id derived from the old one and a running number, linked by `origin_id`. `known` where
+        it was still queued or has nothing to send.
+
+        They go to the environment's own endpoint, or to the one in `overrides`: then a delivery that is not bound for
+        it stays unchanged, and a copy with the same message id is queued.
         """
         ...
 
     async def start_replay(
         self, query: Query, *, as_new: bool = False, overrides: Mapping[str, str] = NO_OVERRIDES
     ) -> ReplayJob:
-        """Make a job over everything that matches now; `total` counts what it will look at."""
+        """Create a job over all deliveries that match now; `total` is their number."""
         ...
 
     async def step_replay(self, job_id: int, limit: int = 500) -> ReplayJob:
-        """Re-queue the next stretch, behind live traffic; progress and deliveries change in one transaction."""
+        """Queue the next deliveries of the job, behind live traffic, in one transaction with its progress."""
         ...
 
     async def set_replay(self, job_id: int, state: ReplayState) -> ReplayJob:
-        """Pause, resume or cancel; what was re-queued stays queued."""
+        """Pause, resume or cancel; deliveries that the job has queued stay queued."""
         ...
 
     async def replays(self) -> list[ReplayJob]:
@@ -313,75 +314,74 @@ class Journal(Protocol):
     # -- health ---------------------------------------------------------------------------------------------------
 
     async def check_writable(self) -> None:
-        """Write about as much as a webhook does, so that it reaches the disk, and nothing of it is seen.
+        """Write about as much as a webhook does to the disk, without a visible effect.
 
-        Raises JournalError where that is not possible. It may wait as long as any write; `Readiness` has a deadline.
+        Raises JournalError where that fails. It may wait as long as any write; `Readiness` adds a deadline.
         """
 
     async def oldest_queued(self) -> dict[str, int]:
-        """When the delivery that waits at the head of the line arrived, ms, by environment; none where none waits.
+        """Arrival time, ms, of the delivery at the head of each environment's queue; empty queues are left out.
 
         An index seek, not a search: of deliveries that wait for a retry it sees the one that is due first.
         """
         ...
 
-    # -- what it is, and how far inputs were read -----------------------------------------------------------------
+    # -- identity and positions -----------------------------------------------------------------------------------
 
     async def identity(self) -> JournalIdentity:
-        """Which journal this is; it never changes, and a backup or a copy has the same.
+        """The identity of the journal; it never changes, and backups and copies share it.
 
-        Raises JournalLostError where the place now holds another.
+        Raises JournalLostError if another journal has replaced it.
         """
         ...
 
     async def positions(self, kind: str) -> dict[str, bytes]:
-        """How far inputs of this kind were read, by key: kept here, so that a restored journal goes back with them."""
+        """Read positions of the inputs of this kind, by key; stored here, so that a backup contains them."""
         ...
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
-        """Replace or add these, durably, and remove those that are to be forgotten."""
+        """Store these positions durably, and delete the removed ones."""
 
-    # -- whether it is whole --------------------------------------------------------------------------------------
+    # -- verification ---------------------------------------------------------------------------------------------
 
     async def verify(self, seconds: float | None = None) -> VerifyReport:
-        """Look for damage: through everything, or as far as comes in so many seconds.
+        """Check everything for damage, or as much as possible in so many seconds.
 
-        Raises JournalError where it cannot be looked at; what is found damaged is no error.
+        Damage is reported, not raised. Raises JournalError where the journal cannot be read at all.
         """
         ...
 
     # -- workers --------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: WorkerInfo) -> None:
-        """Note that this worker is alive now, by the journal's clock; a later report of the same id replaces it.
+        """Record that this worker is alive, by the journal's clock; replaces its last heartbeat.
 
-        Removes those not heard of within WORKER_TTL_MS. Need not survive a power cut, and waits for no disk.
+        Removes workers without a heartbeat within WORKER_TTL_MS. Does not wait for the disk.
         """
 
     async def unregister_worker(self, worker_id: str) -> None:
-        """Forget a worker that ends in good order; one that is not known is no error."""
+        """Remove a worker that exits; no error where it is unknown."""
 
     async def workers(self) -> tuple[WorkerInfo, ...]:
-        """Workers heard of within WORKER_TTL_MS, the one that started first before the others."""
+        """Workers with a heartbeat within WORKER_TTL_MS, in the order of their start."""
         ...
 
     async def worker_leases(self) -> tuple[WorkerLeases, ...]:
-        """What is leased now, by environment and worker, also to workers that are gone."""
+        """Current leases by environment and worker, including those of dead workers."""
         ...
 
-    # -- upkeep ---------------------------------------------------------------------------------------------------
+    # -- maintenance ---------------------------------------------------------------------------------------------------
 
     async def prune(self, before: int, *, dry_run: bool = False) -> PruneResult:
-        """Remove end states (delivered, failed, withheld) that settled before this time; never queued ones."""
+        """Delete deliveries that reached an end state (delivered, failed, withheld) before this time."""
         ...
 
     async def count_queued(self, first_id: int, last_id: int) -> int:
-        """How many of these ids (both included) are still queued; cheap while few are queued."""
+        """Number of queued deliveries in this range of ids, both included; cheap while few are queued."""
         ...
 
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-        """How many of these ids stand in which (state, reason)."""
+        """Number of deliveries in this range of ids by (state, reason)."""
         ...
 
 
-__all__ = ["MAX_LANE_WAIT_MS", "MAX_PAUSE_MS", "NO_OVERRIDES", "WORKER_TTL_MS", "Delivery", "Journal"]
