@@ -383,5 +383,3 @@ class Journal(Protocol):
     async def count_by_state(self, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
         """Number of deliveries in this range of ids by (state, reason)."""
         ...
-
-
