@@ -293,7 +293,7 @@ class MainScreen(Zooming):
             self.run_worker(lambda: self._last_choice.write(event.name), thread=True, exclusive=True, group="choice")
         if "payload" in self.panes:
             self.payload.environment = event.name
-            self.on_mapped_pane_record_shown()
+            self.on_payload_inspector_record_shown()
 
     @on(EnvironmentPane.RevealRequested)
     def _reveal_key(self, event: EnvironmentPane.RevealRequested) -> None:
@@ -363,9 +363,9 @@ class MainScreen(Zooming):
         selected = self.deliveries.lines.selected
         return self.deliveries.is_selected_stale or bool(shown and selected and shown.delivery.id != selected)
 
-    def on_mapped_pane_record_shown(self) -> None:
+    def on_payload_inspector_record_shown(self) -> None:
         """Warn of a payload of another environment, and say what can be sent."""
-        browser = self.payload.browser
+        browser = self.payload.navigator.browser
         if browser is not None and not self.payload.refusal("send_file"):
             total = f"{browser.file.count:,}" if browser.file.complete else f"of {browser.file.name}"
             self.deliveries.file_hint = f"S sends all {total}"

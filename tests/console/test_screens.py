@@ -155,8 +155,8 @@ def at(pane: str) -> Journey:
 def of_file(*pressed: str, sees: str) -> Journey:
     async def go(walk: Walk) -> None:
         walk.app.main.payload.show_file("sample_payloads/trouble-markup.jsonl")
-        await walk.until(lambda: walk.app.main.payload.browser is not None)
-        await walk.until(lambda: walk.app.main.payload.browser.file.complete)
+        await walk.until(lambda: walk.app.main.payload.navigator.browser is not None)
+        await walk.until(lambda: walk.app.main.payload.navigator.browser.file.complete)
         await walk.press("2", *pressed)
         await walk.sees(sees)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from sprig_tui.ingest import EntryBuilder
-from sprig_tui.journal.records import Delivery, DeliveryDetail, State
+from sprig_tui.journal.records import Delivery, DeliveryDetail
 from sprig_tui.mapping.records import FieldTrace, Level, Mapping
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.lints import Lint
@@ -42,25 +41,6 @@ class Inspection(Struct, frozen=True, kw_only=True):
     """The delivery it was read from, where it comes from the log."""
     remapped: bool = False
     """For a delivery: the call as it would be made now, instead of as it was."""
-
-    @property
-    def sendable(self) -> bool:
-        """Whether sending it would put it on its way."""
-        return self.record is not None and not self.withheld
-
-    def worst(self) -> Level:
-        """The worst of its fields' marks."""
-        levels = {field.level for field in self.fields} | {one.level for one in self.lints}
-        worst: tuple[Literal["error"], Literal["warning"]] = ("error", "warning")
-        return next((level for level in worst if level in levels), "ok")
-
-    def first_problem(self) -> str:
-        """The path of the first field that is off; empty where none is."""
-        for level in ("error", "warning"):
-            for field in self.fields:
-                if field.level == level:
-                    return field.path
-        return ""
 
 
 def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
@@ -221,8 +201,3 @@ def _withheld_fields(
         if value:
             found.append(FieldTrace(name, value, "the record"))
     return tuple(found)
-
-
-def was_sent(inspection: Inspection) -> bool:
-    """Whether Segment took it already."""
-    return inspection.delivery is not None and inspection.delivery.state is State.DELIVERED

@@ -1,31 +1,43 @@
-"""The Payload pane's commands: opening, moving, editing, copying, and asking to send."""
+"""Payload pane: shows a record in one of four views; moves, edits, copies, and asks to send."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+import msgspec
 from textual import events
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.content import Content
 from textual.message import Message
+from textual.reactive import reactive
 
-from sprig_tui.clock import Clock
+from sprig_tui.clock import Clock, SystemClock
+from sprig_tui.config.environment import Environment
 from sprig_tui.console.clipboard import CopyRequested
 from sprig_tui.console.commands.base import HasCommands, bindings
 from sprig_tui.console.commands.payload import COMMANDS
 from sprig_tui.console.keyboard.queue import track_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.payload.external_editor import edited_record
-from sprig_tui.console.payload.file_picker import FilePicker
-from sprig_tui.console.payload.mapped_pane import FilePlace
-from sprig_tui.console.payload.navigation import RecordsPane
-from sprig_tui.console.payload.views import VIEW_NAMES, curl_text
-from sprig_tui.console.payload.views.base import CopiedText
+from sprig_tui.console.payload.file_picker import FilePicker, dropped_paths
+from sprig_tui.console.payload.inspection import Inspection, inspect_delivery, inspect_record
+from sprig_tui.console.payload.navigation import FilePlace, RecordNavigator
+from sprig_tui.console.payload.payload_lines import PayloadLines
+from sprig_tui.console.payload.summary import payload_title, reason_line, verdict_content, verdict_spans
+from sprig_tui.console.payload.views import VIEW_NAMES, curl_text, make_view
+from sprig_tui.console.payload.views.base import CopiedText, RecordView
+from sprig_tui.console.payload.views.fields import FieldsView, field_header
 from sprig_tui.console.payload.views.json import JsonNode
 from sprig_tui.console.widgets.dialogs import Prompt
-from sprig_tui.errors import InputError
+from sprig_tui.console.widgets.panel import Caption, Panel
+from sprig_tui.errors import ConfigError, InputError
+from sprig_tui.ingest import EntryBuilder
+from sprig_tui.journal.records import Delivery, DeliveryDetail
+from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.records import Record
 
 _NEEDS_RECORD = frozenset({"send_record", "edit_record", "copy_value", "copy_json", "copy_curl"})
@@ -36,11 +48,21 @@ SHOW_TIMEOUT_S = 3.0
 """Longest wait for what the log selects to be shown, before a command gives up."""
 
 
-class PayloadInspector(HasCommands, RecordsPane):
-    """Shows the records of a file, or what the log selects.
+class RecordEdit(NamedTuple):
+    """A record as edited by the user, and what it replaces."""
 
-    Set `environments`, `rules` and `environment` (where records go that name none); `state_dir` is for what the editor
-    edits. It sends and copies nothing itself: it asks by messages.
+    record: Record
+    before: bytes
+    """The record as read, to notice that the file has another one in that place by now."""
+    detail: DeliveryDetail | None
+    """The delivery, where the edited record is one."""
+
+
+class PayloadInspector(HasCommands, Panel):
+    """Payload pane: one record of an open file, or the delivery that the log selects.
+
+    Set `environments`, `rules` and `environment`; the record shown is mapped again. Messages ask for what the pane does
+    not do itself: sending and copying.
     """
 
     HELP = (
@@ -49,6 +71,18 @@ class PayloadInspector(HasCommands, RecordsPane):
     )
     COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
+
+    inspection: reactive[Inspection | None] = reactive(None, repaint=False, always_update=True)
+    """The record shown."""
+    view_name: reactive[str] = reactive("Fields", repaint=False)
+    environments: reactive[Mapping[str, Environment]] = reactive({}, repaint=False, init=False)
+    """By name, as in the config."""
+    environment: reactive[str] = reactive("", repaint=False, init=False)
+    """The selected environment: records that name none are sent there."""
+    rules: reactive[Rules] = reactive(Rules(), repaint=False, init=False)
+
+    class RecordShown(Message):
+        """Another record is shown, or none, or the file was counted."""
 
     class SendRequested(Message):
         """These records are to be sent; `edited` ones were changed by a person (`Entry.edited`)."""
@@ -83,11 +117,231 @@ class PayloadInspector(HasCommands, RecordsPane):
         clock: Clock | None = None,
         id: str | None = None,  # noqa: A002 - Textual's own word
     ) -> None:
-        super().__init__(clock=clock, id=id)
+        """`state_dir` is the folder for the files that the editor edits."""
+        super().__init__(id=id, classes="pane")
         self.state_dir = state_dir
         self.is_stale: Callable[[], bool] = lambda: False
-        """Whether another record is on its way here, and what is shown is not what the person means."""
+        """Whether the log has selected another delivery, which is not shown yet."""
+        self.detail: DeliveryDetail | None = None
+        """The delivery shown; None for a record of a file, and for an edited one."""
+        self.place: FilePlace | None = None
+        """The place of the record shown, whether edited or not."""
+        self.lines = PayloadLines(id="payload-lines")
+        """The widget with the cursor."""
+        self._clock = clock or SystemClock()
+        self.navigator = RecordNavigator(
+            self,
+            self._clock,
+            self.make_builder,
+            on_record=self._show_file_record,
+            on_progress=self._show_progress,
+            on_position=self._show_position,
+        )
+        self._edits: dict[FilePlace, RecordEdit] = {}
+        """Edited records that were not sent yet."""
+        self._builder: EntryBuilder | None = None
+        self._views: dict[str, RecordView] = {}
+        self._progress_text = ""
+        self._head = Caption(classes="payload-head")
+        self._verdict = Caption(classes="payload-verdict")
         self._had_record = (False, False)
+
+    def compose(self) -> ComposeResult:
+        """Head, lines, verdict."""
+        yield self._head
+        yield self.lines
+        yield self._verdict
+
+    def focus(self, scroll_visible: bool = True, **options: bool) -> PayloadInspector:
+        """Focus the lines, which have the cursor."""
+        self.lines.focus(scroll_visible, **options)
+        return self
+
+    def on_unmount(self) -> None:
+        """End the threads that still read."""
+        self.navigator.close()
+
+    # -- what is shown -------------------------------------------------------------------------------------------------
+
+    def show_file(self, path: str | Path | Sequence[str]) -> None:
+        """Open a file, a folder, or several."""
+        self.navigator.open(path)
+
+    def open_pasted(self, text: str) -> bool:
+        """Open the files that a pasted text names; False where it names none that exist."""
+        paths = dropped_paths(text)
+        if paths:
+            self.show_file(paths)
+        return bool(paths)
+
+    def show_delivery(self, detail: DeliveryDetail, *, remapped: bool = False) -> None:
+        """Show a delivery as it was sent, or `remapped` by the present rules; an unsent edit of it takes precedence."""
+        self.place = FilePlace((), detail.delivery.id)
+        self.navigator.in_view = False
+        if (edit := self._edits.get(self.place)) is not None:
+            self._show_record(edit.record, edited=True)
+            return
+        self.detail = detail
+        self._show(inspect_delivery(detail, self.builder(), self._clock.now(), remapped=remapped))
+
+    def update_delivery(self, delivery: Delivery) -> None:
+        """Show the new state of the delivery; its call and its opened lines stay."""
+        if self.detail is not None:
+            self.detail = msgspec.structs.replace(self.detail, delivery=delivery)
+        if self.inspection is not None and self.inspection.delivery is not None:
+            updated = msgspec.structs.replace(self.inspection, delivery=delivery)
+            self.set_reactive(PayloadInspector.inspection, updated)
+            self._update_verdict()
+
+    def _show_file_record(self, place: FilePlace, record: Record) -> None:
+        self.place = place
+        edited = self._edited_at(place, record)
+        self._show_record(edited or record, edited=edited is not None)
+
+    def _show_record(self, record: Record, *, edited: bool) -> None:
+        self.detail = None
+        self._show(inspect_record(record, self.builder(), self._clock.now(), edited=edited))
+
+    def _show(self, inspection: Inspection) -> None:
+        self.inspection = inspection
+        self.post_message(self.RecordShown())
+
+    def _show_position(self, counted: bool) -> None:
+        self._update_title()
+        if counted:
+            self.post_message(self.RecordShown())
+
+    def _show_progress(self, text: str) -> None:
+        self._progress_text = text
+        self._update_verdict()
+
+    @property
+    def view(self) -> RecordView | None:
+        """The view shown."""
+        return self.lines.view
+
+    def watch_inspection(self) -> None:
+        """Show the views of another record from their first lines."""
+        self._views.clear()
+        self._show_view()
+        before = self._had_record
+        self._had_record = (self.inspection is not None, self.detail is not None)
+        if self._had_record != before:
+            self.refresh_bindings()
+
+    def watch_view_name(self) -> None:
+        """Show the record in the other view."""
+        self._show_view()
+
+    def on_resize(self) -> None:
+        """Cut title and head to the width."""
+        self._update_title()
+        self._update_head()
+
+    def _show_view(self) -> None:
+        if not self.lines.is_mounted:
+            return
+        shown = self.inspection
+        if shown is None:
+            self.lines.show(None)
+        else:
+            view = self._views.get(self.view_name)
+            if view is None:
+                view = self._views[self.view_name] = make_view(self.view_name, shown, self.environments)
+            self.lines.show(view)
+        self._update_title()
+        self._update_head()
+        self._update_verdict()
+
+    def _update_title(self) -> None:
+        width = max(self.size.width - 4, 20)
+        self.retitle(payload_title(self.inspection, self.navigator.position(), self.view_name, width))
+
+    def _update_head(self) -> None:
+        width = self.lines.scrollable_content_region.width or self.size.width
+        self._head.show(Content(field_header(width) if isinstance(self.view, FieldsView) else ""))
+
+    def _update_verdict(self) -> None:
+        shown = self.inspection
+        content = progress = Content.styled(self._progress_text, "$text-accent")
+        if shown is not None:
+            content = verdict_content(verdict_spans(shown, self.environments), reason_line(shown, self.environments))
+            if self._progress_text:
+                content = Content.assemble(progress, " · ", content)
+        self._verdict.show(content)
+
+    # -- mapping -------------------------------------------------------------------------------------------------------
+
+    def builder(self) -> EntryBuilder:
+        """The builder that maps by the present rules, environments and selection; for this thread only."""
+        if self._builder is None:
+            self._builder = self.make_builder()
+        return self._builder
+
+    def make_builder(self) -> EntryBuilder:
+        """Another builder with the same settings, such as for a thread."""
+        selected = self.environment if self.environment in self.environments else None
+        try:
+            return EntryBuilder(self.rules, self.environments, selected, clock=self._clock)
+        except ConfigError as error:
+            # invalid rules are rejected when the config is read; the default rules stand in for them
+            notify_error(self.app, error)
+            return EntryBuilder(Rules(), self.environments, selected, clock=self._clock)
+
+    def watch_environment(self) -> None:
+        """Map again: records that name no environment go to another one."""
+        self._map_again()
+
+    def watch_rules(self) -> None:
+        """Map again by the new rules."""
+        self._map_again()
+
+    def watch_environments(self) -> None:
+        """Map again: keys, regions or environment ids may have changed."""
+        self._map_again()
+
+    def _map_again(self) -> None:
+        self._builder = None
+        shown = self.inspection
+        if shown is None or not self.is_mounted:
+            return
+        if self.detail is not None:
+            self._show(inspect_delivery(self.detail, self.builder(), self._clock.now(), remapped=shown.remapped))
+        elif shown.record is not None:
+            self._show(inspect_record(shown.record, self.builder(), self._clock.now(), edited=shown.edited))
+
+    # -- edits that were not sent --------------------------------------------------------------------------------------
+
+    @property
+    def edited(self) -> int:
+        """The number of edited records that were not sent."""
+        return len(self._edits)
+
+    def forget_edit(self, place: FilePlace | None) -> None:
+        """Drop the edit of a record that was sent: the log has it."""
+        if place is not None:
+            self._edits.pop(place, None)
+
+    def _keep_edit(self, record: Record) -> None:
+        shown = self.inspection
+        if self.place is None or shown is None:
+            return
+        edit = self._edits.get(self.place) or RecordEdit(record, shown.raw, self.detail)
+        self._edits[self.place] = edit._replace(record=record)
+        self._show_record(record, edited=True)
+
+    def _edited_at(self, place: FilePlace, record: Record) -> Record | None:
+        """The edited record of this place; None where there is none, or the file has another record there by now."""
+        edit = self._edits.get(place)
+        if edit is not None and edit.before != record.raw:
+            del self._edits[place]
+            notify_warning(
+                self.app, f"record {place.number + 1:,} of the file is another one now: your edit of it is gone"
+            )
+            return None
+        return edit.record if edit is not None else None
+
+    # -- commands ------------------------------------------------------------------------------------------------------
 
     def refusal(self, action: str) -> str:
         """Also refuses what there is nothing for."""
@@ -95,21 +349,13 @@ class PayloadInspector(HasCommands, RecordsPane):
             return said
         if action in _NEEDS_RECORD and self.inspection is None:
             return "no payload is shown: open a file with o, or select a delivery"
-        if action in _NEEDS_FILE and self.browser is None:
+        if action in _NEEDS_FILE and self.navigator.browser is None:
             return "no file is open: o opens one"
         if action == "undo_edit" and (self.inspection is None or self.place not in self._edits):
             return "this record was not edited here"
         if action == "map_again" and (self.detail is None or self.inspection is None or self.inspection.record is None):
             return "only a delivery of the log can be mapped again, and only if its record can be read by itself"
         return ""
-
-    def watch_inspection(self) -> None:
-        """What can be done now may be another thing."""
-        before = self._had_record
-        super().watch_inspection()
-        self._had_record = (self.inspection is not None, self.detail is not None)
-        if self._had_record != before:
-            self.refresh_bindings()
 
     async def _is_shown(self) -> bool:
         """Wait until the record in sight is the one that the log selects; False, and said, where it takes too long."""
@@ -138,7 +384,7 @@ class PayloadInspector(HasCommands, RecordsPane):
 
     def action_open_file(self) -> None:
         """Ask for a path."""
-        browser = self.browser
+        browser = self.navigator.browser
         folder = Path(browser.file.sources[0]).absolute().parent if browser is not None else Path.cwd()
 
         self._run_flow(self._pick(f"{str(folder).rstrip('/')}/"))
@@ -158,15 +404,15 @@ class PayloadInspector(HasCommands, RecordsPane):
 
     def action_next_record(self) -> None:
         """To the next record."""
-        self.step(1)
+        self.navigator.step(1)
 
     def action_previous_record(self) -> None:
         """To the record before."""
-        self.step(-1)
+        self.navigator.step(-1)
 
     def action_go_to_record(self) -> None:
         """Ask for a number."""
-        browser = self.browser
+        browser = self.navigator.browser
         if browser is None:
             return
         more = "" if browser.file.complete else " or more"
@@ -178,13 +424,18 @@ class PayloadInspector(HasCommands, RecordsPane):
         async def ask() -> None:
             prompt = Prompt("Go to record", f"1 to {browser.file.count:,}{more}", check=check)
             if (typed := await self.app.push_screen_wait(prompt)) is not None:
-                self.go_to(int(typed.strip().replace(",", "")) - 1)
+                self.navigator.go_to(int(typed.strip().replace(",", "")) - 1)
 
         self._run_flow(ask())
 
     def action_only_troubled(self) -> None:
         """Troubled records only, or all."""
-        self.toggle_problems()
+        self.navigator.toggle_problems()
+
+    def action_view(self, name: str) -> None:
+        """Show one of the four views: a click on its tab."""
+        if name in VIEW_NAMES:
+            self.view_name = name
 
     def action_next_view(self) -> None:
         """The next of the four views."""
@@ -241,7 +492,7 @@ class PayloadInspector(HasCommands, RecordsPane):
 
     def action_send_file(self) -> None:
         """Ask to send every record of the open file."""
-        browser = self.browser
+        browser = self.navigator.browser
         if browser is not None:
             file = browser.file
             edited = sum(place.files == file.sources for place in self._edits)
@@ -273,18 +524,18 @@ class PayloadInspector(HasCommands, RecordsPane):
         if record is None:
             notify(self.app, "nothing was changed")
         else:
-            self.keep_edit(record)
+            self._keep_edit(record)
             notify(self.app, "the edit is kept until s sends it or U undoes it; the file stays as it is")
 
     def action_undo_edit(self) -> None:
         """Show the record as it was."""
-        edit = self.undo_edit()
+        edit = self._edits.pop(self.place, None) if self.place is not None else None
         if edit is None:
             return
         if edit.detail is not None:
             self.show_delivery(edit.detail)
         elif self.place is not None:
-            self.go_to(self.place.number)
+            self.navigator.go_to(self.place.number)
 
     def action_copy_value(self) -> None:
         """Copy what the line with the cursor is about."""

@@ -1,22 +1,21 @@
-"""The files behind the Payload pane: opened, counted and moved through while keys are answered."""
+"""Navigation through the records of an open file, which is read, counted and searched in threads."""
 
 from __future__ import annotations
 
 import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
-from textual import work
 from textual.timer import Timer
+from textual.widget import Widget
 
 from sprig_tui.clock import Clock
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.payload.file_picker import dropped_paths
 from sprig_tui.console.payload.inspection import has_problems
-from sprig_tui.console.payload.mapped_pane import FilePlace, MappedPane
 from sprig_tui.console.payload.record_file import RecordFile, StoppedError
 from sprig_tui.console.payload.summary import RecordPosition
 from sprig_tui.errors import InputError
@@ -25,9 +24,16 @@ from sprig_tui.sprig.reader import find_files
 from sprig_tui.sprig.records import Record
 
 
+class FilePlace(NamedTuple):
+    """The place of a record: its number, from 0, in files; or the number of a delivery, and no files."""
+
+    files: tuple[str, ...]
+    number: int
+
+
 def _existing_files(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[InputError, ...]]:
     """The sources that can be opened, and why the others cannot."""
-    there: list[str] = []
+    existing: list[str] = []
     missing: list[InputError] = []
     for source in sources:
         try:
@@ -35,19 +41,19 @@ def _existing_files(sources: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[In
         except InputError as error:
             missing.append(error)
         else:
-            there.append(source)
-    return tuple(there), tuple(missing)
+            existing.append(source)
+    return tuple(existing), tuple(missing)
 
 
 class ProblemIndex:
-    """The numbers of the records in trouble, as far as they are known; filled by a thread, read by the screen."""
+    """Numbers of the records with problems, as far as they are known; filled by a thread, read by the screen."""
 
     def __init__(self) -> None:
         self.numbers = array("q")
         self.complete = False
 
     def next(self, number: int, step: int) -> int | None:
-        """The nearest one after (step 1) or before (step -1) record `number`."""
+        """The nearest record with problems after (step 1) or before (step -1) record `number`."""
         if step > 0:
             at = bisect_right(self.numbers, number)
             return self.numbers[at] if at < len(self.numbers) else None
@@ -55,61 +61,61 @@ class ProblemIndex:
         return self.numbers[at - 1] if at else None
 
     def rank(self, number: int) -> int:
-        """Which of them a record is, from 1; 0 where it is none."""
+        """The rank of a record among those with problems, from 1; 0 where it has none."""
         at = bisect_left(self.numbers, number)
         return at + 1 if at < len(self.numbers) and self.numbers[at] == number else 0
 
 
 class RecordBrowser:
-    """An open file and the record that is looked at. Reading goes on in threads, which `close` ends."""
+    """An open file and the number of the record shown. Threads read it until `close`."""
 
     def __init__(self, file: RecordFile, missing: tuple[InputError, ...] = ()) -> None:
         self.file = file
         self.missing = missing
-        """Why some of the sources that were asked for are not among it."""
+        """Why some of the requested sources are not open."""
         self.number = 0
         """The record asked for last, from 0."""
         self.problems: ProblemIndex | None = None
-        """Set while only troubled records are wanted."""
+        """Set while only records with problems are wanted."""
         self.counting = False
-        """Whether `count` goes on."""
+        """Whether `count` is running."""
         self._closed = Event()
         self._reading = Event()
 
     @classmethod
     async def open(cls, sources: tuple[str, ...]) -> RecordBrowser:
-        """Of several sources those that can be opened; raises InputError as RecordFile does where none can."""
+        """Open those of several sources that can be opened; raises InputError, as RecordFile does, where none can."""
         if len(sources) < 2:
             return cls(await asyncio.to_thread(RecordFile, sources))
-        there, missing = await asyncio.to_thread(_existing_files, sources)
-        if missing and not there:
+        existing, missing = await asyncio.to_thread(_existing_files, sources)
+        if missing and not existing:
             raise missing[0]
-        return cls(await asyncio.to_thread(RecordFile, there), missing)
+        return cls(await asyncio.to_thread(RecordFile, existing), missing)
 
     def close(self) -> None:
-        """End what is still being read."""
+        """End every read that is under way."""
         self._closed.set()
         self._reading.set()
 
     async def read(self, number: int) -> Record | None:
-        """Record `number`, None past the end; a read that is still under way is given up, and raises StoppedError.
+        """Record `number`, None past the end; a read that is under way is stopped, and raises StoppedError.
 
         Raises InputError when the file is gone or has changed.
         """
         self._reading.set()
-        kept = self.file.cached(number)
-        if kept is not None:
-            return kept
+        cached = self.file.cached(number)
+        if cached is not None:
+            return cached
         stop = self._reading = Event()
         while self.is_ahead(number):
-            # The count comes by there and leaves marks; reading beside it would take both twice as long.
+            # the count indexes that part of the file; a second reader would slow both down
             await asyncio.sleep(0.05)
             if stop.is_set():
                 raise StoppedError
         return await asyncio.to_thread(self.file.read, number, stop.is_set)
 
     def is_ahead(self, number: int) -> bool:
-        """Whether the record lies where the count still has to come by."""
+        """Whether the count has not reached the record yet."""
         return self.counting and self.file.seekable and number >= self.file.count
 
     async def count(self) -> None:
@@ -120,71 +126,89 @@ class RecordBrowser:
         finally:
             self.counting = False
 
-    async def find_problems(self, problems: ProblemIndex, intake: EntryBuilder, now_ms: int) -> None:
-        """Look at every record for trouble, until that is done or no longer wanted.
+    async def find_problems(self, problems: ProblemIndex, builder: EntryBuilder, now_ms: int) -> None:
+        """Add every record with problems, until all are checked or they are no longer wanted.
 
-        The intake is for this alone. Raises InputError.
+        No other thread may use `builder`. Raises InputError.
         """
 
         def stop() -> bool:
             return self._closed.is_set() or self.problems is not problems
 
-        def look() -> None:
+        def scan() -> None:
             for number, record in self.file.each(stop):
-                if has_problems(record, intake, now_ms):
+                if has_problems(record, builder, now_ms):
                     problems.numbers.append(number)
             problems.complete = True
 
         try:
-            await asyncio.to_thread(look)
+            await asyncio.to_thread(scan)
         except StoppedError:
             return
 
     @property
     def busy(self) -> bool:
-        """Whether counting or looking for trouble goes on."""
+        """Whether the file is still counted or searched for problems."""
         return not self.file.complete or (self.problems is not None and not self.problems.complete)
 
     def position(self) -> RecordPosition:
-        """Where the record stands."""
-        troubled = None
+        """Position of the record shown."""
+        problems = None
         if self.problems is not None:
-            troubled = (self.problems.rank(self.number), len(self.problems.numbers), self.problems.complete)
+            problems = (self.problems.rank(self.number), len(self.problems.numbers), self.problems.complete)
         return RecordPosition(
-            self.file.name, self.number + 1, max(self.file.count, self.number + 1), self.file.complete, troubled
+            self.file.name, self.number + 1, max(self.file.count, self.number + 1), self.file.complete, problems
         )
 
 
 PROGRESS_UPDATES_PER_S = 8
-"""How often the title is brought up to date while a file is being counted."""
+"""Updates per second of the position shown while a file is counted."""
 
 
-class RecordsPane(MappedPane):
-    """Moves through the records of a file, all or only those in trouble."""
+class RecordNavigator:
+    """Position in the open file: moves to a record by number, to its neighbours, or to those with problems only.
 
-    def __init__(self, *, clock: Clock | None = None, id: str | None = None) -> None:  # noqa: A002 - Textual's own word
-        super().__init__(clock=clock, id=id)
+    `owner` is the widget whose workers and timer are used. `on_record` gets each record that was asked for,
+    `on_progress` a text while a far record is read (empty once it is there), and `on_position` is called when the
+    position or the number of records changed, with True once the file is counted.
+    """
+
+    def __init__(
+        self,
+        owner: Widget,
+        clock: Clock,
+        make_builder: Callable[[], EntryBuilder],
+        *,
+        on_record: Callable[[FilePlace, Record], None],
+        on_progress: Callable[[str], None],
+        on_position: Callable[[bool], None],
+    ) -> None:
+        """`make_builder` makes a builder for the thread that looks for problems."""
+        self._owner = owner
+        self._clock = clock
+        self._make_builder = make_builder
+        self._on_record, self._on_progress, self._on_position = on_record, on_progress, on_position
         self.browser: RecordBrowser | None = None
         """The open file."""
+        self.in_view = False
+        """Whether the record at the present position is on the screen; the owner clears it when it shows another."""
         self._target = 0
         self._waiting_step = 0
-        """The way to go once the next troubled record is known; 0 for none."""
-        self._ticker: Timer | None = None
+        """Direction to move in once the next record with problems is known; 0 for none."""
+        self._timer: Timer | None = None
 
-    def show_file(self, path: str | Path | Sequence[str]) -> None:
-        """Open a file, a folder, or several; what was open stays until the new one is read."""
-        self._open((str(path),) if isinstance(path, str | Path) else tuple(path))
+    def open(self, path: str | Path | Sequence[str]) -> None:
+        """Open a file, a folder, or several; the open file stays until the new one is read."""
+        self._start_open((str(path),) if isinstance(path, str | Path) else tuple(path))
 
-    def open_pasted(self, text: str) -> bool:
-        """Open what a pasted text names, if it is a path that exists; whether it was one."""
-        paths = dropped_paths(text)
-        if paths:
-            self.show_file(paths)
-        return bool(paths)
+    def close(self) -> None:
+        """End the threads that still read."""
+        if self.browser is not None:
+            self.browser.close()
 
     def position(self) -> RecordPosition | None:
-        """Where the record stands in its file; None where it comes from the log."""
-        return self.browser.position() if self.browser is not None and self.in_file else None
+        """The position of the record on the screen; None where that is not a record of the file."""
+        return self.browser.position() if self.browser is not None and self.in_view else None
 
     def go_to(self, number: int) -> None:
         """Show record `number`, from 0; a notice says when there is none."""
@@ -192,40 +216,40 @@ class RecordsPane(MappedPane):
         if browser is None or number < 0:
             return
         self._target = number
-        kept = browser.file.cached(number)
-        if kept is not None:
-            self._show_fetched(number, kept)
+        cached = browser.file.cached(number)
+        if cached is not None:
+            self._show(browser, number, cached)
         else:
-            self._fetch(number)
+            self._run(self._fetch(browser, number), "loading-record")
 
     def step(self, step: int) -> None:
-        """To the next record (1) or the one before (-1), of those that are wanted."""
+        """Go to the next record (1) or the previous one (-1), of those that are wanted."""
         browser = self.browser
         if browser is None:
             return
         if browser.problems is not None:
             self._step_problems(step)
-        elif not self.in_file:
+        elif not self.in_view:
             self.go_to(browser.number)
         elif self._target + step < 0:
-            notify(self.app, "this is the first record")
+            notify(self._owner.app, "this is the first record")
         elif browser.file.complete and self._target + step >= browser.file.count:
-            notify(self.app, "this is the last record")
+            notify(self._owner.app, "this is the last record")
         else:
             self.go_to(self._target + step)
 
     def toggle_problems(self) -> None:
-        """Want only troubled records, or all again."""
+        """Move between records with problems only, or between all again."""
         browser = self.browser
         if browser is None:
             return
         self._waiting_step = 0
         if browser.problems is not None:
             browser.problems = None
-            self.update_title()
+            self._on_position(False)
         else:
             browser.problems = ProblemIndex()
-            self._find_problems(browser, browser.problems)
+            self._run(self._find_problems(browser, browser.problems), "payload-troubles")
             self._target = browser.number - 1
             self._step_problems(1)
 
@@ -234,120 +258,109 @@ class RecordsPane(MappedPane):
         if browser is None or browser.problems is None:
             self._waiting_step = 0
             return
-        troubles, self._waiting_step = browser.problems, 0
-        found = troubles.next(self._target, step)
-        if found is not None:
-            self.go_to(found)
-        elif step > 0 and not troubles.complete:
-            # Looked for still: the clock of the title comes back to it.
+        problems, self._waiting_step = browser.problems, 0
+        number = problems.next(self._target, step)
+        if number is not None:
+            self.go_to(number)
+        elif step > 0 and not problems.complete:
+            # the search goes on; the timer tries the step again
             self._waiting_step = step
-        elif not troubles.numbers:
+        elif not problems.numbers:
             browser.problems = None
             self._target = browser.number
-            notify(self.app, "no record of this file is in trouble; all are shown")
-            self.update_title()
-        elif not troubles.rank(browser.number):
-            self.go_to(troubles.numbers[-1])
+            notify(self._owner.app, "no record of this file is in trouble; all are shown")
+            self._on_position(False)
+        elif not problems.rank(browser.number):
+            self.go_to(problems.numbers[-1])
         else:
             self._target = browser.number
-            notify(self.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
+            notify(self._owner.app, f"this is the {'last' if step > 0 else 'first'} troubled record")
 
-    @work(exclusive=True, group="payload-troubles", exit_on_error=False)
-    async def _find_problems(self, browser: RecordBrowser, problems: ProblemIndex) -> None:
-        self._watch_progress()
-        try:
-            await browser.find_problems(problems, self.make_intake(), self._clock.now())
-        except InputError as error:
-            notify_error(self.app, error)
-        self._tick()
+    # -- workers -------------------------------------------------------------------------------------------------------
 
-    @work(exclusive=True, group="loading-record", exit_on_error=False)
-    async def _open(self, sources: tuple[str, ...], number: int = 0) -> None:
+    def _run(self, work: Coroutine[None, None, None], group: str, *, exclusive: bool = True) -> None:
+        self._owner.run_worker(work, name=group, group=group, exclusive=exclusive, exit_on_error=False)
+
+    def _start_open(self, sources: tuple[str, ...], number: int = 0) -> None:
+        self._run(self._open(sources, number), "loading-record")
+
+    async def _open(self, sources: tuple[str, ...], number: int) -> None:
         try:
             browser = await RecordBrowser.open(sources)
             record = await browser.read(number)
         except InputError as error:
-            notify_error(self.app, error)
+            notify_error(self._owner.app, error)
             return
         if record is None and number == 0:
-            notify_warning(self.app, f"{browser.file.name} holds no records")
+            notify_warning(self._owner.app, f"{browser.file.name} holds no records")
             return
         if browser.missing:
-            said = "; ".join(error.message for error in browser.missing[:3])
+            reasons = "; ".join(error.message for error in browser.missing[:3])
             more = f"; and {len(browser.missing) - 3:,} more" if len(browser.missing) > 3 else ""
             opened = len(sources) - len(browser.missing)
-            notify_warning(self.app, f"{opened:,} of {len(sources):,} opened: {said}{more}")
-        self._close_file()
+            notify_warning(self._owner.app, f"{opened:,} of {len(sources):,} opened: {reasons}{more}")
+        self.close()
         self.browser = browser
-        self.detail = None
-        self._show_fetched(number if record is not None else 0, record or await browser.read(0))
-        self._count(browser)
+        self._show(browser, number if record is not None else 0, record or await browser.read(0))
+        self._run(self._count(browser), "payload-count", exclusive=False)
 
-    def _close_file(self) -> None:
-        if self.browser is not None:
-            self.browser.close()
-
-    def on_unmount(self) -> None:
-        """Threads that still read end."""
-        self._close_file()
-
-    @work(group="payload-count", exit_on_error=False)
     async def _count(self, browser: RecordBrowser) -> None:
-        self._watch_progress()
+        self._start_timer()
         try:
             await browser.count()
         except StoppedError:
             return
         except InputError as error:
-            notify_error(self.app, error)
-        self.update_title()
-        self.post_message(self.RecordShown(self.inspection))
+            notify_error(self._owner.app, error)
+        self._on_position(True)
 
-    def _watch_progress(self) -> None:
-        if self._ticker is None:
-            self._ticker = self.set_interval(1 / PROGRESS_UPDATES_PER_S, self._tick)
-        self._ticker.resume()
+    async def _find_problems(self, browser: RecordBrowser, problems: ProblemIndex) -> None:
+        self._start_timer()
+        try:
+            await browser.find_problems(problems, self._make_builder(), self._clock.now())
+        except InputError as error:
+            notify_error(self._owner.app, error)
+        self._tick()
 
-    def _tick(self) -> None:
-        browser = self.browser
-        if browser is None or not browser.busy:
-            if self._ticker is not None:
-                self._ticker.pause()
-            self.update_title()
-        elif self.in_file:
-            self.update_title()
-        if self._waiting_step:
-            self._step_problems(self._waiting_step)
-
-    @work(exclusive=True, group="loading-record", exit_on_error=False)
-    async def _fetch(self, number: int) -> None:
-        browser = self.browser
-        if browser is None:
-            return
+    async def _fetch(self, browser: RecordBrowser, number: int) -> None:
         if number >= browser.file.count:
-            self.show_progress(f"reading up to record {number + 1:,}", task="reading")
+            self._on_progress(f"reading up to record {number + 1:,}")
         try:
             record = await browser.read(number)
         except StoppedError:
             return
         except InputError as error:
             self._target = browser.number
-            notify_warning(self.app, f"{error.message}: it is read again from its beginning")
-            self._open(browser.file.sources, number)
+            notify_warning(self._owner.app, f"{error.message}: it is read again from its beginning")
+            self._start_open(browser.file.sources, number)
             return
         finally:
             if self._target in (number, browser.number):
-                self.show_progress("", task="reading")
+                self._on_progress("")
         if record is not None:
-            self._show_fetched(number, record)
+            self._show(browser, number, record)
         else:
             self._target = browser.number
-            notify_warning(self.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
+            notify_warning(self._owner.app, f"record {number + 1:,} is past the end: there are {browser.file.count:,}")
 
-    def _show_fetched(self, number: int, record: Record | None) -> None:
-        if self.browser is None or record is None:
+    def _show(self, browser: RecordBrowser, number: int, record: Record | None) -> None:
+        if record is None or browser is not self.browser:
             return
-        self.browser.number = self._target = number
-        self.place = FilePlace(self.browser.file.sources, number)
-        edited = self.edited_at(self.place, record)
-        self.show_record(edited or record, edited=edited is not None, in_file=True)
+        browser.number = self._target = number
+        self.in_view = True
+        self._on_record(FilePlace(browser.file.sources, number), record)
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self._owner.set_interval(1 / PROGRESS_UPDATES_PER_S, self._tick)
+        self._timer.resume()
+
+    def _tick(self) -> None:
+        browser = self.browser
+        busy = browser is not None and browser.busy
+        if not busy and self._timer is not None:
+            self._timer.pause()
+        if not busy or self.in_view:
+            self._on_position(False)
+        if self._waiting_step:
+            self._step_problems(self._waiting_step)

@@ -1,18 +1,31 @@
-"""The lines around a payload: its title, and below it what is off, how large it is, and where it would go."""
+"""Title and verdict of a payload: its position, its problems and size, and where it would be sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+from textual.content import Content
 
 from sprig_tui.config.environment import Environment
 from sprig_tui.console.payload.inspection import Inspection
+from sprig_tui.console.payload.views import VIEW_NAMES
 from sprig_tui.console.payload.views.base import Span, shorten
+from sprig_tui.console.theme import MUTED
 from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
-from sprig_tui.text import one_line
+from sprig_tui.text import one_line, printable
 
+_STYLES = {
+    "good": "$text-success",
+    "bad": "$text-error",
+    "warning": "$text-warning",
+    "accent": "$text-accent",
+    "muted": MUTED,
+}
+_RULE = " ── "
+_MIN_NAME_CELLS = 12
 _DOT = Span(" · ", "muted")
 _REASON_TEXTS = {
     Reason.ANONYMOUS: "anonymous",
@@ -84,6 +97,37 @@ def reason_line(inspection: Inspection, environments: Mapping[str, Environment])
     if inspection.delivery is None and found is not None and found.write_key is None and not inspection.withheld:
         return f"{inspection.environment} has no write key yet: press a in Environments to add one"
     return ""
+
+
+def payload_title(inspection: Inspection | None, position: RecordPosition | None, view: str, width: int) -> Content:
+    """Title in `width` cells, such as `Payload ── answers.jsonl  14 of 200 ── [Fields] JSON  Raw  curl`; tabs click."""
+    head = "Payload"
+    tabs = _tabs(view)
+    room = width - len(head) - 2 * len(_RULE) - tabs.cell_length
+    if inspection is None:
+        return Content(head)
+    if room < _MIN_NAME_CELLS:
+        # the name comes first: the views also have keys
+        tabs, room = Content(f"[{view}]"), width - len(head) - 2 * len(_RULE) - len(view) - 2
+    what = position_text(position, room) if position is not None else delivery_text(inspection, room)
+    return Content.assemble(head, _RULE, Content(what), _RULE, tabs)
+
+
+def verdict_content(spans: Sequence[Span], reason: str) -> Content:
+    """The bottom line and, below it, the reason."""
+    parts = [Content.styled(printable(text), _STYLES.get(role, "")) for text, role, _ in spans]
+    if reason:
+        parts.append(Content.styled(f"\n{printable(reason)}", MUTED))
+    return Content("").join(parts)
+
+
+def _tabs(view: str) -> Content:
+    names = [f"[{name}]" if name == view else f" {name} " for name in VIEW_NAMES]
+    # markup carries the click; it is safe because the names are constants
+    markup = [f"[@click=\"view('{name}')\"]" for name in VIEW_NAMES]
+    return Content("").join(
+        Content.from_markup(f"{click}$text[/]", text=text) for click, text in zip(markup, names, strict=True)
+    )
 
 
 def environment_name(name: str) -> str:

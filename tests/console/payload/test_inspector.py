@@ -61,7 +61,7 @@ async def test_only_troubled_records(bench, inspector, lines_file, screen_text):
 async def test_a_file_without_trouble_says_so(bench, inspector, lines_file):
     async with bench(file=lines_file(3)) as (app, pilot):
         await press(pilot, "exclamation_mark")
-        inspector._tick()
+        inspector.navigator._tick()
         await settle(pilot)
         assert notices(app)[-1] == "no record of this file is in trouble; all are shown"
         await press(pilot, "n")
@@ -177,7 +177,7 @@ async def test_the_picker_completes_and_opens(bench, inspector, lines_file, tmp_
         await press(pilot, "end", "a", "tab")
         assert app.screen.query_one(Input).value == f"{tmp_path}/alpha-"
         await press(pilot, "t", "tab", "enter")
-        assert inspector.browser.file.name == "alpha-two.jsonl"
+        assert inspector.navigator.browser.file.name == "alpha-two.jsonl"
         assert shown(inspector) == "acct_0"
 
 
@@ -188,13 +188,13 @@ async def test_a_path_that_is_pasted_takes_the_place_of_the_one_in_the_picker(
     file = lines_file(3, name="two words.jsonl")
     async with bench() as (app, pilot):
         for pasted in (str(file), f"'{file}' ", "~/two words.jsonl", f"file://{file}".replace(" ", "%20")):
-            inspector.browser = None
+            inspector.navigator.browser = None
             await press(pilot, "o")
             app.screen.query_one(Input).post_message(events.Paste(pasted))
             await pilot.pause()
             await press(pilot, "enter")
             await settle(pilot)
-            assert inspector.browser.file.sources == (str(file),), pasted
+            assert inspector.navigator.browser.file.sources == (str(file),), pasted
         await press(pilot, "o")
         app.screen.query_one(Input).post_message(events.Paste("~/gone.jsonl\n"))
         await pilot.pause()
@@ -207,7 +207,7 @@ async def test_of_several_files_those_that_are_there_are_opened(bench, inspector
     async with bench() as (app, pilot):
         inspector.show_file((there, str(tmp_path / "gone.jsonl"), there))
         await settle(pilot)
-        assert inspector.browser.file.sources == (there, there)
+        assert inspector.navigator.browser.file.sources == (there, there)
         (said,) = notices(app)
         assert said == f"2 of 3 opened: there is no file {tmp_path / 'gone.jsonl'}"
 
@@ -223,8 +223,8 @@ async def test_the_picker_opens_a_whole_folder(bench, inspector, lines_file, tmp
         assert app.screen.query_one(FolderLines).has_focus
         await press(pilot, "enter")
         await settle(pilot)
-        assert inspector.position().name == f"{tmp_path.name}/"
-        assert inspector.browser.file.count == 5
+        assert inspector.navigator.position().name == f"{tmp_path.name}/"
+        assert inspector.navigator.browser.file.count == 5
 
 
 async def test_what_cannot_be_opened_leaves_what_is_shown(bench, inspector, lines_file, tmp_path):
@@ -244,8 +244,8 @@ async def test_a_file_that_changes_is_read_again_at_the_same_place(bench, inspec
     async with bench(file=path) as (app, pilot):
         await press(pilot, "n")
         lines_file([flat(number) for number in range(70, 90)])
-        inspector.browser.file._cached.clear()
-        inspector.browser.file._reader = None
+        inspector.navigator.browser.file._cached.clear()
+        inspector.navigator.browser.file._reader = None
         await press(pilot, "n")
         assert "has changed since it was opened: it is read again" in notices(app)[-1]
         assert shown(inspector) == "acct_72"
@@ -264,7 +264,7 @@ async def test_another_environment_or_other_rules_map_it_anew(bench, inspector, 
 
 async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file, journal, screen_text, heard):
     record = next(read_responses([str(lines_file(1))]))
-    entry = inspector.make_intake().entry(record)
+    entry = inspector.make_builder().entry(record)
     (added,) = await journal.add([entry])
     detail = await journal.get(added.id)
     assert isinstance(detail, DeliveryDetail)
@@ -287,11 +287,11 @@ async def test_a_delivery_is_shown_and_mapped_again(bench, inspector, lines_file
 async def test_the_file_goes_on_where_it_was_after_a_delivery_was_shown(bench, inspector, lines_file, journal):
     path = lines_file(5)
     record = next(read_responses([str(path)]))
-    (added,) = await journal.add([inspector.make_intake().entry(record)])
+    (added,) = await journal.add([inspector.make_builder().entry(record)])
     async with bench(file=path) as (_app, pilot):
         await press(pilot, "n", "n")
         inspector.show_delivery(await journal.get(added.id))
         await settle(pilot)
-        assert inspector.position() is None
+        assert inspector.navigator.position() is None
         await press(pilot, "n")
         assert shown(inspector) == "acct_2"

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from sprig_tui.console.clipboard import safe_text
 from sprig_tui.console.payload.inspection import inspect_record
 from sprig_tui.console.payload.inspector import PayloadInspector
-from sprig_tui.console.payload.pane import payload_title, verdict_content
-from sprig_tui.console.payload.summary import RecordPosition, reason_line, verdict_spans
+from sprig_tui.console.payload.summary import (
+    RecordPosition,
+    payload_title,
+    reason_line,
+    verdict_content,
+    verdict_spans,
+)
 from sprig_tui.console.payload.views import VIEW_NAMES, make_view
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.mapping.records import Rules
@@ -123,7 +128,7 @@ async def walk_through(host, file, size):
         pane.focus()
         pane.show_file(file)
         await settle(pilot)
-        for _ in range(pane.browser.file.count):
+        for _ in range(pane.navigator.browser.file.count):
             for name in VIEW_NAMES:
                 pane.view_name = name
                 pane.lines.action_choose()
@@ -132,7 +137,7 @@ async def walk_through(host, file, size):
                     assert strip.cell_length == size[0]
                     assert_harmless(strip.text)
                     assert all(segment.style is not None for segment in strip)
-            pane.step(1)
+            pane.navigator.step(1)
             await settle(pilot)
 
 
