@@ -1,4 +1,4 @@
-"""Durations as people write them: `90s`, `12h`, `1h30m`, `2d`, or plain seconds."""
+"""Durations, times and sizes as text, for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sprig_tui.errors import ConfigError, place_of
 
 UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 MAX_DURATION_S = 10 * 366 * 86_400.0
-"""Ten years in seconds: longer is a slip of the finger, and would overflow a clock in milliseconds."""
+"""Ten years in seconds: longer is a typing mistake, and would overflow a clock in milliseconds."""
 
 _UNIT_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|w)")
 _DURATION = re.compile(rf"(?:{_UNIT_PART.pattern}\s*)+")
@@ -18,7 +18,7 @@ _PLAIN_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 
 def parse_duration(value: str | float, label: str = "duration") -> float:
-    """Seconds, 0 or more; raises ConfigError, which names `what` (empty for nothing)."""
+    """Seconds, 0 or more; raises ConfigError, which names `label` (empty for nothing)."""
     if isinstance(value, str):
         text = value.strip().lower()
         if _PLAIN_SECONDS.fullmatch(text):
@@ -102,3 +102,24 @@ def relative_day(then: int, now: int) -> str:
 
 def _local(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+
+
+def iso_time(milliseconds: int) -> str | None:
+    """UTC for programs, such as `2026-11-23T12:04:11.220Z`; None for 0 (never) and for times beyond the calendar."""
+    if not milliseconds:
+        return None
+    try:
+        at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def size_text(size: int) -> str:
+    """Bytes for people, such as `1.2 MB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    amount, unit = next(
+        ((size / scale, unit) for unit, scale in (("KB", 1e3), ("MB", 1e6)) if size < 1000 * scale), (size / 1e9, "GB")
+    )
+    return f"{amount:,.1f} {unit}"

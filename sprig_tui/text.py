@@ -112,6 +112,16 @@ def one_line(text: str, *, limit: int = 0) -> str:
     return printable(folded, limit=limit)
 
 
+def without_controls(text: str) -> str:
+    """The text of a foreign server on one line, with a space for each character that is not printable."""
+    return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def mask(secret: str) -> str:
+    """The first and last four characters of a secret; none of a short one."""
+    return f"{secret[:4]}…{secret[-4:]}" if len(secret) >= 16 else ELLIPSIS
+
+
 def excerpt(data: bytes | str, limit: int) -> str:
     """The printable beginning of what may be anything: bytes that are no UTF-8 are shown as U+FFFD."""
     if isinstance(data, bytes):

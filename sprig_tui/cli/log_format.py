@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sprig_tui.cli import output
+from sprig_tui.formatting import iso_time
 from sprig_tui.journal.records import State, answer_text
 from sprig_tui.segment.outcome import plain_error
 from sprig_tui.text import one_line
@@ -151,17 +152,6 @@ def clock_time(milliseconds: int) -> str:
     """Local date and time to the millisecond."""
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{milliseconds % 1000:03d}"
-
-
-def iso_time(milliseconds: int) -> str | None:
-    """UTC for programs; None for 'never'."""
-    if not milliseconds:
-        return None
-    try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def delivery_json(delivery: Delivery) -> dict[str, Any]:

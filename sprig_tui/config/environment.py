@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND
 from sprig_tui.segment.source_checks import stage_of, stage_words
+from sprig_tui.text import mask
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class Secret:
 
     def masked(self) -> str:
         """First and last four characters; one too short for that shows none."""
-        return f"{self._text[:4]}…{self._text[-4:]}" if len(self._text) >= 16 else "…"
+        return mask(self._text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.masked()})"

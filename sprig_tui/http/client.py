@@ -1,27 +1,37 @@
-"""HTTP client for one server: the one place where proxies, trust and redirects are settled for all requests of ours."""
+"""HTTP client of one server: proxies, trusted certificates, redirects and bounded reading for all requests."""
 
 from __future__ import annotations
 
 import logging
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import httpx
 
+import sprig_tui
 from sprig_tui.errors import ConfigError
 from sprig_tui.http.proxies import ProxyRoute, find_route
 
 CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""OpenSSL's two, which count together; else that of Python's requests, or curl's."""
+"""OpenSSL's two, which are used together; without them that of Python's requests, or curl's."""
+
+
+class Secret(Protocol):
+    """Key or token whose repr does not show it."""
+
+    def reveal(self) -> str:
+        """The text itself."""
+        ...
 
 
 def ca_locations(environ: Mapping[str, str] = os.environ) -> tuple[tuple[str, str], ...]:
-    """The variables that count, and the file or folder that each names; none means the list that comes with us."""
+    """The variables in use, each with its file or folder; none means the certificates that httpx brings."""
     given = [(name, environ[name]) for name in CA_VARIABLES if environ.get(name, "").strip()]
-    openssl = [one for one in given if one[0].startswith("SSL_")]
+    openssl = [(name, location) for name, location in given if name.startswith("SSL_")]
     return tuple(openssl or given[:1])
 
 
@@ -29,8 +39,6 @@ def make_ssl_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
     """A context that verifies; raises ConfigError, with the variable, for a file that cannot be used."""
     named = ca_locations(environ)
     if not named:
-        import httpx
-
         return httpx.create_ssl_context(trust_env=False)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable, place in named:
@@ -46,7 +54,7 @@ def make_ssl_context(environ: Mapping[str, str] = os.environ) -> ssl.SSLContext:
 
 
 def ca_hint(environ: Mapping[str, str] = os.environ) -> str:
-    """What decides whom to believe, for whoever reads that a certificate is not trusted."""
+    """Which variables choose the trusted certificates, for the error of one that is not trusted."""
     named = ca_locations(environ)
     if not named:
         return "SSL_CERT_FILE can name the file of your own authority"
@@ -55,6 +63,56 @@ def ca_hint(environ: Mapping[str, str] = os.environ) -> str:
 
 def _error_text(error: Exception) -> str:
     return getattr(error, "strerror", None) or "not a file name"
+
+
+def host_of(url: str, name: str, hint: str) -> str:
+    """The host of a base URL; raises ConfigError, which calls it `name`, for one that cannot be used."""
+    try:
+        parts = urlsplit(url)
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(f"{name} is not an address that can be used", hint=hint) from error
+    if "@" in parts.netloc:
+        raise ConfigError(f"{name} holds a user or password", hint="leave out the part before the @")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{name} is not an http or https address", hint=hint)
+    return parts.hostname
+
+
+def user_agent() -> str:
+    """Product and version, as each request names them."""
+    return f"sprig-tui/{sprig_tui.__version__}"
+
+
+def bearer_headers(token: str, accept: str) -> dict[str, str]:
+    """Headers of a JSON API that takes a Bearer token."""
+    return {
+        "Authorization": f"Bearer {token}",
+        "Accept": accept,
+        # gzip alone: its expansion is bounded by the part that is read at once (64 KB, times 1,032)
+        "Accept-Encoding": "gzip",
+    }
+
+
+async def read_body(chunks: AsyncIterator[bytes], body: bytearray, max_bytes: int) -> bool:
+    """Append at most `max_bytes` of the response to `body`; False if it is longer.
+
+    What arrived before a network error stays in `body`.
+    """
+    async for chunk in chunks:
+        room = max_bytes - len(body)
+        body += chunk[:room]
+        if len(chunk) > room:
+            return False
+    return True
+
+
+def redirect_host(response: httpx.Response, default: str) -> str:
+    """The host that a redirect points to; `default` if it names none."""
+    try:
+        return urlsplit(response.headers.get("location", "")).hostname or default
+    except ValueError:
+        return default
 
 
 _log = logging.getLogger(__name__)
@@ -70,28 +128,28 @@ def make_client(
 ) -> httpx.AsyncClient:
     """A client for the server of this URL. `timeout` is seconds for each phase of a request.
 
-    TLS is verified, redirects are not followed, the route is `find_route`'s. Raises ConfigError where the proxy or the
-    certificates that the environment names cannot be used.
+    TLS is verified, redirects are not followed, the route is that of `find_route`. Raises ConfigError if the proxy or
+    the certificates named by environment variables cannot be used.
     """
     route = find_route(base_url)
     for note in route.warnings:
         if note not in _logged_notes:
             _logged_notes.add(note)
             _log.warning("%s", note)
-    believed = (
+    context = (
         make_ssl_context()
         if "https" in (urlsplit(base_url).scheme, urlsplit(route.proxy).scheme)
         else _empty_trust_context()
     )
     try:
         return httpx.AsyncClient(
-            headers=headers,
+            headers={"User-Agent": user_agent(), **(headers or {})},
             timeout=timeout,
             limits=limits or httpx.Limits(),
             follow_redirects=False,
             trust_env=False,
-            verify=believed,
-            proxy=_make_proxy(route, believed),
+            verify=context,
+            proxy=_make_proxy(route, context),
         )
     except ImportError:
         raise ConfigError(
@@ -112,5 +170,5 @@ def _make_proxy(route: ProxyRoute, ssl_context: ssl.SSLContext) -> httpx.Proxy |
 
 
 def _empty_trust_context() -> ssl.SSLContext:
-    """Nobody is believed where there is no TLS, which spares reading the list of authorities."""
+    """Trusts no certificate: without TLS there is no need to read the list of authorities."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -9,13 +9,13 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from sprig_tui.errors import InputError
+from sprig_tui.formatting import iso_time
 from sprig_tui.journal.records import Delivery
 from sprig_tui.text import printable
 
@@ -50,17 +50,6 @@ def delivery_fields(delivery: Delivery) -> dict[str, Any]:
     found["state"] = delivery.state.value
     found["latency_ms"] = round(delivery.latency_ms, 1)
     return found
-
-
-def iso_time(milliseconds: int) -> str | None:
-    """ISO 8601 in UTC, such as `2026-11-23T12:04:11.220Z`; None for 0 and for what no calendar has."""
-    if not milliseconds:
-        return None
-    try:
-        at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def json_line(delivery: Delivery) -> str:

@@ -1,4 +1,4 @@
-"""The Tracking API client: carries one batch to Segment and says what became of it."""
+"""Tracking API client: sends one batch to Segment and classifies the response."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import base64
 import gzip as gzip_codec
 import re
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Protocol, Self
-from urllib.parse import urlsplit
+from typing import Self
 
 import httpx
 import msgspec
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import ConfigError
-from sprig_tui.http.client import make_client
+from sprig_tui.http.client import Secret, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import PROXY_AUTH_REQUIRED, describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.outcome import NO_RESPONSE, Outcome, OutcomeKind, classify, plain_error
-from sprig_tui.text import redact
+from sprig_tui.segment.timestamps import format_iso
+from sprig_tui.text import redact, without_controls
 
 MAX_RESPONSE_BYTES = 65_536
 """What is read of an answer's body; the connection of a longer one is dropped."""
@@ -33,14 +30,6 @@ SUCCESS_FALSE_ERROR = 'answered "success": false'
 """The error of an answer that counts as delivered all the same."""
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
-
-
-class Secret(Protocol):
-    """A Write Key that does not print itself."""
-
-    def reveal(self) -> str:
-        """The key's text."""
-        ...
 
 
 class SendResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +85,7 @@ class TrackingClient:
         connections: int = 4,
         gzip: bool = False,
     ) -> None:
-        self._host = _host_of(base_url)
+        self._host = host_of(base_url, "the endpoint", "use us, eu or a URL")
         self._key = write_key.reveal()
         self._token = base64.b64encode(f"{self._key}:".encode()).decode()
         self._clock = clock
@@ -104,17 +93,17 @@ class TrackingClient:
         self._deadline = 4 * timeout if deadline is None else deadline
         self._gzip = gzip
         self._url = base_url.rstrip("/") + "/v1/batch"
-        self._headers = {
+        headers = {
             "Authorization": f"Basic {self._token}",
             "Content-Type": "application/json",
-            "User-Agent": f"sprig-tui/{_version()}",
-            # A compressed answer could unfold without bound, and its excerpt would be unreadable.
+            # a compressed response could expand without bound, and its excerpt would be unreadable
             "Accept-Encoding": "identity",
         }
         if gzip:
-            self._headers["Content-Encoding"] = "gzip"
+            headers["Content-Encoding"] = "gzip"
         self._http = make_client(
             base_url,
+            headers=headers,
             timeout=timeout,
             limits=httpx.Limits(
                 max_connections=connections,
@@ -142,30 +131,27 @@ class TrackingClient:
         Network trouble is an Answer too: nothing is raised for it. `sentAt` is the clock's time at this call, as
         Segment's correction of timestamps asks (facts: common spec).
         """
-        body = b'{"batch":[' + payload + b'],"sentAt":"' + _iso(self._clock.now()).encode() + b'"}'
+        body = b'{"batch":[' + payload + b'],"sentAt":"' + format_iso(self._clock.now()).encode() + b'"}'
         if self._gzip:
             body = gzip_codec.compress(body, compresslevel=1, mtime=0)
-        headers = {**self._headers, "X-Retry-Count": str(retry_count)} if retry_count > 0 else self._headers
+        headers = {"X-Retry-Count": str(retry_count)} if retry_count > 0 else None
         started = time.perf_counter()
         answered: httpx.Response | None = None
-        excerpt = b""
-        trouble = ""
+        start = bytearray()
+        error_text = ""
         try:
             async with asyncio.timeout(self._deadline):
                 async with self._http.stream("POST", self._url, content=body, headers=headers) as answered:
-                    async for part in answered.aiter_raw():
-                        excerpt += part[: MAX_RESPONSE_BYTES - len(excerpt)]
-                        if len(excerpt) >= MAX_RESPONSE_BYTES:
-                            break
+                    await read_body(answered.aiter_raw(), start, MAX_RESPONSE_BYTES)
         except TimeoutError:
-            trouble = f"no answer within {self._deadline:g} s"
+            error_text = f"no answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
+            error_text = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
         if answered is None:
-            return _send_result(NO_RESPONSE, error=trouble, latency_ms=latency_ms, body_bytes=len(body))
-        # From the header on the verdict stands: a body that breaks off changes nothing about what the server did.
-        return self._result(answered, self._printable(excerpt), latency_ms, len(body))
+            return _send_result(NO_RESPONSE, error=error_text, latency_ms=latency_ms, body_bytes=len(body))
+        # The status decides: a body that breaks off does not change what the server did.
+        return self._result(answered, self._without_key(start.decode(errors="replace")), latency_ms, len(body))
 
     def _result(self, response: httpx.Response, text: str, latency_ms: float, body_bytes: int) -> SendResult:
         page = _is_web_page(response.headers.get("content-type", ""), text)
@@ -184,22 +170,13 @@ class TrackingClient:
     def _error_text(self, response: httpx.Response, text: str) -> str:
         status = response.status_code
         if 300 <= status < 400:
-            return f"redirected to {self._redirect_host(response)}: check the endpoint"
+            host = self._without_key(without_controls(redirect_host(response, self._host)))
+            return f"redirected to {host[:100]}: check the endpoint"
         if status == 407:
             return PROXY_AUTH_REQUIRED
         if 200 <= status < 300:
             return f"http {status} with a web page: check the endpoint"
         return _error_code(text) or plain_error(status)
-
-    def _redirect_host(self, response: httpx.Response) -> str:
-        try:
-            host = urlsplit(response.headers.get("location", "")).hostname
-        except ValueError:
-            host = None
-        return self._without_key(_clean(host or self._host))[:100]
-
-    def _printable(self, body: bytes) -> str:
-        return self._without_key(body.decode(errors="replace"))
 
     def _without_key(self, text: str) -> str:
         return redact(text, (self._token, self._key, self._key.lower()), replacement="…")
@@ -256,33 +233,4 @@ def _error_code(text: str) -> str:
     if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return code
     message = next((found[key] for key in ("message", "error") if isinstance(found.get(key), str)), "")
-    return _clean(message)[:120]
-
-
-def _clean(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text).strip()
-
-
-def _host_of(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        httpx.URL(base_url)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ConfigError("the endpoint is not an address that can be used", hint="use us, eu or a URL") from error
-    if "@" in parts.netloc:
-        raise ConfigError("the endpoint holds a user or password", hint="leave out the part before the @")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("the endpoint is not an http or https address", hint="use us, eu or a URL")
-    return parts.hostname
-
-
-def _iso(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _version() -> str:
-    try:
-        return version("sprig-tui")
-    except PackageNotFoundError:
-        return "0"
+    return without_controls(message)[:120]

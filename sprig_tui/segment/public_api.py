@@ -11,17 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 import httpx
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import ConfigError, SegmentApiError, SegmentApiUnreachableError
+from sprig_tui.errors import SegmentApiError, SegmentApiUnreachableError
 from sprig_tui.http import MAX_RETRY_AFTER_S
-from sprig_tui.http.client import make_client
+from sprig_tui.http.client import Secret, bearer_headers, host_of, make_client, read_body
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.segment.public_api_models import (
@@ -51,14 +50,6 @@ _DEFAULT_RATE_LIMIT_WAIT_S = 5.0
 """Where a 429 names no wait."""
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class Secret(Protocol):
-    """A token that does not print itself."""
-
-    def reveal(self) -> str:
-        """The token's text."""
-        ...
 
 
 class _Response(NamedTuple):
@@ -95,19 +86,10 @@ class PublicApiClient:
         self._sleep = sleep
         self._on_wait = on_wait
         self._wait_budget_s = MAX_RATE_LIMIT_WAIT_S
-        try:
-            self._host = httpx.URL(self._url).host or self._url
-        except (httpx.InvalidURL, ValueError):
-            raise ConfigError(f"the address {self._url[:80]} cannot be used", hint="look at [segment] region") from None
+        self._host = host_of(self._url, "the address of Segment's Public API", "check [segment] region")
         self._http = make_client(
             self._url,
-            headers={
-                "Authorization": f"Bearer {self._token}",
-                "Accept": "application/vnd.segment.v1+json, application/json",
-                # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
-                "Accept-Encoding": "gzip",
-                "User-Agent": f"sprig-tui/{_version()}",
-            },
+            headers=bearer_headers(self._token, "application/vnd.segment.v1+json, application/json"),
             timeout=timeout,
         )
 
@@ -192,17 +174,16 @@ class PublicApiClient:
         try:
             async with asyncio.timeout(4 * self._timeout):
                 async with self._http.stream("GET", self._url + path, params=dict(parameters or {})) as response:
-                    async for part in response.aiter_bytes():
-                        body += part
-                        if len(body) > MAX_BODY_BYTES:
-                            raise SegmentApiError(
-                                f"the answer of {self._host} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
-                                hint="check [segment] region",
-                            )
+                    whole = await read_body(response.aiter_bytes(), body, MAX_BODY_BYTES)
         except TimeoutError:
             return _Response(0, {}, b"", f"none within {4 * self._timeout:g} s")
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
             return _Response(0, {}, b"", describe_error(error, host=self._host, timeout_s=self._timeout))
+        if not whole:
+            raise SegmentApiError(
+                f"the answer of {self._host} is larger than {MAX_BODY_BYTES // 1_000_000} MB",
+                hint="check [segment] region",
+            )
         return _Response(response.status_code, response.headers, bytes(body))
 
     async def _wait_for_rate_limit(self, response: _Response) -> None:
@@ -247,10 +228,3 @@ class PublicApiClient:
 
     def _error_text(self, body: bytes) -> str:
         return excerpt(redact(parse_errors(body)[0], [self._token]), 200)
-
-
-def _version() -> str:
-    try:
-        return version("sprig-tui")
-    except PackageNotFoundError:
-        return "0"

@@ -53,11 +53,6 @@ class SourceMatch(NamedTuple):
     hint: str = ""
 
 
-def mask_key(key: str) -> str:
-    """First and last four characters; one too short for that shows none."""
-    return f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…"
-
-
 def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
     """The source that a Write Key belongs to."""
     return next((source for source in sources if key in source.write_keys), None)

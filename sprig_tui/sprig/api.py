@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Literal, NamedTuple, Protocol, Self
-from urllib.parse import urlsplit
+from typing import Literal, NamedTuple, Self
 
 import httpx
 import msgspec
 from msgspec import DecodeError, Raw, Struct
 
 from sprig_tui.clock import Clock
-from sprig_tui.errors import ConfigError
-from sprig_tui.http.client import make_client
+from sprig_tui.http.client import Secret, bearer_headers, host_of, make_client, read_body, redirect_host
 from sprig_tui.http.errors import describe_error
 from sprig_tui.http.retry_after import retry_after
 from sprig_tui.sprig.formats.detect import parse_document, parse_raw_record
@@ -24,7 +21,7 @@ from sprig_tui.sprig.json_stream import DEFAULT_MAX_RECORD_BYTES, RawRecord, spl
 from sprig_tui.sprig.raw_json import decode_text, json_type_name, object_members
 from sprig_tui.sprig.records import Origin, Record, StudyResponse
 from sprig_tui.sprig.unsendable import invalid_record, malformed_reason, unreadable_reason
-from sprig_tui.text import redact
+from sprig_tui.text import redact, without_controls
 
 RESPONSES_PATH = "/v1/responses"
 SURVEYS_PATH = "/v1/surveys"
@@ -33,18 +30,9 @@ MAX_BODY_BYTES = 64_000_000
 MAX_ERROR_BYTES = 65_536
 TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 15.0
-_URL_HINT = "such as https://api.sprig.com"
 
 ApiResponseKind = Literal["ok", "none", "key-refused", "limited", "too-large", "refused", "retry"]
 """`none` is 404, which on a list means that nothing matches; `limited` is 429."""
-
-
-class Secret(Protocol):
-    """An API key that does not print itself."""
-
-    def reveal(self) -> str:
-        """The key's text."""
-        ...
 
 
 class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +70,7 @@ class SprigClient:
         max_body: int = MAX_BODY_BYTES,
     ) -> None:
         self._url = base_url.rstrip("/")
-        self._host = _host_of(self._url)
+        self._host = host_of(self._url, "the api url", "such as https://api.sprig.com")
         self._key = key.reveal()
         self._clock = clock
         self._timeout = timeout
@@ -90,13 +78,7 @@ class SprigClient:
         self._max_body = max_body
         self._http = make_client(
             self._url,
-            headers={
-                "Authorization": f"Bearer {self._key}",
-                "Accept": "application/json",
-                # gzip alone: what it unfolds to is bounded by the part that is read at once (64 KB, times 1,032)
-                "Accept-Encoding": "gzip",
-                "User-Agent": f"sprig-tui/{_version()}",
-            },
+            headers=bearer_headers(self._key, "application/json"),
             timeout=timeout,
             limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE_S),
         )
@@ -136,14 +118,9 @@ class SprigClient:
         limit = self._max_body if response.is_success else MAX_ERROR_BYTES
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("gzip", "identity", ""):
             return b"", False
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.aiter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                return b"".join(parts)[:limit], True
-        return b"".join(parts), False
+        body = bytearray()
+        whole = await read_body(response.aiter_bytes(), body, limit)
+        return bytes(body), not whole
 
     def _to_response(
         self, response: httpx.Response, body: bytes, network_error: str, *, truncated: bool, latency_ms: float
@@ -171,12 +148,9 @@ class SprigClient:
     def _error_text(self, response: httpx.Response, body: bytes) -> str:
         status = response.status_code
         if 300 <= status < 400:
-            try:
-                host = urlsplit(response.headers.get("location", "")).hostname or self._host
-            except ValueError:
-                host = self._host
-            return f"redirected to {_clean(redact(host, (self._key,), replacement='…'))[:100]}"
-        words = _clean(redact(_error_message(body), (self._key,), replacement="…"))[:200]
+            host = redact(redirect_host(response, self._host), (self._key,), replacement="…")
+            return f"redirected to {without_controls(host)[:100]}"
+        words = without_controls(redact(_error_message(body), (self._key,), replacement="…"))[:200]
         return f"{status}: {words}" if words else f"http {status}"
 
 
@@ -207,30 +181,6 @@ def _error_message(body: bytes) -> str:
     if isinstance(found, list):
         found = "; ".join(one for one in found if isinstance(one, str))
     return found if isinstance(found, str) else ""
-
-
-def _clean(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text).strip()
-
-
-def _host_of(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        httpx.URL(base_url)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ConfigError(
-            "the api url is not an address that can be used", hint="such as https://api.sprig.com"
-        ) from error
-    if "@" in parts.netloc or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError("the api url is not an http or https address", hint=_URL_HINT)
-    return parts.hostname
-
-
-def _version() -> str:
-    try:
-        return version("sprig-tui")
-    except PackageNotFoundError:
-        return "0"
 
 
 ORIGIN_NAME = "api"

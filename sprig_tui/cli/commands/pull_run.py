@@ -14,7 +14,6 @@ from sprig_tui.cli import diagnostics, output
 from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
 from sprig_tui.cli.context import awaited_journal, journal_exists, journal_session
 from sprig_tui.cli.dry_run import DryRun
-from sprig_tui.cli.log_format import iso_time
 from sprig_tui.cli.progress import RunProgress, engine_log
 from sprig_tui.cli.reload import reload_on_change
 from sprig_tui.cli.report import exit_code_for, load_account, print_examples, print_stalls, sum_by_state
@@ -24,7 +23,7 @@ from sprig_tui.config.paths import find_paths
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.wait import WaitResult, wait_until_settled
 from sprig_tui.errors import ConfigError, ExitCode, JournalUnavailableError, SprigApiError, SprigTuiError
-from sprig_tui.formatting import format_duration
+from sprig_tui.formatting import format_duration, iso_time
 from sprig_tui.ingest.ingest import IngestResult
 from sprig_tui.journal.records import State
 from sprig_tui.pull.pull import ApiOptions, PageHandler, count_pages, pull_environment, store_pages

@@ -209,7 +209,7 @@ def _snapshot_lines(snapshot: _StatusSnapshot) -> Iterator[str]:
 def _snapshot_json(snapshot: _StatusSnapshot) -> dict[str, Any]:
     import msgspec
 
-    from sprig_tui.cli.log_format import iso_time
+    from sprig_tui.formatting import iso_time
     from sprig_tui.journal.records import Lane, State
 
     environments = {}

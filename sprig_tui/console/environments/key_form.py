@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, SecretLint, lint_secret
 from sprig_tui.console.theme import MUTED
 from sprig_tui.console.widgets.dialogs import TYPED_AHEAD_TEXT, Dialog, hint
+from sprig_tui.text import mask
 
 _STYLES = {"stripped": MUTED, "warning": "$text-warning", "error": "$text-error"}
 _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
@@ -29,8 +30,9 @@ def lint_lines(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, 
     ]
     said += [(f"! {what}", _STYLES["warning"]) for what in reused]
     if lint.secret and not lint.warnings and not reused:
-        ends = f"{lint.secret[:4]}…{lint.secret[-4:]}" if len(lint.secret) >= 16 else "…"
-        said.append((f"✓ {ends}, {len(lint.secret)} characters: it looks like a write key", "$text-success"))
+        said.append(
+            (f"✓ {mask(lint.secret)}, {len(lint.secret)} characters: it looks like a write key", "$text-success")
+        )
     return said
 
 

@@ -18,9 +18,9 @@ from sprig_tui.console.widgets.dialogs import Confirm, Dialog, hint, plain_conte
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.errors import SprigTuiError
-from sprig_tui.segment.public_api_models import Source, mask_key
+from sprig_tui.segment.public_api_models import Source
 from sprig_tui.segment.source_checks import source_mismatches
-from sprig_tui.text import one_line
+from sprig_tui.text import mask, one_line
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -51,7 +51,7 @@ class SourceRow(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The key that would be taken, masked."""
-        return mask_key(self.source.write_keys[0]) if self.source.write_keys else "not visible"
+        return mask(self.source.write_keys[0]) if self.source.write_keys else "not visible"
 
     @property
     def detail(self) -> str:

@@ -22,6 +22,7 @@ from textual.widgets import Input, Static
 from sprig_tui.console.widgets.dialogs import hint, plain_content
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
+from sprig_tui.formatting import size_text
 from sprig_tui.sprig.reader import INPUT_SUFFIXES
 from sprig_tui.text import one_line
 
@@ -180,16 +181,6 @@ def complete_path(typed: str, listing: FolderListing) -> str:
     sole = listing.items[0] if len(listing.items) == 1 else None
     slash = os.sep if sole is not None and sole.is_folder else ""
     return os.path.join(folder, completed) + slash  # noqa: PTH118 - a path as the person types it
-
-
-def size_text(size: int) -> str:
-    """Bytes for people, such as `1.2 MB`."""
-    amount = float(size)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
-        amount /= 1000
-    return ""
 
 
 def _common_prefix_length(names: list[str]) -> int:

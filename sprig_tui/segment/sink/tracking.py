@@ -21,6 +21,7 @@ from sprig_tui.segment.sink.faults import FaultScript
 from sprig_tui.segment.sink.messages import SUCCESS_REPLY, SinkReply, SinkRequest, error_reply
 from sprig_tui.segment.sink.store import EventStore, ReceivedEvent, RequestRecord, Stats
 from sprig_tui.segment.timestamps import format_iso, parse_instant, parse_usual_ms
+from sprig_tui.text import mask
 
 
 class ReceivedBatch:
@@ -107,11 +108,6 @@ def key_in_header(authorization: str) -> str | None:
         return base64.b64decode(token.strip(), validate=True).decode().partition(":")[0]
     except (binascii.Error, UnicodeDecodeError):
         return None
-
-
-def mask(key: str) -> str:
-    """First and last four characters, or none of a short key."""
-    return f"{key[:4]}…{key[-4:]}" if len(key) >= 16 else "…"
 
 
 def discard_reason(message: Mapping[str, Any]) -> str | None:

@@ -10,9 +10,9 @@ from sprig_tui.console.payload.file_picker import (
     intended_path,
     list_folder,
     looks_like_path,
-    size_text,
     split_typed,
 )
+from sprig_tui.formatting import size_text
 
 
 @pytest.fixture

@@ -238,5 +238,5 @@ async def test_a_compressed_answer(api: PublicApiClient, workspace_api: FakeSegm
 
 
 async def test_an_address_that_cannot_be_used() -> None:
-    with pytest.raises(ConfigError, match="cannot be used"):
+    with pytest.raises(ConfigError, match="is not an address that can be used"):
         PublicApiClient("https://[::1", PublicApiToken(fake_segment_api.TOKEN), clock=ManualClock())

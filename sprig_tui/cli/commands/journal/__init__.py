@@ -13,6 +13,7 @@ from sprig_tui.cli.commands.journal.move import copy, migrate
 from sprig_tui.cli.context import existing_journal_session, journal_exists, journal_session, open_settings
 from sprig_tui.cli.options import DURATION_TYPE, ENVIRONMENT_TYPE, CliCommand, CliGroup, json_option, yes_option
 from sprig_tui.errors import ExitCode
+from sprig_tui.formatting import size_text
 from sprig_tui.journal.url import is_server_url
 from sprig_tui.text import printable
 
@@ -175,13 +176,3 @@ async def _resume(environment: str) -> int:
 def _file_bytes(name: str) -> int:
     path = Path(name)
     return path.stat().st_size if path.is_file() else 0
-
-
-def size_text(size: int) -> str:
-    """Bytes for people."""
-    amount = float(size)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable")

@@ -94,9 +94,9 @@ def _confirm_send(environment: Environment) -> bool:
 async def _send_test_event(settings: Settings, environment: Environment) -> tuple[dict[str, Any], ExitCode]:
     import msgspec
 
-    from sprig_tui.cli.log_format import iso_time
     from sprig_tui.clock import SystemClock
     from sprig_tui.delivery.context import make_tracking_client
+    from sprig_tui.formatting import iso_time
 
     message_id = f"sprig-tui-test-{uuid.uuid4().hex}"
     track = {

@@ -10,8 +10,9 @@ from sprig_tui.cli.prompts import read_secret
 from sprig_tui.cli.workspace import NO_TOKEN_HINT, list_sources, source_text
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS, WRITE_KEY_RULES, lint_secret
 from sprig_tui.errors import ConfigError, SegmentApiError
-from sprig_tui.segment.public_api_models import Source, find_source, mask_key, source_of_key
+from sprig_tui.segment.public_api_models import Source, find_source, source_of_key
 from sprig_tui.segment.source_checks import source_mismatches
+from sprig_tui.text import mask
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
@@ -94,7 +95,7 @@ def _source_lines(sources: Sequence[Source], warnings: dict[str, tuple[str, ...]
             source.kind[:20],
             ", ".join(source.labels)[:40],
             "enabled" if source.enabled else "disabled",
-            mask_key(source.write_keys[0]) if source.write_keys else "key not visible",
+            mask(source.write_keys[0]) if source.write_keys else "key not visible",
         )
         for number, source in enumerate(sources, 1)
     ]
@@ -112,7 +113,7 @@ def _key_of_source(source: Source, settings: Settings, environment: str) -> KeyC
         )
     key = source.write_keys[0]
     others = f", the first of its {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""
-    diagnostics.info(f"taking {mask_key(key)}{others}, from source {source_text(source)}")
+    diagnostics.info(f"taking {mask(key)}{others}, from source {source_text(source)}")
     return KeyChoice(key, _source_warnings(source, settings, environment))
 
 
