@@ -1,1 +1,1 @@
-"""From a StudyResponse to Segment's track call: pure, field by field, with its reasons."""
+"""Mapping of a StudyResponse to Segment's track call, without input or output."""

@@ -1,4 +1,4 @@
-"""The digest of an answer: equal for equal JSON values, however they are written."""
+"""Digest of an answer, equal for equal JSON values in any spelling."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ DIGEST_BYTES = 8
 
 
 def digest(answer: bytes) -> bytes:
-    """8 bytes over the answer's canonical JSON; never raises, whatever the bytes are.
+    """8 bytes over the answer's canonical JSON; never raises.
 
-    Key order, spaces and escapes make no difference; an integer and a fraction do (`4` and `4.0` differ), and integers
-    of any size are told apart.
+    Key order, spaces and escapes make no difference. `4` and `4.0` differ, and so do integers of any size.
     """
     text = answer.strip()
     first = text[:1]
-    # a number is kept as it is written, and so is a text without escapes
+    # numbers and texts without escapes are canonical already
     if first in {b"{", b"["} or (first == b'"' and text.find(b"\\") >= 0):
         text = _canonical_json(text)
     if len(text) < DIGEST_BYTES:
-        # Shorter than its own hash: JSON holds no zero byte, so padding keeps texts apart.
+        # Shorter than its hash. JSON holds no zero byte, so padded texts stay different.
         return text.rjust(DIGEST_BYTES, b"\0")
     return blake2b(text, digest_size=DIGEST_BYTES).digest()
 
@@ -33,7 +32,7 @@ _SORTED_ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class _Number(str):
-    """A number, kept as it was written."""
+    """A number as text."""
 
     __slots__ = ()
 
@@ -46,7 +45,7 @@ def _canonical_json(text: bytes) -> bytes:
 
 
 def _canonical_json_by_text(text: bytes) -> bytes:
-    """For what holds numbers beyond doubles or halves of surrogate pairs: numbers stay as they are written."""
+    """Canonical JSON of values that msgspec rejects: numbers beyond doubles stay text, lone surrogates are allowed."""
     try:
         value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
         return _dump_json(value).encode("utf-8", "surrogatepass")

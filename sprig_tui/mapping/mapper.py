@@ -1,4 +1,4 @@
-"""From a StudyResponse to the track call: pure, and fast, for it stands before every answer that is delivered."""
+"""Mapper of a StudyResponse to a track call. It is pure, and on the hot path of every delivery."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ from msgspec import UNSET, Raw
 from msgspec.structs import astuple
 
 from sprig_tui.mapping.digest import digest
-from sprig_tui.mapping.field_rules import (
+from sprig_tui.mapping.field_notes import property_specs
+from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_maker
+from sprig_tui.mapping.records import FieldTrace, Mapping, Rules, Value
+from sprig_tui.mapping.rules import apply_rules, check_rules, hash_value, subpaths
+from sprig_tui.mapping.sanitize import (
     MIN_HUGE_NUMBER_BYTES,
-    Value,
-    apply_rules,
     find_huge_numbers,
     has_exponent,
-    hash_value,
     sanitize,
     validate_json,
 )
-from sprig_tui.mapping.properties import PROPERTY_PATHS, Properties, property_maker, property_specs
-from sprig_tui.mapping.records import FieldTrace, Mapping, Rules
-from sprig_tui.mapping.rules import check_rules, subpaths
 from sprig_tui.mapping.trace import trace
 from sprig_tui.mapping.withholding import GROUP_MISSING, withhold_reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES
@@ -31,24 +29,24 @@ from sprig_tui.segment.track import Track, encode_track, message_id, withheld_me
 from sprig_tui.sprig.records import StudyResponse
 
 _MAX_SAFE_NUMBER_BYTES = 4
-"""No number beyond a double is so short."""
+"""Longest JSON that cannot hold a number beyond a double."""
 _QUOTE = ord('"')
-"""Begins a text, in which there is no number."""
+"""First byte of a JSON text, which holds no number."""
 _MAX_SAFE_ID = 1 << 63
-"""Ids up to it are no long numbers."""
+"""Largest id that is not checked for being beyond a double."""
 
 
 class Mapper:
-    """Maps responses by one set of rules; what does not change from answer to answer is worked out once."""
+    """Mapper for one set of rules; everything that is the same for all answers is computed once."""
 
     def __init__(self, rules: Rules) -> None:
-        """Raises ConfigError when a rule cannot be kept."""
+        """Raises ConfigError for an invalid rule."""
         check_rules(rules)
         self.rules = rules
-        self._rows = property_specs(rules)
+        self._specs = property_specs(rules)
         self._plain = property_maker(rules)
         self._edits = tuple(_make_edit(path, rules) for path in PROPERTY_PATHS) if rules.omit or rules.hash else ()
-        """What the rules do to the value of each property; empty where they touch none."""
+        """A function for each property that applies the rules to its value; empty without such rules."""
         integration = {"name": rules.integration_name, "version": rules.integration_version}
         self._context = Raw(msgspec.json.encode({"integration": integration}))
         self._integrations = UNSET if rules.integrations is None else Raw(msgspec.json.encode(rules.integrations))
@@ -56,23 +54,22 @@ class Mapper:
     def map(self, response: StudyResponse, *, environment: str, now_ms: int) -> Mapping:
         """Map one response for an environment, by name; `now_ms` is the wall time in milliseconds since 1970.
 
-        An empty name is an environment that is not known. Never raises: what cannot be sent comes back withheld, with
-        its reason.
+        An empty name is an unknown environment. Never raises: a response that cannot be sent is withheld with a reason.
         """
         try:
             return self._map(response, environment, now_ms, ())
         except (ValueError, RecursionError):
-            # Text or JSON that cannot be sent as it is; looked for only now, since hardly any record has it.
-            fit, faults = sanitize(response)
-            return self._map(fit, environment, now_ms, faults)
+            # Text or JSON that cannot be sent as it is. It is rare, so only a failed mapping checks for it.
+            sanitized, faults = sanitize(response)
+            return self._map(sanitized, environment, now_ms, faults)
 
     def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
         """One FieldTrace per field, in the order of Sprig's table."""
         plain = self._plain(mapping.response)
-        return trace(mapping, self.rules, self._rows, astuple(plain), astuple(self._apply_rules(plain)))
+        return trace(mapping, self.rules, self._specs, astuple(plain), astuple(self._apply_rules(plain)))
 
     def _apply_rules(self, plain: Properties) -> Properties:
-        """The properties with the rules kept: what is omitted is UNSET, what is hashed is the hash."""
+        """The properties under the rules: omitted ones are UNSET, hashed ones hold the hash."""
         if not self._edits:
             return plain
         return Properties(*(edit(value) for edit, value in zip(self._edits, astuple(plain), strict=True)))
@@ -103,7 +100,7 @@ class Mapper:
                 self._integrations,
             )
         )
-        # Foreign JSON is copied as it is: a piece that is no value of its own could bring fields into the call.
+        # Foreign JSON is copied unparsed: bytes that are not one whole value could add fields to the call.
         answer = bytes(response.response)
         validate_json(answer)
         attributes = response.attributes

@@ -1,10 +1,10 @@
-"""What a response becomes: the mapping, and a trace of each field."""
+"""Records of the mapping: rules, field traces and the mapped response."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from sprig_tui.reasons import Reason
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sprig_tui.sprig.records import StudyResponse
 
 Level = Literal["ok", "warning", "error"]
+
+Value = str | int | Raw | UnsetType | None
+"""A field's value: Raw for foreign JSON, UNSET when it is left out, None for null."""
 
 
 class FieldTrace(Struct, frozen=True, gc=False):
@@ -29,20 +32,20 @@ class FieldTrace(Struct, frozen=True, gc=False):
 
 
 class Survey(Struct, frozen=True, gc=False):
-    """What the catalogue knows of a survey."""
+    """Name and creation time of a survey, from the catalogue."""
 
     name: str | None = None
     created_at: str | None = None
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What a team may choose about the mapping; the defaults are Sprig's own."""
+    """Mapping rules of a team; the defaults are those of Sprig's own Segment integration."""
 
     event: str = "SDK - Submitted - Survey Response"
     integration_name: str = "sprig"
     integration_version: str = "1.0.0"
     omit: frozenset[str] = frozenset()
-    """Track paths not sent, such as `properties.email` or `properties.attributes.plan`; required fields are refused."""
+    """Track paths not sent, such as `properties.email` or `properties.attributes.plan`; never a required field."""
     hash: frozenset[str] = frozenset()
     """Track paths sent as the hex sha256 of their trimmed lower-case text, such as `properties.email`."""
     integrations: dict[str, bool] | None = None
@@ -54,7 +57,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 class Tracer(Protocol):
-    """What can tell, of a mapping it made, where each field came from."""
+    """The mapper of a mapping, which computes its field traces."""
 
     def trace(self, mapping: Mapping) -> tuple[FieldTrace, ...]:
         """One FieldTrace per field, in the order of Sprig's table."""
@@ -62,43 +65,42 @@ class Tracer(Protocol):
 
 
 class Mapping(Struct, frozen=True):
-    """The outcome of mapping one response for one environment; the mapper makes it by position, as it makes so many."""
+    """One response mapped for one environment. The mapper fills it by position, which is faster than by name."""
 
     environment: str
     message_id: str
     body: bytes
     """The track call as compact JSON, `messageId` first, without `sentAt` (stamped on the batch at each attempt).
 
-    Also there when it is withheld: what would be sent.
+    A withheld mapping has it too.
     """
     response: StudyResponse
-    """What was mapped; made fit for JSON where it was not."""
+    """The response that was mapped, sanitized if its text was not valid JSON."""
     mapped_at: int
     """Wall time of the mapping, milliseconds since 1970 UTC."""
     tracer: Tracer
     withheld: Reason | None = None
     detail: str = ""
-    """Why it is withheld, in words; begins with the path of the field at fault where there is one."""
+    """Why it is withheld, in words; begins with the path of the field at fault if there is one."""
     digest: bytes = b""
-    """8 bytes over the answer's canonical JSON: tells a repeat from a revision."""
+    """8 bytes over the answer's canonical JSON; they differ between an answer and its revision."""
     answered_ms: int = 0
-    """The answer's time, milliseconds since 1970 UTC; 0 where the source has none."""
+    """Time of the answer, milliseconds since 1970 UTC; 0 if the source has none."""
     updated_ms: int = 0
     faults: tuple[Lint, ...] = ()
-    """What was off with the response itself, beyond what lints of the call can see."""
+    """Problems of the response itself, which lints of the call cannot find."""
     answer: bytes = b""
     """The JSON of the answer."""
 
     @property
     def fields(self) -> tuple[FieldTrace, ...]:
-        """The inspector's rows; worked out when asked for, since sending does not need them."""
+        """The inspector's rows; computed on demand, since sending does not need them."""
         return self.tracer.trace(self)
 
     @property
     def lints(self) -> tuple[Lint, ...]:
-        """Everything that is off, worst things first."""
-        # Only now: whoever reads the config needs the rules alone.
-        from sprig_tui.segment.lints import lint
+        """All problems of the call and of the response, errors first."""
+        from sprig_tui.segment.lints import lint  # imported late: reading the config needs only the rules
 
-        found = (*self.faults, *lint(self.body, self.mapped_at))
-        return tuple(sorted(found, key=lambda one: one.level))
+        lints = (*self.faults, *lint(self.body, self.mapped_at))
+        return tuple(sorted(lints, key=lambda lint: lint.level))

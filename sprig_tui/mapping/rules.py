@@ -1,23 +1,31 @@
-"""What a team's rules may say, checked before the first record is mapped."""
+"""Mapping rules of a team: their checks, and omitting and hashing fields by them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw
 
 from sprig_tui.errors import ConfigError
 from sprig_tui.mapping.properties import PROPERTY_PATHS
-from sprig_tui.mapping.records import Rules
+from sprig_tui.mapping.records import Rules, Value
+
+_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
+_LIST: Final = msgspec.json.Decoder(list[Raw])
 
 REQUIRED_FIELDS = ("userId", "event", "type", "context.integration", "timestamp", "messageId")
-"""Fields that are always sent: Segment drops, or books wrongly, a call without them."""
+"""Fields that are always sent: Segment drops or misattributes a call without them."""
 SET_AT_SEND_FIELDS = ("sentAt", "receivedAt")
-"""Fields that no mapping sets: the first is stamped on each attempt, the other is Segment's."""
+"""Fields outside the mapping: `sentAt` is stamped on each attempt, `receivedAt` is set by Segment."""
 OPEN_FIELDS = ("properties.response", "properties.attributes")
-"""Fields of foreign JSON, into which a path may lead."""
+"""Fields that hold foreign JSON; rules may name paths inside them."""
 
 
 def check_rules(rules: Rules) -> None:
-    """Raise ConfigError when a rule cannot be kept, naming the rule, the path and the nearest valid one."""
+    """Raise ConfigError for an invalid rule; it names the rule, the path and the nearest valid path."""
     if not rules.event.strip():
         raise ConfigError("mapping.event is empty: every track call has an event name", hint="leave it out for Sprig's")
     if not rules.integration_name.strip() or not rules.integration_version.strip():
@@ -34,28 +42,67 @@ def check_rules(rules: Rules) -> None:
 
 
 def subpaths(paths: Iterable[str], path: str) -> tuple[str, ...]:
-    """What of these paths leads into the field, without the field's own path, in order."""
-    return tuple(sorted(one.removeprefix(f"{path}.") for one in paths if one.startswith(f"{path}.")))
+    """Those of the paths that lie inside the field, relative to it, sorted."""
+    return tuple(sorted(inner.removeprefix(f"{path}.") for inner in paths if inner.startswith(f"{path}.")))
+
+
+def hash_value(value: Value) -> Value:
+    """Hex sha256 of the value's trimmed lower-case text; None and UNSET stay as they are.
+
+    The text of any other JSON value is its compact JSON.
+    """
+    if value is None or value is UNSET:
+        return value
+    text = _decode_text(value) if isinstance(value, Raw) else str(value)
+    if text is None:
+        return None
+    return sha256(text.strip().lower().encode("utf-8", "replace")).hexdigest()
+
+
+def apply_rules(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
+    """The JSON without the keys in `omit`, and with the values of the keys in `hash_` hashed.
+
+    A dot leads into a nested object, or into each object of a list; it may also be part of a key. If both readings of
+    a path match, the rule applies to both, so that it never misses a value. JSON without these keys is returned
+    unchanged.
+    """
+    first = bytes(raw).lstrip()[:1]
+    if first == b"{":
+        members = _OBJECT.decode(raw)
+        before = dict(members)
+        for path in omit:
+            members.pop(path, None)
+            _apply_rule_inside(members, path, omit=True)
+        for path in hash_:
+            if path in members:
+                members[path] = Raw(msgspec.json.encode(hash_value(members[path])))
+            _apply_rule_inside(members, path, omit=False)
+        return raw if members == before else Raw(msgspec.json.encode(members))
+    if first == b"[":
+        items = _LIST.decode(raw)
+        changed = [apply_rules(item, omit, hash_) for item in items]
+        return raw if changed == items else Raw(msgspec.json.encode(changed))
+    return raw
 
 
 def _check_text(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ConfigError("mapping: a text in the rules is not valid Unicode", hint="type it anew") from error
+        raise ConfigError("mapping: a text in the rules is not valid Unicode", hint="type it again") from error
 
 
 def _check_paths(rule: str, paths: Iterable[str]) -> None:
     for path in sorted(paths):
-        root = next((one for one in REQUIRED_FIELDS if one == path or one.startswith(f"{path}.")), None)
-        if root is not None or path == "properties" or path.startswith("context."):
+        required = any(field == path or field.startswith(f"{path}.") for field in REQUIRED_FIELDS)
+        if required or path == "properties" or path.startswith("context."):
             raise ConfigError(
                 f"mapping.{rule}: {path} is required and is sent as it is",
                 hint=f"only properties can be named here, such as {PROPERTY_PATHS[-3]}",
             )
         if path in SET_AT_SEND_FIELDS:
             raise ConfigError(f"mapping.{rule}: {path} is not part of the mapping", hint="take it out of the list")
-        inside = any(path.startswith(f"{one}.") and len(path) > len(one) + 1 for one in OPEN_FIELDS)
+        inside = any(path.startswith(f"{field}.") and len(path) > len(field) + 1 for field in OPEN_FIELDS)
         if path not in PROPERTY_PATHS and not inside:
             raise ConfigError(f"mapping.{rule}: there is no field {path}", hint=_nearest_path(path))
 
@@ -63,9 +110,28 @@ def _check_paths(rule: str, paths: Iterable[str]) -> None:
 def _nearest_path(path: str) -> str:
     from difflib import get_close_matches
 
-    close = get_close_matches(
-        path, (*PROPERTY_PATHS, *(one.removeprefix("properties.") for one in PROPERTY_PATHS)), n=1
-    )
+    names = (known.removeprefix("properties.") for known in PROPERTY_PATHS)
+    close = get_close_matches(path, (*PROPERTY_PATHS, *names), n=1)
     if not close:
         return f"one of {', '.join(PROPERTY_PATHS)}, or a path into properties.attributes"
     return f"did you mean {close[0] if close[0] in PROPERTY_PATHS else f'properties.{close[0]}'}?"
+
+
+def _decode_text(raw: Raw) -> str | None:
+    text = bytes(raw).strip()
+    if text == b"null":
+        return None
+    return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
+
+
+def _split_path(path: str) -> Iterator[tuple[str, str]]:
+    """The ways to read a dotted path as a key and the rest, longest key first."""
+    parts = path.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        yield ".".join(parts[:count]), ".".join(parts[count:])
+
+
+def _apply_rule_inside(members: dict[str, Raw], path: str, *, omit: bool) -> None:
+    for key, rest in _split_path(path):
+        if key in members:
+            members[key] = apply_rules(members[key], (rest,), ()) if omit else apply_rules(members[key], (), (rest,))

@@ -1,45 +1,37 @@
-"""The inspector's rows: every field of the call in the table's order, with where it came from and what is off."""
+"""Field trace of a mapping: every field of the call with its origin and its notes, the rows of the inspector."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import UNSET, Raw
+from msgspec import UNSET
 
-from sprig_tui.mapping.field_rules import Value
-from sprig_tui.mapping.properties import PropertySpec
-from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules
-from sprig_tui.mapping.rules import subpaths
+from sprig_tui.mapping.field_notes import PropertySpec, reading_notes, rule_notes
+from sprig_tui.mapping.records import FieldTrace, Level, Mapping, Rules, Value
 from sprig_tui.mapping.withholding import other_id_clause
 from sprig_tui.segment.lints import Lint
 from sprig_tui.segment.timestamps import parse_instant
-from sprig_tui.sprig.records import Note, StudyResponse, note_text
+from sprig_tui.sprig.records import StudyResponse
 
 _DEFAULTS = Rules()
-_NOTED_FIELDS = {
-    Note.TYPE_INFERRED: "properties.questionType",
-    Note.TYPE_NOT_NAMED: "properties.questionType",
-    Note.ODD_VISITOR: "properties.visitorId",
-}
-"""Field that a note bears on; the others bear on the record as a whole."""
 
 
 def trace(
-    mapping: Mapping, rules: Rules, rows: Sequence[PropertySpec], plain: Sequence[Value], sent: Sequence[Value]
+    mapping: Mapping, rules: Rules, specs: Sequence[PropertySpec], plain: Sequence[Value], sent: Sequence[Value]
 ) -> tuple[FieldTrace, ...]:
     """One row per field: userId, event, type, the properties, context, the times, messageId, integrations.
 
-    `rows` has a row for each property, `plain` its value before the rules, `sent` its value under them.
+    `specs` describes each property, `plain` is its value before the rules, `sent` its value under them.
     """
     response = mapping.response
-    read = _reading_notes(response)
+    read = reading_notes(response)
     fields = [
         _user_id(response),
         FieldTrace("event", rules.event, _rule_origin(rules.event, _DEFAULTS.event)),
         FieldTrace("type", "track", "default", _joined(read["type"]), "warning" if read["type"] else "ok"),
         *(
-            _property(response, row, values, rules, read.get(row.path, ()))
-            for row, *values in zip(rows, plain, sent, strict=True)
+            _property(response, spec, values, rules, read.get(spec.path, ()))
+            for spec, *values in zip(specs, plain, sent, strict=True)
         ),
         _integration(rules),
         FieldTrace("sentAt", UNSET, "at send", "stamped on each attempt"),
@@ -62,35 +54,16 @@ def _user_id(response: StudyResponse) -> FieldTrace:
     return FieldTrace("userId", value or UNSET, response.paths.get("user_id", ""), note)
 
 
-def _reading_notes(response: StudyResponse) -> dict[str, list[str]]:
-    """What was noted while reading, by the field it bears on; `type` takes what bears on the record as a whole."""
-    notes: dict[str, list[str]] = {"type": [], "properties.questionType": [], "properties.visitorId": []}
-    for note in response.notes:
-        notes[_NOTED_FIELDS.get(note, "type")].append(note_text(note))
-    return notes
-
-
 def _property(
-    response: StudyResponse, row: PropertySpec, values: Sequence[Value], rules: Rules, read: Sequence[str]
+    response: StudyResponse, spec: PropertySpec, values: Sequence[Value], rules: Rules, read: Sequence[str]
 ) -> FieldTrace:
     plain, value = values
-    if row.path in rules.omit:
-        return FieldTrace(row.path, UNSET, "config", "left out, as the rules ask")
-    said = row.said(response, plain)
-    origin = said.origin or response.paths.get(row.attribute, "")
-    notes = [*(read or (said.note,)), *_edits(row, value, plain, rules)]
-    return FieldTrace(row.path, value, origin, _joined(notes), "warning" if read else said.level)
-
-
-def _edits(row: PropertySpec, value: Value, plain: Value, rules: Rules) -> Iterable[str]:
-    if row.path in rules.hash:
-        if value is not UNSET and value is not None:
-            yield "sha256 of its trimmed lower-case text, as the rules ask"
-    elif value is not plain and isinstance(value, Raw):
-        if left_out := subpaths(rules.omit, row.path):
-            yield f"left out, as the rules ask: {', '.join(left_out)}"
-        if hashed := subpaths(rules.hash, row.path):
-            yield f"hashed, as the rules ask: {', '.join(hashed)}"
+    if spec.path in rules.omit:
+        return FieldTrace(spec.path, UNSET, "config", "left out, as the rules ask")
+    note = spec.note(response, plain)
+    origin = note.origin or response.paths.get(spec.attribute, "")
+    notes = [*(read or (note.text,)), *rule_notes(spec, value, plain, rules)]
+    return FieldTrace(spec.path, value, origin, _joined(notes), "warning" if read else note.level)
 
 
 def _integration(rules: Rules) -> FieldTrace:
@@ -118,26 +91,26 @@ def _integrations(rules: Rules) -> FieldTrace:
 def _add_lints(field: FieldTrace, lints: Sequence[Lint]) -> FieldTrace:
     inside = (f"{field.path}.", f"{field.path}[")
     found = [
-        one
-        for one in lints
-        if one.path == field.path or (field.path.startswith("properties.") and one.path.startswith(inside))
+        lint
+        for lint in lints
+        if lint.path == field.path or (field.path.startswith("properties.") and lint.path.startswith(inside))
     ]
     if not found:
         return field
-    level: Level = "error" if any(one.level == "error" for one in found) else "warning"
+    level: Level = "error" if any(lint.level == "error" for lint in found) else "warning"
     if field.level == "error":
         level = "error"
     return FieldTrace(
         field.path,
         field.value,
         field.origin,
-        _joined([*(_lint_text(one, field.path) for one in found), field.note]),
+        _joined([*(_lint_text(lint, field.path) for lint in found), field.note]),
         level,
     )
 
 
 def _lint_text(lint: Lint, path: str) -> str:
-    """What a lint says, with the place inside the field where it is about one."""
+    """Message of a lint, after its place inside the field if it has one."""
     place = lint.path.removeprefix(path).removeprefix(".")
     return f"{place}: {lint.message}" if place else lint.message
 

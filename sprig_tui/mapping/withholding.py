@@ -1,4 +1,4 @@
-"""Whether a mapped response may be sent, and if not, why: one reason, the one that matters most."""
+"""Withholding reason of a mapped response, if it must not be sent."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sprig_tui.sprig.records import StudyResponse
 
 _MEMBER_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _READ_FIELDS = frozenset({"visitorId", "visitorUuid", "oldVisitorId", "externalUserId", "surveyId", "environmentId"})
-"""Fields that are read as what they are called."""
+"""Fields with a meaning of their own, which are never taken for a misspelt one."""
 
 _ROLES = {"respondedAt": " as the time of the answer"}
-"""What a field is for, where one that is taken for it may be read as something else."""
+"""Purpose of a field whose misspelling may be a name with another purpose."""
 GROUP_MISSING = Lint(
     "group_missing", "properties.responseGroupId", "empty: answers of different people could not be told apart"
 )
@@ -25,19 +25,19 @@ def withhold_reason(
 ) -> tuple[Reason | None, str]:
     """The reason to withhold and its detail, or None and an empty text.
 
-    In this order, so that the first is the one no repair of the others would lift: deleted in Sprig (it must never be
-    sent), anonymous (nobody could send it), invalid, larger than Segment takes, environment unknown (a config away
-    from being sent).
+    Ordered by severity: the first match is the reason that remains even if the others are fixed. Deleted in Sprig (must
+    never be sent), anonymous (cannot be sent), invalid, larger than Segment accepts, environment unknown (a change of
+    the config fixes it).
     """
     if response.deleted_at:
         return Reason.DELETED, f"deleted in Sprig at {_excerpt(response.deleted_at, 40)}"
     if not (response.user_id or "").strip():
         return Reason.ANONYMOUS, f"userId: no User ID in the record{_as_suffix(other_id_clause(response))}"
-    errors = [one for one in (*faults, *lint(body, now_ms)) if one.level == "error"]
-    for one in errors:
-        if one.code != EVENT_TOO_LARGE:
-            also = _as_suffix(misnamed_clause(response, "respondedAt")) if one.code == TIMESTAMP_MISSING else ""
-            return Reason.INVALID, f"{one.path}: {one.message}{also}" if one.path else one.message
+    errors = [error for error in (*faults, *lint(body, now_ms)) if error.level == "error"]
+    for error in errors:
+        if error.code != EVENT_TOO_LARGE:
+            suffix = _as_suffix(misnamed_clause(response, "respondedAt")) if error.code == TIMESTAMP_MISSING else ""
+            return Reason.INVALID, f"{error.path}: {error.message}{suffix}" if error.path else error.message
     if errors:
         return Reason.TOO_LARGE, errors[0].message
     if not environment:
@@ -46,25 +46,25 @@ def withhold_reason(
 
 
 def other_id_clause(response: StudyResponse) -> str:
-    """Another id that could be meant, in words; empty for none. It is never sent in place of the User ID."""
+    """A clause about another id in the record; empty if there is none. That id is never sent as the User ID."""
     if not response.user_id_hint:
         return misnamed_clause(response, "userId")
     return f"{_excerpt(response.user_id_hint, 200)} is another id, and not used"
 
 
 def misnamed_clause(response: StudyResponse, name: str) -> str:
-    """A field that is probably meant to be this one, in words; empty where none is."""
+    """A clause about a field that is probably a misspelling of `name`; empty if there is none."""
     try:
-        given = _MEMBER_DECODER.decode(response.raw)
+        members = _MEMBER_DECODER.decode(response.raw)
     except (ValueError, RecursionError):
         return ""
-    found = "" if name in given else near_miss(name, (key for key in given if key not in _READ_FIELDS))
+    misspelt = "" if name in members else near_miss(name, (key for key in members if key not in _READ_FIELDS))
     role = _ROLES.get(name, "")
-    return f"the record has {_excerpt(found, 80)}, which is not read{role}: call it {name}" if found else ""
+    return f"the record has {_excerpt(misspelt, 80)}, which is not read{role}: call it {name}" if misspelt else ""
 
 
 def _as_suffix(clause: str) -> str:
-    """A clause as an addition to a sentence."""
+    """A clause as the end of a sentence."""
     return f"; {clause}" if clause else ""
 
 
@@ -77,5 +77,5 @@ def _unknown_environment_text(response: StudyResponse) -> str:
 
 
 def _excerpt(text: str, limit: int) -> str:
-    """The beginning of foreign text, fit to be stored."""
+    """The beginning of foreign text as valid UTF-8."""
     return text[:limit].encode("utf-8", "replace").decode()

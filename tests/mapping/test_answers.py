@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
-from sprig_tui.mapping.properties import is_documented, shape_note
+from sprig_tui.mapping.field_notes import is_documented, shape_note
 
 
 @pytest.mark.parametrize(

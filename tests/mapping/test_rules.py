@@ -149,7 +149,7 @@ def test_required_fields_are_refused_by_name(rule: str, path: str) -> None:
         ({"event": " "}, "mapping.event is empty", "leave it out"),
         ({"integration_name": ""}, "mapping.integration needs a name and a version", "such as"),
         ({"integration_version": " "}, "mapping.integration needs a name and a version", "such as"),
-        ({"event": "\ud800"}, "not valid Unicode", "type it anew"),
+        ({"event": "\ud800"}, "not valid Unicode", "type it again"),
     ],
 )
 def test_rules_that_cannot_be_kept(rules: dict[str, Any], message: str, hint: str) -> None:

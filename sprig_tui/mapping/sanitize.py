@@ -1,4 +1,4 @@
-"""Foreign JSON that goes into the call: leaving out and hashing single keys, and making text fit for JSON."""
+"""Sanitizing of responses: numbers, text and JSON that a track call cannot hold are found and replaced."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
-from hashlib import sha256
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 from msgspec.structs import replace
 
 from sprig_tui.segment.lints import Lint
 from sprig_tui.sprig.records import StudyResponse
 
-_OBJECT: Final = msgspec.json.Decoder(dict[str, Raw])
-_LIST: Final = msgspec.json.Decoder(list[Raw])
 _RESERVED_LEVELS = 50
-"""Levels of nesting kept free around foreign JSON, for the call itself and for who reads it again."""
+"""Levels of nesting that stay free around foreign JSON, for the call itself and for programs that read it."""
 
 NOT_UNICODE = "not_unicode"
 NOT_JSON = "not_json"
@@ -29,10 +26,10 @@ NUMBER_TOO_LARGE = "number_too_large"
 _TOO_LARGE_TEXT = " is more than JSON readers hold (a double, up to 1.8e308)"
 _find_small_e_exponent = re.compile(rb"e[+0-9][0-9]{2}").search
 _find_capital_e_exponent = re.compile(rb"E[+0-9][0-9]{2}").search
-"""Two searches for one letter each take a third of the time of one for both: the letter is looked for by memchr."""
+"""Two searches for one letter each take a third of the time of one search for both, since `re` uses memchr then."""
 _find_long_digits = re.compile(rb"[0-9]{309}").search
 MIN_HUGE_NUMBER_BYTES = 309
-"""From which a number beyond a double may have no exponent."""
+"""Shortest JSON that can hold a number beyond a double without an exponent."""
 _MAX_SHOWN_DIGITS, _MAX_SHOWN_KEY_CHARS = 24, 80
 
 _DOUBLE_BITS = 1_024
@@ -55,67 +52,19 @@ _ESCAPE = re.compile(
     r"(?P<kept>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|(?P<other>\\.)",
     re.DOTALL,
 )
-"""A whole pair of surrogates, half of one, or any other escape, in this order."""
-
-Value = str | int | Raw | UnsetType | None
-"""A field's value: Raw for foreign JSON, UNSET when it is left out, None for null."""
-
-
-def is_object(raw: Raw) -> bool:
-    """Whether the JSON is an object."""
-    return bytes(raw).lstrip()[:1] == b"{"
-
-
-def hash_value(value: Value) -> Value:
-    """Hex sha256 of the value's trimmed lower-case text; null and what is left out stay as they are.
-
-    The text of what is neither text nor null is its compact JSON.
-    """
-    if value is None or value is UNSET:
-        return value
-    text = _decode_text(value) if isinstance(value, Raw) else str(value)
-    if text is None:
-        return None
-    return sha256(text.strip().lower().encode("utf-8", "replace")).hexdigest()
-
-
-def apply_rules(raw: Raw, omit: Iterable[str], hash_: Iterable[str]) -> Raw:
-    """The object without the keys to omit and with the keys to hash hashed.
-
-    Dots lead into nested objects, and into each object of a list; a key that itself holds dots is found too, and where
-    both readings of a path fit, both are done: what a rule hides stays hidden. What has none of the keys is returned
-    as it came.
-    """
-    first = bytes(raw).lstrip()[:1]
-    if first == b"{":
-        members = _OBJECT.decode(raw)
-        before = dict(members)
-        for path in omit:
-            members.pop(path, None)
-            _apply_rule_inside(members, path, omit=True)
-        for path in hash_:
-            if path in members:
-                members[path] = Raw(msgspec.json.encode(hash_value(members[path])))
-            _apply_rule_inside(members, path, omit=False)
-        return raw if members == before else Raw(msgspec.json.encode(members))
-    if first == b"[":
-        items = _LIST.decode(raw)
-        others = [apply_rules(item, omit, hash_) for item in items]
-        return raw if others == items else Raw(msgspec.json.encode(others))
-    return raw
-
+"""A whole surrogate pair, half of one, or any other escape, in this order."""
 
 validate_json: Final = msgspec.json.Decoder(Raw).decode
-"""Raises ValueError or RecursionError unless this is one JSON value; its strings may yet be no UTF-8."""
+"""Raises ValueError or RecursionError unless the bytes are one JSON value. Strings are not checked for UTF-8."""
 
 
 def has_exponent(json: Raw | bytes) -> bool:
-    """Whether there may be a number in it that is beyond a double for its exponent; it may as well stand in a text."""
+    """Whether the JSON may hold a number whose exponent is beyond a double; a match inside a text counts too."""
     return _find_small_e_exponent(json) is not None or _find_capital_e_exponent(json) is not None
 
 
 def find_huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
-    """Numbers of the record that no double holds, each with its path: readers downstream refuse them, or lose them."""
+    """Numbers of the record beyond a double, each with its path; programs downstream reject or lose them."""
     faults = [
         Lint(NUMBER_TOO_LARGE, path, f"a number of {len(str(value))} digits{_TOO_LARGE_TEXT}")
         for path, value in (
@@ -129,14 +78,14 @@ def find_huge_numbers(response: StudyResponse) -> tuple[Lint, ...]:
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(bytes(raw), parse_float=_parse_number, parse_int=_parse_number)
                 faults += [
-                    Lint(NUMBER_TOO_LARGE, path + place, said + _TOO_LARGE_TEXT)
-                    for place, said in _find_huge(value, "")
+                    Lint(NUMBER_TOO_LARGE, path + place, shown + _TOO_LARGE_TEXT)
+                    for place, shown in _find_huge(value, "")
                 ]
     return tuple(faults)
 
 
 class _HugeNumber(str):
-    """A number beyond a double, as it is written."""
+    """A number beyond a double, as text."""
 
     __slots__ = ()
 
@@ -157,9 +106,9 @@ def _find_huge(value: object, place: str) -> Iterator[tuple[str, str]]:
 
 
 def sanitize(response: StudyResponse) -> tuple[StudyResponse, tuple[Lint, ...]]:
-    """The response with everything replaced that cannot be sent as JSON, and what that was.
+    """The response with everything replaced that cannot be sent as JSON, and a lint for each replacement.
 
-    Halves of surrogate pairs become U+FFFD; a number too long to convert, and JSON that is none, are left out.
+    Halves of surrogate pairs become U+FFFD; numbers too long to convert and invalid JSON become null.
     """
     changes: dict[str, Any] = {}
     faults: list[Lint] = []
@@ -175,9 +124,9 @@ def sanitize(response: StudyResponse) -> tuple[StudyResponse, tuple[Lint, ...]]:
         raw = getattr(response, attribute)
         if not isinstance(raw, Raw) or _is_valid(raw):
             continue
-        mended = Raw(_ESCAPE.sub(_replace_escape, bytes(raw).decode("utf-8", "replace")))
-        if _is_valid(mended):
-            changes[attribute] = mended
+        repaired = Raw(_ESCAPE.sub(_replace_escape, bytes(raw).decode("utf-8", "replace")))
+        if _is_valid(repaired):
+            changes[attribute] = repaired
             faults.append(Lint(NOT_UNICODE, path, "held half a character; U+FFFD stands for it", "warning"))
         else:
             changes[attribute] = Raw(b"null")
@@ -190,7 +139,7 @@ def _replace_escape(escape: re.Match[str]) -> str:
 
 
 def _join_surrogates(text: str) -> str:
-    """Surrogate pairs joined, halves of them replaced."""
+    """The text with surrogate pairs joined and lone halves replaced."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
@@ -202,23 +151,3 @@ def _is_valid(raw: Raw) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _decode_text(raw: Raw) -> str | None:
-    text = bytes(raw).strip()
-    if text == b"null":
-        return None
-    return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
-
-
-def _split_path(path: str) -> Iterator[tuple[str, str]]:
-    """The ways to read a dotted path as a key and the rest, longest key first."""
-    parts = path.split(".")
-    for count in range(len(parts) - 1, 0, -1):
-        yield ".".join(parts[:count]), ".".join(parts[count:])
-
-
-def _apply_rule_inside(members: dict[str, Raw], path: str, *, omit: bool) -> None:
-    for key, rest in _split_path(path):
-        if key in members:
-            members[key] = apply_rules(members[key], (rest,), ()) if omit else apply_rules(members[key], (), (rest,))
