@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from sprig_tui.cli import diagnostics
 from sprig_tui.cli.options import DURATION_TYPE, ENDPOINT_TYPE
-from sprig_tui.delivery.wait import UNREACHABLE_TIMEOUT_S
+from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from sprig_tui.config.environment import DeliverySettings, Environment

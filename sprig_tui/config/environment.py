@@ -11,6 +11,9 @@ from sprig_tui.segment.limits import ENDPOINT_URLS, PARTNER_REQUESTS_PER_SECOND
 from sprig_tui.segment.source_checks import stage_of, stage_words
 from sprig_tui.text import mask
 
+UNREACHABLE_TIMEOUT_S = 60.0
+"""Seconds that an endpoint, an API or the journal may fail without a break until a command stops waiting for it."""
+
 
 class DeliverySettings(Struct, frozen=True, kw_only=True):
     """Defaults follow the official clients' shared rules (10 retries, 12 hours) and Segment's partner guide."""

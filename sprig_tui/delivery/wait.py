@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from sprig_tui.clock import MonotonicClock, SystemMonotonicClock
+from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S
 from sprig_tui.delivery import retry
 from sprig_tui.ingest.id_ranges import IdRanges
 from sprig_tui.journal.base import Journal
@@ -22,8 +23,6 @@ MAX_WAIT_POLL_S = 0.25
 """Seconds between two looks into the journal."""
 POLL_COST_FACTOR = 4
 """Times that a look took, to wait before the next: with a million queued a look costs a good part of a second."""
-UNREACHABLE_TIMEOUT_S = 60.0
-"""Seconds that a lane, or the journal, may fail without a break until waiting for it ends."""
 
 
 class Stall(Struct, frozen=True, gc=False):

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from sprig_tui.errors import ConfigError
 
@@ -152,6 +151,8 @@ def find_route(url: str, environ: Mapping[str, str] | None = None) -> ProxyRoute
     host = parts.hostname or ""
     if is_this_machine(host):
         return ProxyRoute()
+    from urllib.request import getproxies  # it brings `email` and `ssl` along; most commands need no proxy
+
     named = getproxies() if environ is None else _proxies_by_scheme(environ)
     scheme = parts.scheme if named.get(parts.scheme) else "all"
     proxy = named.get(scheme, "")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from sprig_tui.clock import MonotonicClock, SystemMonotonicClock
+from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S
 from sprig_tui.delivery.retry import RandomSource, backoff_ms, retry_after_ms
 from sprig_tui.errors import SprigApiError, SprigApiUnreachableError
 from sprig_tui.formatting import format_duration
@@ -18,10 +19,8 @@ from sprig_tui.sprig.api import SURVEYS_PATH, ApiResponse, parse_survey_page
 RATE_LIMIT_REQUESTS = 1_000
 RATE_LIMIT_PERIOD_S = 300.0
 """Sprig's rate limit: so many requests in so many seconds and per key (older documentation of the export API)."""
-UNREACHABLE_TIMEOUT_S = 60.0
-"""Seconds that the API may fail without a break."""
 RATE_LIMITED_TIMEOUT_S = RATE_LIMIT_PERIOD_S + 60.0
-"""The same for 429: the rate limit's own period, and some."""
+"""`UNREACHABLE_TIMEOUT_S` for 429: the rate limit's own period, and some."""
 MAX_BAD_PAGE_TRIES = 3
 """So often a page that cannot be understood is asked for: what a proxy puts in between passes."""
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sprig_tui.clock import Clock, SystemClock
-from sprig_tui.config.environment import Environment, SprigApiKey
+from sprig_tui.config.environment import UNREACHABLE_TIMEOUT_S, Environment, SprigApiKey
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.surveys import (
     EnvironmentSurveys,
@@ -26,7 +26,7 @@ from sprig_tui.ingest.ingest import IngestResult, ingest_records
 from sprig_tui.journal.records import NewDelivery
 from sprig_tui.mapping.records import Survey
 from sprig_tui.pull.checkpoint import Checkpoint, CheckpointStore, ResumePoint, fingerprint
-from sprig_tui.pull.fetcher import UNREACHABLE_TIMEOUT_S, PageFetcher, fetch_surveys
+from sprig_tui.pull.fetcher import PageFetcher, fetch_surveys
 from sprig_tui.pull.request import PullProgress, PullRequest, TimeWindow, created_ms, format_utc, newest_created_ms
 from sprig_tui.sprig.api import RESPONSES_PATH, TIMEOUT_S, ResponsePage, SprigClient, parse_response_page
 from sprig_tui.sprig.records import Record

@@ -179,7 +179,7 @@ def test_a_sink_that_only_counts_tells_repeats_apart_when_asked(home: Path) -> N
 
         httpx.post(f"{url}/v1/batch", content=body, auth=("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", ""), trust_env=False)
         sink.terminate()
-        assert b"1 events taken, 1 duplicates" in sink.stderr.read()
+        assert b"1 request: 1 event taken, 1 duplicate, 0 rejected" in sink.stderr.read()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")

@@ -43,7 +43,7 @@ def test_a_key_is_tried_and_stored(process: Run, pulling: Path, sprig_api: FakeS
     ("text", "said"),
     [
         ("spk_that_nobody_knows_1", "refuses this key (403)"),
-        ("", "there is no key"),
+        ("", "standard input is empty"),
         ("two words here", "there are spaces inside"),
         ("spk_lookalike_production_0001", "this is the key of Sprig's API of development"),
         ("Zq8TaaaaBBBBcccc1111DDDDeeee1Rkx", "this is the write key of "),
