@@ -1,4 +1,4 @@
-"""The way of one claim: its request, the requests of its halves if it is refused, and what is written down."""
+"""Batch delivery: sends one claim, bisects it if Segment rejects it, and settles the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
-from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
+from sprig_tui.clock import Clock
+from sprig_tui.delivery.clock_jumps import ClockJumpDetector
+from sprig_tui.delivery.retry import RequestHistory, RetryDecision
+from sprig_tui.delivery.sender import BatchRequest, RequestSender
 from sprig_tui.delivery.settlement import SettlementWriter
 from sprig_tui.journal.records import Attempt, Claim, Settlement, State
 
@@ -17,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class BatchSlice(Struct, frozen=True, gc=False):
-    """Neighbours in a claim that are sent as one request: positions `start` to `stop`, exclusive."""
+    """Neighbouring deliveries of a claim that are sent in one request: positions `start` to `stop`, exclusive."""
 
     start: int
     stop: int
     splits: int = 0
-    """Requests that carried these before and were refused."""
+    """Rejected requests that contained these deliveries before."""
 
     def __len__(self) -> int:
         return self.stop - self.start
 
 
 def split_in_halves(batch_slice: BatchSlice) -> tuple[BatchSlice, BatchSlice]:
-    """The two halves, older first; `stretch` holds at least two events."""
+    """The two halves, older first; `batch_slice` holds at least two events."""
     middle = (batch_slice.start + batch_slice.stop + 1) // 2
     return (
         BatchSlice(batch_slice.start, middle, batch_slice.splits + 1),
@@ -38,61 +41,41 @@ def split_in_halves(batch_slice: BatchSlice) -> tuple[BatchSlice, BatchSlice]:
 
 
 class PayloadSlicer:
-    """Cuts stretches out of a claim's payload without parsing it."""
+    """Cuts slices out of a claim's payload without parsing it."""
 
     def __init__(self, claim: Claim) -> None:
         self._claim = claim
         self._starts: list[int] = []
 
     def payload(self, batch_slice: BatchSlice) -> bytes:
-        """The bodies of a stretch, joined by commas; the whole payload is not copied."""
+        """Bodies of the slice, joined by commas; the whole payload is returned without a copy."""
         if len(batch_slice) == len(self._claim.sizes):
             return self._claim.payload
         if not self._starts:
-            # each body is followed by one comma, but for the last
+            # each body but the last is followed by one comma
             self._starts = list(accumulate((size + 1 for size in self._claim.sizes), initial=0))
         return self._claim.payload[self._starts[batch_slice.start] : self._starts[batch_slice.stop] - 1]
 
 
-class BatchRequest(Struct):
-    """One request on its way through the lane."""
+class BatchListener(Protocol):
+    """Lane, as its batches see it."""
 
-    payload: bytes
-    """Bodies joined by commas."""
-    events: int
-    retry_count: int
-    started_at: int = 0
-    """Wall time in ms at which it went onto the wire; 0 while it waits for that."""
-    endpoint: str = ""
-    """URL that it was made to."""
+    def on_result(self, result: SendResult, decision: RetryDecision) -> None:
+        """Called with each result before it is settled."""
 
 
-class BatchContext(Protocol):
-    """What a flight needs of its lane."""
+class BatchContext(Struct, frozen=True):
+    """Dependencies shared by all batches of a lane."""
 
-    @property
-    def settlement_writer(self) -> SettlementWriter:
-        """Where outcomes are written."""
-
-    @property
-    def policy(self) -> RetryPolicy:
-        """The rules as they are now."""
-
-    def now(self) -> int:
-        """Wall time in ms."""
-
-    def adjust_times(self, moments: tuple[int, ...]) -> tuple[int, ...]:
-        """Wall times noted before, ms, as the clock of now would have told them; 0 stays 0."""
-
-    async def send(self, claim: Claim, request: BatchRequest) -> SendResult | None:
-        """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
-
-    def record_result(self, result: SendResult, decision: RetryDecision, claim: Claim) -> None:
-        """Hear what an answer led to, before it is written down."""
+    sender: RequestSender
+    settlement_writer: SettlementWriter
+    clock: Clock
+    clock_jumps: ClockJumpDetector
+    listener: BatchListener
 
 
 class BatchDelivery:
-    """Carries one claim to its end: every delivery settled or given back."""
+    """Delivers one claim: every delivery of it is settled or released in the end."""
 
     def __init__(self, context: BatchContext, claim: Claim) -> None:
         self.claim = claim
@@ -102,61 +85,65 @@ class BatchDelivery:
         self._lane_change_made = False
 
     async def run(self) -> None:
-        """Send until nothing is left or nothing more may be sent; whatever ends it, the rest is given back."""
+        """Send until nothing is left or nothing more may be sent, then release the rest."""
         try:
             while self._pending_slices:
                 if not await self._send_slice(self._pending_slices[-1]):
                     break
         except BaseException:
-            # also for a fault of our own: the deliveries must not wait for the lease to run out
+            # also after an internal error: otherwise the deliveries would be blocked until the lease expires
             await self._context.settlement_writer.settle_and_release(self.claim, ())
             raise
         if self._pending_slices:
             await self._context.settlement_writer.release(self.claim)
 
     async def _send_slice(self, batch_slice: BatchSlice) -> bool:
-        """Send the stretch on top of the stack and write down what became of it; False to send nothing more."""
+        """Send the slice on top of the stack and settle the result; False to send nothing more."""
+        sender, writer = self._context.sender, self._context.settlement_writer
         span = slice(batch_slice.start, batch_slice.stop)
-        began = self._context.adjust_times(self.claim.first_attempts[span])
+        began = self._context.clock_jumps.check_and_adjust(self.claim.first_attempts[span])
         history = RequestHistory(self.claim.ids[span], self.claim.retries_used[span], began)
-        # counts every request but the first, whatever it was answered, as Segment's clients do
-        repeats = max(self.claim.attempts[span]) + batch_slice.splits
-        request = BatchRequest(self._slicer.payload(batch_slice), len(batch_slice), repeats)
+        # every request but the first counts, whatever its result, as in Segment's own clients
+        retry_count = max(self.claim.attempts[span]) + batch_slice.splits
+        request = BatchRequest(self._slicer.payload(batch_slice), len(batch_slice), retry_count)
         try:
-            answer = await self._context.send(self.claim, request)
+            result = await sender.send(self.claim, request)
         except asyncio.CancelledError:
             if request.started_at:
-                # Segment may have got it: the log says so, and the next request of these is a second attempt
-                broken = Attempt(
+                # Segment may have received it: log the attempt, so that the next request counts as a retry
+                aborted = Attempt(
                     started_at=request.started_at,
                     error="broken off by us",
                     outcome="retry",
                     events=len(batch_slice),
                     endpoint=request.endpoint,
                 )
-                back = Settlement(ids=history.ids, state=State.QUEUED, attempt=broken, error=broken.error)
-                await self._context.settlement_writer.settle_and_release(self.claim, (back,))
+                queued = Settlement(ids=history.ids, state=State.QUEUED, attempt=aborted, error=aborted.error)
+                await writer.settle_and_release(self.claim, (queued,))
             raise
-        if answer is None:
+        if result is None:
             return False
         attempt = Attempt(
             started_at=request.started_at,
-            status=answer.status,
-            error=answer.error,
-            outcome=answer.kind,
-            latency_ms=answer.latency_ms,
+            status=result.status,
+            error=result.error,
+            outcome=result.kind,
+            latency_ms=result.latency_ms,
             events=len(batch_slice),
-            body_bytes=answer.body_bytes,
-            excerpt=answer.excerpt,
+            body_bytes=result.body_bytes,
+            excerpt=result.excerpt,
             endpoint=request.endpoint,
         )
-        decision = self._context.policy.decide(answer, history, attempt, self.claim.lane, self._context.now())
+        now = self._context.clock.now()
+        decision = sender.config.policy.decide(result, history, attempt, self.claim.lane, now)
         self._pending_slices.pop()
         if decision.split:
             self._pending_slices.extend(reversed(split_in_halves(batch_slice)))
-        self._context.record_result(answer, decision, self.claim)
-        # the first change that is made under this claim's epoch ends that epoch: a second would be ignored
+        if decision.halt:
+            sender.close_epoch(self.claim.lane.epoch)
+        self._context.listener.on_result(result, decision)
+        # the first lane change made under this claim's epoch ends the epoch; the journal would ignore a second
         change = None if self._lane_change_made else decision.lane
         self._lane_change_made = self._lane_change_made or change is not None
-        await self._context.settlement_writer.settle(self.claim, decision.settlements, change)
+        await writer.settle(self.claim, decision.settlements, change)
         return not decision.halt

@@ -1,4 +1,4 @@
-"""What the lanes of an engine work with."""
+"""Dependencies shared by all lanes of an engine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec import Struct
 from sprig_tui.clock import Clock, MonotonicClock
 from sprig_tui.config.environment import DeliverySettings, Environment
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
+from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.retry import RandomSource
 from sprig_tui.errors import ConfigError
 from sprig_tui.journal.base import Journal
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class BatchClient(Protocol):
-    """What a lane needs of the Tracking API client."""
+    """Part of the Tracking API client that a lane uses."""
 
     async def send_batch(self, payload: bytes, retry_count: int) -> SendResult:
         """Send bodies that are joined by commas as one batch."""
@@ -29,23 +30,31 @@ class BatchClient(Protocol):
         """Close connections."""
 
 
+class ResultListener(Protocol):
+    """Callback for the result of each request, such as a counter. What it raises is logged and otherwise ignored."""
+
+    def __call__(self, environment: str, result: SendResult, /) -> None:
+        """Called in the engine's event loop, before the result is settled."""
+
+
+def ignore_result(_environment: str, _result: SendResult, /) -> None:
+    """Listener that does nothing."""
+
+
 class EngineContext(Struct, frozen=True):
-    """What all lanes of an engine share."""
+    """Dependencies shared by all lanes of an engine."""
 
     journal: Journal
     clock: Clock
     timing: MonotonicClock
     random: RandomSource
-    owner: str
+    heartbeat: Heartbeat
     clock_jumps: ClockJumpDetector
     idle: asyncio.Event
-    """Set each time a lane finds nothing to do and has nothing on the wire."""
-    on_result: Callable[[str, SendResult], None]
-    """Hears the answer to each request of an environment."""
-    last_beat_at: Callable[[], float]
-    """When this worker was last heard of by the journal, monotonic seconds."""
+    """Set each time a lane has nothing to claim and nothing on the wire."""
+    on_result: ResultListener
     adopt: bool = False
-    """Whether a run to another endpoint also delivers what waits for the environment's own."""
+    """Whether a run to another endpoint also delivers what is queued for the environment's own."""
 
 
 ClientFactory = Callable[[Environment, DeliverySettings, Clock], BatchClient]

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from msgspec.structs import replace
 
@@ -15,7 +15,14 @@ from sprig_tui.clock import Clock, MonotonicClock, SystemMonotonicClock
 from sprig_tui.config.environment import DeliverySettings, Environment, override_urls
 from sprig_tui.delivery import retry
 from sprig_tui.delivery.clock_jumps import ClockJumpDetector
-from sprig_tui.delivery.context import BatchClient, ClientFactory, EngineContext, make_tracking_client
+from sprig_tui.delivery.context import (
+    BatchClient,
+    ClientFactory,
+    EngineContext,
+    ResultListener,
+    ignore_result,
+    make_tracking_client,
+)
 from sprig_tui.delivery.heartbeat import Heartbeat
 from sprig_tui.delivery.lane import LaneWorker
 from sprig_tui.delivery.replay import ReplayRunner
@@ -23,9 +30,6 @@ from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
-
-if TYPE_CHECKING:
-    from sprig_tui.segment.client import SendResult
 
 ABORT_GRACE_S = 1.0
 """Seconds that requests get to finish when the engine is left without `drain`."""
@@ -60,7 +64,7 @@ class Engine:
         client_factory: ClientFactory = make_tracking_client,
         role: str = "engine",
         adopt: bool = False,
-        on_result: Callable[[str, SendResult], None] = lambda _environment, _answer: None,
+        on_result: ResultListener = ignore_result,
     ) -> None:
         # full jitter needs no secret randomness
         draw = random.Random().random  # noqa: S311
@@ -73,11 +77,10 @@ class Engine:
             clock,
             timing,
             draw,
-            self._heartbeat.owner,
+            self._heartbeat,
             ClockJumpDetector(clock, timing),
             asyncio.Event(),
             on_result,
-            lambda: self._heartbeat.last_beat_at,
             adopt,
         )
         self._environments = dict(environments)
@@ -143,7 +146,9 @@ class Engine:
             if self._pending_adds:
                 # not broken off: whoever stores wants to hear of it, and what was claimed with it is given back
                 await asyncio.wait(self._pending_adds, timeout=SHUTDOWN_GRACE_S)
-            await asyncio.gather(*self._close_tasks, *(w.client.close() for w in self._workers.values()))
+            await asyncio.gather(
+                *self._close_tasks, *(worker.config.client.close() for worker in self._workers.values())
+            )
             await self._heartbeat.stop()
             self._final_snapshots |= {
                 name: replace(worker.snapshot(), rate=0.0) for name, worker in self._workers.items()
@@ -225,7 +230,7 @@ class Engine:
 
     def override_urls(self) -> dict[str, str]:
         """Environment -> URL, of those that this engine delivers to another endpoint than their own."""
-        return override_urls({name: worker.environment for name, worker in self._workers.items()})
+        return override_urls({name: worker.config.environment for name, worker in self._workers.items()})
 
     @property
     def idle(self) -> asyncio.Event:
@@ -277,11 +282,11 @@ class Engine:
 
     def _reconfigure(self, environment: Environment) -> None:
         worker = self._workers[environment.name]
-        old = worker.client
-        landed = worker.reload(
+        old_client = worker.config.client
+        batches_done = worker.reload(
             environment, self._settings, self._client_factory(environment, self._settings, self._context.clock)
         )
-        self._close_after(landed, old)
+        self._close_after(batches_done, old_client)
 
     def _retire_lane(self, name: str) -> None:
         worker = self._workers.pop(name)
@@ -289,7 +294,7 @@ class Engine:
         task = self._tasks.pop(name)
         self._retired_tasks.add(task)
         task.add_done_callback(self._retired_tasks.discard)
-        self._close_after(task, worker.client)
+        self._close_after(task, worker.config.client)
 
     def _close_after(self, done: asyncio.Future[None], client: BatchClient) -> None:
         async def close() -> None:

@@ -1,4 +1,4 @@
-"""One environment's lane: claims what is due, keeps a few requests in flight, and stands still when it must."""
+"""Lane of one environment: claims what is due and keeps a few batches in flight."""
 
 from __future__ import annotations
 
@@ -6,54 +6,53 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from sprig_tui.clock import MAX_WAIT_S
 from sprig_tui.config.environment import DeliverySettings, Environment
-from sprig_tui.delivery.batch import BatchDelivery, BatchRequest
-from sprig_tui.delivery.clock_jumps import describe_jump
+from sprig_tui.delivery.batch import BatchContext, BatchDelivery
 from sprig_tui.delivery.context import BatchClient, EngineContext
-from sprig_tui.delivery.retry import RetryDecision, RetryPolicy
-from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S, LeaseRenewer, SettlementWriter
-from sprig_tui.delivery.snapshot import LaneSnapshot, Pacer, RateMeter
+from sprig_tui.delivery.lease_renewal import LeaseRenewer
+from sprig_tui.delivery.retry import RetryDecision
+from sprig_tui.delivery.sender import LaneConfig, RequestSender
+from sprig_tui.delivery.settlement import MAX_JOURNAL_BACKOFF_S, MIN_JOURNAL_BACKOFF_S, SettlementWriter
+from sprig_tui.delivery.snapshot import LaneSnapshot, LaneTotals
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import ClaimRequest
-from sprig_tui.journal.records import Claim, Lane, Notification, State
+from sprig_tui.journal.records import Claim, Lane, Notification
 from sprig_tui.segment.limits import MAX_BATCH_EVENTS, TARGET_BATCH_BYTES
 
 if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
 
+PREFETCH_CLAIMS = 2
+"""Claims beyond the number of connections: one is prepared and one is settled while the connections are busy."""
+ADD_CLAIM_FACTOR = 2
+"""Claims that may be made with `Engine.add`, as a multiple of that: their results are settled after the next chunk."""
+MIN_IDLE_POLL_S = 0.25
+MAX_IDLE_POLL_S = 1.0
+"""Seconds between two polls of an idle journal, to which other processes may add."""
+
+_log = logging.getLogger(__name__)
+
 
 class LaneWait:
-    """The end of the wait that was seen last."""
+    """End of the lane's current wait, in wall time and by the monotonic clock."""
 
     def __init__(self) -> None:
         self._until = 0
         self._ends_at = 0.0
 
     def update(self, until: int, now: int, monotonic: float) -> None:
-        """The journal says that the lane waits `until` this wall time (ms; 0 for no wait); `now` is the wall time."""
+        """Take over the journal's `until` (wall time in ms, 0 for no wait); `now` is the wall time in ms."""
         if until != self._until:
             self._until = until
             self._ends_at = monotonic + max(0, until - now) / 1000
 
     def expired_at(self, monotonic: float) -> int:
-        """The wall time at which the wait was to end, ms, once it is over by the monotonic clock; else 0."""
+        """Wall time in ms at which the wait was to end, once it is over by the monotonic clock; else 0."""
         return self._until if self._until and monotonic >= self._ends_at else 0
 
 
-PREFETCH_CLAIMS = 2
-"""Claims made beyond the connections: one being prepared and one being settled while the wire is busy."""
-ADD_CLAIM_FACTOR = 2
-"""Times as many claims as that, of what is stored just now: its answers wait for the writer behind the next chunk."""
-MIN_IDLE_POLL_S = 0.25
-MAX_IDLE_POLL_S = 1.0
-"""Seconds between two looks at an idle journal, to which other processes may add."""
-
-_log = logging.getLogger(__name__)
-
-
 class LaneWorker:
-    """Runs the lane of one environment in this process; the lane's state itself lives in the journal."""
+    """Runs the lane of one environment in this process; the state of the lane itself is in the journal."""
 
     def __init__(
         self, context: EngineContext, environment: Environment, settings: DeliverySettings, client: BatchClient
@@ -61,47 +60,42 @@ class LaneWorker:
         self._context = context
         self._lane = Lane(environment=environment.name)
         self._wakeup = asyncio.Event()
-        """Something changed: look again."""
-        self._stopping = asyncio.Event()
+        """Set to wake the loop."""
         self._batches: dict[asyncio.Task[None], BatchDelivery] = {}
         self._reserved_claims = 0
-        """Claims that are being made by those who store."""
-        self._closed_epoch = -1
+        """Claims that calls of `Engine.add` are making now."""
         self._claim_expires_at = 0.0
-        """End of the lease that was asked for last, by the monotonic clock."""
+        """End of the lease that was requested last, monotonic seconds."""
         self._idle_poll_s = MIN_IDLE_POLL_S
-        self._requests = self._in_flight = self._sent = self._failed = self._retried = self._unconfirmed = 0
         self._lane_wait = LaneWait()
-        self._rate_meter = RateMeter()
-        self._last_error, self._last_error_at = "", 0
+        self._totals = LaneTotals()
         self._error = ""
+        self.config = LaneConfig.of(environment, settings, client, context.random)
         self.settlement_writer = SettlementWriter(context.journal, context.timing, self._set_error)
-        self._lease_renewer = LeaseRenewer(self.settlement_writer, context.timing, context.last_beat_at)
-        self._configure(environment, settings, client)
+        self._lease_renewer = LeaseRenewer(context.journal, context.timing, context.heartbeat)
+        self._sender = RequestSender(context, self.config, self._lease_renewer)
+        self._stopping = self._sender.stopping
+        self._batch_context = BatchContext(
+            self._sender, self.settlement_writer, context.clock, context.clock_jumps, self
+        )
 
-    def _configure(self, environment: Environment, settings: DeliverySettings, client: BatchClient) -> None:
-        self.environment, self.settings, self.client = environment, settings, client
-        self.policy = RetryPolicy(settings, environment, self._context.random)
-        self._pacer = Pacer(environment.requests_per_second)
-        self._connections = asyncio.Semaphore(settings.connections)
-
-    # -- from outside ---------------------------------------------------------------------------------------------
+    # -- called by the engine -------------------------------------------------------------------------------------
 
     def reload(self, environment: Environment, settings: DeliverySettings, client: BatchClient) -> asyncio.Future[None]:
-        """Go on under new terms; the future is done when no request uses the old client any more."""
-        self._configure(environment, settings, client)
+        """Continue with new settings; the future is done when no request uses the old client any more."""
+        self.config = self._sender.config = LaneConfig.of(environment, settings, client, self._context.random)
         self.wake()
         return asyncio.ensure_future(_wait_all(tuple(self._batches)))
 
     def wake(self) -> None:
-        """Look into the journal now."""
+        """Poll the journal now."""
         self._idle_poll_s = MIN_IDLE_POLL_S
         self._wakeup.set()
 
     def on_notification(self, notification: Notification) -> None:
-        """Another worker changed the lane: what was claimed before it was shut is not sent any more."""
+        """Handle a change by another worker; claims made before it closed the lane are not sent."""
         if notification.lane_closed:
-            self._closed_epoch = max(self._closed_epoch, notification.lane_epoch - 1)
+            self._sender.close_epoch(notification.lane_epoch - 1)
         self.wake()
 
     def stop(self) -> None:
@@ -111,39 +105,40 @@ class LaneWorker:
 
     def snapshot(self) -> LaneSnapshot:
         """The lane at this moment."""
+        totals = self._totals
         return LaneSnapshot(
-            environment=self.environment.name,
+            environment=self.config.environment.name,
             lane=self._lane,
             has_key=True,
-            in_flight=self._in_flight,
-            requests=self._requests,
-            delivered=self._rate_meter.total,
-            unconfirmed=self._unconfirmed,
-            failed=self._failed,
-            retried=self._retried,
-            sent=self._sent,
-            rate=self._rate_meter.rate(self._context.timing.monotonic()),
-            last_error=self._last_error,
-            last_error_at=self._last_error_at,
+            in_flight=self._sender.in_flight,
+            requests=self._sender.requests,
+            delivered=totals.delivered.total,
+            unconfirmed=totals.unconfirmed,
+            failed=totals.failed,
+            retried=totals.retried,
+            sent=self._sender.sent,
+            rate=totals.delivered.rate(self._context.timing.monotonic()),
+            last_error=totals.last_error,
+            last_error_at=totals.last_error_at,
             local_error=self._error,
         )
 
-    # -- what is carried as it is stored --------------------------------------------------------------------------
+    # -- claims made in the same transaction as the insert --------------------------------------------------------
 
     def claim_request(self) -> ClaimRequest | None:
-        """What this lane could carry at once of what is stored now; None where it is full or ends."""
-        usual, rate = self.settings.connections + PREFETCH_CLAIMS, self.environment.requests_per_second
-        # a second's worth at most: moments taken up far ahead are lost to other workers
+        """Claims that the lane has room for now; None when it is full or stops."""
+        usual, rate = self.config.settings.connections + PREFETCH_CLAIMS, self.config.environment.requests_per_second
+        # a second's worth at most: pacing slots reserved far ahead are lost to other workers
         most = max(usual, min(ADD_CLAIM_FACTOR * usual, int(rate))) if rate > 0 else ADD_CLAIM_FACTOR * usual
         room = most - len(self._batches) - self._reserved_claims
         return None if room <= 0 or self._stopping.is_set() else self._make_claim_request(room)
 
     def reserve(self, claims: int) -> None:
-        """Keep room for so many claims that are being made; fewer than none when they were."""
+        """Reserve room for claims that are being made; a negative number gives it back."""
         self._reserved_claims += claims
 
     def dispatch(self, claim: Claim, lease_until: float) -> bool:
-        """Send what was claimed as it was stored, ours `until` that monotonic moment; False where the lane ends."""
+        """Deliver a claim whose lease ends at `lease_until`, monotonic seconds; False when the lane stops."""
         if self._stopping.is_set():
             return False
         self._start_batch(claim, lease_until)
@@ -152,12 +147,12 @@ class LaneWorker:
     # -- the loop -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Deliver until stopped. Cancelled, it breaks off what is on the wire and gives every lease back."""
-        keeper = asyncio.create_task(self._lease_renewer.run(lambda: self.settings.lease))
+        """Deliver until stopped. On cancellation, abort what is on the wire and release every lease."""
+        renewal = asyncio.create_task(self._lease_renewer.run(lambda: self.config.settings.lease))
         try:
             while not self._stopping.is_set():
                 self._wakeup.clear()
-                if len(self._batches) >= self.settings.connections + PREFETCH_CLAIMS:
+                if len(self._batches) >= self.config.settings.connections + PREFETCH_CLAIMS:
                     await self._wakeup.wait()
                     continue
                 claim = await self._claim()
@@ -167,26 +162,26 @@ class LaneWorker:
                     await self._wait_idle(claim)
             await _wait_all(tuple(self._batches))
         finally:
-            keeper.cancel()
+            renewal.cancel()
             for task in self._batches:
                 task.cancel()
-            await _wait_all((keeper, *self._batches))
+            await _wait_all((renewal, *self._batches))
 
     async def _claim(self) -> Claim | None:
-        """Ask the journal for work; None after trouble, when it is time to ask again."""
+        """Claim from the journal, retrying until it succeeds; None when the lane stops."""
         pause = MIN_JOURNAL_BACKOFF_S
         while not self._stopping.is_set():
-            self._check_clock()
-            # not to be broken off half way: a claim that nobody holds would wait for its lease to run out
+            self._context.clock_jumps.check()
             request = self._make_claim_request()
             self._claim_expires_at = self._context.timing.monotonic() + request.lease_ms / 1000
-            asking = asyncio.ensure_future(self._context.journal.claim(request))
+            # shielded: a claim whose result is dropped would block its deliveries until the lease expires
+            claiming = asyncio.ensure_future(self._context.journal.claim(request))
             try:
-                claim = await asyncio.shield(asking)
+                claim = await asyncio.shield(claiming)
             except asyncio.CancelledError:
-                await self._release_pending_claim(asking)
+                await self._release_pending_claim(claiming)
                 raise
-            except Exception as error:  # noqa: BLE001 - a lane that ended would leave its deliveries queued for ever
+            except Exception as error:  # noqa: BLE001 - a lane that ended would leave its deliveries queued
                 if isinstance(error, JournalError):
                     self._set_error(f"cannot claim from the journal, trying again: {error.message}")
                 else:
@@ -201,15 +196,16 @@ class LaneWorker:
         return None
 
     def _make_claim_request(self, claims: int = 1) -> ClaimRequest:
+        environment = self.config.environment
         return ClaimRequest(
-            self.environment.name,
+            environment.name,
             MAX_BATCH_EVENTS,
             TARGET_BATCH_BYTES,
-            int(self.settings.lease * 1000),
-            self.environment.requests_per_second,
-            self._context.owner,
+            int(self.config.settings.lease * 1000),
+            environment.requests_per_second,
+            self._context.heartbeat.owner,
             claims,
-            self.environment.override_url,
+            environment.override_url,
             self._context.adopt,
             self._lane_wait.expired_at(self._context.timing.monotonic()),
         )
@@ -225,18 +221,18 @@ class LaneWorker:
 
     def _start_batch(self, claim: Claim, lease_until: float) -> None:
         self._idle_poll_s = MIN_IDLE_POLL_S
-        # the lease began when it was asked for: a process that stood still meanwhile may hear of it when it is over
-        asked_at = lease_until - self.settings.lease
+        # a lease begins when it is requested: a process suspended meanwhile may receive it after it has expired
+        requested_at = lease_until - self.config.settings.lease
         self._lease_renewer.track(
-            claim, lease_until - self._context.timing.monotonic(), self._context.clock.now(), asked_at
+            claim, lease_until - self._context.timing.monotonic(), self._context.clock.now(), requested_at
         )
-        flight = BatchDelivery(self, claim)
-        task = asyncio.create_task(self._run_batch(flight))
-        self._batches[task] = flight
+        batch = BatchDelivery(self._batch_context, claim)
+        task = asyncio.create_task(self._run_batch(batch))
+        self._batches[task] = batch
         task.add_done_callback(self._on_batch_done)
 
     async def _run_batch(self, batch: BatchDelivery) -> None:
-        """A worker's outer edge: a fault of ours must not end the lane; what it held is given back and tried again."""
+        """Run a batch; an internal error does not end the lane, the batch's deliveries are released and retried."""
         try:
             await batch.run()
         except Exception as error:  # noqa: BLE001 - the outer edge; logged with its traceback
@@ -244,12 +240,12 @@ class LaneWorker:
             await self._context.timing.wait(self._stopping, MAX_JOURNAL_BACKOFF_S)
 
     def _on_batch_done(self, task: asyncio.Task[None]) -> None:
-        flight = self._batches.pop(task)
-        self._lease_renewer.untrack(flight.claim)
+        batch = self._batches.pop(task)
+        self._lease_renewer.untrack(batch.claim)
         self._wakeup.set()
 
     async def _wait_idle(self, claim: Claim) -> None:
-        """Nothing to claim: wait for a wake, for what the journal says comes next, or for the next look."""
+        """Wait, with nothing to claim, until woken, until the journal's next due time, or until the next poll."""
         seconds = self._idle_poll_s
         if claim.retry_at:
             ahead = (claim.retry_at - self._context.clock.now()) / 1000.0
@@ -259,73 +255,25 @@ class LaneWorker:
             self._context.idle.set()
         await self._context.timing.wait(self._wakeup, seconds)
 
-    def _check_clock(self) -> None:
-        jump = self._context.clock_jumps.check()
-        if jump is not None:
-            _log.warning("%s", describe_jump(jump))
+    # -- called by batches ----------------------------------------------------------------------------------------
+
+    def on_result(self, result: SendResult, decision: RetryDecision) -> None:
+        """Count a result and pass it to the engine's listener."""
+        try:
+            self._context.on_result(self.config.environment.name, result)
+        except Exception as error:  # noqa: BLE001 - an error in a listener must not keep the result from being settled
+            self._log_internal_error(error)
+        self._totals.add(result, decision, self._context.clock.now(), self._context.timing.monotonic())
 
     def _set_error(self, text: str) -> None:
         self._error = text
 
     def _log_internal_error(self, error: Exception) -> None:
-        _log.error("the lane %s met an internal error", self.environment.name, exc_info=error)
+        _log.error("the lane %s met an internal error", self.config.environment.name, exc_info=error)
         self._set_error(f"internal error, trying again: {type(error).__name__}")
-
-    # -- what flights need ----------------------------------------------------------------------------------------
-
-    def now(self) -> int:
-        """Wall time in ms."""
-        return self._context.clock.now()
-
-    def adjust_times(self, moments: tuple[int, ...]) -> tuple[int, ...]:
-        """Wall times noted before, ms, as the clock of now would have told them; 0 stays 0."""
-        self._check_clock()
-        jumps = self._context.clock_jumps
-        return tuple(map(jumps.adjust, moments)) if jumps.jumps else moments
-
-    async def send(self, claim: Claim, request: BatchRequest) -> SendResult | None:
-        """Wait for a connection and for the moment, then make the request; None when nothing may be sent any more."""
-        async with self._connections:
-            wait = max(
-                self._lease_renewer.seconds_until_send(claim), self._pacer.reserve(self._context.timing.monotonic())
-            )
-            if wait > 0:
-                await self._context.timing.wait(self._stopping, min(wait, MAX_WAIT_S))
-            # since this was claimed a failure may have shut the lane, here or elsewhere, or another taken it over
-            shut = claim.lane.epoch <= self._closed_epoch
-            if self._stopping.is_set() or shut or not self._lease_renewer.is_held(claim):
-                return None
-            self._requests += 1
-            self._in_flight += request.events
-            request.started_at, request.endpoint = self._context.clock.now(), self.environment.base_url
-            try:
-                return await self.client.send_batch(request.payload, request.retry_count)
-            finally:
-                self._requests -= 1
-                self._in_flight -= request.events
-                self._sent += 1
-
-    def record_result(self, result: SendResult, decision: RetryDecision, claim: Claim) -> None:
-        """Hear what an answer led to, before it is written down."""
-        if decision.halt:
-            self._closed_epoch = max(self._closed_epoch, claim.lane.epoch)
-        try:
-            self._context.on_result(self.environment.name, result)
-        except Exception as error:  # noqa: BLE001 - a listener's fault must not undo what Segment has answered
-            self._log_internal_error(error)
-        if result.kind != "delivered":
-            self._last_error, self._last_error_at = result.error or str(result.status), self.now()
-        for settlement in decision.settlements:
-            if settlement.state is State.DELIVERED:
-                self._rate_meter.add(len(settlement.ids), self._context.timing.monotonic())
-                self._unconfirmed += len(settlement.ids) if result.unconfirmed else 0
-            elif settlement.state is State.FAILED:
-                self._failed += len(settlement.ids)
-            elif settlement.state is State.QUEUED:
-                self._retried += len(settlement.ids)
 
 
 async def _wait_all(tasks: tuple[asyncio.Task[None], ...]) -> None:
-    """Wait for the end of tasks, however they end."""
+    """Wait until all tasks have ended, whether with a result, an error or cancelled."""
     if tasks:
         await asyncio.wait(tasks)

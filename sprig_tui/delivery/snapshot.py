@@ -1,44 +1,29 @@
-"""What the engine looks like at one moment, for the console and for progress; immutable."""
+"""Engine snapshot: counts and states at one moment, immutable; for the console and for progress lines."""
 
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from sprig_tui.delivery.clock_jumps import ClockJump
-from sprig_tui.journal.records import Lane, ReplayJob
+from sprig_tui.delivery.retry import RetryDecision
+from sprig_tui.journal.records import Lane, ReplayJob, State
 
-_MAX_CATCH_UP_INTERVALS = 2.0
-"""Intervals by which a late request may be made up for: timers fire late, and a strict pace would add that up."""
-
-
-class Pacer:
-    """Spaces requests `1 / rate` seconds apart; 0 means no pace."""
-
-    def __init__(self, rate: float) -> None:
-        self._interval = 1.0 / rate if rate > 0 else 0.0
-        self._next = 0.0
-
-    def reserve(self, now: float) -> float:
-        """Take the next slot; returns the seconds to wait for it. `now` is monotonic, in seconds."""
-        if not self._interval:
-            return 0.0
-        slot = max(self._next, now - _MAX_CATCH_UP_INTERVALS * self._interval)
-        self._next = slot + self._interval
-        return max(0.0, slot - now)
-
+if TYPE_CHECKING:
+    from sprig_tui.segment.client import SendResult
 
 RATE_WINDOW_S = 5
-"""The rate is told over this many whole seconds."""
+"""The rate is measured over this many whole seconds."""
 
 
 class LaneSnapshot(Struct, frozen=True, kw_only=True):
-    """One environment as this engine sees it; totals are since the engine started."""
+    """Lane of one environment in this engine; totals are since the engine started."""
 
     environment: str
     lane: Lane
-    """As the journal told it last, so it holds over all workers."""
+    """Latest state read from the journal, shared by all workers."""
     has_key: bool
     in_flight: int = 0
     """Deliveries on the wire."""
@@ -49,17 +34,17 @@ class LaneSnapshot(Struct, frozen=True, kw_only=True):
     """Of `delivered`: answered 2xx with `"success": false` in the body."""
     failed: int = 0
     retried: int = 0
-    """Deliveries that went back to the queue."""
+    """Deliveries that were queued again."""
     sent: int = 0
-    """Requests answered or broken off."""
+    """Requests that were answered or aborted."""
     rate: float = 0.0
-    """Deliveries per second over the last seconds."""
+    """Deliveries per second over the last `RATE_WINDOW_S` seconds."""
     last_error: str = ""
-    """Newest refusal or failure of a request, such as `503` or `connection refused`; stays after a success."""
+    """Latest error of a request, such as `503` or `connection refused`; kept after a success."""
     last_error_at: int = 0
-    """When, ms since 1970; 0 for never."""
+    """Wall time of `last_error`, ms; 0 for never."""
     local_error: str = ""
-    """Why the lane stands still on our side, such as a full disk; empty when it does not."""
+    """Local problem that stops the lane, such as a full disk; empty for none."""
 
 
 class EngineSnapshot(Struct, frozen=True, kw_only=True):
@@ -70,9 +55,9 @@ class EngineSnapshot(Struct, frozen=True, kw_only=True):
     replays: tuple[ReplayJob, ...] = ()
     """Bulk replays that run or are paused, newest first."""
     replay_error: str = ""
-    """Why bulk replays stand still on our side; empty when they do not."""
+    """Local problem that stops bulk replays; empty for none."""
     clock_jumps: tuple[ClockJump, ...] = ()
-    """Steps of the wall clock that the engine noticed, oldest first."""
+    """Jumps of the wall clock since the engine started, oldest first."""
 
     @property
     def rate(self) -> float:
@@ -86,7 +71,7 @@ class EngineSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class RateMeter:
-    """Counts deliveries, and tells their rate over the last seconds."""
+    """Counter of deliveries, and their rate over the last seconds."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -101,10 +86,33 @@ class RateMeter:
         self._buckets.append((second, number))
 
     def rate(self, now: float) -> float:
-        """Deliveries per second; the running second counts as the part of it that is over."""
+        """Deliveries per second. Of the current second, only the part that has passed counts."""
         oldest = int(now) - RATE_WINDOW_S
         counted = [(second, number) for second, number in self._buckets if second > oldest]
         if not counted:
             return 0.0
-        # never less than a second, so that the first batch does not look like a flood
+        # at least a second, so that the first batch does not show as a huge rate
         return sum(number for _, number in counted) / max(1.0, now - counted[0][0])
+
+
+class LaneTotals:
+    """Totals of one lane since the engine started."""
+
+    def __init__(self) -> None:
+        self.delivered = RateMeter()
+        self.unconfirmed = self.failed = self.retried = 0
+        self.last_error, self.last_error_at = "", 0
+
+    def add(self, result: SendResult, decision: RetryDecision, now_ms: int, monotonic: float) -> None:
+        """Count what was decided on the result of one request; `monotonic` is in seconds."""
+        if result.kind != "delivered":
+            self.last_error, self.last_error_at = result.error or str(result.status), now_ms
+        for settlement in decision.settlements:
+            number = len(settlement.ids)
+            if settlement.state is State.DELIVERED:
+                self.delivered.add(number, monotonic)
+                self.unconfirmed += number if result.unconfirmed else 0
+            elif settlement.state is State.FAILED:
+                self.failed += number
+            elif settlement.state is State.QUEUED:
+                self.retried += number

@@ -5,18 +5,21 @@ import asyncio
 import pytest
 from support.engine_bench import Bench
 
-from sprig_tui.delivery.settlement import LeaseRenewer, SettlementWriter
+from sprig_tui.delivery.heartbeat import Heartbeat
+from sprig_tui.delivery.lease_renewal import LeaseRenewer
 from sprig_tui.journal.base import ClaimRequest
 from sprig_tui.journal.records import Claim
 from sprig_tui.segment.sink import Sink
 
 
 @pytest.fixture
-def leases(bench: Bench) -> LeaseRenewer:
-    bench.last_beat_at = float("-inf")
-    return LeaseRenewer(
-        SettlementWriter(bench.journal, bench.time, lambda _: None), bench.time, lambda: bench.last_beat_at
-    )
+def heartbeat(bench: Bench) -> Heartbeat:
+    return Heartbeat(bench.journal, "engine", clock=bench.time, timing=bench.time)
+
+
+@pytest.fixture
+def leases(bench: Bench, heartbeat: Heartbeat) -> LeaseRenewer:
+    return LeaseRenewer(bench.journal, bench.time, heartbeat)
 
 
 async def claimed(bench: Bench, seconds: float, rate: float = 0.0) -> Claim:
@@ -36,7 +39,9 @@ async def test_expired_lease_is_not_trusted(bench: Bench, leases: LeaseRenewer) 
     assert not leases.is_held(claim)
 
 
-async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, leases: LeaseRenewer) -> None:
+async def test_worker_without_heartbeat_stops_trusting_its_leases(
+    bench: Bench, leases: LeaseRenewer, heartbeat: Heartbeat
+) -> None:
     await bench.queue([1])
     claim = await claimed(bench, 120)
     leases.track(claim, 120, bench.time.now(), bench.time.monotonic())
@@ -44,7 +49,7 @@ async def test_worker_without_heartbeat_stops_trusting_its_leases(bench: Bench, 
     assert leases.is_held(claim), "it was heard of when it claimed"
     bench.time.advance(2)
     assert not leases.is_held(claim)
-    bench.last_beat_at = bench.time.monotonic()
+    heartbeat.last_beat_at = bench.time.monotonic()
     assert leases.is_held(claim)
     bench.time.advance(28)
     assert not leases.is_held(claim), "others may have taken over what it holds"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.delivery.snapshot import Pacer
+from sprig_tui.delivery.sender import Pacer
 
 
 def test_pacer_without_a_rate_never_waits() -> None:
