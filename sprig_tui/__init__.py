@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from sprig_tui.config.environment import DeliverySettings as DeliverySettings
     from sprig_tui.config.environment import Environment as Environment
     from sprig_tui.config.environment import WriteKey as WriteKey
-    from sprig_tui.config.journal import open_journal as open_journal
     from sprig_tui.config.paths import find_paths as find_paths
     from sprig_tui.config.settings import Settings as Settings
     from sprig_tui.config.settings import load_settings as load_settings
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from sprig_tui.ingest.ingest import ingest_records as ingest_records
     from sprig_tui.journal.base import Journal as Journal
     from sprig_tui.journal.filter import parse_filter as parse_filter
+    from sprig_tui.journal.open import open_journal as open_journal
     from sprig_tui.journal.query import Query as Query
     from sprig_tui.journal.records import Attempt as Attempt
     from sprig_tui.journal.records import Delivery as Delivery
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 _NAMES_BY_MODULE = {
     "config.environment": ("DeliverySettings", "Environment", "WriteKey"),
-    "config.journal": ("open_journal",),
+    "journal.open": ("open_journal",),
     "config.paths": ("find_paths",),
     "config.settings": ("Settings", "load_settings"),
     "delivery.engine": ("Engine",),

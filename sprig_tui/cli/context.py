@@ -14,9 +14,9 @@ from sprig_tui.cli import diagnostics
 from sprig_tui.errors import JournalError, JournalUnreachableError
 
 if TYPE_CHECKING:
-    from sprig_tui.config.journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.open import PendingJournal
     from sprig_tui.sprig.reader import ReadProgress, RecordReader
 
 
@@ -67,7 +67,7 @@ async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
 
     Raises JournalError for what does not pass.
     """
-    from sprig_tui.config.journal import PendingJournal, open_journal
+    from sprig_tui.journal.open import PendingJournal, open_journal
 
     def waits(error: JournalError) -> None:
         diagnostics.warning(f"waiting for the journal: {error.message}", error.hint)
@@ -79,7 +79,7 @@ async def awaited_journal(settings: Settings) -> AsyncIterator[PendingJournal]:
 @asynccontextmanager
 async def journal_session(settings: Settings) -> AsyncIterator[Journal]:
     """The journal of the settings, open; made where it is missing. Raises JournalError."""
-    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.open import open_journal
 
     async with open_journal(settings.journal) as journal:
         yield journal
@@ -91,7 +91,7 @@ async def existing_journal_session(settings: Settings) -> AsyncIterator[Journal 
 
     Raises JournalError, of a shared one after `READ_TIMEOUT_S` at the latest.
     """
-    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.open import open_journal
     from sprig_tui.journal.url import is_server_url
 
     if not journal_exists(settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sprig_tui.config.last_good import LastConfigStore
+from sprig_tui.config.last_config import LastConfigStore
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import check_environment_name, make_settings
 from sprig_tui.config.toml_edit import TomlValue, edit_environment, edit_table, remove_environment

@@ -16,7 +16,6 @@ SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
 WORKSPACE_SECRET_KEY = "public_api_token"  # noqa: S105 - the key's name, no secret
 """The key of `[segment]` whose value is shown to nobody."""
 
-Positive = Annotated[float, Meta(gt=0)]
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from sprig_tui.config.contents import join_names, key_paths, removed_keys
-from sprig_tui.config.last_good import LastConfig, LastConfigStore
+from sprig_tui.config.last_config import LastConfig, LastConfigStore
 from sprig_tui.config.paths import Paths
 from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError

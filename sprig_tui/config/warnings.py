@@ -1,51 +1,45 @@
-"""Config warnings: what was put right in the config or could not be used, as values with a sentence for people."""
+"""Config warnings: values that were corrected or cannot be used, as codes with a sentence for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 
 from msgspec import Struct
 
 
 class WarningCode(StrEnum):
-    """What a warning is about."""
+    """Subject of a warning."""
 
     ENDPOINT_CHANGED = "endpoint_changed"
     API_URL_CHANGED = "api_url_changed"
     VARIABLE_NOT_SET = "variable_not_set"
-    """`write_key_env` or its like names a variable that is not there."""
+    """`write_key_env` or its like names a variable that is not set."""
     SECRET_UNUSABLE = "secret_unusable"  # noqa: S105 - a code
     SECRET_TRIMMED = "secret_trimmed"  # noqa: S105 - a code
     CATALOGUE_UNUSABLE = "catalogue_unusable"
 
 
 class ConfigWarning(Struct, frozen=True):
-    """One thing to tell about; never holds a secret."""
+    """One warning; it never holds a secret."""
 
     code: WarningCode
     text: str
-    """A sentence without the place."""
+    """The sentence, without the environment or table."""
     environment: str = ""
-    """Name; empty where it concerns all of them."""
+    """Name; empty for all of them."""
     table: str = ""
-    """Table of the config that is not an environment's; empty where the sentence says enough."""
+    """Table of the config that is not an environment's; often empty."""
 
     @property
     def message(self) -> str:
-        """The sentence with its place in front."""
+        """The sentence, after the environment or table that it is about."""
         place = self.environment or self.table
         return f"{place}: {self.text}" if place else self.text
 
     @property
     def hint(self) -> str:
-        """What to do now; empty where the sentence says it."""
+        """The next step; empty if the sentence names it."""
         return _HINTS.get(self.code, "")
 
 
 _HINTS = {WarningCode.VARIABLE_NOT_SET: "set that variable where sprig-tui runs"}
-
-
-def messages_of(warnings: Iterable[ConfigWarning]) -> tuple[str, ...]:
-    """The warnings as sentences."""
-    return tuple(one.message for one in warnings)

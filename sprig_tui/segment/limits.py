@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sprig_tui.http import MAX_RETRY_AFTER_S
 
+# Reasons for which Segment drops an event although it answered 200.
 EMPTY_BATCH = "empty_batch"
-EMPTY_BATCH_RESULT = "empty_batch_result"
 MULTI_USER_ERROR = "multi_user_error"
 NO_USER_ANON_ID = "no_user_anon_id"
 ID_REQUIRED = "id_required"
@@ -15,7 +15,6 @@ EVENT_NOT_STRING = "event_not_string"
 PROPERTIES_NOT_OBJECT = "properties_not_object"
 TRAITS_NOT_OBJECT = "traits_not_object"
 SOURCE_DISABLED = "source_disabled"
-LOCKED_WORKSPACE = "locked_workspace"
 UNKNOWN_SOURCE = "unknown_source"
 
 
@@ -24,19 +23,19 @@ MAX_EVENT_BYTES = 32_768
 MAX_BODY_BYTES = 500_000
 """One batch request (documented as 500 KB)."""
 TARGET_BATCH_BYTES = 475_000
-"""What we fill a body to, as segment-analytics-python does: room for the envelope and for miscounting proxies."""
+"""Size to which a body is filled, as in segment-analytics-python: leaves room for the envelope and for proxies."""
 MAX_BATCH_EVENTS = 2_500
-"""Over it Segment answers 200 and rejects the batch."""
+"""Above it Segment answers 200 and rejects the batch."""
 MAX_PROPERTIES = 10_000
-"""Properties of one event; more are dropped without a word."""
+"""Properties of one event; more are dropped silently."""
 MAX_MESSAGE_ID_CHARS = 100
 """Characters of a messageId."""
 MAX_RETRY_AFTER_MS = int(MAX_RETRY_AFTER_S * 1000)
-"""A Retry-After is honoured up to this."""
+"""Longest Retry-After that is honoured."""
 DEDUP_WINDOW_MS = 24 * 3600 * 1000
-"""How long Segment remembers message ids (documented as about 24 hours)."""
+"""Time for which Segment remembers message ids (documented as about 24 hours)."""
 PARTNER_REQUESTS_PER_SECOND = 50.0
-"""What Segment asks of partner streams, batch requests included."""
+"""Requests, batches included, that Segment asks of partner integrations."""
 
 ENDPOINT_URLS = {"us": "https://api.segment.io", "eu": "https://events.eu1.segmentapis.com"}
 """Base URL by region; routes are `/v1/...` below it."""

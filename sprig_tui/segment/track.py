@@ -20,8 +20,6 @@ MESSAGE_ID_CHARS = len(MESSAGE_ID_PREFIX) + 32
 """Characters of every id made here; Segment allows 100."""
 MESSAGE_ID_VERSION = "1"
 
-_BODY_START = b'{"messageId":"'
-
 
 def message_id(environment: str, response_group_id: str, question: str, question_type: str) -> str:
     """The id of one answer in one environment.
@@ -48,17 +46,6 @@ def withheld_message_id(environment: str, raw: bytes) -> str:
 def repeated_message_id(message_id: str, number: int) -> str:
     """The id of the `number`th (from 2) record of an input whose bytes are those of one without an identity."""
     return _hash_id(f"{MESSAGE_ID_VERSION}-repeated", message_id, str(number))
-
-
-def with_message_id(body: bytes, message_id: str) -> bytes:
-    """The encoded track call under another id of ours.
-
-    Raises ValueError when the body does not start with an id of ours, as every body we encode does.
-    """
-    start, end = len(_BODY_START), len(_BODY_START) + MESSAGE_ID_CHARS
-    if not body.startswith(_BODY_START) or body[end : end + 1] != b'"' or len(message_id) != MESSAGE_ID_CHARS:
-        raise ValueError("the body does not start with a messageId of the usual length")
-    return body[:start] + message_id.encode("ascii") + body[end:]
 
 
 def _hash_id(*parts: str) -> str:

@@ -12,8 +12,8 @@ from full_journal import fill_journal
 from msgspec import Struct
 from shared_jobs import chunks
 
-from sprig_tui.config.journal import open_journal
 from sprig_tui.journal.base import ClaimRequest
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import Attempt, NewDelivery, Settlement, State
 
 

@@ -21,9 +21,9 @@ from msgspec import Struct
 from throughput import KEY, write_input
 
 from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.ingest import EntryBuilder
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import NewDelivery, State
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import read_responses

@@ -19,7 +19,7 @@ from support.live_sink import LiveSink
 from sprig_tui.cli.commands import log
 from sprig_tui.cli.log_format import DeliveryLineFormatter
 from sprig_tui.cli.shutdown import SIGNAL_DEBOUNCE_S, ShutdownSignals
-from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Delivery, NewDelivery, State
 

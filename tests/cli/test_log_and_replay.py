@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from support.live_sink import LiveSink
 
 from sprig_tui.cli.filter_options import complete_words, filter_text
-from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, NewDelivery, State
 from sprig_tui.reasons import Reason

@@ -36,8 +36,8 @@ from support.postgres_server import PostgresServer
 from support.programs import Programs
 from support.webhook_senders import Senders, anonymous, body, poison
 
-from sprig_tui.config.journal import open_journal
 from sprig_tui.errors import ExitCode
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.postgres import migrate
 from sprig_tui.journal.records import State
 

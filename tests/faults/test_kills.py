@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from support import reconcile
 
-from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink

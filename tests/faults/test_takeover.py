@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from support.programs import Programs
 
-from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import Sink
 

@@ -13,11 +13,11 @@ import asyncio
 import sys
 
 from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
-from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.engine import Engine
 from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
+from sprig_tui.journal.open import open_journal
 from sprig_tui.mapping.records import Rules
 from sprig_tui.sprig.reader import read_responses
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sprig_tui.config.journal import open_journal
+from sprig_tui.journal.open import open_journal
 
 
 async def test_a_journal_keeps_its_identity(journal, journal_place):

@@ -91,7 +91,7 @@ async def test_a_real_write_that_failed_goes_before_a_probe_that_did_not(journal
 
 
 async def test_reading_needs_no_lock(journal, journal_place, locked, entry):
-    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.open import open_journal
 
     await journal.add([entry()])
     if "://" not in journal_place:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 from sprig_tui.mapping.mapper import Mapper, map_response
 from sprig_tui.mapping.records import Mapping, Rules, Survey
 from sprig_tui.reasons import Reason
-from sprig_tui.segment.track import message_id, with_message_id, withheld_message_id
+from sprig_tui.segment.track import message_id, withheld_message_id
 from sprig_tui.sprig.records import Note, StudyResponse
 
 from .conftest import Make
@@ -48,12 +48,6 @@ def test_the_whole_call(make: Make) -> None:
     assert mapping.answered_ms == 1_741_105_269_114
     assert mapping.updated_ms == 0
     assert mapping.digest == b"\0" * 7 + b"4"
-
-
-def test_another_id_can_be_put_in_its_place(make: Make) -> None:
-    mapping = mapped(make())
-    other = withheld_message_id("x", b"y")
-    assert json.loads(with_message_id(mapping.body, other))["messageId"] == other
 
 
 def test_the_same_answer_by_webhook_and_by_rest_has_one_id_and_digest(make: Make) -> None:

@@ -13,7 +13,6 @@ from sprig_tui.segment.track import (
     MESSAGE_ID_CHARS,
     derived_message_id,
     message_id,
-    with_message_id,
     withheld_message_id,
 )
 
@@ -63,23 +62,3 @@ def test_moving_text_between_parts_changes_the_id() -> None:
 
 def test_an_environment_named_like_a_kind_of_id_does_not_collide() -> None:
     assert message_id("derived", "a", "b", "c") != derived_message_id("a", "b", "c")
-
-
-def test_another_id_takes_the_place_of_the_first() -> None:
-    old, new = message_id("e", "g", "q", "t"), derived_message_id("x", "1")
-    body = b'{"messageId":"' + old.encode() + b'","type":"track","question":"' + old.encode() + b'"}'
-    assert with_message_id(body, new) == body.replace(old.encode(), new.encode(), 1)
-
-
-@pytest.mark.parametrize(
-    ("body", "new"),
-    [
-        (b"", "sprig-" + "0" * 32),
-        (b'{"type":"track","messageId":"sprig-' + b"0" * 32 + b'"}', "sprig-" + "0" * 32),
-        (b'{"messageId":"mine"}', "sprig-" + "0" * 32),
-        (b'{"messageId":"sprig-' + b"0" * 32 + b'"}', "short"),
-    ],
-)
-def test_a_body_of_another_form_is_refused(body: bytes, new: str) -> None:
-    with pytest.raises(ValueError, match="does not start with a messageId"):
-        with_message_id(body, new)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 
-from sprig_tui.config.journal import open_journal
 from sprig_tui.delivery.wait import wait_until_settled
 from sprig_tui.ingest.id_ranges import IdRanges
 from sprig_tui.journal.base import Journal
+from sprig_tui.journal.open import open_journal
 from sprig_tui.journal.query import MATCH_ALL
 from sprig_tui.journal.records import Delivery, State
 

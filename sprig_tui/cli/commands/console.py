@@ -70,7 +70,7 @@ def demo_settings(paths: Paths, url: str) -> Settings:
 
 
 def _run_console(paths: Paths, load: Any, files: tuple[str, ...], *, label: str = "", **permissions: bool) -> int:
-    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.open import open_journal
 
     running: Any = importlib.import_module(RUNNING_MODULE)
     commands: Any = importlib.import_module("sprig_tui.console.commands.base")

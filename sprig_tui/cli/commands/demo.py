@@ -64,7 +64,7 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 
 async def _run_demo(folder: Path) -> int:
     from sprig_tui.cli.shutdown import ShutdownRequested, ShutdownSignals
-    from sprig_tui.config.journal import open_journal
+    from sprig_tui.journal.open import open_journal
     from sprig_tui.segment.sink import Sink
 
     with ShutdownSignals() as interrupts:

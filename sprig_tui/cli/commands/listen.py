@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import socket
 
     from sprig_tui.cli.shutdown import ShutdownSignals
-    from sprig_tui.config.journal import PendingJournal
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.delivery.metrics import DeliveryMetrics
     from sprig_tui.journal.base import Journal
+    from sprig_tui.journal.open import PendingJournal
     from sprig_tui.server.server import RunningServer
     from sprig_tui.server.tls import Certificate
     from sprig_tui.webhooks.app import WebhookReceiver

@@ -111,7 +111,7 @@ def config_checks(settings: Settings, environ: Mapping[str, str] = os.environ) -
                 f"{variable} is set, but no environment is called so",
                 nearest_key_hint(variable, variables),
             )
-    clashes = check_environment_ids(settings)
+    clashes = check_environment_ids(settings.environments)
     yield from (CheckResult("environments", finding.level, finding.message, finding.hint) for finding in clashes)
     if not clashes:
         yield from _environment_id_checks(settings)

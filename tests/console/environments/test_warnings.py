@@ -1,40 +1,15 @@
-"""What looks wrong with the environments as a whole."""
+"""Payloads that belong to another environment than the selected one."""
 
 from __future__ import annotations
 
 import pytest
 
-from sprig_tui.config.environment import Environment, WriteKey
-from sprig_tui.console.environments.warnings import environment_mismatch, shared_ids, shared_keys
-
-KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
+from sprig_tui.config.environment import Environment
+from sprig_tui.console.environments.warnings import environment_mismatch
 
 
 def environments(**given) -> dict[str, Environment]:
     return {name: Environment(name=name, **fields) for name, fields in given.items()}
-
-
-def test_one_key_in_two_environments_is_named_without_the_key():
-    (said,) = shared_keys(
-        environments(
-            production={"write_key": WriteKey(KEY)},
-            development={"write_key": WriteKey(KEY, "SOME_VARIABLE")},
-            staging={"write_key": WriteKey("A" * 32)},
-        )
-    )
-    assert said.startswith("same key in production and development")
-    assert KEY not in said
-
-
-def test_different_keys_and_no_keys_are_fine():
-    assert (
-        shared_keys(environments(a={"write_key": WriteKey("A" * 32)}, b={"write_key": WriteKey("B" * 32)}, c={})) == []
-    )
-
-
-def test_one_sprig_id_in_two_environments():
-    (said,) = shared_ids(environments(a={"sprig_environment_id": "x1"}, b={"sprig_environment_id": "x1"}, c={}))
-    assert "a and b" in said
 
 
 @pytest.mark.parametrize(

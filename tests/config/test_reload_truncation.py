@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from sprig_tui.config.truncation import is_truncated
+from sprig_tui.config.reload import is_truncated
 
 WHOLE = """\
 # ours
