@@ -33,6 +33,8 @@ def ctrl(letter: str) -> str:
     return chr(ord(letter.upper()) - 64)
 
 
+TAKEN_TIMEOUT_S = 1.0
+"""Seconds to wait for a program that reads nothing, such as an editor that sleeps."""
 PACE_S = 0.025
 """Seconds between two keys of a person at least: what comes faster is a burst to the console."""
 
@@ -166,8 +168,8 @@ class Terminal:
         self._written_at = time.monotonic()
 
     def _until_taken(self) -> None:
-        """Until the program has read what was written, so that a busy machine joins no two writes."""
-        deadline = time.monotonic() + PATIENCE_S
+        """Until the program has read what was written, so that a busy machine joins no two writes; some never read."""
+        deadline = time.monotonic() + TAKEN_TIMEOUT_S
         while self.slave >= 0 and self._unread_bytes() and time.monotonic() < deadline:
             self.read(0.005)
 

@@ -59,7 +59,7 @@ def test_keys_typed_ahead_of_an_editor_are_no_commands(terminal, home, segment):
 
 BROKEN = {
     "while it paints": """
-from sprig_tui.console.help_screen import HelpScreen
+from sprig_tui.console.screens.help import HelpScreen
 def render(self): raise RecursionError("forced")
 HelpScreen.render = render
 """,
@@ -69,7 +69,7 @@ def action_help(self): raise ValueError("forced")
 SprigTui.action_help = action_help
 """,
     "in the keyboard queue": """
-from sprig_tui.console.keyboard import Keyboard
+from sprig_tui.console.keyboard.queue import Keyboard
 passed = Keyboard._wait_for_queues
 async def broken(self, node):
     if self._app.screen is not self._app.main: raise MemoryError
