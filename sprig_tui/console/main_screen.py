@@ -21,7 +21,6 @@ from sprig_tui.console.commands.payload import SendRecord
 from sprig_tui.console.commands.registry import PANE_COMMANDS
 from sprig_tui.console.environments.pane import EnvironmentPane
 from sprig_tui.console.environments.warnings import environment_mismatch
-from sprig_tui.console.environments.wishes import MESSAGE_FLOWS
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.preferences import LastChoice, initial_environment
 from sprig_tui.console.snapshot import ConsoleSnapshot, SnapshotPoller
@@ -177,8 +176,10 @@ class MainScreen(Zooming):
         """Go on with these settings."""
         self.payload.environments = settings.environments
         self.payload.rules = settings.rules
-        self.deliveries.protected = frozenset(name for name, one in settings.environments.items() if one.protected)
-        self.deliveries.endpoints = {name: one.base_url for name, one in settings.environments.items()}
+        self.deliveries.replays.protected = frozenset(
+            name for name, one in settings.environments.items() if one.protected
+        )
+        self.deliveries.replays.endpoints = {name: one.base_url for name, one in settings.environments.items()}
         self.deliveries.environment_names = tuple(settings.environments)
         self.show_warnings()
 
@@ -302,10 +303,33 @@ class MainScreen(Zooming):
             self.environments.focus()
             self.environments.reveal(key.reveal())
 
-    @on(EnvironmentPane.EnvironmentMessage)
-    def _run_environment_action(self, event: EnvironmentPane.EnvironmentMessage) -> None:
-        if (flow := MESSAGE_FLOWS.get(type(event))) is not None:
-            self._run_flow(flow(self.console.services.environment_actions, event.name))
+    @on(EnvironmentPane.KeyAddRequested)
+    def _add_key(self, event: EnvironmentPane.KeyAddRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.add_key(event.name))
+
+    @on(EnvironmentPane.KeyRemoveRequested)
+    def _remove_key(self, event: EnvironmentPane.KeyRemoveRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.remove_key(event.name))
+
+    @on(EnvironmentPane.TestEventRequested)
+    def _send_test_event(self, event: EnvironmentPane.TestEventRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.send_test_event(event.name))
+
+    @on(EnvironmentPane.PauseRequested)
+    def _pause_sending(self, event: EnvironmentPane.PauseRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.set_lane(event.name, paused=True))
+
+    @on(EnvironmentPane.ResumeRequested)
+    def _resume_sending(self, event: EnvironmentPane.ResumeRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.set_lane(event.name, paused=False))
+
+    @on(EnvironmentPane.EditRequested)
+    def _edit_environment(self, event: EnvironmentPane.EditRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.edit(event.name))
+
+    @on(EnvironmentPane.RemoveRequested)
+    def _remove_environment(self, event: EnvironmentPane.RemoveRequested) -> None:
+        self._run_flow(self.console.services.environment_actions.remove(event.name))
 
     @on(EnvironmentPane.PullRequested)
     def _on_pull_requested(self, event: EnvironmentPane.PullRequested) -> None:
@@ -404,9 +428,7 @@ class MainScreen(Zooming):
         await work
         self.deliveries.wake()
 
-    def on_log_jobs_queued(self) -> None:
+    def on_delivery_log_queued(self) -> None:
         """Something was queued again: the engine may look now."""
         if self._session.engine is not None:
             self._session.engine.wake()
-
-    on_delivery_log_queued = on_log_jobs_queued

@@ -9,7 +9,7 @@ from sprig_tui.config.secret_lint import SPRIG_API_KEY_RULES, lint_secret
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
 from sprig_tui.console.sending import ingest_text
-from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog, Prompt
+from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest.ingest import IngestResult
 from sprig_tui.pull.checkpoint import Checkpoint, CheckpointStore
@@ -160,8 +160,8 @@ class PullActions:
         name, url = environment.name, settings.sprig_api_url
         place = await CheckpointStore(paths, name, url, self._session.journal, settings.journal_name).read()
         text = pull_question_text(place, request, self._session.clock.now())
-        question = f"Pull answers for {environment.name} from Sprig?"
-        dialog: Dialog[bool] = Confirm(question, text, yes="Pull")
+        question = f"Pull answers for {name} from Sprig?"
         if environment.protected:
-            dialog = ConfirmName(question, f"{environment.name} is protected. {text}", name=environment.name)
-        return await self._app.push_screen_wait(dialog)
+            text = f"{name} is protected. {text}"
+        protected_name = name if environment.protected else ""
+        return await ask_confirmation(self._app, question, text, yes="Pull", protected_name=protected_name)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from sprig_tui.console.notify import notify, notify_warning
 from sprig_tui.console.screens.progress import ProgressScreen, TaskProgress
-from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog
+from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.ingest import EntryBuilder
 from sprig_tui.ingest.ingest import IngestResult, ingest_records
@@ -220,7 +220,7 @@ class SendActions:
         if target not in self._protected():
             return True
         text = f"{target} is protected: what is sent there reaches every destination that is connected to its source."
-        return await self._app.push_screen_wait(Confirm(f"Send this record to {target}?", text, yes="Send it"))
+        return await ask_confirmation(self._app, f"Send this record to {target}?", text, yes="Send it")
 
     async def send_files(
         self, sources: tuple[str, ...], name: str, environment: str, *, counted: int = 0, edited: int = 0
@@ -309,14 +309,13 @@ class SendActions:
         protected = self._protected()
         keyless = [name for name, one in environments.items() if one.write_key is None]
         text = plan_text(plan, protected, keyless, edited=edited)
-        dialog: Dialog[bool] = Confirm(title, text, yes=consent_label(plan))
-        if name := name_to_type(plan, protected):
-            dialog = ConfirmName(title, text, name=name)
-        return await self._app.push_screen_wait(dialog)
+        name = name_to_type(plan, protected)
+        return await ask_confirmation(self._app, title, text, yes=consent_label(plan), protected_name=name)
 
     async def _confirmed_one_more(self, environment: str, name: str) -> bool:
         text = f"A record of {name} goes to {environment}, which is protected. What came before it is on its way."
-        return await self._app.push_screen_wait(ConfirmName(f"Send to {environment} as well?", text, name=environment))
+        question = f"Send to {environment} as well?"
+        return await ask_confirmation(self._app, question, text, yes="Send", protected_name=environment)
 
     def _protected(self) -> set[str]:
         return {name for name, one in self._session.settings.environments.items() if one.protected}

@@ -64,13 +64,13 @@ class DetailScreen(HasCommands, Screen[int]):
     AUTO_FOCUS = "PayloadLines"
 
     def __init__(
-        self, journal: Journal, matches: MatchIndex, delivery_id: int, replay_actions: ReplayActions, clock: Clock
+        self, journal: Journal, matches: MatchIndex, delivery_id: int, replays: ReplayActions, clock: Clock
     ) -> None:
         """`matches`: what `[` and `]` go through."""
         super().__init__()
         self._journal = journal
         self._matches = matches
-        self._replay_actions = replay_actions
+        self._replays = replays
         self._clock = clock
         self.delivery_id = delivery_id
         self.detail: DeliveryDetail | None = None
@@ -134,29 +134,24 @@ class DetailScreen(HasCommands, Screen[int]):
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def action_close_detail(self) -> None:
-        """See `CloseDetail`."""
         self.dismiss(self.delivery_id)
 
     def action_replay_this(self) -> None:
-        """See `ReplayThis`."""
         self._run_flow(self._replay(as_new=False))
 
     def action_send_this_as_new(self) -> None:
-        """See `SendThisAsNew`."""
         self._run_flow(self._replay(as_new=True))
 
     async def _replay(self, *, as_new: bool) -> None:
-        added = await self._replay_actions.replay([self.delivery_id], as_new=as_new)
+        added = await self._replays.replay(self._journal, [self.delivery_id], as_new=as_new)
         if as_new and added:
             await self._go_to(added[0].id)
 
     def action_go_to_origin(self) -> None:
-        """See `GoToOrigin`."""
         if self.detail is not None and self.detail.delivery.origin_id:
             self._run_flow(self._go_to(self.detail.delivery.origin_id))
 
     def action_go_to_made(self) -> None:
-        """See `GoToMade`."""
         if self._shown_detail is None or self.view is None:
             return
         if len(self._shown_detail.derived) == 1:
@@ -165,11 +160,9 @@ class DetailScreen(HasCommands, Screen[int]):
             self.lines.cursor = next((place for place in places if place > self.lines.cursor), places[0])
 
     def action_older_delivery(self) -> None:
-        """See `OlderDelivery`."""
         self._step(-1)
 
     def action_newer_delivery(self) -> None:
-        """See `NewerDelivery`."""
         self._step(1)
 
     def _step(self, steps: int) -> None:
@@ -191,7 +184,6 @@ class DetailScreen(HasCommands, Screen[int]):
             notify_warning(self.app, f"delivery {delivery_id} is no longer in the journal")
 
     def action_copy_detail(self) -> None:
-        """See `CopyDetail`."""
         copied = self.view.copy_line(max(0, self.lines.cursor)) if self.view is not None else None
         if copied is not None:
             self.post_message(CopyRequested(copied.text, copied.what))

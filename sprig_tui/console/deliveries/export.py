@@ -1,4 +1,4 @@
-"""Exporting what the filter matches: asks where to, and before anything is replaced; tells how far it came."""
+"""Export action, and the line under the log that shows exports and bulk replays."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from textual.app import App
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from sprig_tui.clock import Clock
@@ -17,7 +17,7 @@ from sprig_tui.console.deliveries.replay_text import job_end_text, job_text
 from sprig_tui.console.deliveries.row_format import local_time
 from sprig_tui.console.keyboard.queue import stop_tracking_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.widgets.dialogs import Confirm, Prompt
+from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export import ExportProgress, export_deliveries
@@ -30,8 +30,8 @@ from sprig_tui.text import one_line, printable
 class ExportAction:
     """One export at a time; `running` while there is one."""
 
-    def __init__(self, app: App[object], clock: Clock, *, on_progress: Callable[[str], None] = lambda _: None) -> None:
-        self._app = app
+    def __init__(self, pane: Widget, clock: Clock, *, on_progress: Callable[[str], None]) -> None:
+        self._pane = pane
         self._clock = clock
         self._on_progress = on_progress
         self._task: asyncio.Task[ExportProgress] | None = None
@@ -49,11 +49,11 @@ class ExportAction:
     async def ask(self, journal: Journal, query: Query) -> None:
         """Ask for a path, then write it; runs in a worker."""
         if self.running:
-            notify_warning(self._app, "an export is running already; x cancels it")
+            notify_warning(self._pane.app, "an export is running already; x cancels it")
             return
         what = f"what matches {one_line(query.text, limit=200)}" if query.terms else "all deliveries"
         day = f"{local_time(self._clock.now()):%Y-%m-%d}"
-        typed = await self._app.push_screen_wait(
+        typed = await self._pane.app.push_screen_wait(
             Prompt(
                 "Export to a file",
                 f"{what}: .jsonl for programs, .csv for spreadsheets",
@@ -66,15 +66,14 @@ class ExportAction:
             return
         path = _path(typed)
         exists = await asyncio.to_thread(path.exists)
-        if exists and not await self._app.push_screen_wait(
-            Confirm("Replace the file?", f"{printable(str(path))} is there already.", yes="Replace it")
-        ):
+        text = f"{printable(str(path))} is there already."
+        if exists and not await ask_confirmation(self._pane.app, "Replace the file?", text, yes="Replace it"):
             return
         await self.write(journal, query, path, overwrite=exists)
 
     async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
         """Write the file and say how it went."""
-        stop_tracking_flow(self._app)
+        stop_tracking_flow(self._pane.app)
         self._task = asyncio.ensure_future(
             export_deliveries(journal, query, path, overwrite=overwrite, on_progress=self._report_progress)
         )
@@ -84,11 +83,11 @@ class ExportAction:
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            notify(self._app, "the export was cancelled; no file was written")
+            notify(self._pane.app, "the export was cancelled; no file was written")
         except SprigTuiError as error:
-            notify_error(self._app, error)
+            notify_error(self._pane.app, error)
         else:
-            notify(self._app, f"{done.rows:,} deliveries are in {printable(str(path))}")
+            notify(self._pane.app, f"{done.rows:,} deliveries are in {printable(str(path))}")
         finally:
             # a worker that ends with the console takes the export along: nothing half-written stays
             self._task.cancel()

@@ -1,8 +1,8 @@
-"""The Deliveries pane: the live log, its filter, marks, replays and exports."""
+"""Deliveries pane: the live log with its filter, marks, replays, withdrawals and exports."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import ClassVar, Self
 
 from textual import on
@@ -12,7 +12,6 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive, var
-from textual.widget import Widget
 
 from sprig_tui.clock import Clock, SystemClock
 from sprig_tui.console.clipboard import CopyRequested
@@ -41,144 +40,8 @@ from sprig_tui.text import printable
 NO_JOURNAL = "the journal is not open: the top line says why, or try again in a moment"
 
 
-class LogJobs(HasCommands, Widget):
-    """The commands that work on several deliveries; the pane itself shows and moves."""
-
-    journal: var[Journal | None] = var(None)
-    protected: var[frozenset[str]] = var(frozenset[str]())
-    """Names of environments that ask for their name before anything goes to them in bulk."""
-    endpoints: var[Mapping[str, str]] = var(dict[str, str])
-    """Environment -> URL that its deliveries go to now."""
-    filter: reactive[Query] = reactive(MATCH_ALL, repaint=False)
-    """What is shown; assign another to filter."""
-    clock: Clock
-    lines: LogLines
-    job_line: JobStatus
-    exports: ExportAction | None = None
-
-    class Queued(Message):
-        """Deliveries were queued again, or a job that will do so was made: an engine may look now."""
-
-    # -- replay and export ---------------------------------------------------------------------------------------------
-
-    def replay_actions(self, journal: Journal) -> ReplayActions:
-        """Where replays are asked for."""
-        return ReplayActions(
-            self.app,
-            journal,
-            self.clock,
-            self.protected,
-            endpoints=self.endpoints,
-            on_progress=self.job_line.show_progress,
-            on_queued=self.queued,
-        )
-
-    def queued(self) -> None:
-        """Something was queued again, or will be: look, and tell."""
-        self.post_message(self.Queued())
-        self.job_line.wake()
-
-    def action_replay(self) -> None:
-        """See `Replay`."""
-        self._replay_selected(as_new=False)
-
-    def action_send_as_new(self) -> None:
-        """See `SendAsNew`."""
-        self._replay_selected(as_new=True)
-
-    def action_replay_filter(self) -> None:
-        """See `ReplayMatching`."""
-        self._replay_matching(as_new=False)
-
-    def action_send_filter_as_new(self) -> None:
-        """See `SendMatchingAsNew`."""
-        self._replay_matching(as_new=True)
-
-    def action_withdraw(self) -> None:
-        """See `Withdraw`."""
-        chosen = self._selected_ids()
-        if not chosen:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is not None:
-            self._run_flow(self._withdraw_then_unmark(self.journal, chosen))
-
-    async def _withdraw_then_unmark(self, journal: Journal, delivery_ids: list[int]) -> None:
-        if await WithdrawActions(self.app, journal, on_progress=self.job_line.show_progress).withdraw(delivery_ids):
-            self.lines.unmark()
-
-    def action_withdraw_filter(self) -> None:
-        """See `WithdrawMatching`."""
-        if self.journal is not None:
-            desk = WithdrawActions(self.app, self.journal, on_progress=self.job_line.show_progress)
-            self._run_flow(desk.withdraw_matching(self.filter))
-
-    def _selected_ids(self) -> list[int]:
-        """The marked ones, or the selected one."""
-        return sorted(self.lines.marks) or [one for one in (self.lines.selected,) if one]
-
-    def _replay_selected(self, *, as_new: bool) -> None:
-        chosen = self._selected_ids()
-        if not chosen:
-            notify_warning(self.app, "no delivery is selected")
-        elif self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-        else:
-            self._run_flow(self._replay_then_unmark(self.replay_actions(self.journal), chosen, as_new=as_new))
-
-    async def _replay_then_unmark(self, actions: ReplayActions, delivery_ids: list[int], *, as_new: bool) -> None:
-        if await actions.replay(delivery_ids, as_new=as_new):
-            self.lines.unmark()
-
-    def _replay_matching(self, *, as_new: bool) -> None:
-        if self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-        else:
-            self._run_flow(self.replay_actions(self.journal).replay_matching(self.filter, as_new=as_new))
-
-    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
-        """One question at a time."""
-        self.run_worker(track_flow(self.app, work), group="replay", exclusive=True)
-
-    def action_pause_replay(self) -> None:
-        """See `PauseReplay`."""
-        job = self.job_line.job
-        if job is None:
-            notify(self.app, "no bulk replay is running")
-        else:
-            self._run_flow(self._set_job(job.id, "running" if job.state == "paused" else "paused"))
-
-    def action_cancel_job(self) -> None:
-        """See `Cancel`."""
-        if self.exports is not None and self.exports.running:
-            self.exports.cancel()
-        elif self.job_line.job is None:
-            notify(self.app, "no export and no bulk replay is running")
-        elif refusal := self.refusal("pause_replay"):
-            notify_warning(self.app, refusal)
-        else:
-            self._run_flow(self._set_job(self.job_line.job.id, "cancelled"))
-
-    async def _set_job(self, job_id: int, state: ReplayState) -> None:
-        if self.journal is None:
-            return
-        try:
-            await self.journal.set_replay(job_id, state)
-        except JournalError as error:
-            notify_error(self.app, error)
-        self.queued()
-
-    def action_export(self) -> None:
-        """See `Export`."""
-        if self.journal is None:
-            notify_warning(self.app, NO_JOURNAL)
-            return
-        if self.exports is None:
-            self.exports = ExportAction(self.app, self.clock, on_progress=self.job_line.show_progress)
-        self.run_worker(track_flow(self.app, self.exports.ask(self.journal, self.filter)), group="export")
-
-
-class DeliveryLog(LogJobs, Panel, Vertical):
-    """Give it a `journal` once that is open; None (again) while there is none: what is shown stays."""
+class DeliveryLog(HasCommands, Panel, Vertical):
+    """The log of all deliveries. Assign `journal` when it is opened, None when it is closed: the rows stay."""
 
     HELP = (
         "Every record that was ever read is here: queued, delivered, failed or withheld, with its reason. The newest is"
@@ -187,6 +50,9 @@ class DeliveryLog(LogJobs, Panel, Vertical):
     COMMAND_CLASSES = COMMANDS
     BINDINGS: ClassVar[list[BindingType]] = bindings(COMMANDS)
 
+    journal: var[Journal | None] = var(None)
+    filter: reactive[Query] = reactive(MATCH_ALL, repaint=False)
+    """What is shown; assign another to filter."""
     environment_names: var[tuple[str, ...]] = var(())
     """For completing `env:`."""
     file_hint: var[str] = var("")
@@ -202,6 +68,9 @@ class DeliveryLog(LogJobs, Panel, Vertical):
             self.delivery = delivery
             self.by_person = by_person
 
+    class Queued(Message):
+        """Deliveries were queued again, or a job that queues them was made: the engine may look now."""
+
     class FilterChanged(Message):
         """Another filter is applied."""
 
@@ -215,6 +84,11 @@ class DeliveryLog(LogJobs, Panel, Vertical):
         self.lines = LogLines(self.clock)
         self.bar = FilterBar(self.clock.now, lambda: self.environment_names)
         self.job_line = JobStatus()
+        self.replays = ReplayActions(
+            self, self.clock, on_progress=self.job_line.show_progress, on_queued=self.queue_changed
+        )
+        self._withdrawals = WithdrawActions(self, on_progress=self.job_line.show_progress)
+        self._export = ExportAction(self, self.clock, on_progress=self.job_line.show_progress)
         # held, not looked up: the watch goes on for a moment while the console closes and children are gone
         self._header = Caption(classes="log-header")
         self._trouble_caption = Caption(classes="log-trouble")
@@ -277,9 +151,10 @@ class DeliveryLog(LogJobs, Panel, Vertical):
         """Something was added or sent: look now."""
         self.updater.wake()
 
-    def queued(self) -> None:
-        """Something was queued again: look, and tell."""
-        super().queued()
+    def queue_changed(self) -> None:
+        """Deliveries were queued, or a replay job was made or changed: look for them, and tell the engine."""
+        self.post_message(self.Queued())
+        self.job_line.wake()
         self.wake()
 
     def _refresh_texts(self) -> None:
@@ -348,11 +223,9 @@ class DeliveryLog(LogJobs, Panel, Vertical):
     # -- filter --------------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """See `Filter`."""
         self.bar.ask(self.filter.text)
 
     def action_clear_filter(self) -> None:
-        """See `Clear`."""
         if self.lines.marks:
             self.lines.unmark()
         elif self.filter.terms:
@@ -372,21 +245,17 @@ class DeliveryLog(LogJobs, Panel, Vertical):
     # -- moving and marking --------------------------------------------------------------------------------------------
 
     def action_mark(self) -> None:
-        """See `Mark`."""
         self.lines.toggle_mark()
 
     def action_follow(self) -> None:
-        """See `Follow`."""
         self.lines.follow(not self.lines.following)
         if self.lines.following and self.lines.selected:
             self.updater.select(self.lines.selected)
 
     def action_next_failed(self) -> None:
-        """See `NextFailed`."""
         self.run_worker(track_flow(self.app, self._go_to_failed(older=False)), group="failed", exclusive=True)
 
     def action_previous_failed(self) -> None:
-        """See `PreviousFailed`."""
         self.run_worker(track_flow(self.app, self._go_to_failed(older=True)), group="failed", exclusive=True)
 
     async def _go_to_failed(self, *, older: bool) -> None:
@@ -413,14 +282,11 @@ class DeliveryLog(LogJobs, Panel, Vertical):
             )
 
     def action_delivery_detail(self) -> None:
-        """See `ShowDetail`."""
         search = self.updater.search
         if search is None or not self.lines.selected or self.journal is None:
             notify_warning(self.app, NO_JOURNAL if self.journal is None else "no delivery is selected")
             return
-        screen = DetailScreen(
-            self.journal, search.matches, self.lines.selected, self.replay_actions(self.journal), self.clock
-        )
+        screen = DetailScreen(self.journal, search.matches, self.lines.selected, self.replays, self.clock)
         self.app.push_screen(screen, self._focus_lines)
 
     def _focus_lines(self, delivery_id: int | None) -> None:
@@ -430,6 +296,90 @@ class DeliveryLog(LogJobs, Panel, Vertical):
         self.wake()
 
     def action_copy_delivery(self) -> None:
-        """See `CopyDelivery`."""
         if (row := self.lines.selected_row) is not None:
             self.post_message(CopyRequested(json_line(row), f"delivery {row.id}"))
+
+    # -- replay, withdraw and export -----------------------------------------------------------------------------------
+
+    def action_replay(self) -> None:
+        self._replay_selected(as_new=False)
+
+    def action_send_as_new(self) -> None:
+        self._replay_selected(as_new=True)
+
+    def action_replay_filter(self) -> None:
+        self._replay_matching(as_new=False)
+
+    def action_send_filter_as_new(self) -> None:
+        self._replay_matching(as_new=True)
+
+    def action_withdraw(self) -> None:
+        ids = self._selected_ids()
+        if not ids:
+            notify_warning(self.app, "no delivery is selected")
+        elif self.journal is not None:
+            self._run_flow(self._unmark_after(self._withdrawals.withdraw(self.journal, ids)))
+
+    def action_withdraw_filter(self) -> None:
+        if self.journal is not None:
+            self._run_flow(self._withdrawals.withdraw_matching(self.journal, self.filter))
+
+    def _selected_ids(self) -> list[int]:
+        """The marked deliveries, else the one under the cursor."""
+        return sorted(self.lines.marks) or ([self.lines.selected] if self.lines.selected else [])
+
+    def _replay_selected(self, *, as_new: bool) -> None:
+        ids = self._selected_ids()
+        if not ids:
+            notify_warning(self.app, "no delivery is selected")
+        elif self.journal is None:
+            notify_warning(self.app, NO_JOURNAL)
+        else:
+            self._run_flow(self._unmark_after(self.replays.replay(self.journal, ids, as_new=as_new)))
+
+    def _replay_matching(self, *, as_new: bool) -> None:
+        if self.journal is None:
+            notify_warning(self.app, NO_JOURNAL)
+        else:
+            self._run_flow(self.replays.replay_matching(self.journal, self.filter, as_new=as_new))
+
+    async def _unmark_after(self, work: Coroutine[None, None, object]) -> None:
+        """Remove the marks where the work changed a delivery."""
+        if await work:
+            self.lines.unmark()
+
+    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
+        """Run in a worker; one question at a time."""
+        self.run_worker(track_flow(self.app, work), group="replay", exclusive=True)
+
+    def action_pause_replay(self) -> None:
+        job = self.job_line.job
+        if job is None:
+            notify(self.app, "no bulk replay is running")
+        else:
+            self._run_flow(self._set_job(job.id, "running" if job.state == "paused" else "paused"))
+
+    def action_cancel_job(self) -> None:
+        if self._export.running:
+            self._export.cancel()
+        elif self.job_line.job is None:
+            notify(self.app, "no export and no bulk replay is running")
+        elif refusal := self.refusal("pause_replay"):
+            notify_warning(self.app, refusal)
+        else:
+            self._run_flow(self._set_job(self.job_line.job.id, "cancelled"))
+
+    async def _set_job(self, job_id: int, state: ReplayState) -> None:
+        if self.journal is None:
+            return
+        try:
+            await self.journal.set_replay(job_id, state)
+        except JournalError as error:
+            notify_error(self.app, error)
+        self.queue_changed()
+
+    def action_export(self) -> None:
+        if self.journal is None:
+            notify_warning(self.app, NO_JOURNAL)
+        else:
+            self.run_worker(track_flow(self.app, self._export.ask(self.journal, self.filter)), group="export")

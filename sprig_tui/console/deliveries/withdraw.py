@@ -1,13 +1,13 @@
-"""Taking queued deliveries back: counts them, asks, and does it."""
+"""Withdraw actions: count queued deliveries, ask for confirmation, and withhold them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from textual.app import App
+from textual.widget import Widget
 
 from sprig_tui.console.notify import notify, notify_error, notify_warning
-from sprig_tui.console.widgets.dialogs import Confirm
+from sprig_tui.console.widgets.dialogs import ask_confirmation
 from sprig_tui.delivery.withdraw import QueuedDeliveries, filter_queued, find_queued, withdraw_deliveries
 from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import Journal
@@ -17,53 +17,49 @@ from sprig_tui.text import one_line
 
 
 class WithdrawActions:
-    """Its methods wait for a dialog, so they run in workers; a fault of the journal is told to the person."""
+    """Withdrawals of the Deliveries pane. The methods wait for a dialog, so they run in workers; errors are shown."""
 
-    def __init__(
-        self, app: App[object], journal: Journal, *, on_progress: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._app = app
-        self._journal = journal
+    def __init__(self, pane: Widget, *, on_progress: Callable[[str], None]) -> None:
+        self._pane = pane
         self._on_progress = on_progress
 
-    async def withdraw(self, ids: Sequence[int]) -> bool:
-        """Take these back; whether any was."""
+    async def withdraw(self, journal: Journal, ids: Sequence[int]) -> bool:
+        """Withdraw these deliveries; returns whether any was withdrawn."""
         try:
-            return await self._ask_and_do(filter_queued(await self._journal.get_many(ids)), "")
+            return await self._ask_and_withdraw(journal, filter_queued(await journal.get_many(ids)), "")
         except JournalError as error:
-            notify_error(self._app, error)
+            notify_error(self._pane.app, error)
             return False
         finally:
             self._on_progress("")
 
-    async def withdraw_matching(self, query: Query) -> bool:
-        """Take everything back that matches and is queued now; whether any was."""
+    async def withdraw_matching(self, journal: Journal, query: Query) -> bool:
+        """Withdraw everything that matches and is queued now; returns whether any was withdrawn."""
         try:
             self._on_progress("counting what is queued …")
-            found = await find_queued(
-                self._journal, query, lambda number: self._on_progress(f"counting what is queued: {number:,}")
+            queued = await find_queued(
+                journal, query, lambda number: self._on_progress(f"counting what is queued: {number:,}")
             )
             self._on_progress("")
-            return await self._ask_and_do(found, query.text or "everything in the journal")
+            return await self._ask_and_withdraw(journal, queued, query.text or "everything in the journal")
         except JournalError as error:
-            notify_error(self._app, error)
+            notify_error(self._pane.app, error)
             return False
         finally:
             self._on_progress("")
 
-    async def _ask_and_do(self, queued: QueuedDeliveries, named: str) -> bool:
+    async def _ask_and_withdraw(self, journal: Journal, queued: QueuedDeliveries, named: str) -> bool:
         total = len(queued.ids)
         if not total:
-            notify_warning(self._app, "nothing to withdraw: none of them is queued")
+            notify_warning(self._pane.app, "nothing to withdraw: none of them is queued")
             return False
-        if not await self._app.push_screen_wait(
-            Confirm(withdraw_question(total), withdraw_explanation(queued, named), yes=f"Withdraw {total:,}")
-        ):
+        question, text = withdraw_question(total), withdraw_explanation(queued, named)
+        if not await ask_confirmation(self._pane.app, question, text, yes=f"Withdraw {total:,}"):
             return False
         done = await withdraw_deliveries(
-            self._journal, queued.ids, lambda number: self._on_progress(f"withdrawing: {number:,} of {total:,}")
+            journal, queued.ids, lambda number: self._on_progress(f"withdrawing: {number:,} of {total:,}")
         )
-        (notify_warning if done.leased else notify)(self._app, withdraw_outcome(done))
+        (notify_warning if done.leased else notify)(self._pane.app, withdraw_outcome(done))
         return done.withdrawn > 0
 
 

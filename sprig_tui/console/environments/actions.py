@@ -1,4 +1,4 @@
-"""What the Environments pane's wishes lead to: dialogs, a change of the config, a lane paused, a test event."""
+"""Environment actions: change keys and settings, pause and resume lanes, send a test event."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from sprig_tui.console.environments.key_form import KeyForm
 from sprig_tui.console.environments.send_test_event import EVENT_NAME, SendTestEventScreen, make_test_event
 from sprig_tui.console.environments.source_picker import PASTE, pick_key
 from sprig_tui.console.notify import notify, notify_warning
-from sprig_tui.console.widgets.dialogs import Confirm, ConfirmName, Dialog, Prompt
+from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import ConfigError, SprigTuiError
 
 if TYPE_CHECKING:
     from textual.app import App
 
     from sprig_tui.console.session import Session
+    from sprig_tui.journal.base import Journal
 
 
 class EnvironmentActions:
-    """One method per wish; each is run in a worker of the app, and raises SprigTuiError for what could not be done."""
+    """Actions of the Environments pane, by name of the environment.
+
+    Each runs in a worker of the app and raises SprigTuiError where it fails.
+    """
 
     def __init__(self, app: App[Any], session: Session, config_editor: ConfigEditor) -> None:
         self._app = app
@@ -38,23 +42,23 @@ class EnvironmentActions:
 
     async def add_key(self, name: str) -> None:
         """Ask for a key, save it, and say what is next."""
-        seen = self._environment(name)
+        environment = self._environment(name)
         key = await pick_key(self._app, self._session, name)
         if key == PASTE:
             key = await self._app.push_screen_wait(
                 KeyForm(
                     name,
-                    seen.write_key.masked() if seen.write_key else "",
-                    self._override_note(seen),
+                    environment.write_key.masked() if environment.write_key else "",
+                    self._override_note(environment),
                     environments_with_key=lambda key: describe_reuse(self._session.settings, key, WRITE_KEY, name),
                 )
             )
         if key is None:
             return
-        await self._config_editor.save(seen, name, {"write_key": key})
-        now = self._environment(name)
-        if now.write_key is not None and now.write_key.read_from != "config":
-            notify_warning(self._app, f"saved, but {now.write_key.read_from} is set and comes first")
+        await self._config_editor.save(environment, name, {"write_key": key})
+        key_now = self._environment(name).write_key
+        if key_now is not None and key_now.read_from != "config":
+            notify_warning(self._app, f"saved, but {key_now.read_from} is set and comes first")
         else:
             notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
 
@@ -66,38 +70,36 @@ class EnvironmentActions:
 
     async def remove_key(self, name: str) -> None:
         """Ask, with the name where it is protected, then take the key out."""
-        seen = self._environment(name)
-        if seen.write_key is None:
+        environment = self._environment(name)
+        if environment.write_key is None:
             return
-        question = f"Remove the write key {seen.write_key.masked()} of {name}?"
+        question = f"Remove the write key {environment.write_key.masked()} of {name}?"
         text = "Nothing is sent there until it has one again; what is queued stays queued."
-        if not await self._confirmed(seen, question, text, yes="Remove"):
+        if not await self._confirmed(environment, question, text, yes="Remove"):
             return
-        await self._config_editor.save(seen, name, {"write_key": None})
+        await self._config_editor.save(environment, name, {"write_key": None})
         if (left := self._environment(name).write_key) is not None:
             notify_warning(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
         else:
             notify(self._app, f"key of {name} removed")
 
     async def _confirmed(self, environment: Environment, question: str, text: str, *, yes: str) -> bool:
-        dialog: Dialog[bool] = Confirm(question, text, yes=yes)
-        if environment.protected:
-            dialog = ConfirmName(question, text, name=environment.name)
-        return await self._app.push_screen_wait(dialog)
+        name = environment.name if environment.protected else ""
+        return await ask_confirmation(self._app, question, text, yes=yes, protected_name=name)
 
     # -- environments -------------------------------------------------------------------------------------------------
 
     async def edit(self, name: str) -> None:
         """Ask for the settings, save what changed."""
-        seen = self._environment(name)
-        changes = await self._app.push_screen_wait(EditForm(seen))
+        environment = self._environment(name)
+        changes = await self._app.push_screen_wait(EditForm(environment))
         if not changes:
             return
-        if seen.protected and changes.get("protected") is False:
+        if environment.protected and changes.get("protected") is False:
             text = "Sending in bulk will no longer ask for its name."
-            if not await self._confirmed(seen, f"Take the protection off {name}?", text, yes="Take it off"):
+            if not await self._confirmed(environment, f"Take the protection off {name}?", text, yes="Take it off"):
                 return
-        await self._config_editor.save(seen, name, changes)
+        await self._config_editor.save(environment, name, changes)
         notify(self._app, f"{name} saved")
 
     async def new(self) -> str:
@@ -125,39 +127,42 @@ class EnvironmentActions:
 
     async def remove(self, name: str) -> None:
         """Ask, then take the environment's table out of the config."""
-        seen = self._environment(name)
-        if seen.write_key is not None and seen.write_key.read_from != "config":
-            text = f"{seen.write_key.read_from} stays set: unset {write_key_variable(name)} too if it is not wanted."
+        environment = self._environment(name)
+        key = environment.write_key
+        if key is not None and key.read_from != "config":
+            text = f"{key.read_from} stays set: unset {write_key_variable(name)} too if it is not wanted."
         else:
             text = "Its key and settings go; its deliveries stay in the journal, and queued ones stay queued."
         verb = "Reset" if name in BUILT_IN_ENVIRONMENTS else "Remove"
-        if await self._confirmed(seen, f"{verb} environment {name}?", text, yes=verb):
-            await self._config_editor.drop(seen)
+        if await self._confirmed(environment, f"{verb} environment {name}?", text, yes=verb):
+            await self._config_editor.drop(environment)
             notify(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
     async def set_lane(self, name: str, *, paused: bool) -> None:
-        """Pause or resume, for every process on this journal."""
-        journal = self._session.journal
-        if journal is None:
-            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
-        await journal.set_lane(name, "paused" if paused else "open")
-        if self._session.engine is not None:
-            self._session.engine.wake(name)
+        """Pause or resume a lane, for every process on this journal."""
+        await self._journal().set_lane(name, "paused" if paused else "open")
+        self._wake_engine(name)
         notify(self._app, f"{name} paused; what comes stays queued" if paused else f"{name} resumes")
 
-    async def test_event(self, name: str) -> None:
-        """Journal a test event, let the engine send it, follow it."""
+    async def send_test_event(self, name: str) -> None:
+        """Journal a test event, let the engine send it, and show what becomes of it."""
         environment = self._environment(name)
-        journal = self._session.journal
-        if journal is None:
-            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
+        journal = self._journal()
         if environment.protected:
             text = f"{EVENT_NAME!r} reaches every destination that is connected to this source."
-            if not await self._app.push_screen_wait(Confirm(f"Send a test event to {name}?", text, yes="Send one")):
+            if not await ask_confirmation(self._app, f"Send a test event to {name}?", text, yes="Send one"):
                 return
         added = await journal.add([make_test_event(name, self._session.clock.now())])
+        self._wake_engine(name)
+        await self._app.push_screen_wait(SendTestEventScreen(self._session, environment, added[0].id))
+
+    def _journal(self) -> Journal:
+        if self._session.journal is None:
+            raise SprigTuiError(f"the journal is not open: {self._session.trouble or 'in a moment'}")
+        return self._session.journal
+
+    def _wake_engine(self, name: str) -> None:
         if self._session.engine is not None:
             self._session.engine.wake(name)
-        await self._app.push_screen_wait(SendTestEventScreen(self._session, environment, added[0].id))

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from sprig_tui.config.secret_lint import WRITE_KEY_CHARS
-from sprig_tui.console.widgets.dialogs import Confirm, Dialog, hint, plain_content
+from sprig_tui.console.widgets.dialogs import Dialog, ask_confirmation, hint, plain_content
 from sprig_tui.console.widgets.line import Line, TextSpan
 from sprig_tui.console.widgets.line_list import LineList
 from sprig_tui.errors import SprigTuiError
@@ -243,8 +243,6 @@ async def pick_key(app: App[Any], session: Session, environment: str) -> str | N
     list_sources = session.dependencies.list_sources
     if list_sources is None or session.settings.workspace.token is None:
         return PASTE
-    # loaded here, since most consoles do without
-
     settings = session.settings
     while True:
         choice = await app.push_screen_wait(
@@ -253,14 +251,14 @@ async def pick_key(app: App[Any], session: Session, environment: str) -> str | N
         if choice is None or choice == PASTE:
             return choice
         key = choice.source.write_keys[0]
-        doubts = [f"- {doubt}" for doubt in choice.mismatches]
-        doubts += [
+        mismatches = [f"- {mismatch}" for mismatch in choice.mismatches]
+        mismatches += [
             f"- {name} has the same key"
             for name, other in settings.environments.items()
             if name != environment and other.write_key is not None and other.write_key.reveal() == key
         ]
-        if not doubts:
+        if not mismatches:
             return key
         question = f"Take {choice.source.name} for {environment}?"
-        if await app.push_screen_wait(Confirm(question, "\n".join(doubts), yes="Take it")):
+        if await ask_confirmation(app, question, "\n".join(mismatches), yes="Take it"):
             return key

@@ -7,7 +7,7 @@ Each is a modal screen: `if await self.app.push_screen_wait(Confirm("Send 12 ans
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -20,6 +20,9 @@ from textual.widgets import Button, Checkbox, Input, Static
 
 from sprig_tui.console.keyboard.queue import is_single_key
 from sprig_tui.text import printable
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 ESCAPE_CLOSES = ("escape closes", "escape")
 
@@ -287,3 +290,11 @@ class Prompt(TextDialog[str | None]):
     def accept(self, value: str) -> None:
         """Give it to whoever asked."""
         self.dismiss(value)
+
+
+async def ask_confirmation(app: App[Any], question: str, text: str, *, yes: str, protected_name: str = "") -> bool:
+    """Ask a yes/no question; with `protected_name` (an environment) that name has to be typed instead."""
+    dialog: Dialog[bool] = Confirm(question, text, yes=yes)
+    if protected_name:
+        dialog = ConfirmName(question, text, name=protected_name)
+    return await app.push_screen_wait(dialog)

@@ -130,7 +130,7 @@ def log(clock, journal) -> DeliveryLog:
     """The pane; `log.journal = journal` starts it."""
     pane = DeliveryLog(clock=clock, id="deliveries")
     pane.add_class("pane")
-    pane.protected = frozenset({"production"})
+    pane.replays.protected = frozenset({"production"})
     pane.environment_names = ("production", "development")
     return pane
 

@@ -179,7 +179,7 @@ async def test_replays_from_there(opened, log, mixed, journal, until):
 
 
 async def test_as_new_shows_the_new_one_and_the_way_back_to_its_origin(opened, log, mixed, journal, until):
-    log.protected = frozenset()
+    log.replays.protected = frozenset()
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
         await pilot.press("o")

@@ -63,7 +63,7 @@ async def test_as_new_asks_for_the_name_of_a_protected_environment(opened, log, 
 
 
 async def test_marked_ones_are_replayed_together_and_unmarked(opened, log, mixed, journal, screen_text, until):
-    log.protected = frozenset()
+    log.replays.protected = frozenset()
     async with opened() as pilot:
         await pilot.press("g", "space", "space", "space", "r")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
