@@ -55,7 +55,8 @@ def format_duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
 
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""English names; strftime would follow the locale."""
 
 
 def time_ago(then: int, now: int) -> str:
@@ -88,20 +89,24 @@ def time_left(until: int, now: int) -> str:
 
 def relative_time(then: int, now: int) -> str:
     """A time of today as `12:04`, another as `3 Nov 12:04`; local time."""
-    at = _local(then)
+    at = local_time(then)
     clock = f"{at:%H:%M}"
-    return clock if at.date() == _local(now).date() else f"{relative_day(then, now)} {clock}"
+    return clock if at.date() == local_time(now).date() else f"{relative_day(then, now)} {clock}"
 
 
 def relative_day(then: int, now: int) -> str:
     """A date as `3 Nov`, with the year where it is another one; local time."""
-    at = _local(then)
-    year = f" {at.year}" if at.year != _local(now).year else ""
-    return f"{at.day} {_MONTHS[at.month - 1]}{year}"
+    at = local_time(then)
+    year = f" {at.year}" if at.year != local_time(now).year else ""
+    return f"{at.day} {MONTHS[at.month - 1]}{year}"
 
 
-def _local(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+def local_time(milliseconds: int) -> datetime:
+    """Local time of ms since 1970; 1970 for a number beyond what a calendar can show."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
 
 
 def iso_time(milliseconds: int) -> str | None:

@@ -237,12 +237,11 @@ class EntryBuilder:
 
     def _unsendable_entry(self, record: Unsendable) -> NewDelivery:
         environment = self.route(record).environment
-        detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
         entry = NewDelivery(
             environment=environment,
             message_id=withheld_message_id(environment, record.raw),
             reason=record.reason,
-            detail=_truncate_list_text(detail),
+            detail=_truncate_list_text(record.explanation),
             survey_id=_truncate_list_text(record.survey_id),
             survey_name=_truncate_list_text(record.survey_name),
             user_id=_truncate_list_text(record.user_id),

@@ -7,13 +7,17 @@ import shlex
 from sprig_tui.text import printable
 
 
-def curl_lines(base_url: str, body: bytes) -> tuple[str, ...]:
+def curl_lines(base_url: str, body: bytes, *, withheld: str = "") -> tuple[str, ...]:
     """The command on three lines, joined by backslashes, for an endpoint (a URL without `/v1`) and a body of JSON.
+
+    `withheld` is the reason why the record would not be sent; it goes in front as a comment.
 
     Where an answer holds what a terminal would act on or not show, the body is written in ASCII: JSON has its own
     escapes for it, so that the call stays the same.
     """
+    comment = (f"# would be withheld: {withheld}",) if withheld else ()
     return (
+        *comment,
         f"curl {shlex.quote(f'{base_url}/v1/track')} \\",
         "  -u \"$SEGMENT_WRITE_KEY:\" -H 'Content-Type: application/json' \\",
         f"  --data-raw {shlex.quote(visible_json(body))}",

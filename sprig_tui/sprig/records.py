@@ -52,6 +52,12 @@ class Origin(Struct, frozen=True, gc=False):
     path: str = ""
     """Place inside the document, such as `data[3]` or `Q2`; empty for the whole of it."""
 
+    @property
+    def text(self) -> str:
+        """Name, line and path, such as `answers.json:12 data[3]`."""
+        line = f":{self.line}" if self.line else ""
+        return f"{self.name}{line}{f' {self.path}' if self.path else ''}"
+
 
 class StudyResponse(Struct, frozen=True, gc=False):
     """One answer to one question, the same whichever format it came in (facts: the field tables of Sprig's APIs).
@@ -113,6 +119,11 @@ class Unsendable(Struct, frozen=True, kw_only=True, gc=False):
     user_id: str = ""
     environment_id: str | None = None
     environment: str | None = None
+
+    @property
+    def explanation(self) -> str:
+        """Path and detail, as far as they are known."""
+        return ": ".join(filter(None, (self.path, self.detail)))
 
 
 Record = StudyResponse | Unsendable

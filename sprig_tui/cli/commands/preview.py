@@ -79,7 +79,7 @@ def _record_lines(
     """The record for people, or for programs that read the call or the command."""
     if view == "json":
         if mapping.withheld is not None:
-            diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or mapping.withheld.value}")
+            diagnostics.info(f"would be withheld: {record.origin.text}: {detail or mapping.withheld.value}")
         yield from _pretty_lines(mapping.body)
         return
     if view == "curl":
@@ -97,28 +97,22 @@ def _pretty_lines(body: bytes) -> Iterator[str]:
     return pretty_lines(body)
 
 
-def _origin_text(record: Record) -> str:
-    origin = record.origin
-    line = f":{origin.line}" if origin.line else ""
-    return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
-
-
 def _title_lines(record: Record, number: int, columns: int = 0) -> Iterator[str]:
     from sprig_tui.text import one_line
 
-    return flow(((f"{number}  {one_line(_origin_text(record))}", "strong"), (record.origin.format, "")), columns)
+    return flow(((f"{number}  {one_line(record.origin.text)}", "strong"), (record.origin.format, "")), columns)
 
 
 def _show_unsendable(record: Unsendable, view: PreviewFormat) -> None:
     from sprig_tui.text import one_line
 
-    detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
+    detail = record.explanation
     if view != "fields":
         # What goes to stdout there is read by other programs.
-        diagnostics.info(f"would be withheld: {_origin_text(record)}: {detail or record.reason.value}")
+        diagnostics.info(f"would be withheld: {record.origin.text}: {detail or record.reason.value}")
         return
     mark = output.paint(output.mark("✗", "x"), "bad")
-    said = f"{one_line(_origin_text(record))}  withheld, {record.reason.value}" + (
+    said = f"{one_line(record.origin.text)}  withheld, {record.reason.value}" + (
         f": {one_line(detail)}" if detail else ""
     )
     columns = output.terminal_columns()
@@ -219,10 +213,9 @@ def _curl_lines(settings: Settings, mapping: Mapping) -> Iterator[str]:
     from sprig_tui.segment.curl import curl_lines
     from sprig_tui.segment.limits import ENDPOINT_URLS
 
-    if mapping.withheld is not None:
-        yield f"# would be withheld: {mapping.withheld.value}"
-    found = settings.environments.get(mapping.environment)
-    yield from curl_lines(found.base_url if found else ENDPOINT_URLS["us"], mapping.body)
+    environment = settings.environments.get(mapping.environment)
+    base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
+    yield from curl_lines(base_url, mapping.body, withheld=mapping.withheld or "")
 
 
 def _mapping_json(record: Record, mapping: Mapping, detail: str) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from sprig_tui.console.deliveries.row_format import (
     NO_VALUE,
     STATE_STYLES,
-    environment_title,
     ignored_until,
-    local_time,
     state_word,
 )
+from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.payload.views.base import CopiedText, RecordView, Span, SpanLine, wrap
 from sprig_tui.console.payload.views.json import JsonView, is_json
 from sprig_tui.console.payload.views.text import RawView
+from sprig_tui.formatting import local_time
 from sprig_tui.journal.records import Attempt, Delivery, DeliveryDetail, State
 from sprig_tui.reasons import Reason
 from sprig_tui.segment.limits import MAX_EVENT_BYTES

@@ -14,11 +14,11 @@ from textual.widgets import Static
 from sprig_tui.clock import Clock
 from sprig_tui.console.commands.base import Permissions
 from sprig_tui.console.deliveries.replay_text import job_end_text, job_text
-from sprig_tui.console.deliveries.row_format import local_time
 from sprig_tui.console.keyboard.queue import stop_tracking_flow
 from sprig_tui.console.notify import notify, notify_error, notify_warning
 from sprig_tui.console.widgets.dialogs import Prompt, ask_confirmation
 from sprig_tui.errors import JournalError, SprigTuiError
+from sprig_tui.formatting import local_time
 from sprig_tui.journal.base import Journal
 from sprig_tui.journal.export import ExportProgress, export_deliveries
 from sprig_tui.journal.export_format import format_from_path

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 from textual.content import Content
 
+from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.widgets.line import TextSpan, fit_span
+from sprig_tui.formatting import MONTHS, local_time, relative_time
 from sprig_tui.journal.records import Delivery, State, answer_text
 from sprig_tui.segment.limits import DEDUP_WINDOW_MS
 from sprig_tui.text import one_line
@@ -112,8 +114,6 @@ MARK = "●"
 NO_VALUE = "—"
 """Stands where there is nothing, such as for the user of an anonymous answer."""
 STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "accent"}
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-"""Spelled out here: strftime would follow the locale, and the columns with it."""
 
 _COLUMNS_WITH_STYLE = frozenset({"id", "time", "state", "status", "attempts"})
 """Columns of our own words."""
@@ -141,22 +141,14 @@ def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
     return parts
 
 
-def local_time(milliseconds: int) -> datetime:
-    """Local time; the first and last moments that calendars know for what lies beyond them."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone()
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
-
-
 def short_time(milliseconds: int, now: int, width: int = 12) -> str:
     """A time in 8 or 12 cells: of today with seconds or milliseconds, of another day with the day."""
     at, today = local_time(milliseconds), local_time(now)
     if at.date() == today.date():
         return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if width >= 12 else f"{at:%H:%M:%S}"
-    day = f"{at.day:2d} {_MONTHS[at.month - 1]}"
+    day = f"{at.day:2d} {MONTHS[at.month - 1]}"
     if at.year != today.year:
-        return f"{day} {at.year}" if width >= 11 else f"{_MONTHS[at.month - 1]} {at.year}"
+        return f"{day} {at.year}" if width >= 11 else f"{MONTHS[at.month - 1]} {at.year}"
     return f"{day} {at:%H:%M}" if width >= 12 else day
 
 
@@ -168,19 +160,9 @@ def ignored_until(delivery: Delivery, now: int) -> str:
     until = delivery.settled_at + DEDUP_WINDOW_MS
     if delivery.state is not State.DELIVERED or not delivery.settled_at or until <= now:
         return ""
-    at, today = local_time(until), local_time(now)
-    if at.date() == today.date():
-        return f"{at:%H:%M}"
-    return (
-        f"tomorrow {at:%H:%M}"
-        if at.date() == (today + timedelta(days=1)).date()
-        else f"{at.day} {_MONTHS[at.month - 1]} {at:%H:%M}"
-    )
-
-
-def environment_title(name: str) -> str:
-    """An environment's name as people read it: `Production`."""
-    return name[:1].upper() + name[1:]
+    at = local_time(until)
+    is_tomorrow = at.date() == (local_time(now) + timedelta(days=1)).date()
+    return f"tomorrow {at:%H:%M}" if is_tomorrow else relative_time(until, now)
 
 
 def state_word(delivery: Delivery) -> str:

@@ -129,6 +129,11 @@ def _open_status(facts: StatusInputs, last: str) -> EnvironmentStatus:
     return EnvironmentStatus("△", "nothing queued", "muted", last)
 
 
+def environment_title(name: str) -> str:
+    """An environment's name with a capital, such as `Production`."""
+    return name[:1].upper() + name[1:]
+
+
 REGIONS = {"us": "US  api.segment.io", "eu": "EU  events.eu1.segmentapis.com"}
 
 
@@ -162,8 +167,7 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The name as a title."""
-        return self.name[:1].upper() + self.name[1:]
+        return environment_title(self.name)
 
     @property
     def place(self) -> str:

@@ -75,7 +75,7 @@ def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *,
         detail=(route or mapping.detail) if told else mapping.detail,
         lints=mapping.lints,
         record=record,
-        place=origin_text(record.origin),
+        place=record.origin.text,
         edited=edited,
     )
 
@@ -110,12 +110,6 @@ def inspect_delivery(
         edited=delivery.edited,
         delivery=delivery,
     )
-
-
-def origin_text(origin: Origin) -> str:
-    """File, line and place inside it."""
-    line = f":{origin.line}" if origin.line else ""
-    return f"{origin.name}{line}{f' {origin.path}' if origin.path else ''}"
 
 
 def _source(delivery: Delivery) -> str:
@@ -174,15 +168,14 @@ def _value_text(value: object) -> bytes:
 
 
 def _unsendable(record: Unsendable, *, edited: bool) -> Inspection:
-    detail = f"{record.path}: {record.detail}" if record.path and record.detail else record.detail or record.path
     return Inspection(
         raw=record.raw,
         fields=_withheld_fields(record.reason, record.detail, record, path=record.path),
         environment=record.environment or "",
         withheld=record.reason,
-        detail=detail,
+        detail=record.explanation,
         record=record,
-        place=origin_text(record.origin),
+        place=record.origin.text,
         edited=edited,
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from sprig_tui.config.environment import Environment
+from sprig_tui.console.environments.status import environment_title
 from sprig_tui.console.payload.inspection import Inspection
 from sprig_tui.console.payload.views import VIEW_NAMES
 from sprig_tui.console.payload.views.base import Span, shorten
@@ -130,11 +131,6 @@ def _tabs(view: str) -> Content:
     )
 
 
-def environment_name(name: str) -> str:
-    """An environment's name for people: its first letter large."""
-    return one_line(name[:1].upper() + name[1:], limit=40)
-
-
 def _edited_spans(inspection: Inspection) -> Iterator[Span]:
     if inspection.edited:
         yield Span("edited", "accent")
@@ -157,7 +153,7 @@ def _size_span(inspection: Inspection) -> Span:
 
 def _fate_span(inspection: Inspection, environments: Mapping[str, Environment]) -> Span:
     delivery = inspection.delivery
-    name = environment_name(inspection.environment)
+    name = one_line(environment_title(inspection.environment), limit=40)
     if delivery is not None and not inspection.remapped:
         if delivery.state is State.WITHHELD:
             return Span(f"withheld: {_reason_text(delivery.reason)}", "warning")

@@ -88,16 +88,16 @@ def shown(one, width, **options):
     )
 
 
-def test_a_row_as_in_the_picture(delivery):
+def test_row_cells_at_two_widths(delivery):
     one = delivery(
         user_id="", question_type="OPEN", answer="Slow…", state=State.WITHHELD, reason="anonymous", status=0, attempts=0
     )
     assert shown(one, 117) == (
-        '  13:56:40 Production  Checkout effort  —            OPEN    "Slow…"      withheld             '
+        '  13:56:40 Production   Checkout effort  —           OPEN    "Slow…"      withheld             '
         "anonymous             "
     )
     assert shown(one, 77, marked=True) == (
-        '● 13:56:40 Production Checkout e… —        "Slow…"  withheld       anonymous '
+        '● 13:56:40 Production  Checkout … —        "Slow…"  withheld       anonymous '
     )
 
 

@@ -72,9 +72,9 @@ async def test_keys_and_theme_of_the_config_count_at_once_and_faults_are_told(co
         assert "Help: Environments" in screen_text(pilot.app)
         await console.press("escape")
         console.write('[keys]\nhelp = "q"\n[console]\ntheme = "nrod"\n')
-        await pilot.app.parts.desk.look()
+        await pilot.app.services.config_editor.reload_if_changed()
         await pilot.pause()
-        said = " ".join(pilot.app.doubts)
+        said = " ".join(pilot.app.warnings)
         assert "q is to do both help and close-detail" in said
         assert "did you mean nord" in said
         await console.press("question_mark")

@@ -141,7 +141,7 @@ async def test_a_protected_environment_that_the_question_did_not_name_is_asked_a
     file = answers(*(answer(number) for number in range(20)))
     async with console.running(files=(file,)) as pilot:
         await console.until(lambda: "1 of 20" in screen_text(pilot.app))
-        flows = pilot.app.parts.send_actions
+        flows = pilot.app.services.send_actions
         # as if all that was looked at goes elsewhere
         monkeypatch.setattr(
             flows, "_count_ahead", lambda *_: SendPlan(1, {"development": 1}, complete=False, estimate=20)

@@ -30,6 +30,6 @@ def make_view(name: str, inspection: Inspection, environments: Mapping[str, Envi
 
 def curl_text(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[str, ...]:
     """The curl command's lines, after a comment where it would send what is withheld."""
-    found = environments.get(inspection.environment)
-    comment = (f"# would be withheld: {inspection.withheld}",) if inspection.withheld else ()
-    return (*comment, *curl_lines(found.base_url if found else ENDPOINT_URLS["us"], inspection.body))
+    environment = environments.get(inspection.environment)
+    base_url = environment.base_url if environment else ENDPOINT_URLS["us"]
+    return curl_lines(base_url, inspection.body, withheld=inspection.withheld or "")
