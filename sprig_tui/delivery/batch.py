@@ -113,7 +113,7 @@ class BatchDelivery:
                 # Segment may have received it: log the attempt, so that the next request counts as a retry
                 aborted = Attempt(
                     started_at=request.started_at,
-                    error="broken off by us",
+                    error="aborted",
                     outcome="retry",
                     events=len(batch_slice),
                     endpoint=request.endpoint,

@@ -1,4 +1,4 @@
-"""The engine: a lane per environment that has a Write Key, and the bulk replays."""
+"""Engine: one lane per environment that has a Write Key, and the bulk replays."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ from sprig_tui.delivery.lane import LaneWorker
 from sprig_tui.delivery.replay import ReplayRunner
 from sprig_tui.delivery.settlement import SHUTDOWN_GRACE_S
 from sprig_tui.delivery.snapshot import EngineSnapshot, LaneSnapshot
-from sprig_tui.journal.base import Journal
+from sprig_tui.journal.base import ClaimRequest, Journal
 from sprig_tui.journal.records import AddResult, Lane, NewDelivery, Notification
 
 ABORT_GRACE_S = 1.0
-"""Seconds that requests get to finish when the engine is left without `drain`."""
+"""Seconds that requests may take to finish when the engine is left without `drain`."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Delivers what is queued in a journal, until it is left.
+    """Delivers what is queued in a journal while it is entered.
 
         async with Engine(journal, environments, DeliverySettings()) as engine:
             ...
             await engine.drain(30)
 
     Any number of engines, in any number of processes, may share a journal. `environments` without a Write Key are
-    known but not served: what is queued for them stays queued. Leaving the block without `drain` gives requests on the
-    wire a second; those broken off go back to the queue under the same message ids. `hear` is told the answer to each
-    request. `role` is what the journal's list of live workers calls this one.
+    known but not served: their deliveries stay queued. When the block is left without `drain`, requests on the wire
+    have one second to finish; aborted ones are queued again under the same message ids. `on_result` is called with
+    the result of each request. `role` names this worker in the journal's list of live workers.
 
-    An environment with another endpoint than its own (`Environment.elsewhere`) has a lane and a queue of its own there:
-    what comes in through this engine. With `adopt` it also delivers there what waits for the environment's own.
+    An environment with an endpoint override (`Environment.override_url`) has a lane and a queue of its own there, for
+    what is added through this engine. With `adopt` that lane also delivers what is queued for the environment's own
+    endpoint.
     """
 
     def __init__(  # noqa: PLR0913 - each has a name, and all but two a default
@@ -90,16 +91,16 @@ class Engine:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._close_tasks: set[asyncio.Task[None]] = set()
         self._retired_tasks: set[asyncio.Task[None]] = set()
-        """Lanes that are no longer served and still have requests on the wire."""
+        """Lanes that are no longer served and may still have requests on the wire."""
         self._final_snapshots: dict[str, LaneSnapshot] = {}
-        """Each lane as it was when the engine was drained."""
+        """Last snapshot of each lane, once the engine is drained."""
         self._replay_runner = ReplayRunner(journal, timing, self.served_environments, self._wake_all)
         self._replay_task: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
         self._pending_adds: set[asyncio.Task[list[AddResult]]] = set()
         self._draining = False
 
-    # -- life -----------------------------------------------------------------------------------------------------
+    # -- start, drain, reload -----------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         """Start the lanes; raises JournalError when the journal cannot be read, ConfigError for a bad endpoint."""
@@ -120,14 +121,13 @@ class Engine:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; see the class for what becomes of requests on the wire."""
+        """Drain for `ABORT_GRACE_S` seconds."""
         await self.drain(ABORT_GRACE_S)
 
-    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the interface; what is left is broken off
-        """Claim nothing more and let what is on the wire finish, for at most `timeout` seconds, then break it off.
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109 - part of the interface; the rest is aborted
+        """Claim nothing more, wait at most `timeout` seconds for requests on the wire, then abort the rest.
 
-        True when nothing had to be broken off. The engine does not start again after this; its snapshot keeps the
-        totals.
+        True when nothing was aborted. The engine cannot be restarted; its snapshot keeps the totals.
         """
         self._draining = True
         self._unsubscribe()
@@ -144,7 +144,7 @@ class Engine:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._pending_adds:
-                # not broken off: whoever stores wants to hear of it, and what was claimed with it is given back
+                # not cancelled: their callers need the result, and claims made with them are released
                 await asyncio.wait(self._pending_adds, timeout=SHUTDOWN_GRACE_S)
             await asyncio.gather(
                 *self._close_tasks, *(worker.config.client.close() for worker in self._workers.values())
@@ -158,9 +158,9 @@ class Engine:
         return not left
 
     async def reload(self, environments: Mapping[str, Environment], settings: DeliverySettings | None = None) -> None:
-        """Go on with other keys, endpoints or settings; a lane paused over a key or an endpoint that changed resumes.
+        """Continue with other keys, endpoints or settings; lanes paused over a changed key or endpoint resume.
 
-        Requests on the wire finish under the old terms. Raises JournalError when a lane could not be resumed.
+        Requests on the wire finish with the old ones. Raises JournalError when a lane could not be resumed.
         """
         before, self._environments = self._environments, dict(environments)
         changed_settings = settings is not None and settings != self._settings
@@ -182,13 +182,13 @@ class Engine:
         self._heartbeat.beat_now()
         self._wake_all()
 
-    # -- what comes in --------------------------------------------------------------------------------------------
+    # -- adding deliveries --------------------------------------------------------------------------------------------
 
     async def add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
-        """Add to the journal, durably; what the lanes have room for is claimed as it is stored, and sent at once.
+        """Add to the journal, durably. Claims that the lanes have room for are made in the same transaction.
 
-        The rest is queued: `wake`. Raises JournalError; then nothing is stored. Once begun it is carried through, also
-        when the caller is cancelled.
+        The rest stays queued until the lane polls; `wake` makes it poll now. Raises JournalError; then nothing is
+        stored. Completes even when the caller is cancelled.
         """
         storing = asyncio.create_task(self._add(entries))
         self._pending_adds.add(storing)
@@ -196,28 +196,34 @@ class Engine:
         return await asyncio.shield(storing)
 
     async def _add(self, entries: Sequence[NewDelivery]) -> list[AddResult]:
-        names = {entry.environment for entry in entries}
-        wanted = {
-            name: found for name in names if (worker := self._workers.get(name)) and (found := worker.claim_request())
-        }
-        workers = {name: self._workers[name] for name in wanted}
-        asked_at = self._context.timing.monotonic()
-        until = {name: asked_at + one.lease_ms / 1000 for name, one in wanted.items()}
+        workers: dict[str, LaneWorker] = {}
+        requests: dict[str, ClaimRequest] = {}
+        for name in {entry.environment for entry in entries}:
+            worker = self._workers.get(name)
+            if worker is not None and (request := worker.claim_request()):
+                workers[name], requests[name] = worker, request
+        requested_at = self._context.timing.monotonic()
         for name, worker in workers.items():
-            worker.reserve(wanted[name].claims)
+            worker.reserve(requests[name].claims)
         try:
-            added, claims = await self._context.journal.add_and_claim(entries, tuple(wanted.values()))
+            results, claims = await self._context.journal.add_and_claim(entries, tuple(requests.values()))
         finally:
             for name, worker in workers.items():
-                worker.reserve(-wanted[name].claims)
-        back = [one for one in claims if not workers[one.environment].dispatch(one, until[one.environment])]
-        await asyncio.gather(*(workers[claim.environment].settlement_writer.release(claim) for claim in back))
-        return added
+                worker.reserve(-requests[name].claims)
+        rejected = [
+            claim
+            for claim in claims
+            if not workers[claim.environment].dispatch(
+                claim, requested_at + requests[claim.environment].lease_ms / 1000
+            )
+        ]
+        await asyncio.gather(*(workers[claim.environment].settlement_writer.release(claim) for claim in rejected))
+        return results
 
-    # -- what others ask ------------------------------------------------------------------------------------------
+    # -- wake-up and state --------------------------------------------------------------------------------------------
 
     def wake(self, environment: str = "") -> None:
-        """Look into the journal now, because something was added; for all environments where none is named."""
+        """Poll the journal now, for one environment or, without a name, for all and for bulk replays."""
         if not environment:
             self._wake_all()
             self._replay_runner.wake()
@@ -229,12 +235,12 @@ class Engine:
         return frozenset(self._workers)
 
     def override_urls(self) -> dict[str, str]:
-        """Environment -> URL, of those that this engine delivers to another endpoint than their own."""
+        """Environment name -> URL, for environments delivered to an endpoint other than their own."""
         return override_urls({name: worker.config.environment for name, worker in self._workers.items()})
 
     @property
     def idle(self) -> asyncio.Event:
-        """Set each time a lane finds nothing to do; whoever waits on it clears it first."""
+        """Set each time a lane has nothing to do; clear it before waiting."""
         return self._context.idle
 
     def snapshot(self) -> EngineSnapshot:
@@ -254,7 +260,7 @@ class Engine:
             replay_error=self._replay_runner.error,
         )
 
-    # -- inside ---------------------------------------------------------------------------------------------------
+    # -- lanes --------------------------------------------------------------------------------------------------------
 
     def _write_key(self, name: str) -> object:
         environment = self._environments.get(name)
@@ -263,12 +269,12 @@ class Engine:
     def _rate(self) -> float:
         return sum(worker.snapshot().rate for worker in self._workers.values())
 
-    def _on_notification(self, notice: Notification) -> None:
-        """What the journal calls out of the doings of other processes."""
-        if not notice.environment:
+    def _on_notification(self, notification: Notification) -> None:
+        """Handle a change that another process made in the journal."""
+        if not notification.environment:
             self._wake_all()
-        elif notice.environment in self._workers:
-            self._workers[notice.environment].on_notification(notice)
+        elif notification.environment in self._workers:
+            self._workers[notification.environment].on_notification(notification)
 
     def _wake_all(self) -> None:
         for worker in self._workers.values():
@@ -308,23 +314,27 @@ class Engine:
     async def _resume_lanes(self, changed: Collection[str], *, starting: Collection[str]) -> None:
         """Resume lanes that were paused over a key or an endpoint that is no longer in use.
 
-        A lane to the endpoint of a run with `--endpoint` is resumed at the start of the next such run, whatever it was
-        paused over: nobody is told of it otherwise, and nobody could resume it by hand.
+        A lane of an endpoint override (`--endpoint`) is resumed when an engine starts with it, whatever the reason of
+        the pause: such lanes are not listed anywhere and cannot be resumed manually.
         """
-        keyed = {name: one for name, one in self._environments.items() if one.write_key is not None}
-        for endpoint in {one.override_url for one in keyed.values()}:
+        keyed = {
+            name: environment for name, environment in self._environments.items() if environment.write_key is not None
+        }
+        for endpoint in {environment.override_url for environment in keyed.values()}:
             for name, lane in (await self._context.journal.lanes(endpoint)).items():
                 environment = keyed.get(name)
                 if environment is None or environment.override_url != endpoint:
                     continue
-                over = retry.pause_is_outdated(lane, environment) or (name in changed and retry.is_engine_pause(lane))
-                if over or (endpoint and lane.state != "open" and name in starting):
+                outdated = retry.pause_is_outdated(lane, environment) or (
+                    name in changed and retry.is_engine_pause(lane)
+                )
+                if outdated or (endpoint and lane.state != "open" and name in starting):
                     _log.info("lane %s resumes: its key or endpoint changed", name)
                     await self._context.journal.set_lane(name, "open", endpoint=endpoint)
 
 
 async def merge_own_endpoints(journal: Journal, environments: Mapping[str, Environment]) -> None:
-    """Know what runs with `--endpoint` sent to URLs that the config has now, and deliver what they left queued."""
+    """Merge the queues of endpoint overrides (`--endpoint`) whose URL the config has now into the environment's own."""
     for name, environment in environments.items():
         if environment.write_key is not None and not environment.override_url:
             await journal.merge_endpoint(name, environment.base_url)

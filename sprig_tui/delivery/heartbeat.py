@@ -1,4 +1,4 @@
-"""One process's place among the live workers: it reports every few seconds, and signs off when it ends."""
+"""Worker heartbeat: registers this process with the journal, refreshes it every 10 s, unregisters it on exit."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sprig_tui.journal.base import WORKER_TTL_MS, Journal
 from sprig_tui.journal.records import WorkerInfo
 
 HEARTBEAT_INTERVAL_S = WORKER_TTL_MS / 3000
-"""Seconds: two reports may be lost before anyone thinks the worker dead, and an idle machine's disk sleeps long."""
+"""Seconds between heartbeats. A worker counts as dead after three missed ones."""
 UNREGISTER_TIMEOUT_S = 1.0
-"""Seconds that signing off may take; one that is not heard is forgotten soon all the same."""
+"""Seconds that unregistering may take; without it the worker counts as live until its last heartbeat expires."""
 
 _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Reports while it is entered. Trouble with the journal is only logged: who delivers has other words for it.
+    """Heartbeat of this process while it is entered. Journal errors are only logged here: the lanes report them.
 
-    `served` names the environments that are delivered for, `rate` gives deliveries per second; each report asks them.
+    `served_environments` and `rate` (deliveries per second) are called for each heartbeat.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Heartbeat:
         timing: MonotonicClock | None = None,
     ) -> None:
         self.owner = uuid.uuid4().hex
-        """The id of this worker, and the owner of its leases."""
+        """Id of this worker, and owner of its leases."""
         self._journal = journal
         self._role = role
         self._served_environments = served_environments
@@ -52,7 +52,7 @@ class Heartbeat:
         self._task: asyncio.Task[None] | None = None
         self._started_at = 0
         self.last_beat_at = float("-inf")
-        """When the last report was begun that the journal took, monotonic seconds: from then on others count."""
+        """Start of the last heartbeat that the journal stored, monotonic seconds; other workers count from then."""
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -64,16 +64,16 @@ class Heartbeat:
         await self.stop()
 
     def start(self) -> None:
-        """Report now, and from now on."""
+        """Send a heartbeat now and then every `HEARTBEAT_INTERVAL_S`."""
         self._started_at = self._clock.now()
         self._task = asyncio.create_task(self._run())
 
     def beat_now(self) -> None:
-        """Report now, because what there is to say has changed."""
+        """Send a heartbeat now, because the served environments have changed."""
         self._wakeup.set()
 
     async def stop(self) -> None:
-        """Report no more, and sign off; does nothing where nothing was started."""
+        """Send no more heartbeats and unregister; does nothing when not started."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -83,10 +83,10 @@ class Heartbeat:
             async with asyncio.timeout(UNREGISTER_TIMEOUT_S):
                 await self._journal.unregister_worker(self.owner)
         except (JournalError, TimeoutError) as error:
-            _log.info("signing off from the journal failed: %s", error)
+            _log.info("unregistering from the journal failed: %s", error)
 
     def worker_info(self) -> WorkerInfo:
-        """This worker as it would report itself now."""
+        """Content of a heartbeat sent now."""
         import sprig_tui
 
         return WorkerInfo(
@@ -103,11 +103,11 @@ class Heartbeat:
     async def _run(self) -> None:
         while True:
             self._wakeup.clear()
-            begun = self._timing.monotonic()
+            started_at = self._timing.monotonic()
             try:
                 await self._journal.heartbeat(self.worker_info())
-                self.last_beat_at = begun
-            except Exception as error:  # noqa: BLE001 - the outer edge: without it a live worker would look dead
+                self.last_beat_at = started_at
+            except Exception as error:  # noqa: BLE001 - the outer edge: without heartbeats a live worker would count as dead
                 expected = isinstance(error, JournalError)
-                _log.info("reporting to the journal failed: %s", error, exc_info=None if expected else error)
+                _log.info("heartbeat failed: %s", error, exc_info=None if expected else error)
             await self._timing.wait(self._wakeup, HEARTBEAT_INTERVAL_S)

@@ -79,7 +79,7 @@ class LaneWorker:
             self._sender, self.settlement_writer, context.clock, context.clock_jumps, self
         )
 
-    # -- called by the engine -------------------------------------------------------------------------------------
+    # -- called by the engine -----------------------------------------------------------------------------------------
 
     def reload(self, environment: Environment, settings: DeliverySettings, client: BatchClient) -> asyncio.Future[None]:
         """Continue with new settings; the future is done when no request uses the old client any more."""
@@ -123,7 +123,7 @@ class LaneWorker:
             local_error=self._error,
         )
 
-    # -- claims made in the same transaction as the insert --------------------------------------------------------
+    # -- claims made in the same transaction as the insert ------------------------------------------------------------
 
     def claim_request(self) -> ClaimRequest | None:
         """Claims that the lane has room for now; None when it is full or stops."""
@@ -144,7 +144,7 @@ class LaneWorker:
         self._start_batch(claim, lease_until)
         return True
 
-    # -- the loop -------------------------------------------------------------------------------------------------
+    # -- the loop -----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Deliver until stopped. On cancellation, abort what is on the wire and release every lease."""
@@ -183,7 +183,7 @@ class LaneWorker:
                 raise
             except Exception as error:  # noqa: BLE001 - a lane that ended would leave its deliveries queued
                 if isinstance(error, JournalError):
-                    self._set_error(f"cannot claim from the journal, trying again: {error.message}")
+                    self._set_error(f"cannot claim from the journal, retrying: {error.message}")
                 else:
                     self._log_internal_error(error)
                 await self._context.timing.wait(self._stopping, pause)
@@ -255,7 +255,7 @@ class LaneWorker:
             self._context.idle.set()
         await self._context.timing.wait(self._wakeup, seconds)
 
-    # -- called by batches ----------------------------------------------------------------------------------------
+    # -- called by batches --------------------------------------------------------------------------------------------
 
     def on_result(self, result: SendResult, decision: RetryDecision) -> None:
         """Count a result and pass it to the engine's listener."""
@@ -269,8 +269,8 @@ class LaneWorker:
         self._error = text
 
     def _log_internal_error(self, error: Exception) -> None:
-        _log.error("the lane %s met an internal error", self.config.environment.name, exc_info=error)
-        self._set_error(f"internal error, trying again: {type(error).__name__}")
+        _log.error("internal error in lane %s", self.config.environment.name, exc_info=error)
+        self._set_error(f"internal error, retrying: {type(error).__name__}")
 
 
 async def _wait_all(tasks: tuple[asyncio.Task[None], ...]) -> None:

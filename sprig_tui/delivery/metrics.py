@@ -1,4 +1,4 @@
-"""The engine and the journal as Prometheus sees them; for `listen`, `run` and whatever else does not end by itself."""
+"""Prometheus metrics of the engine and the journal; for `listen`, `run` and other long-running commands."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from sprig_tui.segment.client import SendResult
 
 LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
-"""Upper bounds in seconds: Segment answers in tens of milliseconds, and a request times out after 15 s a phase."""
+"""Upper bounds. Segment responds in tens of milliseconds, and each phase of a request times out after 15 s."""
 LANE_STATES: tuple[LaneState, ...] = ("open", "waiting", "probing", "paused")
 READ_TIMEOUT_S = 2.0
-"""How long a scrape waits for the journal; monitors give up after a few seconds, and then know nothing."""
+"""Seconds that a scrape waits for the journal: shorter than the timeout of monitors, which is a few seconds."""
 UNKNOWN_ENVIRONMENT = "(unknown)"
-"""The label of deliveries whose environment could not be told."""
+"""Label of deliveries whose environment is unknown."""
 
 
 class DeliveryMetrics:
-    """What the journal holds (over all processes that share it), and what this process did.
+    """Gauges of the journal (over all processes that share it) and counters of this process.
 
-    Give `hear` to the engine, and `text` to whoever scrapes. Others may put meters of their own into `registry`.
+    Pass `record` to the engine as its result listener, and serve `render`. Other metrics may be added to `registry`.
     """
 
     content_type = CONTENT_TYPE_PLAIN_0_0_4
@@ -85,13 +85,13 @@ class DeliveryMetrics:
         return Gauge(f"sprig_tui_{name}", help_text, labels, registry=self.registry)
 
     def record(self, environment: str, result: SendResult) -> None:
-        """Count the answer to one request; status 0 stands for none that came."""
+        """Count the result of one request; status 0 means that no response came."""
         self.record_attempt(environment, result.kind, result.status, result.latency_ms, unconfirmed=result.unconfirmed)
 
     def record_attempt(
         self, environment: str, kind: str, status: int, latency_ms: float, *, unconfirmed: bool = False
     ) -> None:
-        """Count an answer that this process, or one that it started, was given."""
+        """Count the result of a request of this process or of one of its child processes."""
         if unconfirmed:
             self._unconfirmed.labels(environment).inc()
         self._attempts.labels(environment, kind, str(status)).inc()
@@ -115,7 +115,7 @@ class DeliveryMetrics:
                 waited = self._clock.now() - oldest[name] if name in oldest else 0
                 self._queue_age.labels(label).set(max(0, waited) / 1000)
         for name, lane in lanes.items():
-            if not name:  # nothing is ever sent for what belongs nowhere
+            if not name:  # deliveries without an environment are never sent
                 continue
             for state_name in LANE_STATES:
                 self._lane_state.labels(name, state_name).set(lane.state == state_name)
@@ -130,7 +130,7 @@ class DeliveryMetrics:
         self._rate.set(sum(worker.rate for worker in workers))
 
     async def render(self) -> bytes:
-        """All of the registry in Prometheus's text format; gauges of an unreadable journal stay as they were."""
+        """The registry in Prometheus's text format; gauges keep their values while the journal is unreadable."""
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 await self.refresh()

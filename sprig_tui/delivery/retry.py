@@ -1,21 +1,21 @@
-"""What an answer means for the deliveries it was for, and for their lane; pure.
+"""Retry policy: what the result of a request means for its deliveries and for their lane; pure.
 
-| answer                       | deliveries                                   | lane                                   |
+| result                       | deliveries                                   | lane                                   |
 |------------------------------|----------------------------------------------|----------------------------------------|
 | delivered                    | delivered                                    | opens, if it was not open              |
-| refused, one event           | failed                                       | opens: the endpoint is up              |
-| refused, several events      | split in halves, each sent by itself         | opens                                  |
-| refused, endpoint at fault   | go back, no retry used up                    | pauses: the URL is wrong, not they     |
-| refused, final               | failed                                       | pauses: the others need not fail, too  |
-| retry                        | go back behind the untried; failed when      | waits                                  |
-|                              | retries and window are both spent            |                                        |
-| retry with Retry-After       | go back, no retry used up; failed when the   | waits for as long as was asked         |
-|                              | window is spent                              |                                        |
-| retry, endpoint at fault     | go back, no retry used up                    | waits: a redirect or sign-in page ends |
-| key refused                  | go back, no retry used up                    | pauses until the key changes           |
+| rejected, one event          | failed                                       | opens: the endpoint is up              |
+| rejected, several events     | split in halves, each sent separately        | opens                                  |
+| rejected, endpoint at fault  | queued, no retry used up                     | pauses: the URL is wrong, not the data |
+| rejected, final              | failed                                       | pauses: the rest would fail as well    |
+| retry                        | queued behind those never tried; failed when | waits                                  |
+|                              | retries and window are both used up          |                                        |
+| retry with Retry-After       | queued, no retry used up; failed when the    | waits as long as Retry-After says      |
+|                              | window is used up                            |                                        |
+| retry, endpoint at fault     | queued, no retry used up                     | waits: redirects, sign-in pages pass   |
+| key rejected                 | queued, no retry used up                     | pauses until the key changes           |
 
-A lane that pauses here is probed with one delivery after 1, 5 and 15 minutes, then every hour: a 403 is mostly a
-proxy's or a firewall's, since Segment answers 200 to wrong keys, and it passes without anybody doing anything.
+A lane that pauses here is probed with one delivery after 1, 5 and 15 minutes, then every hour. A 403 mostly comes
+from a proxy or a firewall, since Segment answers 200 to wrong keys, and often passes without any change here.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 
 INITIAL_RETRY_BACKOFF_MS = 500
-"""Upper end of the first wait (the official clients' shared rule, facts/segment.md 2)."""
+"""Upper bound of the first backoff (rule shared by Segment's official clients)."""
 RETRY_BACKOFF_FACTOR = 2
 MAX_RETRY_BACKOFF_MS = 60_000
 
 PROBE_INTERVALS_MS = (60_000, 300_000, 900_000, 3_600_000)
-"""How long a lane that is paused over a key or an endpoint waits for its next probe; the last one over and over."""
+"""Waits before the probes of a lane paused over a key or an endpoint; the last one repeats."""
 
 RandomSource = Callable[[], float]
 """A random number in [0, 1), such as `random.random`."""
@@ -49,15 +49,15 @@ RandomSource = Callable[[], float]
 def backoff_ms(failures: int, random: RandomSource) -> int:
     """Milliseconds to wait after `failures` earlier failures in a row (0 for the first).
 
-    Full jitter, drawn after the clamp, so that workers that failed together do not come back together.
+    Full jitter, applied after the clamp, so that workers that failed together do not retry together.
     """
-    # 2 ** 20 is far over the clamp already; a lane that failed a million times must not compute 2 ** 1_000_000
+    # 2 ** 20 exceeds the clamp already: a lane with a million failures must not compute 2 ** 1_000_000
     ceiling = min(MAX_RETRY_BACKOFF_MS, INITIAL_RETRY_BACKOFF_MS * RETRY_BACKOFF_FACTOR ** min(max(failures, 0), 20))
     return int(random() * ceiling)
 
 
 def retry_after_ms(retry_after_s: float | None) -> int:
-    """Segment's Retry-After in milliseconds, capped; 0 where it asked for nothing usable."""
+    """Segment's Retry-After in milliseconds, capped; 0 where there is none."""
     if retry_after_s is None or not retry_after_s > 0:
         return 0
     return int(min(retry_after_s * 1000.0, MAX_RETRY_AFTER_MS))
@@ -72,37 +72,37 @@ Pause = tuple[PauseReason, PauseDetail]
 
 
 def key_refused(environment: Environment, status: int) -> Pause:
-    """The write key, masked, so that a later check can tell whether the lane still uses that one."""
+    """Pause over a rejected write key; the masked key shows later whether the key has changed."""
     return PauseReason.KEY_REFUSED, PauseDetail(key=_shown_key(environment), status=status)
 
 
 def wrong_endpoint(environment: Environment, status: int, error: str) -> Pause:
-    """An answer that says the URL is wrong, not the events."""
+    """Pause over a result that says that the URL is wrong, not the events."""
     detail = PauseDetail(endpoint=environment.base_url, status=status, error="" if status else error)
     return PauseReason.WRONG_ENDPOINT, detail
 
 
-def wait_reason(answer: SendResult, asked_ms: int) -> Pause:
-    """Why a request is made again later; `asked_ms` is its Retry-After, 0 for none."""
+def wait_reason(result: SendResult, asked_ms: int) -> Pause:
+    """Reason of a wait before a retry; `asked_ms` is the Retry-After, 0 for none."""
     if asked_ms:
-        return PauseReason.RETRY_AFTER, PauseDetail(status=answer.status, asked_ms=asked_ms)
-    if answer.endpoint_fault:
-        return PauseReason.NOT_SEGMENT, PauseDetail(status=answer.status, error=answer.error)
-    if answer.status:
-        return PauseReason.HTTP_ERROR, PauseDetail(status=answer.status)
-    return PauseReason.NETWORK_ERROR, PauseDetail(error=answer.error)
+        return PauseReason.RETRY_AFTER, PauseDetail(status=result.status, asked_ms=asked_ms)
+    if result.endpoint_fault:
+        return PauseReason.NOT_SEGMENT, PauseDetail(status=result.status, error=result.error)
+    if result.status:
+        return PauseReason.HTTP_ERROR, PauseDetail(status=result.status)
+    return PauseReason.NETWORK_ERROR, PauseDetail(error=result.error)
 
 
 def is_first_retry_after(lane: Lane) -> bool:
-    """Whether the lane waits because Segment asked for it, and had not asked just before."""
+    """Whether the lane waits for a Retry-After that did not directly follow another failure."""
     return lane.failures < 2 and lane.reason is PauseReason.RETRY_AFTER
 
 
 def pause_is_outdated(lane: Lane, environment: Environment) -> bool:
-    """Whether a lane was paused for a key or an endpoint that the environment no longer has.
+    """Whether a lane was paused over a key or an endpoint that the environment no longer has.
 
-    A lane paused by hand stays paused. Two keys too short to show any character look the same here; `Engine.reload`
-    knows better, as it has both.
+    A manual pause is never outdated. Keys too short to show any character look the same here; `Engine.reload` compares
+    the keys themselves.
     """
     if lane.state != "paused":
         return False
@@ -114,7 +114,7 @@ def pause_is_outdated(lane: Lane, environment: Environment) -> bool:
 
 
 def is_engine_pause(lane: Lane) -> bool:
-    """Whether the engine itself paused the lane, over a key or an endpoint."""
+    """Whether the engine paused the lane, over a key or an endpoint."""
     return lane.state == "paused" and lane.reason in (PauseReason.KEY_REFUSED, PauseReason.WRONG_ENDPOINT)
 
 
@@ -123,28 +123,28 @@ def _shown_key(environment: Environment) -> str:
 
 
 class RequestHistory(Struct, frozen=True, gc=False):
-    """What one request carried, oldest first, and what those deliveries went through before."""
+    """Deliveries of one request, oldest first, and their earlier attempts."""
 
     ids: tuple[int, ...]
     retries_used: tuple[int, ...]
-    """Attempts before this one that used up a retry, by delivery."""
+    """Earlier attempts that used up a retry, by delivery."""
     first_attempts: tuple[int, ...]
-    """Wall time at which the retry window began, ms; 0 where it begins with this attempt."""
+    """Start of the retry window in wall time, ms; 0 where it starts with this attempt."""
 
 
 class RetryDecision(Struct, frozen=True):
-    """What to do now."""
+    """Settlements, lane change and next step that follow from a result."""
 
     settlements: tuple[Settlement, ...]
     lane: LaneChange | None = None
     split: bool = False
-    """The claim keeps the deliveries: send both halves."""
+    """Keep the deliveries claimed and send both halves."""
     halt: bool = False
     """Send nothing more of this claim."""
 
 
 class RetryPolicy(Struct, frozen=True):
-    """Everything a decision rests on that is not the answer."""
+    """Rules of an environment by which results are turned into decisions."""
 
     settings: DeliverySettings
     environment: Environment
@@ -153,11 +153,14 @@ class RetryPolicy(Struct, frozen=True):
     def decide(
         self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, now: int
     ) -> RetryDecision:
-        """Decide. `lane` is as the claim saw it, `now` wall time in ms, `attempt` the request as it is kept."""
+        """The decision on a result.
+
+        `lane` is the lane as claimed, `now` the wall time in ms, `attempt` the record of the request for the journal.
+        """
         if result.kind == "delivered":
-            # no error, unless the body contradicts the status
-            arrived = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=result.error)
-            return RetryDecision((arrived,), _open_lane(lane, result))
+            # the error is empty, unless the body contradicts the status
+            delivered = Settlement(ids=history.ids, state=State.DELIVERED, attempt=attempt, error=result.error)
+            return RetryDecision((delivered,), _open_lane(lane, result))
         if result.kind == "retry":
             return self._retry(result, history, attempt, lane, now)
         if result.kind == "key-refused":
@@ -175,33 +178,35 @@ class RetryPolicy(Struct, frozen=True):
     def _retry(
         self, result: SendResult, history: RequestHistory, attempt: Attempt, lane: Lane, now: int
     ) -> RetryDecision:
-        asked = retry_after_ms(result.retry_after_s)
-        spent: list[int] = []
-        left: list[int] = []
+        asked_ms = retry_after_ms(result.retry_after_s)
+        failed: list[int] = []
+        queued: list[int] = []
         window_ms = self.settings.retry_window * 1000.0
-        for delivery, used, first in zip(history.ids, history.retries_used, history.first_attempts, strict=True):
+        for delivery_id, used, first in zip(history.ids, history.retries_used, history.first_attempts, strict=True):
             age = now - (first or attempt.started_at)
-            # an answer that says when to come back uses up no retry: the window alone bounds it
-            over = not result.endpoint_fault and (asked > 0 or used >= self.settings.max_retries) and age >= window_ms
-            (spent if over else left).append(delivery)
+            # a Retry-After uses up no retry: only the window limits it
+            exhausted = (
+                not result.endpoint_fault and (asked_ms > 0 or used >= self.settings.max_retries) and age >= window_ms
+            )
+            (failed if exhausted else queued).append(delivery_id)
         settlements = tuple(
             Settlement(
                 ids=tuple(ids),
                 state=state,
                 attempt=attempt,
-                # behind those that were never tried: should one of these be the cause, it must not hold them up
+                # behind those that were never tried, which one bad delivery among these must not block
                 due_at=attempt.started_at,
-                uses_retry=not result.endpoint_fault and not asked,
+                uses_retry=not result.endpoint_fault and not asked_ms,
                 starts_window=not result.endpoint_fault,
                 error=result.error,
             )
-            for ids, state in ((left, State.QUEUED), (spent, State.FAILED))
+            for ids, state in ((queued, State.QUEUED), (failed, State.FAILED))
             if ids
         )
-        wait = asked or backoff_ms(lane.failures, self.random)
-        reason, detail = wait_reason(result, asked)
+        wait_ms = asked_ms or backoff_ms(lane.failures, self.random)
+        reason, detail = wait_reason(result, asked_ms)
         change = LaneChange(
-            epoch=lane.epoch, state="waiting", until=now + wait, reason=reason, detail=detail, status=result.status
+            epoch=lane.epoch, state="waiting", until=now + wait_ms, reason=reason, detail=detail, status=result.status
         )
         return RetryDecision(settlements, change, halt=True)
 

@@ -52,7 +52,7 @@ class SettlementWriter:
             except JournalError as error:
                 if isinstance(error, JournalLostError) and waited >= LOST_JOURNAL_TIMEOUT_S:
                     return
-                self._on_error(f"cannot note answers in the journal, trying again: {error.message}")
+                self._on_error(f"cannot store results in the journal, retrying: {error.message}")
                 _log.warning("settling %d deliveries failed: %s", sum(len(s.ids) for s in settlements), error.message)
                 await self._timing.wait(self._never_set, pause)
                 waited += pause

@@ -1,4 +1,4 @@
-"""Waiting until what was added has reached an end state, or until it is clear that it will not soon."""
+"""Wait until the given deliveries are settled, or until every lane involved has stalled."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ if TYPE_CHECKING:
 
 MIN_WAIT_POLL_S = 0.02
 MAX_WAIT_POLL_S = 0.25
-"""Seconds between two looks into the journal."""
+"""Seconds between two polls of the journal."""
 POLL_COST_FACTOR = 4
-"""Times that a look took, to wait before the next: with a million queued a look costs a good part of a second."""
+"""Pause between polls, as a multiple of a poll's duration: with a million queued a poll takes a good part of a second.
+"""
 
 
 class Stall(Struct, frozen=True, gc=False):
-    """Why an environment's deliveries stay queued."""
+    """Reason for which an environment's deliveries stay queued."""
 
     environment: str
     kind: Literal["paused", "no-key", "unreachable", "journal"]
-    """`journal`: it takes no notes of what Segment answers, though it can be read."""
+    """`journal`: results cannot be stored in it, though it can be read."""
     cause: str = ""
-    """As the lane says it, such as `write key Zq8T…e1Rk refused (401)`."""
+    """Cause of the lane or of the journal, such as `write key Zq8T…e1Rk refused (401)`."""
 
 
 class WaitResult(Struct, frozen=True):
-    """How the wait ended: nothing queued any more, or standstills that explain what is."""
+    """End of a wait: nothing queued any more, or the stalls that keep the rest queued."""
 
     queued: int = 0
     stalls: tuple[Stall, ...] = ()
@@ -54,83 +55,87 @@ async def wait_until_settled(
 ) -> WaitResult:
     """Wait until none of `ids` is queued; `environments` are those they belong to. Raises JournalError.
 
-    Ends early when every environment that still has deliveries queued stands still: its lane is paused, or has failed
-    for `patience` seconds without a break (a first wait that Segment asked for is waited out, further ones are not);
-    or the engine here has no key for it, or cannot write what happens into the journal and nothing was settled for
-    `patience` seconds. Without `engine` another process is trusted to deliver. `progress` hears how many are queued.
+    Ends early when every environment with queued deliveries has stalled: its lane is paused; its lane has failed for
+    `timeout_s` without a break (the first Retry-After is waited out, further ones are not); the engine here has no key
+    for it; or the engine cannot write to the journal and nothing was settled for `timeout_s`. Without `engine`, another
+    process is trusted to deliver. `on_progress` is called with the number of queued deliveries.
     """
-    names = sorted(set(environments))
     clock = timing or SystemMonotonicClock()
-    quiet = engine.idle if engine else asyncio.Event()
-    failing_since: dict[str, float] = {}
-    left, moved_at = -1, clock.monotonic()
-    look = MIN_WAIT_POLL_S
+    detector = _StallDetector(journal, sorted(set(environments)), engine, timeout_s)
+    idle = engine.idle if engine else asyncio.Event()
+    last_queued, changed_at = -1, clock.monotonic()
+    poll_s = MIN_WAIT_POLL_S
     while True:
-        quiet.clear()
+        idle.clear()
         queued = 0
-        began = clock.monotonic()
+        started_at = clock.monotonic()
         for first, last in ids:
             queued += await journal.count_queued(first, last)
         if on_progress is not None:
             on_progress(queued)
         if not queued:
             return WaitResult()
-        if queued != left:
-            left, moved_at = queued, clock.monotonic()
-        stuck = clock.monotonic() - moved_at >= timeout_s
-        standstills = await _find_stalls(
-            journal, names, engine, failing_since, clock.monotonic(), timeout_s, stuck=stuck
+        if queued != last_queued:
+            last_queued, changed_at = queued, clock.monotonic()
+        now = clock.monotonic()
+        if stalls := await detector.find(now, unchanged=now - changed_at >= timeout_s):
+            return WaitResult(queued, stalls)
+        await clock.wait(idle, max(poll_s, POLL_COST_FACTOR * (clock.monotonic() - started_at)))
+        poll_s = min(poll_s * 1.5, MAX_WAIT_POLL_S)
+
+
+class _StallDetector:
+    """Finds out whether all lanes that are waited for have stalled."""
+
+    def __init__(self, journal: Journal, names: list[str], engine: Engine | None, timeout_s: float) -> None:
+        self._journal = journal
+        self._names = names
+        self._engine = engine
+        self._timeout_s = timeout_s
+        self._failing_since: dict[str, float] = {}
+        """Environment name -> monotonic seconds, for lanes that are not open."""
+
+    async def find(self, now: float, *, unchanged: bool) -> tuple[Stall, ...]:
+        """The stalls; empty while one environment makes progress. `unchanged`: nothing was settled for `timeout_s`."""
+        engine = self._engine
+        local_errors = (
+            {name: lane.local_error for name, lane in engine.snapshot().environments.items()} if engine else {}
         )
-        if standstills:
-            return WaitResult(queued, standstills)
-        await clock.wait(quiet, max(look, POLL_COST_FACTOR * (clock.monotonic() - began)))
-        look = min(look * 1.5, MAX_WAIT_POLL_S)
+        overrides = engine.override_urls() if engine is not None else {}
+        lanes = await _read_lanes(self._journal, self._names, overrides)
+        counts = await self._journal.counts()
+        stalls: list[Stall] = []
+        for name in self._names:
+            lane = lanes.get(name, Lane(environment=name))
+            if lane.state == "open":
+                self._failing_since.pop(name, None)
+            elsewhere = counts.queued_elsewhere.get(name, 0)
+            queued = counts.by_environment.get(name, {}).get(State.QUEUED, 0) - elsewhere
+            if not (elsewhere if name in overrides else queued):
+                continue
+            if lane.state == "paused":
+                stalls.append(Stall(name, "paused", lane.cause))
+            elif engine is not None and name not in engine.served_environments():
+                stalls.append(Stall(name, "no-key"))
+            elif unchanged and lane.state == "open" and local_errors.get(name):
+                stalls.append(Stall(name, "journal", local_errors[name]))
+            elif lane.state != "open" and self._has_timed_out(lane, now):
+                stalls.append(Stall(name, "unreachable", lane.cause))
+            else:
+                return ()
+        return tuple(stalls)
 
-
-async def _find_stalls(
-    journal: Journal,
-    names: list[str],
-    engine: Engine | None,
-    failing_since: dict[str, float],
-    now: float,
-    timeout_s: float,
-    *,
-    stuck: bool,
-) -> tuple[Stall, ...]:
-    """What holds everything up; empty as long as one environment moves. `stuck`: nothing was settled for `patience`."""
-    troubles = {name: lane.local_error for name, lane in engine.snapshot().environments.items()} if engine else {}
-    elsewhere = engine.override_urls() if engine is not None else {}
-    lanes = await _read_lanes(journal, names, elsewhere)
-    counts = await journal.counts()
-    found: list[Stall] = []
-    for name in names:
-        lane = lanes.get(name, Lane(environment=name))
-        if lane.state == "open":
-            failing_since.pop(name, None)
-        queued, foreign = counts.by_environment.get(name, {}).get(State.QUEUED, 0), counts.queued_elsewhere.get(name, 0)
-        if not (foreign if name in elsewhere else queued - foreign):
-            continue
-        if lane.state == "paused":
-            found.append(Stall(name, "paused", lane.cause))
-        elif engine is not None and name not in engine.served_environments():
-            found.append(Stall(name, "no-key"))
-        elif stuck and lane.state == "open" and troubles.get(name):
-            found.append(Stall(name, "journal", troubles[name]))
-        elif lane.state == "open":
-            return ()
-        elif now - failing_since.setdefault(name, now) >= timeout_s and not retry.is_first_retry_after(lane):
-            found.append(Stall(name, "unreachable", lane.cause))
-        else:
-            return ()
-    return tuple(found)
+    def _has_timed_out(self, lane: Lane, now: float) -> bool:
+        failing_since = self._failing_since.setdefault(lane.environment, now)
+        return now - failing_since >= self._timeout_s and not retry.is_first_retry_after(lane)
 
 
 async def _read_lanes(journal: Journal, names: list[str], overrides: Mapping[str, str]) -> dict[str, Lane]:
-    """The lanes to where these environments' deliveries go."""
-    found = await journal.lanes()
+    """The lanes that these environments' deliveries go through."""
+    lanes = await journal.lanes()
     for endpoint in {overrides[name] for name in names if name in overrides}:
-        lanes = await journal.lanes(endpoint)
+        lanes_there = await journal.lanes(endpoint)
         for name in names:
             if overrides.get(name) == endpoint:
-                found[name] = lanes.get(name, Lane(environment=name))
-    return found
+                lanes[name] = lanes_there.get(name, Lane(environment=name))
+    return lanes

@@ -1,4 +1,4 @@
-"""The live workers as a table of text, for the command line and for the console."""
+"""Table of live workers and text about orphaned leases, for the command line and the console."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from sprig_tui.text import one_line
 COLUMN_HEADINGS = ("host", "pid", "role", "version", "since", "up", "rate", "leases", "delivers for")
 _RIGHT_ALIGNED = frozenset({"pid", "up", "rate", "leases"})
 _MAX_CELL_CHARS = 24
-"""Characters of a host or a role; what a worker says of itself comes from another machine."""
+"""Characters of a host or a role, which come from other machines and may be long."""
 COLUMN_GAP = "  "
 
 
 def format_workers(workers: Sequence[WorkerInfo], now: int) -> list[str]:
-    """A heading and a line per worker, in columns as wide as they need; `now` in ms."""
+    """A heading and a line per worker, in columns as wide as their content; `now` in ms."""
     return format_table(
         COLUMN_HEADINGS, [_worker_cells(worker, now) for worker in workers], right_aligned=_RIGHT_ALIGNED
     )
 
 
 def summarize_workers(workers: Sequence[WorkerInfo]) -> str:
-    """How many there are, such as `3 workers on 2 hosts, 212/s`."""
+    """Number of workers and their rate, such as `3 workers on 2 hosts, 212/s`."""
     if not workers:
         return "no worker is alive"
     hosts = len({worker.host for worker in workers})
-    places = f" on {hosts} hosts" if hosts > 1 else ""
-    many = "s" if len(workers) > 1 else ""
-    return f"{len(workers):,} worker{many}{places}, {sum(worker.rate for worker in workers):,.0f}/s"
+    on_hosts = f" on {hosts} hosts" if hosts > 1 else ""
+    plural = "s" if len(workers) > 1 else ""
+    return f"{len(workers):,} worker{plural}{on_hosts}, {sum(worker.rate for worker in workers):,.0f}/s"
 
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right_aligned: frozenset[str]) -> list[str]:
-    """Lines of a table; the columns named in `right` stand at their right edge."""
+    """Lines of a table; `right_aligned` names the columns to align right."""
     columns = [(heading, *cells) for heading, *cells in zip(headings, *rows, strict=True)]
     padded = []
     for column in columns:
@@ -72,25 +72,25 @@ MINUTE_MS = 60_000
 
 
 async def orphaned_leases(journal: Journal) -> tuple[WorkerLeases, ...]:
-    """What is leased to workers that are gone, by environment and worker. Raises JournalError."""
+    """Leases of workers that are gone, by environment and worker. Raises JournalError."""
     return without_live_worker(await journal.worker_leases(), await journal.workers())
 
 
 def without_live_worker(
     leases: Iterable[WorkerLeases], workers: Iterable[WorkerInfo], *, is_running: Callable[[int], bool] | None = None
 ) -> tuple[WorkerLeases, ...]:
-    """The holds whose worker reports no more, or ran on this machine and is no process any more.
+    """Leases whose worker sends no heartbeat any more, or ran on this machine and its process does not exist.
 
-    `runs` tells whether a process of this machine is there; the worker's own report outlives a kill for half a minute.
+    `is_running` says whether a process of this machine exists: after a kill, a heartbeat stays valid for 30 s.
     """
     is_running = is_running or process_exists
-    here = socket.gethostname()
-    alive = {one.id for one in workers if one.host != here or is_running(one.pid)}
-    return tuple(hold for hold in leases if hold.owner not in alive)
+    this_host = socket.gethostname()
+    alive = {worker.id for worker in workers if worker.host != this_host or is_running(worker.pid)}
+    return tuple(lease for lease in leases if lease.owner not in alive)
 
 
 def process_exists(pid: int) -> bool:
-    """Whether a process of this machine has this id; True where that cannot be told."""
+    """Whether a process of this machine has this id; True where that is unknown."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -101,22 +101,22 @@ def process_exists(pid: int) -> bool:
 
 
 def format_orphaned_leases(leases: Sequence[WorkerLeases]) -> str:
-    """Such as `12 held by a worker that is gone, until 12:04`; empty for none."""
+    """Text such as `12 held by a worker that is gone, until 12:04`; empty for no leases."""
     return ", ".join(part for part in orphaned_parts(leases) if part)
 
 
-def orphaned_parts(holds: Sequence[WorkerLeases]) -> tuple[str, str]:
-    """Such as `12 held by a worker that is gone` and `until 12:04`; empty for none."""
-    if not holds:
+def orphaned_parts(leases: Sequence[WorkerLeases]) -> tuple[str, str]:
+    """Two parts of that text: `12 held by a worker that is gone` and `until 12:04`; empty for no leases."""
+    if not leases:
         return "", ""
-    owners = {hold.owner for hold in holds}
+    owners = {lease.owner for lease in leases}
     who = "a worker that is gone" if len(owners) == 1 else f"{len(owners)} workers that are gone"
-    until = max(hold.until for hold in holds)
-    return f"{sum(hold.deliveries for hold in holds):,} held by {who}", f"until {_format_minute(until)}"
+    until = max(lease.until for lease in leases)
+    return f"{sum(lease.deliveries for lease in leases):,} held by {who}", f"until {_format_minute(until)}"
 
 
 def _format_minute(milliseconds: int) -> str:
-    """Local time, rounded up to the minute: what is promised for then has come true."""
+    """Local time, rounded up to the minute, so that the leases have expired by then."""
     try:
         moment = datetime.fromtimestamp(-(-milliseconds // MINUTE_MS) * 60, UTC).astimezone()
     except (ValueError, OverflowError, OSError):

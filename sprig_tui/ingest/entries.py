@@ -129,7 +129,7 @@ class EntryBuilder:
         self._queued += len(sendable)
         self.placeholder_user_ids += sum(map(is_placeholder_user_id, sendable))
 
-    # -- where it goes --------------------------------------------------------------------------------------------
+    # -- where it goes ------------------------------------------------------------------------------------------------
 
     def route(self, record: Record) -> EnvironmentRoute:
         """The environment of a record, by its own word or by the declaration."""
@@ -190,7 +190,7 @@ class EntryBuilder:
         usual = "development"
         return usual if usual in self.environments else next(iter(self.environments), usual)
 
-    # -- what it becomes ------------------------------------------------------------------------------------------
+    # -- what it becomes ----------------------------------------------------------------------------------------------
 
     def _response_entry(self, record: StudyResponse, edited: bool) -> NewDelivery:
         route = self.route(record)

@@ -39,7 +39,7 @@ async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
         assert await held(bench) == 0
         assert await bench.states(ids) == [State.QUEUED] * 10
         (detail,) = await bench.details(ids[:1])
-        assert [attempt.error for attempt in detail.history] == ["broken off by us"]
+        assert [attempt.error for attempt in detail.history] == ["aborted"]
         sink.set_faults([])
         async with bench.engine(bench.environment(sink.url)) as second:
             await bench.settled(second)

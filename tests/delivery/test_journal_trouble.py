@@ -42,7 +42,7 @@ async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Ben
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:
         engine.wake()
         await bench.until(lambda: journal.calls.count("settle") > 5, engine)
-        assert "cannot note answers" in engine.snapshot().environments["production"].local_error
+        assert "cannot store results" in engine.snapshot().environments["production"].local_error
         assert sink.stats.requests == 1
         journal.faults = {}
         await bench.settled(engine)

@@ -132,5 +132,5 @@ async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Bench) -> None:
         bench.engine(bench.environment(sink.url), journal=OneBroken()) as engine,
     ):
         await bench.until(lambda: sink.stats.accepted == 30, engine)
-        assert "replay 2 on" in engine.snapshot().replay_error
+        assert "continue replay 2" in engine.snapshot().replay_error
         assert "delivery 7 is damaged" in engine.snapshot().replay_error
