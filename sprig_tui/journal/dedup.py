@@ -1,4 +1,4 @@
-"""What a new entry is to one already known under its id: pure, shared by every journal."""
+"""De-duplication rules for entries whose message id is stored already. Pure, shared by both stores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sprig_tui.segment.track import MESSAGE_ID_PREFIX, derived_message_id
 Relation = Literal["known", "takes-over", "tie", "revision", "duplicate"]
 
 _INCOMPLETE_REASONS = frozenset({Reason.ANONYMOUS, Reason.INVALID, Reason.TOO_LARGE, Reason.ENVIRONMENT_UNKNOWN})
-"""Reasons that a later reading of the same answer can heal."""
+"""Reasons that no longer apply once the answer is read again with all its fields."""
 
 
 KEY_MASK = (1 << 63) - 1
@@ -38,11 +38,11 @@ class StoredIdentity(Struct, frozen=True, gc=False):
     state: State
     reason: str
     endpoint: str = ""
-    """As an Entry's: of a run with `--endpoint`, or empty."""
+    """As in NewDelivery: URL of a run with `--endpoint`, or empty."""
 
 
 IDENTITY_COLUMNS = "d.id, e.name, d.message_id, d.digest, d.question_id, d.updated_at, d.state, d.reason, e.endpoint"
-"""The columns of a Known, of `deliveries d JOIN environments e`."""
+"""The columns of a StoredIdentity, from `deliveries d JOIN environments e`."""
 
 
 def identity_from_row(row: Sequence[Any]) -> StoredIdentity:
@@ -61,9 +61,9 @@ def identity_from_row(row: Sequence[Any]) -> StoredIdentity:
 
 
 def identity_key(environment: str, message_id: str) -> int:
-    """63 bits of a hash; should two identities meet on one key, the second is probed onwards.
+    """63-bit hash of an identity; on a collision the second identity gets the next free key.
 
-    Our own message ids are hashes over the environment already, so their digits do.
+    Message ids made by sprig-tui are hashes that include the environment, so their digits are used as they are.
     """
     if len(message_id) == _OWN_ID_CHARS and message_id.startswith(MESSAGE_ID_PREFIX):
         try:
@@ -75,7 +75,7 @@ def identity_key(environment: str, message_id: str) -> int:
 
 
 def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:
-    """Decide by facts/sprig.md 8.14 and 8.15: same content is a repeat; what else shares the id is told apart."""
+    """Relation of an entry to the stored delivery with the same message id (facts/sprig.md 8.14 and 8.15)."""
     if takes_over_identity(stored, entry):
         return "takes-over"
     if stored.question_id and entry.question_id and stored.question_id != entry.question_id:
@@ -90,59 +90,58 @@ def classify_duplicate(stored: StoredIdentity, entry: NewDelivery) -> Relation:
 def takes_over_identity(stored: StoredIdentity, entry: NewDelivery) -> bool:
     """Whether the entry takes the identity over.
 
-    It does where it heals what is known, and where that was bound for the endpoint of another run with `--endpoint`:
-    what such a run sends is known to that endpoint alone.
+    It does if it completes a withheld delivery, or if the stored delivery is bound for the endpoint of another run with
+    `--endpoint`: deliveries of such a run are known to that endpoint only.
     """
     return completes_withheld(stored, entry) or stored.endpoint not in ("", entry.endpoint)
 
 
 def supersedes_queued(stored: StoredIdentity, entry: NewDelivery) -> bool:
-    """Whether the entry, which takes the identity over, is sent in the place of what still waits for another run."""
+    """Whether the entry, which takes the identity over, replaces a queued delivery of another run with `--endpoint`."""
     return stored.state is State.QUEUED and stored.endpoint not in ("", entry.endpoint)
 
 
 SUPERSEDED_DETAIL = "the same answer came again for another endpoint and took its place"
-"""Detail of a delivery that was withdrawn for that."""
+"""Detail of a delivery that was withdrawn because of that."""
 
 
 def completes_withheld(stored: StoredIdentity, entry: NewDelivery) -> bool:
-    """Whether the entry may be sent where what is known was withheld for what it lacked."""
+    """Whether the entry can be sent and the stored delivery is withheld because it is incomplete."""
     return stored.state is State.WITHHELD and stored.reason in _INCOMPLETE_REASONS and not entry.reason
 
 
 def as_withheld(entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome | Relation) -> NewDelivery:
-    """Other content for a known answer, as it is kept: withheld, under an id of its own.
+    """The entry as withheld other content of a stored answer, under a message id of its own.
 
-    An id of `known` below zero is none yet: it came in the same call.
-
-    What must not be sent anyway keeps its own reason, so that nobody can send it as a mere revision.
+    An id of `stored` below zero is a delivery of the same call, without an id so far. An entry that is withheld for a
+    reason of its own keeps that reason, so that it cannot be sent as a revision.
     """
     reason = Reason.NEWER_REVISION if relation == "revision" else Reason.POSSIBLE_DUPLICATE
     which = f"delivery {stored.id}" if stored.id > 0 else "the delivery before it"
-    said = f"other content than {which}, which stands for this answer"
+    detail = f"other content than {which}, which stands for this answer"
     return replace(
         with_message_id(entry, other_content_message_id(entry)),
         reason=entry.reason or reason.value,
-        detail=f"{entry.detail}; {said}" if entry.reason and entry.detail else said,
+        detail=f"{entry.detail}; {detail}" if entry.reason and entry.detail else detail,
     )
 
 
 def with_message_id(entry: NewDelivery, message_id: str) -> NewDelivery:
-    """The entry under another message id, which has the same length and stands first in the body."""
+    """The entry under another message id of the same length; the id comes first in the body."""
     body = entry.body.replace(entry.message_id.encode(), message_id.encode(), 1)
     return replace(entry, message_id=message_id, body=body)
 
 
 def tie_message_id(entry: NewDelivery) -> str:
-    """The id of a second question with the same text and type in one response group."""
+    """The message id of a second question with the same text and type in one response group."""
     return derived_message_id(entry.message_id, "question", entry.question_id)
 
 
 def other_content_message_id(entry: NewDelivery) -> str:
-    """The id under which other content for a known answer is kept."""
+    """The message id under which other content of a stored answer is stored."""
     return derived_message_id(entry.message_id, "content", entry.digest.hex())
 
 
 def resend_message_id(message_id: str, number: int) -> str:
-    """The id of the `number`th deliberate new sending (from 1)."""
+    """The message id of the `number`th replay as new (from 1)."""
     return derived_message_id(message_id, "resend", str(number))

@@ -1,4 +1,4 @@
-"""Writing what a filter matches to a file, page by page; the file appears whole or not at all."""
+"""Export of matching deliveries to a file, page by page. The file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from sprig_tui.text import printable
 
 EXPORT_PAGE_ROWS = 1_000
 SEARCH_BUDGET_MS = 200
-"""How long one look into the journal may take: between two of them progress is told and a cancel is heard."""
+"""Time budget of one page; between two pages progress is reported and a cancel takes effect."""
 
 T = TypeVar("T")
 
 
 class ExportProgress(Struct, frozen=True):
-    """How far an export came."""
+    """Progress of an export."""
 
     rows: int
     reached: int
-    """The id up to which the journal was looked through."""
+    """The last id searched."""
     last_id: int
-    """The newest id when it began: what arrived later is not part of it."""
+    """The newest id at the start; later deliveries are not exported."""
 
     @property
     def fraction_done(self) -> float:
-        """How much of the journal was looked through, 0 to 1."""
+        """Fraction of the journal searched so far, 0 to 1."""
         return min(1.0, self.reached / self.last_id) if self.last_id else 1.0
 
 
@@ -48,14 +48,14 @@ async def export_deliveries(
     overwrite: bool = False,
     on_progress: Callable[[ExportProgress], None] = lambda _: None,
 ) -> ExportProgress:
-    """Write every delivery that matches, oldest first; `.jsonl` or `.csv` by the end of the path's name.
+    """Write every delivery that matches, oldest first, as JSON Lines or CSV by the suffix of the path.
 
-    It is written to a file beside the path, for the owner alone, and takes its place when it is complete; cancelled or
-    failed, nothing is left. `told` hears how far it came after each page.
+    Written to a temporary file beside the path (mode 0600), which is renamed when it is complete and removed after an
+    error or a cancel. `on_progress` is called after each page.
 
     Raises:
-        SprigTuiError: the path cannot be written, or is there already and `overwrite` is false.
-        InputError: the name says no format.
+        SprigTuiError: the path cannot be written, or exists and `overwrite` is false.
+        InputError: the suffix is unknown.
         JournalError: the journal cannot be read.
     """
     kind = format_from_path(path)
@@ -89,7 +89,7 @@ async def export_deliveries(
 
 
 async def _run_to_completion(work: Callable[..., T], *arguments: object) -> T:
-    """Run in a thread; a cancel waits until it is over, so that nobody closes a file that is being written."""
+    """Run in a thread; a cancel waits for its end, so that the file is not closed while it is written."""
     running = asyncio.get_running_loop().run_in_executor(None, lambda: work(*arguments))
     try:
         return await asyncio.shield(running)
@@ -104,7 +104,7 @@ def _create_part_file(part_file: Path, path: Path, overwrite: bool) -> int:
     if path.exists() and not overwrite:
         raise _exists_error(path)
     try:
-        # answers are personal data: nobody else's business, whatever the umask
+        # answers are personal data: mode 0600 whatever the umask
         return os.open(part_file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise _write_error(path, error) from error
@@ -134,12 +134,12 @@ def _publish_file(file: int, part_file: Path, path: Path, overwrite: bool) -> No
 
 
 def _link_without_overwrite(part_file: Path, path: Path) -> None:
-    """Take the name unless somebody has it: a second name for the file fails where a rename would overwrite."""
+    """Publish the file by a hard link, which fails if the path exists, where a rename would overwrite it."""
     try:
         path.hardlink_to(part_file)
     except FileExistsError:
         raise
-    except OSError:  # a file system without second names
+    except OSError:  # a file system without hard links
         if path.exists():
             raise FileExistsError from None
         part_file.rename(path)

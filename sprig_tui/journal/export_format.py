@@ -1,6 +1,6 @@
-"""Deliveries as lines of a file: JSON Lines for programs, CSV for spreadsheets.
+"""Export formats: JSON Lines for programs, CSV for spreadsheets.
 
-Nothing in them can steer a terminal that shows the file, and no cell of the CSV is run as a formula by a spreadsheet.
+Neither contains control characters that a terminal obeys, nor cells that a spreadsheet runs as formulas.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
 
 def format_from_path(path: Path) -> ExportFormat:
-    """By the end of the name; raises InputError for any other."""
+    """The format by the suffix of the path. Raises InputError for an unknown one."""
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return "csv"
@@ -53,13 +53,13 @@ def delivery_fields(delivery: Delivery) -> dict[str, Any]:
 
 
 def json_line(delivery: Delivery) -> str:
-    r"""One line of JSON; what is not printable stands in it as \uXXXX, so that nothing is lost and nothing obeyed."""
+    r"""One line of JSON; characters that are not printable are escaped as \uXXXX."""
     text = msgspec.json.encode(_without_surrogates(delivery_fields(delivery))).decode()
     return _UNSAFE.sub(_json_escape, text)
 
 
 def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
-    """Lone surrogates cannot be written as UTF-8; U+FFFD stands for them."""
+    """The fields with U+FFFD for lone surrogates, which UTF-8 cannot encode."""
     return {
         name: value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
         for name, value in fields.items()
@@ -78,7 +78,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def csv_cell(value: object) -> str:
-    """A cell: on one line, everything visible, and never a formula (an apostrophe in front makes it text)."""
+    """A cell on one line, with control characters made visible; an apostrophe turns a formula into text."""
     if value is None:
         return ""
     if not isinstance(value, str):

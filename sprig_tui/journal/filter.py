@@ -1,12 +1,12 @@
-"""The filter language: `status:failed -survey:Checkout since:2h slow` becomes a Query.
+"""Filter language: parses `status:failed -survey:Checkout since:2h slow` to a Query.
 
-words       field:value, or free text; several free texts must all be there
+words       field:value, or free text; several free texts must all match
 -word       not this
 "a b"       quotes keep spaces together, also after the colon: survey:"Checkout effort"
 status:     queued, delivered, failed, withheld, an HTTP status (400) or a class (4xx); lists by comma
 reason: env: survey: user: id:
 origin:     the number of a delivery: its revisions, possible duplicates and new sendings
-endpoint:   a part of the URL it was sent to, or that a run with --endpoint bound it for
+endpoint:   a part of the URL it was sent to, or of the URL of the run with --endpoint that it is bound for
 since: until:   2026-11-23, 2026-11-23T14:05 (local time unless it has an offset), today, yesterday,
             or an age: 90s 15m 2h 7d 4w
 """
@@ -24,12 +24,12 @@ from sprig_tui.journal.records import State
 from sprig_tui.reasons import Reason
 
 FILTER_FIELDS: tuple[str, ...] = tuple(field for field in get_args(FilterField) if field != "text")
-"""What may stand before a colon."""
+"""Names before a colon."""
 FIELD_ALIASES = {"state": "status", "environment": "env", "message": "id"}
-"""Other words that people try."""
+"""Synonyms of field names."""
 
 MAX_FILTER_WORDS = 200
-"""Words and values of lists; databases limit how much a search may hold."""
+"""Words and values of lists; databases limit the number of parameters."""
 MAX_FILTER_CHARS = 20_000
 """Characters."""
 
@@ -45,11 +45,11 @@ _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_filter(text: str, *, now_ms: int) -> Query:
-    """The Query that `text` says.
+    """The Query of a filter text.
 
     Args:
-        text: what a person typed; empty matches everything.
-        now_ms: the time that ages and days are counted from, milliseconds since 1970.
+        text: as typed by the user; empty matches everything.
+        now_ms: the time that ages and days refer to, milliseconds since 1970.
 
     Raises:
         FilterError: with the offset in characters of the word that is wrong.
@@ -75,12 +75,12 @@ def parse_filter(text: str, *, now_ms: int) -> Query:
 
 
 def _reject_operator(words: list[re.Match[str]], number: int) -> None:
-    """Words of other query languages would be searched as text, and nothing would match."""
+    """Reject operators of other query languages: as text they would match nothing."""
     match = words[number]
     word = match.group()
     hint = _OPERATOR_HINTS.get(word.upper(), "")
     shouted = word.isupper() or not word.isalpha()
-    # in small letters it is an everyday word, unless it stands between two fields
+    # in lower case it is an everyday word, except between two fields
     between = 0 < number < len(words) - 1 and all(_is_field(words[at].group()) for at in (number - 1, number + 1))
     if hint and (shouted or between):
         raise FilterError(f"there is no {word} in filters", position=match.start(), hint=hint)
@@ -116,7 +116,7 @@ def _parse_word(word: str, position: int, now_ms: int) -> list[Term]:
     value = value.replace('"', "")
     values = value.split(",") if field in ("status", "reason", "env") else [value]
     if not any(one.strip() for one in values):
-        # without its term the filter would match more than was meant
+        # without this term the filter would match more than intended
         raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
     return [Term(field, _parse_value(field, one, position, now_ms), negated) for one in values if one.strip()]  # type: ignore[arg-type] # checked against FILTER_FIELDS above
 
@@ -173,7 +173,7 @@ def _parse_time(field: str, value: str, position: int, now_ms: int) -> int:
 
 
 def parse_moment(text: str, now_ms: int) -> int:
-    """Milliseconds since 1970 that an age, a date, a time, `today` or `yesterday` stands for; raises FilterError."""
+    """Milliseconds since 1970 of an age, a date, a time, `today` or `yesterday`. Raises FilterError."""
     value = text.lower()
     age = _AGE.fullmatch(value)
     try:

@@ -1,4 +1,4 @@
-"""Payloads packed by stretch of ids and compressed, as every journal stores them."""
+"""Codec of packs: the payloads of consecutive deliveries in one compressed blob with checksums."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from sprig_tui.journal.records import NewDelivery
 
 MAX_PACK_ITEMS = 1_000
 MAX_PACK_BYTES = 1_200_000
-"""A pack ends at the first of these; reading one payload unpacks its whole pack."""
+"""A pack ends at the first of these limits; reading one payload unpacks its whole pack."""
 _MIN_COMPRESS_BYTES = 256
-"""Bytes under which compressing costs more than it saves."""
+"""Smaller packs are not compressed: that would cost more than it saves."""
 _MAX_UNPACKED_BYTES = 1 << 31
-"""No pack unpacks to more: what claims to is damaged."""
+"""Maximum unpacked size; a pack that declares more is treated as damaged."""
 
 _LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC = 0x00, 0x01
 """Packs of versions before checksums."""
 _PLAIN_CODEC, _ZSTD_CODEC = 0xA6, 0x5B
-"""First byte of a pack; no few flipped bits make one of another."""
+"""First byte of a pack; they differ in many bits, so that flipped bits do not turn one into the other."""
 
 
 class _Codec(threading.local):
-    """A compressor and a decompressor for each thread: they may not be shared."""
+    """A compressor and a decompressor per thread: they are not thread-safe."""
 
     def __init__(self) -> None:
         self.compress = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
@@ -42,12 +42,12 @@ _thread_codec = _Codec()
 
 
 def owner_tag(environment: str, message_id: str) -> int:
-    """32 bits that say whose payload it is: what is sent is this delivery's own, and goes where it was to go."""
+    """32-bit checksum of a payload's owner, which detects a payload of another delivery or environment."""
     return zlib.crc32(_encode_text(message_id), zlib.crc32(_encode_text(environment)))
 
 
 def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
-    """The tags of entries, most of which are of one environment."""
+    """The tags of entries; fast if all are of one environment."""
     names = {entry.environment for entry in entries}
     joined = "\n".join([entry.message_id for entry in entries])
     if len(names) == 1 and joined.isascii() and "\0" not in joined and joined.count("\n") == len(entries) - 1:
@@ -57,16 +57,16 @@ def entry_tags(entries: Sequence[NewDelivery]) -> list[int]:
 
 
 def _encode_text(text: str) -> bytes:
-    """A text as every journal gives it back: see postgres/texts.py."""
-    told = text.encode("utf-8", "replace")
-    return told.replace(b"\0", b"\xe2\x90\x80") if b"\0" in told else told
+    """A text as both stores return it; see `sanitize_text` in postgres/connection.py."""
+    encoded = text.encode("utf-8", "replace")
+    return encoded.replace(b"\0", b"\xe2\x90\x80") if b"\0" in encoded else encoded
 
 
 def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
     """Items in one blob with a checksum over all of it.
 
-    A codec byte, then (compressed from 256 bytes on) the numbers of items and tags, sizes, tags and data. A small one
-    ends in its CRC-32, a compressed one in zstd's own checksum.
+    A codec byte, then the number of items, the number of tags, sizes, tags and data. From 256 bytes these are
+    compressed, with zstd's checksum; smaller packs end with a CRC-32.
     """
     head = array("I", [len(items), len(tags), *map(len, items), *tags])
     plain = head.tobytes() + b"".join(items)
@@ -76,10 +76,10 @@ def pack(items: Sequence[bytes], tags: Sequence[int] = ()) -> bytes:
 
 
 def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int] | None]:
-    """The items at these positions of a blob made by `pack`, and their tags; None for those of a version without.
+    """The items at these positions of a blob made by `pack`, and their tags; None for packs of versions without tags.
 
-    A range of positions (by ones, from 0 on) is cut out at once. Only they are copied out of it. Raises ValueError, or
-    what decompressing raises, for a blob that is not what it was.
+    Only these items are copied; a range of positions is sliced at once. Raises ValueError, or an error of the
+    decompressor, for a damaged blob.
     """
     codec = blob[0]
     if codec in (_LEGACY_PLAIN_CODEC, _LEGACY_ZSTD_CODEC):
@@ -121,7 +121,7 @@ def _slice_items(plain: bytes, head: int, count: int, positions: Sequence[int], 
 
 
 def split_into_packs(sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """Cut items of these sizes into packs: (start, end) positions."""
+    """Split items of these sizes into packs: (start, end) positions."""
     cuts = []
     start = total = 0
     for position, size in enumerate(sizes):
@@ -135,7 +135,7 @@ def split_into_packs(sizes: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class DamagedPayloadError(JournalCorruptError):
-    """What is stored for `ids` is not what was stored for them; other deliveries are well."""
+    """The stored payloads of `ids` are damaged; other deliveries are intact."""
 
     def __init__(self, ids: Sequence[int]) -> None:
         several = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
@@ -147,11 +147,11 @@ class DamagedPayloadError(JournalCorruptError):
 
 
 DAMAGED_ERROR = "damaged: its stored payload is not what was stored"
-"""The error of a delivery that failed for that."""
+"""The error of a delivery that failed because of that."""
 
 
 class _Call(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
-    """The members that a track call has in every version that stored no checksum (see segment/track.py), no others."""
+    """The members of a track call in versions that stored no checksum (see segment/track.py)."""
 
     message_id: str
     event: str
@@ -171,8 +171,8 @@ def unpack_items(
 ) -> dict[int, bytes]:
     """The items of these deliveries in the pack that begins with delivery `first`. Raises DamagedPayloadError.
 
-    `owners` are environment and message id of each, for packs of bodies: one that is another's, or of a version without
-    checksums and no call of this delivery, is damaged too.
+    `owners` are environment and message id of each, for packs of bodies: a body that belongs to another delivery is
+    damaged too.
     """
     if any(delivery_id < first for delivery_id in ids):
         raise DamagedPayloadError(ids)
@@ -191,19 +191,19 @@ def unpack_items(
 
 
 def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
-    """As `unpack_items`, for ascending ids and by the tags that they have.
+    """As `unpack_items`, for ascending ids whose tags are known.
 
-    None where these are not the tags of the pack, or it is of a version without: `unpack_items` says what is damaged.
+    None if the tags of the pack differ or are missing: `unpack_items` then finds the damaged ones.
     """
     if ids[0] < first:
         raise DamagedPayloadError(ids)
     start, end = ids[0] - first, ids[-1] - first + 1
     positions = range(start, end) if end - start == len(ids) else [delivery_id - first for delivery_id in ids]
     try:
-        found, there = unpack(blob, positions)
+        found, stored_tags = unpack(blob, positions)
     except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
         raise DamagedPayloadError(ids) from error
-    return dict(zip(ids, found, strict=True)) if there == tags else None
+    return dict(zip(ids, found, strict=True)) if stored_tags == tags else None
 
 
 def message_id_tags(environment: str, message_ids: Sequence[bytes]) -> list[int]:
@@ -213,15 +213,15 @@ def message_id_tags(environment: str, message_ids: Sequence[bytes]) -> list[int]
 
 
 def _is_body_of(body: bytes, message_id: str) -> bool:
-    """Whether it can be the body of this delivery, as far as that can be told without a checksum.
+    """Whether this can be the body of the delivery, as far as that can be checked without a checksum.
 
-    Its members, its id and its encoding are looked at, and pack and zstd have looked at its length. A letter or a digit
-    that became another within a value is not seen: nothing else that is stored says what it was.
+    Checks its members, its message id and its encoding; pack and zstd have checked its length. A changed letter or
+    digit within a value is not detected.
     """
     if not body:
         return True
     try:
-        body.decode()  # what is skipped while decoding JSON is not looked at
+        body.decode()  # msgspec does not check the encoding of what it skips
         return _encode_text(_call(body).message_id) == _encode_text(message_id)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False

@@ -71,11 +71,11 @@ class Term(Struct, frozen=True, gc=False):
 
 
 class Query(Struct, frozen=True):
-    """Terms of one field (not negated) are alternatives, except `text`; everything else must hold together."""
+    """Terms of one field are alternatives, except negated ones and `text`; all other terms must match."""
 
     terms: tuple[Term, ...] = ()
     text: str = ""
-    """The filter as it was typed."""
+    """The filter as typed."""
 
     def matches(self, delivery: Delivery) -> bool:
         """Whether a delivery matches, by the rules of the journal's search."""
@@ -90,7 +90,7 @@ class Query(Struct, frozen=True):
 
 
 def named_environments(query: Query) -> tuple[str, ...]:
-    """The environments that a filter is limited to; empty where it is to none."""
+    """The environments that a filter is limited to; empty for all."""
     return tuple(sorted({term.value for term in query.terms if term.field == "env" and not term.negated}))
 
 

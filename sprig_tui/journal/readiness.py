@@ -1,4 +1,4 @@
-"""Readiness: whether the journal takes writes now, by one that reaches the disk and by what became of the last ones."""
+"""Readiness of a journal: a probe write that reaches the disk, and the outcome of the last real writes."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROBE_WRITE_BYTES = 48 * 1024
-"""Of a write that stands for a real one: the pages that a webhook's touches come to about as much."""
+"""Size of the probe write, about that of the pages that a webhook changes."""
 PROBE_TTL_S = 5.0
-"""Seconds for which a write that was taken speaks for the next; one that was not is tried again after a second."""
+"""Seconds for which a successful probe is valid."""
+
 FAILED_PROBE_TTL_S = 1.0
+"""Seconds after which a failed probe is repeated."""
 PROBE_TIMEOUT_S = 3.0
-"""Seconds after which a write that has not come back counts as not taken."""
+"""Seconds after which a probe without a result counts as failed."""
 FAILED_WRITE_TTL_S = 15.0
-"""Seconds for which a real write that failed goes before a probe that did not: a probe is smaller than some."""
+"""Seconds for which a failed real write takes precedence over a successful probe, which is smaller than some."""
 
 
 class WriteHistory:
-    """What became of the last real writes, told by whoever makes them; times are monotonic seconds."""
+    """Outcome of the last real writes; times are monotonic seconds."""
 
     def __init__(self) -> None:
         self.error: JournalError | None = None
-        """Why the last one was not taken; None where it was."""
+        """Error of the last write; None if it succeeded."""
         self.failed_at = float("-inf")
         self.succeeded_at = float("-inf")
 
     async def track(self, write: Coroutine[Any, Any, T]) -> T:
-        """The result of a write, of which note is taken."""
+        """The result of a write, whose outcome is recorded."""
         try:
             result = await write
         except JournalCorruptError:
-            raise  # it lies in one place; other writes do well
+            raise  # damage is local; other writes succeed
         except JournalError as error:
             self.error, self.failed_at = error, time.monotonic()
             raise
@@ -51,16 +53,16 @@ class WriteHistory:
 
 
 class ReadinessStatus(Struct, frozen=True):
-    """Whether the journal takes writes, and why not."""
+    """Whether the journal accepts writes, and why not."""
 
     ready: bool
     message: str
-    """`writable`, or what is wrong in words."""
+    """`writable`, or the problem."""
     hint: str = ""
 
 
 class Readiness:
-    """Asks one journal, for as many as want to know."""
+    """Checks one journal for any number of callers."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -70,10 +72,10 @@ class Readiness:
         self._last_probe_at = float("-inf")
 
     async def check(self) -> ReadinessStatus:
-        """As it is now; comes back within `PROBE_TIMEOUT_S`, whatever the disk or the server does."""
+        """The current status; returns within `PROBE_TIMEOUT_S`, even if the disk or the server hangs."""
         async with self._lock:
             good_for = PROBE_TTL_S if self._last_status.ready else FAILED_PROBE_TTL_S
-            # a real write that was taken since then makes an answer that said no an old one
+            # a real write that succeeded since then outdates a failed probe
             outdated = not self._last_status.ready and self._journal.writes.succeeded_at > self._last_probe_at
             if outdated or time.monotonic() - self._last_probe_at >= good_for:
                 self._last_status = await self._run_probe()
@@ -88,7 +90,7 @@ class Readiness:
             self._probe_task = asyncio.create_task(self._journal.check_writable())
         done, _ = await asyncio.wait((self._probe_task,), timeout=PROBE_TIMEOUT_S)
         if not done:
-            # it is left to come back: another one would stand behind it
+            # the probe goes on: another one would wait behind it
             return ReadinessStatus(ready=False, message=f"the journal took no write within {PROBE_TIMEOUT_S:.0f} s")
         probe, self._probe_task = self._probe_task, None
         try:
@@ -99,9 +101,9 @@ class Readiness:
 
 
 async def with_deadline(work: Coroutine[Any, Any, T], seconds: float, name: str) -> T:
-    """The result of work on the journal `name`, or JournalLockedError after so long: it is cancelled then.
+    """The result of work on the journal `name`; after so many seconds it is cancelled, and JournalLockedError raised.
 
-    What had begun may still be stored: whoever adds the same again hears that it is known.
+    A write that had begun may still be stored; adding the same entries again then returns `known`.
     """
     task = asyncio.ensure_future(work)
     try:

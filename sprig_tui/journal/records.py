@@ -1,4 +1,4 @@
-"""What the journal takes and gives."""
+"""Records that a journal stores and returns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class State(StrEnum):
 class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
     """One delivery to add. Times are milliseconds since 1970 UTC, 0 where unknown.
 
-    The intake makes it by position: its keywords would cost as much as encoding the call.
+    `ingest` builds it by position: keywords would cost as much as encoding the call.
     """
 
     environment: str
@@ -32,7 +32,7 @@ class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
     message_id: str
     digest: bytes = b""
     reason: str = ""
-    """Empty to queue it, else a `Reason`: it is withheld."""
+    """Empty to queue it; otherwise a `Reason`, and it is withheld."""
     detail: str = ""
     survey_id: str = ""
     survey_name: str = ""
@@ -51,33 +51,33 @@ class NewDelivery(Struct, frozen=True, gc=False, array_like=True):
     body: bytes = b""
     """The mapped track call; empty where nothing could be mapped."""
     endpoint: str = ""
-    """URL of a run with `--endpoint` that alone may deliver it; empty where it goes to the environment's own."""
+    """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
 
 
 AddOutcome = Literal["new", "known", "revision", "duplicate"]
 
 
 class AddResult(Struct, frozen=True, gc=False):
-    """What became of an entry: `known` changed nothing, `revision` and `duplicate` were stored as withheld."""
+    """Outcome of adding an entry: `known` changed nothing, `revision` and `duplicate` were stored as withheld."""
 
     id: int
-    """The delivery that now stands for the entry (for `known` the one that was there)."""
+    """The delivery that was added; for `known` the one that was stored already."""
     outcome: AddOutcome
     state: State
     reason: str = ""
     for_other_endpoint: bool = False
-    """Of a known one: whether another endpoint is meant to get it than this entry's."""
+    """For `known`: whether the stored delivery goes to another endpoint than the entry."""
 
 
 class WithdrawResult(Struct, frozen=True, gc=False):
-    """What became of deliveries that were to be taken back."""
+    """Outcome of a withdrawal, in deliveries."""
 
     withdrawn: int
-    """Withheld now; the others are as they were."""
+    """Withheld now; the others are unchanged."""
     leased: int
     """Leased to a worker, which may be sending them."""
     not_queued: int
-    """Ended before, or not there."""
+    """In an end state, or unknown."""
 
 
 class Delivery(Struct, frozen=True, kw_only=True, gc=False):
@@ -98,16 +98,16 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     answered_at: int
     added_at: int
     due_at: int
-    """Not before, for a queued one that waits; 0 for as soon as its turn comes."""
+    """Earliest time of the next try, for a queued delivery; 0 for as soon as possible."""
     attempts: int
-    """HTTP requests that carried it so far, all replays included."""
+    """HTTP requests that carried it so far, including those of replays."""
     status: int
-    """Last HTTP status; 0 where none came."""
+    """Last HTTP status; 0 for none."""
     error: str
     """Last error, such as `invalid_request` or `connection reset`; empty after success."""
     latency_ms: float
     settled_at: int
-    """When it last got an answer or an end state."""
+    """Time of its last HTTP response, or of its end state."""
     source: str
     line: int
     leased: bool
@@ -117,9 +117,9 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     origin_id: int
     """The delivery this one is a revision, duplicate or new sending of; 0 for none."""
     endpoint: str = ""
-    """URL that its last request was made to; empty where none was, or a version before noted none."""
+    """URL of its last request; empty for none, and for requests of versions that did not record it."""
     bound_for: str = ""
-    """URL of a run with `--endpoint` that alone delivers it; empty where it goes to the environment's own endpoint."""
+    """URL of the run with `--endpoint` that delivers it; empty for the environment's own endpoint."""
 
 
 class Attempt(Struct, frozen=True, kw_only=True, gc=False):
@@ -136,80 +136,81 @@ class Attempt(Struct, frozen=True, kw_only=True, gc=False):
     excerpt: str = ""
     """The first 1,024 bytes of the response body as text."""
     endpoint: str = ""
-    """URL that it was made to, without a path of ours; empty where a version before noted none."""
+    """URL without the path that the client appends; empty for requests of versions that did not record it."""
 
 
 class DeliveryDetail(Struct, frozen=True, kw_only=True):
-    """All that is known of one delivery."""
+    """A delivery with its payload and its requests."""
 
     delivery: Delivery
     raw: bytes
     body: bytes
     history: tuple[Attempt, ...]
-    """Oldest first: every failed attempt and the one that ended it."""
+    """Every failed attempt and the one that led to the end state, oldest first."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
     """Deliveries leased to this worker, ready to send as one batch."""
 
     lease: int
-    """Names this claim in `settle`, `extend` and `release`; 0 when nothing was claimed."""
+    """Id of the lease, for `settle`, `extend` and `release`; 0 for a claim without deliveries."""
     environment: str
     ids: tuple[int, ...]
     """Ascending age: oldest due first."""
     attempts: tuple[int, ...]
-    """HTTP requests that carried each delivery before, whatever became of them (X-Retry-Count)."""
+    """HTTP requests that carried each delivery before (X-Retry-Count)."""
     retries_used: tuple[int, ...]
-    """Those since it was queued or replayed that used up one of its retries."""
+    """Retries that each delivery used since it was queued or replayed."""
     first_attempts: tuple[int, ...]
-    """When each delivery's retry window began, ms; 0 where it has not."""
+    """Start of each delivery's retry window, ms; 0 where it has not begun."""
     sizes: tuple[int, ...]
     """Bytes of each body."""
     payload: bytes
     """The bodies in order, joined by commas."""
     send_at: int
-    """Not before this wall time (pacing), ms."""
+    """Earliest wall-clock time to send it (pacing), ms."""
     lane: Lane
-    """The lane as it was when claimed; `probe` says this claim is the one that tests it."""
+    """The lane at the time of the claim."""
     probe: bool = False
+    """Whether this claim is the one that tests the lane."""
     endpoint: str = ""
-    """As it was asked for."""
+    """The endpoint of the request for this claim."""
     retry_at: int = 0
-    """When nothing was claimed: the time at which asking again makes sense, ms; 0 for 'when something changes'."""
+    """For a claim without deliveries: when to claim again, ms; 0 for after the next change."""
 
 
 LaneState = Literal["open", "waiting", "probing", "paused"]
 
 
 class Lane(Struct, frozen=True, kw_only=True, gc=False):
-    """The shared state of one environment's way to Segment; it holds for every worker."""
+    """State of the deliveries of one environment to one endpoint, shared by all workers."""
 
     environment: str
     state: LaneState = "open"
     until: int = 0
-    """End of the wait or of the probe's lease, or when a paused lane is probed, ms; 0 for when somebody acts."""
+    """End of the wait or of the probe's lease, or the next probe of a paused lane, ms; 0 for none (resumed by hand)."""
     reason: PauseReason = PauseReason.NONE
     detail: PauseDetail = NO_DETAIL
     failures: int = 0
-    """Failures in a row; sets the backoff."""
+    """Consecutive failures; determines the backoff."""
     since: int = 0
-    """When it last left `open`, ms."""
+    """Time it last left `open`, ms."""
     epoch: int = 0
-    """Grows at each change; a change asked for with an older epoch is ignored."""
+    """Incremented at each change; a change requested under an older epoch is ignored."""
     last_status: int = 0
     last_at: int = 0
-    """Last HTTP answer and when it came; 0 for never."""
+    """Last HTTP status and its time; 0 for never."""
     pauses: int = 0
-    """Pauses that ended with a failed probe, and the one that began it, in a row; sets when the next probe is due."""
+    """Consecutive pauses, the first and one per failed probe; determines when the next probe is due."""
 
     @property
     def cause(self) -> str:
-        """The reason in words, for people: `503`, `connection refused`, `by hand` ..."""
+        """The reason as text for the user: `503`, `connection refused`, `by hand` ..."""
         return pause_text(self.reason, self.detail)
 
 
 class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
-    """A wish to change the lane, made under the epoch that the claim saw."""
+    """A requested change of the lane; ignored unless `epoch` is still the lane's."""
 
     epoch: int
     state: Literal["open", "waiting", "paused"]
@@ -220,117 +221,117 @@ class LaneChange(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Settlement(Struct, frozen=True, kw_only=True, gc=False):
-    """What became of some deliveries of a claim."""
+    """Outcome of some deliveries of a claim."""
 
     ids: tuple[int, ...]
     state: State | None
-    """An end state, `queued` to go back, or None: the attempt is noted and the claim keeps them (a refused batch that
-    is being split)."""
+    """An end state; `queued` to put them back; or None to record the attempt only, while the claim keeps them (a
+    rejected batch that is being split)."""
     attempt: Attempt | None = None
-    """The request that led to it; None where none was made."""
+    """The request that led to it; None for none."""
     due_at: int = 0
-    """For `queued`: its place in the line, the time of the failed attempt, ms; the lane alone makes it wait."""
+    """For `queued`: position in the queue, the time of the failed attempt, ms; only the lane delays a delivery."""
     uses_retry: bool = True
-    """Whether the attempt uses up one of the delivery's retries (a refused key or a Retry-After uses none up)."""
+    """Whether the attempt uses one of the delivery's retries (a rejected key and a Retry-After use none)."""
     starts_window: bool = True
-    """Whether the delivery's retry window begins with this attempt, where it has not begun."""
+    """Whether the delivery's retry window, if it has not begun, begins with this attempt."""
     error: str = ""
 
 
 class DeliveryPage(Struct, frozen=True):
-    """A stretch of the log, always oldest first."""
+    """Consecutive matching deliveries, oldest first."""
 
     deliveries: tuple[Delivery, ...]
     more: bool
-    """Whether there are, or may be, more in the direction asked for."""
+    """Whether there are, or may be, more in the requested direction."""
     reached: int = 0
-    """Where the time allowed ran out before the page was full: pass it as the cursor to look on; else 0."""
+    """The cursor to resume from, if the budget ran out before the page was full; otherwise 0."""
 
 
 class IdPage(Struct, frozen=True):
-    """Ids of deliveries that match, in the direction asked for: newest first where that is older."""
+    """Ids of matching deliveries, in the requested direction: newest first for `older`."""
 
     ids: tuple[int, ...]
     more: bool
-    """Whether there are, or may be, more in that direction."""
+    """Whether there are, or may be, more in the requested direction."""
     reached: int
-    """The id up to which the search came (itself included): pass it as the cursor to look on."""
+    """The last id searched; the cursor to resume from."""
 
 
 class Changes(Struct, frozen=True):
-    """What happened since a cursor."""
+    """Deliveries added or changed since a cursor."""
 
     cursor: str
-    """Opaque; pass it back to the next call."""
+    """Opaque; for the next call."""
     deliveries: tuple[Delivery, ...]
-    """Rows added or changed, oldest first, each in its newest state."""
+    """In their current state, oldest first."""
     overflow: bool = False
-    """More changed than is told here: read again what is shown."""
+    """Whether more deliveries changed than are listed: the caller has to reload what it shows."""
 
 
 class Counts(Struct, frozen=True):
-    """Kept counts: environment -> state -> number."""
+    """Maintained counts: environment -> state -> number."""
 
     by_environment: dict[str, dict[State, int]]
     leased: dict[str, int] = {}
-    """In flight, by environment; part of `queued`."""
+    """Leased deliveries by environment; included in `queued`."""
     queued_elsewhere: dict[str, int] = {}
-    """Bound for the endpoint of a run with `--endpoint`, by environment; part of `queued`."""
+    """Deliveries bound for endpoints of runs with `--endpoint`, by environment; included in `queued`."""
 
 
 ReplayState = Literal["running", "paused", "cancelled", "done"]
 
 
 class ReplayJob(Struct, frozen=True, kw_only=True):
-    """A bulk replay: the deliveries up to `last_id` that match, re-queued step by step behind live traffic."""
+    """A bulk replay: queues the matching deliveries up to `last_id` again, step by step, behind live traffic."""
 
     id: int
     filter: str
-    """The filter as text, for people."""
+    """The filter as text, for display."""
     as_new: bool
     state: ReplayState
     created_at: int
     cursor: int
-    """Ids up to this one are done."""
+    """Last id that is done."""
     last_id: int
-    """Newest delivery when the job was made: later ones are not part of it."""
+    """Newest delivery when the job was created; later ones are not part of it."""
     total: int
     queued: int
-    """Re-queued so far."""
+    """Deliveries queued so far."""
     skipped: int
-    """Matched but could not be sent again (still queued, or nothing to send)."""
+    """Deliveries that match but cannot be sent again (still queued, or no body)."""
     environments: tuple[str, ...] = ()
-    """Names of those it can touch, where its filter says; empty for all."""
+    """Names of the environments that its filter is limited to; empty for all."""
 
 
 class PruneResult(Struct, frozen=True):
-    """What a prune removes, or would: state -> number."""
+    """Deliveries that a prune deletes, or would delete: state -> number."""
 
     by_state: dict[State, int]
     bytes: int
 
 
 class WorkerInfo(Struct, frozen=True, kw_only=True):
-    """A process that delivers, or takes answers in, as it last reported itself."""
+    """A process that delivers or ingests, as of its last heartbeat."""
 
     id: str
-    """The owner of its leases; fresh at each start of a process."""
+    """The owner of its leases; new for each process."""
     role: str
-    """The command it is: `run`, `listen`, `send`, `pull`, `console` ..."""
+    """The command: `run`, `listen`, `send`, `pull`, `console` ..."""
     host: str
     pid: int
     version: str
     """Of sprig-tui."""
     environments: tuple[str, ...]
-    """Names of those it delivers for."""
+    """Names of the environments that it delivers for."""
     started_at: int
     """ms, by its own clock."""
     rate: float = 0.0
     """Deliveries per second over the last seconds."""
     seen_at: int = 0
-    """When it last reported, ms, by the journal's clock; what a report says here does not count."""
+    """Last heartbeat, ms, set by the journal."""
     leased: int = 0
-    """Deliveries it holds leases on now; told by the journal, what a report says here does not count."""
+    """Deliveries leased to it, set by the journal."""
 
 
 class WorkerLeases(Struct, frozen=True, kw_only=True, gc=False):
@@ -338,38 +339,38 @@ class WorkerLeases(Struct, frozen=True, kw_only=True, gc=False):
 
     environment: str
     owner: str
-    """The id of the worker; empty where none was named."""
+    """The id of the worker; empty for claims without an owner."""
     deliveries: int
     until: int
-    """When the last of these leases runs out, or its worker counts as gone unless it is heard of again: ms, by the
-    journal's clock. They are due again at the latest then."""
+    """When the last of these leases expires, or the worker counts as dead without another heartbeat: ms, by the
+    journal's clock. The deliveries are due again then at the latest."""
 
 
 class JournalIdentity(Struct, frozen=True, kw_only=True):
-    """Which journal this is: a copy and a backup have the identity of what they were made of, a new one its own."""
+    """Identity of a journal, shared by its copies and backups."""
 
     uuid: str
     """32 hex digits."""
     older: bool
-    """Made before journals had identities: what was kept beside it then may be its own."""
+    """Whether the journal is older than identities: positions stored outside it by that version may belong to it."""
 
 
 class Notification(Struct, frozen=True, kw_only=True, gc=False):
-    """What a journal calls out: that a lane changed, or (without an environment) that something was added."""
+    """Notification that a lane changed, or (without an environment) that deliveries were added."""
 
     environment: str = ""
     """Of the lane that changed."""
     lane_epoch: int = 0
-    """The lane's epoch from then on."""
+    """The new epoch of the lane."""
     lane_closed: bool = False
     """Whether claims made under an earlier epoch must not be sent any more."""
 
 
 OPEN_QUESTION_TYPE = "OPEN"
-"""The question type whose answers are a person's own words (facts/sprig.md); all others are a choice or a number."""
+"""The question type with free-text answers (facts/sprig.md); all others are a choice or a number."""
 
 
 def answer_text(delivery: Delivery) -> str:
-    """The answer, a person's own words in quotes; empty where there is none. Not yet fit for a terminal."""
+    """The answer, with quotes around free text; empty for none. Not sanitized for a terminal."""
     answer = delivery.answer
     return f'"{answer}"' if answer and delivery.question_type == OPEN_QUESTION_TYPE else answer

@@ -1,4 +1,4 @@
-"""What every store goes by when deliveries are queued again: which may be, and the jobs that do many."""
+"""Replay rules and replay jobs, shared by both stores."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sprig_tui.journal.records import NewDelivery, ReplayJob, State
 from sprig_tui.reasons import Reason
 
 RESENDABLE_REASONS = frozenset({Reason.POSSIBLE_DUPLICATE, Reason.NEWER_REVISION, Reason.WITHDRAWN})
-"""Withheld for these, a delivery is complete and may be sent when a person says so; the others lack something."""
+"""Reasons of complete deliveries, which a user may replay; deliveries withheld for other reasons are incomplete."""
 
 MAX_SCAN_ROWS = 50_000
-"""Deliveries that one step looks through at most: it holds the lock meanwhile, and others want to write."""
+"""Maximum number of deliveries that one step scans: it holds the write lock meanwhile."""
 JOB_COLUMNS = "id, filter, as_new, state, created_at, cursor, last_id, total, queued, skipped, query, elsewhere"
 
 
 def is_resendable(state: State, reason: str, size: int) -> bool:
-    """Whether a delivery that stands so can be queued again."""
+    """Whether a delivery in this state can be queued again."""
     if size == 0 or state is State.QUEUED:
         return False
     return state is not State.WITHHELD or reason in RESENDABLE_REASONS
@@ -48,23 +48,23 @@ RESEND_COLUMNS = (
     "d.state, d.reason, d.size, e.name, d.message_id, d.survey_id, d.survey_name, d.user_id, d.question_type,"
     " d.question_id, d.answer, d.answered_at, d.updated_at, d.digest, d.source, d.line, d.edited, e.endpoint"
 )
-"""What a new sending takes over, of `deliveries d JOIN environments e`."""
+"""Columns that a new sending takes over, from `deliveries d JOIN environments e`."""
 
 
 def needs_copy(endpoint: str, target: str) -> bool:
-    """Whether a delivery bound for `endpoint` that is sent again to `target` stays, and a copy under its id is sent.
+    """Whether a replay to `target` sends a copy with the same message id and leaves the delivery unchanged.
 
-    One that goes to the environment's own endpoint does: what becomes of it elsewhere must not change what is known of
-    it there. One of a run with `--endpoint` goes to the new endpoint itself.
+    It does for a delivery to the environment's own endpoint (empty): the outcome at another endpoint must not replace
+    its own. A delivery of a run with `--endpoint` is rebound to the new endpoint instead.
     """
     return not endpoint and bool(target)
 
 
 def has_other_delivery(delivery_id: int, stored: StoredIdentity | None, target: str) -> bool:
-    """Whether another delivery stands for the same answer where a delivery of a run with `--endpoint` would go now.
+    """Whether another delivery of the same answer exists for `target`, so that a replay would send it there twice.
 
-    It would be sent there a second time. `standing` is what stands for its identity, `target` where it would go: empty
-    for the environment's own endpoint, which only the delivery that stands for the identity goes to.
+    `stored` is the delivery that holds the identity. Only that one goes to the environment's own endpoint (an empty
+    `target`).
     """
     return stored is not None and stored.id != delivery_id and (not target or stored.endpoint == target)
 

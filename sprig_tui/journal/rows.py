@@ -1,4 +1,4 @@
-"""The columns that all stores have in common, and their rows as records."""
+"""Columns and state codes shared by both stores, and the conversion of rows to records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sprig_tui.journal.pause_reasons import stored_reason
 from sprig_tui.journal.records import Attempt, Counts, Delivery, Lane, State
 
 STATES_BY_CODE = (State.QUEUED, State.DELIVERED, State.FAILED, State.WITHHELD)
-"""By the number that stands for them in the file."""
+"""By the number that is stored for each."""
 STATE_CODES = {state: number for number, state in enumerate(STATES_BY_CODE)}
 
 SELECT_DELIVERY = """

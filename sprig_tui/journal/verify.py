@@ -1,4 +1,4 @@
-"""Verification: what a journal's own checks say of it, for every store."""
+"""Verification report and the check of one pack, shared by both stores."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from msgspec import Struct
 from sprig_tui.journal.payload_codec import DamagedPayloadError, unpack_items
 
 MAX_PROBLEMS = 200
-"""Told at most; a file that is damaged all over has more than anybody reads."""
+"""Maximum number of problems in a report."""
 
 
 class VerifyReport(Struct, frozen=True, kw_only=True):
-    """What was looked at, and what is wrong with it."""
+    """What was checked, and the problems found."""
 
     deliveries: int = 0
     packs: int = 0
     problems: tuple[str, ...] = ()
-    """In words, each with the deliveries that it concerns; at most MAX_PROBLEMS."""
+    """Sentences that name the deliveries concerned; at most MAX_PROBLEMS."""
     complete: bool = True
-    """Whether everything was looked at; False where the time ran out."""
+    """Whether everything was checked; False if the time ran out."""
 
 
 def check_pack(first: int, raws: bytes, bodies: bytes, owners: Mapping[int, tuple[str, str]]) -> list[str]:
-    """What is wrong with a pack; `owners` are environment and message id of the deliveries left of it, by id."""
+    """Problems of a pack; `owners` are environment and message id of its remaining deliveries, by id."""
     ids = sorted(owners)
     problems = []
     for name, blob, whose in (("record", raws, None), ("call", bodies, owners)):
@@ -43,12 +43,12 @@ def format_id_ranges(ids: Sequence[int]) -> str:
 def numbers_in_words(ids: Sequence[int]) -> str:
     """Such as `3, 7 to 12 and 4 more`."""
     runs: list[list[int]] = []
-    for one in sorted(ids):
-        if runs and one == runs[-1][1] + 1:
-            runs[-1][1] = one
+    for delivery_id in sorted(ids):
+        if runs and delivery_id == runs[-1][1] + 1:
+            runs[-1][1] = delivery_id
         else:
-            runs.append([one, one])
-    told = [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in runs[:20]]
+            runs.append([delivery_id, delivery_id])
+    listed = [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high in runs[:20]]
     more = sum(high - low + 1 for low, high in runs[20:])
     tail = f" and {more:,} more" if more else ""
-    return ", ".join(told) + tail
+    return ", ".join(listed) + tail
