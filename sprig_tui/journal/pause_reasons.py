@@ -1,8 +1,9 @@
-"""Lane causes: the sentences by which journals up to schema 5, and the programs that use them, tell pause reasons.
+"""Pause reasons of lanes, their texts, and the conversion from and to the sentences of older journals.
 
-A frozen format, whatever the sentences of today are: an older program beside ours reads the column `cause` and writes
-nothing else, so ours is kept in it, too. Its own reason is `reason` with `detail`, which hold as long as
-`reason_epoch` is the lane's `epoch`; where an older program has changed the lane since, `cause` alone holds.
+Journals up to schema 5 store a reason as an English sentence in the column `cause`. That is a frozen format, whatever
+today's texts are: an older program that shares the journal reads and writes only `cause`, so this one fills it in too.
+The columns `reason` and `detail` are valid while `reason_epoch` is the lane's `epoch`; after a change by an older
+program only `cause` is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class PauseReason(StrEnum):
     """Why a lane is not open; the value is what the journal stores and `--json` shows."""
 
     NONE = ""
-    """The lane is open, or nobody said why it is not."""
+    """The lane is open, or no reason is stored."""
     KEY_REFUSED = "key_refused"
     """`detail.key`, `detail.status`."""
     WRONG_ENDPOINT = "wrong_endpoint"
@@ -34,34 +35,34 @@ class PauseReason(StrEnum):
     NETWORK_ERROR = "network_error"
     """No response: `detail.error`."""
     MANUAL = "manual"
-    """A person paused it: `detail.text` where they said why."""
+    """Paused by a user: `detail.text` if they gave a reason."""
     OTHER = "other"
-    """A sentence of another version that no pattern fits: `detail.text`."""
+    """A sentence of another version that matches no pattern: `detail.text`."""
 
 
 class PauseDetail(Struct, frozen=True, omit_defaults=True, gc=False):
-    """What goes with a reason; each field empty where the reason has no use for it."""
+    """Details of a reason; fields that the reason does not use are empty."""
 
     status: int = 0
     """HTTP status."""
     key: str = ""
-    """The write key as it may be shown, such as `Zq8T…e1Rk`; `none` where there was none."""
+    """The masked write key, such as `Zq8T…e1Rk`; `none` for a missing one."""
     endpoint: str = ""
     """Base URL."""
     asked_ms: int = 0
-    """How long Segment asked us to wait, milliseconds."""
+    """Retry-After of Segment, milliseconds."""
     error: str = ""
-    """In the words of the network, of the HTTP client or of the server: to be shown, never to be read."""
+    """Message of the network, the HTTP client or the server: for display, never parsed."""
     text: str = ""
-    """What a person wrote, or a sentence that was not understood."""
+    """Text of a user, or a sentence that matches no pattern."""
 
 
 NO_DETAIL = PauseDetail()
 
 
 def _wrong_endpoint(detail: PauseDetail) -> str:
-    said = f"it answers {detail.status}" if detail.status else detail.error
-    return f"check the endpoint {detail.endpoint}: {said}"
+    problem = f"it answers {detail.status}" if detail.status else detail.error
+    return f"check the endpoint {detail.endpoint}: {problem}"
 
 
 SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType(
@@ -77,18 +78,18 @@ SENTENCES: Mapping[PauseReason, Callable[[PauseDetail], str]] = MappingProxyType
         PauseReason.OTHER: lambda detail: detail.text,
     }
 )
-"""Sentence of each reason; nothing reads these but people."""
+"""Text of each reason, for display only."""
 
 
 def manual(state: str, text: str) -> tuple[PauseReason, PauseDetail]:
-    """The reason of a lane that a person sets to this state, with what they said."""
+    """The reason of a lane that a user sets to this state, with their text."""
     if state == "open":
         return PauseReason.NONE, NO_DETAIL
     return PauseReason.MANUAL, PauseDetail(text=text)
 
 
 def pause_text(reason: PauseReason, detail: PauseDetail) -> str:
-    """The reason in words, for the console, the command line, monitors and the log."""
+    """The reason as text, for the console, the command line, monitors and the log."""
     return SENTENCES[reason](detail)
 
 
@@ -126,7 +127,7 @@ _PATTERNS: tuple[tuple[PauseReason, re.Pattern[str]], ...] = (
     (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>http \d+ with a web page: check the endpoint)")),
     (PauseReason.NOT_SEGMENT, re.compile(r"(?P<error>the proxy wants a user and password \(407\))")),
 )
-"""Every sentence that versions up to schema 5 have written, most special first; the groups are the detail's fields."""
+"""All sentences of versions up to schema 5, the most specific first; the groups are fields of the detail."""
 
 
 def cause_of(reason: PauseReason, detail: PauseDetail) -> str:
@@ -135,14 +136,14 @@ def cause_of(reason: PauseReason, detail: PauseDetail) -> str:
 
 
 def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:
-    """What such a sentence says of a lane in this state; `OTHER` with the text where it fits no pattern."""
+    """The reason of a lane in this state with this sentence; `OTHER` with the text if it matches no pattern."""
     if not cause:
         return (PauseReason.MANUAL if state == "paused" else PauseReason.NONE), NO_DETAIL
     for reason, pattern in _PATTERNS:
         if found := pattern.fullmatch(cause):
             return reason, _detail_in(found.groupdict())
     if state in ("waiting", "probing"):
-        # all that is left of what a lane waits for: the network's own words
+        # the only other reason to wait is a network error, which is stored in the words of the network
         return PauseReason.NETWORK_ERROR, PauseDetail(error=cause)
     return PauseReason.OTHER, PauseDetail(text=cause)
 
@@ -161,11 +162,11 @@ def detail_text(detail: PauseDetail) -> str:
 def stored_reason(
     state: str, cause: str, epoch: int, reason: str, detail: str, reason_epoch: int
 ) -> tuple[PauseReason, PauseDetail]:
-    """The reason that the columns of a lane's row tell."""
+    """The reason in the columns of a lane's row."""
     if not reason or reason_epoch != epoch:
         return reason_of(cause, state)
     try:
         return PauseReason(reason), _DETAIL.decode(detail) if detail else NO_DETAIL
     except ValueError:
-        # of a newer program, which tells an older one what it means in `cause`
+        # written by a newer program, which puts a text for older ones into `cause`
         return PauseReason.OTHER, PauseDetail(text=cause)

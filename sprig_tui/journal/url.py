@@ -1,4 +1,4 @@
-"""Where a journal is: the address of a database, and the same without its password for all that people see."""
+"""Journal URL: parsing, and redaction of passwords in it and in messages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _TARGET_SESSION_ATTRS = "target_session_attrs"
 
 
 def is_server_url(place: str) -> bool:
-    """Whether a journal's place is the address of a server, and no file."""
+    """Whether the location of a journal is the URL of a server rather than a file."""
     return place.startswith(URL_SCHEMES)
 
 
 def redact_url(url: str) -> str:
-    """The address without password and options, such as `postgresql://sprig@db.example:5432/journal`.
+    """The URL without password and options, such as `postgresql://sprig@db.example:5432/journal`.
 
-    A file's path is given back as it is. Of an address that can be read in two ways, its scheme alone.
+    The path of a file is returned unchanged; of an ambiguous URL only the scheme is.
     """
     if not is_server_url(url):
         return url
@@ -30,19 +30,19 @@ def redact_url(url: str) -> str:
     user, at, place = rest.rpartition("@")
     name = user.partition(":")[0]
     place = re.split(r"[?#]", place, maxsplit=1)[0]
-    # an @ among the options, or a / in a user's name: what stands before it may be host and password alike
+    # with an @ in the options, or a / in the user name, the text before it may be a host or a password
     if _URL_OPTION.search(user) or _URL_SEPARATORS.search(name) or "@" in name or not place.isprintable():
         return f"{scheme}://…"
     return f"{scheme}://{name}{at}{place}"
 
 
 def has_password(url: str) -> bool:
-    """Whether a password stands in the address."""
+    """Whether the URL contains a password."""
     return any(_password_forms(url))
 
 
 def password_problem(url: str) -> str:
-    """Why no driver can read the password in the address; empty where none is there, or nothing is wrong with it."""
+    """Why the driver cannot read the password in the URL; empty if it can, or if there is none."""
     user = _user_info(url)
     password = "" if _URL_OPTION.search(user) else user.partition(":")[2]
     found = sorted(set(_URL_SEPARATORS.findall(password)))
@@ -53,7 +53,7 @@ def password_problem(url: str) -> str:
 
 
 def redact_password(text: str, url: str) -> str:
-    """A text, such as a driver's message, in which the password of the address cannot stand."""
+    """A text, such as a driver's message, with the password of the URL replaced."""
     for secret in sorted(_password_forms(url), key=len, reverse=True):
         if len(secret) > 2:
             text = text.replace(secret, "…")
@@ -61,24 +61,24 @@ def redact_password(text: str, url: str) -> str:
 
 
 def target_session_attrs(url: str) -> str | None:
-    """What kind of server to look for among the hosts of the address; None where the address or libpq's variable says.
+    """The kind of server to select among the hosts of the URL; None where the URL or libpq's variable names it.
 
-    A journal is written to, so of several hosts the one that takes writes is meant: after a failover, another.
+    A journal needs a server that accepts writes, which is another host after a failover.
     """
     named = any(key == _TARGET_SESSION_ATTRS for key, _ in parse_qsl(url.partition("?")[2]))
     return None if named or os.environ.get("PGTARGETSESSIONATTRS") else "read-write"
 
 
 def _password_forms(url: str) -> set[str]:
-    """The password as it stands in the address, and as it is meant."""
+    """The password as written in the URL, decoded and encoded, and its pieces."""
     rest = url.partition("://")[2]
     found = {_user_info(url).partition(":")[2], _user_info(url.partition("?")[0]).partition(":")[2]}
     found |= {value for key, value in parse_qsl(rest.partition("?")[2]) if _SECRET_OPTION.search(key)}
     found |= {unquote(one) for one in found} | {quote(one, safe="") for one in found}
-    # a driver that cuts it at a separator tells of the pieces
+    # a driver that splits it at a separator mentions the pieces
     return (found | {piece for one in found for piece in _URL_SEPARATORS.split(one)}) - {""}
 
 
 def _user_info(url: str) -> str:
-    """What stands before the last @ of the whole text: a password may hold anything, also what it should not."""
+    """The text before the last @: a password may contain any character, even unescaped."""
     return url.partition("://")[2].rpartition("@")[0]

@@ -1,4 +1,4 @@
-"""The journal in one SQLite file: the default, for one machine."""
+"""Journal in one SQLite file: the default, for one machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Connections to the file: the writer's, which makes it, and the readers', which only look into what is there.
+"""Connections to the file: the writer's, which creates it, and the pool of the readers'.
 
-Sorting and the like is done in memory: a machine without a folder for temporary files has a journal all the same.
+Temporary tables and sorts stay in memory, so that no folder for temporary files is needed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from sprig_tui.journal.sqlite.tables import JournalConnection
 T = TypeVar("T")
 
 MAX_WAL_BYTES = 128 * 1024 * 1024
-"""Bytes of the log from which on the writer resets it itself; one writer alone stays at some 5 MB."""
+"""Size of the WAL at which the writer truncates it; a single writer stays at some 5 MB."""
 CHECK_EVERY_COMMITS = 64
-"""Commits between two looks at its size."""
+"""Commits between two checks of the size."""
 _CHECKPOINT_TIMEOUT_MS = 200
-"""Others cannot write while a reset waits for readers, so it does not wait long; the next look tries again."""
+"""Maximum wait for readers, which blocks other writers; the next check retries."""
 _RETRY_INTERVAL_S = 0.01
 
 
 def enable_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
-    """Write by a log from now on; where several open a new file at once, SQLite itself does not wait for its turn."""
+    """Switch to WAL mode; SQLite itself does not wait where several processes open a new file at once."""
     until = time.monotonic() + timeout_s
     while True:
         try:
@@ -48,14 +48,14 @@ def enable_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
 
 
 class WalTruncator:
-    """The log that belongs to the journal at `path`: while two processes write flat out, it would only grow."""
+    """Truncates the WAL, which otherwise only grows while two processes write without a pause."""
 
     def __init__(self, path: str) -> None:
         self._file = Path(path + "-wal")
         self._commits = 0
 
     def truncate_if_large(self, connection: sqlite3.Connection) -> None:
-        """After a commit: now and then look at the log, and empty it when it has grown too long."""
+        """Check the size of the WAL every CHECK_EVERY_COMMITS commits, and truncate it if it is too large."""
         self._commits += 1
         if self._commits % CHECK_EVERY_COMMITS or not self._is_too_large():
             return
@@ -86,14 +86,14 @@ def make_folder(path: str) -> None:
 
 
 def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sqlite3.Connection:
-    """A connection that writes; the first one to a file makes it.
+    """A connection that writes; creates the file if it is missing.
 
-    Raises what `schema.prepare` raises, and JournalLostError where `check` knows another file.
+    Raises the errors of `schema.create_or_upgrade`, and JournalLostError if the file is another than before.
     """
     file_check.before_opening()
     try:
         if not Path(path).exists():
-            # answers are personal data: nobody else's business, whatever the umask
+            # answers are personal data: mode 0600 whatever the umask
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise file_error(error, path) from error
@@ -113,7 +113,7 @@ def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sql
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if schema.create_or_upgrade(connection, path):
-            # so that the file itself says whose it is
+            # so that the main file contains the schema and the identity
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         file_check.after_opening()
     except BaseException:
@@ -123,10 +123,10 @@ def connect_writer(path: str, busy_timeout: float, file_check: FileCheck) -> sql
 
 
 def connect_reader(path: str, busy_timeout: float, file_check: FileCheck | None = None) -> sqlite3.Connection:
-    """A connection that reads, and writes no more than what all who share the file need to know of it.
+    """A connection that reads; SQLite only writes the shared memory beside the file.
 
-    Where that little cannot be written either (a read-only file system or folder) the file is read by itself. Raises
-    JournalReadOnlyError where that would leave out what stands in its log.
+    Where that is impossible (a read-only file system or folder), the main file is read as immutable. Raises
+    JournalReadOnlyError if that would ignore rows in the WAL.
     """
     if file_check is not None:
         file_check.before_opening()
@@ -229,9 +229,9 @@ class ReaderPool:
 def open_existing(
     path: str | os.PathLike[str], mode: Literal["ro", "rw", "immutable"], busy_timeout: float
 ) -> sqlite3.Connection:
-    """A connection to a file that is there: one that was moved away is not made anew, and empty, by looking into it.
+    """A connection to an existing file; a missing one is not created.
 
-    `immutable`: without locks and without its log, for a file that nobody changes.
+    `immutable`: without locks and without the WAL, for a file that no process changes.
     """
     options = "ro&immutable=1" if mode == "immutable" else mode
     connection = sqlite3.connect(

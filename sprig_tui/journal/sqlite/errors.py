@@ -1,4 +1,4 @@
-"""SQLite's errors in the journal's own terms."""
+"""Mapping of SQLite errors to journal errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sprig_tui.errors import (
 )
 
 _MIN_FREE_BYTES = 64 * 1024
-"""Bytes: the shared memory takes half of that."""
+"""Free space below which the disk counts as full: SQLite's shared memory takes half of that."""
 
 _STORE_ERROR_CODES = frozenset(
     (
@@ -36,20 +36,20 @@ _STORE_ERROR_CODES = frozenset(
 
 
 def is_store_error(error: sqlite3.Error) -> bool:
-    """Whether the file or the disk is at fault, rather than what was asked of it.
+    """Whether the cause is the file or the disk, rather than the statement.
 
-    Damage is told apart: it lies in one place, and whoever needs something else does well.
+    Damage is not included: it is local, and other statements succeed.
     """
     return _error_code(error) in _STORE_ERROR_CODES
 
 
 def is_open_error(error: sqlite3.Error) -> bool:
-    """Whether the file, or what stands beside it, cannot be opened or written by us."""
+    """Whether the file or its WAL cannot be opened or written by this process."""
     return _error_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether a part of the file is not what SQLite wrote; other parts may be well."""
+    """Whether a part of the file is damaged; other parts may be intact."""
     return _error_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -59,7 +59,7 @@ def is_bad_text(error: sqlite3.Error) -> bool:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another connection is in the way, and the same again may succeed."""
+    """Whether another connection holds a lock, so that a retry may succeed."""
     return _error_code(error) == sqlite3.SQLITE_BUSY
 
 
@@ -75,7 +75,7 @@ def _is_disk_full(path: str) -> bool:
 
 
 def file_error(error: OSError, path: str) -> JournalError:
-    """The JournalError for a file that cannot be made or looked at."""
+    """The JournalError for a file that cannot be created or opened."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return JournalFullError(f"no room left for the journal {path}", hint="free disk space, or name another path")
     return JournalReadOnlyError(
@@ -85,7 +85,7 @@ def file_error(error: OSError, path: str) -> JournalError:
 
 
 class _ErrorMapping(NamedTuple):
-    """What codes of SQLite mean: `{path}` is the journal's file, `{error}` what was said."""
+    """The JournalError for some codes of SQLite; `{path}` is the file, `{error}` the message of SQLite."""
 
     codes: tuple[int, ...]
     kind: type[JournalError]
@@ -136,10 +136,10 @@ _UNKNOWN_ERROR = _ErrorMapping((), JournalError, "the journal {path} failed: {er
 
 
 def journal_error(error: sqlite3.Error, path: str) -> JournalError:
-    """The JournalError that says what `error` means for the journal at `path`."""
+    """The JournalError for an error of SQLite in the journal at `path`."""
     code = _error_code(error)
-    meaning = next((one for one in _ERROR_MAPPINGS if code in one.codes), _UNKNOWN_ERROR)
-    # the memory that processes share beside the file needs room to be opened at all: SQLite calls that an I/O error
+    mapping = next((mapping for mapping in _ERROR_MAPPINGS if code in mapping.codes), _UNKNOWN_ERROR)
+    # SQLite reports an I/O error if the disk has no room for the shared memory beside the file
     if code == sqlite3.SQLITE_IOERR and _is_disk_full(path):
-        meaning = _DISK_FULL
-    return meaning.kind(meaning.message.format(path=path, error=error), hint=meaning.hint.format(path=path))
+        mapping = _DISK_FULL
+    return mapping.kind(mapping.message.format(path=path, error=error), hint=mapping.hint.format(path=path))

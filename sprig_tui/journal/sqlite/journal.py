@@ -1,4 +1,4 @@
-"""SQLiteJournal: the contract over one writer thread and a few readers."""
+"""SQLiteJournal: the journal protocol over one writer thread and two reader threads."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ from sprig_tui.journal.verify import VerifyReport
 T = TypeVar("T")
 
 _MAX_UNWRITABLE_ROWS = 1_000
-"""Rows in a damaged file that are found one after the other to be beyond writing, before it is given up."""
+"""Number of rows of a damaged file that are found unwritable, one by one, before a claim fails."""
 
 _log = logging.getLogger(__name__)
 
 
 class SQLiteJournal(Journal):
-    """A journal in one file (WAL; what is acknowledged survives a power cut, only leases may be forgotten in one).
+    """A journal in one file in WAL mode, shared by several tasks, threads and processes; writes take turns.
 
-    Several tasks, threads and processes may share the file; writes take turns.
+    Acknowledged writes survive a power cut, except leases and heartbeats.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock | None = None, busy_timeout: float = 10.0) -> None:
@@ -77,11 +77,11 @@ class SQLiteJournal(Journal):
         self.clock = clock or SystemClock()
         self.writes = WriteHistory()
         self._is_damaged = False
-        """Whether damage was met in the file."""
+        """Whether damage was found in the file."""
         self._unreadable_ids: frozenset[int] = frozenset()
         self._busy_timeout = busy_timeout
         self._writes = False
-        """Whether this process writes, rather than looks only."""
+        """Whether this process writes, rather than only reads."""
         self._file_check = FileCheck(self.path)
         self._writer = Writer(self._connect, self.path, self._file_check.check)
         self._readers = ReaderPool(self.path, busy_timeout, self._file_check)
@@ -91,7 +91,7 @@ class SQLiteJournal(Journal):
         make_folder(self.path)
         self._writer.start()
         try:
-            # whoever only looks must not need the lock that writers take, nor the right to write
+            # a process that only reads must need neither the write lock nor write permission
             if not await self._readers.is_current():
                 await self._writer.run(lambda _: None)
         except BaseException:
@@ -102,7 +102,7 @@ class SQLiteJournal(Journal):
         await self._writer.close()
         self._readers.close()
 
-    def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite tells nobody
+    def subscribe(self, on_notification: Callable[[Notification], None]) -> Callable[[], None]:  # noqa: ARG002 - SQLite sends none
         return lambda: None
 
     def _connect(self) -> sqlite3.Connection:
@@ -111,7 +111,7 @@ class SQLiteJournal(Journal):
     async def _write(
         self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, if_awaited: bool = False
     ) -> T:
-        """As Writer.run; where damage is in the way, what can be made anew is, and the work is done again."""
+        """As Writer.run; after damage, rebuild what can be rebuilt, and retry."""
         self._writes = True
         repairs = self._repairs.done
         try:
@@ -122,7 +122,7 @@ class SQLiteJournal(Journal):
             return await self._writer.run(work, durable=durable, skip_if_cancelled=if_awaited)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """The result of a reading; whoever also writes has repaired what is in its way, one who only looks has not."""
+        """The result of a read; after damage, a process that also writes repairs the file and retries."""
         repairs = self._repairs.done
         try:
             return await self._readers.read(work)
@@ -138,7 +138,7 @@ class SQLiteJournal(Journal):
     async def add(self, entries: Sequence[NewDelivery], *, deadline: float | None = None) -> list[AddResult]:
         if deadline is None:
             return (await self.add_and_claim(entries, ()))[0]
-        # what has not begun when the time is up is not begun any more
+        # a write that has not begun when the time is up is skipped
         adding = with_deadline(self._add(entries, (), skip_if_cancelled=True), deadline, self.path)
         return (await self.writes.track(adding))[0]
 
@@ -186,9 +186,9 @@ class SQLiteJournal(Journal):
         )
 
     async def _claim_from_damaged(self, request: ClaimRequest) -> Claim:
-        """As much as a damaged file lets go of: all, or one, and that the first that can be written to.
+        """Claim all that fit, or the first delivery that can be updated.
 
-        A row beside damage can be read, and yet not be changed where the change needs the page beside it.
+        A readable row may be unwritable, because updating it needs a damaged page.
         """
         await self._mark_damaged()
         for _ in range(_MAX_UNWRITABLE_ROWS):
@@ -202,13 +202,13 @@ class SQLiteJournal(Journal):
         return await self._claim(request)
 
     async def _settle_in_damaged(self, claim: Claim, settlements: Sequence[Settlement], lane: LaneChange | None) -> int:
-        """One by one; what cannot be written down is sent no more by this process."""
+        """Settle one by one; deliveries that cannot be settled are not sent again by this process."""
         await self._mark_damaged()
         done = 0
-        for one in settlements:
-            for delivery_id in one.ids:
+        for settlement in settlements:
+            for delivery_id in settlement.ids:
                 try:
-                    done += await self._settle(claim, (replace(one, ids=(delivery_id,)),), None)
+                    done += await self._settle(claim, (replace(settlement, ids=(delivery_id,)),), None)
                 except JournalCorruptError:
                     self._unreadable_ids |= {delivery_id}
         if lane is not None:
@@ -216,7 +216,7 @@ class SQLiteJournal(Journal):
         return done
 
     async def _mark_damaged(self) -> None:
-        """Damage was met: what can be read is delivered from now on, row by row."""
+        """From now on deliver row by row, and skip unreadable rows."""
         if not self._is_damaged:
             self._is_damaged = True
             _log.error(
@@ -227,7 +227,7 @@ class SQLiteJournal(Journal):
         self._unreadable_ids |= await self._read(claims.unreadable_ids)
 
     async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
-        """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
+        """Settle deliveries with damaged payloads as failed, and release the others."""
         _log.error("%s", damaged.message)
         await self._write(
             lambda c: settling.fail_and_release(
@@ -261,7 +261,7 @@ class SQLiteJournal(Journal):
         return await self._write(lambda c: lanes.set_lane(c, environment, endpoint, state, cause, self.clock.now()))
 
     async def merge_endpoint(self, environment: str, endpoint: str) -> int:
-        self._writes = True  # whoever is about to deliver asks this first
+        self._writes = True  # a worker calls this before it delivers
         if not await self._read(lambda c: lanes.count_bound_for(c, environment, endpoint)):
             return 0
         return await self._write(lambda c: lanes.merge_endpoint(c, environment, endpoint))
@@ -358,10 +358,10 @@ class SQLiteJournal(Journal):
         return await self._read(verifying.verify)
 
     async def back_up(self, target: Path) -> int:
-        """Write a copy of it, as it is at one moment, to a file that is not there yet; returns its size in bytes.
+        """Write a consistent copy to a new file; returns its size in bytes.
 
-        A backup has the identity of the journal. Raises SprigTuiError where it cannot be written, JournalCorruptError
-        where the journal is damaged: then there is no copy.
+        The backup has the identity of the journal. Raises SprigTuiError if it cannot be written, JournalCorruptError if
+        the journal is damaged; then no file is left.
         """
         return await self._readers.read(lambda c: back_up(c, target))
 

@@ -23,7 +23,7 @@ _decode_owners = msgspec.json.Decoder(list[tuple[int, str, str]]).decode
 def read_bodies(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[bytes]:
     """The bodies of these deliveries of one environment, in the order of `ids`.
 
-    Raises DamagedPayloadError, for all that are.
+    Raises DamagedPayloadError with all damaged ones.
     """
     tags = _read_tags(connection, ids, environment)
     found: dict[int, bytes] = {}
@@ -46,32 +46,32 @@ def read_bodies(connection: sqlite3.Connection, ids: Sequence[int], environment:
 
 
 def _read_tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[int]:
-    """The tag of each, by id; empty where they have to be found one by one.
+    """The tags of these deliveries in the order of their ids; empty if they have to be computed one by one.
 
-    Without an index rows come by id. Were it ever otherwise, the tags would not fit, and be found one by one: a sorted
-    subquery takes half as long again.
+    Without an index SQLite returns the rows by id. If it ever did not, the tags would not match and be computed one by
+    one; a sorted subquery would take half as long again.
     """
     try:
-        told = execute_for_ids(
+        row = execute_for_ids(
             connection,
             "SELECT group_concat(message_id, '\n'), min(environment), max(environment) FROM deliveries NOT INDEXED"
             " WHERE {among}",
             (),
             ids,
         ).fetchone()
-        name = connection.execute("SELECT name FROM environments WHERE id = ?", (told[1],)).fetchone()
-        message_ids = told[0].encode().split(b"\n")
+        name = connection.execute("SELECT name FROM environments WHERE id = ?", (row[1],)).fetchone()
+        message_ids = row[0].encode().split(b"\n")
     except (sqlite3.DatabaseError, UnicodeError, AttributeError):
         return []
     if name is not None and name[0] != environment:
-        raise DamagedPayloadError(ids)  # whatever is wrong, they would go where they were not to go
-    if name is None or told[1] != told[2] or len(message_ids) != len(ids):
+        raise DamagedPayloadError(ids)  # they would be sent to another environment
+    if name is None or row[1] != row[2] or len(message_ids) != len(ids):
         return []
     return message_id_tags(environment, message_ids)
 
 
 def read_payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
-    """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    """(raw, body) of these deliveries by id; each pack is unpacked once. Raises DamagedPayloadError."""
     owners = _read_owners(connection, ids)
     found: dict[int, tuple[bytes, bytes]] = {}
     for there, pack in _iter_packs(connection, ids, "raws", "bodies"):
@@ -89,18 +89,18 @@ def read_payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[byte
 
 
 def _read_owners(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Environment and message id of each: in one value, as stepping through rows would take the interpreter's lock."""
+    """Environment and message id of each, fetched as one JSON value: each row would acquire the GIL."""
     if not ids:
         return {}
     try:
-        told = _owners_json(connection, ids)
+        owners = _owners_json(connection, ids)
     except sqlite3.DatabaseError as error:
         if not is_damage(error) or not isinstance(connection, JournalConnection):
             raise
         connection.is_damaged = True
-        told = _owners_json(connection, ids)
+        owners = _owners_json(connection, ids)
     try:
-        return {row[0]: (row[1], row[2]) for row in _decode_owners(told)}
+        return {row[0]: (row[1], row[2]) for row in _decode_owners(owners)}
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DamagedPayloadError(ids) from error
 
@@ -119,14 +119,14 @@ def _owners_json(connection: sqlite3.Connection, ids: Sequence[int]) -> str:
 def _iter_packs(
     connection: sqlite3.Connection, ids: Sequence[int], column: str, other_column: str
 ) -> Iterator[tuple[list[int], tuple[int, bytes, bytes] | None]]:
-    """(ids in it, (its first id, one column, the other)) of each pack that holds some of these.
+    """(ids in the pack, (its first id, one column, the other)) of each pack that contains some of these deliveries.
 
-    None for the pack of an id where there is none, or where the file is damaged there.
+    None in place of a pack that is missing or damaged.
     """
     left = sorted(set(ids))
     at = 0
     while at < len(left):
-        # a delivery keeps its pack: the one that begins at it or nearest before it
+        # the pack of a delivery is the one with the largest first id up to its own
         try:
             row = connection.execute(
                 f"SELECT first, {column}, {other_column}, coalesce((SELECT min(after.first) FROM packs after"

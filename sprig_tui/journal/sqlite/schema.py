@@ -1,4 +1,4 @@
-"""The tables, and how an older file becomes a newer one."""
+"""Schema of the file, and its migrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sprig_tui.errors import JournalCorruptError, JournalVersionError
 from sprig_tui.journal.pause_reasons import detail_text, reason_of
 
 APPLICATION_ID = 0x53505247
-"""`SPRG`: tells our files from other people's databases."""
+"""`SPRG`; other SQLite databases have another id."""
 SCHEMA_VERSION = 6
 _FIRST_WITH_REASONS = 6
 
@@ -105,17 +105,17 @@ CREATE TABLE replays(id INTEGER PRIMARY KEY AUTOINCREMENT, filter TEXT NOT NULL,
     + _CREATE_IDENTITY
     + f"INSERT INTO identity VALUES(lower(hex(randomblob(16))), {SCHEMA_VERSION});"
 )
-"""Why it is cut this way, each measured on SQLite 3.40:
+"""Reasons for this design, measured on SQLite 3.40:
 
-- Claims read the partial index `due` alone; an index over all states costs them ten times as much.
-- Identities stand in two tables. A random key costs a page write each once its B-tree is large; `recent_ids` stays
+- Claims read only the partial index `due`; an index over all states costs them ten times as much.
+- Identities are in two tables. A random key costs a page write each once its B-tree is large; `recent_ids` stays
   small and is merged into `ids` in key order, which keeps the cost level up to millions of rows.
-- Payloads are packed by stretch of ids and compressed: a third of the CPU and a sixth of the bytes of a row each.
-- `due_at` is 0 for 'as soon as its turn comes', so that a wrong clock on arrival delays nothing.
-- A row of `environments` is an environment and where its deliveries go: to its own endpoint (empty), or to that of a
-  run with `--endpoint`. So the two have lanes, leases, counts and a queue each, and no claim meets what is the other's.
+- Payloads of consecutive ids are packed and compressed: a third of the CPU and a sixth of the bytes of single rows.
+- `due_at` is 0 for 'as soon as possible', so that a wrong clock on arrival delays nothing.
+- A row of `environments` is an environment and an endpoint: its own (empty), or that of a run with `--endpoint`. So
+  each has its own lane, leases, counts and queue.
 - An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
-- `positions` says how far inputs were read: a journal that is restored from a backup goes back with them.
+- `positions` has the read positions of inputs, so that restoring a backup restores them too.
 """
 
 _PAUSES = """
@@ -123,14 +123,14 @@ ALTER TABLE lanes ADD COLUMN pauses INTEGER NOT NULL DEFAULT 0;
 UPDATE lanes SET until = 1, pauses = 1
   WHERE state = 'paused' AND (cause LIKE 'write key %' OR cause LIKE 'check the endpoint %');
 """
-"""Lanes that were paused over a key or an endpoint are probed from now on; those paused by hand are not."""
+"""Lanes that are paused because of a key or an endpoint are probed from now on; those paused by hand are not."""
 
 _REASONS = """
 ALTER TABLE lanes ADD COLUMN reason TEXT NOT NULL DEFAULT '';
 ALTER TABLE lanes ADD COLUMN detail TEXT NOT NULL DEFAULT '';
 ALTER TABLE lanes ADD COLUMN reason_epoch INTEGER NOT NULL DEFAULT 0;
 """
-"""Reasons of lanes as values; see `lane_causes` for what an older program that goes on beside ours makes of them."""
+"""Reasons of lanes as values; see `pause_reasons` for older programs that share the journal."""
 
 _MIGRATIONS: dict[int, str] = {
     1: _CREATE_WORKERS,
@@ -139,23 +139,23 @@ _MIGRATIONS: dict[int, str] = {
     4: _PAUSES,
     5: _REASONS,
 }
-"""Script by the version it starts from; each leaves the file at the next version."""
+"""Script by the version that it starts from; each leads to the next version."""
 
 
 def enable_vacuum(connection: sqlite3.Connection) -> None:
-    """Before anything is in the file: let it give back the room of what was pruned; an older file never does."""
+    """Enable incremental vacuum in an empty file; it cannot be enabled later, so older files never shrink."""
     if _is_empty(connection):
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
 
 
 def is_current(connection: sqlite3.Connection, path: str) -> bool:
-    """Whether the file can be used as it is; False if empty or older. Raises what `create_or_upgrade` raises."""
+    """Whether the file has the current schema. Raises the errors of `create_or_upgrade`."""
     reject_foreign_file(connection, path)
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
 
 
 def create_or_upgrade(connection: sqlite3.Connection, path: str) -> bool:
-    """Create, check or upgrade the schema under an exclusive lock; whether there was something to do.
+    """Create, check or upgrade the schema under an exclusive lock; returns whether it changed.
 
     Raises:
         JournalVersionError: the file is newer than this program.
@@ -179,7 +179,7 @@ def create_or_upgrade(connection: sqlite3.Connection, path: str) -> bool:
 
 
 def reject_foreign_file(connection: sqlite3.Connection, path: str) -> None:
-    """Before anything is changed in the file, be it the way it is written: raises what `create_or_upgrade` raises."""
+    """Raise the errors of `create_or_upgrade` before anything, even the journal mode, is changed in the file."""
     if _is_empty(connection):
         return
     application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -201,7 +201,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _upgrade(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the schema to SCHEMA_VERSION; under the lock, since another process may just have done it."""
+    """Upgrade the schema to SCHEMA_VERSION, under the lock: another process may have upgraded it already."""
     if _is_empty(connection):
         _run_script(connection, _CREATE_SCHEMA)
         return
@@ -214,7 +214,7 @@ def _upgrade(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _translate_causes(connection: sqlite3.Connection) -> None:
-    """Give each lane the reason that its sentence stands for."""
+    """Convert the sentence of each lane to a reason."""
     lanes = connection.execute("SELECT environment, state, cause FROM lanes WHERE state <> 'open'").fetchall()
     for environment, state, cause in lanes:
         reason, detail = reason_of(cause, state)

@@ -16,10 +16,7 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 def environment_number(connection: sqlite3.Connection, name: str, endpoint: str = "") -> int:
-    """The number that stands for an environment and the endpoint that its deliveries are bound for, empty for its own.
-
-    Made on first use (inside the caller's transaction).
-    """
+    """The number of an environment and an endpoint (empty for its own); created on first use."""
     row = connection.execute("SELECT id FROM environments WHERE name = ? AND endpoint = ?", (name, endpoint)).fetchone()
     if row is None:
         cursor = connection.execute("INSERT INTO environments(name, endpoint) VALUES(?, ?)", (name, endpoint))
@@ -30,7 +27,7 @@ def environment_number(connection: sqlite3.Connection, name: str, endpoint: str 
 
 
 def update_counts(connection: sqlite3.Connection, differences: Counter[tuple[int, int]]) -> None:
-    """Add to the kept counts: (environment number, state number) -> difference."""
+    """Add to the maintained counts: (environment number, state code) -> difference."""
     values = [(*key, difference) for key, difference in differences.items() if difference]
     if values:
         rows = ",".join(["(?, ?, ?)"] * len(values))
@@ -40,19 +37,21 @@ def update_counts(connection: sqlite3.Connection, differences: Counter[tuple[int
 
 
 def encode_ids(numbers: Iterable[int]) -> str:
-    """Ids as the JSON list in which tables and statements hold them."""
+    """Ids as a JSON list, the form in tables and parameters."""
     return _encode_json(list(numbers)).decode()
 
 
 decode_ids = msgspec.json.Decoder(list[int]).decode
-"""The ids of such a list."""
+"""The ids of a JSON list."""
 
 
 def record_changes(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
-    """Tell followers that these deliveries changed; only the last few thousand notes are kept."""
-    told = list(ids)
-    if told:
-        seq = connection.execute("INSERT INTO changes(ids, n) VALUES(?, ?)", (encode_ids(told), len(told))).lastrowid
+    """Record that these deliveries changed; only the last few thousand records are kept."""
+    changed = list(ids)
+    if changed:
+        seq = connection.execute(
+            "INSERT INTO changes(ids, n) VALUES(?, ?)", (encode_ids(changed), len(changed))
+        ).lastrowid
         if seq is not None and seq % 256 == 0:
             connection.execute("DELETE FROM changes WHERE seq < ?", (seq - 4096,))
 
@@ -61,21 +60,21 @@ _IN_ID_LIST = "id IN (SELECT value FROM json_each(?))"
 
 
 class JournalConnection(sqlite3.Connection):
-    """A connection that knows whether damage was met in the file."""
+    """A connection with a flag for damage in the file."""
 
     is_damaged = False
-    """Rows are looked up one by one: the end of a range is looked for one row further, which may be damaged."""
+    """If set, rows are looked up one by one: a range scan reads one row further, which may be damaged."""
 
 
 def with_damage_flag(connection: sqlite3.Connection, is_damaged: bool) -> sqlite3.Connection:
-    """The connection, which knows from now on whether damage was met in the file."""
+    """The connection with its flag set."""
     if isinstance(connection, JournalConnection):
         connection.is_damaged = is_damaged
     return connection
 
 
 def is_file_damaged(connection: sqlite3.Connection) -> bool:
-    """Whether damage was met in the file."""
+    """Whether damage was found in the file."""
     return isinstance(connection, JournalConnection) and connection.is_damaged
 
 
@@ -86,9 +85,9 @@ def execute_for_ids(
     ids: Sequence[int],
     values_after: Sequence[Any] = (),
 ) -> sqlite3.Cursor:
-    """Run a statement whose `{among}` stands for a condition on `id`; parameters stand before and after it.
+    """Run a statement with a condition on `id` in place of `{among}`, between the other parameters.
 
-    A range where the ids follow each other, as they mostly do.
+    The condition is a range for consecutive ids, which is the usual case.
     """
     if _is_contiguous(ids) and not is_file_damaged(connection):
         return connection.execute(
@@ -104,10 +103,10 @@ def _is_contiguous(ids: Sequence[int]) -> bool:
 
 
 def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Sequence[Any]) -> None:
-    """Insert rows like `(?, ?)`, given as their values one after the other, by statements of many rows each.
+    """Insert rows like `(?, ?)`, given as one flat list of values, by statements of many rows each.
 
-    An executemany would let go of the interpreter's lock at every row. SQLite takes 32,766 values in a statement; few
-    sizes keep the statements in its cache.
+    An executemany would release the GIL at every row. SQLite takes 32,766 values in a statement; a few fixed sizes keep
+    the statements in its cache.
     """
     start, columns = 0, row.count("?")
     for size in (1000, 100, 10, 1):
@@ -118,24 +117,24 @@ def insert_rows(connection: sqlite3.Connection, table: str, row: str, values: Se
 
 
 MIN_IDENTITY_VERSION = 3
-"""Schema version from which on a new file has one."""
+"""First schema version whose new files have an identity."""
 
 
 def read_identity(connection: sqlite3.Connection) -> JournalIdentity:
-    """Which journal this is."""
+    """The identity of the journal."""
     uuid, since = connection.execute("SELECT uuid, since FROM identity").fetchone()
     return JournalIdentity(uuid=uuid, older=since < MIN_IDENTITY_VERSION)
 
 
 def read_positions(connection: sqlite3.Connection, kind: str) -> dict[str, bytes]:
-    """Positions of a kind by key, in the order of their keys."""
+    """Positions of a kind by key, ordered by key."""
     return dict(connection.execute("SELECT key, value FROM positions WHERE kind = ? ORDER BY key", (kind,)).fetchall())
 
 
 def save_positions(
     connection: sqlite3.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
 ) -> None:
-    """Replace or add some, remove others."""
+    """Insert or replace positions, and delete the removed ones."""
     connection.executemany(
         "INSERT OR REPLACE INTO positions(kind, key, value) VALUES(?, ?, ?)",
         [(kind, key, value) for key, value in updates.items()],

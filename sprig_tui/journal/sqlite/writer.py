@@ -1,4 +1,4 @@
-"""The one thread that writes: everything waiting goes into one transaction (group commit)."""
+"""Writer thread with group commit: all waiting jobs share one transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 WriteFunction = Callable[[sqlite3.Connection], Any]
 
 _MAX_GROUP_JOBS = 256
-"""Jobs in one transaction at most, so that the first of them does not wait long for its commit."""
+"""Maximum number of jobs in one transaction, so that the first does not wait long for the commit."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class _WriteJob:
         self.error: BaseException | None = None
 
     def resolve(self) -> None:
-        """Tell the waiter; runs in its loop, which may have given up waiting."""
+        """Set the future, if its caller still waits; runs in the caller's loop."""
         if not self.future.done():
             if self.error is not None:
                 self.future.set_exception(self.error)
@@ -54,24 +54,23 @@ class _WriteJob:
 
 
 class Writer:
-    """Runs jobs in order on its own connection; each sees the ones before it.
+    """Runs jobs in order on its own connection; each job sees the changes of those before it.
 
-    Jobs that wait together share a transaction. A job that fails is rolled back alone; a commit that fails fails all
-    of its group, and none of it is stored.
+    A failed job is rolled back alone. A failed commit fails all jobs of its group, and none of them is stored.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: str, check_file: Callable[[], None]) -> None:
-        """`check` raises JournalError where what is written would be lost; it is asked before and after a commit."""
+        """`check_file` is called before and after each commit; it raises JournalError if the write would be lost."""
         self._connect = connect
         self._path = path
         self._check_file = check_file
         self._wal = WalTruncator(path)
         self._jobs: queue.SimpleQueue[_WriteJob | None] = queue.SimpleQueue()
         self._synchronous: bool | None = None
-        """Whether the connection waits for the disk at each commit; None for a new one."""
+        """Whether commits wait for the disk; None for a new connection."""
         self._closed = True
         self._lock = threading.Lock()
-        """Holds `_closed` and the order of jobs together: a job behind the end of the queue would wait for ever."""
+        """Guards `_closed` and the queue: a job after the end marker would wait forever."""
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
 
     def start(self) -> None:
@@ -82,10 +81,10 @@ class Writer:
     async def run(
         self, work: Callable[[sqlite3.Connection], T], *, durable: bool = True, skip_if_cancelled: bool = False
     ) -> T:
-        """Run `work` inside a transaction; returns when it is committed and safe from a power cut.
+        """Run `work` inside a transaction; returns once it is committed and on the disk.
 
-        What may be forgotten in a power cut (a lease) says so with `durable=False` and waits for no disk; it survives
-        the end of the process all the same. `if_awaited`: not begun any more once the caller was cancelled.
+        With `durable=False` (leases, heartbeats) it does not wait for the disk: the write survives the end of the
+        process, but not a power cut. With `skip_if_cancelled` it does not begin after the caller was cancelled.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -114,7 +113,7 @@ class Writer:
                     if connection is None:
                         connection, self._synchronous = self._connect(), None
                     self._transact(connection, jobs)
-                except Exception as error:  # noqa: BLE001 - the thread's outer edge: without it nobody gets an answer
+                except Exception as error:  # noqa: BLE001 - outermost frame of the thread: the callers have to get an error
                     connection = _reusable_connection(connection)
                     if (
                         len(jobs) > 1
@@ -134,7 +133,7 @@ class Writer:
             connection.close()
 
     def _run_separately(self, connection: sqlite3.Connection, jobs: list[_WriteJob]) -> sqlite3.Connection | None:
-        """Each in a transaction of its own: whoever needs nothing of what is damaged does well."""
+        """Run each job in a transaction of its own: only those that need damaged pages fail."""
         for at, job in enumerate(jobs):
             try:
                 self._transact(connection, [job])
@@ -182,7 +181,7 @@ class Writer:
             connection.execute("SAVEPOINT job")
             try:
                 job.result = job.work(connection)
-            except Exception as error:  # the worker's outer edge; the error goes to the waiter
+            except Exception as error:  # goes to the caller of the job
                 if isinstance(error, sqlite3.Error) and (
                     is_store_error(error) or is_damage(error) or not connection.in_transaction
                 ):
@@ -206,7 +205,7 @@ class Writer:
         for job in jobs:
             by_loop.setdefault(job.loop, []).append(job)
         for loop, answered in by_loop.items():
-            with contextlib.suppress(RuntimeError):  # the loop closed while we wrote; nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(_resolve_all, answered)
 
 
@@ -216,7 +215,7 @@ def _resolve_all(jobs: list[_WriteJob]) -> None:
 
 
 def _reusable_connection(connection: sqlite3.Connection | None) -> sqlite3.Connection | None:
-    """The connection without a transaction; None when it cannot leave the one it is in, and a new one is needed."""
+    """The connection after a rollback; None if that fails and a new connection is needed."""
     if connection is not None and connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
