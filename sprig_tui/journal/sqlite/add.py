@@ -1,4 +1,4 @@
-"""Adding entries: identity first, then rows, payloads and counts, in the caller's transaction."""
+"""Adding of entries in the caller's transaction: de-duplication first, then rows, payloads and counts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DELIVERY_COLUMNS = (
     " survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source,"
     " line, edited, lease)"
 )
-"""The fifteen before the lease are an Entry's own fields in its own order, between its environment and its payload."""
+"""The columns from reason to edited are the fields of a NewDelivery in its own order."""
 _ROW_PLACEHOLDERS = "(" + "?," * 21 + "nullif(?, 0))"
 _QUEUED, _WITHHELD = STATE_CODES[State.QUEUED], STATE_CODES[State.WITHHELD]
 _PLACE_AND_REASON = attrgetter("environment", "endpoint", "reason")
@@ -45,7 +45,7 @@ _WITHDRAW_SUPERSEDED = (
 
 
 class AddOperation:
-    """One call of `add` (or the new deliveries of a replay): decide, then write."""
+    """One call of `add`, or the new deliveries of a replay: decides about all entries, then writes."""
 
     def __init__(self, connection: sqlite3.Connection, now: int, *, priority: int = 0) -> None:
         self._connection = connection
@@ -60,7 +60,7 @@ class AddOperation:
     def add(
         self, entries: Sequence[NewDelivery], claim_requests: Sequence[ClaimRequest] = ()
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
-        """Store what is new, claimed where it is wanted; say of each entry what became of it."""
+        """Store new entries and claim them as requested; returns the results and the claims."""
         identities = IdentityIndex(self._connection, entries)
         if identities.all_new:
             identities.add_all_new(self._first_id)
@@ -71,7 +71,7 @@ class AddOperation:
             ]
         else:
             added = [self._add_one(identities, entry) for entry in entries]
-        claims = tuple(claim for one in claim_requests for claim in self._claim_new(one))
+        claims = tuple(claim for request in claim_requests for claim in self._claim_new(request))
         self.write()
         identities.save()
         merge_recent_ids(self._connection)
@@ -85,7 +85,8 @@ class AddOperation:
             for delivery_id, entry in new
             if not entry.reason and entry.environment == name and entry.endpoint == request.endpoint
         ]
-        claims = claim_new(self._connection, request, ids, [self._entries[one - first].body for one in ids], self._now)
+        bodies = [self._entries[delivery_id - first].body for delivery_id in ids]
+        claims = claim_new(self._connection, request, ids, bodies, self._now)
         for claim in claims:
             self._leases.update(dict.fromkeys(claim.ids, claim.lease))
         return claims
@@ -109,9 +110,9 @@ class AddOperation:
         self, identities: IdentityIndex, entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome
     ) -> AddResult:
         withheld = as_withheld(entry, stored, relation)
-        there = identities.find(withheld.environment, withheld.message_id)
-        if there is not None and not takes_over_identity(there, entry):
-            return AddResult(there.id, "known", there.state, there.reason, there.endpoint != entry.endpoint)
+        other = identities.find(withheld.environment, withheld.message_id)
+        if other is not None and not takes_over_identity(other, entry):
+            return AddResult(other.id, "known", other.state, other.reason, other.endpoint != entry.endpoint)
         return self._store_entry(identities, withheld, relation, stored.id)
 
     def _store_entry(
@@ -135,7 +136,7 @@ class AddOperation:
         return AddResult(delivery_id, outcome, state, entry.reason)
 
     def append(self, entry: NewDelivery, origin: int | None) -> int:
-        """Note a delivery to write; returns its id. The caller sees to the identity."""
+        """Append a delivery to those that `write` stores; returns its id. The caller stores its identity."""
         delivery_id = self._first_id + len(self._entries)
         self._entries.append(entry)
         if origin is not None:
@@ -143,7 +144,7 @@ class AddOperation:
         return delivery_id
 
     def write(self) -> None:
-        """Write the noted deliveries, their payloads and counts."""
+        """Write the appended deliveries, their payloads and counts."""
         entries, connection = self._entries, self._connection
         if not entries:
             return
@@ -175,9 +176,9 @@ class AddOperation:
         record_changes(connection, gone)
 
     def _row_values(self, numbers: dict[tuple[str, str], int]) -> list[Any]:
-        """The rows' values, one after the other.
+        """The values of all rows in one list.
 
-        What is not exactly an int, a str or a bytearray, sqlite3 asks for an adapter first: a third of an insert.
+        For types other than int, str and bytearray sqlite3 looks up an adapter, which costs a third of an insert.
         """
         now, priority, leases = self._now, self._priority, self._leases
         only = next(iter(numbers.values())) if len(numbers) == 1 else 0

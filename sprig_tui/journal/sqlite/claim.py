@@ -1,4 +1,4 @@
-"""Claiming deliveries, keeping them and giving them back, as the lane allows."""
+"""Claims: leasing due deliveries as the lane allows, renewing and releasing leases."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ from sprig_tui.journal.sqlite.tables import (
 _MAX_TIME_MS = 1 << 62
 
 _SCAN_ROWS = 250
-"""Deliveries looked at in one go: about half of what fits a body."""
+"""Deliveries read by one statement: about half of what fits a request body."""
 _SELECT_DUE = (
     "SELECT json_group_array(json_array(id, size, tries, first_try, due_at, attempts))"
     " FROM (SELECT id, size, tries, first_try, due_at, attempts FROM deliveries INDEXED BY due"
     " WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = ? AND due_at <= ?"
     " AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?)"
 )
-"""One row of JSON: stepping through rows would take the interpreter's lock for each."""
+"""One row of JSON: each row would acquire the GIL."""
 _SELECT_DUE_IDS = (
     "SELECT id, due_at FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL"
     " AND priority = ? AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?"
 )
-"""The index alone: no row is looked at."""
+"""Reads only the index."""
 _SELECT_ALL_DUE = "SELECT id FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL LIMIT ?"
 _MAX_DAMAGED_SCAN_ROWS = 20_000
-"""Deliveries that a claim from a damaged file looks at."""
+"""Maximum number of deliveries that a claim from a damaged file scans."""
 _SELECT_ANY_DUE = (
     "SELECT 1 FROM deliveries INDEXED BY due WHERE environment = ? AND state = 0 AND lease IS NULL AND priority = 0"
     " LIMIT 1"
@@ -65,14 +65,14 @@ _due_rows_decoder = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int
 def claim_due(
     connection: sqlite3.Connection, request: ClaimRequest, now: int, skip: AbstractSet[int] = frozenset()
 ) -> Claim:
-    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later.
+    """Lease the oldest due deliveries that fit, or return when to claim again; the payload is read later.
 
-    `skip` are those whose rows cannot be read (see `unreadable_ids`).
+    `skip` are the ids of unreadable rows (see `unreadable_ids`).
     """
     environment = environment_number(connection, request.environment, request.endpoint)
     state = read_lane(connection, environment)
     if state.state == "probing":
-        # whoever probes may be gone: then it is for the next
+        # if the worker that probes is dead, the next one probes
         release_expired(connection, environment, now)
     until = blocked_until(state, now)
     over = bool(until) and until == request.waited_until
@@ -111,7 +111,7 @@ def claim_due(
 
 
 def _adopt_queued(connection: sqlite3.Connection, environment: int, request: ClaimRequest, now: int) -> None:
-    """Bind the next deliveries that wait for the environment's own endpoint for another one instead."""
+    """Rebind the next deliveries queued for the environment's own endpoint to the endpoint of the request."""
     own = environment_number(connection, request.environment)
     if read_lane(connection, own).state == "paused":
         return
@@ -129,7 +129,7 @@ def _adopt_queued(connection: sqlite3.Connection, environment: int, request: Cla
 def claim_new(
     connection: sqlite3.Connection, request: ClaimRequest, ids: Sequence[int], bodies: Sequence[bytes], now: int
 ) -> list[Claim]:
-    """Claims of deliveries that are about to be written, in their order; the caller writes their leases with them."""
+    """Claims of deliveries that are about to be written, in their order; the caller writes the leases."""
     if not ids:
         return []
     environment = environment_number(connection, request.environment, request.endpoint)
@@ -162,8 +162,8 @@ def claim_new(
 
 
 def split_into_claims(sizes: Sequence[int], request: ClaimRequest) -> Iterator[slice]:
-    """Stretches that fit a claim each, and hold one delivery at least."""
-    # where each would end, were all of them joined by commas
+    """Slices that fit one claim each, with at least one delivery."""
+    # end offsets of the bodies joined by commas
     ends = [end + commas for commas, end in enumerate(accumulate(sizes))]
     start = 0
     while start < len(ends):
@@ -182,7 +182,7 @@ def _insert_leases(
     *,
     probe: bool = False,
 ) -> range:
-    """A new lease for each of these groups of deliveries."""
+    """A new lease for each group of deliveries."""
     until = now + request.lease_ms
     rows = [(environment, request.owner, until, request.lease_ms, probe, encode_ids(ids), len(ids)) for ids in groups]
     last = connection.execute(
@@ -202,18 +202,18 @@ def _select_due(
     now: int,
     skip: AbstractSet[int],
 ) -> list[tuple[int, int, int, int, int, int]]:
-    """The rows of what fits: live traffic before replays; each line in its parts."""
+    """Rows of due deliveries that fit: live traffic before replays, each in the order of the ranges below."""
     fitting: list[tuple[int, int, int, int, int, int]] = []
-    often = False
+    is_suspect = False
     total = -1
-    patient = now - MAX_RETRY_DEFERRAL_MS
+    oldest = now - MAX_RETRY_DEFERRAL_MS
     for priority, (since, until) in product(
         (0, 1),
         (
-            (1, patient),  # failed long ago
+            (1, oldest),  # failed long ago
             (0, 0),  # never tried
-            (max(patient + 1, 1), now),
-            (max(now + 1, 1), _MAX_TIME_MS),  # failed lately, by a clock that was set back since
+            (max(oldest + 1, 1), now),  # failed lately
+            (max(now + 1, 1), _MAX_TIME_MS),  # failed lately, by a clock that was set back since then
         ),
     ):
         place = (since, 0)
@@ -221,10 +221,10 @@ def _select_due(
             number = min(_SCAN_ROWS, limit - len(fitting))
             rows = _next_due_rows(connection, (environment, priority, until, *place), number, skip)
             if rows and not fitting:
-                often = rows[0][2] >= SUSPECT_TRIES
+                is_suspect = rows[0][2] >= SUSPECT_TRIES
             for row in rows:
                 total += row[1] + 1
-                if (total > request.payload_bytes and fitting) or (row[2] >= SUSPECT_TRIES) != often:
+                if (total > request.payload_bytes and fitting) or (row[2] >= SUSPECT_TRIES) != is_suspect:
                     return fitting
                 fitting.append(row)
             if len(rows) < number:
@@ -238,7 +238,7 @@ def _next_due_rows(
 ) -> list[tuple[int, int, int, int, int, int]]:
     """The next due rows (id, size, tries, first try, due at, attempts).
 
-    Of a damaged file, those that are not to be skipped, each by itself.
+    In a damaged file each row is read separately, and those in `skip` are left out.
     """
     if not is_file_damaged(connection):
         return _due_rows_decoder.decode(connection.execute(_SELECT_DUE, (*position, number)).fetchone()[0])
@@ -259,7 +259,7 @@ def _next_due_rows(
 def unreadable_ids(connection: sqlite3.Connection) -> frozenset[int]:
     """Due deliveries whose rows cannot be read.
 
-    For a reader: a write transaction that meets damage can write no more.
+    To be called on a reader: a write transaction that reads damage cannot write any more.
     """
     found = set()
     for (delivery_id,) in connection.execute(_SELECT_ALL_DUE, (_MAX_DAMAGED_SCAN_ROWS,)).fetchall():
@@ -273,7 +273,7 @@ def unreadable_ids(connection: sqlite3.Connection) -> frozenset[int]:
 
 
 def first_due_id(connection: sqlite3.Connection, request: ClaimRequest, skip: AbstractSet[int]) -> int | None:
-    """The first delivery due for an environment that is not to be skipped; for a reader."""
+    """The first due delivery of an environment that is not in `skip`; to be called on a reader."""
     row = connection.execute(
         "SELECT id FROM environments WHERE name = ? AND endpoint = ?", (request.environment, request.endpoint)
     ).fetchone()
@@ -289,18 +289,18 @@ def first_due_id(connection: sqlite3.Connection, request: ClaimRequest, skip: Ab
 
 
 def _next_lease_end(connection: sqlite3.Connection, environment: int, now: int) -> int:
-    """When a lease on a delivery of this environment runs out; 0 for no such time."""
+    """When the next lease of this environment expires; 0 for none."""
     until = connection.execute("SELECT min(until) FROM leases WHERE environment = ?", (environment,)).fetchone()[0]
     return 0 if until is None else max(until, now)
 
 
 def _probe_lease_ms(lease_ms: int) -> int:
-    """How long a probe may hold its lane without a sign of life: no hold may look longer than the longest wait."""
+    """Lease of a probe, at most the maximum wait of a lane."""
     return min(lease_ms, MAX_LANE_WAIT_MS)
 
 
 def _reserve_slots(connection: sqlite3.Connection, environment: int, rate: float, now: int, number: int) -> list[int]:
-    """The next free moments to send at `rate` requests a second, all workers together."""
+    """The next free times to send, for `rate` requests per second over all workers."""
     if rate <= 0:
         return [now] * number
     taken = connection.execute("SELECT next_slot FROM lanes WHERE environment = ?", (environment,)).fetchone()[0]
@@ -311,8 +311,8 @@ def _reserve_slots(connection: sqlite3.Connection, environment: int, rate: float
 
 
 def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int) -> bool:
-    """Keep a lease for so long; False when it is gone."""
-    # its length grows with it: a lease that reaches further than its length allows counts as a clock's mistake
+    """Renew a lease; False if it is gone."""
+    # the length grows too: a lease that ends later than its length allows is treated as the result of a clock jump
     kept = (
         connection.execute(
             "UPDATE leases SET until = ?, length = max(length, ?) WHERE id = ?", (now + lease_ms, lease_ms, claim.lease)
@@ -329,7 +329,7 @@ def extend(connection: sqlite3.Connection, claim: Claim, lease_ms: int, now: int
 
 
 def release(connection: sqlite3.Connection, claim: Claim) -> None:
-    """Give back what the claim still holds; a probe without a verdict leaves the lane to the next probe."""
+    """Release what the claim still leases; after a probe without a result the next claim probes."""
     _release_leases(connection, "WHERE id = ?", (claim.lease,))
     if claim.probe:
         environment = environment_number(connection, claim.environment, claim.endpoint)
@@ -352,13 +352,13 @@ def _has_probe_lease(connection: sqlite3.Connection, environment: int) -> bool:
 
 
 def release_expired(connection: sqlite3.Connection, environment: int, now: int) -> None:
-    """Make deliveries due again whose lease has run out, or whose worker has not been heard of for WORKER_TTL_MS.
+    """Release expired leases, and those of workers without a heartbeat within WORKER_TTL_MS.
 
-    A lease that was made or kept within that time stands, also where its worker never reported.
+    A lease that was made or renewed within that time is kept, even if its worker has sent no heartbeat.
     """
     _release_leases(
         connection,
-        # the second bound ends leases made by a clock that stood far ahead
+        # the second condition ends leases that were made under a clock far ahead
         "WHERE environment = ?1 AND (until <= ?2 OR until > ?2 + 2 * length OR (owner <> '' AND until - length <= ?3"
         " AND owner NOT IN (SELECT id FROM workers WHERE seen_at > ?3 AND seen_at < ?4)))",
         (environment, now, now - WORKER_TTL_MS, now + WORKER_TTL_MS),

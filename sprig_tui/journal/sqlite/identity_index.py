@@ -1,4 +1,4 @@
-"""Which delivery stands for an identity: two tables of 64-bit keys, the smaller merged into the larger in key order."""
+"""Identity index: two tables of 64-bit keys; the smaller one is merged into the larger one in key order."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sprig_tui.journal.records import NewDelivery
 from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 
 _MERGE_AT_KEYS = 65_536
-"""Keys in `recent_ids` at which it is merged: its B-tree then still fits few pages."""
+"""Number of keys in `recent_ids` at which it is merged, while its B-tree has few pages."""
 
 
 def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
-    """What stands at these keys."""
+    """The stored identities with these keys."""
     wanted = encode_ids(sorted(keys))
     found = connection.execute(
         "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
@@ -34,7 +34,7 @@ def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> di
 
 
 class IdentityIndex:
-    """The identities that one `add` asks for, with what it adds itself on top of what is stored."""
+    """Identities that one `add` looks up, including those that it adds itself."""
 
     def __init__(self, connection: sqlite3.Connection, entries: Sequence[NewDelivery]) -> None:
         self._connection = connection
@@ -44,18 +44,18 @@ class IdentityIndex:
         self._new: dict[int, int] = {}
         self._taken_over: dict[int, int] = {}
         self.all_new = not self._stored and len(self._looked_up) == len(self._keys)
-        """Whether none is stored and none is asked for twice: then nothing needs deciding."""
+        """Whether none is stored and none occurs twice, so that every entry is new."""
 
     def add_all_new(self, first_id: int) -> None:
-        """With `all_new`: they are stood for by the deliveries from `first_id` on, in order."""
+        """With `all_new`: the deliveries from `first_id` hold the identities, in order."""
         self._new = dict(zip(self._keys, count(first_id), strict=False))
 
     def find(self, environment: str, message_id: str) -> StoredIdentity | None:
-        """The delivery that stands for this identity."""
+        """The delivery that holds this identity."""
         return self._stored.get(self._probe_key(environment, message_id))
 
     def put(self, identity: StoredIdentity) -> None:
-        """This delivery stands for its identity from now on."""
+        """Let this delivery hold its identity."""
         key = self._probe_key(identity.environment, identity.message_id)
         if key in self._stored and key not in self._new:
             self._taken_over[key] = identity.id
@@ -69,14 +69,14 @@ class IdentityIndex:
             if key not in self._looked_up:
                 self._looked_up.add(key)
                 self._stored.update(find_identities(self._connection, [key]))
-            there = self._stored.get(key)
-            if there is None or (there.message_id == message_id and there.environment == environment):
+            stored = self._stored.get(key)
+            if stored is None or (stored.message_id == message_id and stored.environment == environment):
                 return key
             key = (key + 1) & KEY_MASK
 
     def save(self) -> None:
-        """Write what was put."""
-        # in key order, so that each page of the table is come to once
+        """Store the new and the changed identities."""
+        # in key order, so that each page of the table is written once
         insert_rows(self._connection, "recent_ids", "(?, ?)", list(chain.from_iterable(sorted(self._new.items()))))
         for key, delivery_id in self._taken_over.items():
             for table in ("recent_ids", "ids"):

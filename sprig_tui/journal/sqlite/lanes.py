@@ -1,4 +1,4 @@
-"""Lane state: what holds one environment's way to Segment for every worker."""
+"""Lanes: reading and changing the shared state of an environment's deliveries to an endpoint."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def read_lane(connection: sqlite3.Connection, environment: int) -> Lane:
 
 
 def blocked_until(state: Lane, now: int) -> int | None:
-    """The time until which nothing may be claimed (0: until somebody acts), or None when the lane is free to claim.
+    """The time until which nothing may be claimed (0: until it is resumed by hand); None if claims are allowed.
 
-    A wait that reaches further than any wait may is the work of a clock that jumped, and is over.
+    A wait longer than the maximum is treated as the result of a clock jump, and is over.
     """
     if state.state == "paused" and not state.until:
         return 0
@@ -35,7 +35,7 @@ def blocked_until(state: Lane, now: int) -> int | None:
 
 
 def set_lane(connection: sqlite3.Connection, name: str, endpoint: str, state: LaneState, cause: str, now: int) -> Lane:
-    """Pause or open a lane by hand."""
+    """Pause or resume a lane by hand."""
     why = manual(state, cause)
     return change_lane(connection, environment_number(connection, name, endpoint), state, why=why, now=now)
 
@@ -50,7 +50,7 @@ def change_lane(
     why: tuple[PauseReason, PauseDetail] = (PauseReason.NONE, NO_DETAIL),
     count_failure: bool = True,
 ) -> Lane:
-    """Set the state and raise the epoch; a wait or a pause counts as one more in a row unless told otherwise."""
+    """Set the state and increment the epoch; with `count_failure` a wait or a pause counts as another failure."""
     before = read_lane(connection, environment)
     reason, detail = (PauseReason.NONE, NO_DETAIL) if state == "open" else why
     connection.execute(
@@ -72,7 +72,7 @@ def change_lane(
 
 
 def count_bound_for(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
-    """How many deliveries are bound for the endpoint of a run with `--endpoint`."""
+    """Number of deliveries bound for the endpoint of a run with `--endpoint`."""
     return int(
         connection.execute(
             "SELECT coalesce(sum(c.n), 0) FROM counts c JOIN environments e ON e.id = c.environment"
@@ -83,7 +83,7 @@ def count_bound_for(connection: sqlite3.Connection, name: str, endpoint: str) ->
 
 
 def merge_endpoint(connection: sqlite3.Connection, name: str, endpoint: str) -> int:
-    """Bind them for the environment's own endpoint; none where one of them is leased."""
+    """Rebind these deliveries to the environment's own endpoint; none if one of them is leased."""
     own, other = environment_number(connection, name), environment_number(connection, name, endpoint)
     if connection.execute("SELECT 1 FROM leases WHERE environment = ?", (other,)).fetchone():
         return 0

@@ -1,4 +1,4 @@
-"""Retention: removing what ended long ago, in stretches that hold the lock for a moment each."""
+"""Maintenance: write check, pruning in chunks that hold the lock briefly, vacuum, and the worker table."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _OLDEST_QUERIES = tuple((_SELECT_OLDEST.format(due), priority) for due in ("= 0"
 
 
 def check_writable(connection: sqlite3.Connection) -> None:
-    """A write that nobody sees and that needs all that a real one needs: the lock, the right, room for some pages."""
+    """A write without a visible effect that needs what a real one needs: the lock, permission, room for some pages."""
     connection.execute("INSERT OR REPLACE INTO probe(id, filler) VALUES(1, randomblob(?))", (PROBE_WRITE_BYTES,))
 
 
 def oldest_queued(connection: sqlite3.Connection) -> dict[str, int]:
-    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    """Arrival of the next delivery to be claimed, by environment; one index seek for each priority and kind of due."""
     oldest: dict[str, int] = {}
     for number, name in connection.execute("SELECT id, name FROM environments WHERE endpoint = ''").fetchall():
         for sql, priority in _OLDEST_QUERIES:
@@ -52,7 +52,7 @@ _FROM_ENDED = (
 
 
 def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
-    """What `prune_chunk` would remove in the end."""
+    """What `prune_chunk` would delete in total."""
     rows = connection.execute(
         f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", (before,)
     ).fetchall()
@@ -60,9 +60,9 @@ def count_prunable(connection: sqlite3.Connection, before: int) -> PruneResult:
 
 
 def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
-    """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
+    """Delete the next ended deliveries above `after_id`; returns them and the last id scanned (0 at the end).
 
-    Their identities go with them: an answer that is read again later counts as new.
+    Their identities are deleted too: an answer that is read again later is new.
     """
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     end = after_id + PRUNE_SCAN_ROWS
@@ -82,7 +82,7 @@ def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> t
     keys = encode_ids(identity_key(names[row[3]], row[4]) for row in rows)
     among = "IN (SELECT value FROM json_each(?))"
     for table in ("recent_ids", "ids"):
-        # by key and by delivery: an identity that another delivery took over stays
+        # by key and by delivery: an identity that another delivery took over is kept
         connection.execute(f"DELETE FROM {table} WHERE key {among} AND delivery {among}", (keys, ids))
     connection.execute(f"DELETE FROM history WHERE delivery {among}", (ids,))
     connection.execute(f"DELETE FROM deliveries WHERE id {among}", (ids,))
@@ -92,7 +92,7 @@ def prune_chunk(connection: sqlite3.Connection, before: int, after_id: int) -> t
 
 
 def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -> None:
-    """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
+    """Delete packs without remaining deliveries, from the one of delivery `first` to the one of `last`."""
     firsts = [
         row[0]
         for row in connection.execute(
@@ -115,9 +115,9 @@ def _delete_empty_packs(connection: sqlite3.Connection, first: int, last: int) -
 
 
 def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
-    """Requests that no delivery refers to any more: for a reader, since it looks at every row.
+    """Requests that no delivery refers to; to be called on a reader, because it scans every row.
 
-    None of them is ever referred to again: a delivery takes up new requests alone.
+    They stay unused: deliveries only get new requests.
     """
     found = connection.execute(
         "SELECT id FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
@@ -128,16 +128,16 @@ def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
 
 
 def delete_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:
-    """Remove these requests."""
+    """Delete these requests."""
     connection.execute("DELETE FROM attempts WHERE id IN (SELECT value FROM json_each(?))", (encode_ids(ids),))
 
 
 VACUUM_PAGES = 500
-"""Given back in one transaction, some 2 MB: it holds the lock meanwhile."""
+"""Pages released in one transaction, some 2 MB: it holds the lock meanwhile."""
 
 
 def vacuum_step(connection: sqlite3.Connection) -> bool:
-    """Give some unused pages back to the file system; whether there are more. An older file never gives any back."""
+    """Release some unused pages to the file system; returns whether there are more. Older files cannot shrink."""
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != 2:
         return False
     before = connection.execute("PRAGMA freelist_count").fetchone()[0]
@@ -147,11 +147,11 @@ def vacuum_step(connection: sqlite3.Connection) -> bool:
 
 
 _IS_ALIVE = "seen_at > ? AND seen_at < ?"
-"""The second bound ends what was reported under a clock that stood far ahead."""
+"""The second condition ends heartbeats that were recorded under a clock far ahead."""
 
 
 def record_heartbeat(connection: sqlite3.Connection, worker: WorkerInfo, now: int) -> None:
-    """Note that a worker is alive, and forget those that are not."""
+    """Record a heartbeat, and delete dead workers."""
     connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", _ttl_window(now))
     connection.execute(
         f"INSERT OR REPLACE INTO workers({WORKER_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -170,12 +170,12 @@ def record_heartbeat(connection: sqlite3.Connection, worker: WorkerInfo, now: in
 
 
 def unregister_worker(connection: sqlite3.Connection, worker_id: str) -> None:
-    """Forget a worker."""
+    """Delete a worker."""
     connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
 
 
 def live_workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerInfo, ...]:
-    """Workers heard of lately, oldest start first, and what they hold."""
+    """Workers with a recent heartbeat in the order of their start, with their leases."""
     rows = connection.execute(
         f"SELECT {WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > ?)"
         f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
@@ -185,12 +185,12 @@ def live_workers(connection: sqlite3.Connection, now: int) -> tuple[WorkerInfo, 
 
 
 def worker_leases(connection: sqlite3.Connection, now: int) -> tuple[WorkerLeases, ...]:
-    """Leases that have not run out, by environment and worker."""
+    """Current leases by environment and worker."""
     rows = connection.execute(
         "SELECT e.name, l.owner, sum(l.n), max(CASE WHEN l.owner = '' THEN l.until"
         " ELSE min(l.until, max(coalesce(w.seen_at, 0), l.until - l.length) + ?2) END)"
         " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
-        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        # the second condition leaves out leases that were made under a clock far ahead: they have expired
         " WHERE l.until > ?1 AND l.until <= ?1 + 2 * l.length GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         (now, WORKER_TTL_MS),
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Reading the journal: pages, counts, one delivery, and what changed."""
+"""Reads: pages, ids, counts, single deliveries, changes and lanes."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ from sprig_tui.journal.sqlite.tables import decode_ids, encode_ids
 
 DIALECT = Dialect(placeholder="?{}", like="LIKE {} ESCAPE '\\'", true="1", false="0", ended_hint=" AND d.state >= 2")
 _MIN_WINDOW_IDS, _MAX_WINDOW_IDS = 1_000, 100_000
-"""Ids looked through between two looks at the clock: at first, some 3 ms of the dearest filter; at most, where an index
-answers."""
+"""Ids searched between two checks of the clock: at first, some 3 ms of the slowest filter; at most, where an index
+helps."""
 _JOIN_ENVIRONMENTS = "JOIN environments e ON e.id = d.environment"
 
 
 def read_ids(
     connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> IdPage:
-    """Ids by keyset.
+    """Ids by keyset pagination.
 
-    SQLite gathers them into one value: a step per row would let go of the interpreter's lock, and wait for it again, at
-    each of them.
+    SQLite gathers them into one JSON value: each row would release and acquire the GIL.
     """
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
     window = _MIN_WINDOW_IDS if budget_ms and query.terms else newest + 1
@@ -55,9 +54,9 @@ def read_ids(
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        told = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchone()[0]
-        # an aggregate over an ordered subquery keeps its order in practice, but nobody promises it
-        found += sorted(decode_ids(told), reverse=older)
+        window_ids = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchone()[0]
+        # an aggregate keeps the order of its subquery in practice, but SQLite does not guarantee it
+        found += sorted(decode_ids(window_ids), reverse=older)
         if len(found) > limit:
             del found[limit:]
             return IdPage(tuple(found), more=True, reached=found[-1] if found else cursor)
@@ -66,13 +65,13 @@ def read_ids(
             before, now = now, monotonic()
             if now > deadline:
                 return IdPage(tuple(found), more=True, reached=low if older else high)
-            if query.terms and now - before < budget_ms / 4000:  # a quarter of the time there is
+            if query.terms and now - before < budget_ms / 4000:  # a quarter of the budget
                 window = min(2 * window, _MAX_WINDOW_IDS)
     return IdPage(tuple(found), more=False, reached=(1 if older else max(newest, cursor)))
 
 
 def get_many(connection: sqlite3.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
-    """Those of the wanted that are there and match."""
+    """The deliveries with these ids that exist and match, oldest first."""
     values: list[Any] = [encode_ids(delivery_ids)]
     sql = compile_query(query, DIALECT, values)
     found = connection.execute(
@@ -86,15 +85,15 @@ _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environmen
 
 
 _ROW_COST_FACTOR = 2
-"""What looking at a row costs, in looks at an entry of the index of due deliveries."""
+"""Cost of reading a row, in entries of the index of due deliveries."""
 _PAGE_WINDOW_IDS = 25_000
-"""Ids looked through between two looks at the clock: some 30 ms of the dearest filter."""
+"""Ids searched between two checks of the clock: some 30 ms of the slowest filter."""
 
 
 def read_page(
     connection: sqlite3.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> DeliveryPage:
-    """A page by keyset: one id is the only cursor, so depth costs nothing."""
+    """A page by keyset pagination, so that its depth costs nothing."""
     newest = int(connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0])
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
@@ -124,7 +123,7 @@ def read_page(
 
 
 def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int:
-    """How many match; without terms from the kept counts."""
+    """Number of matching deliveries; without terms from the maintained counts."""
     if not query.terms:
         total = int(connection.execute("SELECT coalesce(sum(n), 0) FROM counts").fetchone()[0])
         return min(total, cap) if cap else total
@@ -140,7 +139,7 @@ def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int
 
 
 def read_counts(connection: sqlite3.Connection) -> Counts:
-    """The kept counts, and what is in flight."""
+    """The maintained counts, and the leased deliveries."""
     rows = connection.execute(
         "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
     ).fetchall()
@@ -167,7 +166,7 @@ def get(connection: sqlite3.Connection, delivery_id: int) -> DeliveryDetail | No
 
 
 def find(connection: sqlite3.Connection, environment: str, message_id: str) -> Delivery | None:
-    """The delivery that stands for an identity."""
+    """The delivery that holds an identity."""
     key = identity_key(environment, message_id)
     while True:
         known = find_identities(connection, [key]).get(key)
@@ -179,20 +178,20 @@ def find(connection: sqlite3.Connection, environment: str, message_id: str) -> D
 
 
 def read_changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Changes:
-    """Rows beyond the cursor's newest id, and rows noted as changed beyond its last note."""
+    """Rows after the newest id of the cursor, and rows recorded as changed after its last change record."""
     newest = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(min(seq), 0) FROM changes").fetchone()
     now = f"{newest}:{last[0]}"
     if not cursor:
         return Changes(now, ())
-    seen_id, seen_note = (int(part) for part in cursor.split(":"))
-    if (seen_id, seen_note) == (newest, last[0]):
+    seen_id, seen_seq = (int(part) for part in cursor.split(":"))
+    if (seen_id, seen_seq) == (newest, last[0]):
         return Changes(now, ())
-    # notes are only kept for a while: a follower that was away longer has to look again
-    overflow = seen_note + 1 < last[1]
+    # change records are kept for a while only: a follower that was away longer has to reload
+    overflow = seen_seq + 1 < last[1]
     ids: set[int] = set()
-    for (told,) in connection.execute("SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC", (seen_note,)):
-        ids.update(decode_ids(told))
+    for (changed,) in connection.execute("SELECT ids FROM changes WHERE seq > ? ORDER BY seq DESC", (seen_seq,)):
+        ids.update(decode_ids(changed))
         if len(ids) > limit:
             overflow = True
             break
@@ -225,9 +224,9 @@ def read_lanes(connection: sqlite3.Connection, endpoint: str) -> dict[str, Lane]
 
 
 def count_queued(connection: sqlite3.Connection, first_id: int, last_id: int) -> int:
-    """Queued deliveries in a range of ids, by the cheaper of two ways.
+    """Queued deliveries in a range of ids: over its rows, or over the index of due deliveries and the leases.
 
-    Through the rows of the range, or through the index of due ones and the leases: then what ended costs nothing.
+    The cheaper one is used; with the latter, deliveries in end states cost nothing.
     """
     queued = connection.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE state = 0").fetchone()[0]
     if not queued:
@@ -239,7 +238,7 @@ def count_queued(connection: sqlite3.Connection, first_id: int, last_id: int) ->
                 (first_id, last_id),
             ).fetchone()[0]
         )
-    # one statement: a lease given back between two would be counted by neither
+    # one statement: a lease released between two would be counted by neither
     return int(
         connection.execute(
             "SELECT (SELECT count(*) FROM deliveries INDEXED BY due WHERE state = 0 AND lease IS NULL"
@@ -251,7 +250,7 @@ def count_queued(connection: sqlite3.Connection, first_id: int, last_id: int) ->
 
 
 def count_by_state(connection: sqlite3.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-    """A range of ids by state and reason."""
+    """Number of deliveries in a range of ids by state and reason."""
     rows = connection.execute(
         "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN ? AND ? GROUP BY state, reason",
         (first_id, last_id),

@@ -1,8 +1,8 @@
-"""Repair of the tables and indexes that can be made anew, in a file some pages of which are damaged.
+"""Repair of a file with damaged pages: rebuilds the tables and indexes that can be rebuilt.
 
-Only the deliveries, their payloads and the identity of the journal stand nowhere else. Whatever else cannot be read is
-taken out of the schema and made again: from the deliveries where it follows from them, else from its rows that can be
-read. The old pages stay in the file, unused, until `journal salvage` writes a new one.
+Deliveries, payloads and identity cannot be. Other unreadable tables are removed from the schema and created again, from
+the deliveries where possible, otherwise from their readable rows. The old pages stay in the file, unused, until
+`journal salvage` writes a new one.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from sprig_tui.journal.sqlite.tables import encode_ids, insert_rows
 
 _IRREPLACEABLE = frozenset(("deliveries", "packs", "identity"))
 _INDEXES = {"due": "state = 0 AND lease IS NULL", "ended_badly": "state >= 2", "origins": "origin IS NOT NULL"}
-"""The indexes of the deliveries, by what they are limited to."""
+"""Conditions of the partial indexes of the deliveries."""
 _TOGETHER = (
-    # one that counts up for others is made with the first of them
+    # sqlite_sequence has the counters of the other two
     frozenset(("sqlite_sequence", "leases", "replays")),
-    # each identity stands in one of the two
+    # each identity is in one of the two
     frozenset(("ids", "recent_ids")),
 )
 _FIRST = ("environments", "leases")
-"""What others are made from."""
+"""Rebuilt first: others are rebuilt from them."""
 _WHOLE_LEASE_MS = 120_000
-"""How long a lease stands whose end is lost: whoever holds it renews it earlier, or is gone by then."""
+"""Length of a lease whose end is lost: its worker renews it earlier, or is dead by then."""
 _LEASES_AHEAD = 1_000_000
-"""Numbers left out where the last one is lost, so that no lease gets the number of one that is still held."""
+"""Ids skipped where the last one is lost, so that no lease gets the id of a current one."""
 _STRETCH_ROWS = 1_000
 _REPAIR_INTERVAL_S = 60.0
 """Seconds between two attempts at a repair: each reads everything that can be rebuilt."""
 LANE_LOST = "whether it was paused is lost in a damaged page of the journal"
-"""The cause of a lane whose state cannot be read: what a person may have paused is not sent unasked."""
+"""Cause of a lane whose state is unreadable: it may have been paused by hand, so it is paused."""
 ATTEMPT_LOST = "the record of this request is lost in a damaged page of the journal"
 
 _log = logging.getLogger(__name__)
 
 
 def repair(path: str, busy_timeout_s: float, now: int) -> list[str]:
-    """Make anew what cannot be read and can be made; the names of those tables and indexes. Raises sqlite3.Error.
+    """Rebuild what is unreadable and can be rebuilt; returns the names of those tables and indexes.
 
-    Holds the write lock meanwhile: some seconds for the identities of a million deliveries.
+    Holds the write lock meanwhile: some seconds for the identities of a million deliveries. Raises sqlite3.Error.
     """
-    mended: list[str] = []
+    rebuilt: list[str] = []
     with (
         contextlib.closing(open_existing(path, "rw", busy_timeout_s)) as source,
         contextlib.closing(open_existing(path, "rw", busy_timeout_s)) as target,
@@ -60,19 +60,19 @@ def repair(path: str, busy_timeout_s: float, now: int) -> list[str]:
         for names in _groups(damaged(source)):
             try:
                 target.execute("BEGIN IMMEDIATE")
-                # another process may have done it meanwhile
+                # another process may have rebuilt it meanwhile
                 if any(not _is_whole(source, name) for name in names):
                     _Renewal(source, target, now).run(names)
-                    mended += sorted(names)
+                    rebuilt += sorted(names)
                 target.execute("COMMIT")
             except sqlite3.DatabaseError as error:
                 if target.in_transaction:
                     target.execute("ROLLBACK")
                 if not is_damage(error):
                     raise
-                # it cannot be made while the deliveries themselves cannot be read; what else is damaged may be
-                mended = [name for name in mended if name not in names]
-    return mended
+                # it needs unreadable deliveries; other tables may still be rebuilt
+                rebuilt = [name for name in rebuilt if name not in names]
+    return rebuilt
 
 
 class RepairLimiter:
@@ -115,13 +115,13 @@ class RepairLimiter:
 
 
 def damaged(source: sqlite3.Connection) -> list[str]:
-    """Tables and indexes that cannot be read and could be made anew."""
+    """Unreadable tables and indexes that can be rebuilt."""
     tables = [row[0] for row in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     return [name for name in (*tables, *_INDEXES) if name not in _IRREPLACEABLE and not _is_whole(source, name)]
 
 
 def _groups(names: Sequence[str]) -> list[frozenset[str]]:
-    """Names with those that have to be made together with them, in the order in which they are made."""
+    """Names grouped with those that are rebuilt together, in the order of rebuilding."""
     groups = {next((group for group in _TOGETHER if name in group), frozenset((name,))) for name in names}
     return sorted(groups, key=lambda group: (not any(name in group for name in _FIRST), sorted(group)))
 
@@ -142,9 +142,9 @@ def _is_whole(source: sqlite3.Connection, name: str) -> bool:
 
 
 class _Renewal:
-    """A table or an index that is made anew in the open transaction of `target`.
+    """Rebuilding of tables and indexes in the open transaction of `target`.
 
-    What is damaged is read through `source` alone: a transaction that meets damage can write no more.
+    Damaged pages are read through `source` only: a transaction that reads damage cannot write any more.
     """
 
     def __init__(self, source: sqlite3.Connection, target: sqlite3.Connection, now: int) -> None:
@@ -166,7 +166,7 @@ class _Renewal:
         }
 
     def run(self, names: frozenset[str]) -> None:
-        """Make all of these anew."""
+        """Rebuild all of these."""
         marks = ", ".join("?" * len(names))
         where = f"name IN ({marks}) OR tbl_name IN ({marks})"
         made = self._source.execute(
@@ -184,7 +184,7 @@ class _Renewal:
             self._special.get(name, lambda found, name=name: self._copy(name, found))(found)
 
     def _readable(self, table: str) -> list[Sequence[Any]]:
-        """Its rows before the first damage and after the last, in the order of its columns."""
+        """The rows before the first damage and after the last."""
         if table in ("ids", "recent_ids", "counts"):
             return []
         described = self._source.execute(f"PRAGMA table_info({table})").fetchall()
@@ -194,7 +194,7 @@ class _Renewal:
             f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {', '.join(f'{one} {order}' for one in key)}"
             for order in ("ASC", "DESC")
         ]
-        if table == "environments":  # its index has all of it once more
+        if table == "environments":  # its index contains all its columns
             statements.append(f"SELECT {columns} FROM environments INDEXED BY sqlite_autoindex_environments_1")
         found: dict[Sequence[Any], None] = {}
         for statement in statements:
@@ -217,7 +217,7 @@ class _Renewal:
             self._target.execute(f"INSERT OR IGNORE INTO {table} VALUES({', '.join('?' * len(row))})", row)
 
     def _walk(self, columns: str, tail: str = "") -> Iterator[Sequence[Any]]:
-        """Columns of the deliveries that can be read, in the order of their ids; `tail` is the end of each WHERE."""
+        """Columns of the readable deliveries, in the order of their ids; `tail` ends each WHERE clause."""
         last = self._source.execute("SELECT max(id) FROM deliveries").fetchone()[0] or 0
         for start in range(1, last + 1, _STRETCH_ROWS):
             waiting = [(start, start + _STRETCH_ROWS - 1)]
@@ -238,7 +238,7 @@ class _Renewal:
     def _attempts(self, rows: Sequence[Sequence[Any]]) -> None:
         self._copy("attempts", rows)
         last = max((row[0] or 0 for row in self._walk("max(d.attempt)")), default=0)
-        # no new request may get the number of one that deliveries still refer to
+        # no new request may get the id of one that deliveries refer to
         self._target.execute(
             "INSERT OR IGNORE INTO attempts(id, environment, started_at, status, error, outcome, latency_ms, events,"
             " body_bytes, excerpt) VALUES(?, 0, ?, 0, ?, '', 0, 0, 0, '')",
@@ -246,7 +246,7 @@ class _Renewal:
         )
 
     def _changes(self, _: Sequence[Sequence[Any]]) -> None:
-        # later than any note there was: followers then look at everything again
+        # later than any earlier record, so that followers reload
         self._target.execute("INSERT INTO changes(seq, ids, n) VALUES(?, '[]', 0)", (self._now,))
 
     def _counts(self, _: Sequence[Sequence[Any]]) -> None:
@@ -264,7 +264,7 @@ class _Renewal:
 
     def _identities(self, _: Sequence[Sequence[Any]]) -> None:
         names = dict(self._source.execute("SELECT id, name FROM environments").fetchall())
-        # a later one under the same identity took it over
+        # a later delivery with the same identity has taken it over
         keys = {
             identity_key(names.get(number, ""), message_id): delivery_id
             for delivery_id, number, message_id in self._walk("id, environment, message_id")
@@ -281,7 +281,7 @@ class _Renewal:
         )
 
     def _leases(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Those that can be read, and one under its old number for each that cannot: no claim is lost or doubled."""
+        """The readable leases, and one with the old id for each other one: no claim is lost or doubled."""
         self._copy("leases", rows)
         known = {row[0] for row in rows}
         lost: dict[tuple[int, int], list[int]] = {}
@@ -313,5 +313,5 @@ class _Renewal:
         self._target.execute("INSERT INTO sequence VALUES(?)", (max(newest) + 1,))
 
     def _workers(self, _: Sequence[Sequence[Any]]) -> None:
-        # who was at work is known again in a moment; until then nothing is taken from those who are
+        # workers send a heartbeat soon; until then their leases are kept
         self._target.execute("UPDATE leases SET owner = ''")

@@ -1,4 +1,4 @@
-"""Queueing deliveries again: under the same id, or as new ones."""
+"""Replay: queues deliveries again under the same message id or as new ones; withdrawal; replay jobs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def requeue(
     priority: int = 0,
     overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> list[AddResult]:
-    """Queue each again; `known` where it is queued already or has nothing that could be sent."""
+    """Queue each again; `known` if it is queued already or has nothing to send."""
     if as_new:
         return _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
     counts: Counter[tuple[int, int]] = Counter()
@@ -63,8 +63,8 @@ def requeue(
             continue
         state, reason, size, environment, name, endpoint, message_id = row
         target = overrides.get(name, "")
-        standing = identities.find(name, message_id) if endpoint and endpoint != target else None
-        if not is_resendable(STATES_BY_CODE[state], reason, size) or has_other_delivery(delivery_id, standing, target):
+        holder = identities.find(name, message_id) if endpoint and endpoint != target else None
+        if not is_resendable(STATES_BY_CODE[state], reason, size) or has_other_delivery(delivery_id, holder, target):
             added.setdefault(delivery_id, AddResult(delivery_id, "known", STATES_BY_CODE[state], reason))
             continue
         if needs_copy(endpoint, target):
@@ -101,7 +101,7 @@ def _queue_copies(
     *,
     new_ids: bool,
 ) -> list[AddResult]:
-    """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
+    """Queue the payload of each as another delivery: under a new message id, or as a copy without an identity."""
     adding = AddOperation(connection, now, priority=priority)
     added: list[AddResult] = []
     identities = IdentityIndex(connection, [])
@@ -151,7 +151,7 @@ _SELECT_RESEND = f"SELECT {RESEND_COLUMNS} FROM deliveries d JOIN environments e
 def _unused_message_id(
     connection: sqlite3.Connection, identities: IdentityIndex, delivery_id: int, environment: str, message_id: str
 ) -> str:
-    """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
+    """The next free message id for a replay as new: the count alone is wrong once earlier ones are pruned."""
     number = connection.execute("SELECT count(*) FROM deliveries WHERE origin = ?", (delivery_id,)).fetchone()[0] + 1
     while identities.find(environment, resend_message_id(message_id, number)) is not None:
         number += 1
@@ -166,7 +166,7 @@ _WITHDRAW_QUEUED = (
 
 
 def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
-    """Withhold those that are queued and leased to nobody."""
+    """Withhold those that are queued and not leased."""
     wanted = encode_ids(set(ids))
     for (environment,) in connection.execute(
         "SELECT DISTINCT environment FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"
@@ -191,7 +191,7 @@ def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> Wi
 
 
 def replay_extent(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
-    """(newest delivery, how many match): for a reader, since counting may look at every row."""
+    """(newest delivery, how many match); to be called on a reader, because counting may scan every row."""
     last_id = connection.execute("SELECT next_id - 1 FROM sequence").fetchone()[0]
     return int(last_id), count_matches(connection, query, 0)
 
@@ -206,7 +206,7 @@ def start_replay(
     total: int,
     overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> ReplayJob:
-    """Make a job over what `replay_extent` saw."""
+    """Create a job over the deliveries that `replay_extent` counted."""
     job_id = connection.execute(
         "INSERT INTO replays(filter, query, as_new, state, created_at, cursor, last_id, total,"
         " elsewhere) VALUES(?, ?, ?, 'running', ?, 0, ?, ?, ?)",
@@ -236,7 +236,7 @@ def read_jobs(connection: sqlite3.Connection) -> list[ReplayJob]:
 
 
 def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
-    """Re-queue the next stretch of a running job, behind live traffic."""
+    """Queue the next deliveries of a running job, behind live traffic."""
     job = read_job(connection, job_id)
     if job.state != "running":
         return job
@@ -252,7 +252,7 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
     ).fetchall()
     ids = [row[0] for row in found]
     added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))
-    queued = sum(1 for one in added if one.outcome == "new")
+    queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     done = cursor >= job.last_id
     connection.execute(
@@ -263,6 +263,6 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
 
 
 def set_replay_state(connection: sqlite3.Connection, job_id: int, state: ReplayState) -> ReplayJob:
-    """Pause, resume or cancel; a job that is over stays so."""
+    """Pause, resume or cancel a job, unless it is done or cancelled."""
     connection.execute("UPDATE replays SET state = ? WHERE id = ? AND state IN ('running', 'paused')", (state, job_id))
     return read_job(connection, job_id)

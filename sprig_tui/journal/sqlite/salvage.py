@@ -1,4 +1,4 @@
-"""Salvage: all that can be read of a damaged file, in a new one; what cannot be is listed."""
+"""Salvage: copies the readable rows of a damaged file to a new one, and lists the others."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from sprig_tui.journal.verify import format_id_ranges, numbers_in_words
 
 _BUSY_TIMEOUT_S = 5.0
 _CHUNK_KEYS = 1_000
-"""Keys that are read in one go; where that fails, half of them, down to one."""
+"""Keys read by one statement; after an error half of them, down to one."""
 _EXTRA_KEYS = 1_000_000
-"""Keys beyond the last one found that are looked at where the file does not say how many there are."""
+"""Keys read after the last one found, if the file does not tell how many there are."""
 _QUEUED, _FAILED = STATE_CODES[State.QUEUED], STATE_CODES[State.FAILED]
 
 _KEY_BY_TABLE = {
@@ -37,26 +37,26 @@ _KEY_BY_TABLE = {
     "lanes": "environment",
     "replays": "id",
 }
-"""By the key that they are walked by.
+"""Tables by the key in whose order they are read.
 
-Leases, notes and workers are of the moment; identities and counts are made anew.
+Leases, change records and workers are temporary; identities and counts are rebuilt.
 """
 
 
 class SalvageResult(Struct, frozen=True, kw_only=True):
-    """What was brought over, and what was not."""
+    """Result of a salvage."""
 
     deliveries: int
     lost: tuple[str, ...]
-    """In words, each with what it concerns."""
+    """Descriptions of what is lost."""
     is_complete: bool
-    """Nothing was lost: the new file is the same journal, and inputs are read on where they were."""
+    """Nothing is lost: the new file has the same identity and read positions."""
 
 
 def salvage_journal(
     source_path: str, target_path: str, on_progress: Callable[[str], None] = lambda _: None
 ) -> SalvageResult:
-    """Make `new` of what can be read in `damaged`, which stays as it is. Raises JournalError and SprigTuiError."""
+    """Copy what is readable to a new file; the source is not changed. Raises JournalError and SprigTuiError."""
     if Path(target_path).exists():
         raise SprigTuiError(f"{target_path} is there already", hint="name a file that is not there")
     try:
@@ -99,7 +99,7 @@ class _SalvageRun:
         return SalvageResult(deliveries=deliveries, lost=tuple(self._lost), is_complete=same)
 
     def _max_key(self) -> int:
-        """The largest number that a row of any table may have."""
+        """The largest key that a row of any table may have."""
         found = [0]
         questions = ["SELECT next_id FROM sequence"]
         questions += [f"SELECT max({key}) FROM {table}" for table, key in _KEY_BY_TABLE.items()]
@@ -149,7 +149,7 @@ class _SalvageRun:
                         yield rows
 
     def _name_lost_environments(self) -> None:
-        """Numbers whose name is lost get one, so that their deliveries are seen."""
+        """Name environments whose name is lost, so that their deliveries are listed."""
         nameless = self._target.execute(
             "SELECT DISTINCT environment FROM deliveries WHERE environment NOT IN (SELECT id FROM environments)"
         ).fetchall()
@@ -159,7 +159,7 @@ class _SalvageRun:
         self._target.execute("INSERT OR IGNORE INTO lanes(environment) SELECT id FROM environments")
 
     def _check_payloads(self) -> list[int]:
-        """What is queued and has no whole payload any more fails as damaged; empty ones stand for what is not whole."""
+        """Settle queued deliveries with a damaged payload as failed, and replace their payloads by empty ones."""
         damaged: set[int] = set()
         firsts = [row[0] for row in self._target.execute("SELECT first FROM packs ORDER BY first")]
         for low, high in zip([0, *firsts], [*firsts, 1 << 62], strict=True):
@@ -212,7 +212,7 @@ class _SalvageRun:
             "SELECT d.id, e.name, d.message_id, d.environment, d.state FROM deliveries d"
             " JOIN environments e ON e.id = d.environment ORDER BY d.id"
         ):
-            # a later one under the same identity took it over
+            # a later delivery with the same identity has taken it over
             keys[identity_key(name, message_id)] = number
             counts[environment, state] += 1
             newest = number
@@ -240,14 +240,14 @@ class _SalvageRun:
 def _intact_items(
     blob: bytes, first: int, owners: dict[int, tuple[str, str]], whose: dict[int, tuple[str, str]] | None
 ) -> dict[int, bytes]:
-    """The items of these deliveries that are whole."""
+    """The intact items of these deliveries."""
     left = sorted(owners)
     while left:
         try:
             return unpack_items(blob, left, first, whose)
         except DamagedPayloadError as error:
             if len(error.ids) == len(left) > 1 and blob:
-                # perhaps the last of them are beyond its end
+                # perhaps the last ones are after the end of the pack
                 return {
                     one: found
                     for each in left

@@ -1,4 +1,4 @@
-"""Settling: what became of claimed deliveries, their requests and their lane."""
+"""Settlement: records the outcome of claimed deliveries, their requests and their lane."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settle(
     change: LaneChange | None,
     now: int,
 ) -> int:
-    """Record what became of a claim's deliveries; those no longer held by it are left alone."""
+    """Record the outcome of a claim's deliveries; those that it no longer leases are left unchanged."""
     environment = environment_number(connection, claim.environment, claim.endpoint)
     counts: Counter[tuple[int, int]] = Counter()
     written: dict[int, int] = {}
@@ -98,7 +98,7 @@ def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: 
             connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt,), ids, lease
         )
     if settlement.state is None:
-        # a refused batch that is being split: each of its events was carried once more, but no retry is used up
+        # a rejected batch that is being split: its deliveries were sent once more, but no retry is used
         return execute_for_ids(
             connection,
             f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
@@ -114,7 +114,7 @@ def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: 
         return execute_for_ids(
             connection,
             "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
-            # a window that begins in the future is the work of a clock that was set back since
+            # a window that begins in the future is the result of a clock that was set back
             " first_try = CASE WHEN ? AND (first_try = 0 OR first_try > ?) THEN ? ELSE first_try END,"
             f" attempt = coalesce(?, attempt), error = ? WHERE {held}",
             (settlement.due_at, carried, used, starts, started_at, started_at, attempt, settlement.error),

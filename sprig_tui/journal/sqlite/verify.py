@@ -1,4 +1,4 @@
-"""Verifying the file: SQLite's own check of its structure, then every payload against its checksum and its owner."""
+"""Verification of the file (SQLite's own check, then every payload's checksum and owner), and backup."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from sprig_tui.journal.verify import MAX_PROBLEMS, VerifyReport, check_pack
 
 
 def back_up(connection: sqlite3.Connection, target: Path) -> int:
-    """Write a copy that appears whole or not at all, for its owner alone; returns its size in bytes.
+    """Write a copy (mode 0600) that appears only when it is complete; returns its size in bytes.
 
-    Readers and writers of the original go on meanwhile. Raises SprigTuiError where the target is there already or
-    cannot be written, JournalCorruptError where the original is damaged.
+    Does not block readers and writers. Raises SprigTuiError if the target exists or cannot be written,
+    JournalCorruptError if the original is damaged.
     """
     if target.exists():
         raise SprigTuiError(f"{target} is there already", hint="name a file that is not there")
     making = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        # answers are personal data: nobody else's business, whatever the umask
+        # answers are personal data: mode 0600 whatever the umask
         os.close(os.open(making, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         with contextlib.closing(sqlite3.connect(making, isolation_level=None)) as copy:
             copy.execute("PRAGMA temp_store = MEMORY")
             connection.backup(copy)
-            # a file by itself, without a log that would have to go with it
+            # one file, without a WAL beside it
             copy.execute("PRAGMA journal_mode = DELETE")
             _check_undamaged(copy, target)
         descriptor = os.open(making, os.O_RDONLY)
@@ -65,11 +65,11 @@ def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
 
 
 _COUNTED_ROWS = 20_000
-"""Deliveries counted in one statement: it sorts them in memory."""
+"""Deliveries counted by one statement, which sorts them in memory."""
 
 
 def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:
-    """SQLite's quick check, for a limited time, and what was found damaged on the way."""
+    """SQLite's quick check for a limited time, and the number of deliveries that failed because of damage."""
     deadline = time.monotonic() + seconds
     complete = True
     problems: list[str] = []
@@ -94,7 +94,7 @@ def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:
 
 
 def verify(connection: sqlite3.Connection) -> VerifyReport:
-    """Everything."""
+    """Check everything."""
     problems = _check_structure(connection, f"integrity_check({MAX_PROBLEMS})")
     if problems:
         problems += _unreadable(connection)
@@ -153,7 +153,7 @@ def _unreadable(connection: sqlite3.Connection) -> list[str]:
 
 
 def _check_counts(connection: sqlite3.Connection) -> list[str]:
-    """Where the kept counts are not what the rows say."""
+    """The problem, if the maintained counts differ from the rows."""
     try:
         kept = Counter({row[:2]: row[2] for row in connection.execute("SELECT environment, state, n FROM counts")})
         there: Counter[tuple[int, int]] = Counter()
