@@ -1,4 +1,4 @@
-"""The journal on PostgreSQL: for any number of workers, receivers and consoles on any number of machines."""
+"""Journal on PostgreSQL, for workers, receivers and consoles on several machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adding entries: what each is to what is known is decided here, and stored by one call of the server."""
+"""Adding of entries: duplicates are resolved on the client, then one server function stores everything."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _CALL_ADD = (
 )
 
 
-class UnknownKeys(Exception):  # noqa: N818 - no error: it says what has to be looked up first
-    """Whether these keys are known has to be asked before a decision."""
+class UnknownKeys(Exception):  # noqa: N818 - control flow, no error
+    """Raised when these keys have to be looked up before a decision."""
 
     def __init__(self, keys: set[int]) -> None:
         super().__init__(keys)
@@ -43,9 +43,9 @@ class UnknownKeys(Exception):  # noqa: N818 - no error: it says what has to be l
 
 
 class PlannedIdentities:
-    """What stands at the keys that were asked for, and what a plan adds on top of it.
+    """Stored identities that were looked up, and those that a plan adds.
 
-    A delivery that is planned has no id yet: below zero stands -1 less its position in the plan.
+    A planned delivery has the id -1 - (its position in the plan).
     """
 
     def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
@@ -53,19 +53,19 @@ class PlannedIdentities:
         self._planned: dict[int, StoredIdentity] = {}
 
     def find(self, environment: str, message_id: str) -> StoredIdentity | None:
-        """The delivery that stands for an identity. Raises Unseen."""
+        """The delivery that holds an identity. Raises UnknownKeys."""
         return self._identity_at(self._probe_key(environment, message_id))
 
     def put(self, identity: StoredIdentity) -> None:
-        """This planned delivery stands for its identity from now on. Raises Unseen."""
+        """Let this planned delivery hold its identity. Raises UnknownKeys."""
         self._planned[self._probe_key(identity.environment, identity.message_id)] = identity
 
     def new_keys(self) -> dict[int, int]:
-        """Key -> position, of identities that nothing stood for."""
+        """Key -> position, of identities that no stored delivery holds."""
         return {key: -1 - one.id for key, one in self._planned.items() if self._stored[key] is None}
 
     def taken_over_keys(self) -> dict[int, tuple[int, int]]:
-        """Key -> (delivery that stood for it, position of the one that takes it over)."""
+        """Key -> (delivery that held it, position of the one that takes it over)."""
         had = {key: before.id for key in self._planned if (before := self._stored[key]) is not None}
         return {key: (was, -1 - self._planned[key].id) for key, was in had.items()}
 
@@ -77,14 +77,14 @@ class PlannedIdentities:
         while True:
             if key not in self._stored:
                 raise UnknownKeys({key})
-            there = self._identity_at(key)
-            if there is None or (there.message_id == message_id and there.environment == environment):
+            stored = self._identity_at(key)
+            if stored is None or (stored.message_id == message_id and stored.environment == environment):
                 return key
             key = (key + 1) & KEY_MASK
 
 
 class InsertPlan:
-    """What one `add` will store, decided without the server; ids below zero as in Identities."""
+    """The deliveries that one `add` will store; ids as in PlannedIdentities."""
 
     def __init__(self, known: dict[int, StoredIdentity | None]) -> None:
         self.identities = PlannedIdentities(known)
@@ -93,7 +93,7 @@ class InsertPlan:
         self._added: list[AddResult] = []
 
     def add(self, entry: NewDelivery) -> None:
-        """Decide about one entry. Raises Unseen."""
+        """Decide about one entry. Raises UnknownKeys."""
         known = self.identities.find(entry.environment, entry.message_id)
         if known is None:
             self._store_entry(entry, "new", None)
@@ -112,10 +112,11 @@ class InsertPlan:
 
     def _add_other_content(self, entry: NewDelivery, stored: StoredIdentity, relation: AddOutcome) -> None:
         withheld = as_withheld(entry, stored, relation)
-        there = self.identities.find(withheld.environment, withheld.message_id)
-        if there is not None and not takes_over_identity(there, entry):
-            known_as = AddResult(there.id, "known", there.state, there.reason, there.endpoint != entry.endpoint)
-            self._added.append(known_as)
+        other = self.identities.find(withheld.environment, withheld.message_id)
+        if other is not None and not takes_over_identity(other, entry):
+            self._added.append(
+                AddResult(other.id, "known", other.state, other.reason, other.endpoint != entry.endpoint)
+            )
         else:
             self._store_entry(withheld, relation, stored.id)
 
@@ -124,7 +125,7 @@ class InsertPlan:
         self._added.append(AddResult(known.id, outcome, known.state, known.reason))
 
     def append(self, entry: NewDelivery, origin: int | None, *, identified: bool = True) -> StoredIdentity:
-        """Plan a delivery, which then stands for its identity unless it is a mere copy. Raises Unseen."""
+        """Plan a delivery, which holds its identity if `identified`. Raises UnknownKeys."""
         known = StoredIdentity(
             -1 - len(self.entries),
             entry.environment,
@@ -143,22 +144,22 @@ class InsertPlan:
         return known
 
     def results(self, first: int) -> list[AddResult]:
-        """What became of the entries, once the plan was stored from id `first` on."""
+        """The results for the entries, after the plan was stored with ids from `first` on."""
         return with_real_ids(self._added, first)
 
 
 def with_real_ids(added: Sequence[AddResult], first: int) -> list[AddResult]:
-    """The same, with real ids for what is part of a plan that was stored from id `first` on."""
+    """The results with real ids, for a plan that was stored with ids from `first` on."""
     return [replace(one, id=first - 1 - one.id) if one.id < 0 else one for one in added]
 
 
 def identity_keys(entries: Iterable[NewDelivery]) -> set[int]:
-    """The keys under which these are looked for first."""
+    """The keys of the entries, without collisions."""
     return {identity_key(entry.environment, entry.message_id) for entry in entries}
 
 
 async def find_identities(connection: asyncpg.Connection, keys: set[int]) -> dict[int, StoredIdentity | None]:
-    """What stands at these keys."""
+    """The stored identities with these keys; None for free keys."""
     rows = await connection.fetch(
         f"SELECT {IDENTITY_COLUMNS}, i.key FROM ids i JOIN deliveries d ON d.id = i.delivery"
         " JOIN environments e ON e.id = d.environment WHERE i.key = ANY ($1::bigint[])",

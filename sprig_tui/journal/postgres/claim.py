@@ -1,4 +1,4 @@
-"""Claiming deliveries, keeping them and giving them back: each one call of the server."""
+"""Claims and settlements: each is one call of a server function."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _CALL_CLAIM = (
 
 
 def new_lease_id() -> int:
-    """An id that no other lease has, on whatever machine."""
+    """A random id, unique among all machines."""
     return 1 + secrets.randbits(62)
 
 
 async def claim_due(
     connection: asyncpg.Connection, request: ClaimRequest, environment: int, lease: int, now: int
 ) -> Claim:
-    """Lease the oldest due deliveries that fit, or say when to ask again; the payload is read later."""
+    """Lease the oldest due deliveries that fit, or return when to claim again; the payload is read later."""
     row = await connection.fetchrow(
         _CALL_CLAIM,
         environment,
@@ -71,8 +71,8 @@ async def claim_due(
 
 def _lane_from_record(environment: str, row: asyncpg.Record) -> Lane:
     """A row of `lanes` as a record."""
-    told = (row[column] for column in ("state", "cause", "epoch", "reason", "detail", "reason_epoch"))
-    reason, detail = stored_reason(*told)
+    columns = (row[column] for column in ("state", "cause", "epoch", "reason", "detail", "reason_epoch"))
+    reason, detail = stored_reason(*columns)
     return Lane(
         environment=environment,
         state=row["state"],
@@ -106,7 +106,7 @@ async def set_lane(
 
 
 async def extend(connection: asyncpg.Connection, claim: Claim, environment: int, lease_ms: int, now: int) -> bool:
-    """Keep a lease for so long; False when it is gone."""
+    """Renew a lease; False if it is gone."""
     kept: bool = await connection.fetchval(
         "SELECT extend_lease($1, $2, $3, $4, $5, $6)",
         claim.lease,
@@ -120,25 +120,25 @@ async def extend(connection: asyncpg.Connection, claim: Claim, environment: int,
 
 
 async def release(connection: asyncpg.Connection, claim: Claim, environment: int) -> None:
-    """Give back what the claim still holds; a probe without a verdict leaves the lane to the next probe."""
+    """Release what the claim still leases; after a probe without a result the next claim probes."""
     await connection.execute(
         "SELECT release_lease($1, $2, $3, $4)", claim.lease, environment, claim.lane.epoch, claim.probe
     )
 
 
 async def release_orphaned(connection: asyncpg.Connection, leases: Collection[int]) -> None:
-    """Give back what was leased by claims whose answer was lost, if they were made at all."""
+    """Release leases of claims whose response was lost, if the server made them."""
     await connection.execute("SELECT release_lost($1)", list(leases))
 
 
 async def adopt_queued(connection: asyncpg.Connection, own: int, environment: int, events: int, now: int) -> int:
-    """Bind what waits for the environment's own endpoint for another one; returns how many, at most `events`."""
+    """Rebind at most `events` deliveries queued for the own endpoint to another one; returns how many."""
     number: int = await connection.fetchval("SELECT adopt_queued($1, $2, $3, $4)", own, environment, events, now)
     return number
 
 
 async def count_bound_for(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
-    """How many deliveries are bound for the endpoint of a run with `--endpoint`."""
+    """Number of deliveries bound for the endpoint of a run with `--endpoint`."""
     return int(
         await connection.fetchval(
             "SELECT coalesce(sum(c.n), 0) FROM counts c JOIN environments e ON e.id = c.environment"
@@ -150,7 +150,7 @@ async def count_bound_for(connection: asyncpg.Connection, environment: str, endp
 
 
 async def merge_endpoint(connection: asyncpg.Connection, own: int, other: int) -> int:
-    """Bind them for the environment's own endpoint, in the caller's transaction; none where one of them is leased."""
+    """Rebind these deliveries to the own endpoint, in the caller's transaction; none if one of them is leased."""
     if await connection.fetchval("SELECT EXISTS(SELECT 1 FROM leases WHERE environment = $1)", other):
         return 0
     states = [
@@ -186,10 +186,10 @@ async def settle(
     change: LaneChange | None,
     now: int,
 ) -> int:
-    """Record what became of a claim's deliveries; those no longer held by it are left alone."""
+    """Record the outcome of a claim's deliveries; those that it no longer leases are left unchanged."""
     attempts: list[Attempt] = []
     positions: dict[int, int] = {}
-    told = []
+    parameters = []
     for settlement in settlements:
         if not settlement.ids:
             continue
@@ -199,7 +199,7 @@ async def settle(
             if position is None:
                 position = positions[id(settlement.attempt)] = len(attempts)
                 attempts.append(settlement.attempt)
-        told.append(
+        parameters.append(
             {
                 "ids": settlement.ids,
                 "state": None if settlement.state is None else STATE_CODES[settlement.state],
@@ -215,7 +215,7 @@ async def settle(
         claim.lease,
         environment,
         now,
-        _encode_json(told),
+        _encode_json(parameters),
         _encode_json([_attempt_fields(attempt) for attempt in attempts]),
         change.epoch if change else None,
         change.state if change else None,

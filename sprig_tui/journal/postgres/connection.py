@@ -1,4 +1,4 @@
-"""The pool of connections to a journal's server, and the clock that all who share it go by."""
+"""Connection pool, session settings and clock of a journal's server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ConnectionFunction = Callable[[asyncpg.Connection], Awaitable[T]]
 
 
 def sanitize_text(text: str) -> str:
-    """The text, with NUL as its Control Picture and lone surrogates as question marks."""
+    """The text as PostgreSQL can store it: U+2400 for NUL, question marks for lone surrogates."""
     if "\0" in text:
         text = text.replace("\0", "\u2400")
     if text.isascii():
@@ -39,16 +39,16 @@ def sanitize_text(text: str) -> str:
 
 
 STATEMENT_TIMEOUT_S = 60.0
-"""Seconds that a statement may take."""
+"""Maximum seconds of a statement."""
 
 CONNECT_SETTINGS = {"application_name": "sprig-tui"}
 _SESSION_SETTINGS = {
     "search_path": SCHEMA,
     "timezone": "UTC",
     "jit": "off",
-    # what is read after a lock was waited for must be what stands there then
+    # a statement that waited for a lock must see the rows as of then
     "default_transaction_isolation": "read committed",
-    # whoever stops in the middle of a transaction must not hold up the others
+    # a process that stops within a transaction must not block the others
     "idle_in_transaction_session_timeout": "10000",
     "lock_timeout": "20000",
     "statement_timeout": str(int(STATEMENT_TIMEOUT_S * 1000)),
@@ -60,22 +60,21 @@ _SELECT_BACKEND_PID = "SELECT pg_backend_pid()"
 
 
 async def begin_session(connection: asyncpg.Connection) -> None:
-    """Set what holds for as long as the connection is open; raises what the driver raises."""
+    """Set the session settings of a connection. Raises errors of the driver."""
     await connection.execute(_SET_SESSION)
 
 
 async def check_session_pooling(first: asyncpg.Connection, second: asyncpg.Connection, url: str) -> None:
-    """Raise JournalError where two connections have one process of the server between them.
+    """Raise JournalError if two idle connections share one session of the server.
 
-    That is a pooler in transaction or statement mode: settings, LISTEN and prepared statements belong to a session,
-    and such a pooler gives each transaction whichever session is free. `one` and `other` are idle, and used by nobody
-    else meanwhile.
+    That means a pooler in transaction or statement mode, which gives each transaction any free session, while settings,
+    LISTEN and prepared statements belong to one session.
     """
     try:
         before = await first.fetchval(_SELECT_BACKEND_PID)
         shared = await second.fetchval(_SELECT_BACKEND_PID) == before
         if not shared:
-            # a pooler with several sessions gave it another one: hold that, and see whether the first stays the same
+            # a pooler with several sessions gave it another one: keep that busy, and see whether the first one changes
             async with second.transaction():
                 shared = (
                     await second.fetchval(_SELECT_BACKEND_PID) == before
@@ -88,29 +87,29 @@ async def check_session_pooling(first: asyncpg.Connection, second: asyncpg.Conne
 
 
 MAX_POOL_CONNECTIONS = 6
-"""At most, for each process; one more listens, and one may be on its way."""
+"""Maximum for each process; one more connection listens, and one may be connecting."""
 CONNECT_TIMEOUT_S = 10.0
 POOL_TIMEOUT_S = 15.0
-"""Seconds to wait for a connection of the pool to come free."""
+"""Maximum seconds to wait for a free connection of the pool."""
 _MAX_TRIES = 8
 """Of a transaction that conflicts with others; each try sees what the other one committed."""
 _CLOSE_TIMEOUT_S = 5.0
 _SECOND_CONNECTION_TIMEOUT_S = 2.0
-"""Seconds to wait for a second connection, which opening a journal can do without."""
+"""Maximum seconds to wait for a second connection, which is only needed to detect poolers."""
 _CLOCK_SYNC_INTERVAL_S = 60.0
 _SELECT_IDENTITY = f"SELECT uuid FROM {schema.SCHEMA}.identity"
 
 
 class ServerClock:
-    """The server's clock, told by this machine's: with many machines it is the one that all agree on.
+    """The server's clock, which all machines share: this machine's clock plus an offset.
 
-    Off by half a round trip at most, at the time of the last comparison; compared anew every minute.
+    The error is at most half a round trip; synchronized every minute.
     """
 
     def __init__(self) -> None:
         self._local_clock = SystemClock()
         self._offset_ms = 0
-        """Milliseconds that the server is ahead of this machine."""
+        """Milliseconds by which the server is ahead of this machine."""
         self._synced_at = float("-inf")
 
     def now(self) -> int:
@@ -119,11 +118,11 @@ class ServerClock:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is time to compare again."""
+        """Whether it has to be synchronized."""
         return time.monotonic() - self._synced_at > _CLOCK_SYNC_INTERVAL_S
 
     async def sync(self, connection: asyncpg.Connection) -> None:
-        """Ask the server for the time."""
+        """Synchronize with the server."""
         before = self._local_clock.now()
         there = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
         self._offset_ms = there - (before + self._local_clock.now()) // 2
@@ -136,21 +135,21 @@ class ServerPool:
     def __init__(
         self, url: str, *, on_connect: Callable[[], None] | None = None, allow_partial_copy: bool = False
     ) -> None:
-        """`connected` hears of each new connection: the server may be another. `copying` opens what is half copied."""
+        """`on_connect` is called for each new connection, which may lead to another server."""
         self.url = url
         self._on_connect = on_connect
         self._allow_partial_copy = allow_partial_copy
         self.clock = ServerClock()
         self._pool: asyncpg.Pool | None = None
         self._identity = ""
-        """Of the journal that was opened."""
+        """UUID of the journal that was opened."""
 
     async def open(self) -> None:
-        """Connect, and check what is there. Raises JournalError."""
+        """Connect, and check pooling and schema. Raises JournalError."""
         try:
             self._pool = await asyncpg.create_pool(
                 self.url,
-                # no floor to keep: the pool would log a traceback for each try while the server is away
+                # with a minimum the pool would log a traceback for each try while the server is away
                 min_size=0,
                 max_size=MAX_POOL_CONNECTIONS,
                 timeout=CONNECT_TIMEOUT_S,
@@ -192,14 +191,14 @@ class ServerPool:
         try:
             other = await self._pool.acquire(timeout=_SECOND_CONNECTION_TIMEOUT_S)
         except DRIVER_ERRORS:
-            return  # a crowded server: whoever shares sessions is found out at the first statement that fails for it
+            return  # the server has no free connection: a pooler is detected by the first statement that fails
         try:
             await check_session_pooling(connection, other, self.url)
         finally:
             await self._release(other)
 
     async def close(self) -> None:
-        """Let statements on their way finish for a moment, then let go."""
+        """Wait a moment for running statements, then close the connections."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -211,7 +210,7 @@ class ServerPool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool. Raises JournalError, also for what the block's statements raise."""
+        """A connection of the pool. Raises JournalError, also in place of the driver's errors in the block."""
         if self._pool is None:
             raise JournalError(f"the journal {redact_url(self.url)} is closed")
         try:
@@ -229,7 +228,7 @@ class ServerPool:
             yield connection
         except DRIVER_ERRORS as error:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and self._pool is not None:
-                # a failover made a standby of it: the next connection looks for the server that takes writes
+                # the server became a standby: new connections select the one that accepts writes
                 await self._pool.expire_connections()
             raise journal_error(error, self.url) from error
         finally:
@@ -268,9 +267,9 @@ class ServerPool:
         try:
             await self._pool.release(connection, timeout=_CLOSE_TIMEOUT_S)
         except DRIVER_ERRORS:
-            with contextlib.suppress(asyncpg.InterfaceError):  # it may have been let go of before it failed
+            with contextlib.suppress(asyncpg.InterfaceError):  # it may be released already
                 connection.terminate()
 
 
 async def _no_reset(_connection: object) -> None:
-    """Nothing of ours outlives its transaction: asking the server to reset it would be a round trip for each use."""
+    """No reset, which would cost a round trip for each use: no session state outlives a transaction."""

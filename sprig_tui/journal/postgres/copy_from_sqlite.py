@@ -1,6 +1,6 @@
-"""Moving a journal from its SQLite file to a server: the tables are cut alike, and ids stay what they are.
+"""Copy of a journal from its SQLite file to a server; the tables have the same columns, and ids are kept.
 
-A stretch of rows and the note of how far it came are one transaction, so that a copy goes on where it was stopped.
+Each chunk of rows is stored in one transaction with the progress, so that an interrupted copy can be resumed.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from sprig_tui.journal.url import redact_url
 T = TypeVar("T")
 
 COPY_CHUNK_ROWS = 5_000
-"""Rows in one transaction; of packs, which hold up to a megabyte each, a hundredth."""
+"""Rows in one transaction; for packs, of up to a megabyte each, a hundredth of that."""
 _COPY_LOCK = (LOCK_NAMESPACE, 3)
 
 
 class _TableSpec(Struct, frozen=True):
-    """A table of both: what is read in the file, and what it is called at the server."""
+    """A table: how it is read from the file, and its columns at the server."""
 
     name: str
     columns: tuple[str, ...]
     select: str
-    """From the file: the key to page by, then the columns in their order."""
+    """Statement for the file: selects the key to page by, then the columns."""
     key: str
-    """At the server."""
+    """Column at the server to page by."""
     flags: tuple[int, ...] = ()
-    """Positions among the columns of what is a number in the file and true or false at the server."""
-    stretch: int = COPY_CHUNK_ROWS
+    """Positions of columns that are integers in the file and booleans at the server."""
+    chunk_rows: int = COPY_CHUNK_ROWS
 
 
 _DELIVERY_COLUMNS = (
@@ -82,7 +82,7 @@ _TABLES = (
     _TableSpec(
         "history",
         ("delivery", "attempt"),
-        # paged by delivery: those of the last one are read whole
+        # paged by delivery, with all rows of the last one
         "SELECT delivery, delivery, attempt FROM history WHERE delivery > ?1 AND delivery <= (SELECT coalesce(max(d),"
         " 0) FROM (SELECT delivery AS d FROM history WHERE delivery > ?1 ORDER BY delivery LIMIT ?2))"
         " ORDER BY delivery, attempt",
@@ -95,7 +95,7 @@ _TABLES = (
         " WHERE key > ? ORDER BY key LIMIT ?",
         "key",
     ),
-    _table_spec("packs", ("first", "raws", "bodies"), "first", stretch=COPY_CHUNK_ROWS // 100),
+    _table_spec("packs", ("first", "raws", "bodies"), "first", chunk_rows=COPY_CHUNK_ROWS // 100),
     _table_spec("lanes", _LANE_COLUMNS, "environment"),
     _table_spec("replays", _REPLAY_COLUMNS, flags=(_REPLAY_COLUMNS.index("as_new"),)),
 )
@@ -110,7 +110,7 @@ _FINAL_STATEMENTS = (
 
 
 class CopyProgress(Struct, frozen=True):
-    """How far a table has come."""
+    """Progress of one table."""
 
     verb: str
     """`copied` or `compared`."""
@@ -120,21 +120,21 @@ class CopyProgress(Struct, frozen=True):
 
 
 class CopiedTable(Struct, frozen=True):
-    """A table that is the same on both sides."""
+    """A table that is equal on both sides."""
 
     table: str
     rows: int
     digest: str
-    """Of all its rows, in the order of its key; of both sides, which are equal."""
+    """Digest of all its rows in the order of its key."""
 
 
 async def copy_journal(path: str, url: str, *, on_progress: Callable[[CopyProgress], None]) -> tuple[CopiedTable, ...]:
-    """Copy the journal in the file at `path` to the empty one at `url`, or go on with that; then compare them.
+    """Copy the journal in the file at `path` to the empty one at `url`, or resume that; then compare them.
 
-    Raises JournalError: one of them cannot be opened, is in use, or they are not the same in the end.
+    Raises JournalError if one of them cannot be opened or is in use, or if they differ in the end.
     """
     async with SQLiteJournal(path) as source:
-        # opened once as a journal: an older file is upgraded by it
+        # opening it as a journal upgrades an older file
         _check_no_workers(path, await source.workers())
     server = ServerPool(url, allow_partial_copy=True)
     await server.open()
@@ -187,7 +187,7 @@ class _CopyRun:
             await asyncio.to_thread(file.close)
 
     async def _copy_identity(self, file: sqlite3.Connection) -> None:
-        """It is the same journal at another place: inputs are read on where they were."""
+        """The copy has the same identity and read positions."""
         identity, positions = await self._run_in_thread(partial(_read_identity, file))
         await self._connection.execute("DELETE FROM identity")
         await self._connection.execute("INSERT INTO identity(uuid, since) VALUES ($1, $2)", *identity)
@@ -195,7 +195,7 @@ class _CopyRun:
         await self._connection.copy_records_to_table("positions", records=positions, columns=["kind", "key", "value"])
 
     async def _check_target(self) -> None:
-        """Refuse a target that is in use, or holds anything but what an earlier run of the same copied."""
+        """Raise JournalError if the target is in use or not empty, except by an unfinished copy of the same file."""
         _check_no_workers(redact_url(self._url), await maintenance.live_workers(self._connection, self._clock.now()))
         begun = await self._connection.fetch("SELECT source FROM copies GROUP BY source")
         if [row[0] for row in begun] == [self._source]:
@@ -244,7 +244,7 @@ class _CopyRun:
             self._on_progress(CopyProgress("copied", table.name, copied, total))
 
     async def _compare_table(self, file: sqlite3.Connection, table: _TableSpec) -> CopiedTable:
-        """Read both sides in stretches; raises JournalError where they differ."""
+        """Compare both sides in chunks; raises JournalError where they differ."""
         ours, theirs = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
         total = await self._run_in_thread(partial(_count_rows, file, table))
         there = await self._connection.fetchval(f"SELECT count(*) FROM {table.name}")
@@ -290,7 +290,7 @@ def _read_next_id(file: sqlite3.Connection) -> int:
 
 
 def _read_identity(file: sqlite3.Connection) -> tuple[tuple[str, int], list[tuple[str, str, bytes]]]:
-    """The file's identity as the server's table has it, and its positions."""
+    """The file's identity in the form of the server's table, and its positions."""
     own = tables.read_identity(file)
     since = 1 if own.older else MIN_IDENTITY_VERSION
     kept = file.execute("SELECT kind, key, value FROM positions").fetchall()
@@ -303,8 +303,8 @@ def _count_rows(file: sqlite3.Connection, table: _TableSpec) -> int:
 
 
 def _read_chunk(file: sqlite3.Connection, table: _TableSpec, after: int) -> list[tuple[Any, ...]]:
-    """The next rows as the server will hold them, each behind its key."""
-    rows = file.execute(table.select, (after, table.stretch)).fetchall()
+    """The next rows as the server stores them, each after its key."""
+    rows = file.execute(table.select, (after, table.chunk_rows)).fetchall()
     flags = {position + 1 for position in table.flags}
     return [
         tuple(

@@ -1,4 +1,4 @@
-"""PostgreSQL's errors, and those of the way to it, in the journal's own terms."""
+"""Mapping of errors of PostgreSQL, asyncpg and the network to journal errors."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sprig_tui.errors import (
 from sprig_tui.journal.url import has_password, password_problem, redact_password, redact_url
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-"""Everything that talking to a server raises; a cancelled task is none of them."""
+"""All errors of the driver and the network, without cancellation."""
 
 RETRYABLE_ERRORS = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.UniqueViolationError,
 )
-"""Two transactions met; the same again finds what the other did."""
+"""Conflicts of two transactions; a retry sees the changes of the other one."""
 
 
 SHARED_SESSION_ERRORS = (
@@ -37,11 +37,11 @@ SHARED_SESSION_ERRORS = (
     asyncpg.InvalidSQLStatementNameError,
     asyncpg.ProtocolViolationError,
 )
-"""What comes of a pooler that gives each transaction another session of the server."""
+"""Errors caused by a pooler that gives each transaction another session of the server."""
 
 
 class _ErrorMapping(NamedTuple):
-    """What errors of some classes mean: `{place}` is the journal's address, `{why}` what was said."""
+    """The JournalError for some classes of errors; `{place}` is the redacted URL, `{why}` the message."""
 
     classes: tuple[type[BaseException], ...]
     error: type[JournalError]
@@ -146,14 +146,14 @@ _ERROR_MAPPINGS = (
         "check sslmode and sslrootcert in journal.url",
     ),
     _ErrorMapping(
-        # the driver calls it an error of its own when a connection ends between two of its steps
+        # the driver raises InternalClientError if a connection ends between two protocol steps
         (OSError, TimeoutError, asyncio.IncompleteReadError, asyncpg.InternalClientError),
         JournalUnreachableError,
         "the journal does not answer: {why} ({place})",
         "check that the server runs and can be reached",
     ),
 )
-"""The first that fits, from the special to the general."""
+"""The first match counts; from the specific to the general."""
 _UNKNOWN_ERROR = _ErrorMapping(
     (BaseException,), JournalError, "the journal {place} failed: {why}", "run: sprig-tui doctor"
 )
@@ -161,12 +161,12 @@ _CONNECTION_LOST = _ERROR_MAPPINGS[-1]
 
 
 def journal_error(error: BaseException, url: str) -> JournalError:
-    """The JournalError that says what `error` means for the journal at `url`; the password cannot be in it."""
-    meaning = next((one for one in _ERROR_MAPPINGS if isinstance(error, one.classes)), _UNKNOWN_ERROR)
-    if meaning is _UNKNOWN_ERROR and is_lost_connection(error):
-        meaning = _CONNECTION_LOST
+    """The JournalError for an error in the journal at `url`, without its password."""
+    mapping = next((mapping for mapping in _ERROR_MAPPINGS if isinstance(error, mapping.classes)), _UNKNOWN_ERROR)
+    if mapping is _UNKNOWN_ERROR and is_lost_connection(error):
+        mapping = _CONNECTION_LOST
     place, why = redact_url(url), redact_password(_error_text(error), url)
-    return meaning.error(meaning.message.format(place=place, why=why), hint=meaning.hint)
+    return mapping.error(mapping.message.format(place=place, why=why), hint=mapping.hint)
 
 
 def is_lost_connection(error: BaseException) -> bool:
@@ -176,12 +176,12 @@ def is_lost_connection(error: BaseException) -> bool:
 
 def pooler_error(url: str) -> JournalError:
     """The JournalError for a pooler that shares sessions of the server."""
-    meaning = next(one for one in _ERROR_MAPPINGS if one.classes is SHARED_SESSION_ERRORS)
-    return meaning.error(meaning.message.format(place=redact_url(url)), hint=meaning.hint)
+    mapping = next(mapping for mapping in _ERROR_MAPPINGS if mapping.classes is SHARED_SESSION_ERRORS)
+    return mapping.error(mapping.message.format(place=redact_url(url)), hint=mapping.hint)
 
 
 def url_error(error: ValueError, url: str) -> JournalError:
-    """The JournalError for an address that the driver cannot read; its own words may hold half a password."""
+    """The JournalError for a URL that the driver cannot parse; its message may contain a part of the password."""
     why = password_problem(url) or ("it cannot be read" if has_password(url) else _error_text(error))
     return JournalError(
         f"the address of the journal {redact_url(url)} cannot be used: {why}",

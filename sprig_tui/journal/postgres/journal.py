@@ -1,4 +1,4 @@
-"""PostgresJournal: the contract over a pool of connections; the server does the coordinating."""
+"""PostgresJournal: the journal protocol over a pool of connections; the server coordinates the processes."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ from sprig_tui.journal.url import redact_url
 from sprig_tui.journal.verify import VerifyReport
 
 _ORPHANED_LEASE_TTL_S = MAX_LANE_WAIT_MS / 1000
-"""Seconds for which a lease is given back again and again, where its length is not known."""
+"""Seconds for which releasing a lease of unknown length is retried."""
 _NOTIFY_INTERVAL_S = 0.1
-"""Seconds between two notices of what was added: each takes a lock that the whole server shares."""
+"""Minimum seconds between two notifications about adds: each takes a lock that the whole server shares."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,14 +60,14 @@ _log = logging.getLogger(__name__)
 class PostgresJournal(Journal):
     """A journal in a PostgreSQL database, shared by any number of processes on any number of machines.
 
-    `url` is what libpq takes: `postgresql://user@host:5432/database?sslmode=verify-full`; passwords are found as libpq
-    finds them (PGPASSFILE, PGPASSWORD). The schema is made by `migrate`. What is acknowledged survives a power cut as
-    far as the server's `synchronous_commit` says; only leases may be forgotten in one. Belongs to one event loop.
+    `url` is a libpq URL: `postgresql://user@host:5432/database?sslmode=verify-full`; passwords may also come from
+    PGPASSFILE or PGPASSWORD. The schema is created by `migrate`. Acknowledged writes survive a power cut as far as the
+    server's `synchronous_commit` allows, except leases and heartbeats. Belongs to one event loop.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None) -> None:
         self.url = url
-        # a number is no longer sure when the server may be another, or one restored
+        # cleared on each new connection, because the server may be another or a restored one
         self._environment_numbers: dict[tuple[str, str], int] = {}
         self._server = ServerPool(url, on_connect=self._environment_numbers.clear)
         self._listener = NotificationListener(url)
@@ -75,11 +75,11 @@ class PostgresJournal(Journal):
         self.writes = WriteHistory()
         self._notified_at = float("-inf")
         self._orphaned_leases: dict[int, float] = {}
-        """Leases that the server may have given us, and nobody here uses: its answer was lost, or our giving back. Each
-        until it has run out by itself (monotonic): the server may make it after we asked to give it back."""
+        """Leases that the server may have made for this process, but whose response or release was lost, with the
+        monotonic time of their expiry. Released until then: the server may make one after its release."""
 
     async def open(self) -> None:
-        """Connect, and check the schema; it is not made here (see `migrate`)."""
+        """Connect, and check the schema; `migrate` creates it."""
         await self._server.open()
 
     async def close(self) -> None:
@@ -91,7 +91,7 @@ class PostgresJournal(Journal):
         return self._listener.subscribe(on_notification)
 
     async def _environment_number(self, connection: asyncpg.Connection, environment: str, endpoint: str = "") -> int:
-        """The number of an environment and the endpoint that its deliveries are bound for; made on first use."""
+        """The number of an environment and an endpoint (empty for its own), cached."""
         number = self._environment_numbers.get((environment, endpoint))
         if number is None:
             number = await tables.environment_number(connection, environment, endpoint)
@@ -113,7 +113,7 @@ class PostgresJournal(Journal):
         async def work(connection: asyncpg.Connection) -> list[AddResult]:
             places = {(entry.environment, entry.endpoint) for entry in entries}
             numbers = {place: await self._environment_number(connection, *place) for place in places}
-            # looked up and stored apart: nothing is held while this side thinks
+            # look up and store in separate statements, so that no lock is held while the client decides
             plan = await adding.make_plan(connection, entries)
             first = await adding.store_plan(connection, plan, numbers, self.clock.now(), notify=self._should_notify())
             return plan.results(first)
@@ -123,7 +123,7 @@ class PostgresJournal(Journal):
     async def add_and_claim(
         self,
         entries: Sequence[NewDelivery],
-        claim_requests: Sequence[ClaimRequest],  # noqa: ARG002 - claims are for whoever is free first, on any machine
+        claim_requests: Sequence[ClaimRequest],  # noqa: ARG002 - any free worker on any machine claims them
     ) -> tuple[list[AddResult], tuple[Claim, ...]]:
         return await self.add(entries), ()
 
@@ -176,7 +176,7 @@ class PostgresJournal(Journal):
         self._orphaned_leases = {lease: until for lease, until in self._orphaned_leases.items() if until > now}
 
     async def _fail_damaged(self, claim: Claim, damaged: DamagedPayloadError) -> None:
-        """Fail what cannot be read, so that it holds nothing else up, and give the rest back."""
+        """Settle deliveries with damaged payloads as failed, and release the others."""
         _log.error("%s", damaged.message)
         await self.settle(claim, (Settlement(ids=damaged.ids, state=State.FAILED, error=DAMAGED_ERROR),))
         await self.release(claim)
@@ -307,7 +307,7 @@ class PostgresJournal(Journal):
         await self._server.transact(maintenance.check_writable)
 
     async def durability_warnings(self) -> tuple[str, ...]:
-        """Why the server may lose what it acknowledged, in words; nothing where it does not."""
+        """Reasons why the server may lose acknowledged writes, as sentences; empty for none."""
         return await self._server.execute(maintenance.durability_warnings)
 
     async def oldest_queued(self) -> dict[str, int]:

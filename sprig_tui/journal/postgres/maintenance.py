@@ -1,4 +1,4 @@
-"""Retention: removing what ended long ago, in batches that hold their rows for a moment each and wait for nobody."""
+"""Maintenance: write check, pruning in chunks that lock their rows briefly, the worker table, and verification."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ SELECT pg_advisory_xact_lock({LOCK_NAMESPACE}, 2);
 
 
 async def check_writable(connection: asyncpg.Connection) -> None:
-    """A write that nobody sees and that needs all that a real one needs, in the caller's transaction.
+    """A write without a visible effect that needs what a real one needs, in the caller's transaction.
 
-    The right, a primary, room for some pages and in the log, and each table and lock that adding takes.
+    That is permission, a primary, room for some pages and in the WAL, and each table and lock that adding takes.
     """
     place = -1 - secrets.randbits(62)
     await connection.execute(_PROBE_WRITE.format(place=place, size=PROBE_WRITE_BYTES // 16))
 
 
 async def durability_warnings(connection: asyncpg.Connection) -> tuple[str, ...]:
-    """Settings of the server under which what was acknowledged may be lost in a power cut, in words."""
-    told = {
+    """Settings of the server under which acknowledged writes may be lost in a power cut, as sentences."""
+    warnings = {
         "synchronous_commit": "commits do not wait for the disk",
         "fsync": "nothing is made to reach the disk",
         "full_page_writes": "pages may be torn in a crash",
     }
     found = await connection.fetch(
-        "SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name", list(told)
+        "SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name", list(warnings)
     )
-    return tuple(f"{row[0]} is off: {told[row[0]]}" for row in found)
+    return tuple(f"{row[0]} is off: {warnings[row[0]]}" for row in found)
 
 
 async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
-    """Arrival of the first delivery in each line to be claimed, by environment: a step into an index each."""
+    """Arrival of the next delivery to be claimed, by environment; one index seek for each priority and kind of due."""
     oldest: dict[str, int] = {}
     for number, name in await connection.fetch("SELECT id, name FROM environments WHERE endpoint = ''"):
         for due in ("= 0", "> 0"):
@@ -84,7 +84,7 @@ _FROM_ENDED = (
 
 
 async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneResult:
-    """What `prune_chunk` would remove in the end."""
+    """What `prune_chunk` would delete in total."""
     rows = await connection.fetch(
         f"SELECT d.state, count(*), sum(d.size) {_FROM_ENDED} GROUP BY d.state", float(before)
     )
@@ -92,10 +92,10 @@ async def count_prunable(connection: asyncpg.Connection, before: int) -> PruneRe
 
 
 async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int) -> tuple[PruneResult, int]:
-    """Remove the next ended deliveries above `after_id`; returns what went, and the last id looked at (0 at the end).
+    """Delete the next ended deliveries above `after_id`; returns them and the last id scanned (0 at the end).
 
-    Their identities go with them: an answer that is read again later counts as new. What somebody else holds at the
-    moment is left for the next time.
+    Their identities are deleted too: an answer that is read again later is new. Rows that another transaction has
+    locked are left for the next prune.
     """
     newest = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
     end = after_id + PRUNE_SCAN_ROWS
@@ -114,7 +114,7 @@ async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int
     names = dict(await connection.fetch("SELECT id, name FROM environments"))
     ids = [row[0] for row in rows]
     await connection.execute(
-        # by key and by delivery: an identity that another delivery took over stays
+        # by key and by delivery: an identity that another delivery took over is kept
         "DELETE FROM ids USING unnest($1::bigint[], $2::bigint[]) AS u(key, delivery)"
         " WHERE ids.key = u.key AND ids.delivery = u.delivery",
         [identity_key(names[row[3]], row[4]) for row in rows],
@@ -134,7 +134,7 @@ async def prune_chunk(connection: asyncpg.Connection, before: int, after_id: int
 
 
 async def _delete_empty_packs(connection: asyncpg.Connection, first: int, last: int) -> None:
-    """Remove packs none of whose deliveries is left, from the one that holds `first` to the one that holds `last`."""
+    """Delete packs without remaining deliveries, from the one of delivery `first` to the one of `last`."""
     await connection.execute(
         "DELETE FROM packs p WHERE p.first >= (SELECT coalesce(max(first), 0) FROM packs WHERE first <= $1)"
         " AND p.first <= $2 AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.id >= p.first AND d.id <"
@@ -146,10 +146,7 @@ async def _delete_empty_packs(connection: asyncpg.Connection, first: int, last: 
 
 
 async def unused_attempts(connection: asyncpg.Connection, before: int) -> list[int]:
-    """Requests that no delivery refers to any more.
-
-    None of them is ever referred to again: a delivery takes up new requests alone.
-    """
+    """Requests that no delivery refers to; they stay unused, because deliveries only get new requests."""
     rows = await connection.fetch(
         "SELECT a.id FROM attempts a WHERE a.started_at < $1"
         " AND NOT EXISTS (SELECT 1 FROM history h WHERE h.attempt = a.id)"
@@ -160,16 +157,16 @@ async def unused_attempts(connection: asyncpg.Connection, before: int) -> list[i
 
 
 async def delete_attempts(connection: asyncpg.Connection, ids: Sequence[int]) -> None:
-    """Remove these requests."""
+    """Delete these requests."""
     await connection.execute("DELETE FROM attempts WHERE id = ANY ($1::bigint[])", list(ids))
 
 
 _IS_ALIVE = f"seen_at > $1::bigint - {WORKER_TTL_MS} AND seen_at < $1::bigint + {WORKER_TTL_MS}"
-"""The second bound ends what was reported under a clock that stood far ahead."""
+"""The second condition ends heartbeats that were recorded under a clock far ahead."""
 
 
 async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, now: int) -> None:
-    """Note that a worker is alive, and forget those that are not."""
+    """Record a heartbeat, and delete dead workers."""
     async with connection.transaction():
         await connection.execute("SET LOCAL synchronous_commit = off")
         await connection.execute(f"DELETE FROM workers WHERE NOT ({_IS_ALIVE})", now)
@@ -191,12 +188,12 @@ async def record_heartbeat(connection: asyncpg.Connection, worker: WorkerInfo, n
 
 
 async def unregister_worker(connection: asyncpg.Connection, worker_id: str) -> None:
-    """Forget a worker."""
+    """Delete a worker."""
     await connection.execute("DELETE FROM workers WHERE id = $1", worker_id)
 
 
 async def live_workers(connection: asyncpg.Connection, now: int) -> tuple[WorkerInfo, ...]:
-    """Workers heard of lately, oldest start first, and what they hold."""
+    """Workers with a recent heartbeat in the order of their start, with their leases."""
     rows = await connection.fetch(
         f"SELECT {WORKER_COLUMNS}, (SELECT coalesce(sum(n), 0) FROM leases WHERE owner = w.id AND until > $1::bigint)"
         f" FROM workers w WHERE {_IS_ALIVE} ORDER BY started_at, id",
@@ -206,12 +203,12 @@ async def live_workers(connection: asyncpg.Connection, now: int) -> tuple[Worker
 
 
 async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[WorkerLeases, ...]:
-    """Leases that have not run out, by environment and worker."""
+    """Current leases by environment and worker."""
     rows = await connection.fetch(
         "SELECT e.name, l.owner, sum(l.n)::bigint, max(CASE WHEN l.owner = '' THEN l.until"
         " ELSE least(l.until, greatest(coalesce(w.seen_at, 0), l.until - l.length) + worker_ttl()) END)"
         " FROM leases l JOIN environments e ON e.id = l.environment LEFT JOIN workers w ON w.id = l.owner"
-        # the second bound leaves out leases made by a clock that stood far ahead: they are over
+        # the second condition leaves out leases that were made under a clock far ahead: they have expired
         " WHERE l.until > $1::bigint AND l.until <= $1::bigint + 2 * l.length"
         " GROUP BY e.name, l.owner ORDER BY e.name, l.owner",
         now,
@@ -220,14 +217,14 @@ async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[Worke
 
 
 async def quick_check(connection: asyncpg.Connection) -> VerifyReport:
-    """What was found damaged on the way."""
+    """The number of deliveries that failed because of damage."""
     found = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED_ERROR)
     problems = (f"{found:,} deliveries failed because their stored payload is damaged",) if found else ()
     return VerifyReport(problems=problems)
 
 
 async def verify(connection: asyncpg.Connection) -> VerifyReport:
-    """Everything; each pack in a statement of its own, so that nothing is held."""
+    """Check everything; each pack in a statement of its own, so that no lock is held for long."""
     problems: list[str] = []
     deliveries = packs = at = 0
     while len(problems) < MAX_PROBLEMS:

@@ -1,4 +1,4 @@
-"""What the server calls out as it happens: something was added, or a lane changed."""
+"""LISTEN/NOTIFY: notifications about new deliveries and lane changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sprig_tui.journal.url import target_session_attrs
 CHANNEL = "sprig_tui"
 _MIN_LISTEN_BACKOFF_S, _MAX_LISTEN_BACKOFF_S = 0.5, 15.0
 _KEEPALIVE_INTERVAL_S = 60.0
-"""Seconds between two questions whether the connection still is one."""
+"""Seconds between two checks of an idle connection."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ NotificationCallback = Callable[[Notification], None]
 
 
 class NotificationListener:
-    """One connection that listens for as long as anybody wants to hear; whoever hears nothing polls all the same."""
+    """One connection that listens from the first subscription on. Best effort: subscribers also have to poll."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -33,7 +33,7 @@ class NotificationListener:
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, on_notification: NotificationCallback) -> Callable[[], None]:
-        """Call `hear` with each notice from now on; returns what ends that."""
+        """Call back for each notification; returns the function that unsubscribes."""
         self._subscribers.append(on_notification)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
@@ -45,7 +45,7 @@ class NotificationListener:
         return unsubscribe
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         task, self._task = self._task, None
         self._subscribers.clear()
         if task is not None:
@@ -64,7 +64,7 @@ class NotificationListener:
             pause = min(2 * pause, _MAX_LISTEN_BACKOFF_S)
 
     async def _listen(self) -> None:
-        """Until the connection ends."""
+        """Listen until the connection ends."""
         connection = await asyncpg.connect(
             self._url,
             timeout=CONNECT_TIMEOUT_S,
@@ -76,7 +76,7 @@ class NotificationListener:
             ended = asyncio.Event()
             connection.add_termination_listener(lambda _: ended.set())
             await connection.add_listener(CHANNEL, self._on_notify)
-            # what was called out while nobody listened
+            # notifications may have been missed before
             self._publish(Notification())
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
@@ -96,5 +96,5 @@ class NotificationListener:
             self._publish(Notification())
 
     def _publish(self, notification: Notification) -> None:
-        for hear in tuple(self._subscribers):
-            hear(notification)
+        for on_notification in tuple(self._subscribers):
+            on_notification(notification)

@@ -10,16 +10,16 @@ import asyncpg
 
 from sprig_tui.journal.payload_codec import DamagedPayloadError, message_id_tags, unpack_items, unpack_tagged_items
 
-# The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking each
-# id up by itself cost as much as the claim.
+# The pack in which each run of ids begins, and those that begin within it: a claim is mostly one run, and looking up
+# each id separately costs as much as the claim.
 _FROM_PACKS_OF_IDS = (
     " FROM packs WHERE first IN (SELECT (SELECT max(first) FROM packs WHERE first <= low) FROM unnest($1::bigint[]) low"
     " UNION ALL SELECT p.first FROM unnest($1::bigint[], $2::bigint[]) AS run(low, high)"
     " CROSS JOIN LATERAL (SELECT first FROM packs WHERE first > low AND first <= high ORDER BY first) p)"
 )
 
-# Whose they are comes in a row without a pack, as one text by id: in the same round trip, and rows or lists would cost
-# as much as the rest of the claim. There is no name where they are of several environments.
+# The owners are one more row without a pack, with the message ids in one text ordered by id: this needs no other round
+# trip, and rows or arrays would cost as much as the rest of the claim. The name is NULL for several environments.
 _BODIES_AND_OWNERS = (
     "SELECT first, bodies, NULL::text, NULL::text" + _FROM_PACKS_OF_IDS + " UNION ALL SELECT NULL, NULL, e.name, d.told"
     " FROM (SELECT string_agg(message_id, E'\\n' ORDER BY id) AS told, min(environment) AS low,"
@@ -29,25 +29,25 @@ _BODIES_AND_OWNERS = (
 
 
 async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
-    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError, for all that are."""
+    """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError with all damaged ones."""
     found = None
     try:
         rows = await connection.fetch(_BODIES_AND_OWNERS, *_id_runs(ids), list(ids))
     except asyncpg.InternalServerError:
-        # a page of the server's is damaged: what lies elsewhere is read one by one
+        # a page of the server is damaged: read the packs one by one
         packs = await _read_intact_packs(connection, ids)
     else:
         packs = sorted((row[0], row[1]) for row in rows if row[0] is not None)
-        name, told = next((row[2], row[3]) for row in rows if row[0] is None)
+        name, message_ids = next((row[2], row[3]) for row in rows if row[0] is None)
         if name is not None:
-            found = _tagged(packs, sorted(ids), message_id_tags(name, told.encode().split(b"\n")))
+            found = _tagged(packs, sorted(ids), message_id_tags(name, message_ids.encode().split(b"\n")))
     if found is None:
         found = _unpack_all(packs, ids, await _read_owners(connection, ids))
     return [found[delivery_id] for delivery_id in ids]
 
 
 def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> dict[int, bytes] | None:
-    """The bodies of these deliveries, all ascending, by their tags; None where they have to be looked at one by one."""
+    """The bodies of these deliveries (all ascending) by their tags; None if they have to be checked one by one."""
     starts = [bisect_left(ids, first) for first, _ in packs]
     if len(tags) != len(ids) or not starts or starts[0]:
         return None
@@ -66,7 +66,7 @@ def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> 
 
 
 async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
-    """The packs of these that can be read; an empty one stands for each that cannot."""
+    """The readable packs of these deliveries, and an empty one in place of each other."""
     packs: dict[int, bytes] = {}
     for delivery_id in sorted(ids):
         try:
@@ -79,7 +79,7 @@ async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int])
 
 
 async def read_payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
-    """(raw, body) of these deliveries; each pack is unpacked once. Raises DamagedPayloadError."""
+    """(raw, body) of these deliveries by id; each pack is unpacked once. Raises DamagedPayloadError."""
     owners = await _read_owners(connection, ids)
     packs = await connection.fetch("SELECT first, raws, bodies" + _FROM_PACKS_OF_IDS, *_id_runs(ids))
     raws = _unpack_all([(row[0], row[1]) for row in packs], ids, None)
@@ -88,7 +88,7 @@ async def read_payloads(connection: asyncpg.Connection, ids: Sequence[int]) -> d
 
 
 async def _read_owners(connection: asyncpg.Connection, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Environment and message id of each."""
+    """Environment and message id of each delivery."""
     rows = await connection.fetch(
         "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
         " WHERE d.id = ANY ($1::bigint[])",
@@ -98,7 +98,7 @@ async def _read_owners(connection: asyncpg.Connection, ids: Sequence[int]) -> di
 
 
 def _id_runs(ids: Sequence[int]) -> tuple[list[int], list[int]]:
-    """First and last of each run of ids that follow each other."""
+    """First and last of each run of consecutive ids."""
     ordered = sorted(ids)
     if ordered and ordered[-1] - ordered[0] + 1 == len(ordered):
         return [ordered[0]], [ordered[-1]]
@@ -126,10 +126,10 @@ def _unpack_all(
         else:
             wanted.setdefault(at, []).append(delivery_id)
     found: dict[int, bytes] = {}
-    for at, there in wanted.items():
+    for at, pack_ids in wanted.items():
         first, blob = packs[at]
         try:
-            found |= unpack_items(blob, there, first, owners)
+            found |= unpack_items(blob, pack_ids, first, owners)
         except DamagedPayloadError as error:
             damaged += error.ids
     if damaged:

@@ -1,4 +1,4 @@
-"""Reading the journal: pages, counts, one delivery, and what changed."""
+"""Reads: pages, ids, counts, single deliveries, changes and lanes."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ DIALECT = Dialect(placeholder="${}", like="ILIKE {}", true="true", false="false"
 _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
 _SELECT_NEWEST_ID = "SELECT coalesce(max(id), 0) FROM deliveries"
 _PAGE_WINDOW_IDS = 50_000
-"""Ids looked through between two looks at the clock: some 50 ms of the dearest filter."""
+"""Ids searched between two checks of the clock: some 50 ms of the slowest filter."""
 _ROW_COST_FACTOR = 2
-"""What looking at a row costs, in looks at an entry of the index of due deliveries."""
+"""Cost of reading a row, in entries of the index of due deliveries."""
 
 
 async def read_page(
     connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> DeliveryPage:
-    """A page by keyset: one id is the only cursor, so depth costs nothing."""
+    """A page by keyset pagination, so that its depth costs nothing."""
     found, more, reached = await _search(
         connection, query, cursor, limit, SELECT_DELIVERY, older=older, budget_ms=budget_ms
     )
@@ -51,7 +51,7 @@ async def read_page(
 async def read_ids(
     connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> IdPage:
-    """Ids alone, by the same rules."""
+    """Ids by keyset pagination."""
     select = f"SELECT d.id {_FROM_DELIVERIES} "
     found, more, reached = await _search(connection, query, cursor, limit, select, older=older, budget_ms=budget_ms)
     listed = tuple(row[0] for row in found)
@@ -72,7 +72,7 @@ async def _search(
     older: bool,
     budget_ms: int,
 ) -> tuple[list[asyncpg.Record], bool, int]:
-    """(rows in the direction asked for, whether there may be more, how far it came when the time ran out)."""
+    """(rows in the requested direction, whether there may be more, the last id searched if the budget ran out)."""
     newest = await connection.fetchval(_SELECT_NEWEST_ID)
     window = _PAGE_WINDOW_IDS if budget_ms and query.terms else newest + 1
     values: list[Any] = []
@@ -97,7 +97,7 @@ async def _search(
 
 
 async def get_many(connection: asyncpg.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
-    """Those of the wanted that are there and match, oldest first."""
+    """The deliveries with these ids that exist and match, oldest first."""
     values: list[Any] = [list(delivery_ids)]
     condition = compile_query(query, DIALECT, values)
     found = await connection.fetch(
@@ -107,7 +107,7 @@ async def get_many(connection: asyncpg.Connection, delivery_ids: Sequence[int], 
 
 
 async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) -> int:
-    """How many match; without terms from the kept counts."""
+    """Number of matching deliveries; without terms from the maintained counts."""
     if not query.terms:
         total = int(await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts"))
         return min(total, cap) if cap else total
@@ -122,7 +122,7 @@ async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) 
 
 
 async def read_counts(connection: asyncpg.Connection) -> Counts:
-    """The kept counts, and what is in flight."""
+    """The maintained counts, and the leased deliveries."""
     rows = await connection.fetch(
         "SELECT e.name, e.endpoint, c.state, c.n FROM counts c JOIN environments e ON e.id = c.environment"
         " ORDER BY 1, 2, 3"
@@ -150,7 +150,7 @@ async def get(connection: asyncpg.Connection, delivery_id: int) -> DeliveryDetai
 
 
 async def find(connection: asyncpg.Connection, environment: str, message_id: str) -> Delivery | None:
-    """The delivery that stands for an identity."""
+    """The delivery that holds an identity."""
     key = identity_key(environment, message_id)
     while True:
         known = (await find_identities(connection, {key}))[key]
@@ -163,10 +163,10 @@ async def find(connection: asyncpg.Connection, environment: str, message_id: str
 
 
 async def read_changes(connection: asyncpg.Connection, cursor: str, limit: int) -> Changes:
-    """Rows beyond the cursor's newest id, and rows noted as changed beyond its last note.
+    """Rows after the newest id of the cursor, and rows recorded as changed after its last change record.
 
-    Ids and notes become visible in their order, so that the largest seen stands for all before it. Both are read
-    before the rows are: what is later than the cursor may be told twice, never not at all.
+    Ids and change records become visible in their order, so that the largest one covers all before it. Both are read
+    before the rows: a later change may be returned twice, but is never missed.
     """
     newest, last, first = await connection.fetchrow(
         f"SELECT ({_SELECT_NEWEST_ID}), (SELECT coalesce(max(seq), 0) FROM changes), (SELECT "
@@ -174,17 +174,17 @@ async def read_changes(connection: asyncpg.Connection, cursor: str, limit: int) 
     )
     if not cursor:
         return Changes(f"{newest}:{last}", ())
-    seen_id, seen_note = (int(part) for part in cursor.split(":"))
-    # what was newest may have been removed, and the notes with it
-    newest, last = max(newest, seen_id), max(last, seen_note)
+    seen_id, seen_seq = (int(part) for part in cursor.split(":"))
+    # the newest rows may have been pruned, and the change records too
+    newest, last = max(newest, seen_id), max(last, seen_seq)
     now = f"{newest}:{last}"
-    if (seen_id, seen_note) == (newest, last):
+    if (seen_id, seen_seq) == (newest, last):
         return Changes(now, ())
-    # notes are only kept for a while: a follower that was away longer has to look again
-    overflow = seen_note + 1 < first
+    # change records are kept for a while only: a follower that was away longer has to reload
+    overflow = seen_seq + 1 < first
     changed: set[int] = set()
-    for (told,) in await connection.fetch("SELECT ids FROM changes WHERE seq > $1 ORDER BY seq DESC", seen_note):
-        changed.update(told)
+    for (changed_ids,) in await connection.fetch("SELECT ids FROM changes WHERE seq > $1 ORDER BY seq DESC", seen_seq):
+        changed.update(changed_ids)
         if len(changed) > limit:
             overflow = True
             break
@@ -213,9 +213,9 @@ async def read_lanes(connection: asyncpg.Connection, endpoint: str) -> dict[str,
 
 
 async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: int) -> int:
-    """Queued deliveries in a range of ids, by the cheaper of two ways.
+    """Queued deliveries in a range of ids: over its rows, or over the index of due deliveries and the leases.
 
-    Through the rows of the range, or through the index of due ones and the leases: then what ended costs nothing.
+    The cheaper one is used; with the latter, deliveries in end states cost nothing.
     """
     queued = await connection.fetchval("SELECT coalesce(sum(n), 0) FROM counts WHERE state = 0")
     if not queued:
@@ -226,7 +226,7 @@ async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: i
                 "SELECT count(*) FROM deliveries WHERE state = 0 AND id BETWEEN $1 AND $2", first_id, last_id
             )
         )
-    # one statement: a lease given back between two would be counted by neither
+    # one statement: a lease released between two would be counted by neither
     return int(
         await connection.fetchval(
             "SELECT (SELECT count(*) FROM deliveries WHERE state = 0 AND lease IS NULL AND id BETWEEN $1 AND $2)"
@@ -239,7 +239,7 @@ async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: i
 
 
 async def count_by_state(connection: asyncpg.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
-    """A range of ids by state and reason."""
+    """Number of deliveries in a range of ids by state and reason."""
     found = await connection.fetch(
         "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN $1 AND $2 GROUP BY state, reason",
         first_id,

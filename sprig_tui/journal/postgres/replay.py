@@ -1,4 +1,4 @@
-"""Queueing deliveries again: under the same id, or as new ones. Everything here runs in the caller's transaction."""
+"""Replay in the caller's transaction: queues deliveries again, under the same message id or as new; replay jobs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sprig_tui.errors import JournalError
 from sprig_tui.journal.base import NO_OVERRIDES
 from sprig_tui.journal.dedup import identity_key, resend_message_id
 from sprig_tui.journal.postgres.add import InsertPlan, UnknownKeys, find_identities, store_plan, with_real_ids
-from sprig_tui.journal.postgres.connection import sanitize_text
 from sprig_tui.journal.postgres.payloads import read_payloads
 from sprig_tui.journal.postgres.read import DIALECT, count_matches
+from sprig_tui.journal.postgres.tables import environment_number
 from sprig_tui.journal.query import Query
 from sprig_tui.journal.query_sql import compile_query
 from sprig_tui.journal.records import AddResult, ReplayJob, ReplayState, State, WithdrawResult
@@ -47,7 +47,7 @@ async def requeue(
     priority: int = 0,
     overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> list[AddResult]:
-    """Queue each again; `known` where it is queued already or has nothing that could be sent."""
+    """Queue each again; `known` if it is queued already or has nothing to send."""
     if as_new:
         return await _queue_copies(connection, ids, now, priority, overrides, new_ids=True)
     rows = await connection.fetch(
@@ -55,20 +55,20 @@ async def requeue(
         " JOIN environments e ON e.id = d.environment WHERE d.id = ANY ($1::bigint[]) ORDER BY d.id FOR UPDATE OF d",
         list(ids),
     )
-    there = {row[0]: row for row in rows}
+    rows_by_id = {row[0]: row for row in rows}
     moved = {row[0]: identity_key(row[5], row[7]) for row in rows if row[6] and row[6] != overrides.get(row[5], "")}
-    standing = await find_identities(connection, set(moved.values())) if moved else {}
+    holders = await find_identities(connection, set(moved.values())) if moved else {}
     again: list[asyncpg.Record] = []
     copied: list[int] = []
     added: dict[int, AddResult] = {}
     for delivery_id in dict.fromkeys(ids):
-        row = there.get(delivery_id)
+        row = rows_by_id.get(delivery_id)
         if row is None:
             continue
         target = overrides.get(row[5], "")
-        known = standing.get(moved.get(delivery_id, -1))
+        known = holders.get(moved.get(delivery_id, -1))
         if known is not None and known.message_id != row[7]:
-            known = None  # two identities met on one key
+            known = None  # two identities collide on one key
         if not is_resendable(STATES_BY_CODE[row[1]], row[2], row[3]) or has_other_delivery(delivery_id, known, target):
             added[delivery_id] = AddResult(delivery_id, "known", STATES_BY_CODE[row[1]], row[2])
         elif needs_copy(row[6], target):
@@ -77,7 +77,7 @@ async def requeue(
             again.append(row)
             added[delivery_id] = AddResult(delivery_id, "new", State.QUEUED)
     if copied:
-        # before the books are closed: the lock under which ids are given comes first
+        # before the counts are updated: the lock on ids has to be taken first
         copies = await _queue_copies(connection, copied, now, priority, overrides, new_ids=False)
         added.update(zip(copied, copies, strict=True))
     if again:
@@ -88,10 +88,10 @@ async def requeue(
 async def _requeue_rows(
     connection: asyncpg.Connection, rows: Sequence[asyncpg.Record], priority: int, overrides: Mapping[str, str]
 ) -> None:
-    """Queue these again, whose rows are locked."""
+    """Queue these again; their rows are locked."""
     changed = [row[0] for row in rows]
     targets = {row[5]: overrides.get(row[5], "") for row in rows}
-    numbers = {name: await _environment_number(connection, name, endpoint) for name, endpoint in targets.items()}
+    numbers = {name: await environment_number(connection, name, endpoint) for name, endpoint in targets.items()}
     places = [numbers[row[5]] for row in rows]
     await connection.execute(
         "INSERT INTO history SELECT id, attempt FROM deliveries"
@@ -115,13 +115,6 @@ async def _requeue_rows(
     )
 
 
-async def _environment_number(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
-    number: int = await connection.fetchval(
-        "SELECT environment_number($1::text, $2::text)", sanitize_text(environment), sanitize_text(endpoint)
-    )
-    return number
-
-
 async def _queue_copies(
     connection: asyncpg.Connection,
     ids: Sequence[int],
@@ -131,7 +124,7 @@ async def _queue_copies(
     *,
     new_ids: bool,
 ) -> list[AddResult]:
-    """Queue what each holds as another delivery: under a fresh id, or as a copy that stands for no identity."""
+    """Queue the payload of each as another delivery: under a new message id, or as a copy without an identity."""
     rows = {row["id"]: row for row in await connection.fetch(_SELECT_RESEND, list(ids))}
     fit = [key for key, row in rows.items() if is_resendable(STATES_BY_CODE[row[0]], row[1], row[2])]
     stored = await read_payloads(connection, fit) if fit else {}
@@ -143,7 +136,7 @@ async def _queue_copies(
     }
     targets = {row[3]: overrides.get(row[3], "") for row in rows.values()}
     numbers = {
-        (name, endpoint): await _environment_number(connection, name, endpoint) for name, endpoint in targets.items()
+        (name, endpoint): await environment_number(connection, name, endpoint) for name, endpoint in targets.items()
     }
     known = await find_identities(
         connection, {identity_key(rows[one][3], _next_message_id(rows[one], made)) for one in fit}
@@ -163,14 +156,14 @@ async def _queue_copies(
                 entry = resend_entry(row, message_id, *stored[delivery_id], targets[row[3]])
                 planned = plan.append(entry, delivery_id, identified=new_ids)
                 added.append(AddResult(planned.id, "new", State.QUEUED))
-        except UnknownKeys as unseen:
-            known |= await find_identities(connection, unseen.keys)
+        except UnknownKeys as unknown:
+            known |= await find_identities(connection, unknown.keys)
             continue
         return with_real_ids(added, await store_plan(connection, plan, numbers, now, priority=priority))
 
 
 async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
-    """Withhold those that are queued and leased to nobody."""
+    """Withhold those that are queued and not leased."""
     wanted = sorted(set(ids))
     row = await connection.fetchrow(
         "SELECT * FROM withdraw_deliveries($1::bigint[], $2::text, $3::bigint)", wanted, Reason.WITHDRAWN.value, now
@@ -183,7 +176,7 @@ def _next_message_id(row: asyncpg.Record, made: dict[int, int]) -> str:
 
 
 def _unused_message_id(plan: InsertPlan, row: asyncpg.Record, made: dict[int, int]) -> str:
-    """The next message id for a new sending: not by count alone, for some of those sent before may be pruned."""
+    """The next free message id for a replay as new: the count alone is wrong once earlier ones are pruned."""
     number = made.get(row["id"], 0) + 1
     while plan.identities.find(row[3], resend_message_id(row[4], number)) is not None:
         number += 1
@@ -201,7 +194,7 @@ async def start_replay(
     as_new: bool,
     overrides: Mapping[str, str] = NO_OVERRIDES,
 ) -> ReplayJob:
-    """Make a job over everything that matches now."""
+    """Create a job over all deliveries that match now."""
     last_id = await connection.fetchval("SELECT coalesce(max(id), 0) FROM deliveries")
     total = await count_matches(connection, query, 0)
     job_id = await connection.fetchval(
@@ -224,7 +217,7 @@ async def read_jobs(connection: asyncpg.Connection) -> list[ReplayJob]:
 
 
 async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, now: int) -> ReplayJob:
-    """Re-queue the next stretch of a running job, behind live traffic; two drivers take turns."""
+    """Queue the next deliveries of a running job, behind live traffic; processes take turns."""
     row = await _read_job_row(connection, job_id, lock=True)
     job = job_from_row(row)
     if job.state != "running":
@@ -237,9 +230,9 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
         " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",
         *values,
     )
-    ids = [one[0] for one in found]
+    ids = [found_row[0] for found_row in found]
     added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(row["elsewhere"]))
-    queued = sum(1 for one in added if one.outcome == "new")
+    queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end
     await connection.execute(
         "UPDATE replays SET cursor = $1, queued = queued + $2, skipped = skipped + $3, state = $4 WHERE id = $5",
@@ -253,7 +246,7 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
 
 
 async def set_replay_state(connection: asyncpg.Connection, job_id: int, state: ReplayState) -> ReplayJob:
-    """Pause, resume or cancel; a job that is over stays so."""
+    """Pause, resume or cancel a job, unless it is done or cancelled."""
     await connection.execute(
         "UPDATE replays SET state = $1 WHERE id = $2 AND state IN ('running', 'paused')", state, job_id
     )

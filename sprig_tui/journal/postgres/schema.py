@@ -1,4 +1,4 @@
-"""The schema: made and upgraded by its owner with `sprig-tui journal migrate`, checked by everybody who opens it."""
+"""Schema: `sprig-tui journal migrate` creates and upgrades it; every process checks it when it opens the journal."""
 
 from __future__ import annotations
 
@@ -18,34 +18,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMA = "sprig_tui"
-"""The PostgreSQL schema that holds everything of ours."""
+"""Name of the PostgreSQL schema with all tables and functions."""
 SCHEMA_VERSION = 6
 MIN_SERVER_VERSION = 140_000
-"""PostgreSQL 14: everything since is still supported by its makers."""
+"""PostgreSQL 14, the oldest version that its developers support."""
 
 _STEP_SCRIPTS: dict[int, tuple[str, ...]] = {
     0: ("tables.sql", "workers.sql"),
     1: ("positions.sql",),
     2: ("endpoints.sql",),
     3: ("pauses.sql",),
-    4: (),  # what a worker held that is gone is taken over: functions alone
+    4: (),  # functions only: leases of dead workers are released
     5: ("reasons.sql",),
 }
-"""Scripts with tables, by the version they start from; each leads to the next."""
+"""Scripts of tables by the version that they start from; each leads to the next version."""
 _FUNCTION_SCRIPTS = ("adding.sql", "claiming.sql", "settling.sql")
-"""Scripts that make or replace the functions as this version has them, after the last step.
+"""Scripts that create or replace the functions, after the last step.
 
-Workers of the version before go on while a migration runs and after it: a step adds tables and columns with defaults;
-a function whose parameters or results change gets a new name or one parameter more, beside the old one.
-`_MIN_COMPATIBLE_VERSION`
-says how old a program may be that still works with the result.
+Workers of older versions keep running during and after a migration: a step adds tables and columns with defaults, and a
+function whose parameters or results change gets another name or one more parameter, beside the old function.
 """
 _MIN_COMPATIBLE_VERSION = 1
 """The oldest schema version whose programs can use this one."""
 LOCK_NAMESPACE = 1397903943
-"""The letters SPRG as a number: the first key of all our advisory locks."""
+"""The letters SPRG as a number: the first key of all advisory locks of sprig-tui."""
 _MIGRATION_LOCK = (LOCK_NAMESPACE, 0)
-"""That of migrations."""
+"""Advisory lock of migrations."""
 
 _GRANTS = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
@@ -66,19 +64,18 @@ _FIRST_WITH_REASONS = 6
 
 
 class MigrationResult(Struct, frozen=True):
-    """What a migration did."""
+    """Result of a migration."""
 
     before: int
-    """Schema version that it found; 0 for none."""
+    """Schema version before; 0 for none."""
     after: int
     granted: tuple[str, ...] = ()
 
 
 async def migrate(url: str, *, grant: Sequence[str] = ()) -> MigrationResult:
-    """Make or upgrade the schema, and let these roles use it; one at a time, whoever else runs it.
+    """Create or upgrade the schema in one transaction, and grant these roles its use; concurrent migrations wait.
 
-    Everything happens in one transaction. The role that runs it owns what is made; workers need no more than what
-    `grant` gives. Raises JournalError.
+    The role that migrates owns the tables; workers need only the rights that `grant` gives. Raises JournalError.
     """
     try:
         connection = await asyncpg.connect(url, timeout=15, target_session_attrs=target_session_attrs(url))
@@ -93,7 +90,7 @@ async def migrate(url: str, *, grant: Sequence[str] = ()) -> MigrationResult:
             before = await _read_version(connection)
             _check_not_newer(before, url)
             await _upgrade(connection, before[0])
-            # who may use the tables may use those that were added to them
+            # roles that may use the old tables may also use the new ones
             for role in {*grant, *await connection.fetchval(_SELECT_GRANTED_ROLES, SCHEMA)}:
                 await connection.execute(_GRANTS.format(schema=SCHEMA, role=_quote_role(role)))
     except DRIVER_ERRORS as error:
@@ -104,7 +101,7 @@ async def migrate(url: str, *, grant: Sequence[str] = ()) -> MigrationResult:
 
 
 async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
-    """Bring the schema from this version to ours; in the caller's transaction, with the search path set for it."""
+    """Upgrade the schema from this version, in the caller's transaction, whose search path is set."""
     if before == 0:
         await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
@@ -129,7 +126,7 @@ async def _upgrade(connection: asyncpg.Connection, before: int) -> None:
 
 
 async def _translate_causes(connection: asyncpg.Connection) -> None:
-    """Give each lane the reason that its sentence stands for."""
+    """Convert the sentence of each lane to a reason."""
     for environment, state, cause in await connection.fetch(
         "SELECT environment, state, cause FROM lanes WHERE state <> 'open'"
     ):
@@ -143,9 +140,9 @@ async def _translate_causes(connection: asyncpg.Connection) -> None:
 
 
 async def check_schema(connection: asyncpg.Connection, url: str, *, allow_partial_copy: bool = False) -> None:
-    """Raises JournalVersionError when this program cannot work with what is there, JournalError when it is half copied.
+    """Raise JournalVersionError if this program cannot use the schema, JournalError for an unfinished copy.
 
-    Whoever added to a half copied journal would use ids that are still to come from the file.
+    Adding to an unfinished copy would use ids that the copy still needs.
     """
     _check_server(connection, url)
     version = await _read_version(connection)
@@ -185,7 +182,7 @@ def _check_not_newer(version: tuple[int, int], url: str) -> None:
 
 
 async def _read_version(connection: asyncpg.Connection) -> tuple[int, int]:
-    """(version, oldest that works with it); zeros where there is no journal."""
+    """(version, oldest compatible version); zeros for no journal."""
     if await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.versions") is None:
         return 0, 0
     row = await connection.fetchrow(f"SELECT version, works_for FROM {SCHEMA}.versions")

@@ -12,21 +12,21 @@ from sprig_tui.journal.records import JournalIdentity
 
 
 async def environment_number(connection: asyncpg.Connection, environment: str, endpoint: str) -> int:
-    """The number of an environment and the endpoint that its deliveries are bound for; made on first use."""
+    """The number of an environment and an endpoint (empty for its own); created on first use."""
     number: int = await connection.fetchval(
-        "SELECT environment_number($1::text, $2::text)", environment, sanitize_text(endpoint)
+        "SELECT environment_number($1::text, $2::text)", sanitize_text(environment), sanitize_text(endpoint)
     )
     return number
 
 
 async def read_identity(connection: asyncpg.Connection) -> JournalIdentity:
-    """Which journal this is."""
+    """The identity of the journal."""
     row = await connection.fetchrow("SELECT uuid, since FROM identity")
     return JournalIdentity(uuid=row[0], older=row[1] < MIN_IDENTITY_VERSION)
 
 
 async def read_positions(connection: asyncpg.Connection, kind: str) -> dict[str, bytes]:
-    """Positions of a kind by key."""
+    """Positions of a kind by key, ordered by key."""
     rows = await connection.fetch("SELECT key, value FROM positions WHERE kind = $1 ORDER BY key", kind)
     return {row[0]: bytes(row[1]) for row in rows}
 
@@ -34,7 +34,7 @@ async def read_positions(connection: asyncpg.Connection, kind: str) -> dict[str,
 async def save_positions(
     connection: asyncpg.Connection, kind: str, updates: Mapping[str, bytes], removed: Sequence[str]
 ) -> None:
-    """Replace or add some, remove others; in the caller's transaction."""
+    """Insert or replace positions, and delete the removed ones, in the caller's transaction."""
     await connection.executemany(
         "INSERT INTO positions(kind, key, value) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET value = $3",
         [(kind, sanitize_text(key), value) for key, value in updates.items()],
