@@ -1,4 +1,4 @@
-"""What goes on behind the screen: journal and engine, the pulse that feeds the screen, the watch on the config."""
+"""Background tasks: the session, the snapshot poller, the config watch and the log file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ OnText = Callable[[str], None]
 
 
 class BackgroundTasks:
-    """Begins after the first paint, ends before the last.
+    """Tasks that run from the first paint until the console ends.
 
-    `look` reads the config again if it changed, and says so in words. `show` gets each new picture, `tell` and
-    `warn` what a person should read.
+    `reload_config` reads a changed config and returns a text about it. `on_snapshot` gets each new snapshot,
+    `on_notice` and `on_warning` get texts for the user.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class BackgroundTasks:
         self._tasks: list[asyncio.Task[None]] = []
         self._log_file: LogFile | None = None
         self.has_focus = True
-        """False while the terminal has no focus: then a look each second is enough."""
+        """False while the terminal has no focus: then one poll a second is enough."""
 
     def start(self) -> None:
-        """Open the journal, start the engine, begin to look."""
+        """Open the journal, start the engine, and poll."""
         self.start_log()
         works = (self._session.run(), self._poll_loop(), self._watch_config())
         self._tasks = [asyncio.create_task(self._run_guarded(work)) for work in works]
 
     def start_log(self) -> None:
-        """Write the program's own troubles to the state folder from now on."""
+        """Write the program's errors to the log file from now on."""
         from sprig_tui.console.log_file import start_log_file
 
         if self._log_file is None:
@@ -64,25 +64,25 @@ class BackgroundTasks:
         return self._session.settings.secrets()
 
     def wake(self) -> None:
-        """Something changed: look now."""
+        """Poll now: something changed."""
         self._wakeup.set()
 
     def poll_now(self) -> None:
-        """Show what is known at once: keys that follow a change of the settings are about what it left."""
+        """Show the known state at once: the next key after a change of settings must act on the new ones."""
         self._on_snapshot(self._poller.build())
 
     async def stop(self) -> None:
-        """Let what is on the wire finish, for a moment, then close the journal."""
+        """Give requests in flight a moment to finish, then close the journal."""
         self._session.close()
         tasks, self._tasks = self._tasks, []
         if tasks:
-            core, *others = tasks
+            session, *others = tasks
             for task in others:
                 task.cancel()
             try:
-                await asyncio.wait((core,), timeout=DRAIN_TIMEOUT_S + 2)
+                await asyncio.wait((session,), timeout=DRAIN_TIMEOUT_S + 2)
             finally:
-                core.cancel()
+                session.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
         if self._log_file is not None:
             from sprig_tui.console.log_file import stop_log_file
@@ -91,38 +91,38 @@ class BackgroundTasks:
             self._log_file = None
 
     async def _run_guarded(self, work: Coroutine[None, None, None]) -> None:
-        """The outer edge: a fault of ours is said and logged, and the screen stays."""
+        """Run a task; an unexpected error is logged and reported, and the console stays open."""
         try:
             await work
         except Exception as error:  # noqa: BLE001 - the outer edge
             _log.exception("unexpected fault in the background")
             name = type(error).__name__
-            self._on_warning(f"unexpected fault: {name}; what was journaled is safe, start again to go on with it")
+            self._on_warning(f"unexpected fault: {name}; what was journaled is safe, start again to resume")
 
     async def _poll_loop(self) -> None:
         shown = None
         engine, jumps = None, 0
         while True:
             self._wakeup.clear()
-            vitals = await self._poller.poll()
+            snapshot = await self._poller.poll()
             if self._session.engine is not engine:
                 engine, jumps = self._session.engine, 0
             if engine is not None:
                 for jump in engine.snapshot().clock_jumps[jumps:]:
                     self._on_warning(describe_jump(jump))
                     jumps += 1
-            if vitals != shown:
-                shown = vitals
-                self._on_snapshot(vitals)
+            if snapshot != shown:
+                shown = snapshot
+                self._on_snapshot(snapshot)
             with suppress(TimeoutError):
-                async with asyncio.timeout(ACTIVE_POLL_S if vitals.moving and self.has_focus else IDLE_POLL_S):
+                async with asyncio.timeout(ACTIVE_POLL_S if snapshot.moving and self.has_focus else IDLE_POLL_S):
                     await self._wakeup.wait()
 
     async def _watch_config(self) -> None:
         while True:
             await asyncio.sleep(IDLE_POLL_S)
             try:
-                if said := await self._reload_config():
-                    self._on_notice(said)
+                if text := await self._reload_config():
+                    self._on_notice(text)
             except SprigTuiError as error:
-                self._on_warning(f"{error.message}; going on with the settings from before\n{error.hint}")
+                self._on_warning(f"{error.message}; the previous settings stay in use\n{error.hint}")

@@ -1,14 +1,13 @@
-"""Copying by the route that works here, and always into a file too, since most routes give no receipt.
+"""Clipboard: copies by the first route that works, and always into a file, since most routes confirm nothing.
 
-Routes, the first that works (facts/textual.md 3.8): the desktop's own tool, unless this is an SSH session, where it
-would fill the wrong machine's clipboard; tmux; the terminal itself (OSC 52), up to what terminals take.
+Routes in this order: the desktop's own tool, unless this is an SSH session, where it would fill the clipboard of the
+wrong machine; tmux; the terminal itself (OSC 52), up to the size that terminals accept.
 
-What is copied is the plain text, since it is meant for other programs, with one exception. A copied text is often
-pasted into a shell, and an answer with an escape sequence in it could end the terminal's bracketed paste and so have
-the rest of itself run. So control characters (C0, DEL, C1) except tab and line feed are replaced by their visible
-pictures, carriage returns before a line feed are dropped, and half surrogate pairs, which no encoding can carry, become
-U+FFFD. Letters of every script, emoji and their joiners, and direction marks stay: they steer no terminal, and a copy
-without them would be another text. The notice says how many were replaced. JSON never needs this: it escapes them.
+The text is copied as it is, with one exception. A copied text is often pasted into a shell, and an escape sequence in
+an answer could end the terminal's bracketed paste, so that the shell runs the rest. Control characters (C0, DEL, C1)
+except tab and line feed are therefore replaced by visible pictures, carriage returns before a line feed are dropped,
+and lone surrogates, which no encoding can carry, become U+FFFD. Letters of every script, emoji, joiners and direction
+marks stay. The notice names the number of replaced characters. JSON is never changed: it escapes them.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ from sprig_tui.errors import ConfigError
 from sprig_tui.files import write_atomically
 
 MAX_OSC52_BYTES = 74_994
-"""Encoded bytes that terminals are known to take; k9s keeps to the same."""
+"""Encoded bytes that terminals accept; k9s has the same limit."""
 TOOL_TIMEOUT_S = 2.0
-"""Seconds; the tools answer in milliseconds, or hang because their display is gone."""
+"""The tools take milliseconds, or hang because their display is gone."""
 FILE_NAME = "clipboard.txt"
 _SSH_VARIABLES = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -56,32 +55,32 @@ class SafeText(NamedTuple):
 
 
 class CopyResult(NamedTuple):
-    """What became of a copy."""
+    """Result of a copy."""
 
     route: str
-    """`wl-copy`, `tmux` ...; empty where none worked, and then only the file has it."""
+    """`wl-copy`, `tmux` ...; empty where no route worked, and only the file has the text."""
     file: Path | None
     """None where it could not be written."""
     fault: str = ""
     replaced: int = 0
 
     def message(self, what: str) -> str:
-        """For a notice: which route was taken, and what could not be done."""
+        """Text for a notice: the route, the file, and what failed."""
         if self.route:
-            said = f"copied {what} by {self.route}"
-            said += f"; also in {self.file}" if self.file else f"; {self.fault}"
+            text = f"copied {what} by {self.route}"
+            text += f"; also in {self.file}" if self.file else f"; {self.fault}"
         elif self.file:
-            said = f"no clipboard could be reached: {what} is in {self.file}"
+            text = f"no clipboard could be reached: {what} is in {self.file}"
         else:
-            said = f"{what} was not copied: {self.fault}"
+            text = f"{what} was not copied: {self.fault}"
         if self.replaced:
             noun = "character" if self.replaced == 1 else "characters"
-            said += f"; {self.replaced:,} control {noun} made visible, so that pasting is safe"
-        return said
+            text += f"; {self.replaced:,} control {noun} made visible, so that pasting is safe"
+        return text
 
 
 class Clipboard:
-    """Copies text; `terminal` writes an OSC 52 sequence for a text, such as `App.copy_to_clipboard`."""
+    """Copies text; `write_terminal` writes an OSC 52 sequence, such as `App.copy_to_clipboard`."""
 
     def __init__(
         self,
@@ -97,7 +96,7 @@ class Clipboard:
         self._platform = platform
 
     async def copy(self, text: str) -> CopyResult:
-        """Copy by the first route that works, and into the file (mode 0600); never raises for what goes wrong."""
+        """Copy by the first route that works, and into the file (mode 0600); never raises."""
         safe = safe_text(text)
         route = (
             await self._copy_by_tool(safe.text)
@@ -120,7 +119,7 @@ class Clipboard:
     async def _copy_by_tmux(self, text: str) -> str:
         if not self._environ.get("TMUX") or not self._which("tmux"):
             return ""
-        # -w asks tmux to hand it on to the terminal that it runs in.
+        # -w asks tmux to set the clipboard of its terminal, too
         return "tmux" if await self._run(("tmux", "load-buffer", "-w", "-"), text.encode()) else ""
 
     def _copy_by_terminal(self, text: str) -> str:
@@ -143,7 +142,7 @@ class Clipboard:
         return shutil.which(name, path=self._environ.get("PATH"))
 
     async def _run(self, command: tuple[str, ...], data: bytes) -> bool:
-        """Whether the command took it; its output is not read, since some stay behind and keep it open."""
+        """Whether the command accepted the data; its output is not read, since some tools stay and keep it open."""
         quiet = asyncio.subprocess.DEVNULL
         try:
             process = await asyncio.create_subprocess_exec(
@@ -167,12 +166,12 @@ class Clipboard:
 
 
 def safe_text(text: str) -> SafeText:
-    """The text without what could steer a terminal that it is pasted into."""
+    """The text without control characters, which could control a terminal that it is pasted into."""
     return SafeText(*_CONTROL_CHARACTERS.subn(_visible_form, text.replace("\r\n", "\n")))
 
 
 def local_tools(environ: Mapping[str, str], platform: str) -> list[tuple[str, ...]]:
-    """Commands of this desktop that read what to copy from standard input, the best first."""
+    """Commands of this desktop that copy their standard input, the best first."""
     if platform == "darwin":
         return [("pbcopy",)]
     tools: list[tuple[str, ...]] = []

@@ -1,4 +1,4 @@
-"""The console's own log: plain text in the state folder, rotating, readable by its owner only, never a key in it."""
+"""Log file of the console: plain text in the state folder, rotated, mode 0600, without secrets."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from sprig_tui.text import printable, redact
 
 MAX_LOG_BYTES = 1_000_000
-"""Bytes of the log until a new one is begun; one old one is kept."""
+"""Size at which the log is rotated; one old file is kept."""
 MAX_LINE_CHARS = 2_000
-"""Characters; a hostile server's words are not worth more."""
+"""A hostile server may send long texts."""
 
 Secrets = Callable[[], Iterable[str]]
 
 
 class LogFile(logging.Handler):
-    """Writes records as lines; a log that cannot be written is given up without a word: nothing depends on it."""
+    """Handler that writes records as lines; errors while writing are ignored, since nothing depends on the log."""
 
     def __init__(self, file: Path, secrets: Secrets) -> None:
-        """`secrets` gives the Write Keys known at the moment, which are taken out of every line."""
+        """`secrets` returns the secrets known at the moment, which are redacted in every line."""
         super().__init__(logging.INFO)
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
         self._file = file
@@ -34,7 +34,7 @@ class LogFile(logging.Handler):
             self._append(self.text(record))
 
     def text(self, record: logging.LogRecord) -> str:
-        """The record as it is written: no key, nothing that could steer the terminal that shows it."""
+        """The record as lines without secrets and control characters."""
         lines = redact(self.format(record), self._secrets()).split("\n")
         return "\n".join(printable(line, limit=MAX_LINE_CHARS) for line in lines) + "\n"
 
@@ -49,7 +49,7 @@ class LogFile(logging.Handler):
 
 
 def start_log_file(file: Path, secrets: Secrets) -> LogFile:
-    """Write what the program says of its own troubles to this file; undo with `stop_log_file`."""
+    """Write the program's log records to this file, until `stop_log_file`."""
     handler = LogFile(file, secrets)
     logger = logging.getLogger("sprig_tui")
     logger.addHandler(handler)
@@ -58,5 +58,5 @@ def start_log_file(file: Path, secrets: Secrets) -> LogFile:
 
 
 def stop_log_file(handler: LogFile) -> None:
-    """Write no more."""
+    """Stop writing log records."""
     logging.getLogger("sprig_tui").removeHandler(handler)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -30,42 +31,32 @@ from sprig_tui.errors import JournalError
 
 if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
-    from sprig_tui.console.app import SprigTui
+    from sprig_tui.console.console_app import ConsoleApp
     from sprig_tui.console.deliveries.log import DeliveryLog
+    from sprig_tui.console.environments.actions import EnvironmentActions
     from sprig_tui.console.payload.inspector import PayloadInspector
+    from sprig_tui.console.sending import SendActions
     from sprig_tui.console.session import Session
 
 
 UNZOOM = Binding("escape", "unzoom", show=False, priority=True)
-
-
-class Zooming(Screen[None]):
-    """Sets a class `-zoom-SCOPE` for the style sheets; escape goes back, but for where a text is typed."""
-
-    zoomed: reactive[str] = reactive("", repaint=False)
-    """The scope of the pane; empty for none."""
-
-    def watch_zoomed(self) -> None:
-        """Give one pane all the room, or each its own."""
-        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})
-
-    def action_unzoom(self) -> None:
-        """Each its own."""
-        self.zoomed = ""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Escape is for what stands before it wherever it means something else."""
-        if action == "unzoom":
-            return bool(self.zoomed) and not isinstance(self.focused, Input)
-        return super().check_action(action, parameters)
-
-
 DEMO_REJECTION_TEXT = (
     "one of the samples is refused, on purpose: the request that held it was split until it stood alone,\n"
     "and so each delivery beside it took several requests; /status:failed shows it"
 )
 
 _SHARED_COMMANDS = {command.id: command for command in PANE_COMMANDS if command.on_main_screen}
+_SCREEN_COMMANDS = {command.action(): command for command in PANE_COMMANDS if command.namespace == "screen"}
+
+
+def _screen_binding(command: type[Command]) -> Binding:
+    action = command.action() if command.namespace else f"forward('{command.id}')"
+    return Binding(command.key, action, command.label, show=command.in_bar, id=command.id)
+
+
+def _pane_command(action: str) -> type[Command] | None:
+    """The pane's command behind an action of this screen, with its namespace and parameters."""
+    return _SCREEN_COMMANDS.get(action) or _SHARED_COMMANDS.get(action.removeprefix("forward('").removesuffix("')"))
 
 
 def _load_panes() -> None:
@@ -76,18 +67,19 @@ def _load_panes() -> None:
 Pane: TypeAlias = "EnvironmentPane | PayloadInspector | DeliveryLog"
 
 
-class MainScreen(Zooming):
+class MainScreen(Screen[None]):
     """Environments, Payload, Deliveries; widgets send messages up, only this screen ties them together."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(command.key, f"forward('{command.id}')", command.label, show=command.in_bar, id=command.id)
-        for command in _SHARED_COMMANDS.values()
+        *map(_screen_binding, _SHARED_COMMANDS.values()),
+        UNZOOM,
     ]
-    BINDINGS += [UNZOOM]
     AUTO_FOCUS = ""
 
     snapshot: reactive[ConsoleSnapshot] = reactive(ConsoleSnapshot(), repaint=False)
+    zoomed: reactive[str] = reactive("", repaint=False)
+    """The scope of the pane that has the whole screen; empty for none."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -103,12 +95,9 @@ class MainScreen(Zooming):
         """By scope; Payload and Deliveries from `fill` on."""
 
     @property
-    def console(self) -> SprigTui:
-        """The app, as what it is."""
-        from sprig_tui.console.app import SprigTui
-
-        assert isinstance(self.app, SprigTui)  # noqa: S101 - no other app shows this screen
-        return self.app
+    def console(self) -> ConsoleApp:
+        """The app."""
+        return cast("ConsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
         """Status line, panes, key bar."""
@@ -218,9 +207,7 @@ class MainScreen(Zooming):
         """Warnings: trouble now, the config, the payload in view."""
         trouble = (self.snapshot.trouble,) if self.snapshot.trouble else ()
         foreign = (self._payload_warning,) if self._payload_warning else ()
-        misread = tuple(
-            filter(None, (self.console.services.config_editor.fault, self.console.services.config_editor.missing))
-        )
+        misread = tuple(filter(None, (self.console.config_editor.fault, self.console.config_editor.missing)))
         self.environments.warnings = (*trouble, *misread, *foreign, *self.console.warnings)
         if "deliveries" in self.panes:
             # narrow, the Environments pane is folded, and the status line too short for what to do about it
@@ -258,18 +245,35 @@ class MainScreen(Zooming):
             return
         await self.run_command(command)
 
+    def watch_zoomed(self) -> None:
+        """Set a class `-zoom-SCOPE` for the style sheets."""
+        self.update_classes({f"-zoom-{scope}": scope == self.zoomed for scope in SCOPE_TITLES})
+
+    def action_unzoom(self) -> None:
+        """Show all panes again."""
+        self.zoomed = ""
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """As the pane that the key belongs to."""
-        if action == "forward" and (command := _SHARED_COMMANDS.get(str(parameters[0]))) is not None:
+        """Ask the pane that the key belongs to; escape unzooms only where no text is typed."""
+        if action == "unzoom":
+            return bool(self.zoomed) and not isinstance(self.focused, Input)
+        command = _SHARED_COMMANDS.get(str(parameters[0])) if action == "forward" else _pane_command(f"screen.{action}")
+        if command is not None:
             pane = self.panes.get(command.scope)
             return pane.check_action(command.action(), ()) if pane else None
         return super().check_action(action, parameters)
 
     def refusal(self, action: str) -> str:
-        """Why a pane's key does nothing now."""
-        command = _SHARED_COMMANDS.get(action.removeprefix("forward('").removesuffix("')"))
+        """Why a pane's command cannot be used now; empty when it can."""
+        command = _pane_command(action)
         pane = self.panes.get(command.scope) if command else None
         return pane.refusal(command.action()) if command and pane else ""
+
+    def unasked_command(self, action: str) -> type[Command] | None:
+        """The command of a pane that this screen runs, where it can be used now and acts without a question."""
+        command = _SCREEN_COMMANDS.get(action)
+        pane = self.panes.get(command.scope) if command else None
+        return pane.unasked_command(action) if pane else None
 
     def focus_pane(self, scope: str) -> None:
         """Go there."""
@@ -283,8 +287,16 @@ class MainScreen(Zooming):
 
     # -- Environments -------------------------------------------------------------------------------------------------
 
-    def _run_flow(self, work: Coroutine[None, None, object]) -> None:
-        self.console.run_flow(work)
+    @cached_property
+    def _environment_actions(self) -> EnvironmentActions:
+        from sprig_tui.console.environments.actions import EnvironmentActions
+
+        return EnvironmentActions(self.app, self._session, self.console.config_editor)
+
+    def _send_actions(self) -> SendActions:
+        from sprig_tui.console.sending import SendActions
+
+        return SendActions(self.app, self._session)
 
     @on(EnvironmentPane.EnvironmentSelected)
     def _on_environment_selected(self, event: EnvironmentPane.EnvironmentSelected) -> None:
@@ -296,51 +308,45 @@ class MainScreen(Zooming):
             self.payload.environment = event.name
             self.on_payload_inspector_record_shown()
 
-    @on(EnvironmentPane.RevealRequested)
-    def _reveal_key(self, event: EnvironmentPane.RevealRequested) -> None:
-        key = self._session.settings.environment(event.name).write_key
-        if key is not None:
+    def action_add_key(self) -> None:
+        self.console.run_flow(self._environment_actions.add_key(self.environments.selected))
+
+    def action_remove_key(self) -> None:
+        self.console.run_flow(self._environment_actions.remove_key(self.environments.selected))
+
+    def action_test_event(self) -> None:
+        self.console.run_flow(self._environment_actions.send_test_event(self.environments.selected))
+
+    def action_pause_or_resume(self) -> None:
+        if (view := self.environments.current) is not None:
+            self.console.run_flow(self._environment_actions.set_lane(view.name, paused=not view.paused_or_waiting))
+
+    def action_edit_environment(self) -> None:
+        self.console.run_flow(self._environment_actions.edit(self.environments.selected))
+
+    def action_remove_environment(self) -> None:
+        self.console.run_flow(self._environment_actions.remove(self.environments.selected))
+
+    def action_new_environment(self) -> None:
+        self.console.run_flow(self._new_environment())
+
+    def action_pull_answers(self) -> None:
+        from sprig_tui.console.pulling import PullActions
+
+        actions = PullActions(self.app, self._session, self.console.config_editor)
+        self.console.run_flow(self._after_send(actions.pull(self.environments.selected)))
+
+    def action_reveal_key(self) -> None:
+        """Show the whole key, or mask it again."""
+        key = self._session.settings.environment(self.environments.selected).write_key
+        if self.environments.reveals_key:
+            self.environments.hide_key()
+        elif key is not None:
             self.environments.focus()
             self.environments.reveal(key.reveal())
 
-    @on(EnvironmentPane.KeyAddRequested)
-    def _add_key(self, event: EnvironmentPane.KeyAddRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.add_key(event.name))
-
-    @on(EnvironmentPane.KeyRemoveRequested)
-    def _remove_key(self, event: EnvironmentPane.KeyRemoveRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.remove_key(event.name))
-
-    @on(EnvironmentPane.TestEventRequested)
-    def _send_test_event(self, event: EnvironmentPane.TestEventRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.send_test_event(event.name))
-
-    @on(EnvironmentPane.PauseRequested)
-    def _pause_sending(self, event: EnvironmentPane.PauseRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.set_lane(event.name, paused=True))
-
-    @on(EnvironmentPane.ResumeRequested)
-    def _resume_sending(self, event: EnvironmentPane.ResumeRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.set_lane(event.name, paused=False))
-
-    @on(EnvironmentPane.EditRequested)
-    def _edit_environment(self, event: EnvironmentPane.EditRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.edit(event.name))
-
-    @on(EnvironmentPane.RemoveRequested)
-    def _remove_environment(self, event: EnvironmentPane.RemoveRequested) -> None:
-        self._run_flow(self.console.services.environment_actions.remove(event.name))
-
-    @on(EnvironmentPane.PullRequested)
-    def _on_pull_requested(self, event: EnvironmentPane.PullRequested) -> None:
-        self._run_flow(self._after_send(self.console.services.pull_actions.pull(event.name)))
-
-    @on(EnvironmentPane.NewRequested)
-    def _on_new_requested(self) -> None:
-        self._run_flow(self._new_environment())
-
     async def _new_environment(self) -> None:
-        if name := await self.console.services.environment_actions.new():
+        if name := await self._environment_actions.new():
             self.environments.selected = name
 
     def on_paste(self, event: events.Paste) -> None:
@@ -407,22 +413,20 @@ class MainScreen(Zooming):
 
     def on_payload_inspector_send_requested(self, event: PayloadInspector.SendRequested) -> None:
         """Send some records."""
-        self._run_flow(self._send(event))
+        self.console.run_flow(self._send(event))
 
     async def _send(self, event: PayloadInspector.SendRequested) -> None:
-        sending = self.console.services.send_actions
-        if await sending.send(event.records, self.environments.selected, edited=event.edited):
+        if await self._send_actions().send(event.records, self.environments.selected, edited=event.edited):
             self.payload.forget_edit(event.place)
         self.deliveries.wake()
 
     def on_payload_inspector_send_all_requested(self, event: PayloadInspector.SendAllRequested) -> None:
         """Send the records of some files."""
-        sending = self.console.services.send_actions
         counted = event.total if event.complete else 0
-        work = sending.send_files(
+        work = self._send_actions().send_files(
             event.sources, event.name, self.environments.selected, counted=counted, edited=event.edited
         )
-        self._run_flow(self._after_send(work))
+        self.console.run_flow(self._after_send(work))
 
     async def _after_send(self, work: Coroutine[None, None, None]) -> None:
         await work

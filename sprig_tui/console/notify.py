@@ -1,4 +1,4 @@
-"""Notices in the corner: what happened and what to do now, never markup, whatever the text holds."""
+"""Notices in the corner of the screen; their text is never read as markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTICE_TIMEOUT_S = {"information": 4.0, "warning": 8.0, "error": 12.0}
 
 
 def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information") -> None:
-    """Show a notice; line breaks of ours stay, everything else of a foreign text is made visible."""
+    """Show a notice; line breaks stay, other control characters are made visible."""
     shown = "\n".join(printable(line, limit=MAX_NOTICE_CHARS) for line in text.split("\n")[:6])
     app.notify(shown, severity=severity, timeout=NOTICE_TIMEOUT_S[severity], markup=False)
     if severity != "information" and (keyboard := getattr(app, "keyboard", None)) is not None:
@@ -25,10 +25,10 @@ def notify(app: App[Any], text: str, *, severity: SeverityLevel = "information")
 
 
 def notify_warning(app: App[Any], text: str) -> None:
-    """Something is off, or was not done."""
+    """Show a warning, such as for something that was not done."""
     notify(app, text, severity="warning")
 
 
 def notify_error(app: App[Any], error: SprigTuiError) -> None:
-    """An error of ours: what happened, and what to do now."""
+    """Show an error and its hint."""
     notify(app, f"{error.message}\n{error.hint}" if error.hint else error.message, severity="error")

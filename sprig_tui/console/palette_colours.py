@@ -1,7 +1,7 @@
 """Palette colours: the themes on terminals of 256 and of 16 colours.
 
-Rich takes each part of a colour by itself to the nearest of six steps, which turns dark greys into navy and teal. Here
-it is the nearest colour as a whole, and a text never gets the colour that it stands on.
+Rich rounds red, green and blue separately to one of six levels, which turns dark greys into navy and teal. This module
+finds the nearest colour as a whole, and never gives a text the colour of its background.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 
+from sprig_tui.console.textual_private import palette_colour
+
 _CUBE_LEVELS = (0, 95, 135, 175, 215, 255)
 _CUBE_FIRST = 16
 _CUBE_AND_GREYS = Palette(
@@ -24,21 +26,21 @@ _CUBE_AND_GREYS = Palette(
         *((8 + 10 * step,) * 3 for step in range(24)),
     ]
 )
-"""The 240 colours that are the same on every terminal; the first 16 are the person's own."""
+"""The 240 colours that are the same on every terminal; the first 16 depend on the terminal's settings."""
 _NAMED_COLOURS = (
     *((0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)),
     *((85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85), (85, 85, 255), (255, 85, 255), (85, 255, 255)),
     (255, 255, 255),
 )
-"""The usual ones of 16; each terminal has its own."""
+"""Usual values of the 16 colours; terminals differ."""
 _GREYS = (0, 8, 7, 15)
 _MIN_CHROMA = 48
-"""Between its strongest and its weakest part a colour has at least so much, else it is a grey."""
+"""Smallest difference between the strongest and the weakest part of a colour that is no grey."""
 _SYSTEM_256, _SYSTEM_STANDARD = "256", "standard"
 
 
 class PaletteColours(LineFilter):
-    """Gives every colour of a line the one of the terminal's palette that is nearest."""
+    """Filter that replaces every colour by the nearest one of the terminal's palette."""
 
     def __init__(self, *, few: bool) -> None:
         """`few`: 16 colours, else 256."""
@@ -46,7 +48,6 @@ class PaletteColours(LineFilter):
         self._few = few
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """See LineFilter."""
         del background
         return [
             Segment(text, _style(style, self._few) if style is not None else None, control)
@@ -55,7 +56,7 @@ class PaletteColours(LineFilter):
 
 
 def palette_filter(color_system: str | None) -> PaletteColours | None:
-    """The filter for what Rich found the terminal to be; None where it has all colours, or none."""
+    """The filter for Rich's name of the colour system; None where the terminal has all colours, or none."""
     return (
         PaletteColours(few=color_system == _SYSTEM_STANDARD)
         if color_system in (_SYSTEM_256, _SYSTEM_STANDARD)
@@ -69,7 +70,7 @@ def _style(style: Style, few: bool) -> Style:
     on = _number(back, few)
     number = _number(fore, few)
     if number is not None and number == on:
-        number = _chroma_penalty(number, few)
+        number = _readable_on(number, few)
     changed = Style(
         color=RichColor.from_ansi(number) if number is not None else None,
         bgcolor=RichColor.from_ansi(on) if on is not None else None,
@@ -84,7 +85,7 @@ def _number(color: RichColor | None, few: bool) -> int | None:
 
 @lru_cache(4_096)
 def nearest(triplet: ColorTriplet, *, few: bool) -> int:
-    """The number of the nearest colour."""
+    """Number of the nearest colour in the palette."""
     if not few:
         return _CUBE_FIRST + _CUBE_AND_GREYS.match((triplet.red, triplet.green, triplet.blue))
     if max(triplet) - min(triplet) < _MIN_CHROMA:
@@ -98,9 +99,8 @@ def _distance(one: tuple[int, int, int], other: ColorTriplet) -> int:
     return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
-def _chroma_penalty(number: int, few: bool) -> int:
-    """A colour that is read on this one."""
+def _readable_on(number: int, few: bool) -> int:
+    """A text colour that can be read on this background."""
     if few:
         return 15 if number in (0, 1, 4, 5, 8) else 0
-    red, green, blue = _CUBE_AND_GREYS._colors[number - _CUBE_FIRST]  # noqa: SLF001 - what was given to it above
-    return 231 if red + green + blue < 3 * 128 else 16
+    return 231 if sum(palette_colour(_CUBE_AND_GREYS, number - _CUBE_FIRST)) < 3 * 128 else 16

@@ -1,4 +1,4 @@
-"""Last chosen environment: kept in the state folder, so that the next start does not preselect another one."""
+"""Preferences of the user: theme and keys of the config, and the environment selected last."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _log = logging.getLogger(__name__)
 
 
 class LastChoice:
-    """Reads and writes one name; what cannot be read or written is as if nothing was remembered."""
+    """Name of the environment selected last, in the state folder; errors count as no name."""
 
     def __init__(self, state_dir: Path, *, writes: bool) -> None:
-        """`writes`: False for consoles that leave nothing behind (demo, read-only)."""
+        """`writes`: False for consoles that must not write (demo, read-only)."""
         self._file = state_dir / CHOICE_FILE_NAME
         self._writes = writes
 
     def read(self) -> str:
-        """The name; empty where none is known."""
+        """The name; empty where none was saved."""
         try:
             with self._file.open("rb") as stream:
                 return stream.read(MAX_CHOICE_BYTES).decode().strip()
@@ -41,7 +41,7 @@ class LastChoice:
             return ""
 
     def write(self, name: str) -> None:
-        """Remember this one; never raises."""
+        """Save a name; never raises."""
         if not self._writes:
             return
         try:
@@ -52,26 +52,26 @@ class LastChoice:
 
 
 def initial_environment(remembered: str, environments: Mapping[str, Environment]) -> str:
-    """The environment to begin with: the remembered one, else one with a key, and one that is not protected first."""
+    """The environment to select at the start: the saved one, else one with a key, unprotected ones first."""
     if remembered in environments:
         return remembered
-    keyed = [one for one in environments.values() if one.write_key is not None]
-    free = [one for one in keyed if not one.protected]
-    return next((one.name for one in [*free, *keyed, *environments.values()]), "")
+    keyed = [environment for environment in environments.values() if environment.write_key is not None]
+    free = [environment for environment in keyed if not environment.protected]
+    return next((environment.name for environment in [*free, *keyed, *environments.values()]), "")
 
 
 class Preferences(NamedTuple):
-    """What the console goes by; key bar, help and doctor tell the same."""
+    """Theme and keymap in use; key bar, help and doctor show the same."""
 
     theme: str
     keymap: dict[str, str]
-    """Command id to keys by comma; empty where the config has none, or one that is refused."""
+    """Command id to keys, separated by commas; empty where the config has none, or an invalid one."""
     faults: tuple[str, ...]
-    """What is refused, and why, a sentence each."""
+    """Problems of theme and keymap, a sentence each."""
 
 
 def preferences(settings: Settings) -> Preferences:
-    """Those of the config; one fault in the keymap refuses all of it."""
+    """Preferences in the config; one problem in the keymap rejects all of it."""
     theme, theme_fault = choose_theme(
         settings.console.get("theme"), {*BUILTIN_THEMES, *(theme.name for theme in THEMES)}
     )
@@ -84,5 +84,5 @@ def preferences(settings: Settings) -> Preferences:
         try:
             keymap = check_keymap(settings.keys, key_slots())
         except KeymapError as error:
-            faults.append(f"{error.message}; {error.hint}; all keys are as they came")
+            faults.append(f"{error.message}; {error.hint}; the default keys are in use")
     return Preferences(theme, keymap, tuple(faults))

@@ -1,4 +1,4 @@
-"""Running the console from a command line: where its parts come from, and its exit code."""
+"""Console run from the command line, and its exit code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def run_console(dependencies: ConsoleDependencies, permissions: Permissions, *, files: tuple[str, ...] = ()) -> int:
-    """Open the console and stay in it; returns the exit code.
+    """Run the console until it is left; returns the exit code.
 
-    Raises ConfigError when the config cannot be read: there is nothing to show then but that. `files` are opened in
-    the Payload pane. The caller has made sure that there is a terminal.
+    `files` are opened in the Payload pane. Raises ConfigError when the config cannot be read. The caller has checked
+    that there is a terminal.
     """
-    # all that is loaded lives as long as the process: looking for garbage in it would take a tenth of the first paint
+    # what is loaded now lives as long as the process; collecting garbage would take a tenth of the first paint
     gc.disable()
     settings = dependencies.load()
     from sprig_tui.console.app import SprigTui
@@ -30,6 +30,6 @@ def run_console(dependencies: ConsoleDependencies, permissions: Permissions, *, 
 
 
 def _schedule_garbage_collection() -> None:
-    """From now on, but not in what the start made: a full look at it takes as long as several frames."""
+    """Collect garbage from now on, but not in the objects made so far: scanning them takes several frames."""
     gc.freeze()
     gc.enable()

@@ -12,7 +12,7 @@ from sprig_tui.files import make_folder, write_atomically
 def save_screenshot(
     svg: str, name: str | None = None, folder: str | None = None, *, state_dir: Path
 ) -> tuple[Path | None, str]:
-    """Where it was saved, or None and why not. It is never put over another file; `name` and `folder` are wishes."""
+    """Save a screenshot; returns its file, or None and the reason. It never overwrites a file: the name is changed."""
     name = name or f"sprig-tui {time.strftime('%Y-%m-%d %H.%M.%S')}.svg"
     fault = ""
     for place in _folders(folder, state_dir):

@@ -1,4 +1,4 @@
-"""The journal and the engine while the console is open: opened after the first paint, lost, opened again."""
+"""Console session: owns the journal and the engine, and reopens them after errors."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 MIN_REOPEN_BACKOFF_S = 0.5
 MAX_REOPEN_BACKOFF_S = 10.0
-"""Seconds between two tries to open a journal that does not open."""
+"""Pauses between attempts to open the journal."""
 DRAIN_TIMEOUT_S = 3.0
-"""Seconds that requests on the wire get to finish when the console closes."""
+"""Time for requests in flight to finish when the console closes."""
 
 _NO_FILE = (0, 0)
 
@@ -34,27 +34,27 @@ _log = logging.getLogger(__name__)
 
 
 class ConsoleDependencies(NamedTuple):
-    """Where the console's parts come from; passed in, so that it imports neither a database driver nor HTTP."""
+    """Functions that the command line passes in, so that the console imports neither a database driver nor HTTP."""
 
     paths: Paths
     load: Callable[[], Settings]
     """Reads the config; raises ConfigError."""
     open_journal: Callable[[str], AbstractAsyncContextManager[Journal]]
-    """By the place that the settings name; entering raises JournalError."""
+    """Opens the journal at the place or URL in the settings; entering raises JournalError."""
     make_engine: Callable[[Journal, Settings], Engine]
     warm_up: Callable[[], None] = lambda: None
-    """Imports what the engine needs; called in a thread, so that keys are answered meanwhile."""
+    """Imports the modules of the engine; called in a thread, so that the app stays responsive."""
     label: str = ""
-    """What kind of console this is, where it is not the usual one: `demo`."""
+    """Kind of console for the status line, such as `demo`; empty for the usual one."""
     list_sources: Callable[[Settings], Awaitable[tuple[Source, ...]]] | None = None
-    """Asks the workspace for its sources; raises WorkspaceError. None where it is not to be asked."""
+    """Lists the workspace's sources; raises SegmentApiError. None where that is not offered."""
 
 
 class Session:
-    """Holds the journal and the engine open, for as long as the console runs.
+    """Journal and engine of one console.
 
-    `journal` and `engine` are None while there are none; `trouble` then says why, and what to do. `changed` is called
-    after each change of these.
+    `journal` and `engine` are None while they are not open; `trouble` then has the reason and the next step.
+    `on_change` is called after each change of these three.
     """
 
     def __init__(
@@ -74,21 +74,21 @@ class Session:
         self.engine: Engine | None = None
         self.trouble = ""
         self.queued_at_close = 0
-        """Deliveries that were queued when the journal was closed."""
+        """Deliveries in the queue when the journal was closed."""
         self.on_change = on_change
         self._wakeup = asyncio.Event()
         self._closing = False
         self._missing_place = ""
-        """The journal's file, once it is no longer where it was."""
+        """The journal's file, once it was moved or deleted."""
         self._known_file: tuple[Path, tuple[int, int]] | None = None
 
     @property
     def delivers(self) -> bool:
-        """Whether this console has an engine, or is to have one."""
+        """Whether this console has an engine, or will have one."""
         return self.permissions.engine and not self.permissions.read_only
 
     async def run(self) -> None:
-        """Until `close` is called: open, hold, and after trouble open again."""
+        """Keep the journal open until `close`; after an error open it again."""
         pause = MIN_REOPEN_BACKOFF_S
         while not self._closing:
             if self._missing_place and _file_identity(self._missing_place) == (Path(self._missing_place), _NO_FILE):
@@ -132,12 +132,12 @@ class Session:
             self.queued_at_close = sum(states.get(State.QUEUED, 0) for states in counts.by_environment.values())
 
     def queued_at_close_text(self) -> str:
-        """What the shell shows of what stays queued; the demo's journal goes with it."""
+        """The text for the shell about queued deliveries; empty for the demo, whose journal is deleted."""
         if not self.queued_at_close or not self.permissions.config:
             return ""
         number = self.queued_at_close
         deliveries = "1 delivery stays" if number == 1 else f"{number:,} deliveries stay"
-        return f"sprig-tui: {deliveries} queued; the next sprig-tui, or sprig-tui run, goes on with what is queued"
+        return f"sprig-tui: {deliveries} queued; the next sprig-tui, or sprig-tui run, sends them"
 
     async def _wait_until_lost(self, place: str) -> None:
         while not self._closing and not self._missing_place and place == self.settings.journal:
@@ -152,18 +152,18 @@ class Session:
         self._wakeup.clear()
 
     def close(self) -> None:
-        """Finish what is on the wire, close the journal, and let `run` return."""
+        """Let requests in flight finish, close the journal, and end `run`."""
         self._closing = True
         self._wakeup.set()
 
     def check_file(self) -> None:
-        """Notice that the journal's file was moved, replaced or deleted; what is done then happens in `run`."""
+        """Check whether the journal's file was moved, replaced or deleted; `run` then reopens it."""
         if self._known_file is None:
             return
         path, known = self._known_file
         if _file_identity(str(path)) != (path, known):
             self._missing_place = str(path)
-            # what to do comes first: a long path would push it off a narrow screen
+            # the next step comes first: a long path would push it off a narrow screen
             self._set_state(
                 f"the journal was moved or deleted: put it back, or press J to begin a new one; it was {path}"
             )
@@ -171,7 +171,7 @@ class Session:
             self._wakeup.set()
 
     def start_new_journal(self) -> bool:
-        """Open the journal now, a new one where there is none; False when nothing is wrong with it."""
+        """Open the journal now, or a new one where it is missing; False when the journal is open."""
         if self.journal is not None and not self._missing_place:
             return False
         self._missing_place = ""
@@ -179,7 +179,7 @@ class Session:
         return True
 
     async def reload(self, settings: Settings) -> None:
-        """Go on with other settings; raises JournalError when a lane could not be resumed."""
+        """Apply changed settings; raises JournalError when a lane could not be resumed."""
         self.settings = settings
         self._wakeup.set()
         if self.engine is not None:
@@ -191,12 +191,12 @@ class Session:
 
 
 def _file_identity(place: str) -> tuple[Path, tuple[int, int]] | None:
-    """Which file a journal is, where it is one: device and inode; `_NO_FILE` when it is not there."""
+    """Path, device and inode of a journal file, with `_NO_FILE` for a missing one; None for a database."""
     if "://" in place:
         return None
     path = Path(place)
     try:
-        status = os.stat(path)  # noqa: PTH116 - raises the same, and is half as slow; asked for every second
+        status = os.stat(path)  # noqa: PTH116 - twice as fast as Path.stat, and called every second
     except OSError:
         return path, _NO_FILE
     return path, (status.st_dev, status.st_ino)

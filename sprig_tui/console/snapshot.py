@@ -1,4 +1,4 @@
-"""What moves on the screen, as one immutable picture, and the pulse that takes it."""
+"""Console snapshot: the immutable state that the screen shows, and the poller that builds it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sprig_tui.journal.records import Counts, Lane, ReplayJob, State, WorkerLeas
 
 ACTIVE_POLL_S = 0.1
 IDLE_POLL_S = 1.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 ORPHANS_INTERVAL_MS = 2_000
-"""Milliseconds between two looks at what workers that are gone still hold."""
+"""Milliseconds between two reads of the leases of dead workers."""
 HISTORY_SAMPLES = 8
 """Seconds that the sparkline shows."""
 
 
 class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
-    """The console's numbers at one moment; equal pictures need no repaint."""
+    """State of the console at one moment; equal snapshots need no repaint."""
 
     environments: tuple[EnvironmentView, ...] = ()
     queued: int = 0
@@ -37,13 +37,13 @@ class ConsoleSnapshot(Struct, frozen=True, kw_only=True):
     replays: tuple[ReplayJob, ...] = ()
     """Bulk replays that run or are paused, newest first."""
     journal: str = "opening"
-    """`opening`, the kind that it is, or `lost`."""
+    """`opening`, the kind of journal, or `lost`."""
     trouble: str = ""
     moving: bool = False
 
 
 class SnapshotPoller:
-    """Takes the picture; keeps the last numbers when the journal cannot tell new ones."""
+    """Builds snapshots; keeps the last numbers while the journal cannot be read."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -58,16 +58,16 @@ class SnapshotPoller:
         self._orphans_at = 0
 
     async def poll(self) -> ConsoleSnapshot:
-        """Look at everything once."""
+        """Check the journal's file, read the journal, and build a snapshot."""
         self._session.check_file()
         await self._read()
         return self.build()
 
     def build(self) -> ConsoleSnapshot:
-        """What is known, without asking the journal; before it was opened, the environments as the config has them."""
-        core = self._session
-        snapshot = core.engine.snapshot() if core.engine is not None else None
-        now = core.clock.now()
+        """Build a snapshot without reading the journal; before it is open, of the environments in the config."""
+        session = self._session
+        snapshot = session.engine.snapshot() if session.engine is not None else None
+        now = session.clock.now()
         self._sample(snapshot, now)
         views = tuple(
             view_of(
@@ -79,11 +79,11 @@ class SnapshotPoller:
                 elsewhere=self._counts.queued_elsewhere.get(name, 0),
                 history=tuple(self._history.get(name, ())),
                 now=now,
-                permissions=core.permissions,
+                permissions=session.permissions,
                 opened=self._opened,
                 held=orphaned_parts(self._orphans.get(name, ())),
             )
-            for name, environment in core.settings.environments.items()
+            for name, environment in session.settings.environments.items()
         )
         replays = snapshot.replays if snapshot else ()
         return ConsoleSnapshot(
@@ -94,7 +94,7 @@ class SnapshotPoller:
             deliveries=sum(sum(states.values()) for states in self._counts.by_environment.values()),
             replays=replays,
             journal=self._journal_kind(),
-            trouble=core.trouble or self._fault or (snapshot.replay_error if snapshot else ""),
+            trouble=session.trouble or self._fault or (snapshot.replay_error if snapshot else ""),
             moving=any(
                 view.rate or view.in_flight or (view.queued and view.key and not view.paused_or_waiting)
                 for view in views
@@ -116,14 +116,14 @@ class SnapshotPoller:
             self._counts, self._lanes = await journal.counts(), await journal.lanes()
         except JournalError as error:
             if self._session.journal is journal:
-                self._fault = f"{error.message}; what is shown is from before"
+                self._fault = f"{error.message}; the numbers shown are the last known"
         else:
             self._fault = ""
             self._opened = True
             await self._read_orphans(journal)
 
     async def _read_orphans(self, journal: Journal) -> None:
-        """Asked where somebody else holds deliveries, once in a while: a worker holds some all the time."""
+        """Read the leases of dead workers, now and then, and only while other processes hold leases."""
         engine = self._session.engine
         own = engine.snapshot().in_flight if engine is not None else 0
         now = self._session.clock.now()
@@ -131,17 +131,17 @@ class SnapshotPoller:
             self._orphans = {}
         elif not 0 <= now - self._orphans_at < ORPHANS_INTERVAL_MS:
             self._orphans_at = now
-            found: dict[str, list[WorkerLeases]] = {}
+            orphans: dict[str, list[WorkerLeases]] = {}
             with suppress(JournalError):
-                for hold in await orphaned_leases(journal):
-                    found.setdefault(hold.environment, []).append(hold)
-            self._orphans = found
+                for leases in await orphaned_leases(journal):
+                    orphans.setdefault(leases.environment, []).append(leases)
+            self._orphans = orphans
 
     def _total(self, state: State) -> int:
         return sum(states.get(state, 0) for states in self._counts.by_environment.values())
 
     def _sample(self, snapshot: EngineSnapshot | None, now: int) -> None:
-        """Once a second, note the rates: the engine's own, or what other processes delivered meanwhile."""
+        """Record the rates once a second: the engine's own, or those of other processes."""
         elapsed = (now - self._sampled_at) / 1000
         if 0 <= elapsed < 1:
             return
@@ -155,6 +155,6 @@ class SnapshotPoller:
                 rate = 0
             else:
                 rate = max(0, round((delivered - self._delivered[name]) / elapsed))
-            if self._opened:  # until then nothing was counted, and all that was ever delivered would be a rate
+            if self._opened:  # the first count would show all deliveries ever made as a rate
                 self._delivered[name] = delivered
             self._history.setdefault(name, deque([0] * HISTORY_SAMPLES, HISTORY_SAMPLES)).append(rate)

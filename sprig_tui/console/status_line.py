@@ -1,4 +1,4 @@
-"""The text of the status line: what matters most first, and no more than fits."""
+"""Status line: its text, the most important parts first, and the widget."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 class StatusPart(NamedTuple):
-    """A stretch of the line in one style of Textual's (`$text-error`, `bold` ...)."""
+    """A part of the line in one style of Textual, such as `$text-error` or `bold`."""
 
     text: str
     style: str = ""
 
 
 def badge(label: str, permissions: Permissions) -> str:
-    """What kind of console this is, where it is not one that delivers: `demo`, `read-only`, `no engine`."""
+    """Kind of console, such as `demo`, `read-only` or `no engine`; empty for one that delivers."""
     kinds = [label, "read-only" if permissions.read_only else "" if permissions.engine else "no engine"]
     return " ".join(kind for kind in kinds if kind)
 
 
 def sparkline(history: Sequence[int]) -> str:
-    """One bar per second, the highest of them as high as a line; nothing where nothing was delivered."""
+    """One bar per second, scaled to the highest; empty where nothing was delivered."""
     top = max(history, default=0)
     if top <= 0:
         return ""
@@ -41,7 +41,7 @@ def sparkline(history: Sequence[int]) -> str:
 
 
 def status_parts(snapshot: ConsoleSnapshot, selected: str, label: str, width: int) -> list[StatusPart]:
-    """The whole line for so many cells."""
+    """The line for `width` cells."""
     badges = [StatusPart(f" {label}", "bold $text-accent"), StatusPart("  ")] if label else []
     left = [StatusPart(" sprig-tui", "bold"), *(badges or [StatusPart("  ")]), StatusPart(" ")]
     right = [StatusPart(f"journal: {snapshot.journal} ", _JOURNAL_STYLES.get(snapshot.journal, MUTED))]
@@ -54,45 +54,45 @@ def status_parts(snapshot: ConsoleSnapshot, selected: str, label: str, width: in
     numbers = _numbers(snapshot)
     middle = _environment(current) if current else []
     others = [
-        piece
+        part
         for view in snapshot.environments
         if view.name != selected and view.rate
-        for piece in (
+        for part in (
             StatusPart(f"○ {view.title} "),
             StatusPart(f"{view.rate:,}/s", "$text-success"),
             StatusPart("   "),
         )
     ]
-    for parts in (
+    for groups in (
         (left, middle, others, numbers, right),
         (left, middle, numbers, right),
         (left, middle, numbers),
         (badges, middle, numbers),
         (badges, _environment(current, history=False) if current else [], numbers),
     ):
-        pieces = [piece for part in parts for piece in part]
-        if _cells(pieces) <= width:
+        parts = [part for group in groups for part in group]
+        if _cells(parts) <= width:
             break
-    return _spread_parts(pieces[: len(pieces) - len(right)], right, width) if right[0] in pieces else pieces
+    return _spread_parts(parts[: len(parts) - len(right)], right, width) if right[0] in parts else parts
 
 
 _JOURNAL_STYLES = {"lost": "$text-error", "opening": "$text-warning"}
 
 
 def _environment(view: EnvironmentView, *, history: bool = True) -> list[StatusPart]:
-    pieces = [StatusPart(f"● {view.title}", "bold"), StatusPart("   ")]
-    standing = view.status
+    parts = [StatusPart(f"● {view.title}", "bold"), StatusPart("   ")]
+    status = view.status
     if view.rate or view.in_flight:
-        pieces += [
+        parts += [
             StatusPart(f"delivering {view.rate:,}/s ", "$text-success"),
             StatusPart(sparkline(view.history) if history else "", "$text-accent"),
         ]
     else:
         # the Environments pane has the rest
-        word = standing.brief or standing.text
-        style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(standing.level, "")
-        pieces.append(StatusPart(printable(word, limit=40), style or MUTED))
-    return [*pieces, StatusPart("   ")]
+        word = status.brief or status.text
+        style = {"bad": "$text-error", "warning": "$text-warning", "good": "$text-success"}.get(status.level, "")
+        parts.append(StatusPart(printable(word, limit=40), style or MUTED))
+    return [*parts, StatusPart("   ")]
 
 
 def _numbers(snapshot: ConsoleSnapshot) -> list[StatusPart]:
@@ -104,7 +104,7 @@ def _numbers(snapshot: ConsoleSnapshot) -> list[StatusPart]:
 
 
 def _cells(parts: Sequence[StatusPart]) -> int:
-    return sum(cell_len(piece.text) for piece in parts)
+    return sum(cell_len(part.text) for part in parts)
 
 
 def _spread_parts(left: list[StatusPart], right: list[StatusPart], width: int) -> list[StatusPart]:
@@ -112,7 +112,7 @@ def _spread_parts(left: list[StatusPart], right: list[StatusPart], width: int) -
 
 
 class StatusLine(Widget):
-    """Says `vitals`; repaints only when it says something else: most of what they hold stands elsewhere."""
+    """Status line of a snapshot; repaints only when its own text changes."""
 
     ALLOW_SELECT = False
 
@@ -133,13 +133,13 @@ class StatusLine(Widget):
         self._refresh()
 
     def _refresh(self) -> None:
-        if self._pieces() != self._shown:
+        if self._parts() != self._shown:
             self.refresh()
 
-    def _pieces(self) -> list[StatusPart]:
+    def _parts(self) -> list[StatusPart]:
         return status_parts(self.snapshot, self.selected, self._label, self.size.width)
 
     def render(self) -> Content:
         """One line."""
-        self._shown = self._pieces()
-        return Content.assemble(*(piece if piece.style else piece.text for piece in self._shown))
+        self._shown = self._parts()
+        return Content.assemble(*(part if part.style else part.text for part in self._shown))

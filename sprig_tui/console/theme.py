@@ -1,4 +1,4 @@
-"""The console's own two themes, and the one that the config names."""
+"""Themes of the console, and its style sheets."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ FOLDER = Path(__file__).parent / "styles"
 
 
 def sheets() -> list[str | PurePath]:
-    """Every style sheet, in the order they are applied."""
+    """Every style sheet, in the order of application."""
     return [*sorted(FOLDER.glob("*.tcss"))]
 
 
 def first_sheets() -> list[str | PurePath]:
-    """What the first paint needs."""
+    """The style sheets of the first paint."""
     return [FOLDER / "base.tcss"]
 
 
 def later_sheets() -> list[PurePath]:
-    """The others, in the order they are applied."""
+    """The other style sheets, in the order of application."""
     return [sheet for sheet in sorted(FOLDER.glob("*.tcss")) if sheet.name != "base.tcss"]
 
 
@@ -75,11 +75,11 @@ THEMES = (
 
 
 def choose_theme(wanted: object, known: Iterable[str]) -> tuple[str, str]:
-    """The theme to use, and what is wrong with the one that `console.theme` of the config names."""
+    """The theme to use, and the problem with `console.theme` of the config; empty where there is none."""
     if wanted is None:
         return DEFAULT_THEME, ""
     names = list(known)
     if isinstance(wanted, str) and wanted in names:
         return wanted, ""
-    said = repr(wanted[:60]) if isinstance(wanted, str) else "that"
-    return DEFAULT_THEME, f"console.theme: there is no theme {said}; {nearest_key_hint(str(wanted)[:60], names)}"
+    shown = repr(wanted[:60]) if isinstance(wanted, str) else "that"
+    return DEFAULT_THEME, f"console.theme: there is no theme {shown}; {nearest_key_hint(str(wanted)[:60], names)}"

@@ -24,8 +24,8 @@ class Wave(Command):
 
 
 class Waver(HasCommands, Static, can_focus=True):
-    VERBS = (Wave,)
-    BINDINGS = bindings(VERBS)
+    COMMAND_CLASSES = (Wave,)
+    BINDINGS = bindings(COMMAND_CLASSES)
     waved = 0
 
     def action_wave_hand(self) -> None:

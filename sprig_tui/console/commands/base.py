@@ -11,9 +11,9 @@ class CopyLine(Command):
 
 A widget lists its commands and defines `action_copy_line`:
 
-class DeliveryLog(Commanded, LineView):
-    VERBS = (CopyLine, ...)
-    BINDINGS = bindings(VERBS)
+class DeliveryLog(HasCommands, LineList):
+    COMMAND_CLASSES = (CopyLine, ...)
+    BINDINGS = bindings(COMMAND_CLASSES)
 """
 
 from __future__ import annotations
@@ -63,10 +63,14 @@ class Command:
     priority: ClassVar[bool] = False
     """Whether its key counts even while text is being typed."""
 
+    namespace: ClassVar[str] = ""
+    """`screen` where the action is a method of the screen, not of the widget that has the binding."""
+
     @classmethod
     def action(cls) -> str:
-        """The method that does it is `action_` and this."""
-        return cls.id.replace("-", "_")
+        """The action of the binding; its method is `action_` and the command's id."""
+        name = cls.id.replace("-", "_")
+        return f"{cls.namespace}.{name}" if cls.namespace else name
 
     @classmethod
     def help(cls) -> str:

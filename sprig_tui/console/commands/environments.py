@@ -5,7 +5,14 @@ from __future__ import annotations
 from sprig_tui.console.commands.base import Command
 
 
-class PullAnswers(Command):
+class EnvironmentCommand(Command):
+    """Base of the pane's commands: the main screen runs them."""
+
+    scope = "environments"
+    namespace = "screen"
+
+
+class PullAnswers(EnvironmentCommand):
     """Read new answers of the selected environment from Sprig's REST API, and send them.
 
     Asks first; a protected environment asks for its name. The first pull reads everything, later ones what is new and
@@ -17,13 +24,12 @@ class PullAnswers(Command):
     key = "u"
     label = "pull"
     title = "Pull new answers from Sprig"
-    scope = "environments"
     needs = "sending"
     on_main_screen = True
     in_bar = False
 
 
-class AddKey(Command):
+class AddKey(EnvironmentCommand):
     """Add the Write Key of the selected environment, or replace it.
 
     The key is typed or pasted into a masked field. Stray spaces, quotes and the like are taken off and named; what is
@@ -35,12 +41,11 @@ class AddKey(Command):
     key = "a"
     label = "add key"
     title = "Add or replace the write key"
-    scope = "environments"
     needs = "config"
     on_main_screen = True
 
 
-class TestEvent(Command):
+class TestEvent(EnvironmentCommand):
     """Send a test event to the selected environment, to see it arrive in Segment.
 
     It is a track call of its own, named `sprig-tui test event`. Segment answers 200 to a wrong key too, so afterwards
@@ -51,13 +56,12 @@ class TestEvent(Command):
     key = "t"
     label = "test"
     title = "Send a test event"
-    scope = "environments"
     needs = "sending"
     acts_unasked = True
     on_main_screen = True
 
 
-class PauseOrResume(Command):
+class PauseOrResume(EnvironmentCommand):
     """Pause sending to the selected environment, or resume it.
 
     What is queued stays queued. It holds for every process on this journal, until somebody resumes it. On a lane that
@@ -68,22 +72,20 @@ class PauseOrResume(Command):
     key = "p"
     label = "pause"
     title = "Pause or resume sending"
-    scope = "environments"
     needs = "sending"
     acts_unasked = True
 
 
-class RevealKey(Command):
+class RevealKey(EnvironmentCommand):
     """Show the whole Write Key of the selected environment for five seconds; again, or escape, hides it."""
 
     id = "reveal-key"
     key = "v"
     label = "reveal"
     title = "Show the write key for five seconds"
-    scope = "environments"
 
 
-class EditEnvironment(Command):
+class EditEnvironment(EnvironmentCommand):
     """Change region or address, requests per second, protection, and the Sprig environment id.
 
     Saved to the config at once; deliveries go on under the new terms.
@@ -93,11 +95,10 @@ class EditEnvironment(Command):
     key = "e"
     label = "edit"
     title = "Edit the environment"
-    scope = "environments"
     needs = "config"
 
 
-class NewEnvironment(Command):
+class NewEnvironment(EnvironmentCommand):
     """Add an environment beside Production and Development, such as `staging-eu`.
 
     Its name becomes part of every message id, so it cannot be changed later.
@@ -107,11 +108,10 @@ class NewEnvironment(Command):
     key = "n"
     label = "new"
     title = "Add an environment"
-    scope = "environments"
     needs = "config"
 
 
-class RemoveKey(Command):
+class RemoveKey(EnvironmentCommand):
     """Take the Write Key of the selected environment out of the config.
 
     Asks first; a protected environment asks for its name. What is queued stays queued until there is a key again.
@@ -121,12 +121,11 @@ class RemoveKey(Command):
     key = "x"
     label = "remove key"
     title = "Remove the write key"
-    scope = "environments"
     needs = "config"
     in_bar = False
 
 
-class RemoveEnvironment(Command):
+class RemoveEnvironment(EnvironmentCommand):
     """Take the selected environment out of the config, key and all.
 
     Asks first. Production and Development always exist: they go back to how they came. Deliveries stay in the journal.
@@ -136,7 +135,6 @@ class RemoveEnvironment(Command):
     key = "X"
     label = "remove"
     title = "Remove the environment"
-    scope = "environments"
     needs = "config"
     in_bar = False
 

@@ -11,12 +11,13 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from sprig_tui.console.commands.base import HasCommands, bindings
-from sprig_tui.console.commands.environments import COMMANDS
+from sprig_tui.console.commands.environments import COMMANDS, AddKey, RemoveKey, RevealKey, TestEvent
 from sprig_tui.console.environments.lines import PaneLine, pane_lines
 from sprig_tui.console.environments.status import EnvironmentView
 from sprig_tui.console.widgets.line import Line
 from sprig_tui.console.widgets.line_list import LineList
 
+_NEED_KEY = frozenset(command.action() for command in (RevealKey, RemoveKey, TestEvent))
 REVEAL_S = 5.0
 """How long a whole key stays on the screen."""
 
@@ -24,7 +25,7 @@ REVEAL_S = 5.0
 class EnvironmentPane(HasCommands, LineList):
     """Shows `environments`; `selected` is the one that commands, and payloads that name none, are about.
 
-    Knows no key: whoever answers `RevealRequested` calls `reveal`.
+    It knows no key: the main screen passes the one to `reveal`.
     """
 
     HELP = (
@@ -44,45 +45,12 @@ class EnvironmentPane(HasCommands, LineList):
     """Warnings about the environments as a whole, and about the payload in view."""
     selected: reactive[str] = reactive("", repaint=False)
 
-    class EnvironmentMessage(Message):
-        """Something is wanted of, or happened to, one environment."""
+    class EnvironmentSelected(Message):
+        """Another environment is selected."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
             self.name = name
-
-    class EnvironmentSelected(EnvironmentMessage):
-        """Another environment is selected."""
-
-    class KeyAddRequested(EnvironmentMessage):
-        """Its Write Key is to be added or replaced."""
-
-    class KeyRemoveRequested(EnvironmentMessage):
-        """Its Write Key is to be removed."""
-
-    class RevealRequested(EnvironmentMessage):
-        """Its Write Key is to be shown: answer with `reveal`."""
-
-    class TestEventRequested(EnvironmentMessage):
-        """A test event is to be sent."""
-
-    class PullRequested(EnvironmentMessage):
-        """New answers of it are to be read from Sprig."""
-
-    class PauseRequested(EnvironmentMessage):
-        """Sending to it is to pause."""
-
-    class ResumeRequested(EnvironmentMessage):
-        """Sending to it is to go on."""
-
-    class EditRequested(EnvironmentMessage):
-        """Its settings are to be changed."""
-
-    class RemoveRequested(EnvironmentMessage):
-        """It is to be taken out of the config."""
-
-    class NewRequested(Message):
-        """An environment is to be added."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
@@ -132,6 +100,11 @@ class EnvironmentPane(HasCommands, LineList):
     def _show_cursor(self) -> None:
         if self.cursor >= 0:
             self.scroll_to_line(self.cursor)
+
+    @property
+    def reveals_key(self) -> bool:
+        """Whether a whole key is on the screen."""
+        return bool(self._revealed)
 
     def reveal(self, key: str) -> None:
         """Show the selected environment's key for five seconds."""
@@ -226,68 +199,23 @@ class EnvironmentPane(HasCommands, LineList):
                 self._cursor_to_selected()
 
     def action_choose(self) -> None:
-        """Enter: what the environment needs next is its key."""
-        if (view := self.current) is not None and not view.key and not self.refusal("add_key"):
-            self.action_add_key()
+        """Ask for the key of an environment that has none: enter does what is needed next."""
+        if (view := self.current) is not None and not view.key and not self.refusal(AddKey.action()):
+            self.call_later(self.app.run_action, AddKey.action(), self)
 
-    # -- commands -----------------------------------------------------------------------------------------------------
+    def action_hide_key(self) -> None:
+        """Mask a revealed key."""
+        self.hide_key()
+
+    # -- commands, which the main screen runs -------------------------------------------------------------------------
 
     def refusal(self, action: str) -> str:
-        """As `HasCommands`; some commands need a key to be there."""
+        """As `HasCommands`; some commands need a key."""
         refused = super().refusal(action)
         if refused or (view := self.current) is None:
             return refused
-        if action in ("reveal_key", "remove_key", "test_event") and not view.key:
+        if action in _NEED_KEY and not view.key:
             return f"{view.name} has no write key: press a to add one"
-        if action == "remove_key" and view.key_source != "config":
+        if action == RemoveKey.action() and view.key_source != "config":
             return f"the key of {view.name} comes from {view.key_source}: unset it there"
         return ""
-
-    def action_add_key(self) -> None:
-        """See `AddKey`."""
-        self._post(self.KeyAddRequested)
-
-    def action_remove_key(self) -> None:
-        """See `RemoveKey`."""
-        self._post(self.KeyRemoveRequested)
-
-    def action_reveal_key(self) -> None:
-        """See `RevealKey`."""
-        if self._revealed:
-            self.hide_key()
-        else:
-            self._post(self.RevealRequested)
-
-    def action_hide_key(self) -> None:
-        """Escape hides a key on show."""
-        self.hide_key()
-
-    def action_test_event(self) -> None:
-        """See `TestEvent`."""
-        self._post(self.TestEventRequested)
-
-    def action_pull_answers(self) -> None:
-        """See `PullAnswers`."""
-        self._post(self.PullRequested)
-
-    def action_pause_or_resume(self) -> None:
-        """See `PauseOrResume`."""
-        view = self.current
-        if view is not None:
-            self._post(self.ResumeRequested if view.paused_or_waiting else self.PauseRequested)
-
-    def action_edit_environment(self) -> None:
-        """See `EditEnvironment`."""
-        self._post(self.EditRequested)
-
-    def action_new_environment(self) -> None:
-        """See `NewEnvironment`."""
-        self.post_message(self.NewRequested())
-
-    def action_remove_environment(self) -> None:
-        """See `RemoveEnvironment`."""
-        self._post(self.RemoveRequested)
-
-    def _post(self, message: type[EnvironmentMessage]) -> None:
-        if self.selected:
-            self.post_message(message(self.selected))

@@ -19,7 +19,7 @@ from sprig_tui.text import printable
 if TYPE_CHECKING:
     from textual.screen import Screen
 
-    from sprig_tui.console.app import SprigTui
+    from sprig_tui.console.console_app import ConsoleApp
 
 
 MAX_PATH_CHARS = 4_096
@@ -89,14 +89,14 @@ def is_unbound(screen: Screen[Any], key: str) -> bool:
     return isinstance(screen, ModalScreen) and key not in _SILENT_KEYS and key not in screen.active_bindings
 
 
-def unbound_key(app: SprigTui, key: str) -> str:
+def unbound_key(app: ConsoleApp, key: str) -> str:
     """What to say of a key; empty where something here takes it, and on dialogs, which name their keys."""
     if isinstance(app.screen, ModalScreen) or key in _SILENT_KEYS or key in app.screen.active_bindings:
         return ""
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")
     for command in PANE_COMMANDS:
-        if app.screen is app.main and key in app.keys_of(command):
+        if app.shows_panes and key in app.keys_of(command):
             there = app.shown_key(_PANE_TITLES[command.scope])
             return (
                 f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
@@ -105,11 +105,11 @@ def unbound_key(app: SprigTui, key: str) -> str:
     return f"{shown} does nothing in {place}: {app.shown_key(app_commands.Help)} lists the keys"
 
 
-def close_hint(app: SprigTui) -> str:
+def close_hint(app: ConsoleApp) -> str:
     """The key that leaves what is in front of the panes."""
     return app.shown_key(CloseDetail) if isinstance(app.screen, HasCommands) else "escape"
 
 
-def _scope(app: SprigTui) -> str:
+def _scope(app: ConsoleApp) -> str:
     here = app.screen
-    return here.COMMAND_CLASSES[0].scope if isinstance(here, HasCommands) else app.main.focused_scope()
+    return here.COMMAND_CLASSES[0].scope if isinstance(here, HasCommands) else app.focused_scope()

@@ -11,7 +11,7 @@ from textual.actions import ActionParseResult
 from textual.app import App
 from textual.dom import DOMNode
 
-from sprig_tui.console.commands.base import Command, HasCommands
+from sprig_tui.console.commands.base import Command
 from sprig_tui.console.keyboard.queue import Keyboard
 from sprig_tui.console.notify import notify
 
@@ -45,9 +45,9 @@ class QueuedInput(App[int]):
         """
         if default_namespace is not None:
             self.keyboard.touch(default_namespace)
-        if isinstance(default_namespace, HasCommands) and isinstance(action, str) and self.keyboard.bursts.may_be_burst:
-            command = default_namespace.unasked_command(action)
-            if command is not None:
+        if default_namespace is not None and isinstance(action, str) and self.keyboard.bursts.may_be_burst:
+            find_unasked = getattr(default_namespace, "unasked_command", None)
+            if find_unasked is not None and (command := find_unasked(action)) is not None:
                 work = self.keyboard.track_flow(self._run_if_confirmed(command, default_namespace))
                 self.run_worker(work, exit_on_error=False, group="flow")
                 return True

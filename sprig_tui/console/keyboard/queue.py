@@ -31,6 +31,7 @@ from textual.screen import ModalScreen, SystemModalScreen
 from textual.worker import Worker, WorkerError
 
 from sprig_tui.console.keyboard.bursts import MAX_BURST_GAP_S, Burst, BurstTracker
+from sprig_tui.console.textual_private import handle_exception
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -151,8 +152,8 @@ class Keyboard:
                 self._touch_target(event)
                 self.bursts.current = burst
                 await self._on_event(event)
-        except Exception as error:  # noqa: BLE001 - what a handler of Textual would do with it
-            self._app._handle_exception(error)  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - the app ends as for a handler of Textual
+            handle_exception(self._app, error)
         finally:
             self._work = None
 

@@ -25,6 +25,7 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
+from sprig_tui.console.textual_private import own_vertical_scrollbar, set_virtual_size
 from sprig_tui.console.widgets.line import Line, visible_text
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class LineList(ScrollView, can_focus=True):
         scrolled = 0 < height < min(before, count)
         if (scrolled or max(before, count) <= height) and width == self.virtual_size.width:
             # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
-            self.set_reactive(LineList.virtual_size, Size(width, count))
+            set_virtual_size(self, Size(width, count))
             if scrolled:
                 self.vertical_scrollbar.window_virtual_size = count
             self.scroll_y = self.validate_scroll_y(self.scroll_y)
@@ -320,12 +321,10 @@ class LineList(ScrollView, can_focus=True):
 
     @property
     def vertical_scrollbar(self) -> ScrollBar:
-        """As Textual's; made where there is none."""
-        if self._vertical_scrollbar is None:
-            self._vertical_scrollbar = bar = CachedScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
-            bar.display = False
-            self.app._start_widget(self, bar)  # noqa: SLF001 - what Textual does with its own
-        return self._vertical_scrollbar
+        """The scrollbar, made when it is first needed."""
+        return own_vertical_scrollbar(
+            self, lambda: CachedScrollBar(name="vertical", thickness=self.scrollbar_size_vertical)
+        )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """None of those that turn ANSI colours into others: the styles of a theme hold none."""

@@ -13,7 +13,7 @@ OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
 async def test_a_config_changed_on_disk_is_read_again(console, screen_text):
     async with console.running() as pilot:
         save_environment(console.paths, "development", {"write_key": OTHER})
-        assert await pilot.app.services.config_editor.reload_if_changed()
+        assert await pilot.app.config_editor.reload_if_changed()
         await console.until(lambda: "Bb7U…2c9Q" in screen_text(pilot.app))
 
 

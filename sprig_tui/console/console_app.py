@@ -1,0 +1,61 @@
+"""Interface of the app, as its screens, its driver and its advice on keys know it."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from textual.binding import Binding
+    from textual.screen import Screen
+
+    from sprig_tui.console.commands.base import Command
+    from sprig_tui.console.environments.config_editor import ConfigEditor
+
+
+class ConsoleApp(Protocol):
+    """`SprigTui`, without an import of it."""
+
+    files: tuple[str, ...]
+    """Files that are opened in the Payload pane at the start."""
+    warnings: tuple[str, ...]
+    """Warnings about the config."""
+    config_editor: ConfigEditor
+
+    @property
+    def screen(self) -> Screen[Any]:
+        """The screen in front."""
+        ...
+
+    @property
+    def shows_panes(self) -> bool:
+        """Whether the main screen is in front."""
+        ...
+
+    def focused_scope(self) -> str:
+        """The scope of the focused pane; empty where none has the focus."""
+        ...
+
+    def run_flow(self, work: Coroutine[None, None, object], *, opens: bool = True) -> None:
+        """Run a flow of dialogs in a worker, and report its errors."""
+        ...
+
+    def hang_up(self) -> None:
+        """Leave: the terminal is gone."""
+        ...
+
+    def load_styles(self) -> None:
+        """Load the style sheets that the first paint does not need."""
+        ...
+
+    def keys_of(self, command: type[Command]) -> tuple[str, ...]:
+        """The keys of a command."""
+        ...
+
+    def shown_key(self, command: type[Command]) -> str:
+        """The first key of a command, as shown to the user."""
+        ...
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as shown to the user."""
+        ...

@@ -1,0 +1,99 @@
+"""Private and fragile APIs of Textual and Rich, each behind a public name; no other module of the console uses one.
+
+tests/console/test_textual_private.py has a test for each, which fails first when a release of Textual changes it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+from textual.scroll_view import ScrollView
+
+if TYPE_CHECKING:
+    from rich.palette import Palette
+    from textual.filter import LineFilter
+    from textual.geometry import Size
+    from textual.scrollbar import ScrollBar
+
+
+class TerminalOutput(Protocol):
+    """The part of a text file that a driver writes to."""
+
+    def write(self, text: str) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def fileno(self) -> int: ...
+
+
+class TextualApp(App[int]):
+    """App with a fatal error screen of its own: Textual's shows local variables, which may hold a key or an answer."""
+
+    def fatal_error_text(self, error: BaseException | None) -> str:
+        """The text that the shell shows after an unexpected error ended the app."""
+        raise NotImplementedError
+
+    def _fatal_error(self) -> None:
+        error = sys.exc_info()[1] or self._exception
+        self._exit_renderables.append(self.fatal_error_text(error))
+        self._close_messages_no_wait()
+
+
+class TerminalDriver(LinuxDriver):
+    """Driver whose output can be replaced, and which stops its whole job when it is suspended."""
+
+    def set_output(self, output: TerminalOutput) -> None:
+        """Write to this from now on."""
+        self._file = cast("Any", output)
+
+    def new_parser(self) -> XTermParser:
+        """A parser of what the terminal sends."""
+        return XTermParser(self._debug)
+
+    def call_app(self, method: Callable[[App[Any]], object]) -> None:
+        """Call something with the app, in the app's event loop; raises RuntimeError once that has ended."""
+        self._loop.call_soon_threadsafe(method, self._app)
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Stop as Textual does, but the whole job: a parent such as `uv run` would otherwise keep the shell waiting."""
+        if self._auto_restart:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.killpg(os.getpgrp(), signal.SIGSTOP)
+
+
+def add_line_filter(app: App[Any], line_filter: LineFilter) -> None:
+    """Apply a filter to every line that the app paints."""
+    app._filters.append(line_filter)
+
+
+def handle_exception(app: App[Any], error: Exception) -> None:
+    """End the app as an error in one of Textual's own message handlers does."""
+    app._handle_exception(error)
+
+
+def own_vertical_scrollbar(view: ScrollView, make: Callable[[], ScrollBar]) -> ScrollBar:
+    """The vertical scrollbar of a view; `make` is called for the first one, in place of Textual's class."""
+    if view._vertical_scrollbar is None:
+        view._vertical_scrollbar = bar = make()
+        bar.display = False
+        view.app._start_widget(view, bar)
+    return view._vertical_scrollbar
+
+
+def set_virtual_size(view: ScrollView, size: Size) -> None:
+    """Set the scrollable size without a new layout of the screen."""
+    view.set_reactive(ScrollView.virtual_size, size)
+
+
+def palette_colour(palette: Palette, index: int) -> tuple[int, int, int]:
+    """Red, green and blue of one colour of a palette."""
+    red, green, blue = palette._colors[index]
+    return red, green, blue

@@ -1,0 +1,109 @@
+"""Private APIs of Textual and Rich that `textual_private` uses: an upgrade that changes one fails here first."""
+
+import inspect
+
+import pytest
+from rich.palette import Palette
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.filter import Monochrome
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
+from textual.widget import Widget
+
+from sprig_tui.console import textual_private
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (App, "_fatal_error"),
+        (App, "_close_messages_no_wait"),
+        (App, "_handle_exception"),
+        (App, "_start_widget"),
+        (LinuxDriver, "_sigtstp_application"),
+        (LinuxDriver, "run_input_thread"),
+    ],
+)
+def test_textual_has_private_method(owner, name):
+    assert callable(getattr(owner, name))
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (App, "_filters"),
+        (App, "_exception"),
+        (App, "_exit_renderables"),
+        (Widget, "_vertical_scrollbar"),
+        (Driver, "_app"),
+        (Driver, "_debug"),
+        (Driver, "_loop"),
+        (Driver, "_auto_restart"),
+        (LinuxDriver, "_file"),
+        (LinuxDriver, "_must_signal_resume"),
+    ],
+)
+def test_textual_sets_private_attribute(owner, name):
+    source = inspect.getsource(owner.__init__)
+    assert f"self.{name}" in source
+
+
+def test_fatal_error_text_is_what_the_shell_shows():
+    class Failing(textual_private.TextualApp):
+        def fatal_error_text(self, error):
+            return f"ended by {error}"
+
+    app = Failing()
+    app._exception = ValueError("x")
+    app._fatal_error()
+    assert app._exit_renderables == ["ended by x"]
+
+
+def test_line_filter_is_applied_by_the_app():
+    app, line_filter = App(), Monochrome()
+    textual_private.add_line_filter(app, line_filter)
+    assert line_filter in app.get_line_filters()
+
+
+def test_driver_parser_yields_key_events():
+    (key,) = [event for event in XTermParser(False).feed("a") if event is not None]
+    assert key.key == "a"
+
+
+def test_palette_colour_is_read_by_index():
+    assert textual_private.palette_colour(Palette([(1, 2, 3), (4, 5, 6)]), 1) == (4, 5, 6)
+
+
+async def test_vertical_scrollbar_is_ours_and_virtual_size_needs_no_layout():
+    class OwnBar(ScrollBar):
+        pass
+
+    class View(ScrollView):
+        @property
+        def vertical_scrollbar(self):
+            return textual_private.own_vertical_scrollbar(self, lambda: OwnBar(name="vertical"))
+
+    class OneView(App):
+        def compose(self):
+            yield View()
+
+    app = OneView()
+    async with app.run_test(size=(20, 5)) as pilot:
+        view = app.query_one(View)
+        view.virtual_size = Size(20, 100)
+        await pilot.pause()
+        assert isinstance(view.vertical_scrollbar, OwnBar)
+        assert view.vertical_scrollbar.is_running
+        assert view.show_vertical_scrollbar
+        layouts = []
+        app.screen._refresh_layout, refresh = (
+            lambda *a, **k: layouts.append(a) or refresh(*a, **k),
+            app.screen._refresh_layout,
+        )
+        textual_private.set_virtual_size(view, Size(20, 101))
+        await pilot.pause()
+        assert (view.virtual_size.height, layouts) == (101, [])
