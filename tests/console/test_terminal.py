@@ -160,7 +160,9 @@ def test_killed_in_mid_send_the_next_start_goes_on(terminal, tmp_path):
     save_environment(paths, "development", {"write_key": key, "endpoint": "http://127.0.0.1:9"})
     one = terminal()
     one.until(b"Environments", b"no deliveries yet")
-    one.press("1jt")
+    one.press("1j")
+    one.until(b"Development")
+    one.press("t")
     one.until(b"Test event to development", b"next try")
     one.process.kill()
     assert one.leave() == -signal.SIGKILL
