@@ -140,8 +140,8 @@ async def test_a_frozen_server_keeps_no_reader_of_answers_from_stopping(
         production, delivery, rest = config.read_text().partition("[delivery]")
         api = f'sprig_api_key = "{sprig_api_key}"\n[sprig]\napi_url = "{sprig_api.url}"\n'
         config.write_text(production + api + delivery + rest)
-        watcher = await programs.begin("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
-        puller = await programs.begin("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
+        watcher = await programs.start("send", "--watch", str(inbox), "-e", "production", "--yes", ready="watching")
+        puller = await programs.start("pull", "--every", "10s", "-e", "production", "--yes", ready="100")
         asked = ("send", str(source), "-e", "production", "--yes")
         once = await programs.begin(*asked)
         await sink.wait_until(lambda stats: stats.accepted >= 150, 60)  # more than what was pulled

@@ -112,7 +112,7 @@ class Programs:
 
     async def start(self, *argv: str, ready: str) -> Program:
         """Start a command that goes on; returns when it says that it is ready."""
-        program = await self.start(*argv)
+        program = await self.begin(*argv)
         await program.says(ready)
         return program
 
