@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """Tells the wall time; journals store it, so it must agree between processes."""
+    """Wall clock. Journals store its time, so it must agree between processes."""
 
     def now(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
@@ -18,7 +18,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own wall clock."""
+    """Wall clock of the operating system."""
 
     def now(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
@@ -26,30 +26,30 @@ class SystemClock:
 
 
 MAX_WAIT_S = 300.0
-"""Seconds; nothing in the engine waits longer without looking again."""
+"""Longest single wait in the engine; longer ones are split, so that clock changes are noticed."""
 
 
 class MonotonicClock(Protocol):
     """Monotonic time and waits on it."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since an arbitrary start."""
         ...
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait for the event, at most so long; True when it was set."""
+        """Wait for the event, at most `seconds`; True if it was set."""
         ...
 
 
 class SystemMonotonicClock:
-    """The machine's own monotonic clock."""
+    """Monotonic clock of the operating system."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Seconds since an arbitrary start."""
         return time.monotonic()
 
     async def wait(self, event: asyncio.Event, seconds: float) -> bool:
-        """Wait for the event, at most so long; True when it was set."""
+        """Wait for the event, at most `seconds`; True if it was set."""
         import asyncio  # `preview` needs the wall clock alone
 
         try:

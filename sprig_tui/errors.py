@@ -3,24 +3,25 @@
 SprigTuiError
 ├── ConfigError               the config cannot be read, understood or changed           exit 2
 │   └── KeymapError           two commands on one key, or a key for no command
-├── InputError                a file to read is not there or cannot be opened            exit 2
-├── SprigApiError               Sprig's API refused the key or the request               exit 2
-│   ├── SprigApiPageError          a page is not what the specification says                exit 1
-│   └── SprigApiUnreachableError  no answer, or none but those that pass                 exit 3
-├── SegmentApiError            Segment's Public API refused the token or the request      exit 2
-│   └── SegmentApiUnreachableError  it gave no answer, or none but those that pass        exit 3
-├── FilterError               a filter cannot be understood; says where                  exit 2
+├── InputError                an input file is missing or cannot be opened               exit 2
+│   └── UnknownFormatError    its first records have no known format
+├── SprigApiError             Sprig's API rejected the key or the request                exit 2
+│   ├── SprigApiPageError     a page does not follow the API's specification             exit 1
+│   └── SprigApiUnreachableError    no response, or only transient errors                exit 3
+├── SegmentApiError           Segment's Public API rejected the token or the request     exit 2
+│   └── SegmentApiUnreachableError  no response, or only transient errors                exit 3
+├── FilterError               a filter cannot be understood; names the position          exit 2
 └── JournalError              the journal cannot be opened or written                    exit 2
-    ├── JournalUnavailableError  not now: the same again may succeed                     exit 3
-    │   ├── JournalLockedError    another process held it too long
+    ├── JournalUnavailableError     transient: a retry may succeed                       exit 3
+    │   ├── JournalLockedError    another process held its lock too long
     │   ├── JournalFullError      the disk is full
-    │   ├── JournalLostError      its file is no longer the one at its path
-    │   └── JournalUnreachableError  its server does not answer
-    ├── JournalReadOnlyError  no right to write
+    │   ├── JournalLostError      the file at its path is no longer the one that was opened
+    │   └── JournalUnreachableError    its server does not respond
+    ├── JournalReadOnlyError  no permission to write
     ├── JournalCorruptError   the file is damaged or not a journal
     └── JournalVersionError   written by a newer version
 
-Bad *records* are never exceptions: they are read, journaled as withheld, and reading goes on.
+Invalid *records* never raise: they are journaled as withheld, and reading continues.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says; part of the interface."""
+    """Exit status of a command; part of the interface."""
 
     OK = 0
     REJECTED = 1
@@ -39,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class SprigTuiError(Exception):
-    """What happened, to which thing; `hint` says what to do now."""
+    """Base class. `message` says what happened to which thing, `hint` names the next step."""
 
     exit_code = ExitCode.USAGE
 
@@ -49,9 +50,9 @@ class SprigTuiError(Exception):
         self.hint = hint
 
 
-def place_of(what: str) -> str:
-    """The beginning of a message that names what it is about; empty where whoever shows it names that already."""
-    return f"{what}: " if what else ""
+def place_of(label: str) -> str:
+    """The beginning of a message that names its subject; empty if the caller names it elsewhere."""
+    return f"{label}: " if label else ""
 
 
 class ConfigError(SprigTuiError):
@@ -63,15 +64,15 @@ class KeymapError(ConfigError):
 
 
 class InputError(SprigTuiError):
-    """A file to read is not there or cannot be opened."""
+    """An input file is missing or cannot be opened."""
 
 
 class UnknownFormatError(InputError):
-    """A file whose first records are of no form that is known."""
+    """The first records of a file have no known format."""
 
 
 class SprigApiError(SprigTuiError):
-    """Sprig's API refused the key or the request; `status` is its HTTP status, 0 where none came."""
+    """Sprig's API rejected the key or the request; `status` is its HTTP status, 0 without a response."""
 
     def __init__(self, message: str, *, hint: str = "", status: int = 0) -> None:
         super().__init__(message, hint=hint)
@@ -79,29 +80,29 @@ class SprigApiError(SprigTuiError):
 
 
 class SprigApiPageError(SprigApiError):
-    """A page of Sprig's API is not what its specification says, so that no next one can be asked for."""
+    """A page of Sprig's API does not follow the specification, so the next one cannot be requested."""
 
     exit_code = ExitCode.REJECTED
 
 
 class SprigApiUnreachableError(SprigApiError):
-    """Sprig's API gave no answer, or none but those that pass, for longer than we wait."""
+    """Sprig's API did not respond, or only with transient errors, until the timeout."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class SegmentApiError(SprigTuiError):
-    """Segment's Public API refused the token or the request, or answered what it should not."""
+    """Segment's Public API rejected the token or the request, or its response is not understood."""
 
 
 class SegmentApiUnreachableError(SegmentApiError):
-    """Segment's Public API gave no answer, or none but those that pass, for longer than we wait."""
+    """Segment's Public API did not respond, or only with transient errors, until the timeout."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class FilterError(SprigTuiError):
-    """A filter cannot be understood; `position` is the offset in characters of what is wrong."""
+    """A filter cannot be understood; `position` is the offset of the mistake in characters."""
 
     def __init__(self, message: str, *, position: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -113,33 +114,33 @@ class JournalError(SprigTuiError):
 
 
 class JournalUnavailableError(JournalError):
-    """The journal takes nothing now; what is always on waits, and tries the same again."""
+    """The journal cannot be used now. Long-running commands wait and retry."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class JournalLockedError(JournalUnavailableError):
-    """Another process held the journal longer than we wait."""
+    """Another process held the journal's lock until the timeout."""
 
 
 class JournalFullError(JournalUnavailableError):
-    """The disk that holds the journal is full; nothing of the last write was kept."""
+    """The disk of the journal is full; the last write was rolled back."""
 
 
 class JournalLostError(JournalUnavailableError):
-    """The journal in use is no longer the one at its place; what would be stored now would never be found again."""
+    """The open journal is no longer the file at its path, so new entries would be lost."""
 
 
 class JournalReadOnlyError(JournalError):
-    """The journal or its folder may not be written."""
+    """The journal or its folder is not writable."""
 
 
 class JournalUnreachableError(JournalUnavailableError):
-    """The server that holds the journal does not answer, or takes no writes now; nothing of the last write is known."""
+    """The journal's server does not respond or takes no writes; it is unknown whether the last write was stored."""
 
 
 class JournalCorruptError(JournalError):
-    """The file is damaged, or is no journal of ours."""
+    """The file is damaged, or is not a journal."""
 
 
 class JournalVersionError(JournalError):

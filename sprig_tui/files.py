@@ -1,4 +1,4 @@
-"""One change of the config at a time, over all processes."""
+"""Files and folders: atomic writes with mode 0600, and locks between processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sprig_tui.errors import ConfigError
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, for its owner only; raises ConfigError."""
+    """Make a folder and its parents, mode 0700; raises ConfigError."""
     try:
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     except FileExistsError as error:
@@ -26,7 +26,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_atomically(target: Path, data: bytes) -> None:
-    """Replace the file's content, mode 0600, so that a crash leaves the old or the new, whole; raises ConfigError."""
+    """Replace the file, mode 0600; a crash leaves the old or the new content, whole. Raises ConfigError."""
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
@@ -56,7 +56,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 LOCK_TIMEOUT_S = 10.0
-"""Seconds to wait for another process; a change takes milliseconds."""
+"""Wait for another process; a change takes milliseconds."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -79,9 +79,9 @@ def file_lock(
     busy_message: str = "",
     hint: str = "nothing was changed; try again in a moment",
 ) -> Iterator[None]:
-    """Hold the lock beside `file`; raises ConfigError, in the words of `busy`, when another holds it for too long.
+    """Lock a file beside `file`; raises ConfigError (`busy_message`) if another process holds the lock too long.
 
-    The lock file stays: taking it away would let two processes lock two different files of the same name.
+    The lock file stays. If it were removed, two processes could lock two different files of the same name.
     """
     place = file.with_name(f".{file.name}.lock")
     try:
@@ -97,7 +97,7 @@ def file_lock(
             raise ConfigError(busy_message or f"another process is changing {file}", hint=hint) from error
         yield
     finally:
-        os.close(descriptor)  # which lets go of the lock
+        os.close(descriptor)  # this releases the lock
 
 
 def _acquire_lock(descriptor: int, deadline: float) -> None:

@@ -1,4 +1,4 @@
-"""Why a delivery is withheld: the one list that reading, mapping and the journal share."""
+"""Reasons for withholding a delivery, shared by reading, mapping and the journal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A withheld delivery's reason; the value is what the journal stores and filters match."""
+    """Reason of a withheld delivery; the journal stores its value, and filters match it."""
 
-    __hash__ = str.__hash__  # Enum's own is a function in Python, and deliveries are counted by this
+    __hash__ = str.__hash__  # faster than Enum's, which is written in Python; deliveries are counted by reason
 
     ANONYMOUS = "anonymous"
     TEST_WEBHOOK = "test-webhook"
@@ -35,5 +35,5 @@ _LABELS = {
 
 
 def reason_label(reason: str) -> str:
-    """The reason as one would say it; one of another version as it is."""
+    """The reason for people; an unknown one, of another version, stays as it is."""
     return _LABELS.get(Reason(reason), reason) if reason in set(Reason) else reason

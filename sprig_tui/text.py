@@ -1,17 +1,17 @@
-"""Untrusted text made printable: nothing in an answer can steer a terminal, hide, or change the order of a line.
+"""Printable text: untrusted text cannot control a terminal, hide, or change the order of a line.
 
-What stays: letters of every script (right-to-left ones too), marks, symbols, emoji, CJK and its wide space. What is
-shown instead of what a terminal would obey or not show at all:
+Letters of every script (right-to-left ones too), marks, symbols, emoji, CJK and its wide space stay as they are.
+Everything that a terminal would obey or not show is replaced:
 
 - tab and line feed (also CR LF) as ⇥ and ⏎; other C0 controls and DEL as their Control Pictures (␛)
 - C1 controls, bidi controls, zero-width and other format characters, line and paragraph separators, tag characters,
   lone surrogates, private use, unassigned code points and blank letters as ⟨U+202E⟩
 - other spaces (no-break, thin ...) as a plain space
-- a zero-width joiner between two emoji is left out, so that the sequence falls into its members: terminals disagree on
-  the width of the joined form, and a wrong width breaks the columns beside it
-- of many marks on one letter, which would reach over the lines above and below, four stay, and the rest are counted
-- a variation selector stays behind the one character it selects a form of; a second one is shown, since runs of them
-  can carry hidden text
+- a zero-width joiner between two emoji is left out, so that each emoji is shown by itself: terminals disagree on the
+  width of the joined form, and a wrong width breaks the columns beside it
+- of many marks on one letter, which would cover the lines above and below, four stay, and the rest are counted
+- a variation selector stays after the character whose form it selects; a second one is shown as ⟨U+FE0F⟩, since runs
+  of them can carry hidden text
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from typing import Final
 ELLIPSIS: Final = "…"
 REDACTED: Final = "[redacted]"
 _MIN_PREFIX_CHARS = 8
-"""Characters of a secret at the end of a text that are taken for its beginning."""
+"""Characters at the end of a text that count as a truncated secret."""
 _MIN_BASE64_CHARS = 12
-"""Characters of base64 that are looked for; fewer turn up by chance."""
+"""Characters of base64 that are searched for; fewer could match by chance."""
 
 _ZWJ = 0x200D
 _VARIATION_SELECTORS = frozenset({0xFE0E, 0xFE0F})
 _IDEOGRAPH_SELECTORS = range(0xE0100, 0xE01F0)
 _IDEOGRAPHS = (range(0x3400, 0xA000), range(0xF900, 0xFB00), range(0x20000, 0x3FFFE))
 _NEW_EMOJI = range(0x1F000, 0x1FB00)
-"""Reserved for pictographs as a whole: emoji newer than our Unicode tables stay emoji."""
+"""Reserved for pictographs: emoji newer than the Unicode tables of this Python stay emoji."""
 _NEW_IDEOGRAPHS = range(0x2EBF0, 0x323B0)
 _BLANK_LETTERS = frozenset(
     {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0}
 )
-"""Printable by their category, but nothing is seen of them."""
+"""Printable by their category, but invisible."""
 _PLAIN_SPACES = frozenset({0x20, 0x3000})
 
 _JOINERS_AND_SELECTORS = re.compile("[\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
@@ -52,7 +52,7 @@ _MARK_RUN = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u1aff\u1b00-\u1fff\u20d0-\u20ff\u2c00-\u2fff\ua000-\uabff\ufb1e\ufe20-\ufe2f"
     f"\U00010000-\U0001efff]{{{_MAX_COMBINING_MARKS + 1}}}"
 )
-"""A quick first look: so many characters in a row from blocks that hold marks."""
+"""Fast first test: a run of characters from blocks that contain marks."""
 _WHITESPACE = re.compile(r"\s+")
 _TOKEN_START = re.compile(r"⟨(?:U(?:\+[0-9A-F]{0,6})?|\+\d*(?: (?:m(?:a(?:r(?:ks?)?)?)?)?)?)?\Z")
 
@@ -74,7 +74,7 @@ def printable(text: str, *, limit: int = 0) -> str:
 
 @cache
 def _stacked_marks_pattern() -> re.Pattern[str]:
-    """More marks on one letter than are shown; made from the Unicode tables at the first text beyond Latin."""
+    """Pattern of more marks on one letter than are shown; built from the Unicode tables at the first use."""
     marks = "".join(
         f"{chr(run[0])}-{chr(run[-1])}"
         for run in _code_point_runs(code for code in range(0x300, 0x1F000) if _is_mark(code))
@@ -104,7 +104,7 @@ def one_line(text: str, *, limit: int = 0) -> str:
     """As `printable`, but runs of white space, line breaks included, are one plain space: for cells of a table."""
     cut = limit > 0 and len(text) > 4 * limit + 64
     if cut:
-        # Enough to fill the limit, unless it is nearly all white space: then the cut has to be shown here.
+        # enough to fill the limit, unless it is nearly all white space: then the ellipsis is added here
         text = text[: 4 * limit + 64]
     folded = _WHITESPACE.sub(" ", text).strip()
     if cut and len(folded) <= limit:
@@ -123,15 +123,15 @@ def mask(secret: str) -> str:
 
 
 def excerpt(data: bytes | str, limit: int) -> str:
-    """The printable beginning of what may be anything: bytes that are no UTF-8 are shown as U+FFFD."""
+    """The printable beginning of any text or bytes; invalid UTF-8 is shown as U+FFFD."""
     if isinstance(data, bytes):
-        # A character takes four bytes at most, so that one more than the limit is left and the cut is seen.
+        # a character has four bytes at most, so at least one more than the limit is left and the ellipsis is added
         data = data[: 4 * limit + 4].decode("utf-8", "replace")
     return printable(data, limit=limit)
 
 
 def redact(text: str, secrets: Iterable[str], *, replacement: str = REDACTED) -> str:
-    """The text without the secrets, in whatever form they came back: call it before the text is cut.
+    """The text without the secrets, in any form in which a server may echo them. Call it before the text is cut.
 
     Forms: as they are; with characters percent-encoded or escaped as JSON, Python or HTML do; in base64, as in Basic
     credentials (`base64("KEY:")`); and their beginning (8 characters or more) where the text was cut already.
@@ -151,7 +151,7 @@ def _secret_pattern(secret: str) -> re.Pattern[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     coded = {base64.b64encode(raw + tail).decode("ascii").rstrip("=") for tail in (b"", b":")}
     for before in range(3):
-        # What stays the same whatever stands before and after it: only whole groups of six bits that are the secret's.
+        # the part that does not depend on the bytes before and after: groups of six bits that are entirely the secret's
         whole = base64.b64encode(bytes(before) + raw).decode("ascii")
         coded.add(whole[-(-8 * before // 6) : 8 * (before + len(raw)) // 6])
     coded |= {form.replace("+", "-").replace("/", "_") for form in coded}
@@ -160,7 +160,7 @@ def _secret_pattern(secret: str) -> re.Pattern[str]:
 
 
 def _letter_pattern(letter: str) -> str:
-    """A pattern for all ways to write a character."""
+    """Pattern of all spellings of a character."""
     code = ord(letter)
     escaped = [re.escape(letter)]
     if code <= 0xFFFF:
@@ -174,7 +174,7 @@ def _letter_pattern(letter: str) -> str:
 
 
 def _redact_prefix(text: str, secret: str, instead: str) -> str:
-    """The text without a secret that its end was cut through."""
+    """The text without a truncated secret at its end."""
     if len(secret) <= _MIN_PREFIX_CHARS or secret[:_MIN_PREFIX_CHARS] not in text[-len(secret) - 1 :]:
         return text
     bare = text.removesuffix(ELLIPSIS)
@@ -185,7 +185,7 @@ def _redact_prefix(text: str, secret: str, instead: str) -> str:
 
 
 class _Glyphs(dict[int, str]):
-    """What stands for each code point, worked out at first sight; a bounded number is remembered."""
+    """Replacement of each code point, computed at first use; up to 4,096 are cached."""
 
     def __missing__(self, code: int) -> str:
         glyph = _glyph(code)
@@ -234,7 +234,7 @@ def _make_visible(text: str) -> str:
 
 
 def _render_contextual(text: str, at: int) -> str:
-    """What stands for a joiner or a selector, by its neighbours."""
+    """Replacement of a joiner or a selector, which depends on its neighbours."""
     code = ord(text[at])
     before = text[at - 1] if at else ""
     if code == _ZWJ:
@@ -258,7 +258,7 @@ def _is_invisible(character: str) -> bool:
 
 
 def _is_emoji(character: str) -> bool:
-    """A symbol, or a skin tone; the arrows and signs of newer sequences are mathematical symbols to Unicode."""
+    """Symbols and skin tones. Unicode classes the arrows and signs of newer sequences as mathematical symbols."""
     return (
         bool(character)
         and (unicodedata.category(character) in {"So", "Sk", "Sm"} or ord(character) in _NEW_EMOJI)
@@ -268,7 +268,7 @@ def _is_emoji(character: str) -> bool:
 
 def _shorten(text: str, limit: int) -> str:
     head = text[: limit - 1]
-    # A ⟨U+…⟩ that the cut goes through is left out whole.
+    # a ⟨U+…⟩ at the cut is left out completely
     if (broken := _TOKEN_START.search(head)) is not None:
         head = head[: broken.start()]
     return head + ELLIPSIS

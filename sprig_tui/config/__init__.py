@@ -1,1 +1,1 @@
-"""Settings and environments in TOML, and where everything lives."""
+"""Config: settings and environments in TOML, secrets, paths and reloading."""

@@ -1,6 +1,6 @@
-"""Config contents: the key paths that a config sets, and which of them another one has lost.
+"""Config contents: the key paths that a config sets, and those that a newer config has lost.
 
-Tables of the console alone (`[console]`, `[keys]`) are left out: nothing is sent otherwise for lack of them.
+The tables of the console (`[console]`, `[keys]`) are left out: they do not change what is sent.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 from sprig_tui.config.toml_file import dotted_key
 
 MAX_NAMED_KEYS = 12
-"""Of what was lost, named in one message."""
+"""Lost keys that one message names."""
 KeyPath = tuple[str, ...]
 """Parts of a key path, such as ("environments", "production", "webhook_token")."""
 
 _CONSOLE_TABLES = frozenset({"console", "keys"})
 _ITEMIZED_LISTS = frozenset({("mapping", "hash"), ("mapping", "omit")})
-"""Lists of which each item counts by itself."""
+"""Lists whose items count as keys."""
 
 
 def key_paths(tables: Mapping[str, Any]) -> frozenset[KeyPath]:
-    """Every table and key that is set to something, and each item of mapping.hash and mapping.omit."""
+    """Every table and key with a value, and each item of mapping.hash and mapping.omit."""
     return frozenset(
         _walk_key_paths({name: value for name, value in tables.items() if name not in _CONSOLE_TABLES}, ())
     )
@@ -31,7 +31,7 @@ def _walk_key_paths(value: Any, prefix: KeyPath) -> Iterator[KeyPath]:
     if isinstance(value, dict):
         for name, inner in value.items():
             if inner == "":
-                continue  # what a template makes of a variable that is not set
+                continue  # a template writes this for a variable that is not set
             yield (*prefix, name)
             yield from _walk_key_paths(inner, (*prefix, name))
     elif isinstance(value, list) and prefix in _ITEMIZED_LISTS:
@@ -39,7 +39,7 @@ def _walk_key_paths(value: Any, prefix: KeyPath) -> Iterator[KeyPath]:
 
 
 def removed_keys(before: frozenset[KeyPath], now: frozenset[KeyPath]) -> tuple[str, ...]:
-    """What is no longer set, as TOML names it; a table that went as a whole is named once."""
+    """The keys that are no longer set, in TOML notation; a table that is missing completely is named once."""
     lost = before - now
     return tuple(
         _format_key_path(path) for path in sorted(lost) if not any(path[:end] in lost for end in range(1, len(path)))
@@ -53,6 +53,6 @@ def _format_key_path(path: KeyPath) -> str:
 
 
 def join_names(names: tuple[str, ...]) -> str:
-    """Names in one line, at most so many of them."""
+    """Names in one line, at most MAX_NAMED_KEYS of them."""
     more = f" and {len(names) - MAX_NAMED_KEYS} more" if len(names) > MAX_NAMED_KEYS else ""
     return ", ".join(names[:MAX_NAMED_KEYS]) + more

@@ -1,4 +1,4 @@
-"""An environment: one Segment source, its Write Key, and how it may be reached."""
+"""Environments: Segment sources with their keys and endpoints; and secrets whose repr is masked."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ UNREACHABLE_TIMEOUT_S = 60.0
 
 
 class DeliverySettings(Struct, frozen=True, kw_only=True):
-    """Defaults follow the official clients' shared rules (10 retries, 12 hours) and Segment's partner guide."""
+    """Delivery settings; the defaults follow the official clients (10 retries, 12 hours) and the partner guide."""
 
     max_retries: int = 10
     retry_window: float = 12 * 3600.0
-    """Seconds from the first attempt; a delivery is given up when this and `max_retries` are both spent."""
+    """Seconds from the first attempt; a delivery fails when this and `max_retries` are both exceeded."""
     timeout: float = 15.0
     """Seconds for each phase of a request: connect, write, read, waiting for a connection."""
     connections: int = 4
-    """Requests in flight per environment; more make httpx slower, not faster."""
+    """Concurrent requests per environment; more make httpx slower."""
     gzip: bool = False
     lease: float = 120.0
-    """Seconds that claimed deliveries stay ours without a sign of life."""
+    """Seconds for which claimed deliveries are leased without a renewal."""
 
 
 class Secret:
-    """A secret that does not print itself: `reveal()` is the one way to its text."""
+    """A secret whose repr is masked; only `reveal()` gives its text."""
 
     __slots__ = ("_text", "read_from")
 
@@ -41,11 +41,11 @@ class Secret:
         """`config`, or the environment variable it was read from."""
 
     def reveal(self) -> str:
-        """The secret itself; for an Authorization header and nothing else."""
+        """The secret itself, only for an Authorization header."""
         return self._text
 
     def masked(self) -> str:
-        """First and last four characters; one too short for that shows none."""
+        """The first and last four characters; none of a short secret."""
         return mask(self._text)
 
     def __repr__(self) -> str:
@@ -61,47 +61,47 @@ class Secret:
 
 
 class WriteKey(Secret):
-    """A Write Key: names the Segment source that answers go to."""
+    """Write Key of a Segment source."""
 
     __slots__ = ()
 
 
 class WebhookToken(Secret):
-    """The API secret that Sprig's webhooks of one environment carry as `Authorization: Bearer`."""
+    """API secret in the `Authorization: Bearer` header of Sprig's webhooks."""
 
     __slots__ = ()
 
 
 class SprigApiKey(Secret):
-    """The key of Sprig's REST API; it chooses Production or Development there."""
+    """Key of Sprig's REST API; it selects Production or Development there."""
 
     __slots__ = ()
 
 
 class PublicApiToken(Secret):
-    """A token of Segment's Public API: reads what sources a workspace has, and their Write Keys."""
+    """Token of Segment's Public API, for reading the sources of a workspace and their Write Keys."""
 
     __slots__ = ()
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """Where one environment's answers go."""
+    """Destination and secrets of one environment's answers."""
 
     name: str
-    """Lower case, such as `production`; part of every message id, so it never changes."""
+    """Lower case, such as `production`. Part of every message id, so it must not change."""
     write_key: WriteKey | None = None
     endpoint: str = "us"
     """`us`, `eu`, or a base URL without `/v1`."""
     own_endpoint: str | None = None
-    """What the config has, where a run sends to another `endpoint` instead (`--endpoint`); None where it does not."""
+    """Endpoint of the config, if a run uses another `endpoint` (`--endpoint`); else None."""
     requests_per_second: float = PARTNER_REQUESTS_PER_SECOND
     protected: bool = False
     sprig_environment_id: str | None = None
-    """Sprig's id of this environment, which webhooks carry."""
+    """Sprig's id of this environment, as in webhooks."""
     webhook_token: WebhookToken | None = None
-    """What webhooks must carry to be taken; None where nothing is asked of them, empty where none can be right."""
+    """Token that webhooks must have; None accepts all webhooks, an empty one accepts none."""
     sprig_api_key: SprigApiKey | None = None
-    """What `pull` asks Sprig's REST API with."""
+    """Key for `pull`."""
 
     @property
     def base_url(self) -> str:
@@ -110,7 +110,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 
     @property
     def override_url(self) -> str:
-        """The URL that a run sends to in place of the environment's own; empty where it is the environment's own."""
+        """The URL of this run if it differs from the environment's own; else empty."""
         foreign = self.own_endpoint is not None and _endpoint_url(self.own_endpoint) != self.base_url
         return self.base_url if foreign else ""
 
@@ -120,20 +120,20 @@ def _endpoint_url(endpoint: str) -> str:
 
 
 def override_urls(environments: Mapping[str, Environment]) -> dict[str, str]:
-    """Environment -> URL, of those that a run sends to another endpoint than their own."""
-    return {name: found.override_url for name, found in environments.items() if found.override_url}
+    """Environment -> URL, for environments whose run uses another endpoint than their own."""
+    return {name: item.override_url for name, item in environments.items() if item.override_url}
 
 
 MIN_SIMILARITY = 0.75
-"""Likeness (difflib) from which two names, or two parts of names, are taken for a slip."""
+"""Similarity (difflib) from which the difference of two names, or parts of names, counts as a typo."""
 MIN_PREFIX_CHARS = 3
-"""Characters from which the beginning of a name stands for it."""
+"""Characters from which a prefix stands for a name."""
 ALIASED_STAGES = ("production", "development")
-"""Stages whose other words (prod, live, dev ...) are taken for them; a test or staging of one's own is common."""
+"""Stages whose synonyms (prod, live, dev ...) stand for them; environments called test or staging are common."""
 
 
 def nearest_environment(name: str, environment_names: Iterable[str]) -> str:
-    """The known environment that `name` was surely meant to be; empty where it may well be another.
+    """The known environment that `name` most likely means; empty if it may be a different one.
 
     `prod`, `prodd`, `live` and `prodution` are near `production`; `production-eu` and `staging-us` beside `staging-eu`
     are names of their own, and so is `team2` beside `team1`.
@@ -147,10 +147,10 @@ def nearest_environment(name: str, environment_names: Iterable[str]) -> str:
     for stage in ALIASED_STAGES:
         if stage in names and any(_is_typo(typed, word) for word in stage_words(stage) if word[:1] == typed[:1]):
             return stage
-    begun = [one for one in names if len(typed) >= MIN_PREFIX_CHARS and one.startswith(typed)]
-    if len(begun) == 1:
-        return begun[0]
-    scored = [(difflib.SequenceMatcher(a=typed, b=one).ratio(), one) for one in names if _is_typo(typed, one)]
+    matches = [known for known in names if len(typed) >= MIN_PREFIX_CHARS and known.startswith(typed)]
+    if len(matches) == 1:
+        return matches[0]
+    scored = [(difflib.SequenceMatcher(a=typed, b=known).ratio(), known) for known in names if _is_typo(typed, known)]
     return max(scored)[1] if scored else ""
 
 
@@ -160,11 +160,11 @@ def _is_typo(typed: str, environment_name: str) -> bool:
     parts, others = typed.split("-"), environment_name.split("-")
     if len(parts) != len(others):
         return False
-    return all(_is_part_typo(one, other) for one, other in zip(parts, others, strict=True) if one != other)
+    return all(_is_part_typo(part, other) for part, other in zip(parts, others, strict=True) if part != other)
 
 
 def _is_part_typo(part: str, other_part: str) -> bool:
-    """Regions (eu, us) and numbers are differences that are meant."""
+    """Whether two parts differ by a typo; regions (eu, us) and numbers differ on purpose."""
     if min(len(part), len(other_part)) <= MIN_PREFIX_CHARS or _without_digits(part) == _without_digits(other_part):
         return False
     return difflib.SequenceMatcher(a=part, b=other_part).ratio() >= MIN_SIMILARITY

@@ -1,7 +1,7 @@
-"""Config memory: what the config set when it was last in use, kept in the state folder without any value.
+"""Last config: the keys that were set when the config was last used, kept in the state folder without values.
 
-A process that starts without the config it had last time can say so. It also tells what a command of ours wrote
-(`written`): that is whole, however much it lacks.
+A process that starts without them can warn. `written` marks a config that sprig-tui wrote itself: it is complete,
+even if keys are missing.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ LAST_CONFIG_VERSION = 1
 
 
 class LastConfig(Struct, frozen=True, kw_only=True):
-    """The config as it was last in use."""
+    """The config as it was last used."""
 
     version: int = LAST_CONFIG_VERSION
     file: str = ""
     digest: str = ""
-    """Empty where none was ever seen."""
+    """Empty if there was none."""
     at: int = 0
     """Wall time, milliseconds since 1970 UTC."""
     keys: tuple[KeyPath, ...] = ()
-    """See `key_paths`."""
+    """From `key_paths`."""
     written: str = ""
-    """Digest of what a command of ours wrote last."""
+    """Digest of the config that sprig-tui wrote last."""
 
 
 class LastConfigStore:
-    """What is remembered of the config of these paths; where it cannot be kept, nothing is."""
+    """Store of the last config of these paths. Write errors are ignored."""
 
     def __init__(self, paths: Paths) -> None:
         self.file = paths.state_dir / LAST_CONFIG_FILE
         self._config_path = str(paths.config_file)
 
     def load(self) -> LastConfig:
-        """What is remembered; of another file, or unreadable, it counts as nothing."""
+        """The last config; an empty one if the file is unreadable or belongs to another config."""
         try:
             found = msgspec.json.decode(self.file.read_bytes(), type=LastConfig)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -53,7 +53,7 @@ class LastConfigStore:
         return found if found.file == self._config_path and found.version <= LAST_CONFIG_VERSION else LastConfig()
 
     def save(self, document: ConfigFile, *, written: bool = False) -> None:
-        """This config is in use now. An absent one is not remembered: then what was there before is."""
+        """Remember this config as the one in use. An absent config is ignored: the one before it stays."""
         before = self.load()
         mine = document.digest if written else before.written
         if document.mode is None or (before.digest, before.written) == (document.digest, mine):

@@ -1,4 +1,4 @@
-"""Where config, journal and state live."""
+"""Paths of config, journal and state."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import sprig_tui
 from sprig_tui.errors import ConfigError, InputError
 
 HOME_VARIABLE = "SPRIG_TUI_HOME"
-"""Names one folder for config, journal and state together."""
+"""Variable that names one folder for config, journal and state."""
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The places of one installation; nothing is created by asking for them."""
+    """Paths of one installation; nothing is created."""
 
     config_file: Path
     journal_file: Path
     state_dir: Path
-    """Logs and what the console remembers."""
+    """Folder of logs and of remembered state."""
 
     @property
     def log_file(self) -> Path:
-        """Where `run` and the console write their log."""
+        """Log of `run` and the console."""
         return self.state_dir / "sprig-tui.log"
 
     def as_dict(self) -> dict[str, str]:
-        """By the names that `sprig-tui paths` prints."""
+        """The paths by the names that `sprig-tui paths` prints."""
         return {
             "config": str(self.config_file),
             "journal": str(self.journal_file),
@@ -41,7 +41,7 @@ class Paths:
 def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """The folders of this system, or the one that SPRIG_TUI_HOME names.
 
-    Raises ConfigError when SPRIG_TUI_HOME is there but cannot be a folder's name, and when there is no home.
+    Raises ConfigError if SPRIG_TUI_HOME cannot be used, and if there is no home folder.
     """
     if HOME_VARIABLE in environ:
         return paths_in_folder(environ[HOME_VARIABLE])
@@ -52,7 +52,7 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
         places = [Path(place) for place in (dirs.user_config_dir, dirs.user_data_dir, dirs.user_state_dir)]
     except RuntimeError:
         places = []
-    # Releases differ in what they do where nobody knows a home: some leave `~` as it is.
+    # without a home folder some releases of platformdirs return paths that begin with `~`
     if not places or not all(place.is_absolute() for place in places):
         raise ConfigError(
             "no home folder is known: HOME is not set, and the system knows no user of this number",
@@ -62,7 +62,7 @@ def find_paths(environ: Mapping[str, str] = os.environ) -> Paths:
 
 
 def paths_in_folder(text: str) -> Paths:
-    """Everything in one folder; relative paths stand below the current one."""
+    """All paths in one folder; a relative one is below the current folder."""
     if not text.strip():
         raise ConfigError(f"{HOME_VARIABLE} is empty", hint=f"name a folder in it, or unset {HOME_VARIABLE}")
     try:
@@ -75,7 +75,7 @@ def paths_in_folder(text: str) -> Paths:
 
 
 def samples_folder() -> Path:
-    """The folder of sample payloads; raises InputError when this installation has none."""
+    """The folder of sample payloads; raises InputError if this installation has none."""
     package = Path(sprig_tui.__file__).parent
     for folder in (package / "sample_payloads", package.parent / "sample_payloads"):
         if folder.is_dir():

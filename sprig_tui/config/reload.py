@@ -1,9 +1,9 @@
-"""Config reload: what a running process takes up of a config file that others write, and what it holds against it.
+"""Config reload: whether a running process uses a changed config file, and why not.
 
-After a good config only another good one is taken up. A file that is missing, empty, unreadable, at fault or broken
-off is not: what was in use stays. One that has lost something (an environment, a token, a mapping rule) is taken up
-once it has stood still for a while, and what it lost is named; one whose end alone is missing looks as a writer leaves
-it that stopped, so it waits for a person. What a command of ours wrote is whole, and is taken up at once.
+A valid config replaces the one in use. A file that is missing, empty, unreadable, invalid or truncated does not: the
+process continues with the config in use. A config that has lost keys (an environment, a token, a mapping rule) is used
+after it has not changed for STABLE_FOR_S, and the lost keys are named. If only its end is missing, its writer may have
+been interrupted, so it waits for the user. A config that sprig-tui wrote itself is complete and used at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HELD_FOLDER = "config-held"
 
 
 class HeldConfigNote(Struct, frozen=True, kw_only=True):
-    """One process, and why it does not use the config that is on disk."""
+    """A process, and its reason not to use the config on disk."""
 
     pid: int
     why: str
@@ -41,7 +41,7 @@ class HeldConfigNote(Struct, frozen=True, kw_only=True):
 
 
 def write_held_note(paths: Paths, reason: str, hint: str) -> None:
-    """Tell others why this process goes on with the config from before; where that cannot be written, nobody hears."""
+    """Store for `status` and `doctor` why this process continues with its earlier config. Write errors are ignored."""
     held = HeldConfigNote(pid=os.getpid(), why=reason, hint=hint, since=time.time_ns() // 1_000_000)
     with suppress(ConfigError):
         make_folder(paths.state_dir / HELD_FOLDER)
@@ -49,13 +49,13 @@ def write_held_note(paths: Paths, reason: str, hint: str) -> None:
 
 
 def remove_held_note(paths: Paths) -> None:
-    """Take this process's note back."""
+    """Remove the note of this process."""
     with suppress(OSError):
         _note_file(paths, os.getpid()).unlink(missing_ok=True)
 
 
 def read_held_notes(paths: Paths) -> tuple[HeldConfigNote, ...]:
-    """The notes of all processes that live; those of others are swept away."""
+    """The notes of all live processes; those of dead ones are removed."""
     found = []
     for file in sorted((paths.state_dir / HELD_FOLDER).glob("*.json")):
         with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -73,7 +73,7 @@ def _note_file(paths: Paths, pid: int) -> Path:
 
 def _process_exists(pid: int) -> bool:
     if os.name != "posix":
-        return True  # there asking would end it
+        return True  # os.kill would end the process there
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -84,31 +84,31 @@ def _process_exists(pid: int) -> bool:
 
 
 STABLE_FOR_S = 5.0
-"""Seconds for which a config that has lost something must stand still before it is taken up."""
+"""Time without a change after which a config that has lost keys is used."""
 
-_RESTORE_HINT = "put it back; to go on without it, start this process again"
-_END_LINE_HINT = "if that is meant, end the line"
-_CONFIRM_HINT = "if that is meant, send SIGHUP, start it again, or write a comment on the file's last line"
+_RESTORE_HINT = "restore it; to continue without it, restart this process"
+_END_LINE_HINT = "if that is intended, end the line"
+_CONFIRM_HINT = "if that is intended, send SIGHUP, restart it, or add a comment as the last line of the file"
 
 
 class ConfigUpdate(Struct, frozen=True):
-    """What a look at the file found: `settings` to take up, the file `restored` to what is in use, or one `held` off.
+    """Result of reading the file: it `changed`, was `restored` to the config in use, or is `held` (not used).
 
-    `settings` are those in use in the last two cases.
+    `settings` are the new ones if it `changed`, else those in use.
     """
 
     kind: Literal["changed", "restored", "held"]
     settings: Settings
     removed: tuple[str, ...] = ()
-    """What settings that are to be taken up no longer have, by name."""
+    """Keys that the new settings no longer have."""
     message: str = ""
     hint: str = ""
 
 
 class ConfigReloader:
-    """Follows the config of one process: `look` now and then, `take` what it offers once that is in use.
+    """Follows the config of one process: call `poll` regularly, and `apply` once the new settings are in use.
 
-    `load` reads the settings and raises ConfigError. Not for two threads at once.
+    `load_settings` reads the settings and raises ConfigError. Not thread-safe.
     """
 
     def __init__(
@@ -125,22 +125,22 @@ class ConfigReloader:
         self._monotonic = monotonic
         self._last_config = LastConfigStore(paths)
         self._unstable_since: tuple[str, float] = ("", 0.0)
-        """Digest of a config that has lost something, and since when it is that one."""
+        """Digest of a config that has lost keys, and the time of its last change."""
         self.message = ""
-        """Why the config on disk is not the one in use; empty where it is."""
+        """Why the config on disk is not used; empty if it is."""
         self.hint = ""
         self._last_config.save(settings.document)
 
     @property
     def settings(self) -> Settings:
-        """Those in use."""
+        """The settings in use."""
         return self._settings
 
     def poll(self, *, confirmed: bool = False, written: str = "") -> ConfigUpdate | None:
-        """Read the file; None where nothing is new.
+        """Read the file; None if nothing is new.
 
-        `confirmed`: a person asked for it, so that whatever is good is taken up. `written` is the digest of what this
-        process wrote itself.
+        `confirmed`: the user asked for a reload, so that any valid config is used. `written` is the digest of the
+        config that this process wrote itself.
         """
         try:
             found = self._load_settings()
@@ -148,43 +148,43 @@ class ConfigReloader:
             return self.reject(error.message, error.hint)
         before, now = self._settings.document, found.document
         if before.digest == now.digest:
-            # the same file; what pulls learnt of surveys may be new
+            # same file, but the survey catalogue may be new
             return self._clear_rejection() or (
                 ConfigUpdate("changed", found) if found.digest != self._settings.digest else None
             )
         lost = removed_keys(key_paths(before.tables), key_paths(now.tables))
-        ours = now.digest in (written, self._last_config.load().written)
-        if not ours and (against := self._rejection(before, now, lost, confirmed=confirmed)):
-            return self.reject(*against)
+        is_own = now.digest in (written, self._last_config.load().written)
+        if not is_own and (rejection := self._rejection(before, now, lost, confirmed=confirmed)):
+            return self.reject(*rejection)
         return ConfigUpdate("changed", found, lost)
 
     def _rejection(
         self, before: ConfigFile, now: ConfigFile, removed: tuple[str, ...], *, confirmed: bool
     ) -> tuple[str, str] | None:
-        """What speaks against a file that is valid by itself, and what to do about it."""
+        """The reason not to use a valid file, and the next step."""
         if before.mode is not None and now.mode is None:
             return f"{now.file} is not there", _RESTORE_HINT
         if before.tables and not now.tables:
             return f"{now.file} is empty", _RESTORE_HINT
         if confirmed:
             return None
-        if torn := _truncation(before, now, removed):
-            return torn
+        if truncation := _truncation(before, now, removed):
+            return truncation
         if removed and self._changed_recently(now.digest):
             return (
                 f"{now.file} lacks {join_names(removed)}",
-                f"it is taken up once it has not changed for {STABLE_FOR_S:g} s",
+                f"it is used once it has not changed for {STABLE_FOR_S:g} s",
             )
         return None
 
     def apply(self, settings: Settings) -> None:
-        """These are in use from now on."""
+        """Record that these settings are now in use."""
         self._settings = settings
         self._clear_rejection()
         self._last_config.save(settings.document)
 
     def reject(self, message: str, hint: str) -> ConfigUpdate | None:
-        """Go on with what is in use, for this reason; None where it is the reason already."""
+        """Continue with the settings in use, for this reason; None if the reason is not new."""
         if (message, hint) == (self.message, self.hint):
             return None
         self.message, self.hint = message, hint
@@ -192,7 +192,7 @@ class ConfigReloader:
         return ConfigUpdate("held", self._settings, (), message, hint)
 
     def close(self) -> None:
-        """Nobody looks any more."""
+        """Remove the note of this process."""
         remove_held_note(self._paths)
 
     def _clear_rejection(self) -> ConfigUpdate | None:
@@ -204,14 +204,14 @@ class ConfigReloader:
         return ConfigUpdate("restored", self._settings)
 
     def _changed_recently(self, digest: str) -> bool:
-        """Whether it was another a moment ago."""
+        """Whether it has changed within STABLE_FOR_S."""
         if self._unstable_since[0] != digest:
             self._unstable_since = (digest, self._monotonic())
         return self._monotonic() - self._unstable_since[1] < STABLE_FOR_S
 
 
 def _truncation(before: ConfigFile, now: ConfigFile, removed: tuple[str, ...]) -> tuple[str, str] | None:
-    """What tells that its writer did not get to the end of it, and what to do where it did."""
+    """Signs that the file is truncated, and the next step if it is not."""
     if is_number_truncated(_config_text(before), _config_text(now)):
         return f"{now.file} breaks off in its last line: the number there lacks its end", _END_LINE_HINT
     if removed and is_truncated(_config_text(before), _config_text(now)):
@@ -224,10 +224,10 @@ def _config_text(document: ConfigFile) -> str:
 
 
 def is_truncated(before: str, now: str) -> bool:
-    """Whether `now` ends where `before` goes on: all that it lost stood after the last thing that it has.
+    """Whether `now` is `before` without its end: everything it lost came after the last key that it has.
 
-    Both are valid TOML. Deleting the last table looks the same as a writer that stopped before it, so a comment at
-    the end that was not there before tells that the writer got that far.
+    Both are valid TOML. A deleted last table looks the same as an interrupted write, so a new comment at the end means
+    that the file is complete.
     """
     found = parse_statements(now)
     if found and found[-1].kind == "comment" and now[found[-1].start : found[-1].end].strip() not in before:
@@ -238,18 +238,18 @@ def is_truncated(before: str, now: str) -> bool:
     kept = [key for key in old if key in new]
     if len(kept) == len(old):
         return False
-    # in the order of `before`: what it keeps stands before what it lost
+    # in the order of `before`, the kept keys come before the lost ones
     return kept == list(old)[: len(kept)] and list(new)[-1:] == kept[-1:]
 
 
 def is_number_truncated(before: str, now: str) -> bool:
-    """Whether `now` ends in the beginning of a number that `before` has: what broke off of a number is a number."""
+    """Whether `now` ends with the first digits of a number in `before`: a truncated number is still valid TOML."""
     found = _values_by_key(now, parse_statements(now))
     return bool(_truncated_key(_values_by_key(before, parse_statements(before)), found, now))
 
 
 def _truncated_key(old: dict[KeyPath, str], new: dict[KeyPath, str], now: str) -> KeyPath:
-    """The last key, where its value is only the beginning of the old one; else none."""
+    """The last key, if its value is only the beginning of the old one; else ()."""
     if not new or now.endswith("\n"):
         return ()
     key, value = list(new.items())[-1]
@@ -257,13 +257,13 @@ def _truncated_key(old: dict[KeyPath, str], new: dict[KeyPath, str], now: str) -
 
 
 def _values_by_key(text: str, found: list[Statement]) -> dict[KeyPath, str]:
-    """Each header and pair by its whole key, in order, with a pair's value as it is written."""
+    """Headers and pairs by their whole key, in order, each pair with its value as written."""
     values: dict[KeyPath, str] = {}
     table: KeyPath = ()
-    for one in found:
-        if one.kind in ("table", "array"):
-            table = one.key
+    for statement in found:
+        if statement.kind in ("table", "array"):
+            table = statement.key
             values.setdefault(table, "")
-        elif one.kind == "pair":
-            values[(*table, *one.key)] = text[one.value_start : one.value_end]
+        elif statement.kind == "pair":
+            values[(*table, *statement.key)] = text[statement.value_start : statement.value_end]
     return values

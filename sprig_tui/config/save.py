@@ -1,4 +1,4 @@
-"""Writing the config: whole or not at all, readable by its owner only, never over someone else's change."""
+"""Config writes: atomic, mode 0600, and never over another process's change."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def save_environment(
 ) -> str:
     """Set keys of `[environments.NAME]` (None removes one); returns the new digest.
 
-    With a `digest` (of what was read and shown) the change is refused when the file is another by now; without one
-    it is made on whatever stands there. Raises ConfigError; the file is then as it was.
+    With a `digest` (of the config that was read) the change is rejected if the file has changed since. Raises
+    ConfigError; the file is then unchanged.
     """
     check_environment_name(name)
     return _edit_config(paths, lambda text: edit_environment(text, name, changes), digest)
@@ -38,7 +38,7 @@ def save_console(paths: Paths, changes: Mapping[str, TomlValue | None], *, diges
 
 
 def delete_environment(paths: Paths, name: str, *, digest: str | None = None) -> str:
-    """Take the environment's whole table out; returns the new digest. Raises ConfigError as `save_environment`."""
+    """Remove the environment's table; returns the new digest. Raises ConfigError as `save_environment`."""
     return _edit_config(paths, lambda text: remove_environment(text, name), digest)
 
 
@@ -55,7 +55,7 @@ def _edit_config(paths: Paths, edit: Callable[[str], str], digest: str | None) -
         text = document.data.decode("utf-8")
         mark = BOM if text.startswith(BOM) else ""
         data = (mark + edit(text.removeprefix(mark))).encode("utf-8")
-        # What could not be read back must never be written: the next start would fail on it.
+        # verified before it is written: the next start would fail on an invalid config
         written = _reparse(document, data)
         make_settings(written, paths, {})
         if data != document.data:
@@ -65,7 +65,7 @@ def _edit_config(paths: Paths, edit: Callable[[str], str], digest: str | None) -
 
 
 def _record_own_write(paths: Paths, before: ConfigFile, written: ConfigFile) -> None:
-    """Tell running processes that this is whole; not where what it was made from may be a file that broke off."""
+    """Mark the config as complete for running processes, unless it was made from one that may be truncated."""
     memory = LastConfigStore(paths)
     seen = memory.load()
     if seen.digest and before.digest in (seen.digest, seen.written):
@@ -73,5 +73,5 @@ def _record_own_write(paths: Paths, before: ConfigFile, written: ConfigFile) -> 
 
 
 def _reparse(document: ConfigFile, data: bytes) -> ConfigFile:
-    """The document as it would be with these bytes."""
+    """The config file with these bytes."""
     return document._replace(data=data, tables=parse_toml(data, document.file), mode=0o600)

@@ -1,4 +1,4 @@
-"""The tables of the config file, as strict records: an unknown key in them is an error."""
+"""Tables of the config file as strict records: an unknown key is an error."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sprig_tui.config.toml_file import MAX_SHOWN_KEY_CHARS, dotted_key, nearest_
 from sprig_tui.errors import ConfigError
 
 SECRET_KEYS = frozenset({"write_key", "webhook_token", "sprig_api_key"})
-"""Keys of `[environments.NAME]` whose values are shown to nobody."""
+"""Keys of `[environments.NAME]` whose values are never shown."""
 WORKSPACE_SECRET_KEY = "public_api_token"  # noqa: S105 - the key's name, no secret
-"""The key of `[segment]` whose value is shown to nobody."""
+"""Key of `[segment]` whose value is never shown."""
 
 Rate = Annotated[float, Meta(gt=0, le=1000)]
 Duration = str | float
@@ -35,12 +35,12 @@ class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
     sprig_api_key_env: str | None = None
 
     def __repr__(self) -> str:
-        # A key must not reach a log by way of a record.
+        # keys must not reach a log through a record
         return f"EnvironmentTable(endpoint={self.endpoint!r})"
 
 
 class SprigTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[sprig]`: Sprig's own side."""
+    """`[sprig]`: Sprig's API."""
 
     api_url: str | None = None
 
@@ -57,14 +57,14 @@ class SegmentTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IntegrationTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[mapping.integration]`: what `context.integration` says."""
+    """`[mapping.integration]`: content of `context.integration`."""
 
     name: str = "sprig"
     version: str = "1.0.0"
 
 
 class SurveyTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[surveys.ID]`: what is known of a survey that responses do not tell."""
+    """`[surveys.ID]`: facts on a survey that its responses do not contain."""
 
     name: str | None = None
     created_at: str | None = None
@@ -92,14 +92,14 @@ class DeliveryTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JournalTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """`[journal]`: a file, or the address of a shared one."""
+    """`[journal]`: a file, or the URL of a PostgreSQL database."""
 
     path: str | None = None
     url: str | None = None
 
 
 KNOWN_TABLES = ("environments", "segment", "sprig", "mapping", "surveys", "delivery", "journal", "console", "keys")
-"""Our top-level tables; any other is left alone, since it may be another tool's or a newer version's."""
+"""Known top-level tables; others are ignored, because they may belong to another tool or a newer version."""
 
 
 TableT = TypeVar("TableT", bound=Struct)
@@ -115,7 +115,7 @@ def convert_table(file: str, keys: tuple[str, ...], value: Any, kind: type[Table
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at ")
         where = dotted_key(*keys) + place.strip("`").removeprefix("$")
-        # The message names types only, never the value: it could be a key.
+        # the message names only types, never the value, which could be a key
         raise ConfigError(f"{file}: {where}: {_plain_type_names(what)}", hint=_choices_hint(error)) from error
 
 
@@ -123,7 +123,7 @@ TYPE_NAMES = {"array": "a list", "str": "text", "bool": "true or false", "int": 
 
 
 def _plain_type_names(what: str) -> str:
-    """The type names of TOML's readers, instead of Python's."""
+    """The message with plain type names instead of Python's."""
     text = what[:1].lower() + what[1:]
     for kinds in re.findall(r"`([^`]*)`", text):
         kept = [

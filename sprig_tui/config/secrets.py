@@ -1,4 +1,4 @@
-"""Where an environment's secrets come from: a variable of its own, a named variable, or the config."""
+"""Secrets of environments and of the workspace: from a variable, a variable named by the config, or the config."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from sprig_tui.segment.limits import PUBLIC_API_URLS
 
 
 class SecretKind(NamedTuple):
-    """One kind of secret that an environment may have."""
+    """One kind of secret."""
 
     noun: str
     key: str
-    """Its key in `[environments.NAME]`; with `_env` behind it the key that names a variable."""
+    """Its key in `[environments.NAME]`; with the suffix `_env` the key that names a variable."""
     prefix: str
-    """Of the variable that overrides the config."""
+    """Prefix of the variable that takes precedence over the config."""
     rules: LintRules
 
     def variable_name(self, environment: str) -> str:
@@ -42,7 +42,7 @@ WRITE_KEY = SecretKind("write key", "write_key", "SPRIG_TUI_WRITE_KEY_", WRITE_K
 WEBHOOK_TOKEN = SecretKind("webhook token", "webhook_token", "SPRIG_TUI_WEBHOOK_TOKEN_", WEBHOOK_TOKEN_RULES)
 SPRIG_API_KEY = SecretKind("sprig api key", "sprig_api_key", "SPRIG_TUI_SPRIG_API_KEY_", SPRIG_API_KEY_RULES)
 PUBLIC_API_TOKEN = SecretKind("public api token", "public_api_token", "SPRIG_TUI_SEGMENT_TOKEN", PUBLIC_API_TOKEN_RULES)
-"""One for all environments: its variable is the prefix by itself."""
+"""One for all environments: its variable is the prefix alone."""
 SECRET_KINDS = (WRITE_KEY, WEBHOOK_TOKEN, SPRIG_API_KEY, PUBLIC_API_TOKEN)
 WRITE_KEY_PREFIX = WRITE_KEY.prefix
 write_key_variable = WRITE_KEY.variable_name
@@ -50,14 +50,14 @@ _named_variables: set[str] = set()
 
 
 def named_variables() -> frozenset[str]:
-    """The variables that configs read so far have named for a secret (`write_key_env` and its like)."""
+    """Variables that the configs read so far name for a secret (`write_key_env` and its like)."""
     return frozenset(_named_variables)
 
 
 def resolve_write_key(
     environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[WriteKey | None, list[ConfigWarning]]:
-    """The Write Key to use, and what is off with it."""
+    """The Write Key to use, and its warnings."""
     found, notes = resolve_secret(WRITE_KEY, environment, stored, env_variable, environ)
     return (WriteKey(*found) if found else None), notes
 
@@ -65,9 +65,9 @@ def resolve_write_key(
 def resolve_webhook_token(
     environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[WebhookToken | None, list[ConfigWarning]]:
-    """The webhook token to ask for, and what is off with it.
+    """The webhook token to require, and its warnings.
 
-    One that was meant but cannot be used is empty, which no webhook matches: its lack must not open the door.
+    A token that is set but unusable becomes empty, which no webhook matches: it must not admit everyone.
     """
     found, notes = resolve_secret(WEBHOOK_TOKEN, environment, stored, env_variable, environ)
     if found:
@@ -78,7 +78,7 @@ def resolve_webhook_token(
 def resolve_api_key(
     environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[SprigApiKey | None, list[ConfigWarning]]:
-    """The key of Sprig's REST API to use, and what is off with it."""
+    """The key of Sprig's REST API to use, and its warnings."""
     found, notes = resolve_secret(SPRIG_API_KEY, environment, stored, env_variable, environ)
     return (SprigApiKey(*found) if found else None), notes
 
@@ -86,10 +86,9 @@ def resolve_api_key(
 def resolve_secret(
     kind: SecretKind, environment: str, stored: str | None, env_variable: str | None, environ: Mapping[str, str]
 ) -> tuple[tuple[str, str] | None, list[ConfigWarning]]:
-    """The secret to use and its source (`config` or a variable), and what is off with it.
+    """The secret to use and where it comes from (`config` or a variable), and its warnings.
 
-    The first source that is not blank counts, also when what it holds cannot be used: falling back to another without
-    a word would use a key that nobody meant.
+    The first one that is not blank counts, even if it cannot be used: a silent fallback would use the wrong key.
     """
     notes: list[ConfigWarning] = []
     if env_variable:
@@ -113,19 +112,19 @@ def _lint_secret(
     lint = lint_secret(text, kind.rules)
     unusable = [f"the {kind.noun} {place} cannot be used: {fault.message}" for fault in lint.errors]
     trimmed = [f"the {kind.noun} {place}: {fault.message}" for fault in lint.faults if fault.level == "stripped"]
-    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, said, environment) for said in unusable]
-    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, said, environment) for said in trimmed]
+    notes = [ConfigWarning(WarningCode.SECRET_UNUSABLE, text, environment) for text in unusable]
+    notes += [ConfigWarning(WarningCode.SECRET_TRIMMED, text, environment) for text in trimmed]
     return ((lint.secret, source) if lint.secret else None), notes
 
 
 class Workspace(Struct, frozen=True):
-    """What is known of the workspace; without a token nothing is asked of it."""
+    """The Segment workspace; without a token its Public API is not used."""
 
     token: PublicApiToken | None = None
     region: str = "us"
     """`us`, `eu`, or a base URL."""
     stored: bool = False
-    """Whether a token stands in the config file itself."""
+    """Whether the config file itself contains a token."""
 
     @property
     def base_url(self) -> str:
@@ -136,7 +135,7 @@ class Workspace(Struct, frozen=True):
 def make_workspace(
     table: SegmentTable, label: str, environ: Mapping[str, str]
 ) -> tuple[Workspace, list[ConfigWarning]]:
-    """The workspace of `[segment]`, and what is off with it; raises ConfigError, which names `what`."""
+    """The workspace of `[segment]`, and its warnings; raises ConfigError, which names `label`."""
     region = "us" if table.region is None else parse_region(table.region, label)
     found, notes = resolve_secret(PUBLIC_API_TOKEN, "", table.public_api_token, table.public_api_token_env, environ)
     token = PublicApiToken(*found) if found else None
@@ -145,11 +144,11 @@ def make_workspace(
 
 
 DATABASE_VARIABLES = ("SPRIG_TUI_JOURNAL_URL", "PGPASSWORD")
-"""Variables that may hold a password of the database."""
+"""Variables that may contain a database password."""
 
 
 def child_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """A copy without what holds a key, token or password: by our prefixes, and by the names that the config gives."""
+    """A copy for child processes, without the variables that hold keys, tokens and passwords."""
     prefixes = tuple(kind.prefix for kind in SECRET_KINDS)
     hidden = named_variables()
     return {

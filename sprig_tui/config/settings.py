@@ -1,4 +1,4 @@
-"""The settings: the config file's tables, the keys' sources and the defaults, as one record."""
+"""Settings: the config file, environment variables and defaults as one record."""
 
 from __future__ import annotations
 
@@ -43,69 +43,69 @@ from sprig_tui.journal.url import is_server_url, password_problem, redact_url
 from sprig_tui.mapping.records import Rules, Survey
 
 JOURNAL_URL_VARIABLE = "SPRIG_TUI_JOURNAL_URL"
-"""Goes before the config's [journal] table."""
+"""Variable that takes precedence over the config's [journal] table."""
 
 BUILT_IN_ENVIRONMENTS = {"production": True, "development": False}
-"""Environments that exist from the start, and whether they are protected."""
+"""Environments that exist without a config, and whether they are protected."""
 
 MAX_ENVIRONMENTS = 500
-"""Each has a lane and connections of its own."""
+"""Limit: each environment has a lane and connections of its own."""
 
 DEFAULT_SPRIG_API_URL = "https://api.sprig.com"
-"""Where Sprig's REST API is (v2.2.1, servers)."""
+"""Address of Sprig's REST API (v2.2.1, servers)."""
 
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything a command needs to know; keys are resolved, and print themselves masked."""
+    """Settings of a command. Secrets are resolved, and their repr is masked."""
 
     document: ConfigFile
     environments: dict[str, Environment]
     workspace: Workspace
-    """Segment's workspace, and the token that may look into it."""
+    """Segment's workspace, and the token of its Public API."""
     rules: Rules
     surveys: dict[str, Survey]
-    """The config's own [surveys]; `rules` has also what `pull` learnt."""
+    """The config's own [surveys]; `rules` also has those that `pull` fetched."""
     sprig_api_url: str
-    """Where `pull` asks, without `/v1`."""
+    """Address for `pull`, without `/v1`."""
     delivery: DeliverySettings
     journal: str
-    """The journal's file, or the URL of a shared one."""
+    """File of the journal, or URL of a shared one."""
     console: dict[str, Any]
     keys: dict[str, str]
-    """Keymap: command to keys."""
+    """Keymap: command -> keys."""
     stored_keys: frozenset[str]
-    """Environments whose key stands in the config file itself."""
+    """Environments whose Write Key is in the config file itself."""
     stored_secrets: frozenset[tuple[str, str]]
-    """(environment, key) of every secret that stands in the config file itself, Write Keys included."""
+    """(environment, key) of every secret in the config file itself, including Write Keys."""
     unknown_tables: tuple[str, ...]
-    """Top-level tables that are not ours; they are left alone."""
+    """Unknown top-level tables; they are ignored."""
     warnings: tuple[ConfigWarning, ...]
-    """What was put right or could not be used, without values."""
+    """Values that were corrected or cannot be used; warnings do not contain the values."""
     catalogue_digest: str = ""
 
     @property
     def journal_name(self) -> str:
-        """The journal's place for people, and for what is remembered of it: an address without its password."""
+        """File or URL of the journal, without its password."""
         return redact_url(self.journal)
 
     @property
     def digest(self) -> str:
-        """Tells whether the config or the survey catalogue changed."""
+        """Changes whenever the config or the survey catalogue does."""
         return self.document.digest + self.catalogue_digest
 
     def secrets(self) -> list[str]:
-        """Every key and token, whole: what no log and no message may have in it."""
-        held = [
+        """All keys and tokens, for redaction in logs and messages."""
+        secrets = [
             secret
-            for one in self.environments.values()
-            for secret in (one.write_key, one.sprig_api_key, one.webhook_token)
+            for environment in self.environments.values()
+            for secret in (environment.write_key, environment.sprig_api_key, environment.webhook_token)
         ]
-        return [secret.reveal() for secret in (*held, self.workspace.token) if secret]
+        return [secret.reveal() for secret in (*secrets, self.workspace.token) if secret]
 
     def environment(self, name: str) -> Environment:
-        """The environment of this name; raises ConfigError with the nearest."""
+        """The environment of this name; raises ConfigError with the nearest name."""
         found = self.environments.get(name)
         if found is None:
             raise ConfigError(
@@ -122,16 +122,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load_settings(paths: Paths, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the config file (an absent one is fine) and the environment variables; raises ConfigError."""
     settings = make_settings(read_config_file(paths.config_file), paths, environ)
-    learnt, troubles, digest = load_survey_catalogue(paths)
-    if not learnt and not troubles:
+    fetched, problems, digest = load_survey_catalogue(paths)
+    if not fetched and not problems:
         return settings
-    rules = msgspec.structs.replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
-    warnings = (*settings.warnings, *troubles)
+    rules = msgspec.structs.replace(settings.rules, surveys=merge_surveys(settings.surveys, fetched))
+    warnings = (*settings.warnings, *problems)
     return msgspec.structs.replace(settings, rules=rules, catalogue_digest=digest, warnings=warnings)
 
 
 def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]) -> Settings:
-    """The settings that a document stands for; raises ConfigError with file, key path and nearest valid key."""
+    """The settings of a config file; raises ConfigError with file, key path and nearest valid key."""
     file, tables = str(document.file), document.tables
     warnings: list[ConfigWarning] = []
     listed = _get_table(file, tables, "environments")
@@ -167,7 +167,7 @@ def make_settings(document: ConfigFile, paths: Paths, environ: Mapping[str, str]
 
 
 def check_environment_name(name: str, file: str = "") -> str:
-    """An environment's name as it may be stored; raises ConfigError."""
+    """The name, if an environment may have it; raises ConfigError."""
     if not _ENVIRONMENT_NAME.fullmatch(name):
         place = f"{file}: " if file else ""
         raise ConfigError(
@@ -236,7 +236,7 @@ def _make_rules(file: str, tables: dict[str, Any]) -> Rules:
         rules = msgspec.structs.replace(rules, event=table.event)
     if "mapping" not in tables:
         return rules
-    # Only now: the table of fields is code that most starts can do without.
+    # imported late: most starts do not need the table of fields
     from sprig_tui.mapping.rules import check_rules
 
     try:
@@ -295,7 +295,7 @@ def _journal_location(file: str, tables: dict[str, Any], folder: Path, paths: Pa
 
 def _check_journal_url(text: str, label: str) -> str:
     if not is_server_url(text):
-        # it may hold a password, whatever else is wrong with it
+        # not quoted: it may contain a password
         raise ConfigError(
             f"{label} is no address of a PostgreSQL database",
             hint='write it as "postgresql://user@host:5432/database"; a file belongs in journal.path',

@@ -1,4 +1,4 @@
-"""Start of a process on its config: one that was there last time and is not now gets a moment to come back."""
+"""Config at startup: waits for a config that is being replaced, and names keys that were lost since the last use."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sprig_tui.config.settings import Settings, load_settings
 from sprig_tui.errors import ConfigError
 
 CONFIG_WAIT_TIMEOUT_S = 3.0
-"""Seconds that a config which is missing, or lacks what it had, gets: whoever replaces it takes less."""
+"""Wait for a config that is missing or has lost keys: another program may be replacing it."""
 MIN_CONFIG_AGE_S = 2.0
-"""Seconds for which a config that lacks what it had must not have changed."""
+"""Age from which a config that has lost keys is used without waiting."""
 _POLL_INTERVAL_S = 0.1
 
 
@@ -25,7 +25,7 @@ def load_settings_at_start(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Settings:
-    """The settings; waits a moment where the config is being replaced. Raises ConfigError."""
+    """The settings; waits up to CONFIG_WAIT_TIMEOUT_S if the config seems to be incomplete. Raises ConfigError."""
     deadline = monotonic() + CONFIG_WAIT_TIMEOUT_S
     seen = LastConfigStore(paths).load()
     while True:
@@ -57,7 +57,7 @@ def _is_incomplete(settings: Settings, seen: LastConfig) -> bool:
 
 
 def removed_since_last_use(paths: Paths, settings: Settings) -> Iterator[tuple[str, str]]:
-    """What the config had when it was last in use and has not now, as a sentence and what to do about it."""
+    """Keys that the config had when it was last used and has no longer: a sentence and the next step."""
     memory = LastConfigStore(paths)
     seen, document = memory.load(), settings.document
     if not seen.digest or document.digest in (seen.digest, seen.written):
@@ -66,11 +66,11 @@ def removed_since_last_use(paths: Paths, settings: Settings) -> Iterator[tuple[s
     if document.mode is None:
         had = removed_keys(frozenset(seen.keys), frozenset())
         yield (
-            f"{document.file} is not there, and was on {when}: the defaults hold for {join_names(had) or 'all of it'}",
-            f"put it back; if it is meant to be gone, remove {memory.file} too",
+            f"{document.file} is not there, and was on {when}: defaults are used for {join_names(had) or 'everything'}",
+            f"restore it; if it was removed on purpose, remove {memory.file} too",
         )
     elif lost := removed_keys(frozenset(seen.keys), key_paths(document.tables)):
         yield (
             f"{document.file} lacks what it had on {when}: {join_names(lost)}",
-            "look at it, if that is not meant",
+            "check it, unless that is intended",
         )

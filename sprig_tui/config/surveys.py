@@ -1,6 +1,6 @@
-"""The survey catalogue: names and creation times that `pull` learnt from Sprig, one file per environment.
+"""Survey catalogue: names and creation times that `pull` fetched from Sprig, one file per environment.
 
-The files stand in the state folder, `surveys/ENVIRONMENT.json`. What the config's own [surveys] say goes first.
+The files are in the state folder, `surveys/ENVIRONMENT.json`. The config's own [surveys] take precedence.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ SURVEYS_FILE_VERSION = 1
 
 
 class EnvironmentSurveys(Struct, frozen=True, kw_only=True):
-    """What is known of the surveys of one environment."""
+    """Surveys of one environment."""
 
     version: int = SURVEYS_FILE_VERSION
     source: str = ""
-    """The API that told."""
+    """Address of the API that they come from."""
     fetched_at: int = 0
     """Wall time, milliseconds since 1970 UTC."""
     surveys: dict[str, Survey] = {}
-    """By id as text."""
+    """By id, as text."""
 
 
 def surveys_file(paths: Paths, environment: str) -> Path:
-    """Where the catalogue of an environment stands."""
+    """The catalogue file of an environment."""
     return paths.state_dir / SURVEYS_FOLDER / f"{environment}.json"
 
 
 def read_surveys_file(file: Path) -> EnvironmentSurveys:
-    """The catalogue in a file; empty where there is none. Raises ConfigError for one that cannot be used."""
+    """The catalogue in a file; empty if there is no file. Raises ConfigError for an unusable one."""
     data = _read_bytes(file)
     return _parse_surveys(file, data) if data is not None else EnvironmentSurveys()
 
@@ -59,7 +59,7 @@ def _parse_surveys(file: Path, data: bytes) -> EnvironmentSurveys:
         found = msgspec.json.decode(data, type=EnvironmentSurveys)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{file} is no survey catalogue: {error}", hint="remove it: the next sprig-tui pull makes it anew"
+            f"{file} is no survey catalogue: {error}", hint="remove it: the next sprig-tui pull writes it again"
         ) from error
     if found.version > SURVEYS_FILE_VERSION:
         raise ConfigError(f"{file} was written by a newer version of sprig-tui", hint="use that version, or remove it")
@@ -67,7 +67,7 @@ def _parse_surveys(file: Path, data: bytes) -> EnvironmentSurveys:
 
 
 def write_surveys_file(file: Path, catalogue: EnvironmentSurveys) -> None:
-    """Replace the file, whole or not at all, mode 0600. Raises ConfigError."""
+    """Replace the file atomically, mode 0600. Raises ConfigError."""
     from sprig_tui.files import make_folder, write_atomically
 
     make_folder(file.parent)
@@ -75,25 +75,25 @@ def write_surveys_file(file: Path, catalogue: EnvironmentSurveys) -> None:
 
 
 class SurveyCatalogue(NamedTuple):
-    """What all catalogues say together."""
+    """The catalogues of all environments."""
 
     surveys: dict[str, Survey]
     problems: tuple[ConfigWarning, ...] = ()
-    """Which catalogues cannot be used."""
+    """Catalogues that cannot be used."""
     digest: str = ""
-    """Tells whether any of them changed; empty where there are none."""
+    """Changes whenever a catalogue does; empty without catalogues."""
 
 
 def load_survey_catalogue(paths: Paths) -> SurveyCatalogue:
     """The surveys of every environment."""
     surveys: dict[str, Survey] = {}
-    troubles: list[ConfigWarning] = []
+    problems: list[ConfigWarning] = []
     digest = hashlib.blake2b(digest_size=8)
     try:
         files = sorted((paths.state_dir / SURVEYS_FOLDER).glob("*.json"))
     except OSError as error:
-        said = f"cannot read {paths.state_dir / SURVEYS_FOLDER}: {error.strerror}"
-        return SurveyCatalogue(surveys, (ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, said),))
+        text = f"cannot read {paths.state_dir / SURVEYS_FOLDER}: {error.strerror}"
+        return SurveyCatalogue(surveys, (ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, text),))
     for file in files:
         try:
             data = _read_bytes(file)
@@ -101,17 +101,17 @@ def load_survey_catalogue(paths: Paths) -> SurveyCatalogue:
                 digest.update(data)
                 surveys.update(_parse_surveys(file, data).surveys)
         except ConfigError as error:
-            troubles.append(ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, f"{error.message} ({error.hint})"))
-    return SurveyCatalogue(surveys, tuple(troubles), digest.hexdigest() if files else "")
+            problems.append(ConfigWarning(WarningCode.CATALOGUE_UNUSABLE, f"{error.message} ({error.hint})"))
+    return SurveyCatalogue(surveys, tuple(problems), digest.hexdigest() if files else "")
 
 
 def merge_surveys(configured: Mapping[str, Survey], fetched: Mapping[str, Survey]) -> dict[str, Survey]:
-    """One catalogue: what the config says of a survey, and what Sprig says where the config does not."""
-    together = dict(fetched)
-    for key, mine in configured.items():
-        theirs = fetched.get(key, Survey())
-        together[key] = Survey(
-            name=theirs.name if mine.name is None else mine.name,
-            created_at=theirs.created_at if mine.created_at is None else mine.created_at,
+    """One catalogue; for each field of a survey the config takes precedence over Sprig."""
+    merged = dict(fetched)
+    for key, own in configured.items():
+        from_sprig = fetched.get(key, Survey())
+        merged[key] = Survey(
+            name=from_sprig.name if own.name is None else own.name,
+            created_at=from_sprig.created_at if own.created_at is None else own.created_at,
         )
-    return together
+    return merged

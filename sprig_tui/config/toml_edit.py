@@ -1,4 +1,4 @@
-"""Changes to one table of the config, such as `[environments.NAME]`; every other byte stays as it was written."""
+"""TOML edits: changes to one table, such as `[environments.NAME]`; all other bytes stay as they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sprig_tui.errors import ConfigError
 
 
 class Statement(NamedTuple):
-    """One statement of valid TOML, as offsets into its text."""
+    """One statement of valid TOML, by its offsets in the text."""
 
     kind: Literal["table", "array", "pair", "comment"]
     key: tuple[str, ...]
@@ -26,7 +26,7 @@ class Statement(NamedTuple):
     """After its last line's newline."""
     value_start: int = 0
     value_end: int = 0
-    """The value of a pair, without the comment behind it."""
+    """The value of a pair, without a comment after it."""
 
 
 _SPACE = re.compile(r"[ \t]*")
@@ -46,7 +46,7 @@ _TOKEN = re.compile(
 
 
 def parse_statements(text: str) -> list[Statement]:
-    """The statements in order, without the blank lines between them; the text must be valid TOML."""
+    """The statements in order, without blank lines; the text must be valid TOML."""
     found: list[Statement] = []
     position = 0
     while position < len(text):
@@ -79,7 +79,7 @@ def _line_end(text: str, position: int) -> int:
 
 
 def _parse_key(text: str, position: int) -> tuple[tuple[str, ...], int]:
-    """The parts of a dotted key, and where it ends (at `=` or `]`)."""
+    """The parts of a dotted key, and its end (at `=` or `]`)."""
     parts = []
     while True:
         match = _KEY_PART.match(text, position)
@@ -94,7 +94,7 @@ def _parse_key(text: str, position: int) -> tuple[tuple[str, ...], int]:
 
 
 def _value_end(text: str, position: int) -> int:
-    """Where the value ends, without space and comment behind it."""
+    """The end of a value, without spaces and a comment after it."""
     depth, end = 0, position
     while position < len(text):
         match = _TOKEN.match(text, position)
@@ -113,7 +113,7 @@ def _value_end(text: str, position: int) -> int:
 
 
 TomlValue = str | float | bool
-"""What the keys of such a table hold."""
+"""Value of a key in an edited table."""
 
 
 def edit_environment(text: str, name: str, changes: Mapping[str, TomlValue | None]) -> str:
@@ -122,10 +122,10 @@ def edit_environment(text: str, name: str, changes: Mapping[str, TomlValue | Non
 
 
 def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue | None]) -> str:
-    """The text with these keys set (None removes a key), the table added where it is missing.
+    """The text with these keys set (None removes a key); a missing table is added.
 
-    Raises ConfigError, with the lines to put in by hand, where the table is written in a way that cannot be
-    changed in place (inline tables, dotted keys), and so also where the result would say anything else than meant.
+    Raises ConfigError, with the lines to add by hand, if the table is written in a form that cannot be changed in place
+    (inline tables, dotted keys), or if the result would differ from the intended one.
     """
     wanted = tomllib.loads(text)
     table: Any = wanted
@@ -149,7 +149,7 @@ def edit_table(text: str, path: tuple[str, ...], changes: Mapping[str, TomlValue
 
 
 def remove_environment(text: str, name: str) -> str:
-    """The text without the environment's table; unchanged when there is none. Comments above the header stay."""
+    """The text without the environment's table; unchanged if there is none. Comments above the header stay."""
     wanted = tomllib.loads(text)
     table = wanted.get("environments")
     if not isinstance(table, dict) or name not in table:
@@ -193,7 +193,7 @@ def _apply_changes(text: str, path: tuple[str, ...], changes: Mapping[str, TomlV
 
 
 def _find_table(found: list[Statement], path: tuple[str, ...]) -> tuple[int, int] | None:
-    """First and after-last statement of the table; None where it has no header of its own."""
+    """Indices of the table's first statement and of the one after its last; None without a header of its own."""
     for index, item in enumerate(found):
         if item.kind == "table" and item.key == path:
             ends = (at for at in range(index + 1, len(found)) if found[at].kind in ("table", "array"))
@@ -225,8 +225,8 @@ def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | 
     header, what = f"[{dotted_key(*path)}]", f"environment {path[1]}" if len(path) > 1 else path[0]
     if changes is None:
         return ConfigError(
-            f"{what} is not written as a {header} table, so it cannot be taken out safely",
-            hint="nothing was changed; take its lines out by hand",
+            f"{what} is not written as a {header} table, so it cannot be removed safely",
+            hint="nothing was changed; remove its lines by hand",
         )
     shown = {
         key: "..." if key in SECRET_KEYS or key == WORKSPACE_SECRET_KEY else value for key, value in changes.items()
@@ -235,5 +235,5 @@ def _manual_edit_error(path: tuple[str, ...], changes: Mapping[str, TomlValue | 
     gone = [f"no {key}" for key, value in shown.items() if value is None]
     return ConfigError(
         f"{what} is not written as a {header} table, so it cannot be changed safely",
-        hint=f"nothing was changed; put in by hand: {header} with {', '.join([*lines, *gone])}",
+        hint=f"nothing was changed; add by hand: {header} with {', '.join([*lines, *gone])}",
     )

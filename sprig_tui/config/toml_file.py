@@ -1,4 +1,4 @@
-"""The config file as TOML: read once, told apart by its digest, faults named by line and key."""
+"""Config file: reading TOML, its digest, and errors that name the line and key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from sprig_tui.errors import ConfigError
 
 MAX_CONFIG_BYTES = 1024 * 1024
-"""Bytes; a config this large is some other file."""
+"""A larger file is not a config."""
 
 MAX_SHOWN_KEY_CHARS = 80
-"""Characters of a key that are shown."""
+"""Characters of a key in messages."""
 MAX_KEY_PARTS = 32
-"""Of a dotted key: what the parser needs for one grows with their square."""
+"""Parts of a dotted key; the time that the parser takes grows with their square."""
 _DOTTED_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _TOO_MANY_PARTS = re.compile(
     rf"(?<![A-Za-z0-9_.-]){_DOTTED_PART}(?:[ \t]*+\.[ \t]*+{_DOTTED_PART}){{{MAX_KEY_PARTS},}}"
@@ -28,36 +28,36 @@ _TOO_MANY_PARTS = re.compile(
 
 
 class ConfigFile(NamedTuple):
-    """What stands in the config file; an absent file is an empty document."""
+    """Content of the config file; an absent file has no tables."""
 
     file: Path
     data: bytes
     tables: dict[str, Any]
     mode: int | None
-    """Permission bits; None when there is no file."""
+    """Permission bits; None without a file."""
 
     def __repr__(self) -> str:
-        # The bytes hold keys.
-        return f"Document({self.file}, {len(self.data)} bytes)"
+        # the bytes contain keys
+        return f"ConfigFile({self.file}, {len(self.data)} bytes)"
 
     @property
     def digest(self) -> str:
-        """Tells whether the file changed since; passed back when it is to be written."""
+        """Changes whenever the file does; passed back with a change, to detect conflicts."""
         return content_digest(self.data if self.mode is not None else None)
 
     @property
     def is_readable_by_others(self) -> bool:
-        """Whether group or others may read or write it (never known on Windows)."""
+        """Whether group or others may read or write it (always false on Windows)."""
         return os.name == "posix" and self.mode is not None and bool(self.mode & 0o077)
 
 
 def content_digest(data: bytes | None) -> str:
-    """Hex digest of the file's bytes; `absent` where there is none."""
+    """Hex digest of the file's bytes; `absent` without a file."""
     return "absent" if data is None else hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def read_config_file(file: Path) -> ConfigFile:
-    """Read and parse; raises ConfigError with file and place."""
+    """Read and parse a config file; raises ConfigError with file and position."""
     try:
         with file.open("rb") as stream:
             status = os.fstat(stream.fileno())
@@ -66,7 +66,9 @@ def read_config_file(file: Path) -> ConfigFile:
             data = stream.read(MAX_CONFIG_BYTES + 1)
     except FileNotFoundError:
         if file.is_symlink():
-            raise ConfigError(f"{file} points to {file.readlink()}, which is not there", hint="mend the link") from None
+            raise ConfigError(
+                f"{file} points to {file.readlink()}, which is not there", hint="correct the link"
+            ) from None
         return ConfigFile(file, b"", {}, None)
     except NotADirectoryError as error:
         raise ConfigError(f"{file.parent} is not a folder", hint="see sprig-tui paths") from error
@@ -80,7 +82,7 @@ def read_config_file(file: Path) -> ConfigFile:
 
 
 def parse_toml(data: bytes, file: Path) -> dict[str, Any]:
-    """The tables of TOML bytes; raises ConfigError with the place of what is wrong."""
+    """The tables of TOML bytes; raises ConfigError with the position of the mistake."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -91,23 +93,23 @@ def parse_toml(data: bytes, file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        # The parser's own words quote no values, only characters and places, so no key can leak.
-        raise ConfigError(f"{file}: not valid TOML: {error}", hint="mend that line; nothing was changed") from error
+        # the parser's messages quote only characters and positions, so no key can leak
+        raise ConfigError(f"{file}: not valid TOML: {error}", hint="correct that line; nothing was changed") from error
     except ValueError as error:
-        raise ConfigError(f"{file}: a number or a date in it is beyond all bounds", hint="correct it") from error
+        raise ConfigError(f"{file}: a number or a date in it is out of range", hint="correct it") from error
     except RecursionError as error:
         raise ConfigError(f"{file}: nested too deeply", hint="a config has four levels at most") from error
 
 
 def nearest_key_hint(key: str, valid: Iterable[str]) -> str:
-    """A hint with the valid key that comes closest, or all of them."""
+    """A hint with the nearest valid key, or with all of them."""
     choices = sorted(valid)
     close = difflib.get_close_matches(key[:MAX_SHOWN_KEY_CHARS].lower(), choices, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"valid here: {', '.join(choices)}"
 
 
 def dotted_key(*keys: str) -> str:
-    """A key path as TOML writes it, quoted where it must be."""
+    """A key path in TOML notation, quoted where necessary."""
     return ".".join(key if key and _is_bare(key) else toml_string(key) for key in keys)
 
 

@@ -1,4 +1,4 @@
-"""Addresses as people name them: a Segment endpoint (`us`, `eu`, a URL), and that of Sprig's REST API."""
+"""URLs in the config: Segment endpoints and regions (`us`, `eu`, a URL), and the address of Sprig's REST API."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _API_HINT = "use an https:// address without a query, such as https://api.sprig.
 
 
 def parse_endpoint(text: str, label: str = "endpoint") -> tuple[str, str]:
-    """The endpoint as an Environment holds it, and a note where it was changed on the way.
+    """The endpoint for an Environment, and a note if it was changed.
 
-    Plain http is taken for loopback only, since the Write Key travels with each request. Raises ConfigError.
+    Plain http is allowed for loopback only, because each request contains the Write Key. Raises ConfigError.
     """
     given = text.strip()
     if given.lower() in ENDPOINT_URLS:
@@ -33,7 +33,7 @@ def parse_endpoint(text: str, label: str = "endpoint") -> tuple[str, str]:
 
 
 def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
-    """The address of Sprig's REST API without `/v1`, and a note where it was changed; by the rules of endpoints."""
+    """The address of Sprig's REST API without `/v1`, and a note if it was changed; same rules as for endpoints."""
     given = text.strip()
     try:
         parts = _split_secure_url(given, label, "api key", _API_HINT)
@@ -43,12 +43,12 @@ def parse_api_url(text: str, label: str = "api url") -> tuple[str, str]:
 
 
 def parse_region(text: str, label: str = "region") -> str:
-    """Where Segment's Public API is: a region or an address, by the rules of endpoints; raises ConfigError."""
+    """The region or address of Segment's Public API; same rules as for endpoints. Raises ConfigError."""
     given = text.strip()
     if given.lower() in PUBLIC_API_URLS:
         return given.lower()
     if any(given.rstrip("/") == address for address in ENDPOINT_URLS.values()):
-        # the token would go where write keys go, and be answered 404
+        # the Tracking API would get the token and answer 404
         raise ConfigError(f"{place_of(label)}{given} takes events; the Public API is elsewhere", hint="use us or eu")
     try:
         parts = _split_secure_url(given, label, "token", _ENDPOINT_HINT)
@@ -62,11 +62,11 @@ def parse_region(text: str, label: str = "region") -> str:
 
 
 class _NoSchemeError(Exception):
-    """Neither http nor https."""
+    """The scheme is neither http nor https."""
 
 
 def _split_secure_url(given: str, label: str, secret: str, hint: str) -> SplitResult:
-    """The parts of an address that a secret may be sent to."""
+    """The parts of an address to which a secret may be sent."""
     if not given.isascii() or not given.isprintable() or " " in given:
         raise ConfigError(
             f"{place_of(label)}an address holds no spaces, control or other than ASCII characters", hint=hint

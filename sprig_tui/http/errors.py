@@ -1,4 +1,4 @@
-"""Why a request got no answer, in a few words for people; never an address with credentials, never a key."""
+"""Error texts for requests without a response; they never contain credentials or keys."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ERRNO_TEXTS = {
 def describe_error(error: Exception, *, host: str, timeout_s: float) -> str:
     """Such as `connection refused` or `no answer within 15 s`; `host` is the endpoint's name without credentials.
 
-    httpx's own texts are not passed on: they may hold a whole URL, and they differ by system and version.
+    The texts of httpx are not used: they may contain a whole URL, and they differ by system and version.
     """
     if isinstance(error, httpx.TimeoutException):
         return _describe_timeout(error, timeout_s)
@@ -75,7 +75,7 @@ def _describe_by_class(error: Exception, host: str) -> str:
 
 
 def _describe_proxy_error(status: str, host: str) -> str:
-    """By the status with which httpcore begins the text of a refused CONNECT; a SOCKS proxy has none."""
+    """By the status at the start of httpcore's text for a rejected CONNECT; a SOCKS proxy sends none."""
     if status == "407":
         return PROXY_AUTH_REQUIRED
     if status.isdecimal():
@@ -85,7 +85,7 @@ def _describe_proxy_error(status: str, host: str) -> str:
 
 
 def _cause_chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, nearest first; groups (one error per address tried) are opened."""
+    """The error and its causes, nearest first; exception groups (one error per address tried) are opened."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""Route of requests to one server: directly, or through the proxy that the environment names."""
+"""Proxy selection: the route to one server, directly or through a proxy named by environment variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sprig_tui.errors import ConfigError
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine answers to this name or address."""
+    """Whether this name or address is a loopback one."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -23,7 +23,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether this machine answers to it: loopback, or an address of one of its network cards."""
+    """Whether it is loopback or an address of one of this machine's network interfaces."""
     if is_loopback(host):
         return True
     found = _parse_ip(host)
@@ -34,7 +34,7 @@ def is_this_machine(host: str) -> bool:
     family = socket.AF_INET if found.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(found), 0))  # the system lets only its own be bound
+            probe.bind((str(found), 0))  # only an address of this machine can be bound
     except OSError:
         return False
     return True
@@ -55,17 +55,17 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class NoProxy(NamedTuple):
-    """What NO_PROXY holds."""
+    """Content of NO_PROXY."""
 
     matches_all: bool = False
-    """`*` is among it."""
+    """Whether it contains `*`."""
     names: tuple[tuple[str, int], ...] = ()
-    """Domains with what is below them, and a port, 0 for any."""
+    """Domains, which include their subdomains, with a port; 0 for any."""
     networks: tuple[tuple[_Network, int], ...] = ()
     invalid_entries: tuple[str, ...] = ()
 
     def matches(self, host: str, port: int) -> bool:
-        """Whether this host, a name or an address without brackets, is asked directly."""
+        """Whether this host (a name, or an address without brackets) is reached directly."""
         if self.matches_all:
             return True
         try:
@@ -79,7 +79,7 @@ class NoProxy(NamedTuple):
 
 
 def parse_no_proxy(text: str) -> NoProxy:
-    """What the variable names; what cannot be read is left out, and listed."""
+    """The entries of the variable; invalid ones are left out and listed."""
     names: list[tuple[str, int]] = []
     networks: list[tuple[_Network, int]] = []
     unreadable: list[str] = []
@@ -126,26 +126,26 @@ _PROXY_HINT = "write it as http://proxy.example:3128, percent-encode a password,
 
 
 class ProxyRoute(NamedTuple):
-    """How one server is asked."""
+    """Route to one server."""
 
     proxy: str = ""
-    """Its URL, which may hold a password; empty where the server is asked directly."""
+    """URL of the proxy, which may contain a password; empty for a direct connection."""
     variable: str = ""
-    """Where the proxy is named, such as HTTPS_PROXY."""
+    """Variable that names the proxy, such as HTTPS_PROXY."""
     warnings: tuple[str, ...] = ()
-    """What of NO_PROXY was left out, in words."""
+    """Sentences on the entries of NO_PROXY that were left out."""
 
     @property
     def proxy_host(self) -> str:
-        """The proxy's host and port; never its user or password."""
+        """The proxy's host and port, without user and password."""
         return urlsplit(self.proxy).netloc.rpartition("@")[2]
 
 
 def find_route(url: str, environ: Mapping[str, str] | None = None) -> ProxyRoute:
     """The route to the server of `url`; raises ConfigError for a proxy that cannot be used.
 
-    Addresses of this machine are asked directly, whatever is named. Without `environ` also the system's own settings
-    count (macOS, Windows).
+    Addresses of this machine are always reached directly. Without `environ` the settings of the operating system
+    (macOS, Windows) apply too.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -167,7 +167,7 @@ def find_route(url: str, environ: Mapping[str, str] | None = None) -> ProxyRoute
 
 
 def _proxies_by_scheme(environ: Mapping[str, str]) -> dict[str, str]:
-    """Proxies by scheme, as `getproxies` has them: a variable in small letters takes precedence."""
+    """Proxies by scheme, as from `getproxies`: a lower-case variable takes precedence."""
     found = {}
     for variable in sorted(environ):  # capitals first
         kind, proxy, rest = variable.lower().rpartition("_proxy")
@@ -177,7 +177,7 @@ def _proxies_by_scheme(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _variable_name(scheme: str, environ: Mapping[str, str]) -> str:
-    """The name of the variable in use; the system's settings where there is none."""
+    """The name of the variable in use, or `the system's proxy setting`."""
     for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
         if environ.get(name):
             return name
@@ -185,11 +185,11 @@ def _variable_name(scheme: str, environ: Mapping[str, str]) -> str:
 
 
 def _check_proxy(proxy: str, variable: str) -> str:
-    """The proxy's URL; what is wrong with it is said without it, since it may hold a password."""
+    """The proxy's URL. Errors do not quote it, because it may contain a password."""
     whole = proxy.strip() if "://" in proxy else f"http://{proxy.strip()}"
     try:
         parts = urlsplit(whole)
-        # an @ behind the host is that of a password which is not percent-encoded
+        # an @ after the host belongs to a password that is not percent-encoded
         rest = f"{parts.path}{parts.query}{parts.fragment}"
         usable = bool(parts.hostname) and parts.port != 0 and whole.isprintable() and not {" ", "@"} & set(rest)
     except ValueError:

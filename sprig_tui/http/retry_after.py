@@ -1,4 +1,4 @@
-"""How long Segment asks us to wait, read from the headers of an answer; pure."""
+"""Retry-After and X-RateLimit-Reset: the wait that a response asks for. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sprig_tui.http import MAX_RETRY_AFTER_S
 _SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _DATE = re.compile(r"[A-Za-z]+,? .*[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _MIN_EPOCH_S = 1_000_000_000.0
-"""An X-RateLimit-Reset from here on is a moment, not a wait: as seconds it would be 31 years."""
+"""A larger X-RateLimit-Reset is a time, not a duration: it would be more than 31 years."""
 
 
 def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
-    """Seconds to wait, more than 0 and at most 300; None where the headers name no wait, then the backoff is ours.
+    """Seconds to wait, more than 0 and at most 300; None if the headers name no wait.
 
     `headers` has lower-case names (httpx.Headers will do), `now_ms` is the wall time in milliseconds since 1970 UTC.
 
@@ -24,14 +24,14 @@ def retry_after(headers: Mapping[str, str], *, now_ms: int) -> float | None:
     |------------------------------------------|------------------------------------------------|
     | `120`, `1.5`, ` 2 `                      | that many seconds                              |
     | several, `5, 10`                         | the longest                                    |
-    | a date in any of HTTP's three forms      | until then, counted from the answer's own Date |
-    | `0`, negative, a date gone by            | as if absent: a server that fails needs a rest |
+    | a date in any of HTTP's three forms      | until then, counted from the response's Date   |
+    | `0`, negative, a date in the past        | as if absent: a failing server needs a backoff |
     | more than 300 s, however many digits     | 300 s                                          |
     | `soon`, `1e3`, `nan`, empty, half a date | as if absent                                   |
 
-    Where Retry-After gives none, X-RateLimit-Reset is taken: seconds (facts: HTTP API, rate limits), or a moment as
-    Unix seconds or milliseconds. A date is compared with the answer's Date header where there is a good one, so that
-    a clock that is off, ours or the server's, does not stretch or swallow the wait.
+    Without Retry-After, X-RateLimit-Reset is used: seconds (facts: HTTP API, rate limits), or a time as Unix seconds
+    or milliseconds. A date is compared with the response's Date header if that is valid, so that a wrong clock on
+    either side does not change the wait.
     """
     now_s = now_ms / 1000
     wait = _parse_retry_after(headers.get("retry-after", ""), _parse_http_date(headers.get("date", "")) or now_s)
@@ -50,7 +50,7 @@ def _parse_retry_after(text: str, base_s: float) -> float | None:
 
 
 def _parse_seconds(text: str) -> float | None:
-    # float() alone would take 1e3, inf, nan and 1_000; no Retry-After means those.
+    # float() alone would accept 1e3, inf, nan and 1_000
     return float(text) if _SECONDS.fullmatch(text := text.strip()) else None
 
 
@@ -62,7 +62,7 @@ def _parse_http_date(text: str) -> float | None:
         fields = parsedate_tz(text)
         if fields is None:
             return None
-        # strptime would do as well but reads day and month names in the locale's language.
+        # not strptime, which expects day and month names in the language of the locale
         return calendar.timegm((*fields[:6], 0, 0, 0)) - (fields[9] or 0)
     except (ValueError, OverflowError, IndexError):
         return None

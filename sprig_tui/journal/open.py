@@ -1,7 +1,7 @@
-"""Awaited journal: one that may not be there yet, for programs that are always on.
+"""Opening a journal: by its path or URL, once or with retries.
 
-Its server may be away, its disk full, or another process hold it: all of that passes. Until it is open every method
-raises the JournalUnavailableError that keeps it from being opened, so that whoever asks hears 503 and why.
+Long-running commands use `PendingJournal`: its server may be unreachable, its disk full, or another process may hold
+it. Until it is open every method raises the JournalUnavailableError that prevents it, and webhooks get a 503.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 
 def open_journal(place: str | os.PathLike[str], *, clock: Clock | None = None) -> AbstractAsyncContextManager[Journal]:
-    """A journal by its path or its address, to be entered: `async with` opens it, and makes a file that is missing.
+    """A journal by its path or URL, to be entered: `async with` opens it, and creates a missing file.
 
-    Raises ConfigError for an address that this version does not know, JournalError when it cannot be opened.
+    Raises ConfigError for a URL that is not supported, and on entering JournalError if it cannot be opened.
     """
     text = os.fspath(place)
     scheme, separator, rest = text.partition("://")
     if is_server_url(text):
         return _postgres_journal(text, clock)
     if separator and scheme not in ("file", "sqlite"):
-        # The rest of an address may hold a password.
+        # not quoted further: the rest of a URL may contain a password
         raise ConfigError(
             f"there are no {scheme[:20]}:// journals: a journal is an SQLite file or a PostgreSQL database",
             hint="set journal.path, or journal.url = 'postgresql://...', or leave the [journal] table out",
@@ -59,23 +59,24 @@ def _postgres_journal(url: str, clock: Clock | None) -> AbstractAsyncContextMana
 
 
 FIRST_OPEN_TIMEOUT_S = 1.0
-"""Seconds that the first try gets before the program goes on without: a webhook is rather refused than not answered."""
+"""Wait for the first attempt; then the program continues without the journal and rejects webhooks."""
 MIN_REOPEN_BACKOFF_S = 0.5
 MAX_REOPEN_BACKOFF_S = 10.0
-"""Seconds between two tries, doubled each time."""
+"""Pause between two attempts, doubled each time."""
 CLOSE_TIMEOUT_S = 1.0
-"""Seconds that the end of a connection may take: a server that hangs must not hold up a stop."""
+"""Time that closing may take: a server that hangs must not delay a shutdown."""
 
 JournalOpener = Callable[[], AbstractAsyncContextManager["Journal"]]
 
 
 class PendingJournal:
-    """Opened by `async with`, which returns once a try has failed, after `FIRST_OPEN_TIMEOUT_S` at the latest.
+    """A journal that opens in the background.
 
-    Further tries go on behind it.
+    `async with` returns when it is open, when the first attempt has failed, or after `FIRST_OPEN_TIMEOUT_S`. Further
+    attempts are made in a task.
 
-    Raises, there or from `opened`, what does not pass: damage, a lack of rights, a newer version. `waits` hears of each
-    reason to wait once.
+    Permanent errors (damage, missing permissions, a newer version) are raised there or from `opened`. `on_wait` is
+    called once for each new reason to wait.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class PendingJournal:
         self._error = JournalUnavailableError("the journal is not open yet", hint="it is tried again and again")
         self._reported_message = ""
         self._failed = asyncio.Event()
-        """After a first try that failed."""
+        """Set when the first attempt has failed."""
         self._no_writes = WriteHistory()
         self._open_task: asyncio.Task[None] | None = None
 
@@ -123,21 +124,21 @@ class PendingJournal:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is there."""
+        """Whether the journal is open."""
         return self._inner is not None
 
     @property
     def journal(self) -> Journal:
-        """This, as the journal that it will be."""
+        """This object, typed as a journal."""
         return cast("Journal", self)
 
     @property
     def writes(self) -> WriteHistory:
-        """What is known of real writes; nothing until it is open."""
+        """History of real writes; empty until the journal is open."""
         return self._inner.writes if self._inner is not None else self._no_writes
 
     async def opened(self) -> None:
-        """Return when it is open; raises what does not pass."""
+        """Wait until the journal is open; raises permanent errors."""
         assert self._open_task is not None  # noqa: S101 - inside `async with`
         await asyncio.shield(self._open_task)
 

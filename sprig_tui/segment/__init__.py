@@ -1,1 +1,1 @@
-"""Segment's side of the river: the track message and its limits, the Tracking API client, the look-alike."""
+"""Segment: track calls and their limits, the clients of its two APIs, and the fake Segment."""

@@ -22,55 +22,53 @@ from sprig_tui.segment.timestamps import format_iso
 from sprig_tui.text import redact, without_controls
 
 MAX_RESPONSE_BYTES = 65_536
-"""What is read of an answer's body; the connection of a longer one is dropped."""
+"""Bytes read of a response body; the connection of a longer one is dropped."""
 MAX_EXCERPT_BYTES = 1_024
 _KEEP_ALIVE_S = 15.0
-"""Below what load balancers keep an idle connection (60 s), so that we do not send into one that is being closed."""
+"""Shorter than the idle timeout of load balancers (60 s), so that no request meets a connection being closed."""
 SUCCESS_FALSE_ERROR = 'answered "success": false'
-"""The error of an answer that counts as delivered all the same."""
+"""Error of a response that counts as delivered anyway."""
 _HTML_START = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _ERROR_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 class SendResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request."""
+    """Result of one request."""
 
     kind: OutcomeKind
     status: int = 0
-    """HTTP status; 0 where none came."""
+    """HTTP status; 0 without a response."""
     error: str = ""
     """Such as `invalid_request`, `http 503` or `connection reset`.
 
-    Empty when delivered, unless the answer said `"success": false` under a 2xx: Segment's clients look at the status
-    alone, so it counts as delivered, and this keeps what the body said.
+    Empty when delivered, unless a 2xx has `"success": false`: Segment's clients check only the status, so it counts as
+    delivered, and this field keeps the contradiction.
     """
     excerpt: str = ""
-    """The first 1,024 bytes of the answer's body as text; the Write Key, should it be echoed, is blotted out."""
+    """The first 1,024 bytes of the response body as text; an echoed Write Key is redacted."""
     retry_after_s: float | None = None
-    """Seconds Segment asks us to wait, at most 300; None where it does not say."""
+    """Seconds from Retry-After and its like, at most 300; None without them."""
     latency_ms: float = 0.0
     body_bytes: int = 0
-    """Bytes of the request's body as sent (compressed, where gzip is on)."""
+    """Bytes of the request body as sent (compressed with gzip on)."""
+    # as in `Outcome`
     bisect: bool = False
-    """See `Outcome.bisect`."""
     endpoint_fault: bool = False
-    """See `Outcome.endpoint_fault`."""
     final: bool = False
-    """See `Outcome.final`."""
 
     @property
     def unconfirmed(self) -> bool:
-        """Whether it counts as delivered although its body says otherwise."""
+        """Whether it counts as delivered although the body says otherwise."""
         return self.kind == "delivered" and bool(self.error)
 
 
 class TrackingClient:
-    """One environment's way to Segment: `async with TrackingClient(base_url, key, clock=...) as client`.
+    """Client of one environment: `async with TrackingClient(base_url, key, clock=...) as client`.
 
     `base_url` has no `/v1`. `timeout` is seconds for each phase of a request (waiting for a connection, connecting,
-    writing, each read), `deadline` seconds for all of it, four times that unless given. Proxies and trust are those
-    of `make_client`. Redirects are not followed: one means a wrong URL or a network's
-    sign-in page, so its kind is `retry` with `endpoint_fault`, the events wait, and none is lost.
+    writing, each read), `deadline` seconds for the whole request, by default four times that. Proxies and trusted
+    certificates are those of `make_client`. Redirects are not followed: a redirect means a wrong URL or a network's
+    sign-in page, so its kind is `retry` with `endpoint_fault`, and the events stay queued.
     Raises ConfigError for an address that cannot be used.
     """
 
@@ -122,14 +120,14 @@ class TrackingClient:
         await self._http.__aexit__(kind, error, traceback)
 
     async def close(self) -> None:
-        """Drop every connection."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def send_batch(self, payload: bytes, retry_count: int = 0) -> SendResult:
         """POST the events in `payload` (encoded track calls joined by commas); `retry_count` is 0 the first time.
 
-        Network trouble is an Answer too: nothing is raised for it. `sentAt` is the clock's time at this call, as
-        Segment's correction of timestamps asks (facts: common spec).
+        Network errors are results too and are not raised. `sentAt` is the time of this call, which Segment's correction
+        of timestamps requires (facts: common spec).
         """
         body = b'{"batch":[' + payload + b'],"sentAt":"' + format_iso(self._clock.now()).encode() + b'"}'
         if self._gzip:
@@ -207,13 +205,13 @@ def _send_result(
 
 
 def _is_web_page(content_type: str, text: str) -> bool:
-    """Whether an answer is a web page, by its own word or by how it begins."""
+    """Whether a response is a web page, by its content type or its first characters."""
     named = content_type.partition(";")[0].strip().lower()
     return named in ("text/html", "application/xhtml+xml") or bool(_HTML_START.match(text))
 
 
 def _denial_text(text: str) -> str:
-    """What the body of a 2xx says against its status; empty where it says nothing of the kind."""
+    """The error of a 2xx whose body says `"success": false`; else empty."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
@@ -222,7 +220,7 @@ def _denial_text(text: str) -> str:
 
 
 def _error_code(text: str) -> str:
-    """The `code` of an error body, else its `message`; error bodies are not documented, so anything may come."""
+    """The `code` of an error body, else its `message`. Error bodies are not documented, so both may be missing."""
     try:
         found = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""A track call as a curl command: for people, safe to show and to paste; the key is left to $SEGMENT_WRITE_KEY."""
+"""curl commands for track calls: safe to show and to paste. The key is left to $SEGMENT_WRITE_KEY."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def curl_lines(base_url: str, body: bytes, *, withheld: str = "") -> tuple[str, 
 
     `withheld` is the reason why the record would not be sent; it goes in front as a comment.
 
-    Where an answer holds what a terminal would act on or not show, the body is written in ASCII: JSON has its own
-    escapes for it, so that the call stays the same.
+    If an answer contains characters that a terminal would obey or not show, the body is written in ASCII with JSON
+    escapes, so that the call stays the same.
     """
     comment = (f"# would be withheld: {withheld}",) if withheld else ()
     return (
@@ -25,9 +25,9 @@ def curl_lines(base_url: str, body: bytes, *, withheld: str = "") -> tuple[str, 
 
 
 def visible_json(body: bytes) -> str:
-    """JSON as text of which every character is seen; in ASCII where it would not be otherwise.
+    """JSON as text without invisible characters; in ASCII if it has any.
 
-    What is no UTF-8 (and so no JSON) is shown as U+FFFD.
+    Invalid UTF-8, which is not JSON, is shown as U+FFFD.
     """
     text = body.decode(errors="replace")
     return text if printable(text) == text else _escape_non_ascii(text)

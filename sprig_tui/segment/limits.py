@@ -1,4 +1,4 @@
-"""Limits of Segment's HTTP Tracking API, in the units Segment counts them."""
+"""Limits, addresses and discard reasons of Segment's HTTP Tracking API."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What Segment would discard or misread, found before it is sent.
+"""Lints of track calls: everything that Segment would discard or misread, found before it is sent.
 
-Segment answers 200 to nearly everything and drops it later; where it has a name for the reason, that name is the code
-here (`discards`). The other codes are ours.
+Segment answers 200 to nearly everything and discards it later. A lint's code is Segment's own name for the reason
+(`limits`) if there is one.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ SENT_AT_SET = "sent_at_set"
 RECEIVED_AT_SET = "received_at_set"
 
 MAX_USER_ID_CHARS = 255
-"""Characters of a userId that every destination can be trusted with; Segment documents no limit of its own."""
+"""Characters of a userId that every destination accepts; Segment documents no limit of its own."""
 MAX_FUTURE_MS = 300_000
-"""How far a timestamp may lie ahead of our clock before we speak of it: clocks differ."""
+"""Time by which a timestamp may be ahead of this machine's clock without a lint: clocks differ."""
 
 
 class Lint(Struct, frozen=True, gc=False):
-    """One thing that is off in a track call."""
+    """One problem of a track call."""
 
     code: str
     path: str
-    """Dotted path in the call, such as `userId`; empty for the whole of it."""
+    """Dotted path in the call, such as `userId`; empty for the whole call."""
     message: str
     level: Literal["warning", "error"] = "error"
-    """`error`: Segment would drop it, or book it wrongly; `warning`: it goes through, but look at it."""
+    """`error`: Segment would discard it or store it wrongly; `warning`: it is accepted, but unusual."""
 
 
 def lint(track: Mapping[str, Any] | bytes, now_ms: int) -> tuple[Lint, ...]:
-    """Everything that is off in a track call, as a dict or as the JSON that would be sent, worst things first.
+    """The problems of a track call, given as a dict or as the JSON that would be sent; errors first.
 
-    `now_ms` is the wall time in milliseconds since 1970. Never raises: what cannot be read is a lint.
+    `now_ms` is the wall time in milliseconds since 1970. Never raises: unreadable input is a lint.
     """
     try:
         body = track if isinstance(track, bytes) else _encode_json(track)
@@ -70,11 +70,11 @@ def lint(track: Mapping[str, Any] | bytes, now_ms: int) -> tuple[Lint, ...]:
         *_context_lints(call),
     ]
     found += [*_message_id_lints(call), *_timestamp_lints(call, now_ms)]
-    return tuple(sorted(found, key=lambda one: one.level))
+    return tuple(sorted(found, key=lambda lint: lint.level))
 
 
 def timestamp_lint(ms: int, now_ms: int) -> Lint | None:
-    """What is off with a moment, in milliseconds since 1970, as the time of an answer."""
+    """The problem of a time, in milliseconds since 1970, as the time of an answer."""
     if ms < 0:
         return Lint(TIMESTAMP_BEFORE_1970, "timestamp", "before 1970: Segment may refuse it")
     if ms > now_ms + MAX_FUTURE_MS:
@@ -183,7 +183,7 @@ def _decode_scalar(raw: Raw | None) -> object:
     try:
         return msgspec.json.decode(raw)
     except ValueError:
-        # A number beyond what a double holds: a value, and no text.
+        # a number too large for a double: a value, but not text
         return ...
 
 

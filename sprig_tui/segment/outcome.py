@@ -1,6 +1,6 @@
 """Outcome classes of a request to Segment, and the texts of its errors.
 
-Apart from the client, because the log and the console show outcomes without loading an HTTP library.
+Separate from the client, so that the log and the console can show outcomes without loading an HTTP library.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ OutcomeKind = Literal["delivered", "refused", "retry", "key-refused"]
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """The meaning of one answer, or of none."""
+    """Meaning of one response, or of a missing one."""
 
     kind: OutcomeKind
     bisect: bool = False
-    """Whether a batch that was refused is worth splitting: the fault may lie in one of its events or in its size."""
+    """Whether to split the rejected batch: one of its events, or its size, may be the cause."""
     endpoint_fault: bool = False
-    """The address does not answer as Segment does (wrong URL, proxy, sign-in page): no event is to blame. The lane
-    should pause or wait for a person rather than fail event after event."""
+    """The address does not respond as Segment does (wrong URL, proxy, sign-in page), so no event is the cause. The
+    lane pauses or waits for the user instead of failing each event."""
     final: bool = False
-    """Whether the events of this request are done with although the endpoint is at fault: no repeat would help."""
+    """Whether the events fail without a retry although the endpoint is the cause."""
 
 
 def plain_error(status: int) -> str:
-    """The error of an answer that says nothing beyond its status."""
+    """The error of a response that has only a status."""
     return f"http {status}"
 
 
@@ -39,18 +39,18 @@ REFUSED_ENDPOINT: Final = Outcome(kind="refused", endpoint_fault=True)
 SIGN_IN_REQUIRED: Final = Outcome(kind="refused", endpoint_fault=True, final=True)
 NOT_SEGMENT: Final = Outcome(kind="retry", endpoint_fault=True)
 NO_RESPONSE: Final = RETRY
-"""Network errors and timeouts: the request may or may not have arrived; the message id makes repeating harmless."""
+"""Network errors and timeouts. The request may have arrived; the message id makes a retry safe."""
 
 _BY_STATUS: Final = {
-    # What was sent is at fault: Segment answers 400 to broken JSON and to oversize; 413 and 422 come from proxies.
+    # The request is the cause: Segment answers 400 to invalid JSON and oversize; 413 and 422 come from proxies.
     **dict.fromkeys((400, 413, 422), REFUSED_CONTENT),
     **dict.fromkeys((401, 403), KEY_REFUSED),
-    # The 4xx that the official clients repeat, and the 5xx that they never do.
+    # The 4xx that the official clients retry, and the 5xx that they never retry.
     **dict.fromkeys((408, 410, 429, 460), RETRY),
     **dict.fromkeys((501, 505), REFUSED_ENDPOINT),
-    # A proxy that wants a password.
+    # A proxy that requires a password.
     407: NOT_SEGMENT,
-    # 511 is repeated only by clients that can fetch a new OAuth token first.
+    # 511 is retried only by clients that can fetch a new OAuth token first.
     511: SIGN_IN_REQUIRED,
 }
 _BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
@@ -59,8 +59,8 @@ _BY_FAMILY: Final = {2: DELIVERED, 4: REFUSED_ENDPOINT, 5: RETRY}
 def classify(status: int, *, web_page: bool = False) -> Outcome:
     """The meaning of a final HTTP status; follows the official clients' shared rules (2026).
 
-    `web_page` says that the body is HTML. Segment answers JSON, so a 2xx with a page comes from a proxy or a network
-    that wants a sign-in, and nothing was delivered.
+    `web_page` means that the body is HTML. Segment answers JSON, so a 2xx with a page comes from a proxy or a network
+    that requires a sign-in, and nothing was delivered.
 
     | status             | kind        |                                                                           |
     |--------------------|-------------|---------------------------------------------------------------------------|
@@ -69,13 +69,12 @@ def classify(status: int, *, web_page: bool = False) -> Outcome:
     | 401, 403           | key-refused |                                                                           |
     | 400, 413, 422      | refused     | bisect                                                                    |
     | 408, 410, 429, 460 | retry       |                                                                           |
-    | 407                | retry       | endpoint fault: it is the proxy that wants a user and password            |
+    | 407                | retry       | endpoint fault: the proxy requires a user and password                    |
     | other 4xx          | refused     | endpoint fault: 404 or 405 is a wrong URL, 415 not Segment                |
     | 501, 505           | refused     | endpoint fault                                                            |
-    | 511                | refused     | endpoint fault, final: only a client with OAuth could repeat it           |
+    | 511                | refused     | endpoint fault, final: only a client with OAuth could retry it            |
     | other 5xx          | retry       |                                                                           |
-    | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page; both pass, |
-    |                    |             | and nothing is lost meanwhile                                             |
+    | 3xx                | retry       | endpoint fault, never followed: a wrong URL or a sign-in page             |
     | 1xx, 600 and above | retry       | endpoint fault                                                            |
     """
     if web_page and 200 <= status < 300:
@@ -91,6 +90,6 @@ _SENTENCES = {
 
 
 def error_sentence(error: str) -> str:
-    """Such as `Segment could not read the request as JSON (invalid_json)`; what is no known code stays as it is."""
-    said = _SENTENCES.get(error)
-    return f"{said} ({error})" if said else error
+    """Such as `Segment could not read the request as JSON (invalid_json)`; an unknown code stays as it is."""
+    sentence = _SENTENCES.get(error)
+    return f"{sentence} ({error})" if sentence else error

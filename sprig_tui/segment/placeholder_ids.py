@@ -1,4 +1,4 @@
-"""User ids that stand for nobody: what programs and spreadsheets write where there is none, or broke one."""
+"""Placeholder user ids: texts that programs and spreadsheets write for a missing or damaged id."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ _PLACEHOLDERS = frozenset(
 _PLACEHOLDER_LENGTHS = frozenset(map(len, _PLACEHOLDERS))
 _MAX_PLACEHOLDER_CHARS = 40
 _match_rounded_number = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}").fullmatch
-"""A long number as spreadsheets show it: the digits that told people apart are gone."""
+"""A long number rounded by a spreadsheet: the digits that distinguished people are lost."""
 _match_template = re.compile(r"\{\{.*\}\}|\$\{.*\}|%[A-Za-z_]+%|<%.*%>").fullmatch
-"""A placeholder that nobody filled in."""
+"""A template variable that was not filled in."""
 _find_letter_or_digit = re.compile(r"[^\W_]").search
 
 
 def is_placeholder_user_id(user_id: str) -> bool:
     """Whether a User ID is one that many people would share, such as `null`, `N/A`, `#REF!` or a lone U+200B.
 
-    It is a person's word whether that is so: such an id is sent all the same, with a note.
+    Only the user can tell for certain, so such an id is sent anyway, with a note.
     """
     length = len(user_id)
     if length > _MAX_PLACEHOLDER_CHARS:
         return False
-    if user_id[:1].isalnum():  # nearly all of them: little may be done
+    if user_id[:1].isalnum():  # nearly all ids: this path must be fast
         if length in _PLACEHOLDER_LENGTHS and user_id.lower() in _PLACEHOLDERS:
             return True
         return "+" in user_id and _match_rounded_number(user_id) is not None
@@ -55,7 +55,7 @@ def is_placeholder_user_id(user_id: str) -> bool:
 
 
 def placeholder_note(user_id: str) -> str:
-    """What is odd about an id that stands for nobody, in words."""
+    """Why an id is a placeholder, in words."""
     if _match_rounded_number(user_id) is not None:
         return "a long number that a spreadsheet rounded, so that it stands for many"
     if _match_template(user_id) is not None:

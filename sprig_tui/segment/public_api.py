@@ -1,4 +1,4 @@
-"""Segment's Public API: asks a workspace which sources it has, their Write Keys, and what is connected to them.
+"""Client of Segment's Public API: the sources of a workspace, their Write Keys and their destinations.
 
     async with PublicApiClient("https://api.segmentapis.com", token, clock=SystemClock()) as api:
         sources = await api.sources()
@@ -37,17 +37,17 @@ from sprig_tui.segment.public_api_models import (
 from sprig_tui.text import excerpt, redact
 
 PAGE_SIZE = 200
-"""Entries of a page; more than 200 was refused by earlier versions of the API."""
+"""Entries of a page; earlier versions of the API reject more than 200."""
 MAX_PAGES = 500
 MAX_BODY_BYTES = 32_000_000
-"""What is read of an answer: each source comes with its kind's whole metadata, some 10 KB."""
+"""Bytes read of a response: each source has the whole metadata of its kind, about 10 KB."""
 MAX_TRIES = 3
-"""Of one request, where no answer came or one of those that pass."""
+"""Attempts of one request that gets no response, or a transient error."""
 MAX_RATE_LIMIT_WAIT_S = 120.0
-"""Seconds that all waits for one list may take together, when the API asks to wait (429)."""
+"""Total of all waits for one list that the API asks for (429)."""
 _MIN_BACKOFF_S = 0.5
 _DEFAULT_RATE_LIMIT_WAIT_S = 5.0
-"""Where a 429 names no wait."""
+"""Wait after a 429 that names none."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -57,16 +57,15 @@ class _Response(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     network_error: str = ""
-    """Why there is none; then the status is 0."""
+    """Why there is no response; the status is then 0."""
 
 
 class PublicApiClient:
-    """One workspace. Raises SegmentApiError where it refuses, SegmentApiUnreachableError where no answer comes.
+    """Client of one workspace. Raises SegmentApiError for a rejection, SegmentApiUnreachableError without a response.
 
-    `timeout` is seconds for each phase of a request, four times that for all of it. TLS is verified, proxies are taken
-    from the environment, redirects are not followed: the token goes to the address given, and nowhere else. `waiting`
-    hears how many seconds are waited when the API asks for it. Raises ConfigError for an address or machine settings
-    that cannot be used.
+    `timeout` is seconds for each phase of a request; the whole request may take four times that. Redirects are not
+    followed, so that the token goes only to the given address. `on_wait` gets the seconds of each wait that the API
+    asks for. Raises ConfigError for an address or machine settings that cannot be used.
     """
 
     def __init__(
@@ -101,8 +100,6 @@ class PublicApiClient:
     ) -> None:
         await self._http.aclose()
 
-    # -- what can be asked ----------------------------------------------------------------------------------------
-
     async def workspace(self) -> str:
         """The name of the workspace that the token belongs to."""
         return parse_workspace(await self._get_required("/"))
@@ -112,7 +109,7 @@ class PublicApiClient:
         return await self._list_pages("/sources", parse_sources)
 
     async def source(self, source_id: str) -> Source | None:
-        """One source by its id; None where the workspace has none of it."""
+        """One source by its id; None if the workspace does not have it."""
         body = await self._get(f"/sources/{quote(source_id, safe='')}")
         return parse_source(body) if body is not None else None
 
@@ -121,8 +118,6 @@ class PublicApiClient:
         return await self._list_pages(
             f"/sources/{quote(source_id, safe='')}/connected-destinations", parse_destinations
         )
-
-    # -- inside ---------------------------------------------------------------------------------------------------
 
     async def _list_pages(self, path: str, parse: Callable[[bytes], ListPage[Item]]) -> tuple[Item, ...]:
         found: list[Item] = []
@@ -136,7 +131,7 @@ class PublicApiClient:
                 break
             seen.add(cursor)
         if cursor:
-            # a list that goes round, or has no end, is no list to choose from
+            # the cursors repeat, or there are more than MAX_PAGES
             raise SegmentApiError(f"the pages of {path} do not come to an end", hint="check [segment] region")
         return tuple(found)
 
@@ -150,19 +145,19 @@ class PublicApiClient:
         """The body of a 200; None for a 404."""
         tries, pause = 0, _MIN_BACKOFF_S
         while True:
-            answer = await self._request(path, parameters)
-            if answer.status == 200:
-                return answer.body
-            if answer.status == 404:
+            response = await self._request(path, parameters)
+            if response.status == 200:
+                return response.body
+            if response.status == 404:
                 return None
-            if answer.status == 429:
-                await self._wait_for_rate_limit(answer)
+            if response.status == 429:
+                await self._wait_for_rate_limit(response)
                 continue
-            if answer.status and answer.status != 408 and answer.status < 500:
-                raise self._refusal_error(answer)
+            if response.status and response.status != 408 and response.status < 500:
+                raise self._refusal_error(response)
             tries += 1
             if tries >= MAX_TRIES:
-                what = answer.network_error or f"{answer.status} {self._error_text(answer.body)}".strip()
+                what = response.network_error or f"{response.status} {self._error_text(response.body)}".strip()
                 raise SegmentApiUnreachableError(
                     f"no answer from {self._host}: {what}", hint="check the network and [segment] region; try again"
                 )
@@ -203,7 +198,7 @@ class PublicApiClient:
         await self._sleep(seconds)
 
     def _seconds_to_reset(self, headers: Mapping[str, str]) -> float | None:
-        """X-RateLimit-Reset is a date here (RFC 5322), unlike at the Tracking API."""
+        """X-RateLimit-Reset is a date here (RFC 5322), unlike in the Tracking API."""
         try:
             moment = parsedate_to_datetime(headers.get("x-ratelimit-reset", "")).timestamp()
         except (ValueError, OverflowError):
@@ -212,11 +207,11 @@ class PublicApiClient:
         return seconds if seconds > 0 else None
 
     def _refusal_error(self, response: _Response) -> SegmentApiError:
-        said = self._error_text(response.body)
-        told = f": {said}" if said else ""
+        text = self._error_text(response.body)
+        detail = f": {text}" if text else ""
         if response.status in (401, 403):
             return SegmentApiError(
-                f"{self._host} refuses the token ({response.status}){told}",
+                f"{self._host} refuses the token ({response.status}){detail}",
                 hint="it may be revoked, lack the role, or belong to the other region: sprig-tui keys workspace",
             )
         if 300 <= response.status < 400:
@@ -224,7 +219,7 @@ class PublicApiClient:
                 f"{self._host} answers with a redirect ({response.status}), which is not followed",
                 hint="check [segment] region, and whether this network asks to sign in",
             )
-        return SegmentApiError(f"{self._host} answers {response.status}{told}", hint="check [segment] region")
+        return SegmentApiError(f"{self._host} answers {response.status}{detail}", hint="check [segment] region")
 
     def _error_text(self, body: bytes) -> str:
         return excerpt(redact(parse_errors(body)[0], [self._token]), 200)

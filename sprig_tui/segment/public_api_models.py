@@ -1,6 +1,6 @@
-"""Answers of Segment's Public API: pages of sources and destinations, and errors; pure.
+"""Records of Segment's Public API: sources, destinations, pages and errors. Pure.
 
-Shapes are those of docs.segmentapis.com and of Segment's own SDKs: `{"data": {"sources": [...], "pagination":
+The shapes are those of docs.segmentapis.com and of Segment's own SDKs: `{"data": {"sources": [...], "pagination":
 {"current", "next", "previous", "totalEntries"}}}`, and `{"errors": [{"type", "message", "field", "data"}]}`.
 """
 
@@ -16,7 +16,7 @@ from sprig_tui.errors import SegmentApiError
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """A source: what sends into the workspace under Write Keys of its own."""
+    """A source: it sends into the workspace with Write Keys of its own."""
 
     id: str
     name: str
@@ -24,14 +24,14 @@ class Source(Struct, frozen=True, kw_only=True):
     kind: str = ""
     """Such as `HTTP API`."""
     enabled: bool = True
-    """Segment drops what comes for one that is not."""
+    """Segment discards the events of a disabled source."""
     labels: tuple[str, ...] = ()
     """Such as `environment: prod`."""
     write_keys: tuple[str, ...] = ()
-    """Empty where the token may not see them, which takes the role of a source admin."""
+    """Empty if the token may not see them; that requires the role of a source admin."""
 
     def __repr__(self) -> str:
-        # A key must not reach a log by way of a record.
+        # keys must not reach a log through a record
         return f"Source({self.name!r}, {len(self.write_keys)} write keys)"
 
 
@@ -46,7 +46,7 @@ class Destination(Struct, frozen=True, kw_only=True):
 
 
 class SourceMatch(NamedTuple):
-    """The source that was meant, or why it cannot be told."""
+    """The source that was meant, or the reason why it is not clear."""
 
     source: Source | None
     fault: str = ""
@@ -59,11 +59,11 @@ def source_of_key(key: str, sources: Sequence[Source]) -> Source | None:
 
 
 def find_source(text: str, sources: Sequence[Source]) -> SourceMatch:
-    """The source of this name, slug or id; of capitals only where nothing else tells two apart."""
+    """The source of this name, slug or id; upper and lower case matter only to tell two apart."""
     wanted = text.strip()
     if not wanted:
         return SourceMatch(None, "no source is named")
-    for same in (lambda one: one == wanted, lambda one: one.casefold() == wanted.casefold()):
+    for same in (lambda text: text == wanted, lambda text: text.casefold() == wanted.casefold()):
         found = [source for source in sources if any(map(same, (source.name, source.slug, source.id)))]
         if len(found) == 1:
             return SourceMatch(found[0])
@@ -180,46 +180,48 @@ class _Errors(Struct):
 
 
 def parse_sources(body: bytes) -> ListPage[Source]:
-    """Of GET /sources; raises SegmentApiError."""
+    """A page of GET /sources; raises SegmentApiError."""
     data = _decode(body, _SourcesResponse).data
-    return ListPage(tuple(_to_source(one) for one in data.sources), _next_cursor(data.pagination))
+    return ListPage(tuple(_to_source(source) for source in data.sources), _next_cursor(data.pagination))
 
 
 def parse_destinations(body: bytes) -> ListPage[Destination]:
-    """Of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
+    """A page of GET /sources/{id}/connected-destinations; raises SegmentApiError."""
     data = _decode(body, _DestinationsResponse).data
-    return ListPage(tuple(_to_destination(one) for one in data.destinations), _next_cursor(data.pagination))
+    return ListPage(
+        tuple(_to_destination(destination) for destination in data.destinations), _next_cursor(data.pagination)
+    )
 
 
 def parse_source(body: bytes) -> Source:
-    """Of GET /sources/{id}; raises SegmentApiError."""
+    """The source of GET /sources/{id}; raises SegmentApiError."""
     return _to_source(_decode(body, _SourceResponse).data.source)
 
 
 def parse_workspace(body: bytes) -> str:
-    """The workspace's name, of GET /; raises SegmentApiError."""
+    """The workspace's name from GET /; raises SegmentApiError."""
     found = _decode(body, _WorkspaceResponse).data.workspace
     return found.name or found.slug or found.id
 
 
 def parse_errors(body: bytes) -> tuple[str, float | None]:
-    """What an error's body says, and the seconds after which a limit is lifted (`msBeforeNext`); any body will do."""
+    """The message of an error body, and the seconds until the rate limit is lifted (`msBeforeNext`). Never raises."""
     try:
         errors = msgspec.json.decode(body, type=_Errors).errors
     except (msgspec.DecodeError, RecursionError):
         return "", None
-    said = "; ".join(
+    message = "; ".join(
         f"{error.message} ({error.field})" if error.field else error.message or error.type for error in errors[:3]
     )
     waits = [error.data.ms_before_next for error in errors if error.data and error.data.ms_before_next]
-    return said, max(waits) / 1000 if waits else None
+    return message, max(waits) / 1000 if waits else None
 
 
 def _decode(body: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, RecursionError) as error:
-        # types and places only, never values: they could be keys
+        # types and positions only, never values: they could be keys
         what = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
         raise SegmentApiError(
             f"the Public API's answer is not what its documentation says: {what[:1].lower()}{what[1:]}",

@@ -1,4 +1,4 @@
-"""Whether a source is that of an environment, as far as its name and labels tell; pure."""
+"""Source checks: whether the name and labels of a source fit an environment. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 
 
 def source_mismatches(source: Source, environment: str, environments: Iterable[str]) -> tuple[str, ...]:
-    """What speaks against taking this source for `environment`, in words; empty where nothing does.
+    """Reasons against using this source for `environment`, in words; empty if there are none.
 
-    `environments` are the names of all that are configured. A word for another stage (prod, production, live against
-    dev, development, staging, test) in its name, slug or labels speaks against it, and so does another environment's
-    name or its stage; a disabled source does too.
+    `environments` are all configured names. Reasons are a word for another stage (prod, production, live against dev,
+    development, staging, test) in its name, slug or labels, another environment's name or stage, and a disabled
+    source.
     """
     own = set(_stages_in(environment))
     others = {name: tuple(_split_words(name)) for name in environments if name != environment}
     other_stages = {stage for name in others for stage in _stages_in(name)} - own
-    said: list[str] = []
+    reasons: list[str] = []
     for place, text in _source_texts(source):
         words = _split_words(text)
         for word in dict.fromkeys(words):
             stage = _STAGE_OF.get(word, "")
             if stage and stage not in own and (stage in other_stages or _is_opposite_stage(stage, own)):
-                said.append(f"its {place} says {word!r}")
+                reasons.append(f"its {place} says {word!r}")
         for name, parts in others.items():
             known = any(part in _STAGE_OF for part in parts) and len(parts) == 1
             if (
@@ -41,19 +41,19 @@ def source_mismatches(source: Source, environment: str, environments: Iterable[s
                 and _contains_words(words, parts)
                 and not _contains_words(tuple(_split_words(environment)), parts)
             ):
-                said.append(f"its {place} says {name!r}, which is another environment")
+                reasons.append(f"its {place} says {name!r}, which is another environment")
     if not source.enabled:
-        said.append("it is disabled: Segment drops what comes for it")
-    return tuple(dict.fromkeys(said))
+        reasons.append("it is disabled: Segment drops what comes for it")
+    return tuple(dict.fromkeys(reasons))
 
 
 def stage_of(word: str) -> str:
-    """The stage that a word such as `prod` or `qa` stands for; empty where it says none."""
+    """The stage that a word such as `prod` or `qa` means; empty for any other word."""
     return _STAGE_OF.get(word.casefold(), "")
 
 
 def stage_words(stage: str) -> tuple[str, ...]:
-    """The words that stand for a stage, itself among them."""
+    """All words for a stage, including its name."""
     return _STAGE_WORDS.get(stage, ())
 
 
@@ -66,7 +66,7 @@ def _source_texts(source: Source) -> Iterable[tuple[str, str]]:
 
 
 def _is_opposite_stage(stage: str, own: set[str]) -> bool:
-    """Whether one is production and the other is not; an environment of no stage may be either."""
+    """Whether exactly one of the two is production; false for an environment without a stage."""
     return bool(own) and (stage == "production") != ("production" in own)
 
 
@@ -75,7 +75,7 @@ def _stages_in(text: str) -> list[str]:
 
 
 def _split_words(text: str) -> tuple[str, ...]:
-    """Words of a name, however they are put together: `AcmeProd`, `acme-prod_2`."""
+    """Words of a name such as `AcmeProd` or `acme-prod_2`, in lower case."""
     return tuple(word.casefold() for word in _WORD.findall(text))
 
 

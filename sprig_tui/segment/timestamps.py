@@ -1,4 +1,4 @@
-"""Times as Segment takes them: ISO-8601 text, kept as it was written wherever that is possible."""
+"""Timestamps for Segment: ISO-8601 text, kept as it was written wherever possible."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _EXTENDED_FORMAT = re.compile(
     r"(?P<time>T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _ALLOWED_CHARACTERS = re.compile(r"[0-9TW:.,+\- ]+Z?")
-"""Python's parser lets other characters pass in places."""
+"""Python's parser also accepts other separators."""
 _LEAP_SECOND = re.compile(r"(?<=:[0-5][0-9]):60")
 _EPOCH_DIGITS = {10: 1000, 13: 1}
 """Milliseconds per unit by number of digits: seconds and milliseconds since 1970, from 2001 to 2286."""
 
 
 class Instant(Struct, frozen=True, gc=False):
-    """A moment that a source wrote."""
+    """A time as the input wrote it."""
 
     text: str
-    """ISO-8601; the source's own text where that is ISO-8601."""
+    """ISO-8601; the original text if that is ISO-8601."""
     ms: int
     """Milliseconds since 1970 UTC, rounded down; negative before it."""
     note: str = ""
-    """What was assumed or changed; empty when nothing was."""
+    """Assumption or change that was made; often empty."""
 
 
 def parse_usual_ms(text: str) -> int | None:
-    """Milliseconds since 1970 of the one form that Sprig's APIs write, `2025-03-04T16:21:09.114Z`; None for any other.
+    """Milliseconds since 1970 of the form that Sprig's APIs write, `2025-03-04T16:21:09.114Z`; None for any other.
 
-    The fast way for what nearly every record holds; `parse_instant` takes the rest.
+    A fast path for nearly every record; `parse_instant` reads the other forms.
     """
     if len(text) != 24 or text[7:14:3] != "-T:" or text[19::4] != ".Z":
         return None
-    if "\0" in text:  # Python's parser stops there and takes what came before
+    if "\0" in text:  # Python's parser ignores everything after it
         return None
     try:
         # whole milliseconds, so that the float's error of a fraction of a microsecond is rounded away
@@ -48,10 +48,10 @@ def parse_usual_ms(text: str) -> int | None:
 
 
 def parse_instant(text: str) -> Instant | None:
-    """The moment a text names, or None when it names none that we can be sure of.
+    """The time that a text names; None if it is missing or ambiguous.
 
-    ISO-8601 in its extended form is kept to the letter; other forms of it, and seconds or milliseconds since 1970,
-    are rewritten, with a note. A time without a zone is taken as UTC, as Segment does.
+    ISO-8601 in its extended form is kept unchanged. Its other forms, and seconds or milliseconds since 1970, are
+    rewritten, with a note. A time without a zone counts as UTC, as at Segment.
     """
     written = text.strip()
     if written.isascii() and written.isdigit() and len(written) in _EPOCH_DIGITS:

@@ -1,10 +1,10 @@
-"""Message ids: the same answer gets the same id for ever, so that Segment drops repeats.
+"""Track calls and their message ids. The same answer always gets the same id, so that Segment drops duplicates.
 
-Segment de-duplicates on `messageId` alone, over all sources and workspaces, for about 24 hours; hence a hash under a
-prefix of our own. Every id has the same form and length, so that one can take another's place in an encoded call.
+Segment de-duplicates on `messageId` alone, over all sources and workspaces, for about 24 hours; hence a hash under the
+prefix `sprig-`. All ids have the same form and length, so that one can replace another in an encoded call.
 
-What is hashed is a list of texts, each written as its length in characters, a colon and the text: no two lists give
-the same bytes. Nothing here may ever change: golden values in the tests hold it.
+The hash input is a list of texts, each written as its length in characters, a colon and the text, so that different
+lists give different bytes. The ids must never change; golden values in the tests make sure of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MESSAGE_ID_VERSION = "1"
 def message_id(environment: str, response_group_id: str, question: str, question_type: str) -> str:
     """The id of one answer in one environment.
 
-    Made of what a webhook and the REST API both carry (facts/sprig.md 8.14), so that the two meet.
+    It uses only fields that both webhooks and the REST API have (facts/sprig.md 8.14), so that both give the same id.
     """
     text = (
         f"1:{MESSAGE_ID_VERSION}{len(environment)}:{environment}{len(response_group_id)}:{response_group_id}"
@@ -34,17 +34,17 @@ def message_id(environment: str, response_group_id: str, question: str, question
 
 
 def derived_message_id(message_id: str, *parts: str) -> str:
-    """An id made of another one: a tie by question id, a revision, a deliberate new sending."""
+    """An id derived from another one: a tie by question id, a revision, a deliberate resend."""
     return _hash_id(f"{MESSAGE_ID_VERSION}-derived", message_id, *parts)
 
 
 def withheld_message_id(environment: str, raw: bytes) -> str:
-    """The id of a record without an identity of its own: the same bytes read again are known again."""
+    """The id of a record without an identity of its own: equal bytes get the same id."""
     return _hash_id(f"{MESSAGE_ID_VERSION}-withheld", environment, sha256(raw).hexdigest())
 
 
 def repeated_message_id(message_id: str, number: int) -> str:
-    """The id of the `number`th (from 2) record of an input whose bytes are those of one without an identity."""
+    """The id of the `number`th (from 2) record without an identity in an input that has equal bytes."""
     return _hash_id(f"{MESSAGE_ID_VERSION}-repeated", message_id, str(number))
 
 
@@ -56,8 +56,8 @@ def _hash_id(*parts: str) -> str:
 class Track(Struct, frozen=True, rename="camel", gc=False):
     """One track call; UNSET fields are left out (facts/segment-streams.md has the table).
 
-    `messageId` stands first, where another id can take its place. `sentAt` is no field: it is stamped on the batch at
-    each attempt. `receivedAt` is none either: Segment sets it.
+    `messageId` comes first, so that another id can replace it. `sentAt` is not a field: the client sets it on the batch
+    at each attempt. Segment sets `receivedAt`.
     """
 
     message_id: str
@@ -65,11 +65,11 @@ class Track(Struct, frozen=True, rename="camel", gc=False):
     event: str
     type: str
     properties: Any
-    """An object of any make: Struct, dict or Raw."""
+    """An object: Struct, dict or Raw."""
     context: Any
-    """An object that holds `integration`."""
+    """An object with `integration`."""
     timestamp: str | UnsetType
-    """ISO-8601: when the answer was given."""
+    """ISO-8601 time of the answer."""
     integrations: Any = msgspec.UNSET
     """Destination name to allowed; UNSET leaves it to the source's settings."""
 
@@ -80,7 +80,7 @@ _ENCODER = msgspec.json.Encoder()
 def encode_track(track: Track) -> bytes:
     """The call as compact JSON.
 
-    Raises ValueError when a text holds a lone surrogate (UnicodeEncodeError) or a number has more digits than Python
-    converts.
+    Raises ValueError for a text with a lone surrogate (UnicodeEncodeError), and for a number with more digits than
+    Python converts.
     """
     return _ENCODER.encode(track)

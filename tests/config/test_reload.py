@@ -189,7 +189,7 @@ def test_a_start_without_what_was_there_last_time_says_so(followed):
     followed.file.unlink()
     [(text, hint)] = removed_since_last_use(followed.paths, followed.load())
     assert "is not there, and was on" in text
-    assert text.endswith("the defaults hold for environments, mapping")
+    assert text.endswith("defaults are used for environments, mapping")
     assert "config-seen.json" in hint
     followed.file.write_text(WHOLE)
     assert list(removed_since_last_use(followed.paths, followed.load())) == []

@@ -124,8 +124,8 @@ def test_everything_can_be_set(paths: Paths) -> None:
         ("[mapping]\nevent = ' '", "mapping.event is empty", "leave it out"),
         ("[journal]\npath = 'a'\nurl = 'b'", "both a path and a url", "keep one"),
         ("[keys]\nsend = 3", "keys.send must be text", "ctrl+s"),
-        ("[environments.production\n", "not valid TOML", "mend that line"),
-        ("a = 1\na = 2\n", "not valid TOML", "mend that line"),
+        ("[environments.production\n", "not valid TOML", "correct that line"),
+        ("a = 1\na = 2\n", "not valid TOML", "correct that line"),
     ],
 )
 def test_a_fault_names_file_key_and_next_step(paths: Paths, text: str, message: str, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""The Segment look-alike: the documented Tracking API on loopback, with faults on demand."""
+"""Fake Segment: the documented Tracking API on loopback, with faults on demand."""
 
 from sprig_tui.segment.sink.connection import Timeouts
 from sprig_tui.segment.sink.fault_syntax import parse_rule, parse_rules, read_rules, rules_from_json

@@ -1,4 +1,4 @@
-"""What the look-alike tells about itself: `/events`, `/stats`, `/health`."""
+"""Admin routes of the fake Segment: `/events`, `/stats`, `/health`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MAX_LIMIT = 10_000
 
 
 class AdminRoutes:
-    """Answers the routes in `ADMIN_PATHS`."""
+    """Handler of the routes in `ADMIN_PATHS`."""
 
     def __init__(self, store: EventStore, stats: Stats) -> None:
         self._store = store
@@ -24,7 +24,7 @@ class AdminRoutes:
     def handle(self, request: SinkRequest) -> SinkReply:
         """`GET /events` takes `messageId`, `userId`, `key` (masked, or the source's name), `limit` and `offset`.
 
-        `DELETE /events` drops the kept events and forgets the message ids; the counts go on.
+        `DELETE /events` drops the kept events and the known message ids; the counts stay.
         """
         if request.path == "/health":
             return json_reply({"ok": True})
@@ -49,7 +49,7 @@ class AdminRoutes:
                 message_id=given.get("messageId", ""), user_id=given.get("userId", ""), key=given.get("key", "")
             )
         )
-        page = [msgspec.to_builtins(one) for one in found[offset : offset + min(limit, _MAX_LIMIT)]]
+        page = [msgspec.to_builtins(event) for event in found[offset : offset + min(limit, _MAX_LIMIT)]]
         return json_reply({"total": len(found), "events": page})
 
 

@@ -1,4 +1,4 @@
-"""One client's connection: HTTP/1.1 read with h11 and answered, in good order or broken on purpose."""
+"""Client connections of the fake Segment: HTTP/1.1 by h11, with replies that may be broken on purpose."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from msgspec import Struct
 from sprig_tui.segment.sink.messages import SinkReply, SinkRequest, error_reply
 
 _MAX_READ_AHEAD_BYTES = 1_000_000
-"""Bytes held before the client is held back: two whole bodies."""
+"""Bytes buffered before reading pauses: two whole bodies."""
 
 
 class SinkProtocol(asyncio.Protocol):
-    """The stream pair of asyncio would do, but copies each byte three times more; bodies here are half a megabyte."""
+    """Byte stream of one connection. asyncio's own streams copy each byte three times more."""
 
     def __init__(self, on_open: Callable[[SinkProtocol], None]) -> None:
         self._on_open = on_open
@@ -35,7 +35,7 @@ class SinkProtocol(asyncio.Protocol):
         self._writable.set()
 
     async def receive(self) -> bytes:
-        """The next bytes; empty when the client has ended."""
+        """The next bytes; empty at the end of the stream."""
         while not self._chunks:
             if self._ended:
                 return b""
@@ -48,7 +48,7 @@ class SinkProtocol(asyncio.Protocol):
         return part
 
     async def send(self, data: bytes) -> None:
-        """Write, and wait while the client is slow to read; ConnectionResetError when it is gone."""
+        """Write, and wait while the client is slow to read; raises ConnectionResetError if it has disconnected."""
         if self._lost:
             raise ConnectionResetError
         self._transport.write(data)
@@ -57,20 +57,20 @@ class SinkProtocol(asyncio.Protocol):
             raise ConnectionResetError
 
     def end(self) -> None:
-        """Say that nothing more will be sent; what the client sends can still be received."""
+        """Close the sending side; the client's data can still be received."""
         if not self._lost and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
-        """End in good order, once all is written."""
+        """Close after everything is written."""
         self._transport.close()
 
     def abort(self) -> None:
-        """End at once."""
+        """Close immediately."""
         self._transport.abort()
 
     def reset(self) -> None:
-        """End with a TCP reset: with a linger time of zero the system sends one."""
+        """Close with a TCP reset, which a linger time of zero causes."""
         peer = self._transport.get_extra_info("socket")
         if peer is not None and not self._lost:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -79,12 +79,12 @@ class SinkProtocol(asyncio.Protocol):
     # -- called by asyncio ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has come."""
+        """Register the connection."""
         self._transport = cast("asyncio.Transport", transport)
         self._on_open(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Buffer the bytes."""
         self._chunks.append(data)
         self._held_bytes += len(data)
         if self._held_bytes > _MAX_READ_AHEAD_BYTES:
@@ -92,23 +92,23 @@ class SinkProtocol(asyncio.Protocol):
         self._readable.set()
 
     def eof_received(self) -> bool:
-        """The client sends no more; over plain TCP it may still read."""
+        """Keep the connection half open; TLS does not support that."""
         self._ended = True
         self._readable.set()
         return self._transport.get_extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The client has gone."""
+        """Wake everything that waits for the client."""
         self._ended = self._lost = True
         self._readable.set()
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """The client is slow to read."""
+        """Make `send` wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Let `send` continue."""
         self._writable.set()
 
 
@@ -120,7 +120,7 @@ _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
-    """How long a client may take, in seconds."""
+    """Time limits of a client, in seconds."""
 
     idle_s: float = 75.0
     """Between two requests, until the next one's head is complete."""
@@ -129,10 +129,10 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 
 
 class SinkConnection:
-    """Serves requests on one connection until either side is done.
+    """Serves requests on one connection until either side closes it.
 
-    `answer` turns a request into a reply; `limit` says how many bytes of body a path takes. `on_bad` is told of what
-    was not HTTP, broke off or took too long.
+    `handler` makes the reply to a request; `body_limit` gives the largest body of a path in bytes. `on_bad_request` is
+    called for requests that were not HTTP, were incomplete, or took too long.
     """
 
     def __init__(
@@ -157,12 +157,11 @@ class SinkConnection:
         self._read_whole = False
 
     async def serve(self) -> None:
-        """Until the connection ends; network trouble is an end like any other."""
+        """Serve until the connection ends; network errors also end it."""
         try:
             while await self._serve_request():
                 pass
         except OSError:
-            # Reset or gone while we were writing: there is nobody left to tell.
             self._on_bad_request()
         finally:
             self._protocol.close()
@@ -205,7 +204,7 @@ class SinkConnection:
         )
 
     async def _read_body(self, limit: int, length: str | None) -> bytes | None:
-        """The body; None as soon as it is known to be over the limit."""
+        """The body; None as soon as it is known to exceed the limit."""
         if length is not None:
             return None if int(length) > limit else await self._read_exactly(int(length))
         parts: list[bytes] = []
@@ -219,7 +218,7 @@ class SinkConnection:
         return b"".join(parts)
 
     async def _read_exactly(self, length: int) -> bytes:
-        """A body of known length, past h11, which would copy it three times more."""
+        """A body of known length, without h11, which would copy it three times more."""
         parts = [self._http.trailing_data[0]]
         size = len(parts[0])
         await self._send_continue(size < length)
@@ -244,7 +243,7 @@ class SinkConnection:
         return event
 
     async def _send_continue(self, waiting: bool) -> None:
-        """Tell a client that asked `Expect: 100-continue` to go on, where we wait for its body."""
+        """Answer `Expect: 100-continue` before waiting for the body."""
         if waiting and self._http.they_are_waiting_for_100_continue:
             await self._protocol.send(self._serialize(h11.InformationalResponse(status_code=100, headers=[])))
 
@@ -272,7 +271,7 @@ class SinkConnection:
         body = b"" if reply.status in _BODILESS_STATUSES else reply.body
         length = len(body) + reply.padding + reply.missing
         headers = [("Content-Type", reply.content_type), ("Content-Length", str(length)), *reply.headers]
-        # What still comes of a body that was not read must not be taken for a next request.
+        # the rest of an unread body must not be parsed as the next request
         closing = reply.close or not self._read_whole
         if closing:
             headers.append(("Connection", "close"))
@@ -297,7 +296,7 @@ class SinkConnection:
         return self._http.send(event) or b""
 
     async def _linger(self) -> None:
-        """End our side and read on for a while: closing over unread bytes resets, and the reply would be lost."""
+        """Close the sending side and read on: closing with unread bytes would reset, and the reply would be lost."""
         self._protocol.end()
         try:
             async with asyncio.timeout(_LINGER_TIMEOUT_S):

@@ -1,7 +1,7 @@
-"""Fault rules as people write them: a short text each, or a JSON file.
+"""Fault rule syntax: a short text for each rule, or a JSON file.
 
-    rule      = deed { "+" option } { condition } [ "~" text ]
-    deed      = status | word [ "=" value ]
+    rule      = fault { "+" option } { condition } [ "~" text ]
+    fault     = status | word [ "=" value ]
     status    = 200 ... 599
     word      = "reset" | "close" | "hang" | "slow" | "trickle" | "truncate" | "content-type" | "html" | "huge"
               | "unsuccess" | "redirect"
@@ -10,17 +10,17 @@
     option    = "retry-after=" text | "reset=" seconds | "accept" | "refuse" | "body=" text
     condition = "@" number | "@" first "-" [ last ] | "@every:" n | "@times:" n | "@source:" name | "@id:" message-id
               | ":" percent "%"
-    text      = all that follows: the body holds it
+    text      = the rest of the rule: the body must contain it
 
-`503@2-4` answers 503 to the second to fourth request, `429+retry-after=2:5%` a 429 to one in twenty, `reset@every:10`
-resets each tenth, `reset+accept@3` takes the third request's events in and then resets, `400~poison` refuses what
-holds `poison`, `slow=0.5` delays all by half a second. `+retry-after=date:30` is a date 30 s from now; `+refuse`
-leaves the events of an otherwise good answer out. A value ends at `+`, `@` or `~`; the JSON form takes any.
-Write keys are not written here, since a command line can be seen by others: use the name of the source, or JSON.
+`503@2-4` answers 503 to the second to fourth request, `429+retry-after=2:5%` answers 429 to one in twenty,
+`reset@every:10` resets each tenth, `reset+accept@3` accepts the third request's events and then resets, `400~poison`
+rejects bodies that contain `poison`, `slow=0.5` delays all by half a second. `+retry-after=date:30` is a date 30 s from
+now; `+refuse` does not accept the events of an otherwise good reply. A value ends at `+`, `@` or `~`; JSON allows any.
+The syntax has no write keys, because other users can see a command line: use the name of the source, or JSON.
 
 JSON: a list of objects with the fields of `FaultRule`, such as
 `[{"do": "status", "status": 503, "first": 2, "last": 4}]`;
-a text in the list is read as above.
+a text in the list has the syntax above.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _RATE = re.compile(r":(?P<percent>[0-9]{1,3}(?:\.[0-9]+)?)%")
 
 
 def parse_rule(text: str) -> FaultRule:
-    """One rule from its short text; ConfigError names the rule and the position of what is wrong in it."""
+    """One rule from its short text; raises ConfigError with the rule and the position of the mistake."""
     head, tilde, poison = text.strip().partition("~")
     found = _RuleParser(text.strip(), head).fields()
     if tilde:

@@ -1,4 +1,4 @@
-"""Fault rules: which requests go wrong, and how."""
+"""Fault rules: which requests fail, and how."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FaultKind = Literal[
 ]  # fmt: skip
 """
 - `status`: answer `status`, with `body`, `retry_after`, `rate_limit_reset`
-- `reset`: a TCP reset in place of the answer; `close`: an orderly end in place of it
-- `hang`: no answer until the client goes
-- `slow`: the true answer after `seconds`; `trickle`: its body byte by byte, `seconds` apart
-- `truncate`: the answer breaks off in its body
-- `content-type`: the answer claims to be `text/plain`; `html`: a page such as a proxy would send
-- `huge`: an answer of `megabytes`; `unsuccess`: 200 with `{"success": false}`; `redirect`: to `location`
+- `reset`: a TCP reset instead of the reply; `close`: a normal close instead of it
+- `hang`: no reply until the client disconnects
+- `slow`: the true reply after `seconds`; `trickle`: its body byte by byte, `seconds` apart
+- `truncate`: the reply ends in the middle of its body
+- `content-type`: the reply claims to be `text/plain`; `html`: a page such as a proxy would send
+- `huge`: a reply of `megabytes`; `unsuccess`: 200 with `{"success": false}`; `redirect`: to `location`
 """
 
 _REPLACING_FAULTS = ("reset", "close", "hang")
@@ -36,50 +36,50 @@ _SIGN_IN_PAGE = (
 
 
 class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One fault. All conditions given must hold; of several rules the first that holds strikes."""
+    """One fault. All given conditions must hold; the first matching rule applies."""
 
     do: FaultKind
-    # -- when -----------------------------------------------------------------------------------------------------
+    # conditions
     first: int = 1
-    """First tracking request it is for, counted from 1."""
+    """Number of the first tracking request, from 1."""
     last: int = 0
-    """Last one; 0 for no end."""
+    """Number of the last one; 0 for no end."""
     every: int = 0
-    """Each nth request only; 0 for each."""
+    """Only every nth request; 0 for each."""
     rate: float = 1.0
     """Share of the requests, 0 to 1, drawn from the script's seed."""
     times: int = 0
-    """Strikes so often and then no more; 0 for no end."""
+    """How often it applies; 0 for no end."""
     contains: str = ""
-    """The body holds this text (as it stands or with JSON's escapes): poison."""
+    """The body contains this text, as it is or with JSON escapes (a poison event)."""
     message_id: str = ""
-    """The body holds this message id, whole."""
+    """The body contains this message id."""
     source: str = ""
     """The write key, or the name of its source."""
-    # -- what -----------------------------------------------------------------------------------------------------
+    # effect
     status: int = 0
-    """HTTP status from 200 to 599; 0 for the usual one (200, redirect 302)."""
+    """HTTP status from 200 to 599; 0 for the default (200, redirect 302)."""
     body: str = ""
     retry_after: str = ""
-    """Sent as it stands, good or bad; `date:SECONDS` becomes an HTTP-date so far from now."""
+    """Sent unchanged, valid or not; `date:SECONDS` becomes an HTTP-date that far from now."""
     rate_limit_reset: str = ""
     seconds: float = 1.0
     megabytes: float = 5.0
     location: str = "https://sign-in.example/"
     accept: bool | None = None
-    """Whether the events were taken in before the fault. None: as a real server would have, which is where the answer
-    is a 2xx; a request whose answer never comes counts as not taken."""
+    """Whether the events are accepted before the fault. None: as a real server would, that is if the reply is a 2xx;
+    a request without a reply is not accepted."""
     name: str = ""
-    """What statistics call it."""
+    """Its name in the statistics."""
 
     @property
     def label(self) -> str:
-        """Its name, or one made from what it does."""
+        """Its name, or one derived from its effect."""
         return self.name or (str(self.status) if self.do == "status" else self.do)
 
     @property
     def accepts_events(self) -> bool:
-        """Whether the request is handled before it is spoiled."""
+        """Whether the events are accepted before the fault."""
         if self.accept is not None:
             return self.accept
         return self.do in _SLOWING_FAULTS or (self.do not in _REPLACING_FAULTS and 200 <= self._status < 300)
@@ -89,7 +89,7 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         return self.status or _DEFAULT_STATUS.get(self.do, 200)
 
     def apply(self, reply: SinkReply, now_ms: int) -> SinkReply:
-        """What is sent instead of `reply`, the true answer."""
+        """The reply to send instead of the true `reply`."""
         if self.do in ("reset", "close", "hang"):
             return structs.replace(reply, ending=self.do)
         if self.do == "slow":
@@ -114,8 +114,8 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
         return structs.replace(reply, **changed)
 
     def _with_status(self, headers: tuple[tuple[str, str], ...]) -> SinkReply:
-        told = error_reply(self._status, "refused by a fault rule of the look-alike", code=f"fault_{self._status}")
-        return structs.replace(told, body=self.body.encode() or told.body, headers=headers)
+        reply = error_reply(self._status, "rejected by a fault rule of the fake Segment", code=f"fault_{self._status}")
+        return structs.replace(reply, body=self.body.encode() or reply.body, headers=headers)
 
     def _headers(self, now_ms: int) -> list[tuple[str, str]]:
         found = []
@@ -131,17 +131,17 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
 
 
 class FaultScript:
-    """Rules in order, with what they remember: how often each struck, and the dice of those that go by rate."""
+    """Rules in order, with their state: how often each applied, and a random generator each for `rate`."""
 
     def __init__(self, rules: Sequence[FaultRule] = (), *, seed: int = 0) -> None:
         self.rules = tuple(rules)
         self._applied_counts = [0] * len(self.rules)
-        # Dice of its own for each rule: adding one does not change when the others strike.
+        # one generator for each rule: adding a rule does not change when the others apply
         self._random = [random.Random(f"{seed}:{index}") for index in range(len(self.rules))]  # noqa: S311 - repeatable
         self._needles = [_needles(rule) for rule in self.rules]
 
     def choose(self, number: int, body: bytes, key: str, source: str) -> FaultRule | None:
-        """The rule that strikes this request, which is the `number`th; or None."""
+        """The rule that applies to the `number`th request; None for no fault."""
         for index, rule in enumerate(self.rules):
             if self._matches(index, rule, number, body) and (not rule.source or rule.source in (key, source)):
                 if rule.rate < 1 and self._random[index].random() >= rule.rate:
@@ -161,7 +161,7 @@ class FaultScript:
 
 
 def _needles(rule: FaultRule) -> list[set[bytes]]:
-    """For each text the body must hold, the ways JSON may write it."""
+    """For each text that the body must contain, its spellings in JSON."""
     found = []
     if rule.contains:
         found.append({rule.contains.encode(), *(written[1:-1] for written in _json_spellings(rule.contains))})
@@ -175,5 +175,5 @@ def _json_spellings(text: str) -> set[bytes]:
 
 
 def http_date(now_ms: int, seconds: float = 0.0) -> str:
-    """The moment `seconds` from now as HTTP writes it."""
+    """The time `seconds` from now as an HTTP-date."""
     return format_datetime(datetime.fromtimestamp(now_ms / 1000, UTC) + timedelta(seconds=seconds), usegmt=True)

@@ -1,4 +1,4 @@
-"""A request as the look-alike got it, and a reply with the ways in which it may be spoiled."""
+"""Requests to the fake Segment, and its replies with the faults that they may have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class SinkRequest(Struct, frozen=True, kw_only=True):
-    """One HTTP request, its body still encoded as it came."""
+    """One HTTP request, with its body still encoded."""
 
     method: str
     path: str
@@ -17,13 +17,13 @@ class SinkRequest(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     """Lower-case names; of a repeated header the last."""
     body: bytes | None
-    """None: longer than the route's limit, and not read."""
+    """None if it is longer than the route's limit and was not read."""
     connection: int
-    """Which connection it came on, from 1."""
+    """Number of its connection, from 1."""
 
 
 class SinkReply(Struct, frozen=True, kw_only=True):
-    """What is sent back. The fields from `ending` on are there to break it on purpose."""
+    """One HTTP reply. The fields from `ending` on are faults."""
 
     status: int = 200
     body: bytes = b""
@@ -32,19 +32,19 @@ class SinkReply(Struct, frozen=True, kw_only=True):
     close: bool = False
     """Close the connection after it."""
     ending: Literal["answer", "reset", "close", "hang"] = "answer"
-    """`reset`, `close`, `hang`: nothing of the reply is sent. Hanging lasts until the client goes."""
+    """With `reset`, `close` and `hang` nothing is sent; `hang` lasts until the client disconnects."""
     delay_s: float = 0.0
     """Wait before the first byte."""
     trickle_s: float = 0.0
     """Pause after every byte of the body."""
     padding: int = 0
-    """Bytes that follow the body, to make it huge without holding it."""
+    """Bytes that follow the body, to make it huge without using memory."""
     missing: int = 0
-    """Bytes promised by Content-Length that never come; then the connection is closed."""
+    """Bytes announced by Content-Length but not sent; then the connection is closed."""
 
 
 def json_reply(value: object, status: int = 200, *, close: bool = False) -> SinkReply:
-    """A reply that holds `value` as JSON."""
+    """A reply with `value` as JSON."""
     return SinkReply(status=status, body=msgspec.json.encode(value), close=close)
 
 

@@ -1,4 +1,4 @@
-"""The Segment look-alike as a server: in-process for tests and the demo, or by itself."""
+"""Server of the fake Segment: in-process for tests and the demo, or standalone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _MAX_KEPT_REQUESTS = 1_000
 
 
 class Sink:
-    """`async with Sink(faults=["503@2-4"]) as sink`: a Segment on `sink.url`.
+    """`async with Sink(faults=["503@2-4"]) as sink`: a fake Segment on `sink.url`.
 
-    `keys` maps write keys to source names, and other keys are then answered 200 and dropped, as Segment does; None
-    takes every key. `disabled` keys belong to sources switched off. `keep` newest events are held; with 0 they are
-    counted, not read (fast), and `count` tells distinct message ids apart even then. `remember` message ids, at least,
-    are known as duplicates; None for all. Listens on loopback unless `host` says otherwise.
-    Raises ConfigError for a bad fault rule or an address that cannot be listened on.
+    `keys` maps write keys to source names; events of other keys get a 200 and are discarded, as at Segment. None
+    accepts every key. `disabled` keys belong to disabled sources. The newest `keep` events are kept; with 0 they are
+    counted without being parsed (fast), and `count` then still counts distinct message ids. At least `remember` message
+    ids are recognised as duplicates; None for all. Raises ConfigError for an invalid fault rule or an address that
+    cannot be used.
     """
 
     def __init__(  # noqa: PLR0913 - options, all by name, each with a default
@@ -79,10 +79,8 @@ class Sink:
         self._changed = asyncio.Event()
         self.set_faults(faults)
 
-    # -- life -----------------------------------------------------------------------------------------------------
-
     async def start(self) -> None:
-        """Listen; from then on `url` and `port` are known."""
+        """Listen; afterwards `url` and `port` are known."""
         self.stats.started_at = self._clock.now()
         try:
             self._server = await asyncio.get_running_loop().create_server(
@@ -91,14 +89,14 @@ class Sink:
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise ConfigError(
-                f"the look-alike cannot listen on {self._host} port {self._port}: {reason}",
+                f"the fake Segment cannot listen on {self._host} port {self._port}: {reason}",
                 hint="choose another port, or 0 for any that is free",
             ) from error
-        # Kept, so that a sink that is started again after `close` stands where it stood: an outage.
+        # kept, so that a sink that is started again after `close` has the same address: tests simulate outages
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and drop every connection; what was received stays readable."""
+        """Stop listening and close all connections; received events stay readable."""
         if self._server is None:
             return
         self._server.close()
@@ -117,16 +115,14 @@ class Sink:
     ) -> None:
         await self.close()
 
-    # -- looking --------------------------------------------------------------------------------------------------
-
     @property
     def port(self) -> int:
-        """The port listened on; as given before `start`."""
+        """The port in use; before `start` the given one."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Base URL without `/v1`: what a client takes as its host or endpoint."""
+        """Base URL without `/v1`, for a client's host or endpoint."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._tls else 'http'}://{host}:{self._port}"
 
@@ -137,27 +133,25 @@ class Sink:
 
     @property
     def events(self) -> tuple[dict[str, Any], ...]:
-        """Kept events as a destination would see them, oldest first; without duplicates and rejected ones."""
-        return tuple(one.event for one in self._store.events)
+        """Kept events as a destination would get them, oldest first, without duplicates and rejected ones."""
+        return tuple(received.event for received in self._store.events)
 
     async def wait_until(self, condition: Callable[[Stats], bool], timeout_s: float = 10.0) -> None:
-        """Return as soon as `holds(stats)`, looked at after each tracking request; else TimeoutError."""
+        """Wait until `condition(stats)` is true, checked after each tracking request; raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             while not condition(self.stats):
                 self._changed.clear()
                 await self._changed.wait()
 
-    # -- doing ----------------------------------------------------------------------------------------------------
-
     def set_faults(self, faults: Sequence[FaultRule | str]) -> None:
-        """Replace the fault script from the next request on; requests are numbered on, `times` starts afresh."""
+        """Replace the fault script for the following requests. Their numbers continue; `times` starts again."""
         rules = parse_rules(faults)
         for rule in rules:
             check_rule(rule, f"fault rule {rule.label!r}")
         self._endpoint.script = FaultScript(rules, seed=self._seed)
 
     def clear(self) -> None:
-        """Drop the kept events and forget the message ids; the counts go on."""
+        """Drop the kept events and the known message ids; the counts stay."""
         self._store.clear()
 
     def _on_handled(self, record: RequestRecord) -> None:
@@ -185,7 +179,7 @@ class Sink:
         self._connection_tasks.discard(task)
         self.stats.open_connections -= 1
         if task.cancelled():
-            # Also for a task that never came to run, whose own clean-up did not either.
+            # a task that was cancelled before it ran has not cleaned up
             protocol.abort()
 
     def _on_bad_request(self) -> None:
@@ -212,7 +206,7 @@ def _body_limit(path: str) -> int:
 
 
 async def serve(sink: Sink, *, stop: asyncio.Event, on_ready: Callable[[Sink], None] | None = None) -> None:
-    """Run a sink until `stop` is set or the task is cancelled; `on_ready` is told once it listens."""
+    """Run a sink until `stop` is set or the task is cancelled; `on_ready` is called once it listens."""
     async with sink:
         if on_ready is not None:
             on_ready(sink)

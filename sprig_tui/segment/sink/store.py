@@ -1,4 +1,4 @@
-"""What the look-alike counts."""
+"""Counts and received events of the fake Segment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 MAX_KEYS = 1_000
-"""Keys counted apart; more are counted together, so that made-up keys cannot fill the memory."""
+"""Keys with counts of their own; the others share one, so that random keys cannot fill the memory."""
 
 
 class KeyStats(Struct, kw_only=True):
@@ -23,23 +23,23 @@ class KeyStats(Struct, kw_only=True):
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
-    """One tracking request and what became of it."""
+    """One tracking request and its result."""
 
     number: int
     """From 1, over all connections."""
     connection: int
     at: int
-    """When its body was complete, ms since 1970 UTC."""
+    """Time at which its body was complete, ms since 1970 UTC."""
     path: str
     status: int
-    """The answer's status; 0 where none was sent."""
+    """Status of the reply; 0 if none was sent."""
     fault: str = ""
-    """The fault rule that struck, as text; empty for none."""
+    """The fault rule that applied, as text; empty for none."""
     source: str = ""
     key: str = ""
-    """Masked; empty where none could be read."""
+    """Masked; empty if none could be read."""
     retry_count: str = ""
-    """The X-Retry-Count header; empty where absent."""
+    """The X-Retry-Count header; empty if absent."""
     body_bytes: int = 0
     """After decompression."""
     events: int = 0
@@ -47,7 +47,7 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     duplicates: int = 0
     rejected: int = 0
     reason: str = ""
-    """Why it was refused, or the first reason for which an event was rejected."""
+    """Why the request, or the first of its events, was rejected."""
 
 
 class Stats(Struct, kw_only=True):
@@ -57,20 +57,20 @@ class Stats(Struct, kw_only=True):
     """ms since 1970 UTC."""
     requests: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
-    """By HTTP status, or by `reset`, `close`, `hang` where no answer was sent."""
+    """By HTTP status, or by `reset`, `close`, `hang` if no reply was sent."""
     paths: Counter[str] = field(default_factory=Counter)
     events: int = 0
-    """Events in requests that were taken in."""
+    """Events in requests that were processed."""
     accepted: int = 0
     duplicates: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    """By Segment's discard reason; these got a 200."""
+    """By Segment's discard reason; the requests got a 200."""
     wire_bytes: int = 0
     body_bytes: int = 0
     largest_body: int = 0
     """Bytes after decompression."""
     retry_counts: Counter[str] = field(default_factory=Counter)
-    """X-Retry-Count values seen; requests without one are not counted."""
+    """By X-Retry-Count; requests without one are not counted."""
     faults: Counter[str] = field(default_factory=Counter)
     """By rule."""
     keys: dict[str, KeyStats] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Stats(Struct, kw_only=True):
     connections: int = 0
     open_connections: int = 0
     bad_requests: int = 0
-    """What was not HTTP, broke off, or took too long."""
+    """Requests that were not HTTP, were incomplete, or took too long."""
 
     def count(self, record: RequestRecord, wire_bytes: int, ending: str, rejected: Counter[str]) -> None:
         """Add one tracking request."""
@@ -112,9 +112,9 @@ class ReceivedEvent(Struct, frozen=True, kw_only=True):
     """One accepted event."""
 
     request: int
-    """Number of the request that brought it, from 1."""
+    """Number of its request, from 1."""
     source: str
-    """Name of the source its key belongs to; empty where keys are not known."""
+    """Name of the source of its key; empty if the sink has no list of keys."""
     key: str
     """The write key, masked."""
     event: dict[str, Any]
@@ -122,9 +122,9 @@ class ReceivedEvent(Struct, frozen=True, kw_only=True):
 
 
 class MessageIds:
-    """Message ids seen, globally (facts: Segment de-duplicates across sources); at least the last `remember` of them.
+    """At least the last `remember` message ids of all sources (facts: Segment de-duplicates across sources).
 
-    Two generations take turns, so forgetting the oldest costs nothing and memory stays below 2 x `remember` ids.
+    They are kept in two generations: dropping the older one is cheap, and memory stays below 2 x `remember` ids.
     """
 
     def __init__(self, remember: int | None) -> None:
@@ -133,7 +133,7 @@ class MessageIds:
         self._older: set[str | bytes] = set()
 
     def add(self, message_id: str | bytes) -> bool:
-        """Remember an id; False when it was known."""
+        """Add an id; False if it was known."""
         if message_id in self._newer or message_id in self._older:
             return False
         self._newer.add(message_id)
@@ -142,11 +142,11 @@ class MessageIds:
         return True
 
     def add_all(self, ids: list[bytes]) -> int:
-        """Remember many; how many were new."""
+        """Add many; returns how many were new."""
         return sum(map(self.add, ids))
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all ids."""
         self._newer.clear()
         self._older.clear()
 
@@ -159,7 +159,7 @@ class EventStore:
         self.ids = MessageIds(remember)
 
     def add(self, received: ReceivedEvent) -> bool:
-        """Keep an event; False when its message id was seen before."""
+        """Keep an event; False if its message id is known."""
         if not self.ids.add(received.event["messageId"]):
             return False
         self.events.append(received)
@@ -167,15 +167,15 @@ class EventStore:
 
     def find(self, *, message_id: str = "", user_id: str = "", key: str = "") -> Iterator[ReceivedEvent]:
         """Kept events, oldest first, that match every filter given; `key` is a masked key or a source's name."""
-        for one in self.events:
+        for received in self.events:
             if (
-                (not message_id or one.event["messageId"] == message_id)
-                and (not user_id or one.event.get("userId") == user_id)
-                and (not key or key in (one.key, one.source))
+                (not message_id or received.event["messageId"] == message_id)
+                and (not user_id or received.event.get("userId") == user_id)
+                and (not key or key in (received.key, received.source))
             ):
-                yield one
+                yield received
 
     def clear(self) -> None:
-        """Drop every event and forget every id."""
+        """Remove all events and ids."""
         self.events.clear()
         self.ids.clear()

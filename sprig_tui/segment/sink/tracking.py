@@ -1,4 +1,4 @@
-"""Takes tracking requests in as Segment does: unpack, find the key, strike faults, check, enrich, keep."""
+"""Tracking endpoint of the fake Segment: decompress, find the key, apply faults, check, enrich, store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sprig_tui.text import mask
 
 
 class ReceivedBatch:
-    """One request's arrival at `received_ms`; `envelope` is its batch: `sentAt`, `context` and `integrations` count."""
+    """One request received at `received_ms`; `envelope` is its batch with `sentAt`, `context` and `integrations`."""
 
     def __init__(self, envelope: Mapping[str, Any], received_ms: int) -> None:
         self._sent_at = envelope.get("sentAt")
@@ -37,11 +37,11 @@ class ReceivedBatch:
         self._received_at = format_iso(received_ms)
 
     def enrich(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """The message as a destination would see it.
+        """The message as a destination would get it.
 
-        `timestamp = receivedAt - (sentAt - originalTimestamp)` (facts: common spec); without a readable `sentAt` the
-        sender's time stands, without a readable `timestamp` the time of arrival does. Of more than 10,000 properties
-        the rest is dropped, as Segment does without a word.
+        `timestamp = receivedAt - (sentAt - originalTimestamp)` (facts: common spec). Without a valid `sentAt` the
+        sender's time is used, without a valid `timestamp` the time of arrival. Properties beyond 10,000 are dropped
+        silently, as at Segment.
         """
         event = dict(message)
         for name, shared in self._shared_fields.items():
@@ -86,21 +86,21 @@ def _parse_ms(written: object) -> int | None:
 
 
 MIN_KEY_CHARS = 8
-"""A shorter key gets 400, as an empty one does; where the real border lies is not documented (`abc123` is below)."""
+"""A shorter key gets a 400, as an empty one; the real limit is not documented (`abc123` is below it)."""
 
 ROUTES: Mapping[str, str] = {
     **{f"/v1/{kind}": kind for kind in ("track", "identify", "page", "screen", "group", "alias", "batch")},
     **{f"/v1/{kind[0]}": kind for kind in ("track", "identify", "page", "screen", "group", "alias", "batch")},
     "/v1/import": "batch",
 }
-"""Path to message type; long and short forms, and the old alias of batch."""
+"""Path -> message type: long and short forms, and the old alias of batch."""
 
 _REQUIRED_ID_FIELDS = {"group": "groupId", "alias": "previousId"}
 _TYPES_WITH_TRAITS = frozenset({"identify", "group"})
 
 
 def key_in_header(authorization: str) -> str | None:
-    """The write key of a Basic header (`KEY:`, the colon forgiven); None where there is none to read."""
+    """The write key of a Basic header (`KEY:`, the colon is optional); None without a readable one."""
     scheme, _, token = authorization.strip().partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -111,7 +111,7 @@ def key_in_header(authorization: str) -> str | None:
 
 
 def discard_reason(message: Mapping[str, Any]) -> str | None:
-    """Why Segment drops this message after having answered 200; None when it is kept."""
+    """Segment's reason to discard this message after a 200; None if it is kept."""
     kind = message.get("type")
     if kind == "track":
         return _identity_discard_reason(message) or _track_discard_reason(message)
@@ -131,7 +131,7 @@ def _identity_discard_reason(message: Mapping[str, Any]) -> str | None:
     ids = [message[name] for name in ("userId", "anonymousId") if message.get(name) is not None]
     if not ids:
         return limits.NO_USER_ANON_ID
-    if any(not isinstance(one, str) or not one.strip() for one in ids):
+    if any(not isinstance(value, str) or not value.strip() for value in ids):
         return limits.ID_NOT_STRING
     return None
 
@@ -151,14 +151,14 @@ _JSON_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MESSAGE_IDS = re.compile(rb'"messageId":\s?"([^"]*)"')
 
 
-class _Rejection(Exception):  # noqa: N818 - an answer on its way out, not an error
+class _Rejection(Exception):  # noqa: N818 - a 400 reply, not an error of the program
     def __init__(self, message: str, code: str = "invalid_request") -> None:
         super().__init__(message)
         self.code = code
 
 
 class _EventCounts(Struct):
-    """What became of one request's events."""
+    """Counts of one request's events."""
 
     events: int = 0
     accepted: int = 0
@@ -172,10 +172,10 @@ class _EventCounts(Struct):
 
 
 class TrackingEndpoint:
-    """Where tracking requests end up.
+    """Handler of tracking requests.
 
-    `keys` maps a write key to its source's name; None lets every well-formed key in. With `counting` events are
-    counted and not read: `counting="events"` by their ids in the text, `"ids"` counts distinct ids as well.
+    `keys` maps a write key to its source's name; None accepts every well-formed key. With `counting` events are
+    counted and not parsed: `"events"` counts the ids in the text, `"ids"` also counts distinct ids.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class TrackingEndpoint:
         self._number = 0
 
     def handle(self, request: SinkRequest) -> SinkReply:
-        """Handle one tracking request; the reply may be spoiled by a fault rule."""
+        """Handle one tracking request; a fault rule may change the reply."""
         self._number += 1
         number, now = self._number, self._clock.now()
         tally, body, key = _EventCounts(), b"", ""
@@ -212,9 +212,9 @@ class TrackingEndpoint:
             reply = SUCCESS_REPLY
             if fault is None or fault.accepts_events:
                 self._process(request, body, key, now, number, tally)
-        except _Rejection as refused:
-            tally.reason = str(refused)
-            reply = error_reply(400, str(refused), refused.code, close=request.body is None)
+        except _Rejection as rejection:
+            tally.reason = str(rejection)
+            reply = error_reply(400, str(rejection), rejection.code, close=request.body is None)
         if fault is not None:
             reply = fault.apply(reply, now)
         seen = RequestRecord(
@@ -242,7 +242,7 @@ class TrackingEndpoint:
         return self._keys.get(key, "") if self._keys is not None else ""
 
     def _write_key(self, request: SinkRequest, body: bytes) -> str:
-        """The header's key counts before the body's, as the official clients send both and mean the same."""
+        """The header's key takes precedence over the body's; the official clients send both, with the same value."""
         key = key_in_header(request.headers.get("authorization", ""))
         if not key:
             written = _decode_value(_decode_envelope(body).get("writeKey", Raw(b"null")))
@@ -260,7 +260,7 @@ class TrackingEndpoint:
         tally.events = len(messages)
         blocked = self._block_reason(key) or (limits.EMPTY_BATCH if not messages else None)
         if blocked or len(messages) > MAX_BATCH_EVENTS:
-            # Over 2,500 events the whole batch is lost behind a 200; Segment documents no name for it.
+            # a batch of more than 2,500 events is discarded after a 200; Segment documents no name for it
             tally.reject(blocked or limits.MULTI_USER_ERROR, len(messages))
             return
         shared: dict[str, Any] = {}
@@ -311,7 +311,7 @@ def _decompress_body(request: SinkRequest) -> bytes:
 
 
 def _gunzip(packed: bytes) -> bytes:
-    """The unpacked body, but never much more than the limit: a few bytes can unfold to gigabytes."""
+    """The decompressed body, cut just above the limit: a few bytes can expand to gigabytes."""
     unpacked = b""
     while packed:
         stream = zlib.decompressobj(wbits=31)
