@@ -1,4 +1,4 @@
-"""From records to the journal's entries: here, or in a process of its own."""
+"""Ingest: records become journal entries, mapped here or in a subprocess, and are added to the journal."""
 
 from sprig_tui.ingest.entries import PREVIEW_CHARS, EntryBuilder, EnvironmentRoute, preview
 

@@ -1,4 +1,4 @@
-"""From a record to the journal's entry: which environment it is for, what it becomes there, and how lists show it."""
+"""Entry builder: turns a record into a journal entry by choosing its environment, mapping it and making its preview."""
 
 from __future__ import annotations
 
@@ -22,36 +22,35 @@ from sprig_tui.segment.track import repeated_message_id, withheld_message_id
 from sprig_tui.sprig.records import Record, StudyResponse, Unsendable
 
 PREVIEW_CHARS = 120
-"""Characters of an answer that lists show."""
+"""Characters of an answer kept for lists."""
 _MAX_PREVIEW_BYTES = 4 * PREVIEW_CHARS + 8
-"""Holds more characters than are shown, of whatever length in UTF-8, and the quote."""
+"""Enough for `PREVIEW_CHARS` characters of any length in UTF-8, and the quote."""
 _MAX_LIST_TEXT_CHARS = 500
-"""Characters that lists keep of a name or id; the payload has all of it."""
+"""Characters of a name or id kept for lists; the payload has all of it."""
 _ROUTE_CACHE_SIZE = 1_024
-"""Routes kept at hand; a hostile file may name a new environment in every record."""
+"""Cached routes; limited, because a hostile file may name a new environment in every record."""
 
 _MAX_SEEN_RECORDS = 100_000
-"""Records without an identity that are remembered in one input, some 10 MB; equal ones after that count as one."""
+"""Records without an identity that are remembered per input, some 10 MB. Equal ones beyond that count as one."""
 
 _decode_text = msgspec.json.Decoder(str).decode
 
 
 class EnvironmentRoute(Struct, frozen=True, gc=False):
-    """Where a record goes."""
+    """Environment of a record."""
 
     environment: str
-    """Name; empty where it cannot be told, and then `detail` says why and what to set."""
+    """Name; empty when unknown, and then `detail` says why and what to set."""
     detail: str = ""
-    """Also what is worth knowing about a route that was found."""
+    """May also hold a remark on a route that was found."""
 
 
 class EntryBuilder:
-    """Makes entries of records, for `send`, `listen`, `pull` and the console alike.
+    """Makes entries of records, for `send`, `listen`, `pull` and the console.
 
-    `default_environment` is the declared one (`-e`). A declaration is not a guess: it stands for records that do not
-    say where they are from, and for those with an environment id that nobody configured; but never against a record
-    that says it belongs elsewhere. Raises ConfigError for a declared environment that is not configured and for rules
-    that cannot be kept. Not for several threads at once.
+    `default_environment` is the chosen one (`-e`). It applies to records without an environment and to those with an
+    environment id that is not configured, never to a record that names another environment. Raises ConfigError for a
+    default environment that is not configured and for invalid rules. Not thread-safe.
     """
 
     def __init__(
@@ -69,11 +68,11 @@ class EntryBuilder:
             )
         self.mapper = Mapper(rules)
         self.placeholder_user_ids = 0
-        """Entries to be sent, so far, whose User ID stands for nobody, such as `null`."""
+        """Sendable entries so far whose User ID is a placeholder, such as `null`."""
         self._queued = 0
-        """Entries to be sent, so far."""
+        """Sendable entries so far."""
         self._reasons: Counter[str] = Counter()
-        """Entries withheld, so far."""
+        """Withheld entries so far, by reason."""
         self.environments = environments
         self._elsewhere = override_urls(environments)
         self._surveys = rules.surveys
@@ -82,10 +81,10 @@ class EntryBuilder:
         self.clock = clock or SystemClock()
         self._routes: dict[tuple[str | None, str | None], EnvironmentRoute] = {}
         self._seen_counts: dict[int, int] | None = None
-        """How often each record without an identity of its own was met in the input at hand; None outside of one."""
+        """Occurrences of each record without an identity in the current input; None outside of an input."""
 
     def entry(self, record: Record, *, edited: bool = False) -> NewDelivery:
-        """The entry for one record; never raises for what a record holds. `edited`: a person changed it."""
+        """The entry for one record; never raises for its content. `edited`: the user changed it."""
         entry = (
             self._unsendable_entry(record) if isinstance(record, Unsendable) else self._response_entry(record, edited)
         )
@@ -111,17 +110,17 @@ class EntryBuilder:
         return map(self.entry, records)
 
     def begin_input(self) -> None:
-        """From now on equal records without an identity of their own are told apart by how often they came.
+        """Start an input: equal records without an identity are numbered from here on.
 
-        A line that cannot be read is known by its bytes, so that the same file, sent again, is known again, wherever it
-        lies and whatever was put in front of the line. The second of two equal lines in one input is a record of its
-        own all the same: it gets an id made of that of the first and of its number. What comes alone (a webhook, an
-        edited record) has no number, so that it is known when it comes twice.
+        An unreadable line is identified by its bytes, so that sending the same file twice adds nothing, wherever the
+        file is and whatever precedes the line. The second of two equal lines in one input is a record of its own: its
+        id is made of the first one's and of its number. Single records (a webhook, an edited record) are not numbered,
+        so that receiving one twice adds nothing.
         """
         self._seen_counts = {}
 
     def add_counts(self, entries: Iterable[NewDelivery]) -> None:
-        """Take entries that were made elsewhere into `stats` and `nobodies`."""
+        """Count entries made by a subprocess in `stats` and `placeholder_user_ids`."""
         entries = list(entries)
         sendable = [entry.user_id for entry in entries if not entry.reason]
         if len(sendable) < len(entries):
@@ -129,17 +128,17 @@ class EntryBuilder:
         self._queued += len(sendable)
         self.placeholder_user_ids += sum(map(is_placeholder_user_id, sendable))
 
-    # -- where it goes ------------------------------------------------------------------------------------------------
+    # -- environment --------------------------------------------------------------------------------------------------
 
     def route(self, record: Record) -> EnvironmentRoute:
-        """The environment of a record, by its own word or by the declaration."""
+        """The environment that a record names, or the default one."""
         key = (record.environment, record.environment_id)
-        known = self._routes.get(key)
-        if known is None:
+        route = self._routes.get(key)
+        if route is None:
             if len(self._routes) >= _ROUTE_CACHE_SIZE:
                 self._routes.clear()
-            known = self._routes[key] = self._find_route((key[0] or "").strip().lower(), (key[1] or "").strip())
-        return known
+            route = self._routes[key] = self._find_route((key[0] or "").strip().lower(), (key[1] or "").strip())
+        return route
 
     def _find_route(self, name: str, sprig_id: str) -> EnvironmentRoute:
         chosen = self.default_environment
@@ -186,11 +185,11 @@ class EntryBuilder:
         return f"this record names no environment: choose one (-e {self._example_environment()})"
 
     def _example_environment(self) -> str:
-        """An environment to name in a hint, one where a mistake does the least harm."""
+        """An environment to name in a hint: development, where a mistake does the least harm."""
         usual = "development"
         return usual if usual in self.environments else next(iter(self.environments), usual)
 
-    # -- what it becomes ----------------------------------------------------------------------------------------------
+    # -- entry --------------------------------------------------------------------------------------------------------
 
     def _response_entry(self, record: StudyResponse, edited: bool) -> NewDelivery:
         route = self.route(record)
@@ -253,7 +252,7 @@ class EntryBuilder:
         return self._with_repeat_id(entry)
 
     def _with_repeat_id(self, entry: NewDelivery) -> NewDelivery:
-        """The entry under an id of its own where an equal one came before it in this input."""
+        """The entry, with an id of its own if an equal one preceded it in this input."""
         if self._seen_counts is None:
             return entry
         key = identity_key(entry.environment, entry.message_id)
@@ -265,7 +264,7 @@ class EntryBuilder:
 
 
 def preview(answer: Raw | bytes) -> str:
-    """An answer for people: a text as it is, other JSON as it is written; at most 120 characters."""
+    """An answer for lists: a string without quotes, other JSON as written; at most `PREVIEW_CHARS` characters."""
     json = bytes(answer)
     if json[:1] != b'"':
         text = json[:_MAX_PREVIEW_BYTES].decode(errors="ignore")
@@ -281,10 +280,10 @@ def preview(answer: Raw | bytes) -> str:
 
 
 def _truncate_list_text(text: str) -> str:
-    """A text as lists keep it: bounded, and valid Unicode whatever the record held."""
+    """A text cut for lists, and made valid Unicode."""
     text = text[:_MAX_LIST_TEXT_CHARS]
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 _fit_name = lru_cache(maxsize=16)(_truncate_list_text)
-"""For the names of inputs, each of which stands in many records."""
+"""Cached, for the names of inputs: each occurs in many records."""

@@ -1,4 +1,4 @@
-"""A set of delivery ids that stays small: ranges instead of members."""
+"""Set of delivery ids, stored as ranges."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 
 MAX_RANGES = 256
 UNLIMITED_RANGES = 1 << 60
-"""Ranges of a set that must count right, however many ranges that takes."""
+"""For sets that must be exact."""
 
 
 class IdRanges:
-    """A set of ids as ranges, ascending; with more than twice `most` of them the smallest gaps are counted in.
+    """Set of ids as ascending ranges. Beyond twice `max_ranges`, the smallest gaps are merged into the ranges.
 
-    Ids that the journal gives to one batch follow each other, so a million of them are mostly one range.
+    The journal numbers the deliveries of a chunk consecutively, so that a million of them are mostly one range.
     """
 
     def __init__(self, ids: Iterable[int] = (), *, max_ranges: int = MAX_RANGES) -> None:
@@ -22,7 +22,7 @@ class IdRanges:
         self.add(ids)
 
     def add(self, ids: Iterable[int]) -> None:
-        """Add ids, in any order; cheapest when they follow each other."""
+        """Add ids, in any order; fastest for consecutive ones."""
         ids = list(ids)
         if ids and ids == list(range(ids[0], ids[0] + len(ids))):
             self._add_range(ids[0], ids[-1])
@@ -40,7 +40,7 @@ class IdRanges:
 
     def _add_range(self, first: int, last: int) -> None:
         ranges = self._ranges
-        start = bisect_left(ranges, first - 1, key=lambda known: known[1])
+        start = bisect_left(ranges, first - 1, key=lambda span: span[1])
         stop = start
         while stop < len(ranges) and ranges[stop][0] <= last + 1:
             first, last = min(first, ranges[stop][0]), max(last, ranges[stop][1])
@@ -50,7 +50,7 @@ class IdRanges:
             self._merge_small_gaps()
 
     def _merge_small_gaps(self) -> None:
-        """Keep the widest gaps; done seldom, because it looks at all of them."""
+        """Keep the widest gaps only. Called rarely, because it scans all ranges."""
         ranges = self._ranges
         widest = sorted(range(1, len(ranges)), key=lambda i: ranges[i][0] - ranges[i - 1][1])[-self._max_ranges + 1 :]
         starts = [0, *sorted(widest)]
@@ -62,7 +62,7 @@ class IdRanges:
         return iter(self._ranges)
 
     def __contains__(self, number: int) -> bool:
-        at = bisect_left(self._ranges, number, key=lambda known: known[1])
+        at = bisect_left(self._ranges, number, key=lambda span: span[1])
         return at < len(self._ranges) and self._ranges[at][0] <= number
 
     def __bool__(self) -> bool:

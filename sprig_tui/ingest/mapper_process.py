@@ -174,7 +174,7 @@ def map_in_subprocess(reader: RecordReader, job: MappingJob, builder: EntryBuild
     process = MapperProcess()
     try:
         if not process.start(job):
-            _log.warning("no process could be started to read in; going on without one")
+            _log.warning("cannot start a process to read the input; reading it in this one")
             yield from map(builder.entry, reader)
             return
         progress = reader.progress
@@ -225,10 +225,10 @@ class MapperProcess:
             if chunk.last:
                 return
             if chunk.fault:
-                raise InputError(f"reading broke off: {chunk.fault}", hint=_RETRY_HINT)
+                raise InputError(f"cannot read the input: {chunk.fault}", hint=_RETRY_HINT)
         status = process.wait()
         how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-        raise InputError(f"reading broke off: its process {how}", hint=_RETRY_HINT)
+        raise InputError(f"cannot read the input: its process {how}", hint=_RETRY_HINT)
 
     def stop(self) -> None:
         """End the subprocess, if it still runs, and close its pipes."""

@@ -1,4 +1,4 @@
-"""A thread that makes entries ahead of the event loop, and never further than one chunk."""
+"""Prefetch of entries: a thread that reads and maps one chunk ahead of the event loop."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from types import TracebackType
 from sprig_tui.journal.records import NewDelivery
 
 FIRST_CHUNK_ENTRIES = 250
-"""Entries of the first chunk, so that storing and delivery begin at once; each one after it is twice as large."""
+"""Small, so that storing and delivery start at once; each further chunk is twice as large."""
 MAX_CHUNK_ENTRIES = 1_500
 MAX_CHUNK_BYTES = 4_000_000
-"""A chunk ends at the first of these: larger ones are hardly cheaper to store, and memory holds two."""
+"""A chunk ends at whichever limit comes first. Larger ones are hardly cheaper to store, and memory holds two."""
 MAX_CHUNK_WAIT_S = 0.1
-"""Seconds that a chunk which is not full waits for more, so that a slow pipe is not held up by its own slowness."""
+"""Seconds that an incomplete chunk waits for more entries, so that those of a slow pipe are not held back."""
 
 
 class EntryPrefetcher:
-    """Takes entries from where they are made, in a thread of its own: a pipe that stalls must not stall delivery.
+    """Reads entries in a thread, so that a pipe that blocks does not block delivery.
 
-    `check` hears of each before it goes on; what it raises ends the entries.
+    `on_entry` is called with each entry, in the thread; an exception that it raises ends the entries.
 
-    Use: `start()`, then `take()` until it returns nothing; `stop()` in the end.
+    Use: `start()`, then `next_chunk()` until it returns nothing; `stop()` at the end.
     """
 
     def __init__(self, entries: Iterator[NewDelivery], on_entry: Callable[[NewDelivery], None] | None = None) -> None:
@@ -36,28 +36,28 @@ class EntryPrefetcher:
         self._has_entries = asyncio.Event()
         self._chunk_ready = asyncio.Event()
         self._space = threading.Condition()
-        """Only for the wait for room: the thread appends and the loop takes without a lock for each entry."""
+        """Only for the wait for space: appending and taking entries needs no lock."""
         self._entries: deque[NewDelivery] = deque()
         self._chunk_entries = FIRST_CHUNK_ENTRIES
         self._pending_bytes = 0
-        """Of the entries that wait; the thread's own."""
+        """Bytes of the entries in the deque; used by the thread only."""
         self._stopped = False
         self._finished = False
         self._error: BaseException | None = None
 
     def start(self) -> None:
-        """Begin to read."""
-        # a daemon: a read that blocks for ever (a terminal, a pipe) must not keep the process alive
-        threading.Thread(target=self._run, name="intake", daemon=True).start()
+        """Start the thread."""
+        # a daemon: a read that never returns (a terminal, a pipe) must not keep the process alive
+        threading.Thread(target=self._run, name="ingest", daemon=True).start()
 
     def stop(self) -> None:
-        """Read no further than the record at hand."""
+        """Read nothing after the current record."""
         with self._space:
             self._stopped = True
             self._space.notify()
 
     async def next_chunk(self) -> list[NewDelivery]:
-        """The next chunk; empty at the end. What reading raised is raised here, after everything read before it."""
+        """The next chunk; empty at the end. An exception of the reader is raised after all entries read before it."""
         while True:
             await self._has_entries.wait()
             try:
@@ -65,20 +65,20 @@ class EntryPrefetcher:
                     await self._chunk_ready.wait()
             except TimeoutError:
                 pass
-            # in this order: once it is over, nothing is added any more
-            over = self._finished
-            if not over:
+            # read before the deque: once it is set, nothing is added any more
+            finished = self._finished
+            if not finished:
                 self._has_entries.clear()
                 self._chunk_ready.clear()
             entries = [self._entries.popleft() for _ in range(len(self._entries))]
-            if self._entries:  # added just now, behind others, and so not told of
+            if self._entries:  # added meanwhile, behind others, and therefore without setting the event
                 self._has_entries.set()
             with self._space:
                 self._chunk_entries = min(2 * self._chunk_entries, MAX_CHUNK_ENTRIES)
                 self._space.notify()
             if entries:
                 return entries
-            if over:
+            if finished:
                 if self._error is not None:
                     raise self._error
                 return []
@@ -87,17 +87,17 @@ class EntryPrefetcher:
         try:
             with closing(self._source) if isinstance(self._source, Generator) else nullcontext():
                 self._prefetch_all()
-        except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `take` raises it
+        except BaseException as error:  # noqa: BLE001 - a thread's outer edge: `next_chunk` raises it
             self._error = error
         finally:
             self._finished = True
             self._set_events(self._has_entries, self._chunk_ready)
 
     def _prefetch_all(self) -> None:
-        check = self._on_entry
+        on_entry = self._on_entry
         for entry in self._source:
-            if check is not None:
-                check(entry)
+            if on_entry is not None:
+                on_entry(entry)
             self._append(entry)
             if self._stopped:
                 break
@@ -105,7 +105,7 @@ class EntryPrefetcher:
     def _append(self, entry: NewDelivery) -> None:
         entries = self._entries
         entries.append(entry)
-        if len(entries) <= 1:  # all before it are taken; perhaps it is too
+        if len(entries) <= 1:  # all entries before it are taken
             self._pending_bytes = 0
             self._set_events(self._has_entries)
         self._pending_bytes += len(entry.raw) + len(entry.body)
@@ -124,17 +124,17 @@ class EntryPrefetcher:
             for event in events:
                 self._loop.call_soon_threadsafe(event.set)
         except RuntimeError:
-            # the loop is closed: nobody takes any more
+            # the loop is closed: no one takes entries any more
             self._stopped = True
 
 
 SWITCH_INTERVAL_S = 0.001
-"""Seconds. SQLite, compression and sockets run beside Python code, but each time one of them is done it waits for the
-interpreter: with Python's own 5 ms mostly for longer than it had worked. Shorter ones gained nothing more."""
+"""Seconds. SQLite, compression and sockets release the GIL, but must wait for it when they are done: with Python's
+default of 5 ms mostly for longer than they had worked. Intervals below 1 ms gained nothing more."""
 
 
 class ShortSwitchInterval:
-    """A short switch interval for the whole process; blocks may overlap, and the last to end restores it."""
+    """Context manager that lowers `sys.setswitchinterval`; blocks may overlap, and the last to end restores it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -158,4 +158,4 @@ class ShortSwitchInterval:
 
 
 SHORT_SWITCH_INTERVAL = ShortSwitchInterval()
-"""The one there is, since the setting is the process's."""
+"""The only instance, since the setting applies to the process."""

@@ -1,19 +1,11 @@
 """Fixtures of the engine's tests."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from support.engine_bench import Bench, Watched
+from support.engine_bench import Bench, Watched, bench
 
 from sprig_tui.journal.sqlite import SQLiteJournal
 
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path / "journal.sqlite")
-    async with made.journal:
-        yield made
+__all__ = ["bench"]
 
 
 @pytest.fixture

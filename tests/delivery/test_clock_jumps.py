@@ -1,4 +1,4 @@
-"""A wall clock that is set while an engine runs."""
+"""Clock jumps while an engine runs."""
 
 import logging
 from typing import Any
@@ -19,7 +19,7 @@ async def waiting(bench: Bench, engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("jump", [-280_000, -20_000, -400 * DAY, 400 * DAY])
-async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: Bench, jump: int) -> None:
+async def test_lane_wait_ends_on_time_after_a_clock_jump(bench: Bench, jump: int) -> None:
     ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="30", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -33,7 +33,7 @@ async def test_a_wait_ends_when_its_time_is_over_whatever_the_clock_says(bench: 
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_400_days_forward_use_up_no_window(bench: Bench) -> None:
+async def test_clock_jump_forward_uses_up_no_retry_window(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="2", last=3)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -57,7 +57,7 @@ async def test_retry_window_keeps_its_length_when_the_clock_is_set_back(bench: B
     assert await bench.states(ids) == [State.FAILED]
 
 
-async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
+async def test_clock_jump_is_logged_and_in_the_snapshot(bench: Bench, caplog: Any) -> None:
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         await bench.until(engine.idle.is_set)
         bench.time.jump = 2 * DAY
@@ -73,7 +73,7 @@ async def test_a_jump_is_said(bench: Bench, caplog: Any) -> None:
     )
 
 
-def test_small_steps_are_no_jumps(bench: Bench) -> None:
+def test_small_clock_steps_are_ignored(bench: Bench) -> None:
     jumps = ClockJumpDetector(bench.time, bench.time)
     for _ in range(100):
         bench.time.jump += 4_000
@@ -81,7 +81,7 @@ def test_small_steps_are_no_jumps(bench: Bench) -> None:
         assert jumps.check() is None
 
 
-def test_moments_are_told_by_the_clock_of_now(bench: Bench) -> None:
+def test_wall_times_are_adjusted_to_the_current_clock(bench: Bench) -> None:
     jumps = ClockJumpDetector(bench.time, bench.time)
     bench.time.seconds = 10
     before = bench.time.now()

@@ -10,7 +10,7 @@ from sprig_tui.journal.records import State
 from sprig_tui.segment.sink import FaultRule, Sink
 
 
-async def test_everything_arrives_once_in_few_requests(bench: Bench) -> None:
+async def test_engine_delivers_everything_once_in_few_requests(bench: Bench) -> None:
     ids = await bench.queue(range(6_000))
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await bench.settled(engine)
@@ -32,7 +32,7 @@ async def test_engine_finds_deliveries_of_another_process_without_a_wake(bench: 
         await bench.until(lambda: sink.stats.accepted == 1, engine)
 
 
-async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Bench) -> None:
+async def test_sent_at_and_retry_count_are_set_per_request(bench: Bench) -> None:
     await bench.queue([1])
     faults = ["503@1-2"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -42,7 +42,7 @@ async def test_sent_at_is_fresh_and_the_retry_count_tells(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "500", "408", "reset", "close"])
-async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Bench, fault: str) -> None:
+async def test_transient_error_is_retried_by_one_probe_at_a_time(bench: Bench, fault: str) -> None:
     ids = await bench.queue(range(7_000))
     faults = [f"{fault}@1-6"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -57,7 +57,7 @@ async def test_passing_trouble_is_retried_by_one_probe_at_a_time(bench: Bench, f
     assert {attempt.outcome for attempt in history[:-1]} == {"retry"}
 
 
-async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: Bench) -> None:
+async def test_waiting_lane_sends_nothing_and_other_lanes_deliver(bench: Bench) -> None:
     await bench.queue(range(20))
     async with (
         Sink(clock=bench.time) as healthy,
@@ -80,7 +80,7 @@ async def test_while_a_lane_waits_nothing_is_sent_to_it_and_others_go_on(bench: 
             assert sink.stats.accepted == 30
 
 
-async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None:
+async def test_concurrent_failures_count_as_one_lane_failure(bench: Bench) -> None:
     await bench.queue(range(9_000))
     faults = ["503@1-4"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -92,7 +92,7 @@ async def test_siblings_that_fail_together_are_one_failure(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: int) -> None:
+async def test_rejected_key_pauses_the_lane_until_the_key_changes(bench: Bench, status: int) -> None:
     ids = await bench.queue(range(3))
     faults = [FaultRule(do="status", status=status, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -110,7 +110,7 @@ async def test_a_refused_key_pauses_until_the_key_changes(bench: Bench, status: 
         assert sink.stats.accepted == 3
 
 
-async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench) -> None:
+async def test_paused_lane_resumes_at_start_with_another_key(bench: Bench) -> None:
     await bench.queue([1])
     faults = [FaultRule(do="status", status=401, source="Zq8TinventedKeyOfThirtyTwoChE1Rk")]
     async with Sink(clock=bench.time, faults=faults) as sink:
@@ -125,7 +125,7 @@ async def test_a_key_changed_while_nothing_ran_resumes_at_the_start(bench: Bench
 
 
 @pytest.mark.parametrize("status", [404, 405, 415, 501])
-async def test_a_wrong_address_fails_nothing(bench: Bench, status: int) -> None:
+async def test_wrong_endpoint_pauses_the_lane_and_fails_nothing(bench: Bench, status: int) -> None:
     ids = await bench.queue(range(50))
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
@@ -141,7 +141,7 @@ async def test_a_wrong_address_fails_nothing(bench: Bench, status: int) -> None:
         assert sink.stats.accepted == 50
 
 
-async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench: Bench) -> None:
+async def test_reload_with_the_same_key_keeps_the_lane_paused(bench: Bench) -> None:
     await bench.queue([1])
     async with Sink(clock=bench.time) as sink:
         await bench.journal.set_lane("production", "paused", "paused by hand")
@@ -152,7 +152,7 @@ async def test_a_paused_lane_stays_paused_through_a_reload_of_the_same_key(bench
             assert sink.stats.requests == 0
 
 
-async def test_given_up_after_retries_and_window(bench: Bench) -> None:
+async def test_delivery_fails_after_retries_and_window_are_used_up(bench: Bench) -> None:
     ids = await bench.queue([1])
     settings = {"max_retries": 3, "retry_window": 90.0}
     there = Sink(clock=bench.time, faults=["503"])
@@ -166,7 +166,7 @@ async def test_given_up_after_retries_and_window(bench: Bench) -> None:
     assert [seen.retry_count for seen in sink.requests] == ["", *map(str, range(1, len(sink.requests)))]
 
 
-async def test_refused_connection_is_retried_and_shown(bench: Bench) -> None:
+async def test_refused_connection_is_retried_and_in_the_snapshot(bench: Bench) -> None:
     ids = await bench.queue([1])
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
@@ -176,7 +176,7 @@ async def test_refused_connection_is_retried_and_shown(bench: Bench) -> None:
     assert await bench.states(ids) == [State.QUEUED]
 
 
-async def test_an_environment_without_a_key_is_known_and_not_served(bench: Bench) -> None:
+async def test_environment_without_key_is_known_and_not_served(bench: Bench) -> None:
     await bench.queue([1], "development")
     async with Sink(clock=bench.time) as sink:
         async with bench.engine(bench.environment(sink.url, "development", key=None)) as engine:
@@ -201,7 +201,7 @@ async def test_two_engines_on_one_journal_send_nothing_twice(bench: Bench, other
         assert (sink.stats.accepted, sink.stats.duplicates) == (8_000, 0)
 
 
-async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Bench) -> None:
+async def test_write_key_is_in_no_repr_or_snapshot(bench: Bench) -> None:
     await bench.queue([1])
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -210,7 +210,7 @@ async def test_the_key_is_nowhere_in_what_can_be_shown(bench: Bench) -> None:
     assert b"inventedKey" not in bench.path.read_bytes()
 
 
-async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Bench) -> None:
+async def test_event_that_crashes_the_endpoint_blocks_no_other(bench: Bench) -> None:
     ids = await bench.queue(range(3_000), poison={700})
     async with (
         Sink(clock=bench.time, faults=["503~POISON"]) as sink,
@@ -229,7 +229,7 @@ async def test_an_event_that_makes_the_endpoint_fail_holds_up_no_other(bench: Be
     assert sink.stats.duplicates == 0
 
 
-async def test_a_listener_that_fails_does_not_undo_what_was_answered(bench: Bench) -> None:
+async def test_error_in_result_listener_keeps_the_result(bench: Bench) -> None:
     await bench.queue(range(10))
 
     def hear(*_: object) -> None:

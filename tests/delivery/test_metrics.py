@@ -1,4 +1,4 @@
-"""What Prometheus is told: the journal's numbers, and this process's requests."""
+"""Prometheus metrics: counts of the journal, and requests of this process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def samples(metrics: DeliveryMetrics) -> dict[tuple[str, ...], float]:
     }
 
 
-async def test_deliveries_attempts_and_lanes(tmp_path):
+async def test_metrics_of_deliveries_attempts_and_lanes(tmp_path):
     async with Sink(faults=["503@1"]) as sink, SQLiteJournal(tmp_path / "j.db") as journal:
         production = Environment(name="production", write_key=WriteKey("F" * 32), endpoint=sink.url)
         metrics = DeliveryMetrics(journal)
@@ -56,7 +56,7 @@ async def test_deliveries_attempts_and_lanes(tmp_path):
     assert found["sprig_tui_queue_age_seconds", "production"] == 0
 
 
-async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
+async def test_metrics_of_queue_age_and_unknown_environment(tmp_path):
     clock = ManualClock()
     async with SQLiteJournal(tmp_path / "j.db", clock=clock) as journal:
         metrics = DeliveryMetrics(journal, clock=clock)
@@ -68,7 +68,7 @@ async def test_the_age_of_the_queue_and_what_belongs_nowhere(tmp_path):
     assert found["sprig_tui_deliveries", "(unknown)", "withheld"] == 1
 
 
-async def test_live_workers_by_role_and_none_where_they_are_gone(tmp_path):
+async def test_metrics_of_live_workers_by_role(tmp_path):
     def worker(number: int, role: str, rate: float) -> WorkerInfo:
         return make_worker(id=f"{number:032}", role=role, pid=number, environments=(), rate=rate)
 

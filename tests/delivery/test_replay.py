@@ -1,4 +1,4 @@
-"""Bulk replays: moved on by whichever engine runs, behind live traffic."""
+"""Bulk replays, run by any engine, behind live traffic."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ async def job(bench: Bench, number: int = 1) -> ReplayJob:
     return next(one for one in await bench.journal.replays() if one.id == number)
 
 
-async def test_everything_that_failed_and_only_that_is_sent_again(bench: Bench) -> None:
+async def test_replay_sends_matching_failed_deliveries_only(bench: Bench) -> None:
     ids = await with_failed(bench, 2_500)
     async with Sink(clock=bench.time, keep=0, count=True) as sink:
         async with bench.engine(bench.environment(sink.url)) as engine:
@@ -46,7 +46,7 @@ async def test_everything_that_failed_and_only_that_is_sent_again(bench: Bench) 
     assert set(await bench.states(ids[:3])) == {State.DELIVERED}
 
 
-async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Bench) -> None:
+async def test_replay_of_a_dead_process_resumes_at_next_start(bench: Bench) -> None:
     await with_failed(bench, 300)
     started = await bench.journal.start_replay(FAILED)
     await bench.journal.step_replay(started.id, 100)
@@ -54,9 +54,7 @@ async def test_a_job_left_by_a_dead_process_goes_on_at_the_next_start(bench: Ben
         await bench.until(lambda: sink.stats.accepted == 300, engine)
 
 
-async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_replay_waits_for_the_backlog_and_can_be_cancelled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 100)
     monkeypatch.setattr(replay, "STEP_ROWS", 60)
     await with_failed(bench, 1_000)
@@ -81,7 +79,7 @@ async def test_a_job_waits_while_much_is_queued_and_can_still_be_cancelled(
         assert sink.stats.accepted == (await job(bench, started.id)).queued < 1_000
 
 
-async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, other_bench: Bench) -> None:
+async def test_two_engines_run_one_replay_without_sending_twice(bench: Bench, other_bench: Bench) -> None:
     await with_failed(bench, 3_000)
     async with Sink(clock=bench.time, keep=0, count=True) as sink, other_bench.journal:
         there = bench.environment(sink.url)
@@ -93,7 +91,7 @@ async def test_two_engines_drive_one_job_without_sending_twice(bench: Bench, oth
         assert sink.stats.duplicates == 0
 
 
-async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failing_environment_blocks_no_other_replay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_BACKLOG_ROWS", 50)
     await bench.queue(range(200), "development")
     await with_failed(bench, 30)
@@ -112,7 +110,7 @@ async def test_a_failing_environment_holds_up_no_other(bench: Bench, monkeypatch
                 await bench.tick(engine)
 
 
-async def test_a_job_that_cannot_go_on_holds_up_no_other(bench: Bench) -> None:
+async def test_failing_replay_blocks_no_other_replay(bench: Bench) -> None:
     await with_failed(bench, 30)
     await bench.journal.start_replay(FAILED)
     broken = await bench.journal.start_replay(FAILED)

@@ -1,4 +1,6 @@
-"""The decision table: answer, history and time in; outcomes and the lane's change out."""
+"""Retry policy: settlements and lane change that follow from a result, the history and the time."""
+
+import math
 
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 
 from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
 from sprig_tui.delivery import retry
-from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy
+from sprig_tui.delivery.retry import RequestHistory, RetryDecision, RetryPolicy, backoff_ms, retry_after_ms
 from sprig_tui.journal.pause_reasons import NO_DETAIL, PauseDetail, PauseReason
 from sprig_tui.journal.records import Attempt, Lane, LaneChange, State
 from sprig_tui.segment.client import SendResult
@@ -55,19 +57,19 @@ def outcomes(decision: RetryDecision) -> list[tuple[tuple[int, ...], State | Non
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_delivered(status: int) -> None:
+def test_delivered_result_settles_as_delivered(status: int) -> None:
     decision = decide(answer(status), attempts=(0, 4))
     assert outcomes(decision) == [((1, 2), State.DELIVERED, True)]
     assert (decision.lane, decision.split, decision.halt) == (None, False, False)
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_any_verdict_on_events_ends_a_probe(status: int) -> None:
+def test_any_verdict_on_events_opens_a_probed_lane(status: int) -> None:
     assert decide(answer(status), lane=PROBING).lane == LaneChange(epoch=9, state="open", status=status)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_refused_alone_fails(status: int) -> None:
+def test_single_rejected_event_fails(status: int) -> None:
     decision = decide(answer(status, "invalid_request"))
     assert outcomes(decision) == [((1,), State.FAILED, True)]
     assert decision.settlements[0].error == "invalid_request"
@@ -75,7 +77,7 @@ def test_refused_alone_fails(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_refused_together_is_split_and_nobody_fails(status: int) -> None:
+def test_rejected_batch_is_split_and_fails_nothing(status: int) -> None:
     decision = decide(answer(status), attempts=(0, 0, 0))
     assert outcomes(decision) == [((1, 2, 3), None, True)]
     assert (decision.split, decision.halt) == (True, False)
@@ -83,7 +85,7 @@ def test_refused_together_is_split_and_nobody_fails(status: int) -> None:
 
 @pytest.mark.parametrize("status", [402, 404, 405, 415, 418, 501, 505])
 @pytest.mark.parametrize("events", [1, 3])
-def test_a_wrong_endpoint_pauses_and_fails_nothing(status: int, events: int) -> None:
+def test_wrong_endpoint_result_pauses_and_fails_nothing(status: int, events: int) -> None:
     decision = decide(answer(status), attempts=(10,) * events, first=(NOW - 99 * HOUR,) * events)
     assert [state for _, state, counts in outcomes(decision) if not counts] == [State.QUEUED]
     assert decision.lane is not None
@@ -94,7 +96,7 @@ def test_a_wrong_endpoint_pauses_and_fails_nothing(status: int, events: int) -> 
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
+def test_rejected_key_pauses_and_uses_up_no_retry(status: int) -> None:
     decision = decide(answer(status), attempts=(10, 0), first=(NOW - 99 * HOUR, 0))
     assert outcomes(decision) == [((1, 2), State.QUEUED, False)]
     assert decision.lane == LaneChange(
@@ -109,7 +111,7 @@ def test_a_refused_key_pauses_and_uses_up_nothing(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 410, 429, 460, 500, 502, 503, 504, 599])
-def test_a_passing_failure_goes_back_and_the_lane_waits(status: int) -> None:
+def test_transient_failure_is_queued_and_the_lane_waits(status: int) -> None:
     decision = decide(answer(status), attempts=(0, 3))
     assert outcomes(decision) == [((1, 2), State.QUEUED, True)]
     assert decision.lane == LaneChange(
@@ -130,7 +132,7 @@ def test_failure_without_a_response_names_the_network_error() -> None:
     assert decision.lane.detail.error == "connection refused"
 
 
-def test_retry_after_outweighs_backoff() -> None:
+def test_retry_after_takes_precedence_over_backoff() -> None:
     decision = decide(answer(429, retry_after_s=40), lane=PROBING)
     assert decision.lane == LaneChange(
         epoch=9,
@@ -142,7 +144,7 @@ def test_retry_after_outweighs_backoff() -> None:
     )
 
 
-def test_backoff_grows_with_the_lanes_failures() -> None:
+def test_backoff_grows_with_lane_failures() -> None:
     decision = decide(answer(503), lane=PROBING)
     assert decision.lane is not None
     assert decision.lane.until == NOW + 2_000  # half of 0.5 s * 2 ** 3
@@ -150,14 +152,14 @@ def test_backoff_grows_with_the_lanes_failures() -> None:
 
 @pytest.mark.parametrize(("pauses", "minutes"), [(0, 1), (1, 5), (2, 15), (3, 60), (4, 60), (1_000_000, 60)])
 @pytest.mark.parametrize("status", [401, 403, 404, 501])
-def test_a_paused_lane_is_probed_more_and_more_rarely(status: int, pauses: int, minutes: int) -> None:
+def test_probe_interval_grows_with_pauses(status: int, pauses: int, minutes: int) -> None:
     lane = Lane(environment="production", state="probing", pauses=pauses, epoch=9)
     decision = decide(answer(status), lane=lane)
     assert decision.lane is not None
     assert (decision.lane.state, decision.lane.until) == ("paused", NOW + minutes * 60_000)
 
 
-def test_a_demand_for_a_token_ends_what_it_was_said_to_and_pauses_the_rest() -> None:
+def test_final_rejection_fails_its_deliveries_and_pauses() -> None:
     decision = decide(answer(511), attempts=(0, 3))
     assert outcomes(decision) == [((1, 2), State.FAILED, True)]
     assert decision.lane is not None
@@ -166,7 +168,7 @@ def test_a_demand_for_a_token_ends_what_it_was_said_to_and_pauses_the_rest() -> 
 
 @pytest.mark.parametrize("status", [429, 503, 500])
 @pytest.mark.parametrize("used", [0, 10, 99])
-def test_retry_after_spends_the_retry_window_and_no_retries(status: int, used: int) -> None:
+def test_retry_after_uses_up_the_window_and_no_retries(status: int, used: int) -> None:
     asked = answer(status, retry_after_s=40)
     decision = decide(asked, attempts=(used, used), first=(NOW - 12 * HOUR + 1, NOW - 12 * HOUR))
     assert outcomes(decision) == [((1,), State.QUEUED, False), ((2,), State.FAILED, False)]
@@ -174,12 +176,12 @@ def test_retry_after_spends_the_retry_window_and_no_retries(status: int, used: i
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 404])
-def test_a_refused_key_or_a_wrong_endpoint_starts_no_window(status: int) -> None:
+def test_rejected_key_or_wrong_endpoint_starts_no_window(status: int) -> None:
     assert not any(settlement.starts_window for settlement in decide(answer(status)).settlements)
 
 
 @pytest.mark.parametrize("status", [302, 307, 407])
-def test_somebody_elses_answer_waits_and_uses_up_nothing(status: int) -> None:
+def test_response_not_from_segment_waits_and_uses_up_nothing(status: int) -> None:
     decision = decide(answer(status), attempts=(99,), first=(NOW - 99 * HOUR,))
     assert outcomes(decision) == [((1,), State.QUEUED, False)]
     assert decision.lane is not None
@@ -190,7 +192,7 @@ def test_somebody_elses_answer_waits_and_uses_up_nothing(status: int) -> None:
     ("attempts", "age_h", "over"),
     [(10, 12, True), (10, 11.9, False), (9, 99, False), (0, 0, False), (11, 13, True)],
 )
-def test_given_up_only_when_retries_and_window_are_both_spent(attempts: int, age_h: float, over: bool) -> None:
+def test_delivery_fails_only_when_retries_and_window_are_used_up(attempts: int, age_h: float, over: bool) -> None:
     decision = decide(answer(503), attempts=(attempts, 0), first=(NOW - int(age_h * HOUR), 0))
     states = {ids: state for ids, state, _ in outcomes(decision)}
     assert states == ({(2,): State.QUEUED, (1,): State.FAILED} if over else {(1, 2): State.QUEUED})
@@ -218,7 +220,7 @@ def lane(pause: retry.Pause, state: str = "paused") -> Lane:
     return Lane(environment="production", state=state, reason=reason, detail=detail)  # type: ignore[arg-type] # parametrised
 
 
-def test_a_pause_over_a_key_ends_with_that_key() -> None:
+def test_key_pause_is_outdated_by_another_key() -> None:
     environment = Environment(name="production", write_key=WriteKey(KEY))
     other = Environment(name="production", write_key=WriteKey("n" * 32))
     paused = lane(retry.key_refused(environment, 401))
@@ -227,7 +229,7 @@ def test_a_pause_over_a_key_ends_with_that_key() -> None:
     assert retry.is_engine_pause(paused)
 
 
-def test_a_pause_over_an_endpoint_ends_with_that_endpoint() -> None:
+def test_endpoint_pause_is_outdated_by_another_endpoint() -> None:
     here = Environment(name="production", endpoint="https://proxy.example/segment")
     paused = lane(retry.wrong_endpoint(here, 404, "http 404"))
     assert not retry.pause_is_outdated(paused, here)
@@ -235,7 +237,7 @@ def test_a_pause_over_an_endpoint_ends_with_that_endpoint() -> None:
     assert retry.pause_is_outdated(paused, Environment(name="production"))
 
 
-def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
+def test_manual_pause_is_never_outdated() -> None:
     environment = Environment(name="production", write_key=WriteKey(KEY))
     for known in (
         lane((PauseReason.MANUAL, NO_DETAIL)),
@@ -244,3 +246,29 @@ def test_a_pause_by_hand_is_nobodys_but_the_persons() -> None:
     ):
         assert not retry.pause_is_outdated(known, environment)
         assert not retry.is_engine_pause(known)
+
+
+@pytest.mark.parametrize(
+    ("failures", "ceiling"),
+    [(0, 500), (1, 1_000), (2, 2_000), (6, 32_000), (7, 60_000), (8, 60_000), (10**9, 60_000), (-3, 500)],
+)
+def test_backoff_ceiling_doubles_up_to_a_minute(failures: int, ceiling: int) -> None:
+    assert backoff_ms(failures, lambda: 1.0) == ceiling
+    assert backoff_ms(failures, lambda: 0.0) == 0
+
+
+@given(st.integers(0, 40), st.floats(0, 1, exclude_max=True))
+def test_backoff_jitter_is_applied_after_the_clamp(failures: int, drawn: float) -> None:
+    assert backoff_ms(failures, lambda: drawn) == int(drawn * backoff_ms(failures, lambda: 1.0))
+
+
+@pytest.mark.parametrize(
+    ("asked", "milliseconds"),
+    [(None, 0), (0, 0), (-1.0, 0), (1.5, 1_500), (40, 40_000), (300, 300_000), (86_400, 300_000), (math.inf, 300_000)],
+)
+def test_retry_after_is_capped(asked: float | None, milliseconds: int) -> None:
+    assert retry_after_ms(asked) == milliseconds
+
+
+def test_retry_after_nan_is_ignored() -> None:
+    assert retry_after_ms(math.nan) == 0

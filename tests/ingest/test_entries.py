@@ -1,4 +1,4 @@
-"""Routing and the entry's columns: from a record to what the journal keeps."""
+"""Entry builder: routing and columns of an entry."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ def response(**given_: Any) -> StudyResponse:
     return StudyResponse(**(fields | given_))
 
 
-def test_every_column_is_filled() -> None:
+def test_entry_has_every_column() -> None:
     entry = intake("production").entry(response(updated_at="2026-08-02T10:00:00.000Z"))
     assert (entry.environment, entry.reason, entry.detail) == ("production", "", "")
     assert (entry.survey_id, entry.survey_name, entry.user_id) == ("12345", "Checkout effort", "acct_88213")
@@ -95,7 +95,9 @@ def test_every_column_is_filled() -> None:
         (None, {"environment": "development", "environment_id": "env-prod-1"}, "", "env-prod-1 is that of production"),
     ],
 )
-def test_routes(declared: str | None, record: dict[str, str], goes_to: str, says: str) -> None:
+def test_record_is_routed_to_its_environment(
+    declared: str | None, record: dict[str, str], goes_to: str, says: str
+) -> None:
     entry = intake(declared).entry(response(**record))
     assert entry.environment == goes_to
     assert entry.reason == ("" if goes_to else Reason.ENVIRONMENT_UNKNOWN)
@@ -104,7 +106,7 @@ def test_routes(declared: str | None, record: dict[str, str], goes_to: str, says
     assert bool(entry.body) == bool(goes_to)
 
 
-def test_a_declaration_must_be_configured() -> None:
+def test_default_environment_must_be_configured() -> None:
     with pytest.raises(ConfigError, match="no environment is called staging") as caught:
         intake("staging")
     assert caught.value.hint == "use one of: production, development"
@@ -114,7 +116,7 @@ def test_without_environments_everything_is_withheld() -> None:
     assert intake(environments={}).entry(response()).reason == Reason.ENVIRONMENT_UNKNOWN
 
 
-def test_what_no_environment_would_heal_is_said_first() -> None:
+def test_other_reasons_take_precedence_over_unknown_environment() -> None:
     entry = intake().entry(response(user_id=None))
     assert (entry.reason, entry.environment) == (Reason.ANONYMOUS, "")
     assert "userId" in entry.detail
@@ -136,7 +138,7 @@ def unsendable(**given_: Any) -> Unsendable:
     return Unsendable(**(fields | given_))
 
 
-def test_an_unsendable_record_keeps_its_reason_and_its_bytes() -> None:
+def test_unsendable_record_keeps_its_reason_and_bytes() -> None:
     entry = intake("production").entry(unsendable(path="data[3].responseGroupUid", survey_id="7", user_id="acct_1"))
     assert (entry.environment, entry.reason) == ("production", Reason.TEST_WEBHOOK)
     assert entry.detail == "data[3].responseGroupUid: Sprig's test webhook"
@@ -144,7 +146,7 @@ def test_an_unsendable_record_keeps_its_reason_and_its_bytes() -> None:
     assert (entry.survey_id, entry.user_id) == ("7", "acct_1")
 
 
-def test_an_unsendable_record_read_again_has_the_same_id() -> None:
+def test_unsendable_record_read_twice_has_the_same_id() -> None:
     first, again, other = (
         intake("production").entry(unsendable(raw=raw)).message_id for raw in (b"\xff{", b"\xff{", b"\xff}")
     )
@@ -175,12 +177,12 @@ def test_stats_count_by_state_and_reason() -> None:
         (b"123456789012345678901234567890", "123456789012345678901234567890"),
     ],
 )
-def test_previews(answer: bytes, shown: str) -> None:
+def test_preview_of_an_answer(answer: bytes, shown: str) -> None:
     assert preview(Raw(answer)) == shown
 
 
 @pytest.mark.parametrize("character", ["a", "é", "語", "🙂", "\\n", '\\"'])
-def test_a_long_answer_is_cut_with_a_sign(character: str) -> None:
+def test_preview_of_a_long_answer_ends_with_an_ellipsis(character: str) -> None:
     shown = preview(Raw(f'"{character * 40_000}"'.encode()))
     assert len(shown) == PREVIEW_CHARS
     assert shown.endswith("…")
@@ -191,7 +193,7 @@ def test_a_long_answer_is_cut_with_a_sign(character: str) -> None:
         st.none() | st.booleans() | st.floats() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
     )
 )
-def test_any_answer_has_a_preview_that_can_be_stored(answer: Any) -> None:
+def test_preview_of_any_answer_is_valid_unicode(answer: Any) -> None:
     for ascii_only in (True, False):
         written = json.dumps(answer, ensure_ascii=ascii_only, separators=(",", ":")).encode()
         shown = preview(Raw(written))
@@ -201,7 +203,7 @@ def test_any_answer_has_a_preview_that_can_be_stored(answer: Any) -> None:
             assert shown == answer
 
 
-def test_hostile_texts_are_bounded_and_storable() -> None:
+def test_hostile_texts_are_cut_and_valid_unicode() -> None:
     entry = intake("production").entry(
         response(survey_name="n" * 100_000, user_id="half \ud83d pair", question_id="\udc00", survey_id=2**63)
     )
@@ -216,7 +218,7 @@ def test_hostile_texts_are_bounded_and_storable() -> None:
         assert intake("production").entry(record).source == "?.jsonl"
 
 
-def test_a_new_environment_in_every_record_does_not_fill_the_memory() -> None:
+def test_route_cache_is_bounded() -> None:
     taken = intake()
     for number in range(5_000):
         taken.entry(response(environment_id=f"env-{number}"))

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 from sprig_tui.config.environment import DeliverySettings, Environment, WriteKey
 from sprig_tui.delivery.engine import Engine
@@ -182,3 +184,11 @@ class Bench:
 
     async def lane(self, name: str = "production") -> Lane:
         return (await self.journal.lanes())[name]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A bench whose journal is open."""
+    made = Bench(tmp_path / "journal.sqlite")
+    async with made.journal:
+        yield made

@@ -1,4 +1,4 @@
-"""Every message in other words: what is decided stays the same. Each test runs in our words and in others."""
+"""Every message reworded: decisions stay the same. Each test runs with our texts and with others."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ async def paused(bench: Bench, engine: Engine, pauses: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404])
-async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
-    bench: Bench, worded: str, status: int
-) -> None:
+async def test_lane_resumes_with_another_key_or_endpoint(bench: Bench, worded: str, status: int) -> None:
     await bench.queue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{status}"]) as wrong,
@@ -106,7 +104,7 @@ async def test_a_paused_lane_is_probed_and_resumes_with_another_key_or_endpoint(
 
 
 @pytest.mark.parametrize("changed", [True, False])
-async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench, worded: str, changed: bool) -> None:
+async def test_lane_resumes_at_start_after_a_config_change(bench: Bench, worded: str, changed: bool) -> None:
     await bench.queue([1])
     faults = [FaultRule(do="status", status=401, last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink:
@@ -123,7 +121,7 @@ async def test_what_changed_while_nothing_ran_resumes_at_the_start(bench: Bench,
         assert sink.stats.accepted == changed
 
 
-async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) -> None:
+async def test_manual_pause_survives_config_changes(bench: Bench, worded: str) -> None:
     await bench.queue([1])
     await bench.journal.set_lane("production", "paused", "write key none refused (401)")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -142,7 +140,7 @@ async def test_a_pause_by_hand_outlives_every_change(bench: Bench, worded: str) 
         (FaultRule(do="status", status=401), ["paused"], 0),
     ],
 )
-async def test_waiting_ends_when_it_did(
+async def test_wait_ends_for_the_same_stalls(
     bench: Bench, worded: str, fault: FaultRule, ends: list[str], least_seconds: float
 ) -> None:
     ids = IdRanges(await bench.queue(range(5)))
@@ -168,14 +166,14 @@ async def test_waiting_ends_when_it_did(
         ("waiting", PauseReason.NOT_SEGMENT, PauseDetail(status=302, error="302"), ("◷", "bad")),
     ],
 )
-def test_how_an_environment_stands(worded: str, state: Any, reason: PauseReason, detail: Any, looks: Any) -> None:
+def test_environment_status_is_the_same(worded: str, state: Any, reason: PauseReason, detail: Any, looks: Any) -> None:
     lane = Lane(environment="p", state=state, until=NOW + 9_000, reason=reason, detail=detail, failures=1)
     standing = status_of(StatusInputs(lane=lane, has_key=True, queued=1, in_flight=0, rate=0, engine=True), NOW)
     assert (standing.mark, standing.level) == looks
     assert standing.brief.split()[0] in ("paused", "waiting", "failing", "unreachable")
 
 
-def test_notes_stand_at_their_fields(worded: str) -> None:
+def test_notes_belong_to_the_same_fields(worded: str) -> None:
     response = StudyResponse(
         origin=Origin("x", "webhook", 1),
         raw=b"{}",
@@ -240,7 +238,7 @@ def test_warnings_keep_their_code_environment_and_hint(settings: config_settings
     assert {name: len(faults) for name, faults in found.items()} == {"production": 2, "development": 1, "segment": 1}
 
 
-def test_every_code_is_in_the_scenarios_or_needs_no_words() -> None:
+def test_every_warning_code_has_a_scenario() -> None:
     assert {one.value for one in WarningCode} - {"secret_trimmed"} == {
         *("endpoint_changed", "variable_not_set", "secret_unusable", "api_url_changed", "catalogue_unusable")
     }

@@ -1,4 +1,4 @@
-"""A refused batch is split until the poison stands alone: with the real look-alike, journal and client."""
+"""Bisection by a running engine: real journal, client and fake Segment."""
 
 import asyncio
 from math import ceil, log2
@@ -38,7 +38,7 @@ async def test_bisection_finds_one_poison_event_among_many(bench: Bench) -> None
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-async def test_a_poison_alone_needs_no_split(bench: Bench, status: int) -> None:
+async def test_single_rejected_event_is_not_split(bench: Bench, status: int) -> None:
     ids = await bench.queue([1])
     async with (
         Sink(clock=bench.time, faults=[str(status)]) as sink,
@@ -51,7 +51,7 @@ async def test_a_poison_alone_needs_no_split(bench: Bench, status: int) -> None:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_every_poison_set_is_found(tmp_path_factory: pytest.TempPathFactory, case: tuple[int, set[int]]) -> None:
+def test_engine_isolates_every_poison_set(tmp_path_factory: pytest.TempPathFactory, case: tuple[int, set[int]]) -> None:
     size, poison = case
 
     async def run(path: Path) -> None:
@@ -68,7 +68,7 @@ def test_every_poison_set_is_found(tmp_path_factory: pytest.TempPathFactory, cas
     asyncio.run(run(tmp_path_factory.mktemp("poison")))
 
 
-async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
+async def test_bisection_requests_are_paced(bench: Bench) -> None:
     await bench.queue(range(16), poison=range(16))
     there = Sink(clock=bench.time, faults=POISON)
     async with there as sink, bench.engine(bench.environment(sink.url, rate=10.0)) as engine:
@@ -78,7 +78,7 @@ async def test_the_extra_requests_keep_the_pace(bench: Bench) -> None:
     assert times[-1] - times[0] >= (31 - 1 - 3) * 100
 
 
-async def test_an_outage_in_the_middle_of_a_split_loses_nothing(bench: Bench) -> None:
+async def test_outage_during_bisection_loses_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(300), poison={7, 250})
     faults = [FaultRule(do="status", status=503, first=4, last=6), *POISON]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:

@@ -1,4 +1,4 @@
-"""Waiting for an end state, and knowing when none will come."""
+"""Wait until deliveries are settled, and its end when lanes have stalled."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ async def flying(bench: Bench, waiting: Any, engine: Engine) -> Any:
     return await task
 
 
-async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
+async def test_wait_ends_when_everything_is_settled(bench: Bench) -> None:
     ids = await bench.queue(range(500), poison={3})
     faults = [FaultRule(do="status", status=400, contains="POISON")]
     told: list[int] = []
@@ -34,7 +34,7 @@ async def test_done_when_everything_has_an_end_state(bench: Bench) -> None:
     assert told[-1] == 0
 
 
-async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:
+async def test_wait_ends_at_once_for_a_rejected_key(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with Sink(clock=bench.time, faults=["401"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -58,7 +58,7 @@ async def test_wait_ends_at_once_without_a_write_key(bench: Bench) -> None:
     assert waited.stalls == (Stall("production", "no-key"),)
 
 
-async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
+async def test_wait_ends_when_the_endpoint_stays_unreachable(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with bench.engine(bench.environment("http://127.0.0.1:9")) as engine:
         engine.wake()
@@ -73,7 +73,7 @@ async def test_patience_with_an_unreachable_endpoint_ends(bench: Bench) -> None:
     assert waited.stalls == (Stall("production", "unreachable", "connection refused"),)
 
 
-async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Bench) -> None:
+async def test_wait_ends_after_repeated_retry_after(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="7")]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -90,7 +90,7 @@ async def test_patience_ends_when_segment_asks_to_wait_again_and_again(bench: Be
     assert waited.queued == 5
 
 
-async def test_segments_own_wish_to_wait_is_no_standstill(bench: Bench) -> None:
+async def test_first_retry_after_is_no_stall(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [FaultRule(do="status", status=429, retry_after="290", last=1)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:

@@ -1,4 +1,4 @@
-"""Lanes that are paused over a key or an endpoint, and what gets them going again."""
+"""Lanes paused over a key or an endpoint, and how they resume."""
 
 import pytest
 from support.engine_bench import Bench
@@ -25,7 +25,7 @@ async def later(bench: Bench, engine: Engine, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("fault", ["403", "404", "511"])
-async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Bench, fault: str) -> None:
+async def test_paused_lane_is_probed_and_resumes_automatically(bench: Bench, fault: str) -> None:
     ids = await bench.queue(range(20))
     async with (
         Sink(clock=bench.time, faults=[f"{fault}@1-3"]) as sink,
@@ -53,7 +53,7 @@ async def test_a_firewall_that_lets_go_is_noticed_without_anybody(bench: Bench, 
         assert sink.stats.accepted == 40
 
 
-async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
+async def test_manual_pause_is_never_probed(bench: Bench) -> None:
     await bench.queue(range(3))
     await bench.journal.set_lane("production", "paused", "by hand")
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -63,7 +63,7 @@ async def test_a_pause_by_hand_is_never_probed(bench: Bench) -> None:
         assert (await bench.lane()).state == "paused"
 
 
-async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> None:
+async def test_retry_count_includes_every_earlier_request(bench: Bench) -> None:
     await bench.queue([1])
     faults = [
         FaultRule(do="status", status=403, last=1),
@@ -80,7 +80,7 @@ async def test_the_retry_count_tells_of_every_request_before(bench: Bench) -> No
         assert [seen.retry_count for seen in sink.requests] == ["", "1", "2", "3", "4"]
 
 
-async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None:
+async def test_sign_in_page_with_status_200_delivers_nothing(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     faults = [FaultRule(do="html", last=2, accept=False)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -93,7 +93,7 @@ async def test_a_sign_in_page_under_a_200_delivers_nothing(bench: Bench) -> None
     assert await bench.states(ids) == [State.DELIVERED] * 5
 
 
-async def test_success_false_is_kept_and_counted(bench: Bench) -> None:
+async def test_success_false_counts_as_unconfirmed(bench: Bench) -> None:
     ids = await bench.queue(range(5))
     async with (
         Sink(clock=bench.time, faults=["unsuccess"]) as sink,

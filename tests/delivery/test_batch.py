@@ -1,4 +1,4 @@
-"""Bisection finds every poison set, at the price it promises."""
+"""Bisection of rejected batches and slices of a payload."""
 
 from math import ceil, log2
 
@@ -11,23 +11,23 @@ from sprig_tui.journal.records import Claim, Lane
 
 
 def bisected(size: int, poison: set[int]) -> tuple[set[int], set[int], int]:
-    """(delivered, failed, requests) when a request is refused exactly if it holds poison."""
+    """(delivered, failed, requests) when a request is rejected exactly if it holds poison."""
     stack, delivered, failed, requests = [BatchSlice(0, size)], set(), set(), 0
     while stack:
-        stretch = stack.pop()
+        batch_slice = stack.pop()
         requests += 1
-        members = set(range(stretch.start, stretch.stop))
+        members = set(range(batch_slice.start, batch_slice.stop))
         if not members & poison:
             delivered |= members
-        elif len(stretch) == 1:
+        elif len(batch_slice) == 1:
             failed |= members
         else:
-            stack.extend(reversed(split_in_halves(stretch)))
+            stack.extend(reversed(split_in_halves(batch_slice)))
     return delivered, failed, requests
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
-def test_finds_every_poison_set(case: tuple[int, set[int]]) -> None:
+def test_bisection_isolates_every_poison_set(case: tuple[int, set[int]]) -> None:
     size, poison = case
     delivered, failed, requests = bisected(size, poison)
     assert failed == poison
@@ -45,7 +45,7 @@ def test_bisection_of_all_poison_has_a_bounded_cost() -> None:
 
 
 @given(st.lists(st.binary(min_size=1, max_size=9).map(lambda b: b.replace(b",", b";")), min_size=1), st.data())
-def test_cuts_are_the_bodies_joined(bodies: list[bytes], data: st.DataObject) -> None:
+def test_payload_slices_are_the_bodies_joined(bodies: list[bytes], data: st.DataObject) -> None:
     claim = Claim(
         lease=1,
         environment="production",

@@ -1,4 +1,4 @@
-"""How an engine ends: drained, broken off, cancelled; and what it holds goes back."""
+"""End of an engine: drain, abort, cancellation, and the release of what it holds."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def held(bench: Bench) -> int:
     return sum((await bench.journal.counts()).leased.values())
 
 
-async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
+async def test_drain_waits_for_requests_on_the_wire(bench: Bench) -> None:
     await bench.queue(range(10))
     faults = [FaultRule(do="slow", seconds=0.2)]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -30,7 +30,7 @@ async def test_drain_lets_what_is_on_the_wire_finish(bench: Bench) -> None:
     assert await held(bench) == 0
 
 
-async def test_drain_breaks_off_what_does_not_finish(bench: Bench) -> None:
+async def test_drain_aborts_requests_after_the_timeout(bench: Bench) -> None:
     ids = await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang"]) as sink, bench.engine(bench.environment(sink.url)) as engine:
         engine.wake()
@@ -60,7 +60,7 @@ async def test_unsent_claims_are_released_without_an_attempt(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("turns", range(0, 40, 3))
-async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, turns: int) -> None:
+async def test_engine_cancelled_at_any_moment_releases_everything(bench: Bench, turns: int) -> None:
     await bench.queue(range(6_000), poison={5, 3_000})
     faults = [FaultRule(do="status", status=400, contains="POISON"), FaultRule(do="status", status=503, rate=0.2)]
 
@@ -85,7 +85,7 @@ async def test_cancelled_at_any_moment_it_gives_everything_back(bench: Bench, tu
     assert (await bench.journal.counts()).by_environment["production"][State.FAILED] == 2
 
 
-async def test_a_long_request_keeps_its_lease(bench: Bench, other_bench: Bench) -> None:
+async def test_lease_of_a_long_request_is_renewed(bench: Bench, other_bench: Bench) -> None:
     await bench.queue(range(10))
     async with Sink(clock=bench.time, faults=["hang@1"]) as sink, other_bench.journal:
         there = bench.environment(sink.url)
@@ -121,7 +121,7 @@ async def test_expired_lease_is_sent_again_and_late_response_is_ignored(bench: B
     assert set(await bench.states(ids)) == {State.DELIVERED}
 
 
-async def test_the_totals_outlive_the_end(bench: Bench) -> None:
+async def test_snapshot_keeps_totals_after_drain(bench: Bench) -> None:
     await bench.queue(range(10), poison={3})
     async with Sink(clock=bench.time, faults=["400~POISON"]) as sink:
         async with bench.engine(bench.environment(sink.url), bench.environment(sink.url, "other", key=None)) as engine:
@@ -134,7 +134,7 @@ async def test_the_totals_outlive_the_end(bench: Bench) -> None:
         assert engine.served_environments() == frozenset()
 
 
-async def test_an_engine_that_cannot_start_leaves_nothing_running(bench: Bench) -> None:
+async def test_failed_engine_start_leaves_no_task_running(bench: Bench) -> None:
     await bench.queue(range(10))
     before = asyncio.all_tasks()
     async with Sink(clock=bench.time) as sink:

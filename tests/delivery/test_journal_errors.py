@@ -1,4 +1,4 @@
-"""A journal that does not take writes for a while: the lane says so, waits, and loses nothing."""
+"""Errors of the journal during delivery: they are shown, retried, and lose nothing."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ LOCKED = JournalLockedError("journal.sqlite is locked by another process")
 
 
 @pytest.mark.parametrize("ill", [FULL, LOCKED])
-async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError) -> None:
+async def test_failed_claims_are_retried(bench: Bench, ill: JournalError) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"claim": ill, "replays": ill}
@@ -35,7 +35,7 @@ async def test_claims_that_fail_are_tried_again(bench: Bench, ill: JournalError)
         assert sink.stats.accepted == 10
 
 
-async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Bench) -> None:
+async def test_failed_settlement_is_retried_until_stored(bench: Bench) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"settle": FULL}
@@ -50,7 +50,7 @@ async def test_an_answer_that_cannot_be_noted_is_kept_and_noted_later(bench: Ben
 
 
 @pytest.mark.parametrize("ailing", ["claim", "settle"])
-async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Bench, ailing: str) -> None:
+async def test_wait_ends_when_the_journal_cannot_be_written(bench: Bench, ailing: str) -> None:
     ids = await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {ailing: FULL}
@@ -66,7 +66,7 @@ async def test_nobody_waits_for_ever_for_a_journal_that_takes_no_notes(bench: Be
         assert FULL.message in standstill.cause
 
 
-async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Bench) -> None:
+async def test_engine_exits_while_the_journal_fails(bench: Bench) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink:
@@ -81,7 +81,7 @@ async def test_an_engine_can_be_left_while_the_journal_is_ill(bench: Bench) -> N
         assert (sink.stats.accepted, sink.stats.duplicates) == (10, 10)
 
 
-async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Bench) -> None:
+async def test_engine_start_raises_when_the_journal_is_unreadable(bench: Bench) -> None:
     journal = FaultyJournal(bench.journal)
     journal.faults = {"lanes": LOCKED}
     with pytest.raises(JournalLockedError):
@@ -90,7 +90,7 @@ async def test_a_journal_that_cannot_be_read_at_the_start_is_an_error(bench: Ben
 
 
 @pytest.mark.parametrize("jump", [-86_400_000, 86_400_000])
-async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
+async def test_deliveries_survive_a_wall_clock_jump(bench: Bench, jump: int) -> None:
     await bench.queue(range(20))
     faults = ["503@1"]
     async with Sink(clock=bench.time, faults=faults) as sink, bench.engine(bench.environment(sink.url)) as engine:
@@ -104,7 +104,7 @@ async def test_the_wall_clock_jumps(bench: Bench, jump: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["claim", "replays", "step_replay", "extend"])
-async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench, method: str) -> None:
+async def test_unexpected_error_ends_no_lane_and_no_replay(bench: Bench, method: str) -> None:
     ids = await bench.queue(range(10))
     claim = await bench.journal.claim(ClaimRequest("production", events=4, payload_bytes=10**6, lease_ms=60_000))
     await bench.journal.settle(claim, [Settlement(ids=claim.ids, state=State.FAILED)])
@@ -125,7 +125,7 @@ async def test_a_fault_nobody_thought_of_ends_no_lane_and_no_replay(bench: Bench
     assert await bench.states(ids) == [State.DELIVERED] * 10
 
 
-async def test_a_lane_that_was_given_up_does_not_hold_up_the_end(bench: Bench) -> None:
+async def test_retired_lane_does_not_block_drain(bench: Bench) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=journal) as engine:

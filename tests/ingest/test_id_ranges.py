@@ -1,4 +1,4 @@
-"""Ranges of ids."""
+"""Id ranges."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ numbers = st.lists(st.integers(0, 120))
 
 
 @given(st.lists(numbers))
-def test_holds_exactly_what_was_added_while_there_are_few_ranges(batches: list[list[int]]) -> None:
+def test_id_ranges_are_exact_while_few(batches: list[list[int]]) -> None:
     ids = IdRanges()
     for batch in batches:
         ids.add(batch)
@@ -21,7 +21,7 @@ def test_holds_exactly_what_was_added_while_there_are_few_ranges(batches: list[l
     assert bool(ids) == bool(held)
 
 
-def test_many_gaps_are_counted_in_rather_than_kept() -> None:
+def test_smallest_gaps_are_merged_beyond_the_limit() -> None:
     ids = IdRanges(range(0, 40_000, 2))
     ranges = list(ids)
     assert MAX_RANGES <= len(ranges) <= 2 * MAX_RANGES

@@ -1,4 +1,4 @@
-"""From records to the journal while the engine delivers."""
+"""Ingest of records into the journal while the engine delivers."""
 
 import asyncio
 import os
@@ -39,87 +39,87 @@ def response(number: int, user_id: str | None = "acct_1", padding: int = 0) -> S
     )
 
 
-def intake_for(*environments: Environment) -> EntryBuilder:
+def builder_for(*environments: Environment) -> EntryBuilder:
     return EntryBuilder(Rules(), {one.name: one for one in environments}, environments[0].name)
 
 
-async def test_feed_counts_and_delivers_ten_thousand_records(bench: Bench) -> None:
+async def test_ingest_counts_and_delivers_ten_thousand_records(bench: Bench) -> None:
     async with Sink(clock=bench.time, keep=0) as sink:
-        there = bench.environment(sink.url)
-        async with bench.engine(there) as engine:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment) as engine:
             records = (response(n, None if n % 10 == 0 else f"acct_{n}") for n in range(10_000))
             seen: list[int] = []
-            fed = await ingest_records(
+            result = await ingest_records(
                 records,
-                intake_for(there),
+                builder_for(environment),
                 bench.journal,
                 engine,
                 on_progress=lambda so_far: seen.append(so_far.records),
             )
-            waited = await wait_until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
+            waited = await wait_until_settled(bench.journal, result.ids, result.environments, engine=engine)
         assert (waited.queued, waited.stalls) == (0, ())
-        assert fed.records == 10_000 == seen[-1]
+        assert result.records == 10_000 == seen[-1]
         assert len(seen) >= 10_000 / MAX_CHUNK_ENTRIES
-        assert fed.outcomes == {"new": 10_000}
-        assert fed.states == {(State.QUEUED, ""): 9_000, (State.WITHHELD, Reason.ANONYMOUS): 1_000}
-        assert fed.environments == {"production": 9_000}
-        assert list(fed.added) == [(1, 10_000)]
+        assert result.outcomes == {"new": 10_000}
+        assert result.states == {(State.QUEUED, ""): 9_000, (State.WITHHELD, Reason.ANONYMOUS): 1_000}
+        assert result.environments == {"production": 9_000}
+        assert list(result.added) == [(1, 10_000)]
         assert sink.stats.accepted == 9_000
 
 
-async def test_the_same_again_changes_nothing_and_is_not_waited_for(bench: Bench) -> None:
-    there = bench.environment("http://127.0.0.1:9")
-    first = await ingest_records(map(response, range(50)), intake_for(there), bench.journal)
-    again = await ingest_records(map(response, range(50)), intake_for(there), bench.journal)
+async def test_ingest_of_known_records_adds_nothing(bench: Bench) -> None:
+    environment = bench.environment("http://127.0.0.1:9")
+    first = await ingest_records(map(response, range(50)), builder_for(environment), bench.journal)
+    again = await ingest_records(map(response, range(50)), builder_for(environment), bench.journal)
     assert again.outcomes == {"known": 50}
     assert (list(first.added), list(again.added)) == ([(1, 50)], [])
     # they are still queued, so a second `send` waits for them too
     assert list(again.ids) == [(1, 50)]
 
 
-async def test_feed_of_no_records(bench: Bench) -> None:
-    fed = await ingest_records([], intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
-    assert (fed.records, len(fed.ids)) == (0, 0)
-    assert (await wait_until_settled(bench.journal, fed.ids, fed.environments)).queued == 0
+async def test_ingest_of_no_records(bench: Bench) -> None:
+    result = await ingest_records([], builder_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+    assert (result.records, len(result.ids)) == (0, 0)
+    assert (await wait_until_settled(bench.journal, result.ids, result.environments)).queued == 0
 
 
-async def test_a_reader_that_fails_does_so_after_what_it_read_is_stored(bench: Bench) -> None:
+async def test_reader_error_is_raised_after_earlier_records_are_stored(bench: Bench) -> None:
     def records() -> Iterator[Record]:
         yield from map(response, range(3_000))
         raise InputError("answers.jsonl went away")
 
     with pytest.raises(InputError, match="went away"):
-        await ingest_records(records(), intake_for(bench.environment("http://127.0.0.1:9")), bench.journal)
+        await ingest_records(records(), builder_for(bench.environment("http://127.0.0.1:9")), bench.journal)
     assert await bench.queued() == 3_000
 
 
-async def test_a_pipe_that_stalls_does_not_hold_up_what_came_before(bench: Bench) -> None:
+async def test_blocked_pipe_does_not_hold_back_earlier_records(bench: Bench) -> None:
     read, write = os.pipe()
     line = (
         b'{"question":"Q","questionType":"OPEN","response":"r","responseGroupId":"g%d","userId":"u",'
         b'"respondedAt":"2026-08-01T10:00:00Z"}\n'
     )
     async with Sink(clock=bench.time) as sink:
-        there = bench.environment(sink.url)
-        async with bench.engine(there) as engine:
+        environment = bench.environment(sink.url)
+        async with bench.engine(environment) as engine:
             with os.fdopen(read, "rb") as stdin:
-                feeding = asyncio.ensure_future(
-                    ingest_records(read_responses(["-"], stdin=stdin), intake_for(there), bench.journal, engine)
+                ingesting = asyncio.ensure_future(
+                    ingest_records(read_responses(["-"], stdin=stdin), builder_for(environment), bench.journal, engine)
                 )
                 try:
                     # more than any reader buffers, then silence
                     for number in range(4_000):
                         await asyncio.to_thread(os.write, write, line % number)
                     await bench.until(lambda: sink.stats.accepted > 3_000)
-                    assert not feeding.done()
+                    assert not ingesting.done()
                 finally:
                     os.close(write)
-                    fed = await feeding
-            await wait_until_settled(bench.journal, fed.ids, fed.environments, engine=engine)
-        assert sink.stats.accepted == fed.records == 4_000
+                    result = await ingesting
+            await wait_until_settled(bench.journal, result.ids, result.environments, engine=engine)
+        assert sink.stats.accepted == result.records == 4_000
 
 
-async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
+async def test_prefetch_raises_the_error_of_its_source(bench: Bench) -> None:
     def made() -> Iterator[NewDelivery]:
         try:
             yield from bench.entries([1, 2])
@@ -129,14 +129,14 @@ async def test_entries_that_do_not_end_well_are_heard_of(bench: Bench) -> None:
     def check(entry: NewDelivery) -> None:
         raise ConfigError("it may not go there")
 
-    pump = EntryPrefetcher(made(), check)
-    pump.start()
+    prefetcher = EntryPrefetcher(made(), check)
+    prefetcher.start()
     with pytest.raises(OSError, match="cannot end"):
         async with asyncio.timeout(5):
-            await pump.next_chunk()
+            await prefetcher.next_chunk()
 
 
-async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> None:
+async def test_cancelled_ingest_counts_the_current_chunk(bench: Bench) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     class HeldJournal:
@@ -145,20 +145,20 @@ async def test_cancelled_feed_counts_the_chunk_being_stored(bench: Bench) -> Non
             await go_on.wait()
             return await bench.journal.add(entries)
 
-    fed = IngestResult()
-    there = bench.environment("http://127.0.0.1:9")
-    feeding = asyncio.ensure_future(
-        ingest_records(map(response, range(50)), intake_for(there), HeldJournal(), result=fed)
+    result = IngestResult()
+    environment = bench.environment("http://127.0.0.1:9")
+    ingesting = asyncio.ensure_future(
+        ingest_records(map(response, range(50)), builder_for(environment), HeldJournal(), result=result)
     )  # type: ignore[arg-type] # only `add` is asked for
     await begun.wait()
-    feeding.cancel()
+    ingesting.cancel()
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
-        await feeding
-    assert fed.records == len(fed.ids) == await bench.queued() == 50
+        await ingesting
+    assert result.records == len(result.ids) == await bench.queued() == 50
 
 
-async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> None:
+async def test_prefetch_is_bounded_while_the_journal_is_slow(bench: Bench) -> None:
     taken = 0
     stored = asyncio.Event()
 
@@ -173,27 +173,27 @@ async def test_memory_stays_bounded_while_the_journal_is_slow(bench: Bench) -> N
             await stored.wait()
             return await bench.journal.add(entries)
 
-    builder = intake_for(bench.environment("http://127.0.0.1:9"))
-    feeding = asyncio.ensure_future(ingest_records(records(), builder, SlowJournal()))  # type: ignore[arg-type]
+    builder = builder_for(bench.environment("http://127.0.0.1:9"))
+    ingesting = asyncio.ensure_future(ingest_records(records(), builder, SlowJournal()))  # type: ignore[arg-type]
     # the first chunk is being stored, the second, twice as large, waits
     await bench.until(lambda: taken >= 3 * FIRST_CHUNK_ENTRIES - 1)
     for _ in range(50):
         await asyncio.sleep(0.001)
     assert taken == 3 * FIRST_CHUNK_ENTRIES - 1
-    feeding.cancel()
+    ingesting.cancel()
     stored.set()
     with pytest.raises(asyncio.CancelledError):
-        await feeding
-    await bench.until(lambda: not any(thread.name == "intake" for thread in threading.enumerate()))
+        await ingesting
+    await bench.until(lambda: not any(thread.name == "ingest" for thread in threading.enumerate()))
     assert taken <= 2 * MAX_CHUNK_ENTRIES + 1
 
 
-async def test_other_threads_get_the_interpreter_soon_while_records_are_fed(bench: Bench) -> None:
+async def test_ingest_lowers_the_switch_interval(bench: Bench) -> None:
     before = sys.getswitchinterval()
     seen: list[float] = []
     await ingest_records(
         [response(1)],
-        intake_for(bench.environment("https://127.0.0.1:9")),
+        builder_for(bench.environment("https://127.0.0.1:9")),
         bench.journal,
         on_progress=lambda _: seen.append(sys.getswitchinterval()),
     )

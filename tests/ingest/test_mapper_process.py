@@ -1,4 +1,4 @@
-"""Reading and mapping in a process of its own: the same entries as here, and nothing left behind however it ends."""
+"""Mapper subprocess: the same entries as here, and nothing left behind however it ends."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ RULES = Rules(
 )
 
 
-def intake() -> EntryBuilder:
+def builder() -> EntryBuilder:
     return EntryBuilder(RULES, ENVIRONMENTS, "development")
 
 
@@ -70,8 +70,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return found
 
 
-def test_every_sample_becomes_what_it_becomes_here(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    there, here, progress = intake(), intake(), ReadProgress()
+def test_subprocess_makes_the_same_entries(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    there, here, progress = builder(), builder(), ReadProgress()
     sources = [samples_folder(), answers(tmp_path / "many, größer.jsonl", 2_000)]
     made = list(iter_entries(read_responses(sources, progress=progress), there))
     in_place = ReadProgress()
@@ -84,18 +84,18 @@ def test_every_sample_becomes_what_it_becomes_here(tmp_path: Path, started: list
     assert progress.current_file == in_place.current_file
 
 
-def test_what_was_looked_at_is_not_left_out(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+def test_peeked_records_are_mapped_by_the_subprocess(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     progress = ReadProgress()
     responses = read_responses([answers(tmp_path / "answers.jsonl", 10)], progress=progress)
     looked = responses.peek()
     next(looked), next(looked)
-    made = list(iter_entries(responses, intake()))
+    made = list(iter_entries(responses, builder()))
     assert [entry.user_id for entry in made] == [f"acct_{number}" for number in range(10)]
     assert progress.records == 10
     assert len(started) == 1
 
 
-def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_holds_no_write_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[MappingJob] = []
     start = mapper_process.MapperProcess.start
 
@@ -104,7 +104,7 @@ def test_no_key_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         return start(self, order)
 
     monkeypatch.setattr(mapper_process.MapperProcess, "start", noted)
-    assert list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 1)]), intake()))
+    assert list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 1)]), builder()))
     assert KEY.encode() not in msgpack.encode(told[0])
 
 
@@ -115,41 +115,39 @@ def broken_off(made: Iterator[NewDelivery]) -> tuple[int, InputError]:
     return len(seen), raised.value
 
 
-def test_a_process_that_is_killed_is_told_and_what_came_before_stands(
-    tmp_path: Path, started: list[subprocess.Popen[bytes]]
-) -> None:
-    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), intake())
+def test_killed_subprocess_raises_after_its_entries(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), builder())
     next(made)
     started[0].send_signal(signal.SIGKILL)
     number, error = broken_off(made)
     assert 0 < number < 50_000
-    assert error.message == "reading broke off: its process was ended by signal 9"
+    assert error.message == "cannot read the input: its process was ended by signal 9"
     assert "nothing is sent twice" in error.hint
     assert started[0].returncode == -9
 
 
-def test_a_fault_of_ours_in_it_is_told(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+def test_exception_in_the_subprocess_is_raised(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     responses = read_responses([answers(tmp_path / "answers.jsonl", 3)])
     order = MappingJob([b"a\0b"], 10_000_000, RULES, {"production": None}, None)
-    made = mapper_process.map_in_subprocess(responses, order, intake())
+    made = mapper_process.map_in_subprocess(responses, order, builder())
     number, error = broken_off(made)
     assert number == 0
-    assert error.message == "reading broke off: ValueError: embedded null byte"
+    assert error.message == "cannot read the input: ValueError: embedded null byte"
     assert started[0].returncode is not None
 
 
 @pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false", "/bin/cat"])
-def test_where_no_process_can_be_started_it_is_done_here(
+def test_entries_are_made_here_when_no_process_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sys, "executable", program)
-    made = list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 500)]), intake()))
+    made = list(iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 500)]), builder()))
     assert len(made) == 500
-    assert "going on without one" in caplog.text
+    assert "reading it in this one" in caplog.text
 
 
-def test_who_stops_early_leaves_no_process(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
-    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), intake())
+def test_closed_iterator_ends_the_subprocess(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 50_000)]), builder())
     next(made)
     made.close()  # type: ignore[attr-defined] # a generator, when it is made apart
     assert started[0].returncode is not None
@@ -157,7 +155,7 @@ def test_who_stops_early_leaves_no_process(tmp_path: Path, started: list[subproc
         os.kill(started[0].pid, 0)
 
 
-def test_a_process_to_which_nobody_listens_ends_by_itself(tmp_path: Path) -> None:
+def test_subprocess_exits_when_its_output_is_closed(tmp_path: Path) -> None:
     worker = mapper_process.MapperProcess()
     order = MappingJob([os.fsencode(answers(tmp_path / "answers.jsonl", 50_000))], 10_000_000, RULES, {"a": None}, "a")
     assert worker.start(order)
@@ -169,7 +167,7 @@ def test_a_process_to_which_nobody_listens_ends_by_itself(tmp_path: Path) -> Non
     worker.stop()
 
 
-def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_subprocess_blocked_in_open_exits_with_its_parent(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "hangs.jsonl")  # to open it takes until somebody writes
     worker = mapper_process.MapperProcess()
     assert worker.start(MappingJob([os.fsencode(tmp_path / "hangs.jsonl")], 10_000_000, RULES, {"a": None}, "a"))
@@ -186,20 +184,20 @@ def test_a_process_that_hangs_in_a_file_ends_with_whoever_started_it(tmp_path: P
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_of_a_service_is_left_to_whoever_started_it(
+def test_subprocess_ignores_sigint_and_sigterm(
     tmp_path: Path, started: list[subprocess.Popen[bytes]], number: signal.Signals
 ) -> None:
-    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 20_000)]), intake())
+    made = iter_entries(read_responses([answers(tmp_path / "answers.jsonl", 20_000)]), builder())
     next(made)
     started[0].send_signal(number)
     assert len(list(made)) == 19_999
 
 
 @pytest.mark.parametrize("why", ["begun", "standard input", "a pipe", "its own clock", "small", "one core"])
-def test_it_is_done_here_where_another_could_not_or_need_not(
+def test_small_or_unrepeatable_input_needs_no_subprocess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[subprocess.Popen[bytes]], why: str
 ) -> None:
-    path, taken, expected = answers(tmp_path / "answers.jsonl", 3), intake(), 3
+    path, taken, expected = answers(tmp_path / "answers.jsonl", 3), builder(), 3
     responses = read_responses([path])
     if why == "begun":
         next(responses)
@@ -227,7 +225,7 @@ def test_it_is_done_here_where_another_could_not_or_need_not(
 
 
 @pytest.mark.parametrize("how", ["/dev/fd", "/proc/self/fd", "/tmp/../dev/fd", "a link"])
-def test_what_only_this_process_has_open_is_read_here(
+def test_open_file_descriptors_are_read_in_this_process(
     tmp_path: Path, started: list[subprocess.Popen[bytes]], how: str
 ) -> None:
     with answers(tmp_path / "answers.jsonl", 3).open("rb") as opened:
@@ -235,12 +233,14 @@ def test_what_only_this_process_has_open_is_read_here(
         if how == "a link":
             (tmp_path / "link.jsonl").symlink_to(name)
             name = tmp_path / "link.jsonl"
-        assert len(list(iter_entries(read_responses([name]), intake()))) == 3
+        assert len(list(iter_entries(read_responses([name]), builder()))) == 3
     assert not started
 
 
-def test_a_link_to_a_file_is_as_good_as_the_file(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
+def test_symbolic_link_to_a_file_is_read_by_the_subprocess(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
     answers(tmp_path / "answers.jsonl", 3)
     (tmp_path / "link.jsonl").symlink_to("answers.jsonl")
-    assert len(list(iter_entries(read_responses([tmp_path / "link.jsonl"]), intake()))) == 3
+    assert len(list(iter_entries(read_responses([tmp_path / "link.jsonl"]), builder()))) == 3
     assert len(started) == 1

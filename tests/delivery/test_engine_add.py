@@ -1,4 +1,4 @@
-"""What the engine stores it carries at once, as far as its lanes have room; nothing of it is left held by nobody."""
+"""Engine.add: entries are claimed in the transaction that stores them, as far as the lanes have room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ async def test_added_entries_are_sent_without_a_claim_query(bench: Bench, told: 
         assert sink.stats.requests == 1
 
 
-async def test_a_lane_that_is_full_asks_for_no_more(bench: Bench, told: Told) -> None:
+async def test_full_lane_claims_nothing_on_add(bench: Bench, told: Told) -> None:
     async with (
         Sink(clock=bench.time, faults=["hang"]) as sink,
         bench.engine(bench.environment(sink.url), journal=told, connections=1) as engine,
@@ -76,7 +76,9 @@ async def test_a_lane_that_is_full_asks_for_no_more(bench: Bench, told: Told) ->
 
 
 @pytest.mark.parametrize(("rate", "claims"), [(2.0, 6), (9.0, 9), (50.0, 12), (0.0, 12)])
-async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Bench, told: Told, rate: float, claims: int) -> None:
+async def test_add_claims_at_most_one_second_of_pacing_slots(
+    bench: Bench, told: Told, rate: float, claims: int
+) -> None:
     async with (
         Sink(clock=bench.time) as sink,
         bench.engine(bench.environment(sink.url, rate=rate), journal=told, connections=4) as engine,
@@ -86,7 +88,7 @@ async def test_a_slow_pace_is_not_taken_up_far_ahead(bench: Bench, told: Told, r
         await bench.settled(engine)
 
 
-async def test_two_who_store_at_once_share_the_room(bench: Bench, told: Told) -> None:
+async def test_concurrent_adds_share_the_claim_room(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.go_on.clear()
         first, second = (asyncio.ensure_future(engine.add(bench.entries([number]))) for number in range(2))
@@ -98,13 +100,13 @@ async def test_two_who_store_at_once_share_the_room(bench: Bench, told: Told) ->
         await bench.settled(engine)
 
 
-async def test_an_environment_without_a_lane_is_stored_all_the_same(bench: Bench, told: Told) -> None:
+async def test_add_for_an_environment_without_lane_is_queued(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         (added,) = await engine.add(bench.entries([1], "development"))
         assert (added.state, told.rows_wanted) == (State.QUEUED, [()])
 
 
-async def test_a_caller_who_gives_up_leaves_nothing_behind(bench: Bench, told: Told) -> None:
+async def test_cancelled_add_completes_and_is_delivered(bench: Bench, told: Told) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url), journal=told) as engine:
         told.go_on.clear()
         storing = asyncio.ensure_future(engine.add(bench.entries([1])))
@@ -185,7 +187,7 @@ async def test_failed_add_frees_the_reserved_room(bench: Bench, told: Told) -> N
         assert len({wanted[0].claims for wanted in told.rows_wanted}) == 1
 
 
-async def test_a_failure_of_the_endpoint_holds_it_as_any_other(bench: Bench, told: Told) -> None:
+async def test_endpoint_failure_applies_to_claims_made_on_add(bench: Bench, told: Told) -> None:
     async with (
         Sink(clock=bench.time, faults=["503@1"]) as sink,
         bench.engine(bench.environment(sink.url), journal=told) as engine,

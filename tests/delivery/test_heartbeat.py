@@ -1,4 +1,4 @@
-"""Engines among the live workers: there from the start, gone at the end, and never in the way of a delivery."""
+"""Worker heartbeat: registered at the start, unregistered at the end, never in the way of a delivery."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ async def until(bench: Bench, holds: Callable[[tuple[WorkerInfo, ...]], bool]) -
     return found
 
 
-async def test_an_engine_is_there_from_start_to_drain(bench: Bench) -> None:
+async def test_engine_is_registered_from_start_to_drain(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink:
         production, development = bench.environment(sink.url), bench.environment(sink.url, "development", key=None)
         async with bench.engine(production, development) as engine:
@@ -90,7 +90,7 @@ async def test_two_engines_are_two_workers(bench: Bench, other_bench: Bench) -> 
             assert [worker.environments for worker in await bench.journal.workers()] == [("production",)]
 
 
-async def test_other_environments_are_told_at_once(bench: Bench) -> None:
+async def test_reload_sends_a_heartbeat_at_once(bench: Bench) -> None:
     async with Sink(clock=bench.time) as sink, bench.engine(bench.environment(sink.url)) as engine:
         await alive(bench, engine)
         await engine.reload({name: bench.environment(sink.url, name) for name in ("staging", "production")})
@@ -99,7 +99,7 @@ async def test_other_environments_are_told_at_once(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("ill", [FULL, ZeroDivisionError("a fault of ours")])
-async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Bench, ill: Exception) -> None:
+async def test_failing_heartbeats_do_not_stop_deliveries(bench: Bench, ill: Exception) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.faults = {"heartbeat": ill}
@@ -113,7 +113,7 @@ async def test_a_journal_that_takes_no_reports_still_gets_deliveries(bench: Benc
         assert len(await alive(bench, engine)) == 1
 
 
-async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
+async def test_hanging_heartbeat_does_not_block_deliveries(bench: Bench) -> None:
     await bench.queue(range(10))
     journal = FaultyJournal(bench.journal)
     journal.held = {"heartbeat"}
@@ -125,7 +125,7 @@ async def test_a_report_that_hangs_holds_nothing_up(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("how", ["ill", "held"])
-async def test_a_goodbye_that_is_not_heard_does_not_hold_up_the_end(bench: Bench, how: str) -> None:
+async def test_failed_unregistration_does_not_block_drain(bench: Bench, how: str) -> None:
     journal = FaultyJournal(bench.journal)
     journal.faults = {"unregister_worker": JournalError("gone")} if how == "ill" else {}
     journal.held = {"unregister_worker"} if how == "held" else set()
@@ -144,7 +144,7 @@ async def test_engine_that_never_started_unregisters_no_worker(bench: Bench) -> 
     assert "unregister_worker" not in journal.calls
 
 
-async def test_a_process_without_an_engine_can_attend_too(bench: Bench) -> None:
+async def test_heartbeat_works_without_an_engine(bench: Bench) -> None:
     async with Heartbeat(bench.journal, "listen", clock=bench.time, timing=bench.time) as attendance:
         [worker] = await until(bench, lambda found: len(found) == 1)
         assert (worker.id, worker.role, worker.environments) == (attendance.owner, "listen", ())

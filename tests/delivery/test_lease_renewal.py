@@ -1,4 +1,4 @@
-"""Leases by monotonic time: kept in good time, not trusted once they ran out, and deaf to a wall clock that jumps."""
+"""Lease renewal by monotonic time: renewed early enough, not trusted once expired, unaffected by clock jumps."""
 
 import asyncio
 
@@ -75,9 +75,7 @@ async def test_leases_are_renewed_while_tracked(bench: Bench, leases: LeaseRenew
 
 
 @pytest.mark.parametrize("jump", [-3_600_000, 3_600_000])
-async def test_the_moment_to_send_does_not_move_with_the_wall_clock(
-    bench: Bench, leases: LeaseRenewer, jump: int
-) -> None:
+async def test_pacing_slot_does_not_move_with_the_wall_clock(bench: Bench, leases: LeaseRenewer, jump: int) -> None:
     await bench.queue([1, 2])
     await claimed(bench, 10, rate=1)
     claim = await claimed(bench, 10, rate=1)
@@ -87,7 +85,7 @@ async def test_the_moment_to_send_does_not_move_with_the_wall_clock(
     assert leases.is_held(claim)
 
 
-async def test_a_worker_that_slept_past_its_leases_sends_nothing_of_them(bench: Bench, other_bench: Bench) -> None:
+async def test_worker_suspended_past_its_leases_sends_nothing(bench: Bench, other_bench: Bench) -> None:
     await bench.queue(range(5_000))
     async with Sink(clock=bench.time, faults=["slow=2@1"]) as sink, other_bench.journal:
         async with bench.engine(bench.environment(sink.url), connections=1) as engine:

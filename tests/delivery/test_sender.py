@@ -1,4 +1,4 @@
-"""The lane's own pace."""
+"""Pacer of a lane."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ def test_pacer_without_a_rate_never_waits() -> None:
 
 
 @given(st.floats(0.1, 1000), st.lists(st.floats(0, 2), min_size=1, max_size=60))
-def test_never_more_requests_than_the_rate_allows(rate: float, gaps: list[float]) -> None:
+def test_pacer_never_exceeds_the_rate(rate: float, gaps: list[float]) -> None:
     pacer = Pacer(rate)
     now, sent = 1000.0, []
     for gap in gaps:
@@ -25,7 +25,7 @@ def test_never_more_requests_than_the_rate_allows(rate: float, gaps: list[float]
     assert sent == sorted(sent)
 
 
-def test_late_timers_are_made_up_for() -> None:
+def test_pacer_makes_up_for_late_timers() -> None:
     pacer = Pacer(10)
     waits = []
     now = 0.0
