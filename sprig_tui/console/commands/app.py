@@ -1,4 +1,4 @@
-"""The commands of the console as a whole."""
+"""Commands of the whole console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One class per command of the console: from it come its key, its place in key bar, help and palette, and the README.
+"""Command base class: key binding, key bar label, help, palette entry and README row come from one class.
 
 class CopyLine(Command):
     '''Copy the selected delivery as one line of JSON.'''
@@ -26,7 +26,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 
 Scope = Literal["console", "environments", "payload", "deliveries", "detail"]
-"""Where a command belongs: the whole console, a pane, or the detail screen."""
+"""Place of a command: the whole console, a pane, or the detail screen."""
 SCOPE_TITLES: dict[str, str] = {
     "environments": "Environments",
     "payload": "Payload",
@@ -34,18 +34,18 @@ SCOPE_TITLES: dict[str, str] = {
     "detail": "Detail",
     "console": "Console",
 }
-"""What people call them."""
+"""Names of the places on the screen."""
 Need = Literal["", "sending", "engine", "config"]
-"""What a command cannot do without: the right to send, an engine in this process, the right to change the config."""
+"""Precondition of a command: permission to send, an engine in this process, permission to change the config."""
 
 
 class Command:
-    """A command; its docstring is its help: what it does, and what it asks first."""
+    """Command of the console; its docstring is its help."""
 
     id: ClassVar[str]
-    """Its name in `[keys]` of the config, such as `add-key`; unique, and never changed, since configs hold it."""
+    """Name in `[keys]` of the config, such as `add-key`; unique, and never renamed, since configs contain it."""
     key: ClassVar[str]
-    """Keys by default, by comma, as Textual names them (`slash`, `ctrl+s`, `R`); the first one is shown."""
+    """Default keys, separated by commas, as Textual names them (`slash`, `ctrl+s`, `R`); the first one is shown."""
     label: ClassVar[str]
     """One or two words for the key bar."""
     title: ClassVar[str]
@@ -53,15 +53,15 @@ class Command:
     scope: ClassVar[Scope]
     needs: ClassVar[Need] = ""
     acts_unasked: ClassVar[bool] = False
-    """Whether it sends, stores or removes something without a question; in a burst of keys it asks all the same."""
+    """Whether it sends, stores or removes something without a question; in a burst of keys it asks anyway."""
     in_bar: ClassVar[bool] = True
     """Whether the key bar shows it."""
     on_main_screen: ClassVar[bool] = False
     """Whether its key works on the main screen whichever pane has the focus."""
     in_palette: ClassVar[bool] = True
-    """Whether the palette offers it; moving about is no use there."""
+    """Whether the palette offers it; movements are not offered."""
     priority: ClassVar[bool] = False
-    """Whether its key counts even while text is being typed."""
+    """Whether its key works even while text is typed."""
 
     namespace: ClassVar[str] = ""
     """`screen` where the action is a method of the screen, not of the widget that has the binding."""
@@ -84,7 +84,7 @@ class Command:
 
     @classmethod
     def binding(cls) -> Binding:
-        """For `BINDINGS` of the widget that does it."""
+        """The binding, for `BINDINGS` of the widget."""
         return Binding(cls.key, cls.action(), cls.label, show=cls.in_bar, id=cls.id, priority=cls.priority)
 
 
@@ -94,14 +94,14 @@ def bindings(commands: Iterable[type[Command]]) -> list[BindingType]:
 
 
 class Permissions(NamedTuple):
-    """What this console may do, and why not; the app has one as `permissions`."""
+    """Permissions of this console; the app has them as `permissions`."""
 
     read_only: bool = False
     """Opened with `--read-only`: nothing is sent, nothing of the config changed."""
     engine: bool = True
-    """False with `--no-engine`: others deliver."""
+    """False with `--no-engine`: other processes deliver."""
     config: bool = True
-    """False where the environments are not the person's own (`demo`)."""
+    """False where the environments are not the user's own (`demo`)."""
 
     def refusal(self, command: type[Command]) -> str:
         """Why the command cannot be used now; empty when it can."""
@@ -117,15 +117,15 @@ class Permissions(NamedTuple):
 if TYPE_CHECKING:
     _Node = DOMNode
 else:
-    # Textual takes styles and component classes from the first base that is a node, so this must not be one.
+    # Textual reads styles and component classes of the first base that is a DOMNode, so this must not be one
     _Node = object
 
 
 class HasCommands(_Node):
-    """A widget or screen with commands; those that are not allowed here are greyed, and their keys say why."""
+    """Widget or screen with commands; those not allowed are greyed, and their keys show the reason."""
 
     COMMAND_CLASSES: ClassVar[Sequence[type[Command]]] = ()
-    """Its commands (`COMMANDS` is Textual's word for the palette's sources)."""
+    """Commands of the widget (`COMMANDS` is Textual's name for palette providers)."""
 
     _by_action: ClassVar[dict[str, type[Command]]] = {}
 
@@ -134,9 +134,9 @@ class HasCommands(_Node):
         cls._by_action = {command.action(): command for command in cls.COMMAND_CLASSES}
 
     def refusal(self, action: str) -> str:
-        """Why the command behind this action cannot be used now; empty when it can, or is none of ours.
+        """Why the command of this action cannot be used now; empty when it can, and for other actions.
 
-        Override to refuse for reasons of the widget's own, such as an empty selection.
+        Override for reasons of the widget, such as an empty selection.
         """
         command = self._by_action.get(action)
         if command is None or not command.needs:
@@ -145,20 +145,20 @@ class HasCommands(_Node):
         return permissions.refusal(command)
 
     def offered_commands(self) -> Sequence[type[Command]]:
-        """What the palette shows while this is the screen."""
+        """Commands that the palette shows while this is the screen."""
         return self.COMMAND_CLASSES
 
     def unasked_command(self, action: str) -> type[Command] | None:
-        """The command behind this action, where it can be used now and acts without a question."""
+        """The command of this action, where it can be used now and acts without a question."""
         command = self._by_action.get(action)
         return command if command is not None and command.acts_unasked and not self.refusal(action) else None
 
     async def run_command(self, command: type[Command]) -> None:
-        """Do a command that the palette offered, or say why not."""
+        """Run a command of the palette, or show why it cannot be used."""
         await self.app.run_action(command.action(), self)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """None (shown, but greyed) for a refused command; the app then shows the reason."""
+        """None (shown, but greyed) for a refused command; the app shows the reason."""
         if self.refusal(action):
             return None
         return super().check_action(action, parameters)

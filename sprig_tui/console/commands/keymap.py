@@ -1,4 +1,4 @@
-"""The `[keys]` of the config, checked before Textual gets them: it drops the loser of a clash without a word."""
+"""Keymap of the config, checked here because Textual silently drops one of two commands with the same key."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _NAMED = frozenset(key.value for key in Keys) | {*KEY_TO_UNICODE_NAME, *KEY_NAME
 
 
 class KeySlot(NamedTuple):
-    """A command's keys, and where they count."""
+    """Keys of a command, and where they work."""
 
     id: str
     keys: tuple[str, ...]
     scope: str
-    """A pane, `console` for everywhere, or `list` for every pane that is a list."""
+    """Pane, `console` for everywhere, or `list` for every pane that is a list."""
     on_main_screen: bool = False
-    """Whether the keys of a pane count in the other panes too."""
+    """Whether the keys work in the other panes, too."""
 
 
 def slot_of(command: type[Command]) -> KeySlot:
@@ -33,7 +33,7 @@ def slot_of(command: type[Command]) -> KeySlot:
 
 
 def keys_of(text: str) -> tuple[str, ...]:
-    """Keys by comma, each in one spelling (`?` and `question_mark` are the same); raises KeymapError."""
+    """Keys separated by commas, normalized (`?` is `question_mark`); raises KeymapError."""
     parts = [part.strip() for part in text.split(",")]
     if "" in parts:
         raise KeymapError(
@@ -67,7 +67,7 @@ def check_keymap(keymap: Mapping[str, str], slots: Iterable[KeySlot], place: str
 
 
 def clashes(slot: KeySlot, others: Iterable[KeySlot]) -> list[tuple[str, str]]:
-    """(key, id of the other) for each key that would no longer do one of the two."""
+    """(key, id of the other command) for each key that two commands would share."""
     return [
         (key, other.id)
         for other in others

@@ -1,4 +1,4 @@
-"""The commands of the Payload pane."""
+"""Commands of the Payload pane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command of the console in one list: for the keymap, and for the README's table of keys."""
+"""Registry of all commands, for the keymap, the command palette and the README's table of keys."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS: tuple[type[Command], ...] = (*PANE_COMMANDS, *DETAIL_COMMANDS, *app_co
 
 
 def key_slots() -> list[KeySlot]:
-    """Every key that the keymap may change, and those that no command may take."""
+    """Every key that the keymap may change, and the reserved ones."""
     from sprig_tui.console.commands.keymap import KeySlot, keys_of, slot_of
 
     lists = [
@@ -62,10 +62,10 @@ def key_table() -> str:
 
 @runtime_checkable
 class CommandProviderScreen(Protocol):
-    """A screen whose commands the palette shows."""
+    """Screen whose commands the palette shows."""
 
     def offered_commands(self) -> Sequence[type[Command]]:
-        """Those that can be used now, the nearest first."""
+        """Commands that can be used now, those of the focused pane first."""
         ...
 
     async def run_command(self, command: type[Command]) -> None:
@@ -74,7 +74,7 @@ class CommandProviderScreen(Protocol):
 
 
 class CommandPaletteProvider(Provider):
-    """Gives the palette the commands of the screen under it."""
+    """Palette provider for the commands of the screen below it."""
 
     def _offered(self) -> list[tuple[str, type[Command], Callable[[], Awaitable[None]]]]:
         screen: object = self.screen
@@ -87,12 +87,10 @@ class CommandPaletteProvider(Provider):
         ]
 
     async def discover(self) -> Hits:
-        """Everything, before anything is typed."""
         for title, command, run in self._offered():
             yield DiscoveryHit(Content(title), run, text=title, help=command.summary())
 
     async def search(self, query: str) -> Hits:
-        """What matches."""
         matcher = self.matcher(query)
         for title, command, run in self._offered():
             score = matcher.match(title)

@@ -1,4 +1,4 @@
-"""Editing a payload in the person's own editor, and reading what comes back."""
+"""External editor: edits a record in $VISUAL or $EDITOR and parses the result."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # Windows: what a killed console left is not told from what another has open
+except ImportError:  # Windows has no locks: every old folder counts as left by a killed console
     fcntl = None  # type: ignore[assignment]
 
 MAX_EDIT_BYTES = 10_000_000
-"""Bytes of an edited payload that are read back."""
+"""Largest edited text that is read back."""
 FOLDER_PREFIX = "edit-"
-"""Of folders that editors work in."""
+"""Prefix of the folders that editors work in."""
 MIN_AGE_S = 60.0
-"""Seconds in which a folder without a lock may be one that another console is just making."""
+"""Age up to which a folder without a lock may be one that another console is creating."""
 _EDITORS = ("nano", "vim", "vi")
 
 
 def editor_command(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The editor and its arguments: $VISUAL, $EDITOR, or what there is. Raises InputError where there is none."""
+    """The editor and its arguments: $VISUAL, $EDITOR, or an installed one. Raises InputError where there is none."""
     for name in ("VISUAL", "EDITOR"):
         if chosen := environ.get(name, "").strip():
             try:
@@ -102,7 +102,7 @@ def flat_record(response: StudyResponse) -> bytes:
 
 
 def read_edited(data: bytes, origin: Origin) -> Record:
-    """The record that an edited text holds, whatever is wrong with it; raises InputError for none, or several."""
+    """The record in an edited text, valid or not; raises InputError for none, or several."""
     records = []
     for record in parse_document(data, Origin(origin.name, "", origin.line, origin.path)):
         records.append(record)
@@ -137,7 +137,7 @@ async def run_editor(data: bytes, command: list[str], state_dir: Path) -> bytes 
 
 
 def clear_left_behind(state_dir: Path) -> None:
-    """Remove folders whose console was killed while an editor had them: answers do not lie about."""
+    """Remove folders of consoles that were killed during an edit: they hold answers."""
     try:
         folders = [found for found in state_dir.glob(f"{FOLDER_PREFIX}*") if found.is_dir() and not found.is_symlink()]
     except OSError:
@@ -152,7 +152,7 @@ def clear_left_behind(state_dir: Path) -> None:
 
 
 def _lock_folder(folder: Path) -> int | None:
-    """A lock on the folder that ends with this process, however it ends; None where another has it."""
+    """Lock the folder until this process ends; None where another process has the lock."""
     if fcntl is None:
         return None
     try:
@@ -198,8 +198,8 @@ async def _run(command: list[str]) -> None:
         await process.wait()
         raise
     if code:
-        said = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
-        raise InputError(f"the editor {command[0]} {said}", hint="nothing was changed")
+        how = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
+        raise InputError(f"the editor {command[0]} {how}", hint="nothing was changed")
 
 
 def _read_back(file: Path, before: bytes) -> bytes | None:
@@ -215,7 +215,7 @@ def _read_back(file: Path, before: bytes) -> bytes | None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ctrl-C in the editor is the editor's; a handler of ours, unlike SIG_IGN, is not passed on to it."""
+    """Leave Ctrl-C to the editor; unlike SIG_IGN, a handler is not inherited by it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -229,18 +229,18 @@ def _interrupts_ignored() -> Iterator[None]:
 async def edited_record(
     app: App[object], inspection: Inspection, state_dir: Path, environ: Mapping[str, str] = os.environ
 ) -> Record | None:
-    """The record as a person changed it; None when nothing changed. Raises InputError, and then nothing changed."""
+    """Let the user edit the record; None when nothing changed. Raises InputError without a change."""
     command = editor_command(environ)
     before = editable_text(inspection.raw, inspection.record)
     after: bytes | None = None
     fault: InputError | None = None
     try:
-        # Nothing may be painted while another program has the screen; suspend alone does not see to that.
+        # batch_update prevents painting while the editor has the screen; suspend alone does not
         with app.batch_update(), app.suspend():
             try:
                 after = await run_editor(before, command, state_dir)
             except InputError as error:
-                # Not let through: suspend gives the terminal back only when its block ends well.
+                # raised below: suspend restores the terminal only when its block ends without an exception
                 fault = error
     except SuspendNotSupported:
         raise InputError(

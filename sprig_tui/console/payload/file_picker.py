@@ -1,4 +1,4 @@
-"""Choosing what to open: a path with completion, and the folder's data files with their sizes."""
+"""File picker: a path with completion, and a list of the folder's data files."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from sprig_tui.sprig.reader import INPUT_SUFFIXES
 from sprig_tui.text import one_line
 
 _NEW_PATH = re.compile(r"""/(?=(["']?(?:/|~|file://)))""")
-"""Where a whole path begins behind another."""
+"""Start of a whole path that was typed or pasted after another."""
 _ABSOLUTE_PATH = re.compile(r"""["']?(?:/|~|file://)""")
 
 MAX_DROP_CHARS = 16_384
-"""Characters; a longer paste is something else."""
+"""A longer paste is no list of paths."""
 
 
 def dropped_paths(text: str) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def intended_path(typed: str) -> str:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a pasted text begins like a whole path, so that it is meant instead of what stands there."""
+    """Whether a pasted text begins like a whole path, and so replaces the text in the field."""
     return _ABSOLUTE_PATH.match(text.strip()) is not None and "\n" not in text.strip()
 
 
@@ -97,7 +97,7 @@ def _path(text: str) -> str:
 
 
 def _expand_home(text: str) -> str:
-    """With the home folder for `~`; as it is where that is not known."""
+    """The path with `~` expanded; unchanged where the home folder is unknown."""
     try:
         return str(Path(text).expanduser()) if text.startswith("~") else text
     except RuntimeError:
@@ -112,33 +112,33 @@ def _path_exists(path: str) -> bool:
 
 
 MAX_ENTRIES = 5_000
-"""Entries listed of one folder; typing narrows down what comes after."""
+"""Entries listed of one folder; typing narrows them down."""
 
 
 class FolderEntry(NamedTuple):
-    """One line of the list."""
+    """An entry of a folder."""
 
     name: str
     path: str
     is_folder: bool
     size: int = 0
-    """Bytes of a file; of the whole folder's data files, their number."""
+    """Bytes of a file; for the folder itself, the number of its data files."""
     whole: bool = False
-    """The folder itself: all of its data files at once."""
+    """Whether this is the folder itself: all of its data files at once."""
 
 
 class FolderListing(NamedTuple):
-    """A folder's entries: itself, its folders, its data files."""
+    """Entries of a folder: the folder itself, its folders, its data files."""
 
     folder: str
     items: tuple[FolderEntry, ...]
     fault: str = ""
     more: int = 0
-    """Entries that are not listed."""
+    """Number of entries that are not listed."""
 
 
 def list_folder(folder: str, start: str = "") -> FolderListing:
-    """The folders and data files in a folder whose names begin with `start`; hidden ones only if that asks for them."""
+    """The folders and data files in a folder whose names begin with `start`; hidden ones only if `start` is hidden."""
     folders: list[FolderEntry] = []
     files: list[FolderEntry] = []
     shown = start.lower()
@@ -161,18 +161,18 @@ def list_folder(folder: str, start: str = "") -> FolderListing:
 
 
 def is_data(name: str) -> bool:
-    """Whether a file of this name is taken from a folder."""
+    """Whether a file of this name counts as a data file."""
     return Path(name.lower().removesuffix(".gz")).suffix in INPUT_SUFFIXES
 
 
 def split_typed(typed: str) -> tuple[str, str]:
-    """A typed path as (folder, start of a name)."""
+    """Split a typed path into folder and start of a name."""
     folder, start = os.path.split(os.path.expanduser(typed))  # noqa: PTH111 - Path drops the slash at the end
     return folder, start
 
 
 def complete_path(typed: str, listing: FolderListing) -> str:
-    """The typed path, longer by all that the names it may mean have in common; a folder that is sure gets its slash."""
+    """The typed path completed by the common start of all matching names; the only matching folder gets a slash."""
     folder, start = split_typed(typed)
     names = [item.name for item in listing.items if not item.whole]
     if not names:
@@ -184,7 +184,7 @@ def complete_path(typed: str, listing: FolderListing) -> str:
 
 
 def _common_prefix_length(names: list[str]) -> int:
-    """Characters that all names begin with, whichever their case."""
+    """Length of the common start of all names, ignoring case."""
     least, most = min(map(str.lower, names)), max(map(str.lower, names))
     return next((at for at, (one, other) in enumerate(zip(least, most, strict=False)) if one != other), len(least))
 
@@ -209,7 +209,7 @@ _SIZE_CELLS = 12
 
 
 class FolderLines(LineList):
-    """The entries of a folder."""
+    """List of the entries of a folder."""
 
     def __init__(self) -> None:
         super().__init__(id="picker-list")
@@ -224,7 +224,6 @@ class FolderLines(LineList):
         self.invalidate()
 
     def line(self, index: int) -> Line | None:
-        """Name, and size or number of files."""
         if index >= len(self.items):
             return None
         item = self.items[index]
@@ -238,17 +237,17 @@ class FolderLines(LineList):
 
 
 class PathInput(Input):
-    """A path; a whole one that is pasted takes the place of what stands there."""
+    """Path field; a whole path that is pasted replaces its text."""
 
     class Dropped(Message):
-        """Several were pasted at once."""
+        """Several paths were pasted."""
 
         def __init__(self, paths: tuple[str, ...]) -> None:
             super().__init__()
             self.paths = paths
 
     def on_paste(self, event: events.Paste) -> None:
-        """See `dropped_path` for the ways in which terminals write paths."""
+        """Replace or insert a pasted path; see `dropped_paths` for the notations of terminals."""
         paths = dropped_paths(event.text)
         if not (paths or looks_like_path(event.text)):
             return
@@ -262,7 +261,7 @@ class PathInput(Input):
 
 
 class FilePicker(ModalScreen[tuple[str, ...] | None]):
-    """Asks for a file or folder. Result: the paths to open, or None."""
+    """Dialog that asks for a file or folder. Result: the paths to open, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "cancel"),
@@ -272,13 +271,12 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
     ]
 
     def __init__(self, start: str = "") -> None:
-        """`start` is the path to begin with, such as the folder opened last."""
+        """`start` is the initial path, such as the folder opened last."""
         super().__init__(classes="dialog")
         self._start = start
         self._listing = FolderListing("", ())
 
     def compose(self) -> ComposeResult:
-        """The path, the list, and what is wrong."""
         with Vertical(classes="dialog-box", id="picker"):
             yield Static(plain_content("Open a file or folder"), classes="dialog-title")
             yield PathInput(self._start, placeholder="a path; tab completes it")
@@ -288,18 +286,16 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
             yield Static(hint(*keys, ("escape cancels", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """List the folder to begin with."""
         field = self.query_one(Input)
         field.focus()
         field.cursor_position = len(field.value)
         self._list_folder(field.value)
 
     def action_leave(self) -> None:
-        """Open nothing."""
         self.dismiss(None)
 
     def action_complete(self) -> None:
-        """Make the path longer by what the names in question have in common; from the list, back to the path."""
+        """Complete the path; from the list, go back to the path."""
         field = self.query_one(Input)
         if not field.has_focus:
             field.focus()
@@ -312,12 +308,11 @@ class FilePicker(ModalScreen[tuple[str, ...] | None]):
         field.cursor_position = len(completed)
 
     def action_into_list(self) -> None:
-        """Go to the list."""
         if self._listing.items:
             self.query_one(FolderLines).focus()
 
     def action_other(self) -> None:
-        """Between the path and the list."""
+        """Switch between the path and the list."""
         field = self.query_one(Input)
         if field.has_focus:
             self.action_into_list()

@@ -26,7 +26,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class IndexEntry(NamedTuple):
-    """A place where reading may start: before record `number` (from 0), at byte `offset`, on line `line` (from 1)."""
+    """Index entry: reading can start at record `number` (from 0), byte `offset` and line `line` (from 1)."""
 
     number: int
     offset: int
@@ -41,12 +41,12 @@ class IndexedFile:
     """
 
     def __init__(self, path: str) -> None:
-        """Raises InputError for what is not there, cannot be opened, or is no regular file (a pipe has no middle)."""
+        """Raises InputError for a file that is missing, cannot be opened, or is not regular (such as a pipe)."""
         self.path = path
         self.count = 0
-        """Records known to be in it."""
+        """Number of records read so far."""
         self.complete = False
-        """Whether `count` is all of them."""
+        """Whether `count` is final."""
         self._index: list[IndexEntry] = []
         self._header: list[bytes] = []
         self._labels_known = False
@@ -62,7 +62,7 @@ class IndexedFile:
             raise InputError(f"cannot open {path}: {error.strerror}", hint="check the file's rights") from error
         require_answers(path)
         self.size = self._identity[1]
-        """Bytes on disk."""
+        """Size in bytes."""
         self._start = _text_offset(head)
         self._layout: Literal["lines", "csv", ""] = ""
         self._delimiter = ""
@@ -73,11 +73,11 @@ class IndexedFile:
 
     @property
     def seekable(self) -> bool:
-        """Whether it has places to start again."""
+        """Whether the file has index entries."""
         return bool(self._layout)
 
     def nearest(self, number: int) -> int:
-        """The number of the last record at or before `number` from which reading can start at once."""
+        """The last record at or before `number` that has an index entry."""
         at = bisect_right(self._index, number, key=lambda mark: mark.number)
         return self._index[at - 1].number if at else 0
 
@@ -150,7 +150,7 @@ class IndexedFile:
     # -- CSV -------------------------------------------------------------------------------------------------------
 
     def _rows(self, stream: BinaryIO, entry: IndexEntry | None) -> Iterator[Record]:
-        """An export from a mark on is read as its first two rows followed by the rest, with the lines put right."""
+        """Read an export from an index entry: its first two rows, then the rest, with corrected line numbers."""
         header = b"".join(self._header) if entry else b""
         lines = header.count(b"\n")
         shift = entry.line - lines - 1 if entry else 0
@@ -187,7 +187,7 @@ class IndexedFile:
             yield record
 
     def _read_index(self, row: CsvRow, *, had_records: bool) -> None:
-        """Take the keys row, and the labels row: the first whole one after it, where it is no answer."""
+        """Remember the row of keys and, where there is one, the row of labels after it."""
         if not self._header:
             self._header.append(row.raw)
         elif not row.fault:
@@ -197,7 +197,7 @@ class IndexedFile:
 
 
 def _next_offset(window: StreamBuffer, row: CsvRow) -> bool:
-    """Whether no lines were given back to be read again."""
+    """Whether no lines were put back to be read again."""
     return window.line == row.line + row.raw.count(b"\n")
 
 
@@ -211,7 +211,7 @@ def _chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
 
 
 def _skip_space(window: StreamBuffer) -> None:
-    """To the first character that is none of white space."""
+    """Skip white space."""
     while not window.data[window.position :].strip():
         window.advance_to(len(window.data))
         if not window.fill():
@@ -227,7 +227,7 @@ def _identity(stream: BinaryIO) -> tuple[int, int, int]:
 
 
 def _text_offset(head: bytes) -> int | None:
-    """The offset at which the text begins where the file's bytes are its text as they are; else None."""
+    """The offset where the text begins, for encodings in which bytes and text agree; else None."""
     try:
         text = next(utf8_chunks(io.BytesIO(head), ReadProgress()), b"")
     except BrokenStreamError:

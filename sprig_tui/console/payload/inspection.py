@@ -1,4 +1,4 @@
-"""What there is to say about one record: its call, its fields, and whether it would be sent, or was."""
+"""Inspection of one record: its call, its fields, and whether it would be sent, or was."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _EXPANDED = ("properties", "context")
 
 
 class Inspection(Struct, frozen=True, kw_only=True):
-    """One record as the pane shows it."""
+    """Record as the pane shows it."""
 
     raw: bytes
     body: bytes = b""
     """The call; empty where nothing could be mapped."""
     fields: tuple[FieldTrace, ...] = ()
     environment: str = ""
-    """Where it would go, or went; empty where that is unknown."""
+    """Environment that it would be sent to, or was; empty where that is unknown."""
     withheld: str = ""
-    """The reason, a `Reason`; empty where nothing stands in its way."""
+    """`Reason` why it would be withheld; empty for a record that would be sent."""
     detail: str = ""
     lints: tuple[Lint, ...] = ()
     record: Record | None = None
-    """What would be sent; None where the record behind a delivery cannot be read again."""
+    """Record to send; None where the record of a delivery cannot be read again."""
     place: str = ""
-    """Where it was read, such as `answers.jsonl:14`."""
+    """File and line, such as `answers.jsonl:14`."""
     edited: bool = False
     delivery: Delivery | None = None
-    """The delivery it was read from, where it comes from the log."""
+    """Delivery, where the record comes from the log."""
     remapped: bool = False
-    """For a delivery: the call as it would be made now, instead of as it was."""
+    """Whether the call is the one that the present rules make, not the one that was sent."""
 
 
 def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
@@ -55,7 +55,7 @@ def has_problems(record: Record, intake: EntryBuilder, now_ms: int) -> bool:
 
 
 def inspect_record(record: Record, intake: EntryBuilder, now_ms: int, *, edited: bool = False) -> Inspection:
-    """A record before it is sent; never raises for what it holds."""
+    """Inspect a record before it is sent; never raises for its content."""
     if isinstance(record, Unsendable):
         return _unsendable(record, edited=edited)
     route = intake.route(record)
@@ -64,7 +64,7 @@ def inspect_record(record: Record, intake: EntryBuilder, now_ms: int, *, edited:
 
 
 def inspect_mapping(record: StudyResponse, mapping: Mapping, route: str = "", *, edited: bool = False) -> Inspection:
-    """A record that was mapped already; `route` is what there is to say about where it goes."""
+    """Inspect a mapped record; `route` is the detail about its environment."""
     told = mapping.withheld is None or mapping.withheld is Reason.ENVIRONMENT_UNKNOWN
     return Inspection(
         raw=record.raw,
@@ -119,7 +119,7 @@ def _source(delivery: Delivery) -> str:
 def _mapped_again(
     detail: DeliveryDetail, intake: EntryBuilder, now_ms: int
 ) -> tuple[StudyResponse | None, Mapping | None]:
-    """The record behind a delivery, read again: the one with the same id, or the only one."""
+    """The record of a delivery, read again: the one with the same message id, or the only one."""
     delivery = detail.delivery
     found: list[tuple[StudyResponse, Mapping]] = []
     for record in parse_document(detail.raw, Origin(delivery.source, "", delivery.line)):
@@ -135,7 +135,7 @@ def _mapped_again(
 
 
 def _as_sent(body: bytes, mapping: Mapping | None) -> tuple[FieldTrace, ...]:
-    """The call's fields as they stand in it; where each came from is told as far as it would be the same today."""
+    """Fields of the call as sent; the origin is known for those that would be the same today."""
     now = {field.path: field for field in mapping.fields} if mapping is not None else {}
     return tuple(_sent_field(path, value, now.get(path)) for path, value in _body_fields(body))
 
@@ -183,7 +183,7 @@ def _unsendable(record: Unsendable, *, edited: bool) -> Inspection:
 def _withheld_fields(
     reason: str, detail: str, known: Unsendable | Delivery, *, path: str = ""
 ) -> tuple[FieldTrace, ...]:
-    """For what has no call: the fault where there is one, and what is known of the record."""
+    """Fields of a record without a call: its problem, and what is known of it."""
     level: Level = "error" if reason == Reason.INVALID else "warning"
     found = [FieldTrace(path or "the record", UNSET, "", detail or reason, level)]
     for name, value in (

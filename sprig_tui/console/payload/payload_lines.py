@@ -1,4 +1,4 @@
-"""The widget that shows a view: its lines in colours, what opens, and the cursor."""
+"""Widget for the lines of a view, with a cursor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HINT: tuple[Line, ...] = (
 
 
 class PayloadLines(LineList):
-    """The lines of one view at a time."""
+    """Lines of one view at a time."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"line--key", "line--string", "line--number", "line--word"}
     DEFAULT_CSS = """
@@ -44,11 +44,11 @@ class PayloadLines(LineList):
 
     @property
     def view(self) -> RecordView | None:
-        """What is shown."""
+        """The view shown."""
         return self._view
 
     def show(self, view: RecordView | None, *, cursor: int = 0) -> None:
-        """Show a view from its first line, or none."""
+        """Show a view from its first line; None for no view."""
         self._view = view
         self.scroll_to(0, 0, animate=False)
         self._lay_out()
@@ -57,22 +57,18 @@ class PayloadLines(LineList):
             self.scroll_to_line(self.cursor)
 
     def line(self, index: int) -> Line | None:
-        """A line of the view."""
         if self._view is None or index >= len(self._view):
             return None
         return [TextSpan(*span) for span in self._view.line(index)]
 
     def empty_lines(self) -> Sequence[Line]:
-        """What to do when nothing is open."""
         return HINT
 
     def action_choose(self) -> None:
-        """Open or close what stands in the line."""
         if self._view is not None and 0 <= self.cursor < len(self._view) and self._view.toggle(self.cursor):
             self._lay_out()
 
     def on_resize(self) -> None:
-        """Fold to the new width."""
         self._lay_out()
 
     def _lay_out(self) -> None:

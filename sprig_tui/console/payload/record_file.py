@@ -1,4 +1,4 @@
-"""The records of files and folders by number: a million of them open at once, and a few of them are in memory."""
+"""Records of files and folders by number; only a few of a million are in memory."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MAX_CACHED_BYTES = 16_000_000
 _STOP_CHECK_EVERY_RECORDS = 256
 
 StopCheck = Callable[[], bool]
-"""Whether what is being done is no longer wanted."""
+"""Returns True once the read should stop."""
 
 
 class StoppedError(Exception):
-    """Reading was no longer wanted."""
+    """The read was stopped."""
 
 
 def never_stop() -> bool:
-    """For reading that nobody stops."""
+    """Never stops a read."""
     return False
 
 
@@ -35,7 +35,7 @@ class RecordFile:
     """
 
     def __init__(self, sources: Sequence[str]) -> None:
-        """Raises InputError for a source that is not there or cannot be opened, and for a folder without data."""
+        """Raises InputError for a source that is missing or cannot be opened, and for a folder without data."""
         self.sources = tuple(sources)
         self._files = [IndexedFile(path) for path in find_files(sources)]
         self._cached: OrderedDict[int, Record] = OrderedDict()
@@ -47,33 +47,33 @@ class RecordFile:
 
     @property
     def name(self) -> str:
-        """For the title: the file's own name, or the folder's."""
+        """Name for the title: that of the file or the folder."""
         first = Path(self.sources[0])
         name = f"{first.name or first}/" if first.is_dir() else first.name
         return f"{name} and {len(self.sources) - 1} more" if len(self.sources) > 1 else name
 
     @property
     def count(self) -> int:
-        """Records known so far."""
+        """Number of records read so far."""
         return sum(file.count for file in self._files)
 
     @property
     def complete(self) -> bool:
-        """Whether `count` is all of them."""
+        """Whether `count` is final."""
         return all(file.complete for file in self._files)
 
     @property
     def seekable(self) -> bool:
-        """Whether every file has places where reading can start again."""
+        """Whether every file has index entries."""
         return all(file.seekable for file in self._files)
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Size in bytes."""
         return sum(file.size for file in self._files)
 
     def cached(self, number: int) -> Record | None:
-        """The record if it is at hand; at once, in any thread."""
+        """The record if it is cached; callable in any thread."""
         return self._cached.get(number)
 
     def read(self, number: int, stop: StopCheck = never_stop) -> Record | None:
@@ -94,7 +94,7 @@ class RecordFile:
             return None
 
     def count_on(self, stop: StopCheck = never_stop) -> None:
-        """Read to the end, so that `count` is complete and every mark is known. Raises as `read` does."""
+        """Read to the end, which completes `count` and the index. Raises as `read` does."""
         for file in self._files:
             if not file.complete:
                 for number, _ in file.records(file.nearest(file.count)):
@@ -102,7 +102,7 @@ class RecordFile:
                         raise StoppedError
 
     def each(self, stop: StopCheck = never_stop) -> Iterator[tuple[int, Record]]:
-        """Every (number, record), by a reader of its own. Raises as `read` does."""
+        """Every (number, record), read separately. Raises as `read` does."""
         base = 0
         for file in self._files:
             for number, record in file.records():
@@ -112,7 +112,7 @@ class RecordFile:
             base += file.count
 
     def _read_in(self, index: int, base: int, number: int, stop: StopCheck) -> Record | None:
-        """Record `number` of one file; goes on with the reader at hand where that is nearer than the last mark."""
+        """Record `number` of one file; continues the current reader where it is nearer than the index entry."""
         file = self._files[index]
         ahead = self._reader_file == index and file.nearest(number) <= self._reader_at <= number
         if self._reader is None or not ahead:

@@ -43,7 +43,7 @@ _REASON_TEXTS = {
 
 
 class RecordPosition(NamedTuple):
-    """Where in its file the record stands."""
+    """Position of a record in its file."""
 
     name: str
     number: int
@@ -52,11 +52,11 @@ class RecordPosition(NamedTuple):
     complete: bool
     """Whether `total` is final."""
     problems_only: tuple[int, int, bool] | None = None
-    """With the filter for troubled ones: which of them from 1, how many, and whether that is final."""
+    """With the filter for problem records: rank from 1, number, and whether that number is final."""
 
 
 def position_text(position: RecordPosition, room: int) -> str:
-    """`name  14 of 200`, the name cut in its middle where there is no room."""
+    """`name  14 of 200`; a long name is cut in its middle."""
     more = "" if position.complete else "+"
     said = f"{position.number:,} of {position.total:,}{more}"
     if position.problems_only is not None:
@@ -66,7 +66,7 @@ def position_text(position: RecordPosition, room: int) -> str:
 
 
 def delivery_text(inspection: Inspection, room: int) -> str:
-    """For a delivery of the log: its number and where it came from."""
+    """Number and origin of a delivery of the log."""
     delivery = inspection.delivery
     said = "" if delivery is None else f"  delivery {delivery.id}{', mapped again' if inspection.remapped else ''}"
     place = one_line(inspection.place[-400:])
@@ -74,7 +74,7 @@ def delivery_text(inspection: Inspection, room: int) -> str:
 
 
 def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment]) -> tuple[Span, ...]:
-    """The bottom line: what is off, the size, and what would become of it."""
+    """The bottom line: problems, size, and where the record would be sent."""
     parts = [
         *_edited_spans(inspection),
         *_count_spans(inspection),
@@ -86,7 +86,7 @@ def verdict_spans(inspection: Inspection, environments: Mapping[str, Environment
 
 
 def reason_line(inspection: Inspection, environments: Mapping[str, Environment]) -> str:
-    """The line under it: why it is withheld, or what to see to first; empty where there is nothing."""
+    """The line below it: the reason for withholding, or the next step; empty where there is none."""
     if inspection.detail:
         return one_line(inspection.detail, limit=600)
     if inspection.withheld == Reason.ANONYMOUS:

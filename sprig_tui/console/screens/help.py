@@ -1,4 +1,4 @@
-"""The help: what the focused pane is for, its keys and what they do, then the keys of the whole console."""
+"""Help screen: the purpose of the focused pane, its keys, and the keys of the whole console."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sprig_tui.console.widgets.dialogs import ESCAPE_CLOSES, hint
 KEY_CELLS = 12
 """Cells of the column of keys."""
 HELP_CELLS = 52
-"""Cells of the text beside them; fits a screen of 80."""
+"""Cells of the text beside the keys; fits a screen of 80."""
 LIST_KEYS = (
     ("↑ ↓ j k", "move the cursor"),
     ("PgUp PgDn", "a page up or down (ctrl+b, ctrl+f; half a page: ctrl+u, ctrl+d)"),
@@ -30,18 +30,18 @@ LIST_KEYS = (
     ("enter", "open the line, or click it twice"),
     ("tab", "the next pane (shift+tab: the one before)"),
 )
-"""What every list understands, without a command of its own."""
+"""Keys of every list, which have no command."""
 
 
 class HelpSection(NamedTuple):
-    """A heading and what stands under it: (keys, text)."""
+    """Heading and its rows of (keys, text)."""
 
     heading: str
     rows: tuple[tuple[str, str], ...]
 
 
 def section_of(heading: str, commands: Iterable[type[Command]], key_of: Callable[[type[Command]], str]) -> HelpSection:
-    """The section of some commands; `key_of` tells the keys in use."""
+    """The section of some commands; `key_of` returns the keys in use."""
     return HelpSection(heading, tuple((key_of(command), command.help()) for command in commands))
 
 

@@ -1,4 +1,4 @@
-"""The dialog of a bulk send: counts, asks, then shows how far it is; escape stops it, and nothing is lost."""
+"""Progress dialog of a long task; escape stops the task, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ProgressWork = Callable[["TaskProgress"], Awaitable[object]]
 
 
 class TaskProgress:
-    """What the work says of itself, from any thread."""
+    """Progress text of a task, set from any thread, and its stop flag."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -28,21 +28,20 @@ class TaskProgress:
 
 
 class ProgressScreen(Dialog[object]):
-    """Runs some work and shows what it says. Result: the work's own, its SprigTuiError, or None when stopped."""
+    """Runs a task and shows its progress. Result: that of the task, its SprigTuiError, or None when stopped."""
 
     PASSES_BY = True
-    """It ends by itself: keys typed before it was there are for what comes after it, not for its Stop."""
+    """The screen closes on its own: keys typed before it opened are for the screen after it, not for its Stop."""
 
     def __init__(self, title: str, work: ProgressWork) -> None:
         super().__init__(title)
         self._work = work
         self._progress = TaskProgress()
-        # not _task: that is Textual's own, which it waits for when the screen closes
+        # not named _task: Textual has one, and waits for it when the screen closes
         self._job: asyncio.Task[None] | None = None
         self._ended: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """What it says, and a way to stop it."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
             yield Static("", id="progress")
@@ -51,13 +50,12 @@ class ProgressScreen(Dialog[object]):
             yield Static(hint(("escape stops it", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Begin."""
         self.query_one("#stop").focus()
         self._job = asyncio.create_task(self._run())
         self.set_interval(PROGRESS_INTERVAL_S, self._show)
 
     def on_unmount(self) -> None:
-        """Never outlive the screen."""
+        """Stop the task with the screen."""
         self._progress.stopped.set()
         if self._job is not None:
             self._job.cancel()
@@ -71,7 +69,7 @@ class ProgressScreen(Dialog[object]):
         self.on_screen_resume()
 
     def on_screen_resume(self) -> None:
-        """It ended, perhaps while the palette was in front."""
+        """Close once the task has ended, perhaps while the palette was in front."""
         if self._ended and self.is_current:
             (result,), self._ended = self._ended, ()
             self.dismiss(result)
@@ -80,6 +78,5 @@ class ProgressScreen(Dialog[object]):
         self.query_one("#progress", Static).update(plain_content(self._progress.text))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Stop."""
         event.stop()
         self.action_leave()

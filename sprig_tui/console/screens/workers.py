@@ -1,4 +1,4 @@
-"""The live workers, looked up every second while the screen is open."""
+"""Screen of the live workers, read every second."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from sprig_tui.journal.records import WorkerInfo
 from sprig_tui.text import printable
 
 WORKERS_POLL_S = 1.0
-"""Seconds between two looks."""
+"""Seconds between two reads."""
 
 
 class WorkersScreen(ModalScreen[None]):
-    """Who is at work on the journal: this console, and every process on any machine that shares it."""
+    """Live workers on every machine that shares the journal, this console included."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,L", "leave", "close"),
@@ -49,7 +49,6 @@ class WorkersScreen(ModalScreen[None]):
             yield self._table
 
     def on_mount(self) -> None:
-        """Look, and go on looking."""
         self._box.border_title = Content("Live workers")
         self._box.border_subtitle = hint(ESCAPE_CLOSES)
         self._trouble.display = False
@@ -77,22 +76,20 @@ class WorkersScreen(ModalScreen[None]):
         self._table.update(workers_text(workers, self._session.clock.now()))
 
     def _show_error(self, trouble: str) -> None:
-        """What is wrong with the journal, above the list as it was; without one yet, instead of it."""
+        """Show the problem of the journal above the last list; in its place where there is none yet."""
         self._trouble.update(Content(f"{trouble}; what is shown is from before" if self._shown_workers else trouble))
         self._trouble.display = True
         self._table.display = self._shown_workers
 
     def action_scroll(self, lines: int) -> None:
-        """A line down or up."""
         self._box.scroll_relative(y=lines, animate=False)
 
     def action_leave(self) -> None:
-        """Close."""
         self.dismiss(None)
 
 
 def workers_text(workers: Sequence[WorkerInfo], now: int) -> Content:
-    """How many there are, then a line for each, oldest start first."""
+    """The number of workers, then a line for each, oldest start first."""
     if not workers:
         return Content("no worker is alive: what is queued waits for a console with an engine, or for sprig-tui run")
     heading, *lines = format_workers(workers, now)

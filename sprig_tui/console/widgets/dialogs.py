@@ -28,7 +28,7 @@ ESCAPE_CLOSES = ("escape closes", "escape")
 
 
 def hint(*parts: tuple[str, str]) -> Content:
-    """Texts of our own, each with the key that it is about, by comma."""
+    """Hint line: constant texts, each with its key, separated by commas."""
     pieces: list[Content | str] = []
     for text, key in parts:
         pieces += [", "] if pieces else []
@@ -38,16 +38,16 @@ def hint(*parts: tuple[str, str]) -> Content:
 
 Result = TypeVar("Result")
 InputCheck = Callable[[str], str]
-"""What is wrong with a text, in words; empty when nothing is."""
+"""Returns the problem with a text; empty when there is none."""
 
 
 def plain_content(text: str) -> Content:
-    """Text of any origin as content without markup; our own line breaks stay."""
+    """Text of any origin as content without markup; line breaks stay."""
     return Content("\n".join(printable(line, limit=2_000) for line in text.split("\n")))
 
 
 class CheckMark(Checkbox):
-    """A checkbox that shows by its mark, not by a colour alone, whether it is ticked."""
+    """Checkbox that shows its state by a mark, not by colour alone."""
 
     def render(self) -> Content:
         """`[✓] label` or `[ ] label`."""
@@ -56,9 +56,9 @@ class CheckMark(Checkbox):
 
 
 class Dialog(ModalScreen[Result]):
-    """What the dialogs share: a box with a title, text, and a way out by escape.
+    """Base of the dialogs: a box with a title and a text, closed by escape.
 
-    A long text scrolls by itself: the title above and what can be done below it stay in sight on the smallest screen.
+    A long text scrolls alone: title and buttons stay visible on the smallest screen.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -81,13 +81,13 @@ class Dialog(ModalScreen[Result]):
                 yield Static(plain_content(self._text), classes="dialog-text")
 
     def on_resize(self) -> None:
-        """The text gets the rows that the others leave."""
+        """Give the text the rows that the other widgets leave."""
         self.call_after_refresh(self._fit_text)
 
     def _fit_text(self) -> None:
         for scroll in self.query(".dialog-scroll"):
-            others = [one for one in scroll.siblings if one.display]
-            taken = sum(one.outer_size.height + one.styles.margin.height for one in others)
+            others = [widget for widget in scroll.siblings if widget.display]
+            taken = sum(widget.outer_size.height + widget.styles.margin.height for widget in others)
             frame = scroll.parent.gutter.height if isinstance(scroll.parent, Widget) else 0
             scroll.styles.max_height = max(1, self.size.height * 92 // 100 - frame - taken)
 
@@ -97,9 +97,9 @@ class Dialog(ModalScreen[Result]):
             scroll.scroll_relative(y=pages * max(1, scroll.size.height - 1), animate=False)
 
     def typed_ahead(self) -> bool:
-        """Whether the enter that is being handled came with the key that opened this, as the end of a pasted line does.
+        """Whether this enter came in one burst with the key that opened the dialog, as in a pasted line.
 
-        What else came with it is dropped.
+        The other keys of the burst are dropped.
         """
         keyboard = getattr(self.app, "keyboard", None)
         if keyboard is None or not keyboard.bursts.is_of_opening_burst(self):
@@ -116,10 +116,10 @@ TYPED_AHEAD_TEXT = "typed together with the key that opened this: enter again sa
 
 
 class Confirm(Dialog[bool]):
-    """A question; the answer is True only for a deliberate Yes. Result: bool."""
+    """Question with No as the default. Result: True only for a deliberate Yes."""
 
     MAX_YES_BURST_KEYS: ClassVar[int] = 2
-    """Keys that a yes may come together with, itself included: a command and its answer are no text yet."""
+    """Longest burst that a yes may belong to: a command and its answer are not yet a pasted text."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "yes"),
         Binding("n", "leave", "no"),
@@ -127,7 +127,7 @@ class Confirm(Dialog[bool]):
     ]
 
     def __init__(self, question: str, text: str = "", *, yes: str = "Yes", no: str = "No") -> None:
-        """`yes` says what will happen, such as `Send 12`."""
+        """`yes` names the effect, such as `Send 12`."""
         super().__init__(question, text)
         self._yes, self._no = yes, no
 
@@ -143,29 +143,27 @@ class Confirm(Dialog[bool]):
             yield Static(hint(*keys), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Enter is No until the person moves."""
+        """Focus No, so that enter is No."""
         self.query_one("#no").focus()
 
     def on_key(self, event: events.Key) -> None:
-        """A key that is no answer: whoever types it may not see the question, so enter is No again."""
+        """Make enter No again after a key that is no answer: the user may not have seen the question."""
         from sprig_tui.console.keyboard.advice import is_unbound
 
         if is_unbound(self, event.key):
             self.query_one("#no").focus()
 
     async def action_yes(self) -> None:
-        """Go ahead, unless the yes is a letter of a text."""
+        """Answer yes, unless the key belongs to a pasted text."""
         if await is_single_key(self.app, max_keys=self.MAX_YES_BURST_KEYS):
             self.dismiss(True)
         else:
             self.query_one("#no").focus()
 
     def action_leave(self) -> None:
-        """Do nothing."""
         self.dismiss(False)
 
     def action_other(self) -> None:
-        """The other button."""
         self.focus_next("Button")
 
     @on(Button.Pressed)
@@ -178,21 +176,21 @@ class Confirm(Dialog[bool]):
 
 
 class ConfirmBurst(Confirm):
-    """Asked before a command whose key came together with others, as those of a pasted text do. Result: bool."""
+    """Question before a command whose key came in a burst, as in a pasted text. Result: bool."""
 
     MAX_YES_BURST_KEYS = 1
 
     def __init__(self, title: str, label: str) -> None:
-        """`title` says what the command does, `label` is the one of the key bar."""
+        """`title` and `label` are those of the command."""
         text = "Its key came together with others, as in a text that is pasted: they are left out."
         super().__init__(f"{title}?", text, yes=label.capitalize())
 
 
 class PasteInput(Input):
-    """A masked line that takes a paste of several lines whole; a plain Input drops all but the first, unseen."""
+    """Masked field that accepts a paste of several lines; Textual's Input silently drops all but the first."""
 
     def on_paste(self, event: events.Paste) -> None:
-        """Lines are kept apart by a space, so that a check can name them."""
+        """Insert the lines separated by spaces, so that a check can report them."""
         if len(event.text.strip().splitlines()) > 1:
             event.stop()
             event.prevent_default()
@@ -200,7 +198,7 @@ class PasteInput(Input):
 
 
 class TextDialog(Dialog[Result]):
-    """What dialogs with one line of text share; `accept` gets the text once `check` finds nothing wrong."""
+    """Base of the dialogs with one line of text; `accept` gets the text once `check` finds no problem."""
 
     def __init__(
         self,
@@ -214,9 +212,9 @@ class TextDialog(Dialog[Result]):
         masked: bool = False,
         saves: bool = False,
     ) -> None:
-        """`check` refuses a text, `doubt` asks for a second enter.
+        """`check` rejects a text, `warning` asks for a second enter.
 
-        What `saves` the text asks for an enter of its own where everything was typed in one burst.
+        With `saves`, a text that was typed in one burst with its enter asks for another enter.
         """
         super().__init__(title, text)
         self._value, self._placeholder, self._masked = value, placeholder, masked
@@ -225,7 +223,6 @@ class TextDialog(Dialog[Result]):
         self._saves = saves
 
     def compose(self) -> ComposeResult:
-        """Title, text, the line, and what is wrong with it."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
             field = PasteInput if self._masked else Input
@@ -234,15 +231,14 @@ class TextDialog(Dialog[Result]):
             yield Static(hint(("enter to accept", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Ready to type or paste."""
         self.query_one(Input).focus()
 
     def show_fault(self, fault: str) -> None:
-        """Say what is wrong under the line; an empty text takes it away."""
+        """Show a problem below the line; an empty text removes it."""
         self.query_one(".dialog-fault", Static).update(plain_content(fault))
 
     def accept(self, value: str) -> None:
-        """The text was entered and nothing is wrong with it."""
+        """Handle a text that was entered and checked."""
         raise NotImplementedError
 
     @on(Input.Changed)
@@ -258,15 +254,15 @@ class TextDialog(Dialog[Result]):
             self.show_fault(fault)
         elif self._saves and self.typed_ahead():
             self.show_fault(TYPED_AHEAD_TEXT)
-        elif self._warning and self._warned_value != event.value and (doubt := self._warning(event.value)):
+        elif self._warning and self._warned_value != event.value and (warning := self._warning(event.value)):
             self._warned_value = event.value
-            self.show_fault(f"{doubt}\nenter again saves it all the same")
+            self.show_fault(f"{warning}\nenter again saves it all the same")
         else:
             self.accept(event.value)
 
 
 class ConfirmName(TextDialog[bool]):
-    """A question about something protected: True only when its name is typed. Result: bool."""
+    """Question about something protected. Result: True only when its name was typed."""
 
     def __init__(self, question: str, text: str = "", *, name: str) -> None:
         def check(typed: str) -> str:
@@ -275,20 +271,17 @@ class ConfirmName(TextDialog[bool]):
         super().__init__(question, f"{text}\nType {name} to go ahead.".strip(), placeholder=name, check=check)
 
     def accept(self, value: str) -> None:
-        """The name was right."""
         del value
         self.dismiss(True)
 
     def action_leave(self) -> None:
-        """Do nothing."""
         self.dismiss(False)
 
 
 class Prompt(TextDialog[str | None]):
-    """Asks for a line of text; `masked` hides it as it is typed or pasted. Result: the text, or None."""
+    """Dialog that asks for a line of text; `masked` hides it. Result: the text, or None."""
 
     def accept(self, value: str) -> None:
-        """Give it to whoever asked."""
         self.dismiss(value)
 
 

@@ -1,4 +1,4 @@
-"""The line at the bottom: the keys that count where the focus is; one widget, since one per key makes focus slow."""
+"""Key bar: the keys of the focused widget in one line; a single widget, since one per key would slow down focus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GAP_CELLS = 2
 
 
 class KeyHint(NamedTuple):
-    """One key on the bar."""
+    """Key on the bar."""
 
     key: str
     label: str
@@ -27,12 +27,12 @@ class KeyHint(NamedTuple):
 
     @property
     def cells(self) -> int:
-        """Its width, the gap after it included."""
+        """Width in cells, including the gap after it."""
         return cell_len(self.key) + 1 + cell_len(self.label) + GAP_CELLS
 
 
 def fit_hints(hints: list[KeyHint], width: int, last: int) -> list[KeyHint]:
-    """Those that fit; the `last` ones (help, palette) always stay."""
+    """The hints that fit; the `last` ones (help, palette) always stay."""
     kept, always = hints[: len(hints) - last], hints[len(hints) - last :]
     room = width - sum(hint.cells for hint in always) - 1
     shown: list[KeyHint] = []
@@ -45,7 +45,7 @@ def fit_hints(hints: list[KeyHint], width: int, last: int) -> list[KeyHint]:
 
 
 class KeyBar(Widget):
-    """Shows the active bindings that want to be shown, each command once; a click is as good as the key."""
+    """Shows the active bindings, each command once; a click does what the key does."""
 
     ALLOW_SELECT = False
 
@@ -64,7 +64,6 @@ class KeyBar(Widget):
             self.refresh()
 
     def on_resize(self) -> None:
-        """More or fewer of them fit."""
         self._update(self.screen)
 
     def _hints(self, screen: Screen[object]) -> list[KeyHint]:
@@ -83,7 +82,6 @@ class KeyBar(Widget):
         return fit_hints(ordered, self.size.width, len(own))
 
     def render(self) -> Content:
-        """One line."""
         pieces: list[str | tuple[str, str]] = [" "]
         for hint in self._shown:
             pieces.append((hint.key, "bold $text-accent" if hint.enabled else DISABLED))

@@ -1,4 +1,4 @@
-"""What stands in one line of a list: parts in a style each, made printable and cut to their cells."""
+"""Line of a list: text spans, each in one style, made printable and cut to their width."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from rich.cells import cell_len, set_cell_size
 from sprig_tui.text import ELLIPSIS, printable
 
 MAX_TEXT_CHARS = 65_536
-"""Characters of one part that are looked at: what is beyond is not reachable by scrolling sideways either."""
+"""Longest part of a span that is shown; scrolling sideways does not reach beyond it either."""
 
 
 class TextSpan(NamedTuple):
-    """A stretch of a line in one style."""
+    """Text in one style."""
 
     text: str
     style: str = ""
     """A component class without its `line--`: `muted`, `good`, `bad`, `warning`, `accent`, `strong`, or one that the
     subclass adds; empty for the plain one."""
     width: int = 0
-    """Cells that it fills exactly, cut or padded; 0 for as many as it needs."""
+    """Exact width in cells, cut or padded; 0 for the width of the text."""
 
 
 Line = Sequence[TextSpan]
-"""What stands in one line, from left to right."""
+"""Spans of one line, from left to right."""
 
 
 def visible_text(text: str, width: int) -> str:
-    """A part as it may reach the terminal; in exactly `width` cells where that is not 0."""
+    """The text as it may be written to the terminal; in exactly `width` cells where that is not 0."""
     if width and len(text) == width and text.isascii() and text.isprintable():
         return text
-    # A column of so many cells shows few characters: what is behind them is not looked at.
+    # a column shows few characters: the rest of the text is not processed
     text = printable(text, limit=min(MAX_TEXT_CHARS, 4 * width + 16) if width else MAX_TEXT_CHARS)
     return fit_span(text, width) if width else text
 

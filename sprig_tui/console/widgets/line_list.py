@@ -1,8 +1,8 @@
-"""A scrolling list of lines that are made when they are first seen: the base of the log, the field table and the code.
+"""Virtual list: a scrolling list that renders its lines on demand; base of the log, the field table and the code view.
 
-A subclass says how many lines there are (`resize`) and what stands in one (`line`); it never holds widgets per line,
-so a million lines cost what a screenful costs. Everything a line holds goes through `text.printable` here, and every
-Segment gets a style, so a subclass cannot let foreign text through by mistake.
+A subclass sets the number of lines (`resize`) and returns the content of one (`line`). There are no widgets per line,
+so a million lines cost as much as a screenful. All text goes through `text.printable` here, and every Segment gets a
+style, so that no subclass can pass control characters to the terminal.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 EIGHTHS_PER_CELL = 8
-"""Textual draws the ends of the thumb by eighths of a cell."""
+"""Resolution in which Textual draws the ends of the thumb."""
 
 
 def thumb_ends(size: int, lines: float, window: float, position: float) -> tuple[int, int]:
-    """Where the thumb begins, and how long it is, in eighths of a cell, as Textual works it out; (0, 0) for none."""
+    """Start and length of the thumb in eighths of a cell, as Textual computes them; (0, 0) for none."""
     if size <= 0 or window <= 0 or lines <= window:
         return 0, 0
     lines, window = ceil(lines), ceil(window)
@@ -46,7 +46,7 @@ def thumb_ends(size: int, lines: float, window: float, position: float) -> tuple
 
 
 class CachedScrollBar(ScrollBar):
-    """Textual's own, but for when it is painted."""
+    """Scrollbar that is painted only when its thumb moves."""
 
     window_virtual_size: Reactive[int] = Reactive(100, repaint=False)
     window_size: Reactive[int] = Reactive(0, repaint=False)
@@ -60,15 +60,12 @@ class CachedScrollBar(ScrollBar):
         return super().render()
 
     def watch_position(self) -> None:
-        """Scrolled."""
         self._paint_if_moved()
 
     def watch_window_virtual_size(self) -> None:
-        """More lines, or fewer."""
         self._paint_if_moved()
 
     def watch_window_size(self) -> None:
-        """Another height."""
         self._paint_if_moved()
 
     def _ends(self) -> tuple[int, int]:
@@ -84,10 +81,10 @@ MAX_CACHED_LINES = 256
 
 
 class LineList(ScrollView, can_focus=True):
-    """Lines on demand, with a cursor.
+    """Virtual list with a cursor.
 
-    Messages: `Moved` when the cursor stands on another line (by key, click or call), `Chosen` for enter, or a click on
-    the line where the cursor is.
+    Messages: `Highlighted` when the cursor moves to another line (by key, click or call), `Selected` for enter, or for
+    a click on the line with the cursor.
     """
 
     ALLOW_SELECT = False
@@ -141,10 +138,10 @@ class LineList(ScrollView, can_focus=True):
     ]
 
     cursor: reactive[int] = reactive(0, repaint=False)
-    """The line with the cursor, from 0; -1 while there is none."""
+    """The line with the cursor, from 0; -1 for no line."""
 
     class Highlighted(Message):
-        """The cursor stands on another line."""
+        """The cursor moved to another line."""
 
         def __init__(self, view: LineList, index: int) -> None:
             super().__init__()
@@ -153,11 +150,11 @@ class LineList(ScrollView, can_focus=True):
 
         @property
         def control(self) -> LineList:
-            """The view, for `@on(LineList.Moved, "#id")`."""
+            """The list, for `@on(LineList.Highlighted, "#id")`."""
             return self.view
 
     class Selected(Highlighted):
-        """A line was opened: enter or click."""
+        """A line was opened by enter or a click."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's own word
         super().__init__(id=id, classes=classes)
@@ -166,24 +163,24 @@ class LineList(ScrollView, can_focus=True):
         self._styles: dict[tuple[str, bool], Style] = {}
         self.set_reactive(LineList.cursor, -1)
 
-    # -- what a subclass says ------------------------------------------------------------------------------------------
+    # -- for subclasses ------------------------------------------------------------------------------------------------
 
     def line(self, index: int) -> Line | None:
-        """What stands in line `index`; None while that is not known yet: then it is asked for again later."""
+        """Content of line `index`; None while it is loading: it is asked for again at the next paint."""
         raise NotImplementedError
 
     def line_key(self, index: int) -> Hashable:
-        """What names line `index` while lines come and go before it; drawn lines are remembered by it."""
+        """Identity of line `index` while lines are inserted and removed; drawn lines are cached by it."""
         return index
 
     def empty_lines(self) -> Sequence[Line]:
-        """What is shown while there are no lines: what to do next."""
+        """Lines shown while the list is empty, such as the next step."""
         return ()
 
     def resize(self, count: int, *, width: int = 0) -> None:
-        """There are `count` lines now, the longest of `width` cells (0: they fit the view).
+        """Set the number of lines, and the width of the longest in cells (0: they fit the view).
 
-        What was drawn stays valid: call `invalidate` for lines that changed.
+        Cached lines stay valid: call `invalidate` for lines that changed.
         """
         before, self._count = self._count, count
         if (count, width) != (before, self.virtual_size.width):
@@ -195,7 +192,7 @@ class LineList(ScrollView, can_focus=True):
         height = self.container_size.height
         scrolled = 0 < height < min(before, count)
         if (scrolled or max(before, count) <= height) and width == self.virtual_size.width:
-            # The scrollbar stays as it is, so that the screen need not be laid out again for each new line.
+            # the scrollbar stays, so that a new line needs no new layout of the screen
             set_virtual_size(self, Size(width, count))
             if scrolled:
                 self.vertical_scrollbar.window_virtual_size = count
@@ -207,9 +204,9 @@ class LineList(ScrollView, can_focus=True):
             self.refresh()
 
     def rearrange(self, count: int, *, cursor: int, top: int) -> None:
-        """Lines came and went anywhere: there are `count` now, the cursor's line and the first one in sight stand here.
+        """Set the number of lines, the cursor and the first visible line, after insertions and removals anywhere.
 
-        For lists whose `line_key` is not the index, so that what was drawn stays valid. Posts no `Moved`.
+        For lists whose `line_key` is not the index, so that cached lines stay valid. Posts no `Highlighted`.
         """
         same_lines = (self.cursor, self.scroll_offset.y) == (cursor, top)
         self.set_reactive(LineList.cursor, min(max(cursor, 0), count - 1) if count else -1)
@@ -220,7 +217,7 @@ class LineList(ScrollView, can_focus=True):
             self.refresh()
 
     def invalidate(self, indices: Iterable[int] | None = None) -> None:
-        """These lines changed (None: any may have); they are made again when they are next seen."""
+        """Drop cached lines that changed (None: all); they are built again when they are next painted."""
         if indices is None:
             self._strips.clear()
             self.refresh()
@@ -235,7 +232,7 @@ class LineList(ScrollView, can_focus=True):
                 self.refresh_line(index)
 
     def revise(self) -> None:
-        """Any line may be another one now: those in sight are made again, and painted where they differ."""
+        """Build all visible lines again, and paint those that differ."""
         before = {key: self._strips[key] for key in self._strips.keys()}  # noqa: SIM118 - it is no mapping
         self._strips.clear()
         for index in self.is_visible:
@@ -245,23 +242,23 @@ class LineList(ScrollView, can_focus=True):
 
     @property
     def count(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         return self._count
 
     @property
     def is_visible(self) -> range:
-        """The indices of the lines in sight."""
+        """Indices of the visible lines."""
         top = self.scroll_offset.y
         return range(top, min(self._count, top + self.scrollable_content_region.height))
 
     # -- the cursor ----------------------------------------------------------------------------------------------------
 
     def validate_cursor(self, cursor: int) -> int:
-        """Within the lines; -1 where there are none."""
+        """Limit the cursor to the lines; -1 where there are none."""
         return max(0, min(cursor, self._count - 1)) if self._count else -1
 
     def watch_cursor(self, before: int, now: int) -> None:
-        """Repaint both lines, keep the cursor in sight, tell."""
+        """Repaint both lines, scroll to the cursor, and post `Highlighted`."""
         for index in (before, now):
             if index >= 0:
                 self.refresh_line(index)
@@ -270,7 +267,7 @@ class LineList(ScrollView, can_focus=True):
         self.post_message(self.Highlighted(self, now))
 
     def scroll_to_line(self, index: int) -> None:
-        """Scroll no further than it takes to see line `index`."""
+        """Scroll just far enough to show line `index`."""
         height = self.scrollable_content_region.height
         top = self.scroll_offset.y
         if height <= 0 or top <= index < top + height:
@@ -288,15 +285,12 @@ class LineList(ScrollView, can_focus=True):
         self.cursor += lines
 
     def action_first(self) -> None:
-        """Go to the first line."""
         self.cursor = 0
 
     def action_last(self) -> None:
-        """Go to the last line."""
         self.cursor = self._count - 1
 
     def action_sideways(self, cells: int) -> None:
-        """Scroll to the side."""
         self.scroll_to(x=self.scroll_offset.x + cells, animate=False)
 
     def action_choose(self) -> None:
@@ -327,8 +321,10 @@ class LineList(ScrollView, can_focus=True):
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """None of those that turn ANSI colours into others: the styles of a theme hold none."""
-        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
+        """The filters without the one for ANSI colours, which themes do not use."""
+        return [
+            line_filter for line_filter in super().get_line_filters() if not isinstance(line_filter, ANSIToTruecolor)
+        ]
 
     def render_line(self, y: int) -> Strip:
         """One line of the view, from the cache or made now."""
@@ -364,7 +360,7 @@ class LineList(ScrollView, can_focus=True):
         for text, name, width in line:
             piece = visible_text(text, width)
             cells += width or cell_len(piece)
-            # The compositor's work is by the segment, so neighbours in one style are one.
+            # the compositor's cost is per segment, so neighbours in one style are joined
             if name != name_of_run and run:
                 segments.append(Segment(run, self._style(name_of_run, cursor)))
                 run = ""
@@ -383,7 +379,7 @@ class LineList(ScrollView, can_focus=True):
         return style
 
     def notify_style_update(self) -> None:
-        """Another theme, or focus came or went: nothing drawn is right any more."""
+        """Drop all cached lines: the theme or the focus changed."""
         super().notify_style_update()
         self._strips.clear()
         self._styles.clear()

@@ -1,7 +1,7 @@
-"""What stands around lists that are painted often: a frame whose title alone is painted again, and texts in it.
+"""Panel whose title is repainted alone, and captions that avoid a new layout.
 
-Textual paints a whole widget when its title changes, and lays the whole screen out when the text of a Static does. Both
-happen with each delivery that is selected, and cost more than the rows themselves.
+Textual repaints a whole widget when its title changes, and lays out the whole screen when the text of a Static does.
+Both happen for each selected delivery, and would cost more than the rows themselves.
 """
 
 from __future__ import annotations
@@ -15,36 +15,35 @@ from textual.widgets import Static
 
 
 class Panel(Widget):
-    """A widget with a frame; `retitle` paints its first row only."""
+    """Widget with a frame; `retitle` paints its first row only."""
 
     _title = Content("")
     _retitling = False
 
     def retitle(self, title: Content) -> None:
-        """Another title, painted only where it is another one."""
+        """Change the title, and paint it where it differs."""
         if title.is_same(self._title):
             return
         self._title = title
         self._retitling = True
         self.border_title = title
         self._retitling = False
-        # places are relative to what is inside of the frame
+        # regions are relative to the inside of the frame
         self.refresh(Region(-1, -1, self.outer_size.width, 1))
 
     def refresh(self, *regions: Region, **options: Any) -> Self:
-        """As Textual, but not for a title: `retitle` does that."""
+        """Refresh as Textual does, but not for a new title: `retitle` paints that."""
         return self if self._retitling else super().refresh(*regions, **options)
 
 
 class Caption(Static):
-    """A few lines of text, and no room where it is empty; the screen is laid out anew only for more or fewer lines."""
+    """A few lines of text; takes no room while empty, and needs a new layout only for more or fewer lines."""
 
     def __init__(self, *, classes: str) -> None:
         super().__init__("", classes=classes, markup=False)
         self._text = Content("")
 
     def on_mount(self) -> None:
-        """Nothing is said yet."""
         self.display = bool(self._text.plain)
 
     def show(self, text: Content) -> None:
@@ -55,7 +54,7 @@ class Caption(Static):
             self.update(text, layout=self._rows(text) != self._rows(before))
 
     def _rows(self, text: Content) -> int:
-        """As many as Textual gives it at the present width; -1 while that is not known."""
+        """Rows that Textual gives the text at the present width; -1 while the width is unknown."""
         width = self.content_size.width
         if not text.plain:
             return 0

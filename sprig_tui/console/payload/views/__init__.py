@@ -1,4 +1,4 @@
-"""The four views of a record, made when they are first looked at."""
+"""Views of a record, each made when it is first shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_CALL_TEXT = "no call is made of this record, since it {}: Fields says why, R
 
 
 def make_view(name: str, inspection: Inspection, environments: Mapping[str, Environment]) -> RecordView:
-    """One of VIEW_NAMES for a record."""
+    """Make one of the VIEW_NAMES for a record."""
     if name == "Fields":
         return FieldsView(inspection.fields)
     if name == "Raw":

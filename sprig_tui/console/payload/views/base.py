@@ -1,4 +1,4 @@
-"""Lines of a view as data: stretches of text with a role, and foreign text folded to a width."""
+"""View base class, its text spans, and the folding of text to a width."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sprig_tui.text import ELLIPSIS, printable
 
 
 class Span(NamedTuple):
-    """A stretch of a line; `width` as in `line_view.Part`."""
+    """Text in one role; `width` as in `TextSpan`."""
 
     text: str
     role: str = ""
@@ -22,19 +22,19 @@ SpanLine = Sequence[Span]
 
 
 class CopiedText(NamedTuple):
-    """What is to be copied: the text as it is, and what to call it."""
+    """Text to copy, and its name for the notice."""
 
     text: str
     what: str
 
 
 class RecordView:
-    """What the pane shows of a record in one of its ways, line by line."""
+    """View of a record, line by line."""
 
     width = 80
 
     def __len__(self) -> int:
-        """Lines, at the present width and as far as things are open."""
+        """Number of lines, at the present width and with what is open."""
         raise NotImplementedError
 
     def line(self, index: int) -> SpanLine:
@@ -42,16 +42,16 @@ class RecordView:
         raise NotImplementedError
 
     def resize(self, width: int) -> None:
-        """So many cells are there from now on."""
+        """Fold to another width in cells."""
         self.width = width
 
     def toggle(self, index: int) -> bool:
-        """Open or close what stands in this line; False where nothing opens."""
+        """Open or close the value in this line; False where nothing opens."""
         del index
         return False
 
     def copy_line(self, index: int) -> CopiedText | None:
-        """What a copy of this line means; None for nothing."""
+        """The text that a copy of this line yields; None for nothing."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""The Fields view: a line per field of the call, and what is long or nested opens below it."""
+"""Fields view: one line per field of the call; long and nested values open below it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LOOKS_LIKE_JSON = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?|true|false|null|\(o
 
 
 class FieldColumns(NamedTuple):
-    """Cells of each column, the space after it included; 0 for a column there is no room for."""
+    """Cells of each column, including the space after it; 0 for a hidden column."""
 
     path: int
     value: int
     origin: int
     note: int
-    """0: the notes stand in the column of the origin."""
+    """0: the notes are in the column of the origin."""
 
 
 def field_columns(width: int) -> FieldColumns:
-    """The columns for so many cells, the mark's two taken off."""
+    """Columns for a width, without the two cells of the mark."""
     room = max(width - _MARK_CELLS, 12)
     path = _PATH_CELLS + 2 if room >= 70 else max(room // 3, 10)
     if room < 50:
@@ -50,7 +50,7 @@ def field_columns(width: int) -> FieldColumns:
 
 
 def field_header(width: int) -> str:
-    """The table's first line."""
+    """Header of the table."""
     path, value, origin, note = field_columns(width)
     cells = (
         (" " * _MARK_CELLS, _MARK_CELLS),
@@ -81,7 +81,7 @@ def field_cells(field: FieldTrace, width: int, *, opens: str = "") -> tuple[Span
 
 
 def value_line(value: Any, limit: int) -> str:
-    """A value on one line: a text as it is, unless it could be taken for something else; else as it is written."""
+    """A value on one line: a plain text without quotes, unless it looks like another type; else as JSON."""
     if value is UNSET:
         return OMITTED
     if isinstance(value, str):
@@ -94,12 +94,12 @@ def value_line(value: Any, limit: int) -> str:
 
 
 def value_text(value: Any) -> bytes:
-    """A value as JSON, foreign JSON as it came."""
+    """A value as JSON; raw JSON stays as it is."""
     return bytes(value) if isinstance(value, Raw) else msgspec.json.encode(value)
 
 
 def json_text(data: bytes) -> str:
-    """The text of a JSON string; half a surrogate pair, which text cannot hold, is shown as it is written."""
+    """The text of a JSON string; a lone surrogate is shown as its escape."""
     try:
         return msgspec.json.decode(data, type=str)
     except ValueError:
@@ -119,7 +119,7 @@ def value_role(value: Any) -> str:
 
 
 def _origin_or_note(field: FieldTrace, role: str) -> tuple[str, str]:
-    """One of the two where both have one column: where a value came from, or why there is none."""
+    """Text of the shared column: the origin of a value, or the reason for its absence."""
     if field.level != "ok":
         return field.note, role
     if field.value is UNSET:
@@ -128,7 +128,7 @@ def _origin_or_note(field: FieldTrace, role: str) -> tuple[str, str]:
 
 
 def _path(path: str, room: int) -> str:
-    """A path; where there is little room without what it begins with (`.surveyName`), since its end tells it apart."""
+    """A path; shortened at its start (`.surveyName`) where there is little room, since its end is distinctive."""
     if room < _PATH_CELLS and len(path) > room // 2 and "." in path:
         path = f".{path.partition('.')[2]}"
     return path if len(path) <= room else f"…{path[len(path) - room + 1 :]}"
@@ -142,13 +142,13 @@ INDENT_CELLS = 4
 
 
 class _FieldLine(NamedTuple):
-    """The line of a field; where it is open, the lines below it say the rest."""
+    """Line of a field; an open one has more lines below it."""
 
     number: int
 
 
 class _TextLine(NamedTuple):
-    """More about a field: its text, or its note."""
+    """Line below an open field: its text, or its note."""
 
     number: int
     text: str
@@ -156,14 +156,14 @@ class _TextLine(NamedTuple):
 
 
 class _NestedLine(NamedTuple):
-    """A line of a nested value."""
+    """Line of a nested value."""
 
     number: int
     line: TreeLine
 
 
 class FieldsView(RecordView):
-    """The fields, each closed at first."""
+    """View of the fields, each closed at first."""
 
     def __init__(self, fields: Sequence[FieldTrace]) -> None:
         self.fields = tuple(fields)
@@ -172,11 +172,9 @@ class FieldsView(RecordView):
         self._lay_out()
 
     def __len__(self) -> int:
-        """Lines shown."""
         return len(self._lines)
 
     def line(self, index: int) -> SpanLine:
-        """One line."""
         found = self._lines[index]
         if isinstance(found, _FieldLine):
             return field_cells(self.fields[found.number], self.width, opens=self._sign(found.number))
@@ -185,12 +183,11 @@ class FieldsView(RecordView):
         return (Span(" " * INDENT_CELLS), *json.line_spans(found.line, self.width - INDENT_CELLS))
 
     def resize(self, width: int) -> None:
-        """Fold open texts anew."""
         super().resize(width)
         self._lay_out()
 
     def toggle(self, index: int) -> bool:
-        """Open a field, or close it; inside a nested value, open or close what stands in the line."""
+        """Open or close a field or, inside a nested value, the value in the line."""
         found = self._lines[index]
         if isinstance(found, _NestedLine):
             if not json.toggle_line(found.line, self.width - INDENT_CELLS):
@@ -201,7 +198,7 @@ class FieldsView(RecordView):
         return True
 
     def copy_line(self, index: int) -> CopiedText | None:
-        """The field's value, or that of the line within it; None where it is omitted."""
+        """The value of the field, or of the line within it; None where it is omitted."""
         found = self._lines[index]
         if isinstance(found, _NestedLine):
             return json.copy_line(found.line)

@@ -19,11 +19,11 @@ from sprig_tui.segment.curl import visible_json
 from sprig_tui.text import printable
 
 ITEMS_PER_PAGE = 200
-"""Items of a list or object shown before the rest is folded; each opening of the rest shows four times as many."""
+"""Items of a list or object shown at first; each opening of the folded rest shows four times as many."""
 TEXT_LINES_PER_PAGE = 200
-"""Lines of a long text shown before the rest is folded."""
+"""Lines of a long text shown at first."""
 MAX_OPEN_LINES = 1_000
-"""Lines that a tree may have by itself when it is first shown."""
+"""Lines that a tree opens to at first."""
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[Raw])
 _CONTROLS = re.compile("[\x7f-\x9f]")
@@ -31,24 +31,24 @@ _WORDS = (b"true", b"false", b"null")
 
 
 class JsonNode:
-    """One value of a JSON document."""
+    """Value of a JSON document."""
 
     __slots__ = ("_children", "_folded", "data", "depth", "key", "opened", "shown")
 
     def __init__(self, data: Raw | bytes, *, key: str = "", depth: int = 0) -> None:
         self.data = memoryview(data)
         self.key = key
-        """Its name as a JSON string where it stands in an object; else empty."""
+        """Name as a JSON string, in an object; else empty."""
         self.depth = depth
         self.opened = False
         self.shown = 1
-        """How many times as much as at first is shown of it."""
+        """Factor of the part shown, compared to the first time."""
         self._children: list[JsonNode] | None = None
         self._folded: tuple[int, int, list[str], int] = (0, 0, [], 0)
 
     @property
     def first(self) -> bytes:
-        """The byte that tells what it is."""
+        """First byte, which gives the type."""
         return self.data[:1].tobytes()
 
     @property
@@ -63,7 +63,7 @@ class JsonNode:
 
     @property
     def children(self) -> list[JsonNode]:
-        """What stands in it; none where it cannot be taken apart (then it is shown as it is written)."""
+        """Items of a list or object; empty where it cannot be parsed, and is shown as it is."""
         if self._children is None:
             self._children = list(self._take_apart())
         return self._children
@@ -81,7 +81,7 @@ class JsonNode:
             return
 
     def open_up(self, lines: int = MAX_OPEN_LINES) -> None:
-        """Open it and what is in it, the outer ones first, for as long as that makes no more than so many lines."""
+        """Open the value and its items, outer ones first, up to a number of lines."""
         level = [self]
         while level:
             following: list[JsonNode] = []
@@ -96,7 +96,7 @@ class JsonNode:
             level = following
 
     def text(self) -> str:
-        """A string's text; other values as they are written."""
+        """Text of a string; other values as JSON."""
         data = self.data.tobytes()
         if self.is_text:
             try:
@@ -106,7 +106,7 @@ class JsonNode:
         return data.decode(errors="replace")
 
     def folded(self, room: int) -> tuple[list[str], int]:
-        """The text in lines of so many cells, as far as it is shown, and the number of characters that are not."""
+        """Lines of the text shown, and the number of hidden characters."""
         if self._folded[:2] != (room, self.shown):
             text = self.text()
             characters = room * TEXT_LINES_PER_PAGE * self.shown
@@ -114,7 +114,7 @@ class JsonNode:
         return self._folded[2:]
 
     def pretty(self) -> str:
-        """The value for pasting: a text as it is, lists and objects with indentation, controls in them escaped."""
+        """The value to paste: a text as it is, lists and objects indented, with control characters escaped."""
         if not self.is_container:
             return self.text()
         try:
@@ -126,17 +126,17 @@ class JsonNode:
 
 
 class TreeLine(NamedTuple):
-    """One line of a tree."""
+    """Line of a tree."""
 
     node: JsonNode
     kind: Literal["value", "close", "text", "more"]
     text: str = ""
-    """Of a text that is open, and of what is folded."""
+    """Line of an open text, or the mark of a folded rest."""
     comma: bool = False
 
 
 def tree_lines(node: JsonNode, width: int, *, comma: bool = False) -> Iterator[TreeLine]:
-    """The lines of a tree as far as it is open; `width` is what its texts are folded to."""
+    """Lines of a tree with what is open; texts are folded to `width`."""
     yield TreeLine(node, "value", comma=comma)
     if not node.opened:
         return
@@ -161,7 +161,7 @@ def _text_lines(node: JsonNode, width: int) -> Iterator[TreeLine]:
 
 
 def toggle_line(line: TreeLine, width: int) -> bool:
-    """Open or close what stands in the line; False where nothing opens, as with a text that is seen whole."""
+    """Open or close the value in the line; False where nothing opens, such as a short text."""
     node = line.node
     if line.kind == "more":
         node.shown *= 4
@@ -175,7 +175,7 @@ def toggle_line(line: TreeLine, width: int) -> bool:
 
 
 def copy_line(line: TreeLine) -> CopiedText:
-    """What a copy of the line means: the value that it belongs to."""
+    """The value that a copy of the line yields."""
     what = printable(line.node.key.strip('"'), limit=40) or "the value"
     return CopiedText(line.node.pretty(), what)
 
@@ -202,7 +202,7 @@ def line_spans(line: TreeLine, width: int) -> Iterator[Span]:
 
 
 def value_spans(node: JsonNode, room: int, *, comma: bool = False) -> Iterator[Span]:
-    """A value on one line: as it is written; a list or object as its bracket where open, else with its beginning."""
+    """A value on one line; an open list or object as its bracket, a closed one with its beginning."""
     tail = "," if comma else ""
     if node.is_container and node.opened:
         yield Span(node.first.decode(), "muted")
@@ -229,7 +229,7 @@ def role_of(node: JsonNode) -> str:
 
 
 def _key_spans(node: JsonNode) -> int:
-    """Cells on its line that a value has not for itself."""
+    """Cells of the line that are not available to the value."""
     return 2 * node.depth + (len(node.key) + 2 if node.key else 0) + 1
 
 
@@ -248,7 +248,7 @@ def is_json(data: bytes) -> bool:
 
 
 class JsonView(RecordView):
-    """A JSON document as a tree; texts and what has more than 200 items open in place."""
+    """View of a JSON document as a tree; long texts and lists open in place."""
 
     def __init__(self, data: bytes) -> None:
         """`data` must be JSON (`is_json`)."""
@@ -258,27 +258,22 @@ class JsonView(RecordView):
         self._lay_out()
 
     def __len__(self) -> int:
-        """Lines shown."""
         return len(self._lines)
 
     def line(self, index: int) -> SpanLine:
-        """One line in colours."""
         return tuple(line_spans(self._lines[index], self.width))
 
     def resize(self, width: int) -> None:
-        """Fold open texts anew."""
         super().resize(width)
         self._lay_out()
 
     def toggle(self, index: int) -> bool:
-        """Open or close an object, list or text, or show more of it."""
         changed = toggle_line(self._lines[index], self.width)
         if changed:
             self._lay_out()
         return changed
 
     def copy_line(self, index: int) -> CopiedText:
-        """The value in this line."""
         return copy_line(self._lines[index])
 
     def _lay_out(self) -> None:

@@ -13,7 +13,7 @@ from sprig_tui.text import printable
 
 
 class CurlView(RecordView):
-    """A command over several lines; a line that does not fit goes on below, which a copy does not have."""
+    """View of a command; folded lines are copied whole."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._command = tuple(lines)
@@ -21,15 +21,12 @@ class CurlView(RecordView):
         self.resize(self.width)
 
     def __len__(self) -> int:
-        """Lines shown."""
         return len(self._folded)
 
     def line(self, index: int) -> SpanLine:
-        """One line."""
         return (self._folded[index],)
 
     def resize(self, width: int) -> None:
-        """Fold anew."""
         super().resize(width)
         self._folded = [
             Span(part, "muted" if line.startswith("#") else "")
@@ -38,7 +35,6 @@ class CurlView(RecordView):
         ]
 
     def copy_line(self, index: int) -> CopiedText:
-        """The whole command."""
         del index
         return CopiedText("\n".join(self._command), "the curl command")
 
@@ -69,37 +65,33 @@ def _unescape_letter(found: re.Match[str]) -> str:
 
 
 class NoteView(RecordView):
-    """A sentence of ours."""
+    """View of a single sentence."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._lines = wrap(text, self.width)
 
     def __len__(self) -> int:
-        """Lines shown."""
         return len(self._lines)
 
     def line(self, index: int) -> SpanLine:
-        """One line."""
         return (Span(self._lines[index], "muted"),)
 
     def resize(self, width: int) -> None:
-        """Fold anew."""
         super().resize(width)
         self._lines = wrap(self._text, width)
 
     def copy_line(self, index: int) -> CopiedText | None:  # noqa: ARG002 - there is nothing in any line
-        """There is nothing to copy."""
         return None
 
 
 BYTES_PER_PAGE = 65_536
-"""What is shown before the rest is folded; each opening of the rest shows four times as much."""
+"""Part shown at first; each opening of the folded rest shows four times as much."""
 _NOT_TEXT = re.compile("[\udc80-\udcff]+")
 
 
 class RawView(RecordView):
-    """Bytes as lines of text, or as a hex dump."""
+    """View of bytes, as text or as a hex dump."""
 
     def __init__(self, data: bytes, what: str = "the record as it was read") -> None:
         self._data = data
@@ -109,15 +101,12 @@ class RawView(RecordView):
         self._lay_out()
 
     def __len__(self) -> int:
-        """Lines shown."""
         return len(self._lines)
 
     def line(self, index: int) -> SpanLine:
-        """One line."""
         return self._lines[index]
 
     def resize(self, width: int) -> None:
-        """Fold anew."""
         super().resize(width)
         self._lay_out()
 
@@ -130,7 +119,7 @@ class RawView(RecordView):
         return True
 
     def copy_line(self, index: int) -> CopiedText | None:
-        """All of it, since lines here are only folds."""
+        """The whole text, since its lines are only folds."""
         del index
         return CopiedText(self._data.decode(errors="backslashreplace"), self._what) if self._data else None
 
@@ -143,7 +132,7 @@ class RawView(RecordView):
 
 
 def is_binary(data: bytes) -> bool:
-    """Whether the bytes are no text: zeros in them, or a tenth of them no UTF-8."""
+    """Whether the bytes are not text: they contain zeros, or a tenth is invalid UTF-8."""
     head = data[:4096]
     if b"\0" in head:
         return True
