@@ -60,7 +60,7 @@ async def sent(journal, claim, environment="production") -> list[bytes]:
     return payloads
 
 
-async def test_flipped_bits_are_not_sent(journal, entry, claim, tamper, stored_bodies):
+async def test_payload_with_flipped_bits_is_not_sent(journal, entry, claim, tamper, stored_bodies):
     given = [entry() for _ in range(5)]
     await journal.add(given)
     whole = await stored_bodies()
@@ -107,7 +107,7 @@ async def test_payload_of_another_environment_is_not_sent(journal, entry, claim,
         "UPDATE packs SET first = first + 1 WHERE first < ?",
     ],
 )
-async def test_neither_is_what_stands_at_the_wrong_place(journal, entry, claim, tamper, statement):
+async def test_payload_of_another_delivery_is_not_sent(journal, entry, claim, tamper, statement):
     given = [entry(body=entry().body) for _ in range(3)]
     added = await journal.add(given)
     await tamper(statement, added[1].id)
@@ -117,7 +117,7 @@ async def test_neither_is_what_stands_at_the_wrong_place(journal, entry, claim, 
     assert moved.state is State.FAILED
 
 
-async def test_a_payload_that_is_not_there(journal, entry, claim, tamper):
+async def test_missing_payload_is_not_sent(journal, entry, claim, tamper):
     (added,) = await journal.add([entry()])
     other = entry()
     await journal.add([other])
@@ -127,7 +127,7 @@ async def test_a_payload_that_is_not_there(journal, entry, claim, tamper):
     assert (lost.state, lost.error[:7]) == (State.FAILED, "damaged")
 
 
-async def test_one_rotten_pack_fails_and_verify_names_it(journal, entry, claim, tamper):
+async def test_damaged_pack_fails_its_deliveries_and_verify_names_it(journal, entry, claim, tamper):
     groups = [[entry() for _ in range(3)] for _ in range(3)]
     added = [await journal.add(group) for group in groups]
     assert (await journal.verify()).problems == ()
@@ -144,7 +144,7 @@ async def test_one_rotten_pack_fails_and_verify_names_it(journal, entry, claim, 
     assert told == "3 deliveries failed because their stored payload is damaged"
 
 
-async def test_verify_tells_of_rotten_records_and_wrong_counts_too(journal, entry, tamper):
+async def test_verify_reports_damaged_records_and_wrong_counts(journal, entry, tamper):
     (added,) = await journal.add([entry()])
     await tamper("UPDATE packs SET raws = ? WHERE first = ?", b"\xa6rotten", added.id)
     await tamper("UPDATE counts SET n = n + 1")

@@ -74,7 +74,7 @@ async def test_delivery_to_another_endpoint_is_sent_again_with_the_same_id(journ
     assert (await journal.find("production", answer.message_id)).id == 2
 
 
-async def test_a_changed_answer_after_a_trial_is_no_revision(journal, entry, carry):
+async def test_changed_answer_after_a_run_with_endpoint_is_no_revision(journal, entry, carry):
     answer = entry(question_id="7")
     await journal.add([replace(answer, endpoint=SINK)])
     await carry(SINK)
@@ -114,7 +114,7 @@ async def test_leased_trial_is_not_withdrawn(journal, entry, take, carry, attemp
     assert await states(journal, 1, 2) == ["delivered", "delivered"]
 
 
-async def test_the_lanes_are_apart(journal, entry, take):
+async def test_lanes_of_endpoints_are_separate(journal, entry, take):
     await journal.add([entry(), entry(endpoint=SINK)])
     await journal.set_lane("production", "paused", "a trial failed", endpoint=SINK)
     assert (await journal.lanes())["production"].state == "open"
@@ -126,7 +126,7 @@ async def test_the_lanes_are_apart(journal, entry, take):
     assert (await take(SINK)).ids == (2,)
 
 
-async def test_the_head_of_the_queue_is_that_of_the_environments_own(journal, entry, clock):
+async def test_oldest_queued_ignores_deliveries_of_other_endpoints(journal, entry, clock):
     await journal.add([entry(endpoint=SINK)])
     assert await journal.oldest_queued() == {}
     clock.advance(1)
@@ -134,7 +134,7 @@ async def test_the_head_of_the_queue_is_that_of_the_environments_own(journal, en
     assert await journal.oldest_queued() == {"production": clock.now()}
 
 
-async def test_claimed_as_they_are_stored_only_where_they_are_bound(journal, entry):
+async def test_add_and_claim_claims_only_for_the_same_endpoint(journal, entry):
     wanted = ClaimRequest("production", 100, 475_000, 60_000, 0.0, "me", 4, SINK)
     _, claims = await journal.add_and_claim([entry(), entry(endpoint=SINK)], [wanted])
     assert [one.ids for one in claims] in ([], [(2,)])
@@ -144,7 +144,7 @@ async def test_claimed_as_they_are_stored_only_where_they_are_bound(journal, ent
     assert (await journal.counts()).leased == {}
 
 
-async def test_a_run_that_delivers_what_is_queued_takes_it_to_its_endpoint(journal, entry, carry):
+async def test_claim_with_adopt_rebinds_queued_deliveries(journal, entry, carry):
     answer, paused = entry(), entry("staging")
     await journal.add([answer, paused])
     assert await carry(SINK) == ()
@@ -159,7 +159,7 @@ async def test_a_run_that_delivers_what_is_queued_takes_it_to_its_endpoint(journ
     assert claim.ids == (), "what is paused by hand is not taken elsewhere"
 
 
-async def test_a_replay_of_a_trial_goes_to_the_environment(journal, entry, carry):
+async def test_replay_of_another_endpoints_delivery_goes_to_the_own_endpoint(journal, entry, carry):
     answer = entry()
     await journal.add([replace(answer, endpoint=SINK)])
     await carry(SINK)
@@ -188,7 +188,7 @@ async def test_trial_of_a_delivered_answer_is_not_replayed(journal, entry, carry
     assert [one.outcome for one in await journal.requeue([copy.id])] == ["known"]
 
 
-async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(journal, entry, carry):
+async def test_replay_to_another_endpoint_keeps_the_own_delivery(journal, entry, carry):
     answer = entry()
     await journal.add([answer])
     await carry()
@@ -203,7 +203,7 @@ async def test_a_replay_to_another_endpoint_leaves_what_the_environment_got(jour
     assert [one.id for one in await journal.requeue([2], overrides={"production": SINK})] == [2]
 
 
-async def test_new_sendings_go_where_they_are_meant(journal, entry, carry):
+async def test_replay_as_new_goes_to_the_given_endpoint(journal, entry, carry):
     await journal.add([entry()])
     await carry()
     [made] = await journal.requeue([1], as_new=True, overrides={"production": SINK})
@@ -211,7 +211,7 @@ async def test_new_sendings_go_where_they_are_meant(journal, entry, carry):
     assert await carry(SINK) == (made.id,)
 
 
-async def test_a_bulk_replay_remembers_where_it_goes(journal, entry, carry):
+async def test_replay_job_keeps_its_endpoints(journal, entry, carry):
     await journal.add([entry(), replace(entry(), endpoint=SINK), entry("staging")])
     await carry()
     await carry(SINK)
@@ -222,7 +222,7 @@ async def test_a_bulk_replay_remembers_where_it_goes(journal, entry, carry):
     assert await states(journal, 1, 3) == ["delivered", "queued"]
 
 
-async def test_the_filter_finds_them(journal, entry, carry):
+async def test_endpoint_filter_finds_deliveries(journal, entry, carry):
     await journal.add([entry(), entry(endpoint=SINK), entry(endpoint=OTHER)])
     await carry(url="https://events.eu1.segmentapis.com")
 
@@ -235,7 +235,7 @@ async def test_the_filter_finds_them(journal, entry, carry):
     assert await found("-status:200") == [2, 3]
 
 
-async def test_pruned_trials_are_forgotten_without_a_trace(journal, entry, carry, clock):
+async def test_pruned_deliveries_of_other_endpoints_leave_no_identity(journal, entry, carry, clock):
     answer = entry()
     await journal.add([replace(answer, endpoint=SINK)])
     await carry(SINK)

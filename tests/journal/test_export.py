@@ -27,7 +27,7 @@ def small_pages(monkeypatch):
     monkeypatch.setattr(module, "EXPORT_PAGE_ROWS", 4)
 
 
-async def test_writes_what_matches_oldest_first(journal, stored, tmp_path, small_pages):
+async def test_export_writes_matching_deliveries_oldest_first(journal, stored, tmp_path, small_pages):
     path = tmp_path / "out.jsonl"
     told = []
     done = await export_deliveries(journal, TWO, path, on_progress=told.append)
@@ -53,12 +53,12 @@ async def test_export_excludes_later_deliveries(journal, stored, entry, tmp_path
     assert len(path.read_text().splitlines()) == len(stored) + 1
 
 
-async def test_an_empty_journal_gives_a_file_without_rows(journal, tmp_path):
+async def test_export_of_an_empty_journal_has_no_rows(journal, tmp_path):
     assert (await export_deliveries(journal, MATCH_ALL, tmp_path / "out.jsonl")).rows == 0
     assert (tmp_path / "out.jsonl").read_bytes() == b""
 
 
-async def test_never_over_another_file_unasked(journal, stored, tmp_path):
+async def test_export_overwrites_no_file_unless_asked(journal, stored, tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("mine")
     with pytest.raises(SprigTuiError, match="is there already"):
@@ -68,7 +68,7 @@ async def test_never_over_another_file_unasked(journal, stored, tmp_path):
     assert "acct_a" in path.read_text()
 
 
-async def test_a_file_that_appears_meanwhile_is_kept(journal, stored, tmp_path):
+async def test_export_keeps_a_file_that_appears_meanwhile(journal, stored, tmp_path):
     path = tmp_path / "out.csv"
     with pytest.raises(SprigTuiError, match="is there already"):
         await export_deliveries(journal, MATCH_ALL, path, on_progress=lambda _: path.write_text("mine") and None)
@@ -76,7 +76,7 @@ async def test_a_file_that_appears_meanwhile_is_kept(journal, stored, tmp_path):
     assert [one.name for one in tmp_path.iterdir() if "out" in one.name] == ["out.csv"]
 
 
-async def test_cancelled_it_leaves_nothing(journal, stored, tmp_path, small_pages):
+async def test_cancelled_export_leaves_no_file(journal, stored, tmp_path, small_pages):
     task = None
 
     def told(_):
@@ -89,7 +89,7 @@ async def test_cancelled_it_leaves_nothing(journal, stored, tmp_path, small_page
 
 
 @pytest.mark.parametrize("name", ["missing/out.csv", "folder.csv"])
-async def test_a_path_that_cannot_be_written_is_named(journal, tmp_path, name):
+async def test_export_to_an_unwritable_path_names_it(journal, tmp_path, name):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(SprigTuiError) as caught:
         await export_deliveries(journal, MATCH_ALL, tmp_path / name)

@@ -45,7 +45,7 @@ def delivery(**fields) -> Delivery:
     return Delivery(**{**made, **fields})
 
 
-def test_json_holds_every_field_and_times_for_people():
+def test_json_has_every_field_and_readable_times():
     told = json.loads(json_line(delivery()))
     assert tuple(told) == EXPORT_FIELDS
     assert told["added_at"] == "2026-09-21T14:13:20.220Z"
@@ -54,18 +54,18 @@ def test_json_holds_every_field_and_times_for_people():
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-def test_json_loses_nothing_and_shows_nothing_unprintable(answer):
+def test_json_keeps_all_text_and_escapes_unprintable_characters(answer):
     line = json_line(delivery(answer=answer))
     assert line.isprintable()
     assert json.loads(line)["answer"] == answer
 
 
 @pytest.mark.parametrize("answer", ["\x7f", "\x9b31m", "\u202eevil", "\U000e0041", "\u2028"])
-def test_json_escapes_what_terminals_obey(answer):
+def test_json_escapes_terminal_control_characters(answer):
     assert answer not in json_line(delivery(answer=answer))
 
 
-def test_a_lone_surrogate_does_not_stop_an_export():
+def test_lone_surrogate_does_not_stop_an_export():
     assert json.loads(json_line(delivery(answer="a\ud800b")))["answer"] == "a?b"
 
 
@@ -92,16 +92,16 @@ def test_a_lone_surrogate_does_not_stop_an_export():
         (-3, "-3"),
     ],
 )
-def test_cells(value, cell):
+def test_csv_cells_are_one_line_and_no_formulas(value, cell):
     assert csv_cell(value) == cell
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))
-def test_rows_of_csv_come_back_as_they_were_shown(values):
+def test_csv_rows_are_parsed_back_unchanged(values):
     assert list(csv.reader(io.StringIO(csv_lines([values])))) == [[csv_cell(value) for value in values]]
 
 
-def test_a_csv_file_begins_with_a_mark_and_titles():
+def test_csv_file_begins_with_a_byte_order_mark_and_titles():
     text = (file_header("csv") + encode_page([delivery(answer='say "no", twice')], "csv")).decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["id"], row["state"], row["answer"]) == ("1", "failed", 'say "no", twice')
@@ -110,12 +110,12 @@ def test_a_csv_file_begins_with_a_mark_and_titles():
 @pytest.mark.parametrize(
     ("name", "kind"), [("a.csv", "csv"), ("A.CSV", "csv"), ("a.jsonl", "jsonl"), ("b.ndjson", "jsonl")]
 )
-def test_formats(name, kind):
+def test_format_is_taken_from_the_suffix(name, kind):
     assert format_from_path(Path(name)) == kind
 
 
 @pytest.mark.parametrize("name", ["a", "a.xlsx", "a.csv.gz", ".csv"])
-def test_other_names_are_refused_with_what_to_do(name):
+def test_unknown_suffix_is_rejected_with_a_hint(name):
     with pytest.raises(InputError, match="cannot tell the format") as caught:
         format_from_path(Path(name))
     assert ".jsonl" in caught.value.hint

@@ -92,7 +92,7 @@ def test_any_text_is_a_filter_or_a_filter_error(text):
         ("(status:failed user:x)", 0, "-word"),
     ],
 )
-def test_syntax_of_other_query_languages_is_refused(text, at, hint):
+def test_syntax_of_other_query_languages_is_rejected(text, at, hint):
     with pytest.raises(FilterError) as raised:
         parse_filter(text, now_ms=NOW)
     assert raised.value.position == at
@@ -100,5 +100,5 @@ def test_syntax_of_other_query_languages_is_refused(text, at, hint):
 
 
 @pytest.mark.parametrize("text", ["now or never", "not good", '"OR"', "(slow)", "Portland OREGON", "and"])
-def test_everyday_words_are_text(text):
+def test_everyday_words_are_searched_as_text(text):
     assert {term.field for term in parse_filter(text, now_ms=NOW).terms} == {"text"}

@@ -31,13 +31,13 @@ async def lane_of(journal):
     return (await journal.lanes())["production"]
 
 
-async def test_a_lane_is_open_at_first(journal, entry, claim):
+async def test_new_lane_is_open(journal, entry, claim):
     await journal.add([entry()])
     lane = await lane_of(journal)
     assert (lane.state, lane.failures, lane.last_status) == ("open", 0, 0)
 
 
-async def test_while_it_waits_nothing_is_claimed_elsewhere_it_goes_on(journal, entry, claim, fail, clock):
+async def test_waiting_lane_blocks_its_environment_only(journal, entry, claim, fail, clock):
     await journal.add([entry(), entry(), entry("development")])
     await fail(await claim(events=1), clock)
     held = await claim()
@@ -45,7 +45,7 @@ async def test_while_it_waits_nothing_is_claimed_elsewhere_it_goes_on(journal, e
     assert (await claim("development")).ids
 
 
-async def test_after_the_wait_one_probe_and_no_other(journal, entry, claim, fail, clock, attempt):
+async def test_after_the_wait_only_one_probe_is_claimed(journal, entry, claim, fail, clock, attempt):
     await journal.add([entry() for _ in range(300)])
     await fail(await claim(events=1), clock)
     clock.advance(10)
@@ -65,7 +65,7 @@ async def test_after_the_wait_one_probe_and_no_other(journal, entry, claim, fail
     assert len((await claim()).ids) == 200
 
 
-async def test_failures_in_a_row_add_up_over_probes(journal, entry, claim, fail, clock):
+async def test_consecutive_failures_are_counted_over_probes(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     began = clock.now()
     for number in range(1, 4):
@@ -75,7 +75,7 @@ async def test_failures_in_a_row_add_up_over_probes(journal, entry, claim, fail,
         clock.advance(10)
 
 
-async def test_siblings_that_fail_together_count_once(journal, entry, claim, fail, clock):
+async def test_parallel_failures_count_once(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(4)])
     taken = [await claim(events=1) for _ in range(4)]
     for one in taken:
@@ -83,7 +83,7 @@ async def test_siblings_that_fail_together_count_once(journal, entry, claim, fai
     assert (await lane_of(journal)).failures == 1
 
 
-async def test_a_late_success_does_not_open_a_lane_that_waits(journal, entry, claim, fail, clock, attempt):
+async def test_late_success_does_not_open_a_waiting_lane(journal, entry, claim, fail, clock, attempt):
     await journal.add([entry(), entry()])
     slow, quick = await claim(events=1), await claim(events=1)
     await fail(quick, clock)
@@ -95,7 +95,7 @@ async def test_a_late_success_does_not_open_a_lane_that_waits(journal, entry, cl
     assert (await lane_of(journal)).state == "waiting"
 
 
-async def test_a_probe_whose_worker_died_is_given_to_another(journal, entry, claim, fail, clock):
+async def test_probe_of_a_dead_worker_is_claimed_by_another(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     await fail(await claim(), clock)
     clock.advance(10)
@@ -106,7 +106,7 @@ async def test_a_probe_whose_worker_died_is_given_to_another(journal, entry, cla
     assert (await claim()).probe
 
 
-async def test_a_released_probe_leaves_the_lane_to_the_next(journal, entry, claim, fail, clock):
+async def test_released_probe_is_claimed_again(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     await fail(await claim(), clock)
     clock.advance(10)
@@ -132,7 +132,7 @@ async def test_paused_lane_without_due_deliveries_is_not_probed(journal, entry, 
     assert (await claim()).probe
 
 
-async def test_a_pause_holds_until_somebody_resumes(journal, entry, claim, fail, clock):
+async def test_manual_pause_lasts_until_it_is_resumed(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     await fail(await claim(), clock, until=0, state="paused", why=REFUSED)
     clock.advance(86_400)
@@ -142,7 +142,7 @@ async def test_a_pause_holds_until_somebody_resumes(journal, entry, claim, fail,
     assert (await claim()).ids
 
 
-async def test_a_pause_with_an_end_is_probed_with_one_delivery(journal, entry, claim, fail, clock):
+async def test_pause_with_an_end_is_probed_with_one_delivery(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(5)])
     await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, why=REFUSED)
     held = await claim()
@@ -159,7 +159,7 @@ async def test_a_pause_with_an_end_is_probed_with_one_delivery(journal, entry, c
     assert len((await claim()).ids) == 1
 
 
-async def test_a_probe_of_a_paused_lane_that_opens_it_ends_the_pause(journal, entry, claim, fail, attempt, clock):
+async def test_successful_probe_ends_the_pause(journal, entry, claim, fail, attempt, clock):
     await journal.add([entry() for _ in range(5)])
     await fail(await claim(), clock, state="paused", until=clock.now() + 60_000)
     clock.advance(60)
@@ -171,7 +171,7 @@ async def test_a_probe_of_a_paused_lane_that_opens_it_ends_the_pause(journal, en
     assert len((await claim()).ids) == 4
 
 
-async def test_a_probe_of_a_paused_lane_without_a_verdict_leaves_it_paused(journal, entry, claim, fail, clock):
+async def test_probe_without_a_result_leaves_the_lane_paused(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(5)])
     await fail(await claim(), clock, state="paused", until=clock.now() + 60_000, why=REFUSED)
     clock.advance(60)
@@ -181,14 +181,14 @@ async def test_a_probe_of_a_paused_lane_without_a_verdict_leaves_it_paused(journ
     assert len((await claim()).ids) == 1, "the next probe may start at once"
 
 
-async def test_a_pause_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
+async def test_pause_set_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     await fail(await claim(), clock, state="paused", until=clock.now() + 86_400_000)
     assert len((await claim()).ids) == 1
 
 
 @pytest.mark.parametrize("state", ["waiting", "paused"])
-async def test_a_wait_that_is_over_by_another_clock_is_over(journal, entry, claim, fail, clock, state):
+async def test_wait_that_is_over_by_the_monotonic_clock_is_over(journal, entry, claim, fail, clock, state):
     await journal.add([entry()])
     until = clock.now() + 60_000
     await fail(await claim(), clock, state=state, until=until)
@@ -196,7 +196,7 @@ async def test_a_wait_that_is_over_by_another_clock_is_over(journal, entry, clai
     assert (await claim(waited_until=until)).probe
 
 
-async def test_a_pause_by_hand_beats_what_is_in_flight(journal, entry, claim, attempt):
+async def test_manual_pause_is_not_undone_by_batches_in_flight(journal, entry, claim, attempt):
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     await journal.set_lane("production", "paused", "paused by hand")
@@ -208,7 +208,7 @@ async def test_a_pause_by_hand_beats_what_is_in_flight(journal, entry, claim, at
     assert (await lane_of(journal)).state == "paused"
 
 
-async def test_a_wait_made_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
+async def test_wait_set_by_a_clock_far_ahead_ends(journal, entry, claim, fail, clock):
     await journal.add([entry()])
     clock.advance(86_400)
     await fail(await claim(), clock)
@@ -217,7 +217,7 @@ async def test_a_wait_made_by_a_clock_far_ahead_ends(journal, entry, claim, fail
     assert MAX_LANE_WAIT_MS == 300_000
 
 
-async def test_a_long_request_keeps_its_probe(journal, entry, claim, fail, clock):
+async def test_long_request_keeps_its_probe(journal, entry, claim, fail, clock):
     await journal.add([entry(), entry()])
     await fail(await claim(events=1), clock)
     clock.advance(10)
@@ -228,7 +228,7 @@ async def test_a_long_request_keeps_its_probe(journal, entry, claim, fail, clock
     assert (await claim()).ids == ()
 
 
-async def test_a_probe_with_a_long_lease_is_the_only_one(journal, entry, claim, fail, clock):
+async def test_probe_with_a_long_lease_is_the_only_one(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(300)])
     await fail(await claim(events=1), clock)
     clock.advance(10)
@@ -239,7 +239,7 @@ async def test_a_probe_with_a_long_lease_is_the_only_one(journal, entry, claim, 
     assert not (await claim()).lease
 
 
-async def test_probes_of_what_was_tried_often_get_smaller(journal, entry, claim, fail, clock):
+async def test_probes_of_suspect_deliveries_shrink(journal, entry, claim, fail, clock):
     await journal.add([entry() for _ in range(120)])
     await fail(await claim(), clock)
     sizes = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sprig_tui.journal.open import open_journal
 
 
-async def test_a_journal_keeps_its_identity(journal, journal_place):
+async def test_journal_keeps_its_identity(journal, journal_place):
     identity = await journal.identity()
     assert len(identity.uuid) == 32
     assert not identity.older
@@ -13,7 +13,7 @@ async def test_a_journal_keeps_its_identity(journal, journal_place):
         assert await again.identity() == identity
 
 
-async def test_positions_are_kept_by_kind_and_key(journal, journal_place):
+async def test_positions_are_stored_by_kind_and_key(journal, journal_place):
     await journal.save_positions("pull", {"a": b"1", "b \x00é": b"\x00\xff"})
     await journal.save_positions("sent-file", {"a": b"2"})
     await journal.save_positions("pull", {"a": b"3"}, removed=["b"])

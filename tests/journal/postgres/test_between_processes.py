@@ -24,7 +24,7 @@ async def both(postgres_journal_url):
         yield one, other
 
 
-async def test_times_are_the_servers(both, monkeypatch):
+async def test_times_are_those_of_the_server(both, monkeypatch):
     one, _ = both
     monkeypatch.setattr(SystemClock, "now", lambda _: 1_000_000)
     one._server.clock._synced_at = float("-inf")
@@ -35,7 +35,7 @@ async def test_times_are_the_servers(both, monkeypatch):
     assert abs(one.clock.now() - there) < 5_000
 
 
-async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, attempt):
+async def test_adds_and_lane_changes_are_notified(both, entry, attempt):
     one, other = both
     heard: asyncio.Queue = asyncio.Queue()
     end = other.subscribe(heard.put_nowait)
@@ -65,7 +65,7 @@ async def test_a_lane_that_shuts_and_what_is_added_is_called_out(both, entry, at
     assert heard.empty()
 
 
-async def test_listening_goes_on_after_the_connection_is_lost(both, entry, monkeypatch):
+async def test_listening_resumes_after_the_connection_is_lost(both, entry, monkeypatch):
     one, other = both
     heard: asyncio.Queue = asyncio.Queue()
     other.subscribe(heard.put_nowait)
@@ -131,7 +131,7 @@ async def test_changes_are_complete_while_many_workers_settle(both, entry):
     assert delivered == {item.id for item in added}
 
 
-async def test_a_pool_that_is_used_up_is_said_and_passes(both, monkeypatch):
+async def test_exhausted_pool_is_reported_and_recovers(both, monkeypatch):
     one, _ = both
     monkeypatch.setattr(connection, "POOL_TIMEOUT_S", 0.05)
     held = [await one._server._pool.acquire() for _ in range(connection.MAX_POOL_CONNECTIONS)]
@@ -142,7 +142,7 @@ async def test_a_pool_that_is_used_up_is_said_and_passes(both, monkeypatch):
     await one.counts()
 
 
-async def test_connections_that_were_thrown_out_are_made_anew(both, entry):
+async def test_terminated_connections_are_replaced(both, entry):
     one, _ = both
     await one.add([entry()])
     connection = await asyncpg.connect(one.url)
@@ -161,7 +161,7 @@ async def test_connections_that_were_thrown_out_are_made_anew(both, entry):
         pytest.fail("it did not come back")
 
 
-async def test_a_closed_journal_says_so(postgres_journal_url):
+async def test_closed_journal_is_named_in_the_error(postgres_journal_url):
     journal = PostgresJournal(postgres_journal_url)
     async with journal:
         pass
@@ -169,7 +169,7 @@ async def test_a_closed_journal_says_so(postgres_journal_url):
         await journal.counts()
 
 
-async def test_a_server_that_is_read_only_takes_no_writes_and_says_so(postgres_journal_url, entry):
+async def test_read_only_server_is_reported(postgres_journal_url, entry):
     connection = await asyncpg.connect(postgres_journal_url)
     async with PostgresJournal(postgres_journal_url) as journal:
         name = await connection.fetchval("SELECT current_database()")
@@ -185,7 +185,7 @@ async def test_a_server_that_is_read_only_takes_no_writes_and_says_so(postgres_j
     await connection.close()
 
 
-async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_journal_url, clock, entry):
+async def test_environment_missing_after_a_reconnect_is_created_again(emptied_postgres_journal_url, clock, entry):
     """A restored backup, or a standby that lagged behind: answers must not be stored where nobody looks."""
     async with PostgresJournal(emptied_postgres_journal_url, clock=clock) as journal:
         await journal.add([entry()])
@@ -209,7 +209,7 @@ async def test_an_environment_the_server_forgot_is_made_anew(emptied_postgres_jo
         assert claim.ids == (added.id,)
 
 
-async def test_pruning_holds_up_nobody_and_takes_nothing_that_is_not_old(both, entry, attempt, monkeypatch):
+async def test_prune_blocks_no_worker_and_deletes_only_old_deliveries(both, entry, attempt, monkeypatch):
     """While one process removes what ended long ago, another holds a row of it, and a third goes on delivering."""
     one, other = both
     monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 20)

@@ -30,7 +30,7 @@ async def run(url: str, statements: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["deliveries", "ids", "packs", "counts"])
-async def test_an_add_is_kept_whole_or_not_at_all(postgres_journal_url, entry, table):
+async def test_add_on_a_full_server_is_stored_completely_or_not_at_all(postgres_journal_url, entry, table):
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
         await run(postgres_journal_url, _FULL.format(table=table))

@@ -61,7 +61,7 @@ def pooler(postgres_journal_url: str, tmp_path: Path) -> Iterator[object]:
         process.communicate()
 
 
-async def test_session_mode_works_as_it_is(pooler, entry) -> None:
+async def test_pooler_in_session_mode_works(pooler, entry) -> None:
     heard = asyncio.Event()
     async with PostgresJournal(pooler("session")) as one, PostgresJournal(one.url) as other:
         other.subscribe(lambda _: heard.set())
@@ -76,7 +76,7 @@ async def test_session_mode_works_as_it_is(pooler, entry) -> None:
 
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
-async def test_a_pooler_that_shares_sessions_is_refused_in_one_sentence(pooler, mode) -> None:
+async def test_pooler_that_shares_sessions_is_rejected(pooler, mode) -> None:
     url = pooler(mode)
     for _ in range(3):
         with pytest.raises(JournalError, match="behind a pooler that shares sessions") as refused:
@@ -84,7 +84,7 @@ async def test_a_pooler_that_shares_sessions_is_refused_in_one_sentence(pooler, 
         assert refused.value.hint.startswith("set pool_mode = session")
 
 
-async def test_a_connection_is_asked_for_with_our_name_alone() -> None:
+async def test_connection_sends_only_the_application_name() -> None:
     """PgBouncer refuses all but a few settings in the first message of a connection."""
     first: list[bytes] = []
 

@@ -16,7 +16,7 @@ from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 
 
-async def test_a_database_without_a_journal_says_what_to_do(postgres_url):
+async def test_database_without_a_journal_is_reported_with_a_hint(postgres_url):
     with pytest.raises(JournalVersionError, match="holds no journal yet") as told:
         await PostgresJournal(postgres_url).open()
     assert told.value.hint == "run: sprig-tui journal migrate"
@@ -29,12 +29,12 @@ async def test_schema_is_created_once(postgres_url):
         assert await journal.count(Query()) == 0
 
 
-async def test_many_at_once_make_it_once(postgres_url):
+async def test_concurrent_migrations_create_the_schema_once(postgres_url):
     done = await asyncio.gather(*(migrate(postgres_url) for _ in range(4)))
     assert sorted(one.before for one in done) == [0, *[schema.SCHEMA_VERSION] * 3]
 
 
-async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_journal_url, entry):
+async def test_newer_schema_is_rejected_unless_compatible(postgres_journal_url, entry):
     connection = await asyncpg.connect(postgres_journal_url)
     await connection.execute("UPDATE sprig_tui.versions SET version = 8, works_for = 1")
     async with PostgresJournal(postgres_journal_url) as journal:
@@ -47,7 +47,7 @@ async def test_a_newer_one_is_refused_unless_it_still_works_for_us(postgres_jour
     await connection.close()
 
 
-async def test_an_older_one_becomes_what_a_new_one_is(postgres_url, monkeypatch, entry):
+async def test_migrated_schema_equals_a_new_one(postgres_url, monkeypatch, entry):
     with monkeypatch.context() as before:
         before.setattr(schema, "SCHEMA_VERSION", 2)
         assert (await migrate(postgres_url)).after == 2
@@ -87,7 +87,7 @@ async def plain_url(postgres_journal_url):
     await connection.close()
 
 
-async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, postgres_journal_url, entry, attempt):
+async def test_granted_role_can_work_and_no_more(plain_url, postgres_journal_url, entry, attempt):
     url, name = plain_url
     with pytest.raises(JournalReadOnlyError, match="does not let this user") as told:
         await PostgresJournal(url).open()
@@ -112,7 +112,7 @@ async def test_a_plain_role_works_with_what_grant_gives_and_no_more(plain_url, p
     await connection.close()
 
 
-async def test_a_role_that_does_not_exist_is_named(postgres_url):
+async def test_unknown_role_is_named(postgres_url):
     with pytest.raises(JournalReadOnlyError, match='role "nobody_known" does not exist') as told:
         await migrate(postgres_url, grant=["nobody_known"])
     assert "CREATE ROLE" in told.value.hint
@@ -120,7 +120,7 @@ async def test_a_role_that_does_not_exist_is_named(postgres_url):
         await PostgresJournal(postgres_url).open()
 
 
-async def test_a_password_is_in_no_message(plain_url):
+async def test_password_is_in_no_message(plain_url):
     url, _ = plain_url
     for wrong in (
         url.replace("geheim%3A42", "gehe1m%3A43"),
@@ -138,7 +138,7 @@ async def test_missing_server_is_reported_as_unreachable():
         await PostgresJournal("postgresql://sprig:geheim@127.0.0.1:9/journal").open()
 
 
-async def test_an_address_that_cannot_be_read_is_an_error_of_ours():
+async def test_unreadable_url_is_a_journal_error():
     for url in ("postgresql://127.0.0.1:port/x", "postgresql://u@127.0.0.1:9/x?sslmode=perhaps"):
         with pytest.raises(JournalError):
             await PostgresJournal(url).open()

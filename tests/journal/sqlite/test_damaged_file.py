@@ -48,7 +48,7 @@ async def deliver_all(path: Path, clock) -> tuple[int, Counter[State]]:
 
 
 @pytest.mark.parametrize("table", ["packs", "deliveries"])
-async def test_a_bad_page_does_not_stop_the_rest(path, clock, table):
+async def test_damaged_page_does_not_stop_other_deliveries(path, clock, table):
     pages = pages_of(path, table, ("leaf", "overflow"))
     damage(path, pages[len(pages) // 2])
     sent, states = await deliver_all(path, clock)
@@ -62,7 +62,7 @@ async def test_a_bad_page_does_not_stop_the_rest(path, clock, table):
         assert (await journal.verify(2.0)).problems
 
 
-async def test_adding_goes_on_beside_a_bad_page(path, entry):
+async def test_add_continues_beside_a_damaged_page(path, entry):
     damage(path, pages_of(path, "deliveries", ("leaf",))[5])
     async with SQLiteJournal(path) as journal:
         results = await asyncio.gather(
@@ -75,7 +75,7 @@ async def test_adding_goes_on_beside_a_bad_page(path, entry):
         assert any(isinstance(one, JournalError) for one in results)
 
 
-async def test_a_whole_journal_is_whole(path):
+async def test_verify_of_an_intact_journal_finds_no_problem(path):
     async with SQLiteJournal(path) as journal:
         found = await journal.verify()
     assert (found.problems, found.deliveries, found.packs) == ((), QUEUED, QUEUED // 50)
@@ -87,7 +87,7 @@ async def everything(path: Path) -> dict[int, object]:
         return {one.id: await journal.get(one.id) for one in page.deliveries}
 
 
-async def test_salvage_of_a_whole_journal_is_the_same_journal(path, tmp_path, entry):
+async def test_salvage_of_an_intact_journal_keeps_its_identity(path, tmp_path, entry):
     async with SQLiteJournal(path) as journal:
         again = [entry() for _ in range(3)]
         await journal.add(again)
@@ -106,7 +106,7 @@ async def test_salvage_of_a_whole_journal_is_the_same_journal(path, tmp_path, en
         assert (await journal.add([entry()]))[0].id == QUEUED + 4
 
 
-async def test_salvage_brings_over_what_can_be_read_wherever_the_damage_is(path, tmp_path, clock):
+async def test_salvage_copies_readable_rows_wherever_the_damage_is(path, tmp_path, clock):
     content = path.read_bytes()
     rng = random.Random(16)
     pages = rng.sample(range(1, len(content) // PAGE_BYTES), int(os.environ.get("SPRIG_TUI_FAULT_ROUNDS", "6")))
@@ -140,7 +140,7 @@ async def test_salvage_overwrites_nothing(path, tmp_path):
     assert (tmp_path / "new.db").read_text() == "x"
 
 
-async def test_a_backup_while_others_write_is_one_moment_of_it(path, tmp_path, entry):
+async def test_backup_during_writes_is_consistent(path, tmp_path, entry):
     async with SQLiteJournal(path) as journal, SQLiteJournal(path) as other:
         enough = asyncio.Event()
 
@@ -169,7 +169,7 @@ async def test_a_backup_while_others_write_is_one_moment_of_it(path, tmp_path, e
         assert await journal.identity() == identity
 
 
-async def test_a_damaged_journal_makes_no_backup(path, tmp_path):
+async def test_backup_of_a_damaged_journal_fails(path, tmp_path):
     damage(path, pages_of(path, "deliveries", ("leaf",))[3])
     async with SQLiteJournal(path) as journal:
         with pytest.raises(JournalCorruptError, match="damaged"):

@@ -46,7 +46,7 @@ async def test_journal_file_is_reopened(tmp_path, entry):
     assert not (tmp_path / "j.db-wal").exists(), "a clean end leaves one file"
 
 
-async def test_a_newer_schema_is_refused_by_name(tmp_path):
+async def test_newer_schema_is_rejected(tmp_path):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path):
         pass
@@ -56,7 +56,7 @@ async def test_a_newer_schema_is_refused_by_name(tmp_path):
         await SQLiteJournal(path).open()
 
 
-async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
+async def test_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
@@ -72,7 +72,7 @@ async def test_an_older_schema_is_upgraded(tmp_path, monkeypatch, entry):
 
 
 @pytest.mark.parametrize("version", [1, 2])
-async def test_a_file_of_an_older_schema_becomes_what_a_new_one_is(tmp_path, version, entry):
+async def test_upgraded_schema_equals_a_new_one(tmp_path, version, entry):
     """The file as version 2 wrote it: one delivered, one queued, one withheld, and a replay that runs."""
     path, fresh = tmp_path / "j.db", tmp_path / "new.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -106,7 +106,7 @@ def _layout(path):
         }
 
 
-async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, entry):
+async def test_failed_migration_changes_nothing(tmp_path, monkeypatch, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
@@ -120,7 +120,7 @@ async def test_a_migration_that_fails_changes_nothing(tmp_path, monkeypatch, ent
         assert await journal.count(Query()) == 1
 
 
-async def test_somebody_elses_database_is_left_alone(tmp_path):
+async def test_foreign_database_is_not_changed(tmp_path):
     path = tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs(x)")
@@ -135,7 +135,7 @@ async def test_somebody_elses_database_is_left_alone(tmp_path):
     [b"this is no database at all, " * 100, b"\x00" * 5000, random.Random(1).randbytes(9000)],
     ids=["text", "zeros", "noise"],
 )
-async def test_a_damaged_file_is_named(tmp_path, content):
+async def test_damaged_file_is_named(tmp_path, content):
     path = tmp_path / "j.db"
     path.write_bytes(content)
     with pytest.raises(JournalCorruptError, match="damaged"):
@@ -143,7 +143,7 @@ async def test_a_damaged_file_is_named(tmp_path, content):
     assert path.read_bytes() == content
 
 
-async def test_damage_inside_is_named_and_the_rest_goes_on(tmp_path, entry):
+async def test_damage_inside_is_reported_and_other_reads_succeed(tmp_path, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry(raw=os.urandom(3000)) for _ in range(200)])
@@ -159,13 +159,13 @@ async def test_damage_inside_is_named_and_the_rest_goes_on(tmp_path, entry):
     await journal.close()
 
 
-async def test_a_folder_that_cannot_be_made(tmp_path):
+async def test_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalReadOnlyError, match="folder"):
         await SQLiteJournal(tmp_path / "file" / "sub" / "j.db").open()
 
 
-async def test_a_path_that_is_a_folder(tmp_path):
+async def test_path_that_is_a_folder_is_named(tmp_path):
     with pytest.raises(JournalError):
         await SQLiteJournal(tmp_path).open()
 
@@ -179,7 +179,7 @@ class Small(SQLiteJournal):
         return connection
 
 
-async def test_a_full_disk_keeps_nothing_of_the_last_write_and_all_before(tmp_path, entry):
+async def test_full_disk_loses_only_the_last_write(tmp_path, entry):
     kept = 0
     async with Small(tmp_path / "j.db") as journal:
         with pytest.raises(JournalFullError, match="no room"):  # noqa: PT012 - the loop is the point
@@ -197,7 +197,7 @@ async def test_a_full_disk_keeps_nothing_of_the_last_write_and_all_before(tmp_pa
         assert await journal.count(Query()) == kept + 1
 
 
-async def test_a_lock_held_too_long_is_named_and_heals(tmp_path, entry):
+async def test_lock_held_too_long_is_reported_and_recovers(tmp_path, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path, busy_timeout=0.05) as journal:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -209,7 +209,7 @@ async def test_a_lock_held_too_long_is_named_and_heals(tmp_path, entry):
         assert await journal.count(Query()) == 1
 
 
-async def test_after_close_it_says_so(tmp_path, entry):
+async def test_closed_journal_is_named_in_the_error(tmp_path, entry):
     journal = SQLiteJournal(tmp_path / "j.db")
     await journal.open()
     await journal.close()
@@ -220,7 +220,7 @@ async def test_after_close_it_says_so(tmp_path, entry):
         await journal.count(Query())
 
 
-async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeypatch):
+async def test_colliding_identities_are_distinguished(tmp_path, entry, monkeypatch):
     monkeypatch.setattr(identity_index, "identity_key", lambda *_: 7)
     given = [entry() for _ in range(5)]
     async with SQLiteJournal(tmp_path / "j.db") as journal:
@@ -231,7 +231,7 @@ async def test_two_identities_on_one_key_are_told_apart(tmp_path, entry, monkeyp
         assert [one.id for one in more[:3]] == [one.id for one in added]
 
 
-def test_keys_of_foreign_ids_differ_by_environment():
+def test_keys_of_foreign_message_ids_differ_by_environment():
     assert identity_key("a", "x") != identity_key("b", "x")
     assert identity_key("a", "sprig-" + "g" * 32) != identity_key("a", "sprig-" + "h" * 32)
 
@@ -279,7 +279,7 @@ _WORKER = textwrap.dedent(
 )
 
 
-async def test_whoever_opens_a_new_file_waits_for_the_one_who_is_making_it(tmp_path):
+async def test_open_waits_for_the_process_that_creates_the_file(tmp_path):
     path = tmp_path / "j.db"
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -295,7 +295,7 @@ async def test_whoever_opens_a_new_file_waits_for_the_one_who_is_making_it(tmp_p
     other.close()
 
 
-async def test_looking_into_a_file_that_is_gone_makes_no_new_one(tmp_path):
+async def test_reading_a_missing_file_creates_none(tmp_path):
     path = tmp_path / "j %20?.db"
     async with SQLiteJournal(path) as journal:
         path.unlink()

@@ -123,7 +123,7 @@ async def test_repair_rebuilds_derived_tables(path, clock, attempt, entry, entri
         assert await journal.count(Query()) == 0
 
 
-async def test_lanes_whose_state_is_lost_wait_for_a_person(path, clock, attempt):
+async def test_lanes_whose_state_is_lost_are_paused(path, clock, attempt):
     damage(path, *pages_of(path, "lanes"))
     async with SQLiteJournal(path, clock=clock) as journal:
         assert await deliver_all(journal, clock, attempt) == []
@@ -135,7 +135,7 @@ async def test_lanes_whose_state_is_lost_wait_for_a_person(path, clock, attempt)
 
 
 @pytest.mark.parametrize("name", ["leases", "workers", "sqlite_sequence"])
-async def test_a_claim_that_is_held_meanwhile_is_nobody_elses(path, clock, attempt, name):
+async def test_claim_held_during_a_repair_is_kept(path, clock, attempt, name):
     async with SQLiteJournal(path, clock=clock) as journal:
         await journal.heartbeat(worker("other", clock))
         held = await take(journal, 20, "other")
@@ -150,7 +150,7 @@ async def test_a_claim_that_is_held_meanwhile_is_nobody_elses(path, clock, attem
         assert await deliver_all(journal, clock, attempt) == []
 
 
-async def test_a_claim_whose_holder_is_gone_is_given_back(path, clock, attempt):
+async def test_claim_of_a_dead_worker_is_released_after_a_repair(path, clock, attempt):
     async with SQLiteJournal(path, clock=clock) as journal:
         await take(journal, 20, "other")
     damage(path, *pages_of(path, "leases"))
@@ -206,7 +206,7 @@ async def test_damaged_page_never_alters_or_repeats_a_call(path, clock, attempt,
             assert delivered <= len(sent) + 5
 
 
-async def test_a_page_that_the_rows_need_is_not_made_up(path, clock):
+async def test_claim_fails_if_rows_and_their_index_are_damaged(path, clock):
     damage(path, *pages_of(path, "due"), pages_of(path, "deliveries", ("leaf",))[1])
     async with SQLiteJournal(path, clock=clock) as journal:
         with pytest.raises(JournalCorruptError) as caught:

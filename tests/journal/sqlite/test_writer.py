@@ -15,7 +15,7 @@ from sprig_tui.journal.query import Query
 from sprig_tui.journal.sqlite import SQLiteJournal, connection
 
 
-async def test_a_file_that_cannot_be_made_is_named(tmp_path):
+async def test_file_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "j.db")
     for path in (tmp_path / ("n" * 300), tmp_path / "dangling"):
         async with asyncio.timeout(10):
@@ -23,7 +23,7 @@ async def test_a_file_that_cannot_be_made_is_named(tmp_path):
                 await SQLiteJournal(path).open()
 
 
-async def test_a_disk_too_full_for_an_empty_file_is_named(tmp_path, monkeypatch):
+async def test_disk_too_full_for_an_empty_file_is_reported(tmp_path, monkeypatch):
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -32,7 +32,7 @@ async def test_a_disk_too_full_for_an_empty_file_is_named(tmp_path, monkeypatch)
         await SQLiteJournal(tmp_path / "j.db").open()
 
 
-async def test_before_it_is_opened_it_answers_too(tmp_path, entry):
+async def test_journal_that_was_never_opened_raises_an_error(tmp_path, entry):
     journal = SQLiteJournal(tmp_path / "j.db")
     async with asyncio.timeout(10):
         with pytest.raises(JournalError, match="closed"):
@@ -40,7 +40,7 @@ async def test_before_it_is_opened_it_answers_too(tmp_path, entry):
         await journal.close()
 
 
-async def test_a_fault_of_any_kind_ends_one_group_and_not_the_thread(tmp_path, entry):
+async def test_unexpected_error_fails_one_group_and_not_the_thread(tmp_path, entry):
     class Odd(SQLiteJournal):
         odd = False
 
@@ -69,7 +69,7 @@ async def test_failed_write_does_not_fail_its_group(tmp_path, entry):
         assert await journal.count(Query()) == 2
 
 
-async def test_a_claim_nobody_waits_for_any_more_is_not_made(tmp_path, entry):
+async def test_cancelled_claim_is_not_made(tmp_path, entry):
     path = tmp_path / "j.db"
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
@@ -88,7 +88,7 @@ async def test_a_claim_nobody_waits_for_any_more_is_not_made(tmp_path, entry):
         ).ids == (1,)
 
 
-async def test_a_log_that_grew_while_somebody_read_is_made_small_again(tmp_path, entry, monkeypatch):
+async def test_wal_that_grew_during_a_read_is_truncated(tmp_path, entry, monkeypatch):
     monkeypatch.setattr(connection, "MAX_WAL_BYTES", 200_000)
     monkeypatch.setattr(connection, "CHECK_EVERY_COMMITS", 4)
     path = tmp_path / "j.db"
@@ -108,7 +108,7 @@ async def test_a_log_that_grew_while_somebody_read_is_made_small_again(tmp_path,
         assert await journal.count(Query()) == 21
 
 
-async def test_somebody_elses_database_keeps_the_way_it_is_written(tmp_path):
+async def test_foreign_database_keeps_its_journal_mode(tmp_path):
     path = tmp_path / "other.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE theirs(x)")

@@ -20,14 +20,14 @@ async def test_withdrawn_delivery_is_withheld_and_never_claimed(journal, entry, 
     assert (await claim()).ids == (2,)
 
 
-async def test_followers_hear_of_it(journal, entry):
+async def test_withdrawal_is_among_the_changes(journal, entry):
     await journal.add([entry()])
     cursor = (await journal.changes()).cursor
     await journal.withdraw([1])
     assert [one.state for one in (await journal.changes(cursor)).deliveries] == [State.WITHHELD]
 
 
-async def test_none_that_is_leased_ended_or_not_there(journal, entry, claim, deliver):
+async def test_leased_ended_and_unknown_deliveries_are_not_withdrawn(journal, entry, claim, deliver):
     await journal.add([entry()])
     await deliver()
     await journal.add([entry(), entry()])
@@ -46,7 +46,7 @@ async def test_delivery_with_an_expired_lease_can_be_withdrawn(journal, entry, c
     assert await journal.settle(held, [Settlement(ids=(1,), state=State.DELIVERED)]) == 0
 
 
-async def test_a_replay_queues_it_again(journal, entry, claim):
+async def test_replay_queues_a_withdrawn_delivery(journal, entry, claim):
     await journal.add([entry()])
     await journal.withdraw([1])
     assert [one.outcome for one in await journal.requeue([1])] == ["new"]
@@ -54,7 +54,7 @@ async def test_a_replay_queues_it_again(journal, entry, claim):
     assert (await journal.get(1)).delivery.reason == ""
 
 
-async def test_the_same_answer_again_does_not_bring_it_back(journal, entry):
+async def test_same_answer_added_again_does_not_queue_a_withdrawn_delivery(journal, entry):
     answer = entry()
     await journal.add([answer])
     await journal.withdraw([1])

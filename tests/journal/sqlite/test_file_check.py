@@ -42,7 +42,7 @@ async def stands_still(journal: SQLiteJournal, entry, said: str) -> None:
         await journal.count(Query())
 
 
-async def test_moved_away_and_put_back(path, entry):
+async def test_moved_file_is_noticed_and_works_once_it_is_back(path, entry):
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
         path.rename(path.with_name("elsewhere"))
@@ -54,7 +54,7 @@ async def test_moved_away_and_put_back(path, entry):
         assert await journal.count(Query()) == 12
 
 
-async def test_a_backup_moved_over_it_is_whole_for_whoever_opens_it_next(path, entry):
+async def test_backup_moved_over_the_file_opens_intact(path, entry):
     backup = path.with_name("backup")
     shutil.copyfile(path, backup)
     journal, second = SQLiteJournal(path), SQLiteJournal(path)
@@ -82,7 +82,7 @@ async def test_a_backup_moved_over_it_is_whole_for_whoever_opens_it_next(path, e
         assert await old.count(Query()) == kept
 
 
-async def test_the_old_file_put_back_over_another(path, entry):
+async def test_old_file_put_back_over_another_works_again(path, entry):
     async with SQLiteJournal(path) as journal:
         await journal.add([entry()])
         path.rename(path.with_name("elsewhere"))
@@ -96,7 +96,7 @@ async def test_the_old_file_put_back_over_another(path, entry):
         assert await journal.count(Query()) == 12
 
 
-async def test_its_log_deleted(path, entry):
+async def test_deleted_wal_is_noticed(path, entry):
     journal = SQLiteJournal(path)
     await journal.open()
     await journal.add([entry()])
@@ -106,7 +106,7 @@ async def test_its_log_deleted(path, entry):
 
 
 @pytest.mark.parametrize("what", ["older", "another", "nothing", "noise"])
-async def test_overwritten_in_place(path, entry, what):
+async def test_file_overwritten_in_place_is_noticed(path, entry, what):
     other = path.with_name("other.db")
     async with SQLiteJournal(other) as journal:
         await journal.add([entry() for _ in range(2000)])
@@ -131,7 +131,7 @@ async def test_overwritten_in_place(path, entry, what):
         await journal.close()
 
 
-async def test_whoever_shares_the_file_writes_into_it_and_nobody_minds(path, entry):
+async def test_writes_of_other_processes_are_no_replacement(path, entry):
     """Checkpoints of others change the file, again and again."""
     before = path.stat().st_mtime_ns
     async with SQLiteJournal(path) as one, SQLiteJournal(path) as other:

@@ -15,7 +15,7 @@ async def test_claim_is_empty_while_nothing_is_due(journal, claim):
     assert (taken.lease, taken.ids, taken.payload, taken.retry_at) == (0, (), b"", 0)
 
 
-async def test_the_oldest_come_first_and_the_payload_is_their_bodies(journal, entry, claim):
+async def test_claim_has_the_oldest_deliveries_and_their_bodies(journal, entry, claim):
     given = [entry() for _ in range(5)]
     added = await journal.add(given)
     taken = await claim(events=3)
@@ -26,7 +26,7 @@ async def test_the_oldest_come_first_and_the_payload_is_their_bodies(journal, en
     assert (await claim()).ids == ()
 
 
-async def test_a_claim_keeps_to_the_bytes_but_takes_one_at_least(journal, entry, claim):
+async def test_claim_respects_the_byte_limit_but_takes_at_least_one(journal, entry, claim):
     await journal.add([entry(body=b"x" * 100) for _ in range(5)])
     assert len((await claim(payload_bytes=302)).ids) == 3
     assert len((await claim(payload_bytes=10)).ids) == 1
@@ -34,13 +34,13 @@ async def test_a_claim_keeps_to_the_bytes_but_takes_one_at_least(journal, entry,
     assert len(taken.payload) == 100
 
 
-async def test_withheld_and_other_environments_are_not_claimed(journal, entry, claim):
+async def test_withheld_deliveries_and_other_environments_are_not_claimed(journal, entry, claim):
     await journal.add([entry(reason="anonymous"), entry("development")])
     assert (await claim()).ids == ()
     assert len((await claim("development")).ids) == 1
 
 
-async def test_delivered_has_its_attempt(journal, entry, claim, attempt, clock):
+async def test_delivered_delivery_has_its_attempt(journal, entry, claim, attempt, clock):
     (added,) = await journal.add([entry()])
     taken = await claim()
     assert (await journal.get(added.id)).delivery.leased
@@ -58,7 +58,7 @@ async def test_delivered_has_its_attempt(journal, entry, claim, attempt, clock):
     assert (await journal.lanes())["production"].last_status == 200
 
 
-async def test_a_stale_settle_changes_nothing(journal, entry, claim, attempt, clock):
+async def test_settle_of_an_expired_claim_changes_nothing(journal, entry, claim, attempt, clock):
     await journal.add([entry()])
     late = await claim(lease_ms=1000)
     clock.advance(2)
@@ -73,7 +73,7 @@ async def test_a_stale_settle_changes_nothing(journal, entry, claim, attempt, cl
     assert (await journal.counts()).by_environment["production"][State.DELIVERED] == 1
 
 
-async def test_an_extended_lease_holds(journal, entry, claim, clock):
+async def test_renewed_lease_is_not_claimed_by_others(journal, entry, claim, clock):
     await journal.add([entry()])
     taken = await claim(lease_ms=1000)
     clock.advance(0.9)
@@ -84,14 +84,14 @@ async def test_an_extended_lease_holds(journal, entry, claim, clock):
     assert (await claim()).ids == taken.ids
 
 
-async def test_when_to_ask_again(journal, entry, claim, clock):
+async def test_empty_claim_says_when_to_claim_again(journal, entry, claim, clock):
     await journal.add([entry()])
     await claim(lease_ms=5000)
     assert (await claim()).retry_at == clock.now() + 5000
 
 
 @pytest.mark.parametrize("back_s", [5, 280, 300, 301, 86_400])
-async def test_a_clock_that_is_set_back_holds_no_delivery_up(journal, entry, claim, attempt, clock, back_s):
+async def test_clock_set_back_delays_no_delivery(journal, entry, claim, attempt, clock, back_s):
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     failed = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503), due_at=clock.now())
@@ -100,7 +100,7 @@ async def test_a_clock_that_is_set_back_holds_no_delivery_up(journal, entry, cla
     assert (await claim()).ids == (2, 1)
 
 
-async def test_a_retry_window_that_begins_in_the_future_begins_anew(journal, entry, claim, attempt, clock):
+async def test_retry_window_that_begins_in_the_future_is_restarted(journal, entry, claim, attempt, clock):
     await journal.add([entry()])
     for seconds in (0, -280, 60):
         clock.advance(seconds)
@@ -111,7 +111,7 @@ async def test_a_retry_window_that_begins_in_the_future_begins_anew(journal, ent
     assert (await claim()).first_attempts == (clock.now() - 61_000,)
 
 
-async def test_lease_of_a_clock_far_ahead_does_not_block(journal, entry, claim, clock):
+async def test_lease_made_under_a_clock_far_ahead_does_not_block(journal, entry, claim, clock):
     clock.advance(86_400)
     await journal.add([entry(), entry()])
     taken = await claim(events=1, lease_ms=1000)
@@ -119,7 +119,7 @@ async def test_lease_of_a_clock_far_ahead_does_not_block(journal, entry, claim, 
     assert (await claim()).ids == (taken.ids[0], taken.ids[0] + 1)
 
 
-async def test_retries_are_counted_and_remembered(journal, entry, claim, attempt, clock):
+async def test_retries_are_counted_and_recorded(journal, entry, claim, attempt, clock):
     await journal.add([entry()])
     first_at = clock.now()
     for number in range(3):
@@ -141,7 +141,7 @@ async def test_retries_are_counted_and_remembered(journal, entry, claim, attempt
     assert [one.started_at for one in detail.history] == [first_at, first_at + 1000, first_at + 2000]
 
 
-async def test_an_answer_that_asks_to_wait_starts_the_window_alone(journal, entry, claim, attempt, clock):
+async def test_retry_after_starts_the_retry_window_and_uses_no_retry(journal, entry, claim, attempt, clock):
     await journal.add([entry()])
     first_at = clock.now()
     for number in range(3):
@@ -153,7 +153,7 @@ async def test_an_answer_that_asks_to_wait_starts_the_window_alone(journal, entr
         clock.advance(1)
 
 
-async def test_a_refused_key_uses_no_attempt_up(journal, entry, claim, attempt):
+async def test_rejected_key_uses_no_retry(journal, entry, claim, attempt):
     await journal.add([entry()])
     taken = await claim()
     await journal.settle(
@@ -175,7 +175,7 @@ async def test_a_refused_key_uses_no_attempt_up(journal, entry, claim, attempt):
     assert [one.status for one in (await journal.get(again.ids[0])).history] == [401]
 
 
-async def test_a_split_batch_stays_claimed_and_remembers_the_refusal(journal, entry, claim, attempt):
+async def test_split_batch_stays_claimed_and_records_the_rejection(journal, entry, claim, attempt):
     await journal.add([entry(), entry()])
     taken = await claim()
     await journal.settle(taken, [Settlement(ids=taken.ids, state=None, attempt=attempt(400))])
@@ -190,7 +190,7 @@ async def test_a_split_batch_stays_claimed_and_remembers_the_refusal(journal, en
     assert (await journal.counts()).leased == {}
 
 
-async def test_release_gives_back_unused(journal, entry, claim):
+async def test_release_makes_deliveries_due_without_using_a_retry(journal, entry, claim):
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     assert (await journal.counts()).leased == {"production": 1}
@@ -200,7 +200,7 @@ async def test_release_gives_back_unused(journal, entry, claim):
     assert again.attempts == (0, 0)
 
 
-async def test_mixed_outcomes_in_one_settle(journal, entry, claim, attempt):
+async def test_settle_records_mixed_outcomes(journal, entry, claim, attempt):
     await journal.add([entry() for _ in range(4)])
     taken = await claim()
     a, b, c, _ = taken.ids
@@ -230,7 +230,7 @@ async def test_claims_never_overlap(journal, entry, claim):
     assert len(ids) == len(set(ids)) == 200
 
 
-async def test_released_delivery_is_always_visible(journal, entry, claim):
+async def test_released_delivery_is_always_visible_to_readers(journal, entry, claim):
     (added,) = await journal.add([entry()])
 
     async def take_and_give_back() -> None:
@@ -245,7 +245,7 @@ async def test_released_delivery_is_always_visible(journal, entry, claim):
     assert seen == {1}
 
 
-async def test_pacing_is_shared(journal, entry, claim, clock):
+async def test_pacing_is_shared_by_workers(journal, entry, claim, clock):
     await journal.add([entry() for _ in range(6)])
     times = [(await claim(events=1, rate=50)).send_at - clock.now() for _ in range(4)]
     assert times == [0, 20, 40, 60]
@@ -256,14 +256,14 @@ async def test_pacing_is_shared(journal, entry, claim, clock):
     assert (await claim(events=1, rate=50)).send_at - clock.now() <= 20
 
 
-async def test_an_empty_claim_takes_no_slot(journal, entry, claim, clock):
+async def test_empty_claim_takes_no_pacing_slot(journal, entry, claim, clock):
     for _ in range(5):
         await claim(rate=1)
     await journal.add([entry()])
     assert (await claim(rate=1)).send_at == clock.now()
 
 
-async def test_filters_see_what_claims_did(journal, entry, deliver):
+async def test_filters_match_the_results_of_settlements(journal, entry, deliver):
     await journal.add([entry(), entry()])
     await deliver(State.FAILED, status=400, error="invalid_request")
     assert await journal.count(Query((Term("status", "failed"),))) == 2
@@ -272,7 +272,7 @@ async def test_filters_see_what_claims_did(journal, entry, deliver):
     assert await journal.count(Query((Term("status", "5xx"),))) == 0
 
 
-async def test_a_lease_extended_past_its_first_length_holds(journal, entry, claim, clock):
+async def test_lease_renewed_past_its_first_length_is_kept(journal, entry, claim, clock):
     await journal.add([entry()])
     taken = await claim(lease_ms=1000)
     assert await journal.extend(taken, 60_000)
@@ -282,13 +282,13 @@ async def test_a_lease_extended_past_its_first_length_holds(journal, entry, clai
     assert (await claim()).ids == taken.ids
 
 
-async def test_a_slow_pace_is_kept(journal, entry, claim, clock):
+async def test_pacing_below_one_request_per_second_is_kept(journal, entry, claim, clock):
     await journal.add([entry() for _ in range(8)])
     times = [(await claim(events=1, rate=0.2)).send_at - clock.now() for _ in range(8)]
     assert times == [number * 5000 for number in range(8)]
 
 
-async def test_waiting_counts_a_few_among_many_as_well_as_all(journal, entry, claim, attempt):
+async def test_count_queued_counts_small_and_large_ranges(journal, entry, claim, attempt):
     added = await journal.add([entry() for _ in range(40)])
     taken = await claim(events=10)
     first, last = added[0].id, added[-1].id
@@ -300,7 +300,7 @@ async def test_waiting_counts_a_few_among_many_as_well_as_all(journal, entry, cl
     assert await journal.count_queued(first, last) == 30
 
 
-async def test_the_payload_of_scattered_deliveries_is_theirs(journal, entry, claim, deliver):
+async def test_payload_of_scattered_deliveries_has_their_bodies(journal, entry, claim, deliver):
     given = [[entry(body=f'{{"n":"{chunk}-{number}"}}'.encode()) for number in range(7)] for chunk in range(5)]
     added = [await journal.add(chunk) for chunk in given]
     while await deliver():
@@ -328,7 +328,7 @@ async def test_untried_deliveries_are_claimed_before_retries(journal, entry, cla
     assert (await claim()).ids == (3, 4, 1, 2)
 
 
-async def test_a_wait_by_a_clock_far_ahead_is_over(journal, entry, claim, attempt, clock):
+async def test_lane_wait_set_by_a_clock_far_ahead_is_over(journal, entry, claim, attempt, clock):
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     await journal.settle(
@@ -356,7 +356,7 @@ async def test_old_retries_are_not_starved_by_new_deliveries(journal, entry, cla
     assert len(set(taken.ids)) == len(taken.ids) == 2
 
 
-async def test_a_claim_takes_each_delivery_once_whatever_line_it_stands_in(journal, entry, claim, attempt, clock):
+async def test_claim_takes_each_delivery_once_across_queue_ranges(journal, entry, claim, attempt, clock):
     await journal.add([entry() for _ in range(4)])
     for seconds in (50, 20):
         taken = await claim(events=1)

@@ -25,7 +25,7 @@ exec "$2" -m sprig_tui send "$3" -e development --no-wait
     subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False).returncode != 0,
     reason="needs a disk of its own to fill",
 )
-def test_a_disk_without_room_is_called_full(tmp_path: Path) -> None:
+def test_disk_without_room_is_reported_as_full(tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", _IN_A_SMALL_DISK, "sh", tmp_path, sys.executable, SAMPLES / "responses.json"],
         capture_output=True,

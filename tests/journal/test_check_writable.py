@@ -9,7 +9,7 @@ from sprig_tui.journal.query import Query
 from sprig_tui.journal.records import Settlement, State
 
 
-async def test_checking_changes_nothing(journal, entry):
+async def test_check_writable_has_no_visible_effect(journal, entry):
     await journal.check_writable()
     await journal.add([entry()])
     cursor = (await journal.changes()).cursor
@@ -18,13 +18,13 @@ async def test_checking_changes_nothing(journal, entry):
     assert await journal.count(Query()) == 1
 
 
-async def test_a_closed_journal_takes_no_writes(journal):
+async def test_closed_journal_rejects_writes(journal):
     await journal.close()
     with pytest.raises(JournalError):
         await journal.check_writable()
 
 
-async def test_the_oldest_that_waits_is_told_by_environment(journal, entry, clock):
+async def test_oldest_queued_is_reported_by_environment(journal, entry, clock):
     assert await journal.oldest_queued() == {}
     first = clock.now()
     await journal.add([entry(), entry("development", reason="anonymous")])
@@ -33,7 +33,7 @@ async def test_the_oldest_that_waits_is_told_by_environment(journal, entry, cloc
     assert await journal.oldest_queued() == {"production": first, "staging": first + 60_000}
 
 
-async def test_health_counts_retries_and_not_settled_deliveries(journal, entry, clock, claim, attempt):
+async def test_oldest_queued_includes_retries_but_no_settled_deliveries(journal, entry, clock, claim, attempt):
     first = clock.now()
     await journal.add([entry()])
     taken = await claim()

@@ -45,7 +45,7 @@ async def test_add_and_claim_of_no_entries(journal):
 
 
 @pytest.mark.parametrize("state", ["waiting", "paused"])
-async def test_a_lane_that_is_shut_is_sent_nothing(journal, clock, entry, claim, attempt, state):
+async def test_add_makes_no_claims_for_a_lane_that_is_not_open(journal, clock, entry, claim, attempt, state):
     await journal.add([entry()])
     first = await claim()
     change = LaneChange(epoch=first.lane.epoch, state=state, until=clock.now() + 10_000 if state == "waiting" else 0)
@@ -58,7 +58,7 @@ async def test_a_lane_that_is_shut_is_sent_nothing(journal, clock, entry, claim,
     assert claims == ()
 
 
-async def test_older_deliveries_are_claimed_first(journal, entry, claim):
+async def test_add_makes_no_claims_while_older_deliveries_are_due(journal, entry, claim):
     (older,) = await journal.add([entry()])
     added, claims = await journal.add_and_claim([entry(), entry()], (TERMS,))
     assert claims == ()
@@ -71,7 +71,7 @@ async def test_claim_made_while_adding_expires_with_its_worker(journal, clock, e
     assert (await claim()).ids == tuple(one.id for one in added)
 
 
-async def test_expired_claims_of_another_worker_are_older(journal, clock, entry, claim):
+async def test_expired_claims_of_another_worker_are_claimed_first(journal, clock, entry, claim):
     await journal.add([entry()])
     left = await claim(lease_ms=5_000)
     clock.advance(6)
@@ -80,7 +80,7 @@ async def test_expired_claims_of_another_worker_are_older(journal, clock, entry,
     assert (await claim()).ids == (*left.ids, 2)
 
 
-async def test_given_back_it_is_claimed_as_ever(journal, entry, claim):
+async def test_released_claim_made_while_adding_is_claimed_again(journal, entry, claim):
     added, claims = await journal.add_and_claim([entry(), entry()], (TERMS,))
     for one in claims:
         await journal.release(one)

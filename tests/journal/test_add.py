@@ -24,7 +24,7 @@ async def test_ids_grow_in_order_of_arrival(journal, entry):
     assert len(set(ids)) == 4
 
 
-async def test_every_column_comes_back(journal, entry, clock):
+async def test_every_field_of_a_delivery_is_read_back(journal, entry, clock):
     given = entry(detail="", question_id="90311", updated_at=5, edited=True)
     (added,) = await journal.add([given])
     detail = await journal.get(added.id)
@@ -37,7 +37,7 @@ async def test_every_column_comes_back(journal, entry, clock):
     assert (delivery.status, delivery.attempts, delivery.leased, delivery.size) == (0, 0, False, len(given.body))
 
 
-async def test_payloads_of_many_sizes_come_back(journal, entry):
+async def test_payloads_of_many_sizes_are_read_back(journal, entry):
     sizes = [0, 1, 255, 256, 1_000_001, 30_000, *range(2, 1200)]
     given = [entry(raw=b"r" * size, body=b"%d" % size) for size in sizes]
     added = await journal.add(given)
@@ -47,7 +47,7 @@ async def test_payloads_of_many_sizes_come_back(journal, entry):
         assert (detail.raw, detail.body) == (one.raw, one.body)
 
 
-async def test_the_same_answer_again_is_known(journal, entry):
+async def test_same_answer_added_again_is_known(journal, entry):
     given = entry()
     (first,) = await journal.add([given])
     (again,) = await journal.add([replace(given, source="other.jsonl", raw=b"{}")])
@@ -56,13 +56,13 @@ async def test_the_same_answer_again_is_known(journal, entry):
     assert (await journal.get(first.id)).delivery.source == "responses.jsonl"
 
 
-async def test_the_same_answer_twice_in_one_call_is_known(journal, entry):
+async def test_same_answer_twice_in_one_call_is_known(journal, entry):
     given = entry()
     first, again = await journal.add([given, given])
     assert (again.id, again.outcome) == (first.id, "known")
 
 
-async def test_a_later_update_is_a_withheld_revision(journal, entry):
+async def test_later_update_is_a_withheld_revision(journal, entry):
     given = entry(updated_at=1000)
     (first,) = await journal.add([given])
     changed = replace(given, digest=b"1" * 8, updated_at=2000)
@@ -76,20 +76,20 @@ async def test_a_later_update_is_a_withheld_revision(journal, entry):
     assert (again.id, again.outcome) == (revision.id, "known")
 
 
-async def test_other_content_without_a_way_to_tell_is_a_possible_duplicate(journal, entry):
+async def test_other_content_without_update_time_is_a_possible_duplicate(journal, entry):
     given = entry()
     first, other = await journal.add([given, replace(given, digest=b"2" * 8)])
     assert (other.outcome, other.reason) == ("duplicate", Reason.POSSIBLE_DUPLICATE)
     assert (await journal.get(other.id)).delivery.origin_id == first.id
 
 
-async def test_the_same_question_id_makes_it_a_revision(journal, entry):
+async def test_other_content_with_the_same_question_id_is_a_revision(journal, entry):
     given = entry(question_id="7")
     _, other = await journal.add([given, replace(given, digest=b"2" * 8)])
     assert other.outcome == "revision"
 
 
-async def test_two_questions_with_one_text_are_told_apart_by_id(journal, entry):
+async def test_questions_with_the_same_text_are_distinguished_by_id(journal, entry):
     given = entry(question_id="7")
     twin = replace(given, question_id="8")
     first, second = await journal.add([given, twin])
@@ -114,7 +114,7 @@ async def test_withheld_delivery_is_replaced_once_complete(journal, entry):
     assert (lacking_again.id, lacking_again.outcome) == (queued.id, "known")
 
 
-async def test_other_content_that_must_not_be_sent_is_kept_and_says_why(journal, entry):
+async def test_unsendable_other_content_is_stored_with_its_reason(journal, entry):
     given = entry(updated_at=1000)
     (first,) = await journal.add([given])
     deleted = replace(
@@ -137,7 +137,7 @@ async def test_other_content_that_must_not_be_sent_is_kept_and_says_why(journal,
     assert (resent.outcome, resent.state) == ("known", State.WITHHELD)
 
 
-async def test_the_same_content_that_must_not_be_sent_is_known(journal, entry):
+async def test_unsendable_entry_added_again_is_known(journal, entry):
     given = entry()
     (first,) = await journal.add([given])
     (again,) = await journal.add([replace(given, reason=Reason.DELETED.value)])
@@ -164,7 +164,7 @@ async def test_environments_do_not_share_identities(journal, entry):
     assert [item.outcome for item in added] == ["new", "new"]
 
 
-async def test_counts_are_kept(journal, entry):
+async def test_counts_are_maintained_by_add(journal, entry):
     await journal.add([entry(), entry(), entry(reason="anonymous"), entry("development")])
     counts = await journal.counts()
     assert counts.by_environment == {
@@ -173,7 +173,7 @@ async def test_counts_are_kept(journal, entry):
     }
 
 
-async def test_many_writers_at_once_lose_and_repeat_nothing(journal, entry):
+async def test_concurrent_adds_lose_and_repeat_nothing(journal, entry):
     shared = [entry() for _ in range(50)]
     results = await asyncio.gather(*(journal.add(shared[i : i + 10]) for i in range(0, 50, 5) for _ in range(3)))
     new = [one for result in results for one in result if one.outcome == "new"]
@@ -181,7 +181,7 @@ async def test_many_writers_at_once_lose_and_repeat_nothing(journal, entry):
     assert await journal.count(Query()) == 50
 
 
-async def test_find_by_identity(journal, entry):
+async def test_find_returns_the_delivery_of_an_identity(journal, entry):
     given = entry()
     (added,) = await journal.add([given])
     assert (await journal.find("production", given.message_id)).id == added.id
@@ -189,7 +189,7 @@ async def test_find_by_identity(journal, entry):
     assert await journal.find("production", "nothing") is None
 
 
-async def test_known_says_the_state_it_found(journal, entry, claim, attempt):
+async def test_known_result_has_the_stored_state(journal, entry, claim, attempt):
     given = entry()
     await journal.add([given])
     taken = await claim()

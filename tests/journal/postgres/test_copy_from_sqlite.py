@@ -56,7 +56,7 @@ async def everything(journal):
     return [(replace(one.delivery, leased=False), one.raw, one.body, one.history) for one in details if one is not None]
 
 
-async def test_everything_is_there(path, postgres_journal_url, clock, entry, monkeypatch):
+async def test_copy_contains_everything(path, postgres_journal_url, clock, entry, monkeypatch):
     monkeypatch.setattr(copy_from_sqlite, "COPY_CHUNK_ROWS", 7)
     told = []
     copied = await copy_journal(path, postgres_journal_url, on_progress=told.append)
@@ -108,7 +108,7 @@ async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monke
         assert await old.counts() == await new.counts()
 
 
-async def test_a_row_that_changed_meanwhile_is_found(path, postgres_journal_url):
+async def test_row_that_changed_meanwhile_fails_the_comparison(path, postgres_journal_url):
     await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
     connection = await asyncpg.connect(postgres_journal_url)
     # as if it had been stopped before it compared
@@ -119,7 +119,7 @@ async def test_a_row_that_changed_meanwhile_is_found(path, postgres_journal_url)
         await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
 
 
-async def test_a_target_that_holds_something_is_refused(path, postgres_journal_url, entry):
+async def test_copy_to_a_target_that_is_not_empty_is_rejected(path, postgres_journal_url, entry):
     async with PostgresJournal(postgres_journal_url) as journal:
         await journal.add([entry()])
     with pytest.raises(JournalError, match="holds deliveries already"):
@@ -127,7 +127,7 @@ async def test_a_target_that_holds_something_is_refused(path, postgres_journal_u
 
 
 @pytest.mark.parametrize("side", ["file", "server"])
-async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, side):
+async def test_copy_of_a_journal_in_use_is_rejected(path, postgres_journal_url, side):
     opened = SQLiteJournal(path) if side == "file" else PostgresJournal(postgres_journal_url)
     async with opened as journal:
         await journal.heartbeat(make_worker())
@@ -135,7 +135,7 @@ async def test_a_journal_that_is_in_use_is_refused(path, postgres_journal_url, s
             await copy_journal(path, postgres_journal_url, on_progress=lambda _: None)
 
 
-async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_journal_url, entry):
+async def test_unfinished_copy_cannot_be_opened(path, postgres_journal_url, entry):
     class StopHereError(Exception):
         pass
 
@@ -152,7 +152,7 @@ async def test_nobody_works_on_a_journal_that_is_half_copied(path, postgres_jour
         assert added.id == 45
 
 
-async def test_a_file_of_schema_5_brings_its_pause_reasons(path, postgres_journal_url):
+async def test_copy_of_a_schema_5_file_converts_pause_reasons(path, postgres_journal_url):
     """Its sentence is translated; that of an older program which went on beside a newer one counts, too."""
     cause = "write key Zq8T…e1Rk refused (401)"
     with contextlib.closing(sqlite3.connect(path)) as file:

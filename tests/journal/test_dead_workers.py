@@ -24,7 +24,7 @@ def held_by(journal):
     return take
 
 
-async def test_a_silent_workers_claim_is_anothers_after_half_a_minute(journal, entry, held_by, clock):
+async def test_claim_of_a_dead_worker_is_released_after_30_s(journal, entry, held_by, clock):
     await journal.add([entry()])
     await journal.heartbeat(worker("a"))
     taken = await held_by("a")
@@ -41,7 +41,7 @@ async def test_a_silent_workers_claim_is_anothers_after_half_a_minute(journal, e
     assert await journal.settle(again, [Settlement(ids=again.ids, state=State.DELIVERED)]) == 1
 
 
-async def test_a_worker_that_reports_keeps_what_it_has(journal, entry, held_by, clock):
+async def test_worker_with_heartbeats_keeps_its_claim(journal, entry, held_by, clock):
     await journal.add([entry()])
     taken = await held_by("a")
     for _ in range(11):
@@ -63,7 +63,7 @@ async def test_lease_of_a_worker_without_heartbeat_lasts_as_long(journal, entry,
     assert (await held_by("b")).ids == taken.ids
 
 
-async def test_without_a_name_the_lease_alone_counts(journal, entry, held_by, clock):
+async def test_claim_without_an_owner_lasts_until_its_lease_expires(journal, entry, held_by, clock):
     await journal.add([entry()])
     await held_by("")
     clock.advance(100)
@@ -72,7 +72,7 @@ async def test_without_a_name_the_lease_alone_counts(journal, entry, held_by, cl
     assert (await held_by("b")).lease
 
 
-async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, held_by, attempt, clock):
+async def test_probe_of_a_dead_worker_is_claimed_by_the_next(journal, entry, held_by, attempt, clock):
     await journal.add([entry(), entry()])
     first = await held_by("a")
     await journal.settle(
@@ -105,7 +105,7 @@ async def test_a_probe_whose_worker_is_gone_is_the_next_ones(journal, entry, hel
     assert (await journal.counts()).by_environment["production"][State.DELIVERED] == len(taken.ids)
 
 
-async def test_when_it_is_due_again_is_told(journal, entry, held_by, clock):
+async def test_worker_leases_say_when_deliveries_are_due_again(journal, entry, held_by, clock):
     await journal.add([entry()])
     await journal.heartbeat(worker("a"))
     begun = clock.now()

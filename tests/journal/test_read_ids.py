@@ -23,7 +23,7 @@ async def stored(journal, entry, deliver):
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
 @pytest.mark.parametrize("query", [MATCH_ALL, FAILED, Query((Term("env", "production"),)), Query((Term("text", "q"),))])
-async def test_ids_are_those_of_pages(journal, stored, query, direction):
+async def test_ids_are_the_same_as_those_of_pages(journal, stored, query, direction):
     cursor, found = 0, []
     while True:
         part = await journal.ids(query, cursor=cursor, limit=7, direction=direction)
@@ -37,7 +37,7 @@ async def test_ids_are_those_of_pages(journal, stored, query, direction):
     assert found == (expected[::-1] if direction == "older" else expected)
 
 
-async def test_a_search_that_ran_to_the_end_says_how_far_it_came(journal, stored):
+async def test_complete_search_returns_the_last_id_searched(journal, stored):
     assert (await journal.ids(FAILED)).reached == 1
     newer = await journal.ids(FAILED, cursor=stored[-1], direction="newer")
     assert (newer.ids, newer.more, newer.reached) == ((), False, stored[-1])
@@ -48,7 +48,7 @@ async def test_an_empty_journal_has_no_ids(journal):
     assert (await journal.ids(MATCH_ALL, direction="newer")).more is False
 
 
-async def test_rows_that_are_there_and_match(journal, stored):
+async def test_get_many_returns_existing_matching_deliveries(journal, stored):
     wanted = [stored[4], stored[1], 999_999, stored[0]]
     assert [row.id for row in await journal.get_many(wanted)] == [stored[0], stored[1], stored[4]]
     assert [row.id for row in await journal.get_many(wanted, FAILED)] == [stored[0], stored[4]]

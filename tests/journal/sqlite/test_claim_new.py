@@ -37,7 +37,7 @@ async def test_claims_made_while_adding_are_per_environment(tmp_path, clock, ent
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 60)), st.integers(1, 100), st.integers(1, 6))
-def test_parts_leave_nothing_out_and_none_is_larger_than_it_may(sizes, payload_bytes, events):
+def test_split_into_claims_is_complete_and_within_the_limits(sizes, payload_bytes, events):
     cut = list(split_into_claims(sizes, replace(TERMS, payload_bytes=payload_bytes, events=events)))
     assert [size for part in cut for size in sizes[part]] == sizes
     for position, part in enumerate(cut):

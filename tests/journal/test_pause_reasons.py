@@ -39,19 +39,19 @@ ENGINE_PAUSES = st.one_of(
 
 
 @pytest.mark.parametrize("reason", PauseReason)
-def test_every_reason_has_its_sentence(reason):
+def test_every_pause_reason_has_a_sentence(reason):
     assert set(SENTENCES) == set(PauseReason)
     assert bool(pause_text(reason, FULL)) is bool(reason)
     assert bool(cause_of(reason, FULL)) is bool(reason), "older programs read one, too"
 
 
 @given(ENGINE_PAUSES)
-def test_what_decides_is_read_from_older_sentences_as_it_was(pause):
+def test_older_sentences_are_parsed_to_the_same_reason(pause):
     assert reason_of(cause_of(*pause), "paused") == pause
 
 
 @given(st.sampled_from(PauseReason), st.builds(PauseDetail, status=statuses, key=words, error=words, text=words))
-def test_what_is_stored_is_what_is_read(reason, detail):
+def test_stored_reason_is_read_back(reason, detail):
     told = stored_reason("waiting", "any other words", 4, reason.value, detail_text(detail), 4)
     assert told == ((reason, detail) if reason else reason_of("any other words", "waiting"))
 
@@ -87,13 +87,13 @@ def test_what_is_stored_is_what_is_read(reason, detail):
         ("maintenance", "paused", PauseReason.OTHER, PauseDetail(text="maintenance")),
     ],
 )
-def test_older_sentences(cause, state, reason, detail):
+def test_sentences_of_older_versions_are_parsed(cause, state, reason, detail):
     assert reason_of(cause, state) == (reason, detail)
     assert stored_reason(state, cause, 7, "", "", 0) == (reason, detail)
 
 
 @pytest.mark.parametrize(("reason", "detail"), [("of_a_newer_version", "{}"), ("manual", '{"status": "much"}')])
-def test_what_only_a_newer_program_understands_is_shown_in_its_words(reason, detail):
+def test_reason_of_a_newer_version_is_shown_as_its_sentence(reason, detail):
     told = stored_reason("paused", "the moon is full", 3, reason, detail, 3)
     assert told == (PauseReason.OTHER, PauseDetail(text="the moon is full"))
     assert pause_text(*told) == "the moon is full"

@@ -38,7 +38,7 @@ async def lane_of(journal):
     return (await journal.lanes())["production"]
 
 
-async def test_an_older_journal_is_translated(older, postgres_url, entry):
+async def test_causes_of_an_older_journal_are_converted(older, postgres_url, entry):
     assert (await migrate(postgres_url)).before == 5
     async with PostgresJournal(postgres_url) as journal:
         lane = await lane_of(journal)
@@ -52,7 +52,7 @@ async def test_an_older_journal_is_translated(older, postgres_url, entry):
     assert await older.fetchval("SELECT cause FROM lanes") == CAUSE
 
 
-async def test_an_older_program_is_understood_and_understands(older, postgres_url, entry):
+async def test_older_program_beside_a_newer_one_shares_causes(older, postgres_url, entry):
     await migrate(postgres_url)
     async with PostgresJournal(postgres_url) as journal:
         opened = await journal.set_lane("production", "open")

@@ -33,7 +33,7 @@ def claim(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("failed", ["none", "just now", "long ago"])
-def test_a_claim_looks_at_no_more_of_a_long_queue(
+def test_claim_reads_as_many_rows_of_a_long_queue(
     tmp_path: Path, entry: Callable[..., NewDelivery], failed: str
 ) -> None:
     costs = []

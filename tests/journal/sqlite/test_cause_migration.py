@@ -35,7 +35,7 @@ async def lane_of(journal):
     return (await journal.lanes())["production"]
 
 
-async def test_an_older_file_is_translated(path):
+async def test_causes_of_an_older_file_are_converted(path):
     run(
         path,
         *(f"ALTER TABLE lanes DROP COLUMN {column}" for column in ("reason", "detail", "reason_epoch")),
@@ -52,7 +52,7 @@ async def test_an_older_file_is_translated(path):
         assert connection.execute("SELECT reason, cause FROM lanes").fetchone() == ("key_refused", CAUSE)
 
 
-async def test_an_older_program_that_goes_on_is_understood_and_understands(path, attempt):
+async def test_older_program_beside_a_newer_one_shares_causes(path, attempt):
     """Such a one had the file open when it was upgraded; these are the statements of schema 5."""
     async with SQLiteJournal(path) as journal:
         taken = await journal.claim(ClaimRequest("production", events=9, payload_bytes=9_999, lease_ms=60_000))

@@ -12,7 +12,7 @@ from sprig_tui.journal.records import State
 FAILED = Query((Term("status", "failed"),), "status:failed")
 
 
-async def test_same_id_again(journal, entry, deliver):
+async def test_requeue_sends_the_same_message_id_again(journal, entry, deliver):
     (added,) = await journal.add([entry()])
     before = (await journal.get(added.id)).delivery
     await deliver(State.FAILED, status=400, error="invalid_request")
@@ -30,7 +30,7 @@ async def test_same_id_again(journal, entry, deliver):
     }
 
 
-async def test_retries_start_afresh(journal, entry, deliver, claim):
+async def test_requeue_resets_the_retries(journal, entry, deliver, claim):
     await journal.add([entry()])
     await deliver(State.QUEUED, status=503)
     ids = await deliver(State.FAILED, status=503)
@@ -40,7 +40,7 @@ async def test_retries_start_afresh(journal, entry, deliver, claim):
     assert taken.attempts == (2,), "Segment is told of every request that carried it"
 
 
-async def test_as_new_has_an_id_of_its_own_each_time(journal, entry, deliver, claim):
+async def test_requeue_as_new_has_a_new_message_id_each_time(journal, entry, deliver, claim):
     given = entry()
     (added,) = await journal.add([given])
     await deliver()
@@ -64,7 +64,7 @@ async def test_replay_skips_deliveries_that_cannot_be_sent(journal, entry, as_ne
     assert [(one.id, one.outcome) for one in answers] == [(queued.id, "known"), (anonymous.id, "known")]
 
 
-async def test_a_revision_may_be_sent_when_a_person_says_so(journal, entry, claim):
+async def test_revision_can_be_requeued(journal, entry, claim):
     given = entry(updated_at=1)
     _, revision = await journal.add([given, replace(given, digest=b"2" * 8, updated_at=2)])
     await journal.requeue([revision.id])
@@ -73,7 +73,7 @@ async def test_a_revision_may_be_sent_when_a_person_says_so(journal, entry, clai
     assert revision.id in (await claim()).ids
 
 
-async def test_a_job_goes_through_all_that_matched_at_its_start(journal, entry, deliver, claim):
+async def test_replay_job_queues_all_that_matched_at_its_start(journal, entry, deliver, claim):
     await journal.add([entry() for _ in range(12)])
     await deliver(State.FAILED, status=400)
     job = await journal.start_replay(FAILED)
@@ -92,7 +92,7 @@ async def test_a_job_goes_through_all_that_matched_at_its_start(journal, entry, 
     assert len((await claim()).ids) == 12
 
 
-async def test_a_cancelled_job_stays_so(journal, entry, deliver):
+async def test_cancelled_replay_job_stays_cancelled(journal, entry, deliver):
     await journal.add([entry() for _ in range(4)])
     await deliver(State.FAILED, status=400)
     job = await journal.start_replay(FAILED)
@@ -103,19 +103,19 @@ async def test_a_cancelled_job_stays_so(journal, entry, deliver):
     assert [one.id for one in await journal.replays()] == [job.id]
 
 
-async def test_a_job_counts_what_it_skips(journal, entry, deliver):
+async def test_replay_job_counts_skipped_deliveries(journal, entry, deliver):
     await journal.add([entry(reason="anonymous"), entry()])
     job = await journal.start_replay(Query())
     job = await journal.step_replay(job.id)
     assert (job.state, job.queued, job.skipped) == ("done", 0, 2)
 
 
-async def test_an_unknown_job_is_named(journal):
+async def test_unknown_replay_job_is_named(journal):
     with pytest.raises(JournalError, match="no replay job 7"):
         await journal.step_replay(7)
 
 
-async def test_prune_removes_ended_ones_alone(journal, entry, deliver, clock):
+async def test_prune_deletes_only_ended_deliveries(journal, entry, deliver, clock):
     given = [entry() for _ in range(3)] + [entry(reason="anonymous")]
     added = await journal.add(given)
     await deliver()
@@ -154,11 +154,11 @@ async def test_prune_leaves_half_a_pack_readable(journal, entry, claim, deliver,
     assert taken.payload == given[4].body
 
 
-async def test_prune_of_nothing(journal, clock):
+async def test_prune_of_an_empty_journal(journal, clock):
     assert (await journal.prune(clock.now())).by_state == {}
 
 
-async def test_as_new_keeps_clear_of_an_id_that_is_in_use(journal, entry, deliver, clock):
+async def test_requeue_as_new_skips_message_ids_in_use(journal, entry, deliver, clock):
     (added,) = await journal.add([entry()])
     await deliver()
     await journal.requeue([added.id], as_new=True)
@@ -175,7 +175,7 @@ async def test_as_new_keeps_clear_of_an_id_that_is_in_use(journal, entry, delive
     assert len(set(identities)) == 3
 
 
-async def test_as_new_twice_in_one_call(journal, entry, deliver, claim):
+async def test_requeue_as_new_twice_in_one_call(journal, entry, deliver, claim):
     (added,) = await journal.add([entry()])
     await deliver()
     made = await journal.requeue([added.id, added.id], as_new=True)

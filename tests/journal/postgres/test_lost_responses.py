@@ -44,7 +44,7 @@ def look(emptied_postgres_journal_url: str):
     return ask
 
 
-async def test_a_claim_nobody_knows_of_is_given_back(journal, proxy, entry, claim, look):
+async def test_claim_with_a_lost_connection_is_released(journal, proxy, entry, claim, look):
     await claim()
     added = await journal.add([entry() for _ in range(3)])
     proxy.cut_at_answer()
@@ -57,7 +57,7 @@ async def test_a_claim_nobody_knows_of_is_given_back(journal, proxy, entry, clai
     assert await look("SELECT count(*) FROM sprig_tui.leases") == 1
 
 
-async def test_a_probe_nobody_knows_of_does_not_hold_the_lane_up(journal, proxy, entry, claim, attempt, look):
+async def test_probe_with_a_lost_response_does_not_block_the_lane(journal, proxy, entry, claim, attempt, look):
     await journal.add([entry(), entry()])
     taken = await claim(events=1)
     back = Settlement(ids=taken.ids, state=State.QUEUED, attempt=attempt(503))
@@ -77,7 +77,7 @@ async def test_a_probe_nobody_knows_of_does_not_hold_the_lane_up(journal, proxy,
     assert again.ids
 
 
-async def test_a_release_that_did_not_get_through_is_made_up_for(journal, proxy, entry, claim):
+async def test_lost_release_is_repeated(journal, proxy, entry, claim):
     added = await journal.add([entry() for _ in range(2)])
     taken = await claim(events=1)
     proxy.refuse()
@@ -100,7 +100,7 @@ async def every_answer(proxy: CuttingProxy, work: Callable[[], Awaitable[object]
         yield number
 
 
-async def test_an_add_is_known_when_it_comes_again_whatever_answer_was_lost(journal, proxy, entry):
+async def test_add_repeated_after_a_lost_response_is_known(journal, proxy, entry):
     await journal.add([entry()])
     given: list[NewDelivery] = []
 
@@ -116,7 +116,7 @@ async def test_an_add_is_known_when_it_comes_again_whatever_answer_was_lost(jour
     assert await journal.count(Query()) == 1 + len(given)
 
 
-async def test_a_settle_is_noted_once_whatever_answer_was_lost(journal, proxy, entry, claim, attempt):
+async def test_settle_repeated_after_a_lost_response_is_recorded_once(journal, proxy, entry, claim, attempt):
     taken = []
 
     async def settle() -> None:
@@ -174,7 +174,7 @@ async def test_claim_committed_after_its_release_is_released_again(
     assert (await claim()).ids == (second.id,)
 
 
-async def test_a_settle_takes_one_answer_of_the_server(journal, proxy, entry, claim, attempt):
+async def test_settle_takes_one_round_trip(journal, proxy, entry, claim, attempt):
     """It begins and ends there: no lock of it waits for us."""
     await journal.add([entry(), entry()])
     for cut in (0, 2):

@@ -25,7 +25,7 @@ from sprig_tui.journal.url import has_password, password_problem, redact_passwor
         ("/var/lib/journal.db", "/var/lib/journal.db"),
     ],
 )
-def test_journal_address_as_shown(url: str, seen: str) -> None:
+def test_redacted_url_has_neither_password_nor_options(url: str, seen: str) -> None:
     assert redact_url(url) == seen
 
 
@@ -33,7 +33,7 @@ secrets = st.text(st.characters(codec="ascii", min_codepoint=33, max_codepoint=1
 
 
 @given(secrets, st.sampled_from(["", "?sslmode=require", "?password=abc"]))
-def test_journal_address_never_shows_its_password(password: str, options: str) -> None:
+def test_redacted_url_never_contains_the_password(password: str, options: str) -> None:
     url = f"postgresql://sprig:SEC{password}RET@db.example:5432/journal{options}"
     assert "SEC" not in redact_url(url)
     assert "RET" not in redact_url(url)
@@ -42,7 +42,7 @@ def test_journal_address_never_shows_its_password(password: str, options: str) -
 
 
 @given(secrets)
-def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> None:
+def test_password_with_a_separator_is_reported_without_it(password: str) -> None:
     fault = password_problem(f"postgresql://sprig:{password}@db.example/journal")
     cut = {one for one in "/?#" if one in password}
     if fault:
@@ -51,7 +51,7 @@ def test_a_password_that_drivers_cut_off_is_named_without_it(password: str) -> N
 
 
 @pytest.mark.parametrize("character", "/?#")
-def test_password_fault_names_the_character_and_its_escape(character: str) -> None:
+def test_password_problem_names_the_character_and_its_escape(character: str) -> None:
     assert password_problem(f"postgresql://sprig:ge{character}heim@db.example/journal") == (
         f"its password is cut off at the first {character}: write {character} as %{ord(character):02X}"
     )

@@ -8,7 +8,7 @@ from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Settlement, State
 
 
-async def test_pages_both_ways_meet_every_delivery_once(journal, entry):
+async def test_pages_in_both_directions_return_every_delivery_once(journal, entry):
     ids = [one.id for one in await journal.add([entry() for _ in range(25)])]
     seen, cursor = [], 0
     while True:
@@ -77,7 +77,7 @@ async def mixed(journal, entry, claim, attempt, clock):
         ([("survey", "5120"), ("env", "development")], set()),
     ],
 )
-async def test_filters(journal, mixed, terms, expected):
+async def test_page_returns_deliveries_that_match_the_filter(journal, mixed, terms, expected):
     query = Query(tuple(Term(*term) for term in terms))
     found = {one.id for one in (await journal.page(query)).deliveries}
     names = {name for name, number in mixed.items() if number in found}
@@ -85,7 +85,7 @@ async def test_filters(journal, mixed, terms, expected):
     assert await journal.count(query) == len(expected)
 
 
-async def test_filter_by_id_message_id_and_time(journal, mixed, clock):
+async def test_page_filters_by_id_message_id_and_time(journal, mixed, clock):
     one = (await journal.get(mixed["failed"])).delivery
     for value in (str(one.id), one.message_id, one.message_id[:20]):
         page = await journal.page(Query((Term("id", value),)))
@@ -95,7 +95,7 @@ async def test_filter_by_id_message_id_and_time(journal, mixed, clock):
     assert await journal.count(Query((Term("until", middle),))) == 3
 
 
-async def test_a_filter_pages_like_the_whole(journal, entry):
+async def test_filtered_pages_return_every_match_once(journal, entry):
     added = await journal.add([entry(reason="anonymous" if number % 3 else "") for number in range(30)])
     query = Query((Term("status", "queued"),))
     first = await journal.page(query, limit=4)
@@ -105,7 +105,7 @@ async def test_a_filter_pages_like_the_whole(journal, entry):
 
 
 @pytest.mark.parametrize("direction", ["older", "newer"])
-async def test_a_search_with_a_budget_can_be_gone_on_with(journal, entry, search, direction):
+async def test_search_with_a_budget_can_be_resumed(journal, entry, search, direction):
     added = await journal.add([entry(answer="rare" if number % 40 == 7 else "4") for number in range(200)])
     found, _ = await search(journal, Query((Term("text", "rare"),)), direction)
     assert found == [one.id for one in added[7::40]]
@@ -118,7 +118,7 @@ async def test_hostile_filter_values_are_only_values(journal, entry):
             assert await journal.count(Query((Term(field, value),))) == 0, (field, value)
 
 
-async def test_changes_tell_what_is_new_and_what_moved(journal, entry, claim, attempt):
+async def test_changes_return_new_and_changed_deliveries(journal, entry, claim, attempt):
     start = await journal.changes()
     assert start.deliveries == ()
     assert (await journal.changes(start.cursor)).deliveries == ()
@@ -134,7 +134,7 @@ async def test_changes_tell_what_is_new_and_what_moved(journal, entry, claim, at
     assert [d.id for d in whole.deliveries] == [first.id, second.id]
 
 
-async def test_changes_say_when_they_could_not_tell_all(journal, entry):
+async def test_changes_report_an_overflow(journal, entry):
     start = await journal.changes()
     await journal.add([entry() for _ in range(30)])
     told = await journal.changes(start.cursor, limit=10)
@@ -152,7 +152,7 @@ async def test_page_of_an_empty_journal(journal):
     assert await journal.count_queued(1, 10) == 0
 
 
-async def test_changes_that_do_not_fit_are_not_passed_over_in_silence(journal, entry, deliver):
+async def test_changes_over_the_limit_report_an_overflow(journal, entry, deliver):
     await journal.add([entry() for _ in range(3)])
     start = await journal.changes()
     await deliver()

@@ -13,7 +13,7 @@ from sprig_tui.journal.sqlite import SQLiteJournal, schema
 
 
 @pytest.mark.parametrize("older", [False, True])
-async def test_room_is_given_back(tmp_path, entry, clock, monkeypatch, older):
+async def test_prune_shrinks_the_file(tmp_path, entry, clock, monkeypatch, older):
     if older:
         monkeypatch.setattr(schema, "enable_vacuum", lambda _: None)
     path = tmp_path / "j.db"

@@ -27,7 +27,7 @@ async def settle_all(journal: SQLiteJournal, state: State) -> None:
         await journal.settle(taken, [Settlement(ids=taken.ids, state=state, attempt=Attempt(started_at=1, status=400))])
 
 
-async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, entry, monkeypatch):
+async def test_replay_step_scans_a_limited_number_of_rows(tmp_path, entry, monkeypatch):
     monkeypatch.setattr(replays, "MAX_SCAN_ROWS", 10)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         await journal.add([entry() for _ in range(35)])
@@ -43,7 +43,7 @@ async def test_a_step_of_a_replay_looks_no_further_than_its_stretch(tmp_path, en
         assert seen == [(10, 0), (20, 0), (30, 0), (35, 2)]
 
 
-async def test_prune_goes_on_past_stretches_with_nothing_to_remove(tmp_path, entry, monkeypatch):
+async def test_prune_continues_past_chunks_without_old_deliveries(tmp_path, entry, monkeypatch):
     monkeypatch.setattr(maintenance, "PRUNE_SCAN_ROWS", 10)
     monkeypatch.setattr(maintenance, "PRUNE_CHUNK_ROWS", 4)
     async with SQLiteJournal(tmp_path / "j.db") as journal:
@@ -62,7 +62,7 @@ async def test_prune_goes_on_past_stretches_with_nothing_to_remove(tmp_path, ent
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608 - our own names
 
 
-async def test_a_claim_from_many_packs_holds_what_it_sends_and_no_more(tmp_path, entry):
+async def test_claim_from_many_packs_has_only_its_own_bodies(tmp_path, entry):
     async with SQLiteJournal(tmp_path / "j.db") as journal:
         ids = []
         for _ in range(30):
@@ -81,7 +81,7 @@ async def test_a_claim_from_many_packs_holds_what_it_sends_and_no_more(tmp_path,
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00", b"\x01broken", b"\x00\x09\x00\x00\x00"])
-async def test_a_damaged_payload_holds_nothing_else_up(tmp_path, entry, damage):
+async def test_damaged_payload_does_not_block_other_deliveries(tmp_path, entry, damage):
     path = tmp_path / "j.db"
     given = [[entry() for _ in range(3)] for _ in range(3)]
     async with SQLiteJournal(path) as journal:

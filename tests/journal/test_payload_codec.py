@@ -39,7 +39,7 @@ def test_packed_calls_are_unpacked_unchanged(given):
 
 
 @given(st.sets(st.integers(min_value=10, max_value=15), min_size=1))
-def test_some_by_their_tags_are_what_they_are_by_their_owners(some):
+def test_unpacking_by_tags_equals_unpacking_by_owners(some):
     blob, ids = pack(LARGE, TAGS), sorted(some)
     tags = [TAGS[one - 10] for one in ids]
     assert unpack_tagged_items(blob, ids, 10, tags) == unpack_items(blob, ids, 10, OWNERS)
@@ -65,7 +65,7 @@ def test_flipped_bit_in_a_pack_is_detected(given):
 
 
 @pytest.mark.parametrize("given", [SMALL, LARGE])
-def test_any_lost_end_is_noticed(given):
+def test_truncated_pack_is_detected(given):
     blob = pack(given, TAGS)
     for end in range(1, len(blob)):
         with pytest.raises(DamagedPayloadError):
@@ -84,7 +84,7 @@ def test_pack_of_another_delivery_is_detected():
         unpack_items(blob, [10, 11], 11, OWNERS)
 
 
-def test_pack_tag_of_an_odd_message_id_is_that_of_its_stored_form():
+def test_tag_of_an_odd_message_id_is_that_of_its_stored_form():
     assert owner_tag("a", "x\0\udc80") == owner_tag("a", "x\u2400?")
     entry = NewDelivery(environment="a", message_id="x\0")
     assert entry_tags([entry]) == [owner_tag("a", "x\u2400")]
@@ -97,7 +97,7 @@ def old(given: list[bytes], *, compressed: bool) -> bytes:
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_older_packs_are_read_and_checked(compressed):
+def test_packs_of_older_versions_are_read_and_checked(compressed):
     calls = [
         b'{"messageId":"sprig-%d","userId":"a","event":"x","type":"track","properties":{"a":1},"context":{}}' % at
         for at in range(6)
