@@ -44,12 +44,12 @@ def format_from_path(path: Path) -> ExportFormat:
 
 def delivery_fields(delivery: Delivery) -> dict[str, Any]:
     """The delivery by field names; times as ISO 8601 in UTC, None for 'never'."""
-    found: dict[str, Any] = msgspec.structs.asdict(delivery)
+    fields: dict[str, Any] = msgspec.structs.asdict(delivery)
     for name in TIME_FIELDS:
-        found[name] = iso_time(found[name])
-    found["state"] = delivery.state.value
-    found["latency_ms"] = round(delivery.latency_ms, 1)
-    return found
+        fields[name] = iso_time(fields[name])
+    fields["state"] = delivery.state.value
+    fields["latency_ms"] = round(delivery.latency_ms, 1)
+    return fields
 
 
 def json_line(delivery: Delivery) -> str:
@@ -66,8 +66,8 @@ def _without_surrogates(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _json_escape(found: re.Match[str]) -> str:
-    character = found.group()
+def _json_escape(match: re.Match[str]) -> str:
+    character = match.group()
     if character.isprintable():
         return character
     code = ord(character)

@@ -108,17 +108,17 @@ def _parse_word(word: str, position: int, now_ms: int) -> list[Term]:
     field = FIELD_ALIASES.get(name.lower(), name.lower())
     if field not in FILTER_FIELDS:
         near = difflib.get_close_matches(field, [*FILTER_FIELDS, *FIELD_ALIASES], n=1)
-        meant = f"did you mean {near[0]}: ?" if near else "fields are " + " ".join(f"{one}:" for one in FILTER_FIELDS)
+        meant = f"did you mean {near[0]}: ?" if near else "fields are " + " ".join(f"{item}:" for item in FILTER_FIELDS)
         raise FilterError(
             f"there is no field {name}:", position=position, hint=f'{meant} (quote it to search it as text: "{rest}")'
         )
     position += len(name) + 1
     value = value.replace('"', "")
     values = value.split(",") if field in ("status", "reason", "env") else [value]
-    if not any(one.strip() for one in values):
+    if not any(item.strip() for item in values):
         # without this term the filter would match more than intended
         raise FilterError(f"{field}: needs a value", position=position, hint=_EXAMPLES.get(field, f"{field}:VALUE"))
-    return [Term(field, _parse_value(field, one, position, now_ms), negated) for one in values if one.strip()]  # type: ignore[arg-type] # checked against FILTER_FIELDS above
+    return [Term(field, _parse_value(field, item, position, now_ms), negated) for item in values if item.strip()]  # type: ignore[arg-type] # checked against FILTER_FIELDS above
 
 
 _EXAMPLES = {

@@ -140,8 +140,8 @@ def reason_of(cause: str, state: str) -> tuple[PauseReason, PauseDetail]:
     if not cause:
         return (PauseReason.MANUAL if state == "paused" else PauseReason.NONE), NO_DETAIL
     for reason, pattern in _PATTERNS:
-        if found := pattern.fullmatch(cause):
-            return reason, _detail_in(found.groupdict())
+        if match := pattern.fullmatch(cause):
+            return reason, _detail_in(match.groupdict())
     if state in ("waiting", "probing"):
         # the only other reason to wait is a network error, which is stored in the words of the network
         return PauseReason.NETWORK_ERROR, PauseDetail(error=cause)

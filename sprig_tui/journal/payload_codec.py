@@ -93,13 +93,13 @@ def unpack(blob: bytes, positions: Sequence[int]) -> tuple[list[bytes], list[int
         msg = "its checksum is another"
         raise ValueError(msg)
     count, tagged = array("I", plain[:8])
-    found = _slice_items(plain, 8, count, positions, 4 * tagged)
+    items = _slice_items(plain, 8, count, positions, 4 * tagged)
     if not tagged:
-        return found, None
+        return items, None
     tags = array("I", plain[8 + 4 * count : 8 + 4 * count + 4 * tagged])
     if isinstance(positions, range) and positions.stop <= tagged:
-        return found, tags[positions.start : positions.stop].tolist()
-    return found, [tags[at] for at in positions]
+        return items, tags[positions.start : positions.stop].tolist()
+    return items, [tags[at] for at in positions]
 
 
 def _decompress(blob: bytes) -> bytes:
@@ -177,17 +177,19 @@ def unpack_items(
     if any(delivery_id < first for delivery_id in ids):
         raise DamagedPayloadError(ids)
     try:
-        found, tags = unpack(blob, [delivery_id - first for delivery_id in ids])
+        items, tags = unpack(blob, [delivery_id - first for delivery_id in ids])
     except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
         raise DamagedPayloadError(ids) from error
     if owners is not None:
         fits = [
-            _is_body_of(item, owners[one][1]) if tags is None else tags[at] == owner_tag(*owners[one])
-            for at, (one, item) in enumerate(zip(ids, found, strict=True))
+            _is_body_of(item, owners[delivery_id][1]) if tags is None else tags[at] == owner_tag(*owners[delivery_id])
+            for at, (delivery_id, item) in enumerate(zip(ids, items, strict=True))
         ]
         if not all(fits):
-            raise DamagedPayloadError([one for one, fit in zip(ids, fits, strict=True) if not fit])
-    return dict(zip(ids, found, strict=True))
+            raise DamagedPayloadError(
+                [delivery_id for delivery_id, fits_owner in zip(ids, fits, strict=True) if not fits_owner]
+            )
+    return dict(zip(ids, items, strict=True))
 
 
 def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Sequence[int]) -> dict[int, bytes] | None:
@@ -200,16 +202,16 @@ def unpack_tagged_items(blob: bytes, ids: Sequence[int], first: int, tags: Seque
     start, end = ids[0] - first, ids[-1] - first + 1
     positions = range(start, end) if end - start == len(ids) else [delivery_id - first for delivery_id in ids]
     try:
-        found, stored_tags = unpack(blob, positions)
+        items, stored_tags = unpack(blob, positions)
     except (zstandard.ZstdError, ValueError, IndexError, TypeError, MemoryError, OverflowError) as error:
         raise DamagedPayloadError(ids) from error
-    return dict(zip(ids, found, strict=True)) if stored_tags == tags else None
+    return dict(zip(ids, items, strict=True)) if stored_tags == tags else None
 
 
 def message_id_tags(environment: str, message_ids: Sequence[bytes]) -> list[int]:
     """The tags of deliveries of one environment by their message ids, encoded as `owner_tag` does."""
     seed = zlib.crc32(_encode_text(environment))
-    return [zlib.crc32(one, seed) for one in message_ids]
+    return [zlib.crc32(message_id, seed) for message_id in message_ids]
 
 
 def _is_body_of(body: bytes, message_id: str) -> bool:

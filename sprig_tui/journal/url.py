@@ -45,11 +45,11 @@ def password_problem(url: str) -> str:
     """Why the driver cannot read the password in the URL; empty if it can, or if there is none."""
     user = _user_info(url)
     password = "" if _URL_OPTION.search(user) else user.partition(":")[2]
-    found = sorted(set(_URL_SEPARATORS.findall(password)))
-    if not found:
+    separators = sorted(set(_URL_SEPARATORS.findall(password)))
+    if not separators:
         return ""
-    each = ", ".join(f"{one} as {quote(one, safe='')}" for one in found)
-    return f"its password is cut off at the first {' or '.join(found)}: write {each}"
+    each = ", ".join(f"{separator} as {quote(separator, safe='')}" for separator in separators)
+    return f"its password is cut off at the first {' or '.join(separators)}: write {each}"
 
 
 def redact_password(text: str, url: str) -> str:
@@ -72,11 +72,11 @@ def target_session_attrs(url: str) -> str | None:
 def _password_forms(url: str) -> set[str]:
     """The password as written in the URL, decoded and encoded, and its pieces."""
     rest = url.partition("://")[2]
-    found = {_user_info(url).partition(":")[2], _user_info(url.partition("?")[0]).partition(":")[2]}
-    found |= {value for key, value in parse_qsl(rest.partition("?")[2]) if _SECRET_OPTION.search(key)}
-    found |= {unquote(one) for one in found} | {quote(one, safe="") for one in found}
+    forms = {_user_info(url).partition(":")[2], _user_info(url.partition("?")[0]).partition(":")[2]}
+    forms |= {value for key, value in parse_qsl(rest.partition("?")[2]) if _SECRET_OPTION.search(key)}
+    forms |= {unquote(form) for form in forms} | {quote(form, safe="") for form in forms}
     # a driver that splits it at a separator mentions the pieces
-    return (found | {piece for one in found for piece in _URL_SEPARATORS.split(one)}) - {""}
+    return (forms | {piece for form in forms for piece in _URL_SEPARATORS.split(form)}) - {""}
 
 
 def _user_info(url: str) -> str:

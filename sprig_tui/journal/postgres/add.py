@@ -150,7 +150,7 @@ class InsertPlan:
 
 def with_real_ids(added: Sequence[AddResult], first: int) -> list[AddResult]:
     """The results with real ids, for a plan that was stored with ids from `first` on."""
-    return [replace(one, id=first - 1 - one.id) if one.id < 0 else one for one in added]
+    return [replace(result, id=first - 1 - result.id) if result.id < 0 else result for result in added]
 
 
 def identity_keys(entries: Iterable[NewDelivery]) -> set[int]:

@@ -124,8 +124,8 @@ class ServerClock:
     async def sync(self, connection: asyncpg.Connection) -> None:
         """Synchronize with the server."""
         before = self._local_clock.now()
-        there = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-        self._offset_ms = there - (before + self._local_clock.now()) // 2
+        server_time = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        self._offset_ms = server_time - (before + self._local_clock.now()) // 2
         self._synced_at = time.monotonic()
 
 

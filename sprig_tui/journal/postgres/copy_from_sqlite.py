@@ -149,7 +149,7 @@ async def copy_journal(path: str, url: str, *, on_progress: Callable[[CopyProgre
 
 def _check_no_workers(name: str, alive: Sequence[WorkerInfo]) -> None:
     if alive:
-        who = ", ".join(f"{one.role} {one.pid} on {one.host}" for one in alive[:3])
+        who = ", ".join(f"{worker.role} {worker.pid} on {worker.host}" for worker in alive[:3])
         raise JournalError(f"the journal {name} is in use: {who}", hint="stop it, then copy")
 
 
@@ -247,20 +247,20 @@ class _CopyRun:
         """Compare both sides in chunks; raises JournalError where they differ."""
         ours, theirs = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
         total = await self._run_in_thread(partial(_count_rows, file, table))
-        there = await self._connection.fetchval(f"SELECT count(*) FROM {table.name}")
-        if there != total:
-            raise self._difference_error(table, f"{total:,} rows in the file, {there:,} at the server")
+        server_rows = await self._connection.fetchval(f"SELECT count(*) FROM {table.name}")
+        if server_rows != total:
+            raise self._difference_error(table, f"{total:,} rows in the file, {server_rows:,} at the server")
         cursor, compared = _MIN_KEY, 0
         listed, order = ", ".join(table.columns), table.key + (", attempt" if table.name == "history" else "")
         while rows := await self._run_in_thread(partial(_read_chunk, file, table, cursor)):
-            found = await self._connection.fetch(
+            target_rows = await self._connection.fetch(
                 f"SELECT {listed} FROM {table.name}"
                 f" WHERE {table.key} > $1::bigint AND {table.key} <= $2::bigint ORDER BY {order}",
                 cursor,
                 rows[-1][0],
             )
             ours.update(_encode_rows([row[1:] for row in rows]))
-            theirs.update(_encode_rows([tuple(row) for row in found]))
+            theirs.update(_encode_rows([tuple(row) for row in target_rows]))
             if ours.digest() != theirs.digest():
                 raise self._difference_error(table, f"a row between {rows[0][0]} and {rows[-1][0]}")
             cursor = rows[-1][0]

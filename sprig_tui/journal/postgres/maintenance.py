@@ -54,10 +54,10 @@ async def durability_warnings(connection: asyncpg.Connection) -> tuple[str, ...]
         "fsync": "nothing is made to reach the disk",
         "full_page_writes": "pages may be torn in a crash",
     }
-    found = await connection.fetch(
+    rows = await connection.fetch(
         "SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name", list(warnings)
     )
-    return tuple(f"{row[0]} is off: {warnings[row[0]]}" for row in found)
+    return tuple(f"{row[0]} is off: {warnings[row[0]]}" for row in rows)
 
 
 async def oldest_queued(connection: asyncpg.Connection) -> dict[str, int]:
@@ -218,8 +218,8 @@ async def worker_leases(connection: asyncpg.Connection, now: int) -> tuple[Worke
 
 async def quick_check(connection: asyncpg.Connection) -> VerifyReport:
     """The number of deliveries that failed because of damage."""
-    found = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED_ERROR)
-    problems = (f"{found:,} deliveries failed because their stored payload is damaged",) if found else ()
+    failed = await connection.fetchval("SELECT count(*) FROM deliveries WHERE state = 2 AND error = $1", DAMAGED_ERROR)
+    problems = (f"{failed:,} deliveries failed because their stored payload is damaged",) if failed else ()
     return VerifyReport(problems=problems)
 
 
@@ -243,11 +243,11 @@ async def verify(connection: asyncpg.Connection) -> VerifyReport:
         )
         packs += 1
         deliveries += len(owned)
-        problems += check_pack(row[0], row[1], row[2], {one[0]: (one[1], one[2]) for one in owned})
+        problems += check_pack(row[0], row[1], row[2], {owner[0]: (owner[1], owner[2]) for owner in owned})
         at = row[0]
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         kept = Counter({row[:2]: row[2] for row in await connection.fetch("SELECT environment, state, n FROM counts")})
-        there = Counter(
+        counted = Counter(
             {
                 row[:2]: row[2]
                 for row in await connection.fetch(
@@ -255,6 +255,6 @@ async def verify(connection: asyncpg.Connection) -> VerifyReport:
                 )
             }
         )
-    if +kept != +there:
+    if +kept != +counted:
         problems.append(DAMAGED_COUNTS)
     return VerifyReport(deliveries=deliveries, packs=packs, problems=tuple(problems[:MAX_PROBLEMS]))

@@ -30,7 +30,7 @@ _BODIES_AND_OWNERS = (
 
 async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> list[bytes]:
     """The bodies of these deliveries, in the order of `ids`. Raises DamagedPayloadError with all damaged ones."""
-    found = None
+    bodies = None
     try:
         rows = await connection.fetch(_BODIES_AND_OWNERS, *_id_runs(ids), list(ids))
     except asyncpg.InternalServerError:
@@ -40,10 +40,10 @@ async def read_bodies(connection: asyncpg.Connection, ids: Sequence[int]) -> lis
         packs = sorted((row[0], row[1]) for row in rows if row[0] is not None)
         name, message_ids = next((row[2], row[3]) for row in rows if row[0] is None)
         if name is not None:
-            found = _tagged(packs, sorted(ids), message_id_tags(name, message_ids.encode().split(b"\n")))
-    if found is None:
-        found = _unpack_all(packs, ids, await _read_owners(connection, ids))
-    return [found[delivery_id] for delivery_id in ids]
+            bodies = _tagged(packs, sorted(ids), message_id_tags(name, message_ids.encode().split(b"\n")))
+    if bodies is None:
+        bodies = _unpack_all(packs, ids, await _read_owners(connection, ids))
+    return [bodies[delivery_id] for delivery_id in ids]
 
 
 def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> dict[int, bytes] | None:
@@ -51,18 +51,18 @@ def _tagged(packs: list[tuple[int, bytes]], ids: list[int], tags: list[int]) -> 
     starts = [bisect_left(ids, first) for first, _ in packs]
     if len(tags) != len(ids) or not starts or starts[0]:
         return None
-    found: dict[int, bytes] = {}
+    bodies: dict[int, bytes] = {}
     for (first, blob), (start, end) in zip(packs, pairwise([*starts, len(ids)]), strict=True):
         if start == end:
             continue
         try:
-            some = unpack_tagged_items(blob, ids[start:end], first, tags[start:end])
+            pack_bodies = unpack_tagged_items(blob, ids[start:end], first, tags[start:end])
         except DamagedPayloadError:
             return None
-        if some is None:
+        if pack_bodies is None:
             return None
-        found |= some
-    return found
+        bodies |= pack_bodies
+    return bodies
 
 
 async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int]) -> list[tuple[int, bytes]]:
@@ -70,11 +70,11 @@ async def _read_intact_packs(connection: asyncpg.Connection, ids: Sequence[int])
     packs: dict[int, bytes] = {}
     for delivery_id in sorted(ids):
         try:
-            found = await connection.fetch("SELECT first, bodies" + _FROM_PACKS_OF_IDS, [delivery_id], [delivery_id])
+            rows = await connection.fetch("SELECT first, bodies" + _FROM_PACKS_OF_IDS, [delivery_id], [delivery_id])
         except asyncpg.InternalServerError:
             packs[delivery_id] = b""
         else:
-            packs |= {row[0]: row[1] for row in found}
+            packs |= {row[0]: row[1] for row in rows}
     return list(packs.items())
 
 
@@ -117,21 +117,21 @@ def _unpack_all(
 ) -> dict[int, bytes]:
     packs.sort()
     firsts = [first for first, _ in packs]
-    wanted: dict[int, list[int]] = {}
+    ids_by_pack: dict[int, list[int]] = {}
     damaged: list[int] = []
     for delivery_id in ids:
         at = bisect_right(firsts, delivery_id) - 1
         if at < 0 or (owners is not None and delivery_id not in owners):
             damaged.append(delivery_id)
         else:
-            wanted.setdefault(at, []).append(delivery_id)
-    found: dict[int, bytes] = {}
-    for at, pack_ids in wanted.items():
+            ids_by_pack.setdefault(at, []).append(delivery_id)
+    items: dict[int, bytes] = {}
+    for at, pack_ids in ids_by_pack.items():
         first, blob = packs[at]
         try:
-            found |= unpack_items(blob, pack_ids, first, owners)
+            items |= unpack_items(blob, pack_ids, first, owners)
         except DamagedPayloadError as error:
             damaged += error.ids
     if damaged:
         raise DamagedPayloadError(sorted(damaged))
-    return found
+    return items

@@ -39,10 +39,10 @@ async def read_page(
     connection: asyncpg.Connection, query: Query, cursor: int, limit: int, *, older: bool, budget_ms: int = 0
 ) -> DeliveryPage:
     """A page by keyset pagination, so that its depth costs nothing."""
-    found, more, reached = await _search(
+    records, more, reached = await _search(
         connection, query, cursor, limit, SELECT_DELIVERY, older=older, budget_ms=budget_ms
     )
-    rows = [delivery_from_row(row) for row in found]
+    rows = [delivery_from_row(row) for row in records]
     if older:
         rows.reverse()
     return DeliveryPage(tuple(rows), more, reached)
@@ -53,8 +53,8 @@ async def read_ids(
 ) -> IdPage:
     """Ids by keyset pagination."""
     select = f"SELECT d.id {_FROM_DELIVERIES} "
-    found, more, reached = await _search(connection, query, cursor, limit, select, older=older, budget_ms=budget_ms)
-    listed = tuple(row[0] for row in found)
+    records, more, reached = await _search(connection, query, cursor, limit, select, older=older, budget_ms=budget_ms)
+    listed = tuple(row[0] for row in records)
     if reached:
         return IdPage(listed, more=True, reached=reached)
     if more:
@@ -83,27 +83,27 @@ async def _search(
         f" ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ${number + 3}::bigint"
     )
     deadline = monotonic() + budget_ms / 1000
-    found: list[asyncpg.Record] = []
+    records: list[asyncpg.Record] = []
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        found += await connection.fetch(statement, *values, low, high, limit + 1 - len(found))
-        if len(found) > limit:
-            return found[:limit], True, 0
+        records += await connection.fetch(statement, *values, low, high, limit + 1 - len(records))
+        if len(records) > limit:
+            return records[:limit], True, 0
         at = low - 1 if older else high + 1
         if budget_ms and 1 <= at <= newest and monotonic() > deadline:
-            return found, True, low if older else high
-    return found, False, 0
+            return records, True, low if older else high
+    return records, False, 0
 
 
 async def get_many(connection: asyncpg.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
     """The deliveries with these ids that exist and match, oldest first."""
     values: list[Any] = [list(delivery_ids)]
     condition = compile_query(query, DIALECT, values)
-    found = await connection.fetch(
+    records = await connection.fetch(
         f"{SELECT_DELIVERY} WHERE d.id = ANY ($1::bigint[]) AND ({condition}) ORDER BY d.id", *values
     )
-    return tuple(delivery_from_row(row) for row in found)
+    return tuple(delivery_from_row(row) for row in records)
 
 
 async def count_matches(connection: asyncpg.Connection, query: Query, cap: int) -> int:
@@ -192,24 +192,24 @@ async def read_changes(connection: asyncpg.Connection, cursor: str, limit: int) 
         f"{SELECT_DELIVERY} WHERE d.id > $1 ORDER BY d.id DESC LIMIT $2", seen_id, limit + 1
     )
     overflow = overflow or len(arrived) > limit
-    found = {row[0]: row for row in arrived[:limit]}
+    rows_by_id = {row[0]: row for row in arrived[:limit]}
     older = sorted((delivery_id for delivery_id in changed if delivery_id <= seen_id), reverse=True)
-    overflow = overflow or len(found) + len(older) > limit
-    older = older[: limit - len(found)]
+    overflow = overflow or len(rows_by_id) + len(older) > limit
+    older = older[: limit - len(rows_by_id)]
     if older:
-        found |= {
+        rows_by_id |= {
             row[0]: row for row in await connection.fetch(f"{SELECT_DELIVERY} WHERE d.id = ANY ($1::bigint[])", older)
         }
-    return Changes(now, tuple(delivery_from_row(found[key]) for key in sorted(found)), overflow)
+    return Changes(now, tuple(delivery_from_row(rows_by_id[key]) for key in sorted(rows_by_id)), overflow)
 
 
 async def read_lanes(connection: asyncpg.Connection, endpoint: str) -> dict[str, Lane]:
     """Every lane to this endpoint by environment."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         f"SELECT {LANE_COLUMNS} FROM lanes l JOIN environments e ON e.id = l.environment WHERE e.endpoint = $1",
         sanitize_text(endpoint),
     )
-    return {row[0]: lane_from_row(row) for row in found}
+    return {row[0]: lane_from_row(row) for row in records}
 
 
 async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: int) -> int:
@@ -240,9 +240,9 @@ async def count_queued(connection: asyncpg.Connection, first_id: int, last_id: i
 
 async def count_by_state(connection: asyncpg.Connection, first_id: int, last_id: int) -> dict[tuple[State, str], int]:
     """Number of deliveries in a range of ids by state and reason."""
-    found = await connection.fetch(
+    records = await connection.fetch(
         "SELECT state, reason, count(*) FROM deliveries WHERE id BETWEEN $1 AND $2 GROUP BY state, reason",
         first_id,
         last_id,
     )
-    return {(STATES_BY_CODE[state], reason): number for state, reason, number in found}
+    return {(STATES_BY_CODE[state], reason): number for state, reason, number in records}

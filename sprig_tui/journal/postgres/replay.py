@@ -139,7 +139,8 @@ async def _queue_copies(
         (name, endpoint): await environment_number(connection, name, endpoint) for name, endpoint in targets.items()
     }
     known = await find_identities(
-        connection, {identity_key(rows[one][3], _next_message_id(rows[one], made)) for one in fit}
+        connection,
+        {identity_key(rows[delivery_id][3], _next_message_id(rows[delivery_id], made)) for delivery_id in fit},
     )
     while True:
         plan = InsertPlan(known)
@@ -164,11 +165,11 @@ async def _queue_copies(
 
 async def withdraw(connection: asyncpg.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
     """Withhold those that are queued and not leased."""
-    wanted = sorted(set(ids))
+    unique_ids = sorted(set(ids))
     row = await connection.fetchrow(
-        "SELECT * FROM withdraw_deliveries($1::bigint[], $2::text, $3::bigint)", wanted, Reason.WITHDRAWN.value, now
+        "SELECT * FROM withdraw_deliveries($1::bigint[], $2::text, $3::bigint)", unique_ids, Reason.WITHDRAWN.value, now
     )
-    return WithdrawResult(row["withdrawn"], row["held"], len(wanted) - row["withdrawn"] - row["held"])
+    return WithdrawResult(row["withdrawn"], row["held"], len(unique_ids) - row["withdrawn"] - row["held"])
 
 
 def _next_message_id(row: asyncpg.Record, made: dict[int, int]) -> str:
@@ -225,12 +226,12 @@ async def step_replay(connection: asyncpg.Connection, job_id: int, limit: int, n
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
     values: list[Any] = [job.cursor, end, limit]
     condition = compile_query(msgspec.json.decode(row[10], type=Query), DIALECT, values)
-    found = await connection.fetch(
+    matching = await connection.fetch(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {condition}"
         " AND d.id > $1::bigint AND d.id <= $2::bigint ORDER BY d.id LIMIT $3::bigint",
         *values,
     )
-    ids = [found_row[0] for found_row in found]
+    ids = [match[0] for match in matching]
     added = await requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(row["elsewhere"]))
     queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end

@@ -164,10 +164,10 @@ async def check_schema(connection: asyncpg.Connection, url: str, *, allow_partia
 
 
 def _check_server(connection: asyncpg.Connection, url: str) -> None:
-    found = connection.get_server_version()
-    if found.major * 10_000 < MIN_SERVER_VERSION:
+    server_version = connection.get_server_version()
+    if server_version.major * 10_000 < MIN_SERVER_VERSION:
         raise JournalError(
-            f"the server of {redact_url(url)} is PostgreSQL {found.major}; journals need 14 or newer",
+            f"the server of {redact_url(url)} is PostgreSQL {server_version.major}; journals need 14 or newer",
             hint="upgrade the server",
         )
 

@@ -117,8 +117,8 @@ def _adopt_queued(connection: sqlite3.Connection, environment: int, request: Cla
         return
     release_expired(connection, own, now)
     for priority in (0, 1):
-        found = connection.execute(_SELECT_DUE, (own, priority, _MAX_TIME_MS, 0, 0, request.events)).fetchone()[0]
-        ids = [row[0] for row in _due_rows_decoder.decode(found)]
+        due_rows = connection.execute(_SELECT_DUE, (own, priority, _MAX_TIME_MS, 0, 0, request.events)).fetchone()[0]
+        ids = [row[0] for row in _due_rows_decoder.decode(due_rows)]
         if ids:
             execute_for_ids(connection, "UPDATE deliveries SET environment = ? WHERE {among}", (environment,), ids)
             update_counts(connection, Counter({(own, 0): -len(ids), (environment, 0): len(ids)}))
@@ -261,15 +261,15 @@ def unreadable_ids(connection: sqlite3.Connection) -> frozenset[int]:
 
     To be called on a reader: a write transaction that reads damage cannot write any more.
     """
-    found = set()
+    unreadable = set()
     for (delivery_id,) in connection.execute(_SELECT_ALL_DUE, (_MAX_DAMAGED_SCAN_ROWS,)).fetchall():
         try:
             connection.execute("SELECT size, tries, first_try FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            found.add(delivery_id)
-    return frozenset(found)
+            unreadable.add(delivery_id)
+    return frozenset(unreadable)
 
 
 def first_due_id(connection: sqlite3.Connection, request: ClaimRequest, skip: AbstractSet[int]) -> int | None:
@@ -347,8 +347,8 @@ def release(connection: sqlite3.Connection, claim: Claim) -> None:
 
 
 def _has_probe_lease(connection: sqlite3.Connection, environment: int) -> bool:
-    found = connection.execute("SELECT 1 FROM leases WHERE environment = ? AND probe LIMIT 1", (environment,))
-    return found.fetchone() is not None
+    rows = connection.execute("SELECT 1 FROM leases WHERE environment = ? AND probe LIMIT 1", (environment,))
+    return rows.fetchone() is not None
 
 
 def release_expired(connection: sqlite3.Connection, environment: int, now: int) -> None:

@@ -96,11 +96,11 @@ class FileCheck:
             raise JournalLostError(problem)
 
     def _main_problem(self) -> str:
-        found = _file_id(self._path)
-        if found == self._main_id:
+        file_id = _file_id(self._path)
+        if file_id == self._main_id:
             return ""
         name = self._path
-        if found is None:
+        if file_id is None:
             return (
                 f"the journal {name} was moved or deleted while it was in use: nothing is stored or sent any more."
                 f" Put it back together with its -wal file, or start sprig-tui again to begin a new one"
@@ -137,16 +137,16 @@ class FileCheck:
         )
 
     def _compare_content(self, before: _FileContent, changed_at: int) -> None:
-        found = _read_content(self._path)
-        if found is None:
+        content = _read_content(self._path)
+        if content is None:
             # so does the file during a checkpoint, but not for long
             self._is_overwritten = self._unreadable_mtime_ns == changed_at or _is_empty(self._path)
             self._unreadable_mtime_ns = changed_at
             return
-        self._is_overwritten = (found.uuid, found.roots) != before[:2] or found.next_id < before.next_id
+        self._is_overwritten = (content.uuid, content.roots) != before[:2] or content.next_id < before.next_id
         self._unreadable_mtime_ns = 0
         if not self._is_overwritten:
-            self._content, self._mtime_ns = found, changed_at
+            self._content, self._mtime_ns = content, changed_at
 
     def _rename_log_away(self) -> str:
         """Rename the WAL of the replaced file, if it is still there; returns a text that says so."""

@@ -16,21 +16,21 @@ _MERGE_AT_KEYS = 65_536
 
 def find_identities(connection: sqlite3.Connection, keys: Collection[int]) -> dict[int, StoredIdentity]:
     """The stored identities with these keys."""
-    wanted = encode_ids(sorted(keys))
-    found = connection.execute(
+    encoded_keys = encode_ids(sorted(keys))
+    rows = connection.execute(
         "SELECT key, delivery FROM recent_ids WHERE key IN (SELECT value FROM json_each(?1)) "
         "UNION ALL SELECT key, delivery FROM ids WHERE key IN (SELECT value FROM json_each(?1))",
-        (wanted,),
+        (encoded_keys,),
     ).fetchall()
-    known = {}
-    for key, delivery_id in found:
+    identities = {}
+    for key, delivery_id in rows:
         row = connection.execute(
             f"SELECT {IDENTITY_COLUMNS} FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.id = ?",
             (delivery_id,),
         ).fetchone()
         if row is not None:
-            known[key] = identity_from_row(row)
-    return known
+            identities[key] = identity_from_row(row)
+    return identities
 
 
 class IdentityIndex:

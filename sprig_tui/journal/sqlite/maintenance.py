@@ -119,12 +119,12 @@ def unused_attempts(connection: sqlite3.Connection, before: int) -> list[int]:
 
     They stay unused: deliveries only get new requests.
     """
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT id FROM attempts WHERE started_at < ? AND id NOT IN (SELECT attempt FROM history)"
         " AND id NOT IN (SELECT attempt FROM deliveries WHERE attempt IS NOT NULL)",
         (before,),
     ).fetchall()
-    return [row[0] for row in found]
+    return [row[0] for row in rows]
 
 
 def delete_attempts(connection: sqlite3.Connection, ids: Sequence[int]) -> None:

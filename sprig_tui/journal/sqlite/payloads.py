@@ -26,23 +26,27 @@ def read_bodies(connection: sqlite3.Connection, ids: Sequence[int], environment:
     Raises DamagedPayloadError with all damaged ones.
     """
     tags = _read_tags(connection, ids, environment)
-    found: dict[int, bytes] = {}
+    bodies: dict[int, bytes] = {}
     damaged: list[int] = []
-    seen = 0
-    for there, pack in _iter_packs(connection, ids, "bodies", "NULL"):
-        due = tags[seen : seen + len(there)]
-        seen += len(there)
+    position = 0
+    for pack_ids, pack in _iter_packs(connection, ids, "bodies", "NULL"):
+        pack_tags = tags[position : position + len(pack_ids)]
+        position += len(pack_ids)
         if pack is None:
-            damaged += there
+            damaged += pack_ids
             continue
         try:
-            some = unpack_tagged_items(pack[1], there, pack[0], due) if due else None
-            found |= unpack_items(pack[1], there, pack[0], _read_owners(connection, there)) if some is None else some
+            pack_bodies = unpack_tagged_items(pack[1], pack_ids, pack[0], pack_tags) if pack_tags else None
+            bodies |= (
+                unpack_items(pack[1], pack_ids, pack[0], _read_owners(connection, pack_ids))
+                if pack_bodies is None
+                else pack_bodies
+            )
         except DamagedPayloadError as error:
             damaged += error.ids
     if damaged:
         raise DamagedPayloadError(damaged)
-    return [found[delivery_id] for delivery_id in ids]
+    return [bodies[delivery_id] for delivery_id in ids]
 
 
 def _read_tags(connection: sqlite3.Connection, ids: Sequence[int], environment: str) -> list[int]:
@@ -73,14 +77,16 @@ def _read_tags(connection: sqlite3.Connection, ids: Sequence[int], environment: 
 def read_payloads(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
     """(raw, body) of these deliveries by id; each pack is unpacked once. Raises DamagedPayloadError."""
     owners = _read_owners(connection, ids)
-    found: dict[int, tuple[bytes, bytes]] = {}
-    for there, pack in _iter_packs(connection, ids, "raws", "bodies"):
+    payloads: dict[int, tuple[bytes, bytes]] = {}
+    for pack_ids, pack in _iter_packs(connection, ids, "raws", "bodies"):
         if pack is None:
-            raise DamagedPayloadError(there)
+            raise DamagedPayloadError(pack_ids)
         first, raws, packed = pack
-        calls = unpack_items(packed, there, first, owners)
-        found |= {one: (raw, calls[one]) for one, raw in unpack_items(raws, there, first).items()}
-    return found
+        bodies = unpack_items(packed, pack_ids, first, owners)
+        payloads |= {
+            delivery_id: (raw, bodies[delivery_id]) for delivery_id, raw in unpack_items(raws, pack_ids, first).items()
+        }
+    return payloads
 
 
 def read_payload(connection: sqlite3.Connection, delivery_id: int) -> tuple[bytes, bytes]:
@@ -106,14 +112,14 @@ def _read_owners(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int
 
 
 def _owners_json(connection: sqlite3.Connection, ids: Sequence[int]) -> str:
-    found: str = execute_for_ids(
+    owners: str = execute_for_ids(
         connection,
         "SELECT json_group_array(json_array(id, name, message_id)) FROM (SELECT d.id, e.name, d.message_id"
         " FROM deliveries d JOIN environments e ON e.id = d.environment WHERE d.{among})",
         (),
         ids,
     ).fetchone()[0]
-    return found
+    return owners
 
 
 def _iter_packs(
@@ -141,10 +147,10 @@ def _iter_packs(
             yield left[at : at + 1], None
             at += 1
             continue
-        there = [delivery_id for delivery_id in left[at : at + MAX_PACK_ITEMS] if delivery_id < row[3]]
-        if not there:  # only in a damaged file
+        pack_ids = [delivery_id for delivery_id in left[at : at + MAX_PACK_ITEMS] if delivery_id < row[3]]
+        if not pack_ids:  # only in a damaged file
             yield left[at : at + 1], None
             at += 1
             continue
-        yield there, (row[0], row[1], row[2])
-        at += len(there)
+        yield pack_ids, (row[0], row[1], row[2])
+        at += len(pack_ids)

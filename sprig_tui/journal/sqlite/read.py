@@ -50,35 +50,35 @@ def read_ids(
     )
     now = monotonic()
     deadline = now + budget_ms / 1000
-    found: list[int] = []
+    ids: list[int] = []
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        window_ids = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchone()[0]
+        window_ids = connection.execute(statement, (*values, low, high, limit + 1 - len(ids))).fetchone()[0]
         # an aggregate keeps the order of its subquery in practice, but SQLite does not guarantee it
-        found += sorted(decode_ids(window_ids), reverse=older)
-        if len(found) > limit:
-            del found[limit:]
-            return IdPage(tuple(found), more=True, reached=found[-1] if found else cursor)
+        ids += sorted(decode_ids(window_ids), reverse=older)
+        if len(ids) > limit:
+            del ids[limit:]
+            return IdPage(tuple(ids), more=True, reached=ids[-1] if ids else cursor)
         at = low - 1 if older else high + 1
         if budget_ms and 1 <= at <= newest:
             before, now = now, monotonic()
             if now > deadline:
-                return IdPage(tuple(found), more=True, reached=low if older else high)
+                return IdPage(tuple(ids), more=True, reached=low if older else high)
             if query.terms and now - before < budget_ms / 4000:  # a quarter of the budget
                 window = min(2 * window, _MAX_WINDOW_IDS)
-    return IdPage(tuple(found), more=False, reached=(1 if older else max(newest, cursor)))
+    return IdPage(tuple(ids), more=False, reached=(1 if older else max(newest, cursor)))
 
 
 def get_many(connection: sqlite3.Connection, delivery_ids: Sequence[int], query: Query) -> tuple[Delivery, ...]:
     """The deliveries with these ids that exist and match, oldest first."""
     values: list[Any] = [encode_ids(delivery_ids)]
     sql = compile_query(query, DIALECT, values)
-    found = connection.execute(
+    rows = connection.execute(
         f"{SELECT_DELIVERY} WHERE d.id IN (SELECT value FROM json_each(?1)) AND ({sql}) ORDER BY d.id",
         values,
     ).fetchall()
-    return tuple(delivery_from_row(row) for row in found)
+    return tuple(delivery_from_row(row) for row in rows)
 
 
 _FROM_DELIVERIES = "FROM deliveries d JOIN environments e ON e.id = d.environment"
@@ -102,24 +102,24 @@ def read_page(
         f"{SELECT_DELIVERY} WHERE ({sql}) AND d.id BETWEEN ? AND ? ORDER BY d.id {'DESC' if older else 'ASC'} LIMIT ?"
     )
     deadline = monotonic() + budget_ms / 1000
-    found: list[Delivery] = []
+    deliveries: list[Delivery] = []
     reached = 0
     at = (cursor - 1 if cursor else newest) if older else cursor + 1
     while 1 <= at <= newest:
         low, high = (max(1, at - window + 1), at) if older else (at, min(newest, at + window - 1))
-        rows = connection.execute(statement, (*values, low, high, limit + 1 - len(found))).fetchall()
-        found += [delivery_from_row(row) for row in rows]
-        if len(found) > limit:
+        rows = connection.execute(statement, (*values, low, high, limit + 1 - len(deliveries))).fetchall()
+        deliveries += [delivery_from_row(row) for row in rows]
+        if len(deliveries) > limit:
             break
         at = low - 1 if older else high + 1
         if budget_ms and 1 <= at <= newest and monotonic() > deadline:
             reached = low if older else high
             break
-    more = len(found) > limit or reached > 0
-    found = found[:limit]
+    more = len(deliveries) > limit or reached > 0
+    deliveries = deliveries[:limit]
     if older:
-        found.reverse()
-    return DeliveryPage(tuple(found), more, reached)
+        deliveries.reverse()
+    return DeliveryPage(tuple(deliveries), more, reached)
 
 
 def count_matches(connection: sqlite3.Connection, query: Query, cap: int) -> int:
@@ -199,13 +199,13 @@ def read_changes(connection: sqlite3.Connection, cursor: str, limit: int) -> Cha
         f"{SELECT_DELIVERY} WHERE d.id > ? ORDER BY d.id DESC LIMIT ?", (seen_id, limit + 1)
     ).fetchall()
     overflow = overflow or len(rows) > limit
-    found = {row[0]: row for row in rows[:limit]}
+    rows_by_id = {row[0]: row for row in rows[:limit]}
     older = sorted((delivery_id for delivery_id in ids if delivery_id <= seen_id), reverse=True)
-    overflow = overflow or len(found) + len(older) > limit
-    older = older[: limit - len(found)]
+    overflow = overflow or len(rows_by_id) + len(older) > limit
+    older = older[: limit - len(rows_by_id)]
     if older:
-        found.update((row[0], row) for row in _rows_by_id(connection, older))
-    return Changes(now, tuple(delivery_from_row(found[key]) for key in sorted(found)), overflow)
+        rows_by_id.update((row[0], row) for row in _rows_by_id(connection, older))
+    return Changes(now, tuple(delivery_from_row(rows_by_id[key]) for key in sorted(rows_by_id)), overflow)
 
 
 def _rows_by_id(connection: sqlite3.Connection, ids: Sequence[int]) -> list[tuple[object, ...]]:

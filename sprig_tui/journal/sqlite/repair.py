@@ -133,12 +133,12 @@ def _is_whole(source: sqlite3.Connection, name: str) -> bool:
                 f"SELECT total(id), total(state) FROM deliveries INDEXED BY {name} WHERE {_INDEXES[name]}"
             ).fetchone()
             return True
-        found = source.execute(f"PRAGMA integrity_check({name})").fetchall()
+        messages = source.execute(f"PRAGMA integrity_check({name})").fetchall()
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         return False
-    return [row[0] for row in found] == ["ok"]
+    return [row[0] for row in messages] == ["ok"]
 
 
 class _Renewal:
@@ -180,8 +180,8 @@ class _Renewal:
         self._target.execute("PRAGMA writable_schema = RESET")
         for (statement,) in made:
             self._target.execute(statement)
-        for name, found in rows.items():
-            self._special.get(name, lambda found, name=name: self._copy(name, found))(found)
+        for name, readable in rows.items():
+            self._special.get(name, lambda readable, name=name: self._copy(name, readable))(readable)
 
     def _readable(self, table: str) -> list[Sequence[Any]]:
         """The rows before the first damage and after the last."""
@@ -191,21 +191,21 @@ class _Renewal:
         columns = ", ".join(row[1] for row in described)
         key = [row[1] for row in sorted(described, key=lambda row: row[5]) if row[5]] or ["rowid"]
         statements = [
-            f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {', '.join(f'{one} {order}' for one in key)}"
+            f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {', '.join(f'{column} {order}' for column in key)}"
             for order in ("ASC", "DESC")
         ]
         if table == "environments":  # its index contains all its columns
             statements.append(f"SELECT {columns} FROM environments INDEXED BY sqlite_autoindex_environments_1")
-        found: dict[Sequence[Any], None] = {}
+        rows: dict[Sequence[Any], None] = {}
         for statement in statements:
-            if self._read_until_damage(statement, found) and table != "environments":
+            if self._read_until_damage(statement, rows) and table != "environments":
                 break
-        return list(found)
+        return list(rows)
 
-    def _read_until_damage(self, statement: str, found: dict[Sequence[Any], None]) -> bool:
+    def _read_until_damage(self, statement: str, rows: dict[Sequence[Any], None]) -> bool:
         try:
             for row in self._source.execute(statement):
-                found[tuple(row)] = None
+                rows[tuple(row)] = None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if isinstance(error, sqlite3.DatabaseError) and not is_damage(error) and not is_bad_text(error):
                 raise

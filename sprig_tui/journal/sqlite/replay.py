@@ -167,14 +167,14 @@ _WITHDRAW_QUEUED = (
 
 def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> WithdrawResult:
     """Withhold those that are queued and not leased."""
-    wanted = encode_ids(set(ids))
+    encoded_ids = encode_ids(set(ids))
     for (environment,) in connection.execute(
         "SELECT DISTINCT environment FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"
         " AND lease IS NOT NULL",
-        (wanted,),
+        (encoded_ids,),
     ).fetchall():
         release_expired(connection, environment, now)
-    rows = connection.execute(_WITHDRAW_QUEUED, (wanted,)).fetchall()
+    rows = connection.execute(_WITHDRAW_QUEUED, (encoded_ids,)).fetchall()
     counts: Counter[tuple[int, int]] = Counter()
     for _, environment in rows:
         counts[environment, STATE_CODES[State.QUEUED]] -= 1
@@ -182,7 +182,7 @@ def withdraw(connection: sqlite3.Connection, ids: Sequence[int], now: int) -> Wi
     update_counts(connection, counts)
     record_changes(connection, sorted(row[0] for row in rows))
     leased = connection.execute(
-        "SELECT count(*) FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0", (wanted,)
+        "SELECT count(*) FROM deliveries WHERE id IN (SELECT value FROM json_each(?)) AND state = 0", (encoded_ids,)
     ).fetchone()[0]
     return WithdrawResult(len(rows), leased, len(set(ids)) - len(rows) - leased)
 
@@ -245,12 +245,12 @@ def step_replay(connection: sqlite3.Connection, job_id: int, limit: int, now: in
     values: list[Any] = []
     sql = compile_query(query, DIALECT, values)
     end = min(job.last_id, job.cursor + MAX_SCAN_ROWS)
-    found = connection.execute(
+    matching = connection.execute(
         f"SELECT d.id FROM deliveries d JOIN environments e ON e.id = d.environment WHERE {sql} AND d.id > ?"
         " AND d.id <= ? ORDER BY d.id LIMIT ?",
         (*values, job.cursor, end, limit),
     ).fetchall()
-    ids = [row[0] for row in found]
+    ids = [row[0] for row in matching]
     added = requeue(connection, ids, now, as_new=job.as_new, priority=1, overrides=json.loads(elsewhere))
     queued = sum(1 for result in added if result.outcome == "new")
     cursor = ids[-1] if len(ids) == limit else end

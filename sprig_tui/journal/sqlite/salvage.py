@@ -100,19 +100,21 @@ class _SalvageRun:
 
     def _max_key(self) -> int:
         """The largest key that a row of any table may have."""
-        found = [0]
+        keys = [0]
         questions = ["SELECT next_id FROM sequence"]
         questions += [f"SELECT max({key}) FROM {table}" for table, key in _KEY_BY_TABLE.items()]
         known = True
         for question in questions:
             try:
-                found.append(int(self._source.execute(question).fetchone()[0] or 0))
+                keys.append(int(self._source.execute(question).fetchone()[0] or 0))
             except (sqlite3.DatabaseError, TypeError, ValueError):
                 known = False
-        return max(found) + (0 if known else _EXTRA_KEYS)
+        return max(keys) + (0 if known else _EXTRA_KEYS)
 
     def _copy_table(self, table: str, key: str, last: int) -> None:
-        columns = [one for one in _table_columns(self._source, table) if one in _table_columns(self._target, table)]
+        columns = [
+            column for column in _table_columns(self._source, table) if column in _table_columns(self._target, table)
+        ]
         if not columns:
             self._lost.append(f"the whole table {table}: the file does not say any more where it is")
             return
@@ -185,9 +187,11 @@ class _SalvageRun:
             self._lost.append(f"payloads of {format_id_ranges(sorted(damaged))}")
             self._target.executemany(
                 "UPDATE deliveries SET state = ?, error = ? WHERE id = ? AND state = ?",
-                [(_FAILED, DAMAGED_ERROR, one, _QUEUED) for one in damaged],
+                [(_FAILED, DAMAGED_ERROR, delivery_id, _QUEUED) for delivery_id in damaged],
             )
-            self._target.executemany("UPDATE deliveries SET size = 0 WHERE id = ?", [(one,) for one in damaged])
+            self._target.executemany(
+                "UPDATE deliveries SET size = 0 WHERE id = ?", [(delivery_id,) for delivery_id in damaged]
+            )
         return sorted(damaged)
 
     def _repack(
@@ -198,8 +202,11 @@ class _SalvageRun:
             "INSERT OR REPLACE INTO packs(first, raws, bodies) VALUES(?, ?, ?)",
             (
                 first,
-                pack([raws.get(one, b"") for one in ids]),
-                pack([bodies.get(one, b"") for one in ids], [owner_tag(*owners.get(one, ("", ""))) for one in ids]),
+                pack([raws.get(delivery_id, b"") for delivery_id in ids]),
+                pack(
+                    [bodies.get(delivery_id, b"") for delivery_id in ids],
+                    [owner_tag(*owners.get(delivery_id, ("", ""))) for delivery_id in ids],
+                ),
             ),
         )
 
@@ -249,11 +256,11 @@ def _intact_items(
             if len(error.ids) == len(left) > 1 and blob:
                 # perhaps the last ones are after the end of the pack
                 return {
-                    one: found
+                    delivery_id: item
                     for each in left
-                    for one, found in _intact_items(blob, first, {each: owners[each]}, whose).items()
+                    for delivery_id, item in _intact_items(blob, first, {each: owners[each]}, whose).items()
                 }
-            left = [one for one in left if one not in error.ids]
+            left = [delivery_id for delivery_id in left if delivery_id not in error.ids]
     return {}
 
 

@@ -91,17 +91,17 @@ def _insert_attempt(connection: sqlite3.Connection, environment: int, attempt: A
 
 def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: Settlement, attempt: int | None) -> int:
     ids = settlement.ids
-    held = "{among} AND lease = ? AND state = 0"
+    where = "{among} AND lease = ? AND state = 0"
     lease = (claim.lease,)
     if settlement.state in (None, State.QUEUED) and attempt is not None:
         execute_for_ids(
-            connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {held}", (attempt,), ids, lease
+            connection, f"INSERT INTO history SELECT id, ? FROM deliveries WHERE {where}", (attempt,), ids, lease
         )
     if settlement.state is None:
         # a rejected batch that is being split: its deliveries were sent once more, but no retry is used
         return execute_for_ids(
             connection,
-            f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {held}",
+            f"UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(?, attempt) WHERE {where}",
             (attempt,),
             ids,
             lease,
@@ -116,7 +116,7 @@ def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: 
             "UPDATE deliveries SET lease = NULL, due_at = max(due_at, ?), attempts = attempts + ?, tries = tries + ?,"
             # a window that begins in the future is the result of a clock that was set back
             " first_try = CASE WHEN ? AND (first_try = 0 OR first_try > ?) THEN ? ELSE first_try END,"
-            f" attempt = coalesce(?, attempt), error = ? WHERE {held}",
+            f" attempt = coalesce(?, attempt), error = ? WHERE {where}",
             (settlement.due_at, carried, used, starts, started_at, started_at, attempt, settlement.error),
             ids,
             lease,
@@ -124,7 +124,7 @@ def _apply_settlement(connection: sqlite3.Connection, claim: Claim, settlement: 
     return execute_for_ids(
         connection,
         "UPDATE deliveries SET lease = NULL, state = ?, attempts = attempts + ?, attempt = coalesce(?, attempt),"
-        f" error = ? WHERE {held}",
+        f" error = ? WHERE {where}",
         (STATE_CODES[settlement.state], carried, attempt, settlement.error),
         ids,
         lease,

@@ -56,10 +56,10 @@ def back_up(connection: sqlite3.Connection, target: Path) -> int:
 
 
 def _check_undamaged(copy: sqlite3.Connection, target: Path) -> None:
-    found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
+    result = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if result != "ok":
         raise JournalCorruptError(
-            f"the journal is damaged, and so would be {target}: {found}",
+            f"the journal is damaged, and so would be {target}: {result}",
             hint="sprig-tui journal salvage FILE NEW brings over what can be read",
         )
 
@@ -81,15 +81,15 @@ def quick_check(connection: sqlite3.Connection, seconds: float) -> VerifyReport:
     finally:
         connection.set_progress_handler(None, 0)
     try:
-        found = connection.execute(
+        failed = connection.execute(
             "SELECT count(*) FROM deliveries WHERE state = 2 AND state >= 2 AND error = ?", (DAMAGED_ERROR,)
         ).fetchone()[0]
     except sqlite3.DatabaseError as error:
         _raise_unless_damage(error)
         problems.append(f"deliveries cannot be read: {error}")
     else:
-        if found:
-            problems.append(f"{found:,} deliveries failed because their stored payload is damaged")
+        if failed:
+            problems.append(f"{failed:,} deliveries failed because their stored payload is damaged")
     return VerifyReport(problems=tuple(problems), complete=complete)
 
 
@@ -117,8 +117,8 @@ def verify(connection: sqlite3.Connection) -> VerifyReport:
         first, raws, bodies, after = row
         try:
             owners = {
-                one[0]: (one[1], one[2])
-                for one in connection.execute(
+                owner[0]: (owner[1], owner[2])
+                for owner in connection.execute(
                     "SELECT d.id, e.name, d.message_id FROM deliveries d JOIN environments e ON e.id = d.environment"
                     " WHERE d.id >= ? AND d.id < ?",
                     (first, after if after is not None else 1 << 62),
@@ -137,11 +137,11 @@ def verify(connection: sqlite3.Connection) -> VerifyReport:
 
 def _check_structure(connection: sqlite3.Connection, check: str) -> list[str]:
     try:
-        found = [str(row[0]) for row in connection.execute(f"PRAGMA {check}").fetchall()]
+        messages = [str(row[0]) for row in connection.execute(f"PRAGMA {check}").fetchall()]
     except sqlite3.DatabaseError as error:
         _raise_unless_damage(error)
-        found = [str(error)]
-    return [] if found == ["ok"] else [" ".join(one.split()) for one in found]
+        messages = [str(error)]
+    return [] if messages == ["ok"] else [" ".join(message.split()) for message in messages]
 
 
 def _unreadable(connection: sqlite3.Connection) -> list[str]:
@@ -156,7 +156,7 @@ def _check_counts(connection: sqlite3.Connection) -> list[str]:
     """The problem, if the maintained counts differ from the rows."""
     try:
         kept = Counter({row[:2]: row[2] for row in connection.execute("SELECT environment, state, n FROM counts")})
-        there: Counter[tuple[int, int]] = Counter()
+        counted: Counter[tuple[int, int]] = Counter()
         newest = connection.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()[0]
         for low in range(1, newest + 1, _COUNTED_ROWS):
             for environment, state, number in connection.execute(
@@ -164,11 +164,11 @@ def _check_counts(connection: sqlite3.Connection) -> list[str]:
                 " GROUP BY environment, state",
                 (low, low + _COUNTED_ROWS - 1),
             ):
-                there[environment, state] += number
+                counted[environment, state] += number
     except sqlite3.DatabaseError as error:
         _raise_unless_damage(error)
         return [f"the counts cannot be compared: {error}"]
-    return [] if +kept == +there else [DAMAGED_COUNTS]
+    return [] if +kept == +counted else [DAMAGED_COUNTS]
 
 
 def _raise_unless_damage(error: sqlite3.DatabaseError) -> None:
