@@ -1,4 +1,4 @@
-"""The journals that must keep the contract, and makers of entries."""
+"""Fixtures: each kind of journal, and makers of entries, claims and attempts."""
 
 from __future__ import annotations
 

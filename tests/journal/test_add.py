@@ -1,4 +1,4 @@
-"""The contract of `add`: durable, all or none, and every identity decided."""
+"""Contract of `add`: durable, all or none, with the rules of de-duplication."""
 
 from __future__ import annotations
 

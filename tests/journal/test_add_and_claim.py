@@ -1,4 +1,4 @@
-"""Claimed as it is stored: what every journal keeps to, whether it claims some of it at once or none."""
+"""Contract of `add_and_claim`, for journals that make claims there and for those that do not."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What monitors ask: whether writes are taken, and how old the queue is."""
+"""Contract of `check_writable` and `oldest_queued`."""
 
 from __future__ import annotations
 

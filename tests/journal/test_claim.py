@@ -1,4 +1,4 @@
-"""The contract of claim, settle, extend and release."""
+"""Contract of `claim`, `settle`, `extend` and `release`."""
 
 from __future__ import annotations
 

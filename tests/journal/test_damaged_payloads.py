@@ -1,4 +1,4 @@
-"""What is not what was stored, or is another's, is never sent: it fails as damaged, and the rest goes on."""
+"""Damaged payloads, and those of another delivery: never sent, settled as failed, and others continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker held that is gone is taken over half a minute after it was heard of, long before its lease runs out."""
+"""Leases of dead workers: released half a minute after the last heartbeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run with `--endpoint` sends elsewhere: a lane and a queue of its own, and not known for the environment."""
+"""Deliveries of runs with `--endpoint`: own lanes and queues, and identities that the environment does not know."""
 
 from __future__ import annotations
 

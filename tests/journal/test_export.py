@@ -1,4 +1,4 @@
-"""Exports: whole or not at all, and never over another file unasked."""
+"""Exports: complete or absent, and never over an existing file unasked."""
 
 from __future__ import annotations
 

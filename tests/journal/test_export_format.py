@@ -1,4 +1,4 @@
-"""Lines of an export: nothing lost in JSON, nothing run or obeyed in CSV."""
+"""Export formats: JSON loses nothing, CSV contains neither formulas nor control characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter language, said once for log, replay and console."""
+"""Filter language: parsing, errors and hints."""
 
 from __future__ import annotations
 

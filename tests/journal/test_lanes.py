@@ -1,4 +1,4 @@
-"""The contract of lanes: one state that holds for every worker."""
+"""Contract of lanes: one state shared by all workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pause reasons: each has a sentence, and the sentences of older versions stand for them."""
+"""Pause reasons: their texts, storage, and conversion from the sentences of older versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packs give back what was put into them, or say that they are damaged: never anything else."""
+"""Payload codec: packs are unpacked unchanged, or rejected as damaged."""
 
 from __future__ import annotations
 

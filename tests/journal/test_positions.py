@@ -1,4 +1,4 @@
-"""Which journal it is, and how far inputs were read into it."""
+"""Contract of the identity and of read positions."""
 
 from __future__ import annotations
 

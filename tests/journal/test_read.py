@@ -1,4 +1,4 @@
-"""The contract of pages, counts, changes and filters."""
+"""Contract of pages, counts, changes and filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of ids and rows."""
+"""Contract of `ids` and `get_many`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readiness tells the truth: of the disk, of locks that others hold, and of the last real write."""
+"""Readiness: the disk, locks of other processes, and the last real write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of requeue, replay jobs and prune."""
+"""Contract of `requeue`, replay jobs and `prune`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of shared journals: what of them may be seen."""
+"""Journal URLs: redaction of passwords."""
 
 import pytest
 from hypothesis import given

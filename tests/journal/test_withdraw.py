@@ -1,4 +1,4 @@
-"""Taking queued deliveries back: what becomes of them, and that none is withdrawn which a worker holds."""
+"""Contract of `withdraw`: leased deliveries are never withdrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is alive: reports, silence, ends in good order, and what each one holds."""
+"""Contract of `heartbeat`, `unregister_worker`, `workers` and `worker_leases`."""
 
 from __future__ import annotations
 

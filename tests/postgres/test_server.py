@@ -1,4 +1,4 @@
-"""The PostgreSQL of the tests: it runs as whoever we are, survives its kills, and goes with its owner."""
+"""PostgreSQL server of the tests: runs as any user, survives kills, and ends with its owner."""
 
 from __future__ import annotations
 

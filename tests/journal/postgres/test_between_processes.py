@@ -1,4 +1,4 @@
-"""What holds for all who share a server: one clock, notices, ids and notes that become visible in their order."""
+"""Processes that share a server: its clock, notifications, the order in which ids and changes become visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences that a server's journal of schema 5 holds for reasons, and older programs that go on beside ours."""
+"""Conversion of the causes of a schema 5 journal, and older programs that share the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal moved from its file to a server: everything is there, or it is said what is not."""
+"""Copy of a journal from its file to a server: completeness, resumption, rejected sources and targets."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ async def test_copy_contains_everything(path, postgres_journal_url, clock, entry
 
 
 async def test_interrupted_copy_resumes(path, postgres_journal_url, clock, monkeypatch):
-    monkeypatch.setattr(copy_from_sqlite, "_TABLES", tuple(replace(one, stretch=5) for one in copy_from_sqlite._TABLES))
+    monkeypatch.setattr(
+        copy_from_sqlite, "_TABLES", tuple(replace(table, chunk_rows=5) for table in copy_from_sqlite._TABLES)
+    )
 
     class StopHereError(Exception):
         pass

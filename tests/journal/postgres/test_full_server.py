@@ -1,4 +1,4 @@
-"""The server's disk is full: what was not kept is said not to be, and once there is room all goes on."""
+"""Full disk of the server: writes are stored completely or not at all, and succeed once there is room."""
 
 from __future__ import annotations
 

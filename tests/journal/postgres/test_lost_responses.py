@@ -1,4 +1,4 @@
-"""The connection goes just when the server's answer would have come: it did what it was asked, and nobody knows."""
+"""Connections lost just before the server's response: the write is stored, but the client does not know it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pooler between us and the server: PgBouncer, where the machine has it; and what any pooler sees of us."""
+"""Poolers: PgBouncer, if it is installed, and the settings that any pooler receives."""
 
 from __future__ import annotations
 

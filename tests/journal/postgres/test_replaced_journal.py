@@ -1,4 +1,4 @@
-"""The database behind an address becomes another: what is stored then would be in a journal that nobody meant."""
+"""Another journal at the URL of an open one: nothing may be stored in it."""
 
 from __future__ import annotations
 

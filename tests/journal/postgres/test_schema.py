@@ -1,4 +1,4 @@
-"""The schema: made once, upgraded by its owner alone, used by a role that may do no more than it needs."""
+"""Schema: created once, upgraded by its owner only, used by a role with few rights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences that a file of schema 5 holds for reasons, and an older program that goes on beside ours."""
+"""Conversion of the causes of a schema 5 file, and an older program that shares the file."""
 
 from __future__ import annotations
 

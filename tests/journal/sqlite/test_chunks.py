@@ -1,4 +1,4 @@
-"""What goes through the whole file does it in stretches, and a damaged part of it holds nothing else up."""
+"""Work on the whole file in chunks, and damaged parts that must not block others."""
 
 from __future__ import annotations
 

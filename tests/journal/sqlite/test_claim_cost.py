@@ -1,4 +1,4 @@
-"""What a claim costs, counted in steps of SQLite's machine: a long queue is no dearer than a short one."""
+"""Cost of a claim in steps of SQLite's virtual machine: independent of the length of the queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims made in the transaction that stores: how they are cut, paced and numbered."""
+"""Claims made in the transaction that stores: their limits, pacing and leases."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

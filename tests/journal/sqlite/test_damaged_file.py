@@ -1,4 +1,4 @@
-"""A page of the file is damaged: what is whole goes on, it is said, and all that can be read is brought over."""
+"""Damaged pages: other deliveries continue, verify reports the damage, salvage copies what is readable."""
 
 from __future__ import annotations
 

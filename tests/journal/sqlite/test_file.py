@@ -1,4 +1,4 @@
-"""The SQLite file itself: its rights, its versions, its troubles, and several processes on it."""
+"""The SQLite file: mode, schema versions, errors, and several processes that share it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file is moved, replaced or overwritten while it is open: nothing more is acknowledged, and it says so."""
+"""Files that are moved, replaced or overwritten while they are open: nothing more is acknowledged."""
 
 from __future__ import annotations
 

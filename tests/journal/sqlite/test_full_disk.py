@@ -1,4 +1,4 @@
-"""A disk without any room at all: the journal cannot even be opened, and says why."""
+"""A disk without any room: the journal cannot be opened, and the error says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search that runs out of its budget stops between two windows, and says where."""
+"""Searches that run out of their budget: they stop between two windows and can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any page of the file is overwritten while nobody uses it: what can be made anew is, and no call goes out twice."""
+"""Repair after any page was overwritten: tables are rebuilt, and no call is sent twice."""
 
 from __future__ import annotations
 

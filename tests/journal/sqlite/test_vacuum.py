@@ -1,4 +1,4 @@
-"""Pruning gives room back to the file system, in files that were made for it."""
+"""Vacuum: pruning shrinks files that were created with incremental vacuum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The writing thread: whatever goes wrong in it, everybody who waits for it gets an answer."""
+"""Writer thread: every caller gets a result or an error, whatever fails."""
 
 from __future__ import annotations
 

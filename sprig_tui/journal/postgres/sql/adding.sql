@@ -1,7 +1,7 @@
--- Adding deliveries: one call, so that no client can hold its lock while it thinks or sleeps.
+-- Adding of deliveries in one call, so that no client holds the lock between two statements.
 
--- Kept counts and notes for followers: the last that a transaction does before it commits. Under the lock the order in
--- which notes are numbered is the order in which they become visible.
+-- Maintained counts and change records, written last in a transaction. The lock makes change records visible in the
+-- order of their numbers.
 CREATE OR REPLACE FUNCTION close_books(_environments integer[], _states smallint[], _differences bigint[], _changed bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -21,10 +21,10 @@ BEGIN
   END IF;
 END $$;
 
--- Store deliveries, their identities and payloads; returns the id of the first, the others follow without gaps.
--- Under the lock ids become visible in their order: who has seen one has seen all before it.
+-- Store deliveries, their identities and payloads; returns the first of their consecutive ids. The lock makes ids
+-- visible in their order.
 -- `_fresh_keys` must be unknown (unique_violation), `_moved_keys` must still belong to `_moved_from`
--- (serialization_failure): the caller looked them up before, and looks again.
+-- (serialization_failure): the caller then looks them up again.
 CREATE OR REPLACE FUNCTION add_deliveries(
   _now bigint, _priority smallint,
   _environments integer[], _states smallint[], _sizes integer[], _origins bigint[], _message_ids text[],
@@ -55,8 +55,8 @@ BEGIN
     IF moved <> cardinality(_moved_keys) THEN
       RAISE EXCEPTION 'an identity was taken over by another' USING ERRCODE = 'serialization_failure';
     END IF;
-    -- what still waits for a run to another endpoint is withdrawn, unless somebody holds it at the moment: whoever
-    -- holds rows may wait for our lock
+    -- a queued delivery for another endpoint is withdrawn, unless its row is locked: the transaction that locked it
+    -- may wait for the lock of this one
     WITH free AS (
       SELECT id FROM deliveries WHERE id = ANY (_moved_from) AND state = 0 AND lease IS NULL FOR UPDATE SKIP LOCKED
     ), hit AS (
@@ -69,7 +69,7 @@ BEGIN
   INSERT INTO deliveries(id, environment, state, priority, added_at, size, origin, message_id, digest, reason, detail,
       survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited)
     SELECT first + n - 1, environment, state, _priority, _now, size,
-      -- an origin below zero is one of this call
+      -- an origin below zero is a delivery of this call
       CASE WHEN origin < 0 THEN first - 1 - origin ELSE origin END, message_id, digest, reason, detail,
       survey_id, survey_name, user_id, question_type, question_id, answer, answered_at, updated_at, source, line, edited
     FROM unnest(_environments, _states, _sizes, _origins, _message_ids, _digests, _reasons, _details, _survey_ids,

@@ -1,16 +1,16 @@
--- Claiming deliveries, keeping them and giving them back, as the lane allows. A claim waits for no disk: all that a
--- power cut can make the server forget of it is the lease.
+-- Claims: leasing due deliveries as the lane allows, renewing and releasing leases. A claim does not wait for the disk:
+-- a power cut can only lose the lease.
 --
--- Order of locks, everywhere: lease, deliveries, books (close_books), lane. The row of a lease stands for its
--- deliveries: who settles, gives back or extends holds it, so that no two of them meet.
+-- Order of locks, everywhere: lease, deliveries, counts (close_books), lane. The row of a lease locks its deliveries:
+-- settle, release and extend lock it, so that they exclude each other.
 
--- Milliseconds that nothing waits longer than; what would is the work of a clock that jumped (journal/contract.py).
+-- Maximum wait in milliseconds (MAX_LANE_WAIT_MS in journal/base.py); longer ones are the result of a clock jump.
 CREATE OR REPLACE FUNCTION longest_wait() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 300000::bigint';
 
--- The longest time between two probes of a lane that is paused over a key or an endpoint.
+-- Maximum time between two probes of a lane that is paused because of a key or an endpoint.
 CREATE OR REPLACE FUNCTION longest_pause() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 3600000::bigint';
 
--- The reason of a lane; empty where an older program has changed the lane since, and told `cause` alone.
+-- The reason of a lane; empty if an older program has changed the lane since and only set `cause`.
 CREATE OR REPLACE FUNCTION reason_of(_lane lanes) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
   RETURN CASE WHEN _lane.reason_epoch = _lane.epoch THEN _lane.reason ELSE '' END;
@@ -37,11 +37,11 @@ BEGIN
       epoch = epoch + 1
     WHERE environment = _environment RETURNING * INTO after;
   PERFORM pg_notify('sprig_tui', 'lane ' || after.epoch || ' ' || after.state || ' ' || name)
-    -- those who deliver to the environment's own endpoint listen; who does elsewhere looks
+    -- only workers of the environment's own endpoint listen; others poll
     FROM environments WHERE id = _environment AND endpoint = '';
 END $$;
 
--- Give a lease back whose row is held; what was settled of it stays settled.
+-- Release a lease whose row is locked; settled deliveries stay settled.
 CREATE OR REPLACE FUNCTION give_back(_lease bigint) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
   given bigint[];
@@ -55,14 +55,14 @@ BEGIN
   RETURN given;
 END $$;
 
--- Milliseconds after which a worker that was not heard of is not alive (WORKER_TTL_MS in journal/contract.py).
+-- Milliseconds without a heartbeat after which a worker counts as dead (WORKER_TTL_MS in journal/base.py).
 CREATE OR REPLACE FUNCTION worker_ttl() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 30000::bigint';
 
--- Whether a lease has run out, or its worker has not been heard of. One that was made or kept within that time stands,
--- also where its worker never reported.
+-- Whether a lease has expired, or its worker is dead. One that was made or renewed within that time is kept, even if its
+-- worker has sent no heartbeat.
 CREATE OR REPLACE FUNCTION is_over(_lease leases, _now bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT _lease.until <= _now
-    -- made by a clock that stood far ahead
+    -- made under a clock far ahead
     OR _lease.until > _now + 2 * _lease.length
     OR (_lease.owner <> '' AND _lease.until - _lease.length <= _now - worker_ttl()
       AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = _lease.owner
@@ -83,8 +83,8 @@ BEGIN
   END IF;
 END $$;
 
--- The time until which nothing may be claimed (0: until somebody acts), or NULL when the lane is free to claim.
--- A probe holds its lane only for as long as somebody holds the probe.
+-- The time until which nothing may be claimed (0: until it is resumed by hand), or NULL if claims are allowed.
+-- A probe blocks its lane only while it is leased.
 CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN _lane.state = 'paused' AND _lane.until = 0 THEN 0::bigint
     WHEN _lane.state = 'probing' AND NOT EXISTS (SELECT 1 FROM leases l
@@ -94,13 +94,13 @@ CREATE OR REPLACE FUNCTION held_until(_lane lanes, _now bigint) RETURNS bigint L
     THEN _lane.until END
 $$;
 
--- When a lease on a delivery runs out; 0 for no such time.
+-- When the next lease expires; 0 for none.
 CREATE OR REPLACE FUNCTION next_due(_environment integer, _now bigint) RETURNS bigint LANGUAGE sql AS $$
   SELECT CASE WHEN count(*) = 0 THEN 0 ELSE greatest(min(until), _now) END FROM leases WHERE environment = _environment
 $$;
 
--- Lease the oldest due deliveries that fit. `lease` is 0 where nothing was claimed, `retry_at` then says when to ask
--- again; `lane` is as it stands for this claim. `_waited_until` is the lane's `until` that the caller has waited out.
+-- Lease the oldest due deliveries that fit. For a claim without deliveries `lease` is 0 and `retry_at` the time to claim
+-- again. `lane` is the lane after the claim. `_waited_until` is the lane's `until` that has passed for the caller.
 CREATE OR REPLACE FUNCTION claim_deliveries(
   _environment integer, _owner text, _events integer, _payload_bytes bigint, _lease_ms bigint, _rate double precision,
   _now bigint, _probe_events integer, _often integer, _slot_ahead_ms double precision, _lease bigint, _patience_ms bigint,
@@ -134,7 +134,7 @@ BEGIN
   END IF;
   PERFORM give_back_expired(_environment, _now);
   IF lane.state <> 'open' THEN
-    -- one probe and no other: whoever holds the row decides, the next one sees what was decided
+    -- only one probe: the transaction that locks the row decides, the next one sees its result
     SELECT l.* INTO lane FROM lanes l WHERE l.environment = _environment FOR UPDATE;
     held := held_until(lane, _now);
     IF held IS NOT NULL AND NOT (held > 0 AND held = _waited_until) THEN
@@ -143,15 +143,15 @@ BEGIN
     END IF;
     probe := lane.state <> 'open';
     IF probe THEN
-      -- after a pause one delivery alone is risked: a key or an endpoint was refused
+      -- after a pause the probe is one delivery: a key or an endpoint was rejected
       allowed := CASE WHEN lane.pauses > 0 THEN 1 ELSE _probe_events END;
       most := least(most, allowed);
     END IF;
   END IF;
   <<lines>>
   FOREACH wave IN ARRAY '{0,1}'::smallint[] LOOP
-    -- each line in its parts: failed a while ago, never tried, failed lately; and failed lately by a clock that was
-    -- set back since
+    -- ranges of the queue: failed long ago, never tried, failed lately, and failed lately under a clock that was set
+    -- back since then
     FOR part IN 1 .. 4 LOOP
       FOR one IN SELECT d.id, d.size, d.tries, d.first_try, d.attempts FROM deliveries d
           WHERE d.environment = _environment AND d.state = 0 AND d.lease IS NULL AND d.priority = wave
@@ -185,12 +185,12 @@ BEGIN
       cardinality(claim_deliveries.ids));
   UPDATE deliveries d SET lease = claim_deliveries.lease WHERE d.id = ANY (claim_deliveries.ids);
   IF probe THEN
-    -- no hold may look longer than the longest wait
+    -- at most the maximum wait of a lane
     PERFORM change_lane(_environment, 'probing', _now, _now + least(_lease_ms, longest_wait()), lane.cause, false,
       reason_of(lane), lane.detail);
   END IF;
   IF _rate > 0 THEN
-    -- a slot further ahead is the work of a clock that jumped
+    -- a slot further ahead is the result of a clock jump
     UPDATE lanes l SET next_slot = 1000.0 / _rate
         + CASE WHEN l.next_slot < _now OR l.next_slot > _now + _slot_ahead_ms THEN _now ELSE l.next_slot END
       WHERE l.environment = _environment RETURNING l.* INTO lane;
@@ -200,7 +200,7 @@ BEGIN
     send_at := _now;
   END IF;
   IF NOT probe AND lane.state <> 'open' THEN
-    -- it was shut while this claim was being made: nothing of it may go out
+    -- the lane was closed during this claim: nothing may be sent
     PERFORM give_back(lease);
     lease := 0; ids := '{}'; sizes := '{}'; tried := '{}'; first_tries := '{}'; carried := '{}'; send_at := 0;
     retry_at := coalesce(held_until(lane, _now), _now);
@@ -223,12 +223,12 @@ CREATE OR REPLACE FUNCTION claim_deliveries(
       _slot_ahead_ms, _lease, _patience_ms, 0::bigint)
 $$;
 
--- Keep a lease for so long; false when it is gone.
+-- Renew a lease; false if it is gone.
 CREATE OR REPLACE FUNCTION extend_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean, _lease_ms bigint,
   _now bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
-  -- its length grows with it: a lease that reaches further than its length allows counts as a clock's mistake
+  -- the length grows too: a lease that ends later than its length allows is treated as the result of a clock jump
   UPDATE leases SET until = _now + _lease_ms, length = greatest(length, _lease_ms) WHERE id = _lease;
   IF NOT FOUND THEN
     RETURN false;
@@ -240,8 +240,8 @@ BEGIN
   RETURN true;
 END $$;
 
--- Give back what a claim still holds; a probe without a verdict leaves the lane to the next probe. It waits for the
--- disk: a server that forgot it would remember the lease, which nobody holds any more.
+-- Release what a claim still leases; after a probe without a result the next claim probes. Waits for the disk: a server
+-- that lost the release would restore a lease without a worker.
 CREATE OR REPLACE FUNCTION release_lease(_lease bigint, _environment integer, _epoch bigint, _probe boolean)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -256,26 +256,26 @@ BEGIN
   IF _probe THEN
     SELECT * INTO was FROM lanes WHERE environment = _environment FOR UPDATE;
     IF was.state = 'probing' AND was.epoch = _epoch THEN
-      -- 1 is a time gone by; 0 would keep a paused lane until somebody acts
+      -- 1 is in the past; 0 would keep a paused lane until it is resumed by hand
       PERFORM change_lane(_environment, CASE WHEN was.pauses > 0 THEN 'paused' ELSE 'waiting' END, 0, 1, was.cause,
         false, reason_of(was), was.detail);
     END IF;
   END IF;
 END $$;
 
--- Give back leases of claims whose answer never came; those that were not made, or are gone, are passed over.
+-- Release leases of claims whose response was lost; those that were not made, or are gone, are skipped.
 CREATE OR REPLACE FUNCTION release_lost(_leases bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   lost leases;
 BEGIN
-  -- all of them before the books of the first
+  -- lock all of them before the counts of the first
   PERFORM 1 FROM leases WHERE id = ANY (_leases) ORDER BY id FOR UPDATE;
   FOR lost IN SELECT * FROM leases WHERE id = ANY (_leases) LOOP
     PERFORM release_lease(lost.id, lost.environment, lost.epoch, lost.probe);
   END LOOP;
 END $$;
 
--- Pause or open a lane by hand.
+-- Pause or resume a lane by hand.
 CREATE OR REPLACE FUNCTION set_lane(
   _environment integer, _state text, _cause text, _now bigint, _reason text, _detail text
 ) RETURNS lanes LANGUAGE plpgsql AS $$
@@ -287,7 +287,7 @@ BEGIN
   RETURN after;
 END $$;
 
--- The same for programs up to schema version 5, which tell the cause in words alone.
+-- The same for programs up to schema version 5, which only pass the cause.
 CREATE OR REPLACE FUNCTION set_lane(_environment integer, _state text, _cause text, _now bigint) RETURNS lanes
 LANGUAGE sql AS $$
   SELECT set_lane(_environment, _state, _cause, _now, '', '')

@@ -1,13 +1,12 @@
--- Where each request was made to; and the endpoints of runs with --endpoint. A row of `environments` is an environment
--- and where its deliveries go: to its own endpoint (empty), or to that of such a run. So the two have lanes, leases,
--- counts and a queue each, and no claim meets what is the other's.
+-- Endpoints of requests and of runs with --endpoint. A row of `environments` is an environment and an endpoint: its own
+-- (empty), or that of such a run. So each has its own lane, leases, counts and queue.
 ALTER TABLE environments ADD COLUMN endpoint text NOT NULL DEFAULT '';
 ALTER TABLE environments DROP CONSTRAINT environments_name_key;
 ALTER TABLE environments ADD UNIQUE (name, endpoint);
 ALTER TABLE attempts ADD COLUMN endpoint text NOT NULL DEFAULT '';
 ALTER TABLE replays ADD COLUMN elsewhere text NOT NULL DEFAULT '{}';
 
--- The number that stands for an environment and an endpoint; made on first use, with a lane.
+-- The number of an environment and an endpoint; created on first use, with a lane.
 CREATE FUNCTION environment_number(_name text, _endpoint text) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   number integer;
@@ -21,12 +20,12 @@ BEGIN
   RETURN number;
 END $$;
 
--- Workers of the version before know no endpoints: they deliver to the environment's own.
+-- For workers of older versions, which only deliver to the environment's own endpoint.
 CREATE OR REPLACE FUNCTION environment_number(_name text) RETURNS integer LANGUAGE sql AS $$
   SELECT environment_number(_name, '')
 $$;
 
--- Bind the next deliveries that wait for the environment's own endpoint for another one instead; returns how many.
+-- Rebind the next deliveries queued for the environment's own endpoint to another one; returns how many.
 CREATE FUNCTION adopt_queued(_own integer, _environment integer, _events integer, _now bigint) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -50,8 +49,8 @@ BEGIN
   RETURN cardinality(adopted);
 END $$;
 
--- Withhold those that are queued and leased to nobody. Who holds a row at the moment is about to lease it, or to settle
--- it: that one is passed over. Returns how many were withdrawn, and how many are still queued.
+-- Withhold those that are queued and not leased. Locked rows are skipped: they are about to be leased or settled.
+-- Returns how many were withdrawn, and how many are still queued.
 CREATE FUNCTION withdraw_deliveries(_ids bigint[], _reason text, _now bigint, OUT withdrawn integer, OUT held integer)
 LANGUAGE plpgsql AS $$
 DECLARE

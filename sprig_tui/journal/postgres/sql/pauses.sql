@@ -1,4 +1,4 @@
--- Paused lanes are probed: `pauses` counts them in a row. Those that were paused over a key or an endpoint are probed
+-- Probing of paused lanes: `pauses` counts consecutive pauses. Lanes paused because of a key or an endpoint are probed
 -- from now on; those paused by hand are not.
 ALTER TABLE lanes ADD COLUMN pauses integer NOT NULL DEFAULT 0;
 UPDATE lanes SET until = 1, pauses = 1

@@ -1,8 +1,8 @@
--- Which journal this is, and how far inputs were read into it.
+-- Identity of the journal, and read positions of inputs.
 
 CREATE TABLE identity(
   uuid text NOT NULL,
-  -- schema version that it was made under
+  -- schema version that created it
   since integer NOT NULL
 );
 

@@ -1,7 +1,7 @@
--- Settling: what became of claimed deliveries, their requests and their lane.
+-- Settlement: records the outcome of claimed deliveries, their requests and their lane.
 
 -- `_settlements` is a list of {ids, state, due_at, counts, starts_window, error, attempt}; state is a number or null (the claim keeps
--- them), attempt a number into `_attempts` or null. Returns how many deliveries changed: those still held by the lease.
+-- them), attempt a number into `_attempts` or null. Returns how many deliveries, still leased, changed.
 CREATE OR REPLACE FUNCTION settle_deliveries(
   _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
   _epoch bigint, _lane_state text, _until bigint, _cause text, _reason text, _detail text
@@ -37,14 +37,14 @@ BEGIN
     attempt_id := noted[(one->>'attempt')::integer + 1];
     started := coalesce((_attempts->((one->>'attempt')::integer)->>'started_at')::bigint, 0);
     used := (attempt_id IS NOT NULL AND (one->>'counts')::boolean)::integer;
-    -- programs of schema version 1 do not say
+    -- missing in calls of schema version 1
     starts := attempt_id IS NOT NULL AND coalesce((one->>'starts_window')::boolean, (one->>'counts')::boolean);
     IF attempt_id IS NOT NULL AND coalesce((one->>'state')::integer, 0) = 0 THEN
       INSERT INTO history(delivery, attempt) SELECT id, attempt_id FROM deliveries
         WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
     END IF;
     IF one->>'state' IS NULL THEN
-      -- a refused batch that is being split: each of its events was carried once more, but no retry is used up
+      -- a rejected batch that is being split: its deliveries were sent once more, but no retry is used
       UPDATE deliveries SET attempts = attempts + 1, attempt = coalesce(attempt_id, attempt)
         WHERE id = ANY (wanted) AND lease = _lease AND state = 0;
       CONTINUE;
@@ -56,7 +56,7 @@ BEGIN
         due_at = CASE WHEN (one->>'state')::integer = 0 THEN greatest(due_at, (one->>'due_at')::bigint) ELSE due_at END,
         attempts = attempts + (attempt_id IS NOT NULL)::integer,
         tries = CASE WHEN (one->>'state')::integer = 0 THEN tries + used ELSE tries END,
-        -- a window that begins in the future is the work of a clock that was set back since
+        -- a window that begins in the future is the result of a clock that was set back
         first_try = CASE WHEN (one->>'state')::integer = 0 AND starts AND (first_try = 0 OR first_try > started)
           THEN started ELSE first_try END,
         attempt = coalesce(attempt_id, attempt),
@@ -77,7 +77,7 @@ BEGIN
     END IF;
     PERFORM close_books(array_fill(_environment, ARRAY[cardinality(states)]), states, differences, changed);
   END IF;
-  -- the lane is touched only where there is something to say: its row is what all workers share
+  -- update the lane only if something changes: all workers share its row
   UPDATE lanes l SET last_status = a.status, last_at = a.ended FROM (
       SELECT (value->>'status')::integer AS status,
         ((value->>'started_at')::bigint + (value->>'latency_ms')::double precision)::bigint AS ended
@@ -92,7 +92,7 @@ BEGIN
   RETURN done;
 END $$;
 
--- The same for programs up to schema version 5, which tell the cause in words alone.
+-- The same for programs up to schema version 5, which only pass the cause.
 CREATE OR REPLACE FUNCTION settle_deliveries(
   _lease bigint, _environment integer, _now bigint, _settlements jsonb, _attempts jsonb,
   _epoch bigint, _lane_state text, _until bigint, _cause text

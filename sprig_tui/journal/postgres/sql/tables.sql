@@ -1,12 +1,12 @@
--- The tables of a journal. Why they are cut this way, measured on PostgreSQL 15 and 18:
+-- Tables of a journal. Reasons for this design, measured on PostgreSQL 15 and 18:
 --
--- * Payloads stand in `packs`, compressed by stretch of ids: a fifth of the write-ahead log of a row each, and changes
---   of state do not carry them along.
--- * Claims read the partial index `due` alone; nothing else that changes with each delivery is indexed.
--- * Identities stand in a table of their own, since each change of a delivery writes all the indexes over it anew.
--- * Counts are kept. Their rows, and the notes for followers, are written last in a transaction and under one lock, so
---   that notes become visible in their order and no two transactions wait for each other.
--- * `due_at` is 0 for 'as soon as its turn comes', so that a wrong clock on arrival delays nothing.
+-- * Payloads of consecutive ids are compressed in `packs`: a fifth of the WAL of single rows, and state changes do not
+--   copy them.
+-- * Claims read only the partial index `due`; no other column that changes with each delivery is indexed.
+-- * Identities have a table of their own, because each update of a delivery writes all its index entries.
+-- * Counts are maintained. They and the change records are written last in a transaction and under one lock, so that
+--   change records become visible in their order and transactions do not deadlock.
+-- * `due_at` is 0 for 'as soon as possible', so that a wrong clock on arrival delays nothing.
 -- * An HTTP request is one row of `attempts`, however many deliveries it carried; `history` holds only what failed.
 
 CREATE TABLE environments(
@@ -83,8 +83,8 @@ CREATE TABLE history(
   PRIMARY KEY(delivery, attempt)
 );
 
--- The id is the claimer's own, drawn at random: it knows it although the answer may be lost, and after a crash that
--- made the server forget a lease nobody else gets the same.
+-- The id is chosen at random by the client: it is known even if the response is lost, and after a crash of the server
+-- that lost a lease no other lease gets the same id.
 CREATE TABLE leases(
   id bigint PRIMARY KEY,
   environment integer NOT NULL,
@@ -129,7 +129,7 @@ CREATE TABLE replays(
   skipped bigint NOT NULL DEFAULT 0
 );
 
--- How far a copy of a file has come, by table.
+-- Progress of a copy from a file, by table.
 CREATE TABLE copies(
   source text NOT NULL,
   place integer NOT NULL,

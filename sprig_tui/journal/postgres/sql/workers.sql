@@ -1,4 +1,4 @@
--- Live workers: each says every few seconds that it is there.
+-- Workers, with the time of their last heartbeat.
 CREATE TABLE workers(
   id text PRIMARY KEY,
   role text NOT NULL,
