@@ -93,14 +93,14 @@ class ReplayRunner:
             if job.id in self._retry_after and now < self._retry_after[job.id][0]:
                 continue
             try:
-                moved = await self._journal.step_replay(job.id, STEP_ROWS)
+                updated = await self._journal.step_replay(job.id, STEP_ROWS)
             except Exception as error:  # noqa: BLE001 - an error in one job must not block the others
                 self._retry_after[job.id] = (now + MAX_JOURNAL_BACKOFF_S, self._log_error(f"replay {job.id}", error))
                 continue
             self._retry_after.pop(job.id, None)
             wait = 0.0
-            self.jobs = tuple(moved if known.id == moved.id else known for known in self.jobs)
-            if moved.queued > job.queued:
+            self.jobs = tuple(updated if other.id == updated.id else other for other in self.jobs)
+            if updated.queued > job.queued:
                 self._on_queued()
         return wait
 

@@ -99,10 +99,10 @@ class EntryBuilder:
     @property
     def stats(self) -> Counter[tuple[State, str]]:
         """Entries made so far by (state, reason), before the journal finds repeats among them."""
-        made = Counter({(State.WITHHELD, reason): number for reason, number in self._reasons.items()})
+        counts = Counter({(State.WITHHELD, reason): number for reason, number in self._reasons.items()})
         if self._queued:
-            made[State.QUEUED, ""] = self._queued
-        return made
+            counts[State.QUEUED, ""] = self._queued
+        return counts
 
     def entries(self, records: Iterable[Record]) -> Iterator[NewDelivery]:
         """One entry per record, in order, made on demand; `records` are one input (`begin_input`)."""
@@ -153,8 +153,8 @@ class EntryBuilder:
             )
         own = name or by_id
         if own and chosen and own != chosen:
-            said = f"names {own}" if name else f"is from Sprig environment {sprig_id[:80]}, which is that of {own}"
-            return EnvironmentRoute("", f"this record {said}, but you chose {chosen}: send it to {own}")
+            origin = f"names {own}" if name else f"is from Sprig environment {sprig_id[:80]}, which is that of {own}"
+            return EnvironmentRoute("", f"this record {origin}, but you chose {chosen}: send it to {own}")
         if own:
             return EnvironmentRoute(own)
         if not sprig_id:

@@ -53,7 +53,7 @@ class MappingJob(Struct, frozen=True):
             files=[os.fsencode(name) for name in reader.files],
             max_record_bytes=reader.max_record_bytes,
             rules=builder.mapper.rules,
-            environments={name: found.sprig_environment_id for name, found in builder.environments.items()},
+            environments={name: environment.sprig_environment_id for name, environment in builder.environments.items()},
             default_environment=builder.default_environment,
             override_urls=override_urls(builder.environments),
         )

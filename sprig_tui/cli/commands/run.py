@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sprig_tui.config.settings import Settings
     from sprig_tui.delivery.engine import Engine
     from sprig_tui.journal.base import Journal
-    from sprig_tui.segment.client import SendResult
     from sprig_tui.server.monitoring import HealthServer
 
 
@@ -182,6 +181,7 @@ class _RunCommand:
         from sprig_tui.cli.commands.send_run import SERVICE_DRAIN_TIMEOUT_S
         from sprig_tui.cli.progress import engine_log
         from sprig_tui.cli.shutdown import STOP_DEADLINE_S, ShutdownRequested, ShutdownSignals
+        from sprig_tui.delivery.context import ResultListener, ignore_result
         from sprig_tui.delivery.engine import Engine
 
         async with AsyncExitStack() as stack:
@@ -189,17 +189,17 @@ class _RunCommand:
             interrupts = stack.enter_context(ShutdownSignals(reload_on_hangup=True, deadline_s=STOP_DEADLINE_S))
             awaited = await stack.enter_async_context(awaited_journal(self._settings))
             journal = awaited.journal
-            hear: Callable[[str, SendResult], None] = _ignore_result
+            on_result: ResultListener = ignore_result
             watchpost = None
             if channel is not None:
                 await stack.enter_async_context(channel)
                 stack.callback(asyncio.create_task(_watch_supervisor(channel, interrupts.request)).cancel)
-                hear = channel.send
+                on_result = channel.send
             elif self._bound is not None:
                 watchpost = await stack.enter_async_context(
                     serve_metrics(self._bound, journal, self._settings, self._options)
                 )
-                hear = watchpost.metrics.record
+                on_result = watchpost.metrics.record
             try:
                 await interrupts.guard(awaited.opened())
             except ShutdownRequested:
@@ -207,7 +207,7 @@ class _RunCommand:
                 return ExitCode.OK
             environments, delivery = self._options.environments(self._settings), self._options.delivery(self._settings)
             engine = await stack.enter_async_context(
-                Engine(journal, environments, delivery, role="run", adopt=True, on_result=hear)
+                Engine(journal, environments, delivery, role="run", adopt=True, on_result=on_result)
             )
             diagnostics.info(
                 f"delivering for {', '.join(sorted(engine.served_environments()))}; Ctrl-C stops in good order"
@@ -276,10 +276,6 @@ class _RunCommand:
         await reload_on_change(
             engine, self._settings, self._options, taken_up, reload_requested=hangup, on_config_problem=held
         )
-
-
-def _ignore_result(_environment: str, _answer: SendResult) -> None:
-    """Nobody counts the answers."""
 
 
 async def _watch_hangups(hangup: asyncio.Event, on_hangup: Callable[[], None]) -> None:
