@@ -1,1 +1,1 @@
-"""From Sprig's REST API into the journal: which answers are new, page by page, and where a pull goes on."""
+"""Pulls of answers from Sprig's REST API into the journal, page by page, with checkpoints."""

@@ -1,7 +1,7 @@
-"""Pull position: how far pulls of an environment have come, as high-water marks and interrupted pulls.
+"""Pull checkpoint of an environment: high-water marks, and resume points of interrupted pulls.
 
-It is kept in the journal that the answers went to, and written after a page is durably there: a kill repeats one page
-at most, a new journal is filled from the beginning, and one that is restored from a backup goes on where it was then.
+It is stored in the same journal as the answers, after each page is durable: a killed pull repeats at most one page, a
+new journal is filled from the beginning, and a restored backup resumes from its own checkpoint.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from sprig_tui.journal.base import Journal
 from sprig_tui.pull.request import PullRequest, TimeWindow
 
 POSITION_KIND = "pull"
-"""Of the positions that the journal keeps."""
+"""Kind of these positions in the journal."""
 LEGACY_FOLDER = "pull"
 CHECKPOINT_VERSION = 1
 MAX_RESUME_POINTS = 8
-"""Interrupted pulls of other requests that are remembered; the oldest is forgotten first."""
+"""Interrupted pulls that are remembered, one per request; the oldest is forgotten first."""
 MAX_CURSOR_AGE_MS = 7 * 86_400_000
-"""Cursors are opaque, and nothing says how long they hold: an older one is not gone on with."""
+"""Older cursors are not used: how long a cursor is valid is not documented."""
 
 
 class ResumePoint(Struct, frozen=True, kw_only=True):
-    """A pull that has not read its window to the end."""
+    """Progress of a pull that has not read its whole window."""
 
     window: TimeWindow
     cursor: str = ""
@@ -43,30 +43,30 @@ class ResumePoint(Struct, frozen=True, kw_only=True):
     newest: int = 0
     """Latest creation time among its records, epoch milliseconds; 0 for none."""
     edge: int = 0
-    """Creation time of the last record on the last page, epoch milliseconds; 0 where it is not known."""
+    """Creation time of the last record on the last page, epoch milliseconds; 0 if unknown."""
     started: int = 0
-    """When its first page was asked for, epoch milliseconds."""
+    """Time of the request for the first page, epoch milliseconds."""
     at: int = 0
-    """When it was last written, epoch milliseconds."""
+    """Time of the last update, epoch milliseconds."""
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
-    """How far pulls from one API address have come."""
+    """Progress of all pulls from one API address."""
 
     key: str = ""
-    """Tells whether the API key is another than last time; the key cannot be found from it."""
+    """Fingerprint of the API key, to notice another key."""
     marks: dict[str, int] = {}
-    """By survey id (empty for all surveys): everything created up to here was read, epoch milliseconds."""
+    """Creation time up to which everything was read, epoch milliseconds, by survey id (empty for all surveys)."""
     unfinished: dict[str, ResumePoint] = {}
-    """By `Asked.name`."""
+    """By `PullRequest.name`."""
 
     def high_water_mark(self, survey: int | None) -> int:
-        """Up to when everything was read; 0 for never."""
+        """Creation time up to which everything was read; 0 before the first pull."""
         whole = self.marks.get("", 0)
         return whole if survey is None else max(whole, self.marks.get(str(survey), 0))
 
     def time_window(self, request: PullRequest) -> TimeWindow:
-        """What to read: as asked, or what is new."""
+        """The window of the request, by default from the high-water mark on."""
         since = request.since
         if since is None and (mark := self.high_water_mark(request.survey)):
             since = max(0, mark - request.overlap_ms)
@@ -79,64 +79,64 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
         )
 
     def find_resume_point(self, request: PullRequest, now_ms: int) -> ResumePoint | None:
-        """The same request, where it was interrupted."""
-        found = self.unfinished.get(request.name)
-        if found is None or request.restart or not found.cursor or now_ms - found.at > MAX_CURSOR_AGE_MS:
+        """The resume point of the same request, if it was interrupted and its cursor may still be valid."""
+        point = self.unfinished.get(request.name)
+        if point is None or request.restart or not point.cursor or now_ms - point.at > MAX_CURSOR_AGE_MS:
             return None
-        return found
+        return point
 
     def with_resume_point(self, request: PullRequest, resume_point: ResumePoint) -> Checkpoint:
-        """With the request as far as it came."""
-        others = sorted(((n, u) for n, u in self.unfinished.items() if n != request.name), key=lambda pair: pair[1].at)
-        kept = dict(others[-(MAX_RESUME_POINTS - 1) :])
-        return replace(self, unfinished={**kept, request.name: resume_point})
+        """This checkpoint with a new resume point for the request."""
+        others = [(name, point) for name, point in self.unfinished.items() if name != request.name]
+        newest = sorted(others, key=lambda pair: pair[1].at)[-(MAX_RESUME_POINTS - 1) :]
+        return replace(self, unfinished={**dict(newest), request.name: resume_point})
 
     def with_finished(self, request: PullRequest, done: ResumePoint) -> Checkpoint:
-        """With the request done.
+        """This checkpoint after the request is complete.
 
-        The mark moves when the window continues what was read before, or when it is the first: otherwise there would
-        be a gap that no pull ever reads. It passes neither the window's end nor the pull's start, whatever a record
-        says: in which order Sprig gives records is not documented, so that later ones may have been missed.
+        The high-water mark moves only if the window begins at or before it, or is the first one; otherwise it would
+        hide a gap that no pull reads. It never passes the window's end or the pull's start: Sprig does not document the
+        order of records, so later ones may be missing.
         """
-        left = {name: one for name, one in self.unfinished.items() if name != request.name}
+        others = {name: point for name, point in self.unfinished.items() if name != request.name}
         since, survey = done.window.since, done.window.survey
         before = self.high_water_mark(survey)
         reached = min(done.newest, done.started)
         if done.window.until is not None:
             reached = min(reached, done.window.until)
         if reached <= before or (before and since is not None and since > before):
-            return replace(self, unfinished=left)
-        return replace(self, unfinished=left, marks={**self.marks, "" if survey is None else str(survey): reached})
+            return replace(self, unfinished=others)
+        return replace(self, unfinished=others, marks={**self.marks, "" if survey is None else str(survey): reached})
 
 
 class _StoredCheckpoint(Struct, frozen=True, kw_only=True):
-    """What stands in the journal."""
+    """The JSON that is stored in the journal."""
 
     version: int = CHECKPOINT_VERSION
     place: Checkpoint = Checkpoint()
 
 
 class _LegacyFile(Struct, frozen=True, kw_only=True):
-    """The file `pull/ENVIRONMENT.json` of the state folder, where positions stood before journals had an identity."""
+    """The JSON of `pull/ENVIRONMENT.json` in the state folder, which older versions wrote."""
 
     version: int = CHECKPOINT_VERSION
     places: dict[str, Checkpoint] = {}
-    """By API address and the journal's place."""
+    """By API address and the journal's address."""
 
 
 Stored = TypeVar("Stored", _StoredCheckpoint, _LegacyFile)
 
 
 def fingerprint(secret: str) -> str:
-    """Sixteen hex digits that tell secrets apart, and from which they cannot be found."""
+    """Sixteen hex digits that identify a secret without revealing it."""
     return hashlib.blake2b(secret.encode(), digest_size=8, person=b"sprig-tui pull").hexdigest()
 
 
 class CheckpointStore:
-    """The position of one environment at one API address: what a look-alike gave says nothing about Sprig."""
+    """Checkpoint of one environment at one API address; a fake Sprig API has its own."""
 
     def __init__(self, paths: Paths, environment: str, api_url: str, journal: Journal | None, name: str = "") -> None:
-        """`journal` is None where there is none yet; `name` is its place as the settings name it."""
+        """`journal` is None if none exists yet; `name` is its path or URL in the settings."""
         self.api_url = api_url
         self.paths = paths
         self._file = paths.state_dir / LEGACY_FOLDER / f"{environment}.json"
@@ -148,26 +148,26 @@ class CheckpointStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other pulls of this environment out; raises ConfigError when one is at work on this machine."""
+        """Exclude other pulls of this environment; raises ConfigError if one is running on this machine."""
         make_folder(self._file.parent)
-        busy = f"another pull for {self._environment} is at work"
+        busy = f"another pull for {self._environment} is running"
         with file_lock(self._file, 0.0, busy_message=busy, hint="wait for it, or stop it; nothing was changed"):
             yield
 
     async def read(self) -> Checkpoint:
-        """As far as pulls came. Raises ConfigError for what cannot be used: to start over is for a person."""
+        """The stored checkpoint. Raises ConfigError for an invalid one: only a person may decide to start over."""
         if self._journal is None:
             return Checkpoint()
-        kept = (await self._journal.positions(POSITION_KIND)).get(self._key)
-        if kept is not None:
-            return _decode(kept, _StoredCheckpoint, "the pull position in the journal", "use that version").place
-        # a journal made since then was never pulled into without its position standing in it
+        stored = (await self._journal.positions(POSITION_KIND)).get(self._key)
+        if stored is not None:
+            return _decode(stored, _StoredCheckpoint, "the pull position in the journal", "use that version").place
+        # only journals of an older version can have a checkpoint in the legacy file
         if (await self._journal.identity()).older:
             return _read_legacy_file(self._file).places.get(self._legacy_key, Checkpoint())
         return Checkpoint()
 
     async def write(self, checkpoint: Checkpoint) -> None:
-        """Replace it, durably. Raises JournalError."""
+        """Store the checkpoint durably; raises JournalError."""
         if self._journal is not None:
             await self._journal.save_positions(
                 POSITION_KIND, {self._key: msgspec.json.encode(_StoredCheckpoint(place=checkpoint))}
@@ -175,21 +175,21 @@ class CheckpointStore:
 
 
 def _read_legacy_file(file: Path) -> _LegacyFile:
-    again = "remove it to pull from the beginning: what the journal still has is known by it, and not sent again"
+    hint = "remove it to pull from the beginning; answers that are already in the journal are not sent again"
     try:
         data = file.read_bytes()
     except FileNotFoundError:
         return _LegacyFile()
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}", hint="check its owner and mode") from error
-    return _decode(data, _LegacyFile, str(file), again)
+    return _decode(data, _LegacyFile, str(file), hint)
 
 
-def _decode(data: bytes, kind: type[Stored], what: str, advice: str) -> Stored:
+def _decode(data: bytes, kind: type[Stored], what: str, hint: str) -> Stored:
     try:
-        found = msgspec.json.decode(data, type=kind)
+        stored = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{what} cannot be understood: {error}", hint=advice) from error
-    if found.version > CHECKPOINT_VERSION:
-        raise ConfigError(f"{what} was written by a newer version of sprig-tui", hint=advice)
-    return found
+        raise ConfigError(f"{what} cannot be read: {error}", hint=hint) from error
+    if stored.version > CHECKPOINT_VERSION:
+        raise ConfigError(f"{what} was written by a newer version of sprig-tui", hint=hint)
+    return stored

@@ -1,4 +1,4 @@
-"""Asking Sprig's API until it answers: pacing, waits that grow, and when to give up."""
+"""Page fetcher for Sprig's API: rate limit, retries with backoff, and the list of surveys."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from sprig_tui.sprig.api import SURVEYS_PATH, ApiResponse, parse_survey_page
 
 RATE_LIMIT_REQUESTS = 1_000
 RATE_LIMIT_PERIOD_S = 300.0
-"""Sprig's rate limit: so many requests in so many seconds and per key (older documentation of the export API)."""
+"""Sprig's rate limit: requests per period and key (older documentation of the export API)."""
 RATE_LIMITED_TIMEOUT_S = RATE_LIMIT_PERIOD_S + 60.0
-"""`UNREACHABLE_TIMEOUT_S` for 429: the rate limit's own period, and some."""
+"""`UNREACHABLE_TIMEOUT_S` for 429: longer than the period of the rate limit."""
 MAX_BAD_PAGE_TRIES = 3
-"""So often a page that cannot be understood is asked for: what a proxy puts in between passes."""
+"""Tries for an invalid page, since a proxy may have sent an error page."""
 
 
 class ApiTransport(Protocol):
-    """What carries one request to Sprig's API."""
+    """Transport of one request to Sprig's API."""
 
     async def get(self, path: str, parameters: Mapping[str, str]) -> ApiResponse:
-        """The answer to one GET; network trouble is an answer too."""
+        """The response to one GET; a network error is a response too."""
         ...
 
 
@@ -38,7 +38,7 @@ class ApiPage(Protocol):
 
     @property
     def fault(self) -> str:
-        """What is wrong with the page as a whole; empty where nothing is."""
+        """Why the page is invalid; empty if it is valid."""
         ...
 
 
@@ -46,14 +46,14 @@ Page = TypeVar("Page", bound=ApiPage)
 
 
 class FetchResult(NamedTuple, Generic[Page]):
-    """An answer, and the page in it where it is `ok`."""
+    """A response, and its page if it is `ok`."""
 
     response: ApiResponse
     page: Page | None
 
 
 class PageFetcher:
-    """Gets pages from a source that may fail. Not for several tasks at once."""
+    """Fetches pages with retries; for one task at a time."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class PageFetcher:
         draw: RandomSource | None = None,
     ) -> None:
         self.on_wait: Callable[[str], None] = _ignore_wait
-        """Is told what is being waited for, in words, and an empty text when it is over."""
+        """Called with the reason of each wait in words, and with an empty text after it."""
         self.requests = 0
         self._transport = transport
         self._timeout_s = timeout_s
@@ -74,47 +74,46 @@ class PageFetcher:
         self._request_times: deque[float] = deque(maxlen=RATE_LIMIT_REQUESTS)
 
     async def get(self, path: str, parameters: Mapping[str, str], parse: Callable[[bytes], Page]) -> FetchResult[Page]:
-        """An answer of the kinds `ok`, `none` and `too-large`, and the page in it, read in another thread.
+        """A response of kind `ok`, `none` or `too-large`, and its page, parsed in another thread.
 
-        A page with a fault is asked for three times, and then given as it is. Raises SprigApiError when the key or the
-        request is refused, SprigApiUnreachableError after `patience` seconds without an answer that helps (six minutes
-        where only the rate limit, or a wait that was asked for, is in the way).
+        An invalid page is requested three times, and then returned with its fault. Raises SprigApiError if the key or
+        the request is rejected, SprigApiUnreachableError after `timeout_s` seconds without a usable response (six
+        minutes for the rate limit or a Retry-After header).
         """
         failures = bad = 0
         since: float | None = None
         while True:
             await self._pace()
-            answer = await self._transport.get(path, parameters)
-            if answer.kind == "ok":
-                page = await asyncio.to_thread(parse, answer.body)
+            response = await self._transport.get(path, parameters)
+            if response.kind == "ok":
+                page = await asyncio.to_thread(parse, response.body)
                 bad += 1
                 if page.fault and bad < MAX_BAD_PAGE_TRIES:
                     await self._wait_to_retry(bad, 0, f"a page that cannot be understood ({page.fault})")
                     continue
                 self.on_wait("")
-                return FetchResult(answer, page)
-            if answer.kind in ("none", "too-large"):
+                return FetchResult(response, page)
+            if response.kind in ("none", "too-large"):
                 self.on_wait("")
-                return FetchResult(answer, None)
-            _raise_if_refused(answer)
+                return FetchResult(response, None)
+            _raise_if_rejected(response)
             now = self._timing.monotonic()
             since = now if since is None else since
-            asked = retry_after_ms(answer.retry_after_s)
-            patience = (
-                max(self._timeout_s, RATE_LIMITED_TIMEOUT_S) if asked or answer.kind == "limited" else self._timeout_s
-            )
-            if now - since + asked / 1000 > patience:
-                said = "does not answer as it should" if answer.status else "gives no answer"
+            wait_ms = retry_after_ms(response.retry_after_s)
+            rate_limited = wait_ms or response.kind == "limited"
+            timeout_s = max(self._timeout_s, RATE_LIMITED_TIMEOUT_S) if rate_limited else self._timeout_s
+            if now - since + wait_ms / 1000 > timeout_s:
+                problem = "does not answer as it should" if response.status else "gives no answer"
                 raise SprigApiUnreachableError(
-                    f"Sprig's API {said}: {answer.error}",
-                    hint="nothing is lost: the same command goes on where this one stopped",
-                    status=answer.status,
+                    f"Sprig's API {problem}: {response.error}",
+                    hint="nothing is lost: the same command resumes where this one stopped",
+                    status=response.status,
                 )
-            await self._wait_to_retry(failures, asked, answer.error)
+            await self._wait_to_retry(failures, wait_ms, response.error)
             failures += 1
 
     async def _pace(self) -> None:
-        """Stay within the rate limit, as far as this process goes."""
+        """Wait as long as this process would exceed the rate limit."""
         if (
             len(self._request_times) == RATE_LIMIT_REQUESTS
             and (left := self._request_times[0] + RATE_LIMIT_PERIOD_S - self._timing.monotonic()) > 0
@@ -132,11 +131,11 @@ class PageFetcher:
 
 
 def _ignore_wait(_text: str) -> None:
-    """Hear nothing."""
+    """The default of `on_wait`."""
 
 
-def _raise_if_refused(response: ApiResponse) -> None:
-    """Raise for an answer that no repeating helps."""
+def _raise_if_rejected(response: ApiResponse) -> None:
+    """Raise SprigApiError for a response that a retry would not change."""
     if response.kind == "key-refused":
         raise SprigApiError(
             f"key refused: Sprig answers {response.status}",
@@ -145,7 +144,7 @@ def _raise_if_refused(response: ApiResponse) -> None:
         )
     if response.kind == "refused":
         raise SprigApiError(
-            f"Sprig's API refused the request: {response.error}",
+            f"Sprig's API rejected the request: {response.error}",
             hint="check the address (--api-url) and the options",
             status=response.status,
         )
@@ -156,7 +155,7 @@ SURVEY_PAGE_SIZE = 1_000
 
 
 class SurveyList(NamedTuple):
-    """What the list of surveys told."""
+    """The surveys of `GET /v1/surveys`."""
 
     surveys: dict[str, Survey]
     """By id as text."""
@@ -164,21 +163,22 @@ class SurveyList(NamedTuple):
 
 
 async def fetch_surveys(fetcher: PageFetcher) -> SurveyList:
-    """Read `GET /v1/surveys` to its end; what is off in it is told, and stops nothing. Raises SourceError."""
-    found: dict[str, Survey] = {}
-    limit, odd, cursor = SURVEY_PAGE_SIZE, 0, ""
+    """Read `GET /v1/surveys` to its end; problems of the list become warnings. Raises SprigApiError."""
+    surveys: dict[str, Survey] = {}
+    limit, unreadable, cursor = SURVEY_PAGE_SIZE, 0, ""
     seen = {""}
     while True:
         parameters = {"limit": str(limit), **({"cursor": cursor} if cursor else {})}
-        answer, page = await fetcher.get(SURVEYS_PATH, parameters, parse_survey_page)
+        response, page = await fetcher.get(SURVEYS_PATH, parameters, parse_survey_page)
         if page is None:
-            if answer.kind == "too-large" and limit > 1:
+            if response.kind == "too-large" and limit > 1:
                 limit //= 2
                 continue
-            said = "answers 404, taken as none" if answer.kind == "none" else f"is too large: {answer.error}"
-            return SurveyList(found, (f"the list of surveys {said}: their names may be missing",))
-        found.update({str(one.id): Survey(name=one.name, created_at=one.created_at) for one in page.surveys})
-        odd += page.unreadable
+            problem = "answers 404, taken as none" if response.kind == "none" else f"is too large: {response.error}"
+            return SurveyList(surveys, (f"the list of surveys {problem}: their names may be missing",))
+        for survey in page.surveys:
+            surveys[str(survey.id)] = Survey(name=survey.name, created_at=survey.created_at)
+        unreadable += page.unreadable
         cursor = page.cursor
         if page.fault or cursor in seen:
             break
@@ -186,6 +186,6 @@ async def fetch_surveys(fetcher: PageFetcher) -> SurveyList:
     warnings = []
     if fault := page.fault or ("it repeats itself" if cursor else ""):
         warnings.append(f"the list of surveys is not what Sprig documents ({fault}): names may be missing")
-    if odd:
-        warnings.append(f"{odd:,} entries of the list of surveys cannot be understood, and are left out")
-    return SurveyList(found, tuple(warnings))
+    if unreadable:
+        warnings.append(f"{unreadable:,} entries of the list of surveys cannot be read, and are left out")
+    return SurveyList(surveys, tuple(warnings))

@@ -1,4 +1,4 @@
-"""One pull: the surveys, then the answers of a window page by page, each stored before its position is noted."""
+"""Pull of one environment: the surveys, then the answers of a window page by page, with a checkpoint after each."""
 
 from __future__ import annotations
 
@@ -38,16 +38,19 @@ if TYPE_CHECKING:
 
 
 RESPONSE_PAGE_SIZE = 1_000
-"""Records of a page, the most that Sprig gives."""
+"""Records of a page; Sprig's maximum."""
 MAX_EMPTY_PAGES = 1_000
-"""Pages in a row without a record that are followed."""
+"""Pages in a row without records after which a pull ends with an error."""
 
 StorePage = Callable[[Sequence[Record]], Awaitable[None]]
-"""Takes the records of a page; when it returns they are durably stored."""
+"""Stores the records of a page; they are durable when it returns."""
+PageHandler = Callable[[EntryBuilder, Sequence[Record]], Awaitable[None]]
+"""Handles the records of a page, with the builder that makes entries of them."""
+OnProgress = Callable[[PullProgress], None]
 
 
 def require_api_key(environment: Environment) -> SprigApiKey:
-    """The key to read with; raises ConfigError where there is none."""
+    """The environment's API key; raises ConfigError if it has none."""
     if environment.sprig_api_key is None:
         raise ConfigError(
             f"{environment.name} has no key of Sprig's API",
@@ -57,15 +60,14 @@ def require_api_key(environment: Environment) -> SprigApiKey:
 
 
 class Puller:
-    """Reads what one environment's API key gives: `surveys()` once, then `answers()` once.
+    """Puller of one environment: `pull_surveys` once, then `pull_responses` once.
 
-        with puller.position.held():
-            surveys = await puller.surveys()
-            state = await puller.answers(store)
+        with puller.checkpoints.lock():
+            surveys = await puller.pull_surveys()
+            progress = await puller.pull_responses(store)
 
-    The position is kept in the journal, the catalogue in the state folder, unless `keep` is off (to try without a
-    trace). `heard`
-    gets each new state. Raises ConfigError for an environment without an API key.
+    The checkpoint is stored in the journal, and the survey catalogue in the state folder, unless `save_state` is off.
+    `on_progress` is called with each new progress. Raises ConfigError for an environment without an API key.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Puller:
         *,
         clock: Clock | None = None,
         save_state: bool = True,
-        on_progress: Callable[[PullProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         name = environment.name
         key = require_api_key(environment)
@@ -95,29 +97,29 @@ class Puller:
         self._page_limit = RESPONSE_PAGE_SIZE
         self._cursor = ""
         self._pages_overlap = False
-        """Whether pages begin with the millisecond that the one before ended with."""
+        """Whether each page begins with the millisecond in which the previous one ended."""
         fetcher.on_wait = self._on_wait
 
     # -- surveys --------------------------------------------------------------------------------------------------
 
     async def pull_surveys(self) -> dict[str, Survey]:
-        """Learn and keep the environment's survey catalogue: names and creation times by survey id.
+        """Fetch and store the environment's survey catalogue: names and creation times by survey id.
 
-        Also finds out whether a key that is new here is one of the same product: positions of another's say nothing
-        about it. Raises SprigApiError, and ConfigError when the state folder cannot be used.
+        If the API key has changed and no survey is known, the key belongs to another product, and the checkpoint is
+        dropped. Raises SprigApiError, and ConfigError if the state folder cannot be used.
         """
-        place = await self.checkpoints.read()
-        read = read_surveys_file(self._catalogue_file)
-        before = read if read.source == self._url else EnvironmentSurveys()
-        found, warnings = await fetch_surveys(self._fetcher)
+        checkpoint = await self.checkpoints.read()
+        stored = read_surveys_file(self._catalogue_file)
+        before = stored if stored.source == self._url else EnvironmentSurveys()
+        fetched, warnings = await fetch_surveys(self._fetcher)
         for text in warnings:
             self._add_warning(text)
-        if place.key not in ("", self._key) and found and not before.surveys.keys() & found.keys():
+        if checkpoint.key not in ("", self._key) and fetched and not before.surveys.keys() & fetched.keys():
             self._add_warning("the API key seems to be that of another product: it is read from the beginning")
-            place, before = Checkpoint(), EnvironmentSurveys()
-        self._checkpoint = replace(place, key=self._key)
-        known = {**before.surveys, **found}
-        if self._save_state and known != read.surveys:
+            checkpoint, before = Checkpoint(), EnvironmentSurveys()
+        self._checkpoint = replace(checkpoint, key=self._key)
+        known = {**before.surveys, **fetched}
+        if self._save_state and known != stored.surveys:
             write_surveys_file(
                 self._catalogue_file, EnvironmentSurveys(source=self._url, fetched_at=self._clock.now(), surveys=known)
             )
@@ -127,17 +129,16 @@ class Puller:
     # -- answers --------------------------------------------------------------------------------------------------
 
     async def pull_responses(self, store: StorePage) -> PullProgress:
-        """Read the window to its end; returns the last state.
+        """Read the window to its end; returns the final progress.
 
-        Each page goes to `store`, and only then its position is noted, so that a kill at any moment repeats one page
-        at most. Raises SprigApiError (the position stays), SprigApiPageError after what could be read of a page was
-        stored,
-        and whatever `store` raises.
+        The checkpoint is written after `store` returns, so that a killed pull repeats at most one page. Raises
+        SprigApiError (the checkpoint stays), SprigApiPageError after the readable part of a page was stored, and any
+        error of `store`.
         """
-        place = self._checkpoint or replace(await self.checkpoints.read(), key=self._key)
-        begun = self._clock.now()
-        resumed = place.find_resume_point(self._request, begun)
-        done = resumed or ResumePoint(window=place.time_window(self._request), started=begun)
+        checkpoint = self._checkpoint or replace(await self.checkpoints.read(), key=self._key)
+        started = self._clock.now()
+        resumed = checkpoint.find_resume_point(self._request, started)
+        done = resumed or ResumePoint(window=checkpoint.time_window(self._request), started=started)
         window = done.window
         self._update_progress(
             window=window,
@@ -145,26 +146,27 @@ class Puller:
             pages=done.pages,
             records=done.records,
             newest=done.newest,
-            mark=place.high_water_mark(self._request.survey),
+            mark=checkpoint.high_water_mark(self._request.survey),
         )
         if window.since is not None and window.until is not None and window.since >= window.until:
             self._add_warning(
                 f"everything up to {format_utc(window.until)} was read before: name --since to read it again"
             )
         else:
-            place = place.with_finished(self._request, await self._read_or_restart(place, done, store))
-            await self._write_checkpoint(place)
-        self._update_progress(finished=True, mark=place.high_water_mark(self._request.survey))
+            done = await self._read_or_restart(checkpoint, done, store)
+            checkpoint = checkpoint.with_finished(self._request, done)
+            await self._write_checkpoint(checkpoint)
+        self._update_progress(finished=True, mark=checkpoint.high_water_mark(self._request.survey))
         return self.state
 
     async def _read_or_restart(self, checkpoint: Checkpoint, done: ResumePoint, store: StorePage) -> ResumePoint:
-        """Read on; from the window's start where Sprig does not take the cursor of an interrupted pull any more."""
+        """Read from the resume point on, or from the window's start if Sprig no longer accepts the cursor."""
         try:
             return await self._read_window(checkpoint, done, store)
         except SprigApiError as error:
             if error.status != 400 or not done.cursor or done.cursor != self._cursor:
                 raise
-        self._add_warning("Sprig does not take the position of the interrupted pull any more: its window is read again")
+        self._add_warning("Sprig no longer accepts the position of the interrupted pull: its window is read again")
         return await self._read_window(checkpoint, ResumePoint(window=done.window, started=self._clock.now()), store)
 
     async def _read_window(self, checkpoint: Checkpoint, done: ResumePoint, store: StorePage) -> ResumePoint:
@@ -187,7 +189,7 @@ class Puller:
             if page.fault:
                 raise SprigApiPageError(
                     f"page {done.pages:,} is not what Sprig documents: {page.fault}",
-                    hint="what could be read of it is stored; the same command asks for it again",
+                    hint="the readable part of it is stored; the same command requests it again",
                 )
             if page.cursor:
                 await self._write_checkpoint(checkpoint.with_resume_point(self._request, done))
@@ -199,21 +201,21 @@ class Puller:
         empty = 0
         while True:
             self._cursor = cursor
-            answer, page = await self._fetcher.get(
+            response, page = await self._fetcher.get(
                 RESPONSES_PATH, window.parameters(self._page_limit, cursor), parse_response_page
             )
             if page is None:
-                if answer.kind == "none" and not cursor:
+                if response.kind == "none" and not cursor:
                     self._add_warning("Sprig answers 404, taken as no responses")
                     return
-                if answer.kind == "none":
-                    # To take it for the end would move the mark over what was not read.
+                if response.kind == "none":
+                    # treating this as the end would move the high-water mark past unread responses
                     raise SprigApiPageError(
-                        "Sprig answers 404 in the middle of a list", hint="the same command goes on there"
+                        "Sprig answers 404 in the middle of a list", hint="the same command resumes there"
                     )
                 if self._page_limit == 1:
                     raise SprigApiPageError(
-                        f"a single response is too large: {answer.error}", hint="leave it out by --since and --until"
+                        f"a single response is too large: {response.error}", hint="leave it out by --since and --until"
                     )
                 self._page_limit //= 2
                 continue
@@ -222,7 +224,7 @@ class Puller:
             seen.add(cursor)
             empty = 0 if page.records else empty + 1
             if page.cursor and page.cursor in seen:
-                page = page._replace(fault=f"its cursor {page.cursor[:60]!r} leads back to where it was")
+                page = page._replace(fault=f"its cursor {page.cursor[:60]!r} leads back to an earlier page")
             elif page.cursor and empty >= MAX_EMPTY_PAGES:
                 page = page._replace(fault=f"{empty:,} pages in a row are empty")
             yield page
@@ -231,21 +233,21 @@ class Puller:
             cursor, edge = page.cursor, last_created_ms(page, edge)
 
     async def _fetch_tied(self, window: TimeWindow, edge: int, page: ResponsePage) -> list[Record]:
-        """Records of the millisecond between two pages, where the second page does not begin with that millisecond.
+        """Records of the last millisecond of a page, if the next page does not begin with that millisecond.
 
-        Cursors name a millisecond (seen by decoding the specification's examples), and whether the next page begins
-        with it or after it is not documented: in the second case records that share it would be missed.
+        A cursor names a millisecond (seen by decoding the specification's examples). Whether the next page begins with
+        it or after it is not documented; in the second case it would miss records that share the millisecond.
         """
         if self._pages_overlap or any(created_ms(record) == edge for record in page.records):
             self._pages_overlap = True
             return []
-        moment_alone = replace(window, since=edge, until=edge + 1)
-        _, found = await self._fetcher.get(
-            RESPONSES_PATH, moment_alone.parameters(self._page_limit, ""), parse_response_page
+        millisecond = replace(window, since=edge, until=edge + 1)
+        _, tied = await self._fetcher.get(
+            RESPONSES_PATH, millisecond.parameters(self._page_limit, ""), parse_response_page
         )
-        return found.records if found is not None and not found.fault else []
+        return tied.records if tied is not None and not tied.fault else []
 
-    # -- telling --------------------------------------------------------------------------------------------------
+    # -- progress -------------------------------------------------------------------------------------------------
 
     def _update_progress(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
@@ -265,26 +267,21 @@ class Puller:
 
 
 def last_created_ms(page: ResponsePage, default_ms: int) -> int:
-    """Creation time of a page's last record, epoch milliseconds; that of the page before where it has none."""
+    """Creation time of a page's last record, epoch milliseconds; `default_ms` if it has none."""
     return created_ms(page.records[-1]) or default_ms if page.records else default_ms
 
 
-PageHandler = Callable[[EntryBuilder, Sequence[Record]], Awaitable[None]]
-"""Takes the records of a page, and the intake that makes entries of them."""
-OnProgress = Callable[[PullProgress], None]
-
-
 class ApiOptions(Struct, frozen=True, kw_only=True):
-    """How a pull asks."""
+    """Options of a pull's requests."""
 
     api_url: str = ""
-    """Empty for the one of the settings."""
+    """Empty for the address in the settings."""
     timeout: float = TIMEOUT_S
     """Seconds for each phase of a request."""
     unreachable_timeout: float = UNREACHABLE_TIMEOUT_S
-    """Seconds that the API may fail without a break."""
+    """Seconds of continuous failure after which the pull gives up."""
     save_state: bool = True
-    """Off: nothing is written, neither to the journal nor to the state folder."""
+    """Whether to write the checkpoint to the journal and the catalogue to the state folder."""
 
 
 async def pull_environment(
@@ -298,38 +295,40 @@ async def pull_environment(
     options: ApiOptions | None = None,
     on_progress: OnProgress | None = None,
 ) -> PullProgress:
-    """Read what `asked` names of one environment, every page given to `keep`; returns where it stands at the end.
+    """Read the answers that `request` asks for, and pass each page to `handle_page`; returns the final progress.
 
-    The position stands in `journal`. Raises SourceError, ConfigError, and what `keep` raises; positions then stay, and
-    the same call goes on there.
+    The checkpoint is in `journal`. Raises SprigApiError, ConfigError and the errors of `handle_page`; the same call
+    then resumes at the checkpoint.
     """
     options = options or ApiOptions()
     url = options.api_url or settings.sprig_api_url
     async with SprigClient(url, require_api_key(environment), clock=SystemClock(), timeout=options.timeout) as client:
         fetcher = PageFetcher(client, timeout_s=options.unreachable_timeout)
-        position = CheckpointStore(paths, environment.name, url, journal, settings.journal_name)
-        puller = Puller(environment, position, request, fetcher, save_state=options.save_state, on_progress=on_progress)
-        with puller.checkpoints.lock() if options.save_state else nullcontext():
-            learnt = {**settings.rules.surveys, **await puller.pull_surveys()}
-            rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, learnt))
-            intake = EntryBuilder(rules, {**settings.environments, environment.name: environment}, environment.name)
-            return await puller.pull_responses(lambda records: handle_page(intake, records))
+        checkpoints = CheckpointStore(paths, environment.name, url, journal, settings.journal_name)
+        puller = Puller(
+            environment, checkpoints, request, fetcher, save_state=options.save_state, on_progress=on_progress
+        )
+        with checkpoints.lock() if options.save_state else nullcontext():
+            surveys = {**settings.rules.surveys, **await puller.pull_surveys()}
+            rules = replace(settings.rules, surveys=merge_surveys(settings.surveys, surveys))
+            builder = EntryBuilder(rules, {**settings.environments, environment.name: environment}, environment.name)
+            return await puller.pull_responses(lambda records: handle_page(builder, records))
 
 
 def store_pages(journal: Journal, engine: Engine | None, result: IngestResult) -> PageHandler:
-    """Store pages durably and wake the engine; `fed` counts."""
+    """A handler that stores pages durably, wakes the engine and counts in `result`."""
 
-    async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
-        await ingest_records(records, intake, journal, engine, result=result)
+    async def store(builder: EntryBuilder, records: Sequence[Record]) -> None:
+        await ingest_records(records, builder, journal, engine, result=result)
 
-    return keep
+    return store
 
 
 def count_pages(on_entry: Callable[[NewDelivery], None]) -> PageHandler:
-    """Map pages and forget them; `counted` hears each entry, those too that come again with the next page."""
+    """A handler that only maps pages; `on_entry` is called with each entry, also with those repeated on two pages."""
 
-    async def keep(intake: EntryBuilder, records: Sequence[Record]) -> None:
-        for entry in await asyncio.to_thread(lambda: list(intake.entries(records))):
+    async def count(builder: EntryBuilder, records: Sequence[Record]) -> None:
+        for entry in await asyncio.to_thread(lambda: list(builder.entries(records))):
             on_entry(entry)
 
-    return keep
+    return count

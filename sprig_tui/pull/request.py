@@ -1,4 +1,4 @@
-"""What a pull is asked for, and the window of Sprig's API that it comes to."""
+"""Pull request: its time window in Sprig's API, and its progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from msgspec import Struct
 from sprig_tui.segment.timestamps import parse_instant, parse_usual_ms
 from sprig_tui.sprig.records import Record, StudyResponse
 
+DEFAULT_OVERLAP_MS = 3_600_000
+"""Overlap of an incremental pull with the previous one, since answers may become visible late and several may share a
+millisecond. Repeated answers are known by their message ids."""
+
 
 def newest_created_ms(records: Iterable[Record]) -> int:
-    """The latest creation time among them, epoch milliseconds; 0 where none says."""
+    """The latest creation time of the records, epoch milliseconds; 0 if none has one."""
     return max(map(created_ms, records), default=0)
 
 
 def created_ms(record: Record) -> int:
-    """When an answer was created, epoch milliseconds; 0 where it does not say."""
+    """Creation time of an answer, epoch milliseconds; 0 if it has none."""
     if not isinstance(record, StudyResponse) or not record.answered_at:
         return 0
     ms = parse_usual_ms(record.answered_at)
@@ -28,16 +32,11 @@ def created_ms(record: Record) -> int:
 
 
 def format_utc(ms: int) -> str:
-    """Such as `2026-03-04 16:21 UTC`; empty for 0 and for what no calendar has."""
+    """Such as `2026-03-04 16:21 UTC`; empty for 0 and for times outside the calendar."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if ms else ""
     except (ValueError, OverflowError, OSError):
         return ""
-
-
-DEFAULT_OVERLAP_MS = 3_600_000
-"""How far an incremental pull goes back behind what was read: answers may become visible late, and several share a
-millisecond. Repeats are known by their identity."""
 
 
 class TimeWindow(Struct, frozen=True, kw_only=True, gc=False):
@@ -66,48 +65,48 @@ class TimeWindow(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PullRequest(Struct, frozen=True, kw_only=True):
-    """What a person asked for."""
+    """One pull as a person asked for it."""
 
     since: int | None = None
-    """Epoch milliseconds; None for what is new since the last pull."""
+    """Epoch milliseconds; None for everything new since the last pull."""
     until: int | None = None
     survey: int | None = None
     snapshots: bool = True
-    """With the state of the person at the time of the survey: attributes, email, triggering event."""
+    """Whether to read the person's state at the time of the survey: attributes, email, triggering event."""
     deleted: bool = False
-    """With answers that were deleted in Sprig; they are withheld."""
+    """Whether to read answers that were deleted in Sprig; they are withheld."""
     overlap_ms: int = DEFAULT_OVERLAP_MS
     restart: bool = False
-    """Do not go on with a pull that was interrupted."""
+    """Whether to ignore the resume point of an interrupted pull."""
     words: str = ""
-    """`since` and `until` as they were given: the same words ask for the same, also when they are relative (`2d`)."""
+    """`since` and `until` as typed, so that an interrupted pull with relative times (`2d`) is found again."""
 
     @property
     def name(self) -> str:
-        """The same for two requests that mean the same; where an interrupted one is found again."""
+        """Key of the request's resume point, equal for equal requests."""
         return " ".join(
             (self.words or f"{self.since}/{self.until}", f"{self.survey}", f"{self.snapshots:d}{self.deleted:d}")
         )
 
 
 class PullProgress(Struct, frozen=True, kw_only=True):
-    """One moment of a pull; each change makes a new one, so that it may be kept. Times are epoch milliseconds."""
+    """Immutable progress of a pull; times are epoch milliseconds."""
 
     environment: str
     window: TimeWindow = TimeWindow()
     resumed: bool = False
-    """It goes on with one that was interrupted; the numbers then include what that one read."""
+    """Whether it resumes an interrupted pull; the counts then include that one's."""
     surveys: int = 0
-    """Known for the environment."""
+    """Surveys known for the environment."""
     pages: int = 0
     records: int = 0
     reached: int = 0
     """Latest creation time on the last page that had one; 0 before."""
     newest: int = 0
-    """Latest creation time so far; 0 for none."""
+    """Latest creation time so far; 0 without any."""
     mark: int = 0
-    """Everything created up to here was read before; at the end, by now. 0 for never."""
+    """High-water mark: before the pull, and at the end after it. 0 before the first pull."""
     waiting: str = ""
-    """What is being waited for, in words; empty while it moves."""
+    """Reason of the present wait, in words; empty while none."""
     warnings: tuple[str, ...] = ()
     finished: bool = False

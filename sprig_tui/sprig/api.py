@@ -1,4 +1,4 @@
-"""Sprig's REST API: carries one request, and says what its answer means."""
+"""Sprig's REST API: its client, the classification of its responses, and the parsing of its pages."""
 
 from __future__ import annotations
 
@@ -26,37 +26,43 @@ from sprig_tui.text import redact, without_controls
 RESPONSES_PATH = "/v1/responses"
 SURVEYS_PATH = "/v1/surveys"
 MAX_BODY_BYTES = 64_000_000
-"""What is read of an answer: a page of 1,000 records with snapshots has some 2 MB."""
+"""Longest response body that is read; a page of 1,000 records with snapshots has some 2 MB."""
 MAX_ERROR_BYTES = 65_536
 TIMEOUT_S = 30.0
 _KEEP_ALIVE_S = 15.0
 
 ApiResponseKind = Literal["ok", "none", "key-refused", "limited", "too-large", "refused", "retry"]
-"""`none` is 404, which on a list means that nothing matches; `limited` is 429."""
+"""`none` is 404, which on a list means that nothing matches; `limited` is 429, the rate limit."""
+
+ORIGIN_NAME = "api"
+MAX_CURSOR_CHARS = 4_096
+"""A cursor has to fit into a URL; Sprig's have some 30 characters."""
+
+_item_decoder = msgspec.json.Decoder(list[Raw])
 
 
 class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request."""
+    """Result of one request."""
 
     kind: ApiResponseKind
     status: int = 0
-    """HTTP status; 0 where none came."""
+    """HTTP status; 0 without a response."""
     body: bytes = b""
-    """The whole body of a 2xx answer, uncompressed; else empty."""
+    """The whole decompressed body of a 2xx response; empty for any other."""
     error: str = ""
-    """Such as `http 503`, `connection reset` or what the answer says; never holds the key."""
+    """Such as `http 503`, `connection reset` or the error message in the body; never holds the key."""
     retry_after_s: float | None = None
-    """Seconds that Sprig asks us to wait, at most 300 (none is documented; proxies send it)."""
+    """Seconds of the Retry-After header, at most 300 (Sprig documents none; proxies send it)."""
     latency_ms: float = 0.0
 
 
 class SprigClient:
-    """One environment's way to Sprig's REST API: `async with SprigClient(url, key, clock=...) as client`.
+    """Client of Sprig's REST API for one environment: `async with SprigClient(url, key, clock=...) as client`.
 
-    `base_url` has no `/v1`. The key goes as `Authorization: Bearer`, and chooses Production or Development (Sprig API
-    v2.2.1, overview). `timeout` is seconds for each phase of a request, `deadline` for all of it. Proxies and
-    trust are those of `make_client`, redirects are not followed, and bodies are read up to `max_body` bytes.
-    Raises ConfigError for an address that cannot be used.
+    `base_url` has no `/v1`. The key is sent as `Authorization: Bearer`, and selects Production or Development (Sprig
+    API v2.2.1, overview). `timeout` is in seconds for each phase of a request, `deadline` for the whole request.
+    Proxies and certificates are those of `make_client`, redirects are not followed, and bodies are read up to
+    `max_body` bytes. Raises ConfigError for an invalid address.
     """
 
     def __init__(
@@ -96,25 +102,25 @@ class SprigClient:
         await self._http.aclose()
 
     async def get(self, path: str, parameters: Mapping[str, str]) -> ApiResponse:
-        """GET one page; network trouble is an answer too: nothing is raised for it."""
+        """GET one page; a network error is returned as a response of kind `retry`, not raised."""
         started = time.perf_counter()
-        body, trouble, over = b"", "", False
-        answered: httpx.Response | None = None
+        body, network_error, truncated = b"", "", False
+        response: httpx.Response | None = None
         try:
             async with asyncio.timeout(self._deadline):
-                async with self._http.stream("GET", self._url + path, params=dict(parameters)) as answered:
-                    body, over = await self._read_body(answered)
+                async with self._http.stream("GET", self._url + path, params=dict(parameters)) as response:
+                    body, truncated = await self._read_body(response)
         except TimeoutError:
-            trouble = f"no whole answer within {self._deadline:g} s"
+            network_error = f"no whole answer within {self._deadline:g} s"
         except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
-            trouble = describe_error(error, host=self._host, timeout_s=self._timeout)
+            network_error = describe_error(error, host=self._host, timeout_s=self._timeout)
         latency_ms = (time.perf_counter() - started) * 1000
-        if answered is None:
-            return ApiResponse(kind="retry", error=trouble, latency_ms=latency_ms)
-        return self._to_response(answered, body, trouble, truncated=over, latency_ms=latency_ms)
+        if response is None:
+            return ApiResponse(kind="retry", error=network_error, latency_ms=latency_ms)
+        return self._to_response(response, body, network_error, truncated=truncated, latency_ms=latency_ms)
 
     async def _read_body(self, response: httpx.Response) -> tuple[bytes, bool]:
-        """The body, and whether it went on beyond the limit."""
+        """The body, and whether it was longer than the limit."""
         limit = self._max_body if response.is_success else MAX_ERROR_BYTES
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("gzip", "identity", ""):
             return b"", False
@@ -134,7 +140,7 @@ class SprigClient:
         elif kind == "ok":
             encoding = response.headers.get("content-encoding", "identity").strip().lower()
             if encoding not in ("gzip", "identity", ""):
-                kind, network_error = "refused", "the answer is compressed in a way that was not asked for"
+                kind, network_error = "refused", "the answer is compressed in an encoding that was not requested"
         waits = kind in ("limited", "retry")
         return ApiResponse(
             kind=kind,
@@ -155,11 +161,11 @@ class SprigClient:
 
 
 def classify(status: int) -> ApiResponseKind:
-    """The meaning of a final HTTP status on a list of Sprig's (facts: errors of API v2.2.1).
+    """The meaning of an HTTP status of one of Sprig's lists (facts: errors of API v2.2.1).
 
-    403 is a missing or wrong key (there, and not 401), 429 the rate limit, 404 a query that nothing matches in the
-    older documentation. 407 (a proxy's), 408, 5xx and anything outside the known families pass; other 4xx and
-    redirects do not.
+    403 is a missing or wrong key (Sprig does not use 401), 429 the rate limit, and 404, by the older documentation, a
+    query without matches. 407 (from a proxy), 408, 5xx and unknown families are retried; other 4xx and redirects are
+    not.
     """
     if 200 <= status < 300:
         return "ok"
@@ -171,38 +177,31 @@ def classify(status: int) -> ApiResponseKind:
 
 
 def _error_message(body: bytes) -> str:
-    """The words of `{"error": "..."}`, or of the older API's list of texts; empty for anything else."""
+    """The message in `{"error": "..."}`, or in the older API's list of texts; empty for any other body."""
     try:
-        found = msgspec.json.decode(body)
+        message = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    if isinstance(found, dict):
-        found = found.get("error") or found.get("message")
-    if isinstance(found, list):
-        found = "; ".join(one for one in found if isinstance(one, str))
-    return found if isinstance(found, str) else ""
-
-
-ORIGIN_NAME = "api"
-MAX_CURSOR_CHARS = 4_096
-"""Characters; it has to fit into an address. Sprig's have some 30."""
-
-_item_decoder = msgspec.json.Decoder(list[Raw])
+    if isinstance(message, dict):
+        message = message.get("error") or message.get("message")
+    if isinstance(message, list):
+        message = "; ".join(text for text in message if isinstance(text, str))
+    return message if isinstance(message, str) else ""
 
 
 class ResponsePage(NamedTuple):
     """A page of `GET /v1/responses`."""
 
     records: list[Record]
-    """Every record of it, bad ones as what is withheld; for a page that is none, that page."""
+    """All records of the page, invalid ones as Unsendable; for a body that is not a page, one Unsendable of it."""
     cursor: str = ""
-    """For the next page; empty after the last."""
+    """Cursor of the next page; empty after the last."""
     fault: str = ""
-    """Why the page is not what the specification says, so that no next page can be asked for."""
+    """How the page differs from the specification, so that it has no next page; empty for a valid page."""
 
 
 class ListedSurvey(Struct, frozen=True, rename="camel", gc=False):
-    """What `GET /v1/surveys` tells of a survey, as far as answers need it."""
+    """One survey of `GET /v1/surveys`, with the fields that the mapping uses."""
 
     id: int | str
     name: str | None = None
@@ -217,7 +216,7 @@ class SurveyPage(NamedTuple):
     fault: str = ""
     """As in `ResponsePage`."""
     unreadable: int = 0
-    """Entries that are no surveys."""
+    """Entries that are not surveys."""
 
 
 class _Envelope(NamedTuple):
@@ -227,7 +226,7 @@ class _Envelope(NamedTuple):
 
 
 def parse_response_page(body: bytes) -> ResponsePage:
-    """The records of a page; nothing is raised. Where the page is broken, whole records in it are read all the same."""
+    """The records of a page; never raises. Whole records inside a broken page are read too."""
     items, cursor, fault = _parse_envelope(body)
     records: list[Record] = [_parse_record(bytes(item), index) for index, item in enumerate(items)]
     if fault:
@@ -237,7 +236,7 @@ def parse_response_page(body: bytes) -> ResponsePage:
 
 
 def parse_survey_page(body: bytes) -> SurveyPage:
-    """The surveys of a page; nothing is raised."""
+    """The surveys of a page; never raises."""
     items, cursor, fault = _parse_envelope(body)
     surveys: list[ListedSurvey] = []
     for item in items:
@@ -260,13 +259,13 @@ def _parse_envelope(body: bytes) -> _Envelope:
     except msgspec.ValidationError:
         return _Envelope([], "", _wrong_type_text(body))
     except (DecodeError, UnicodeDecodeError, RecursionError) as error:
-        said = malformed_reason(body, error) if isinstance(error, DecodeError) else "not valid JSON"
-        return _Envelope([], "", unreadable_reason(body) or said)
+        fault = malformed_reason(body, error) if isinstance(error, DecodeError) else "not valid JSON"
+        return _Envelope([], "", unreadable_reason(body) or fault)
     return _Envelope(items, *_parse_cursor(fields.get("cursor")))
 
 
 def _parse_cursor(raw: Raw | None) -> tuple[str, str]:
-    """The cursor, or what is wrong with it; null, missing and empty all mean the last page."""
+    """The cursor and its fault; a null, missing or empty cursor means the last page."""
     if raw is None or bytes(raw) == b"null":
         return "", ""
     cursor = decode_text(raw)
@@ -294,7 +293,7 @@ def _parse_record(raw: bytes, index: int) -> Record:
 
 
 def _salvage_responses(body: bytes) -> list[Record]:
-    """Answers that can be read in a page that cannot, such as one that is cut off."""
-    pieces = (piece for piece in split_document(body) if piece.path and not piece.fault)
-    found = (parse_raw_record(RawRecord(piece.raw, 0, piece.path), ORIGIN_NAME, 0) for piece in pieces)
-    return [record for record in found if isinstance(record, StudyResponse)]
+    """The readable answers in a broken page, such as one that is cut off."""
+    raw_records = (raw for raw in split_document(body) if raw.path and not raw.fault)
+    records = (parse_raw_record(RawRecord(raw.raw, 0, raw.path), ORIGIN_NAME, 0) for raw in raw_records)
+    return [record for record in records if isinstance(record, StudyResponse)]

@@ -1,4 +1,4 @@
-"""Rows of a CSV stream with the line they start on; one bad row does not take the next ones with it."""
+"""CSV rows of a stream, each with its first line; a broken row does not affect the next ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sprig_tui.sprig.stream import StreamBuffer
 from sprig_tui.sprig.unsendable import MAX_EXCERPT_BYTES
 
 MAX_ROW_LINES = 1_000
-"""Physical lines one row may take up; a quote that is never closed is given up after so many."""
+"""Physical lines of one row; a quote that is not closed within them is a fault."""
 DELIMITERS = (",", ";", "\t")
 KEY_COLUMN = "responseGroupUid"
 MAX_COLUMNS = 16_384
-"""What a spreadsheet holds; each row is kept with all of its columns, so that a wider header would grow every one."""
+"""Columns of an Excel sheet. Each row is stored with all columns, so that a wider header would grow every row."""
 
 _match_sep_line = re.compile(rb'"?[sS][eE][pP]=([!-~\t])"?').fullmatch
 
@@ -31,9 +31,9 @@ class CsvRow(NamedTuple):
 
 
 def detect_delimiter(header: bytes, declared: str = "") -> str:
-    """The delimiter that makes `header` the keys row of Sprig's export; empty where none does.
+    """The delimiter with which `header` is the keys row of Sprig's export; empty without one.
 
-    Capitals and spaces around a key are nothing to go by. `told` is one that the file itself names.
+    Case and spaces around a key are ignored. `declared` is a delimiter that the file names itself.
     """
     if KEY_COLUMN.lower().encode() not in header.lower():
         return ""
@@ -45,15 +45,15 @@ def detect_delimiter(header: bytes, declared: str = "") -> str:
 
 
 def declared_delimiter(line: bytes) -> str:
-    """The delimiter in a line such as `sep=;`, which spreadsheets put on top; empty for any other line."""
+    """The delimiter in a first line such as `sep=;`, which spreadsheets write; empty for any other line."""
     found = _match_sep_line(line.strip(b"\r\n"))
     return found[1].decode() if found else ""
 
 
 def read_rows(buffer: StreamBuffer, delimiter: str, max_record_bytes: int) -> Iterator[CsvRow]:
-    """Rows in order, blank ones left out; the first one sets the number of columns.
+    """Rows in order without blank ones; the first row sets the number of columns.
 
-    A row with more columns than that is a fault. Where it came about by an unclosed quote, only its first line is.
+    A row with more columns is a fault. If an unclosed quote caused it, only its first line is the fault.
     """
     source = _LineReader(buffer, max_record_bytes)
     columns = 0
@@ -91,7 +91,7 @@ def read_rows(buffer: StreamBuffer, delimiter: str, max_record_bytes: int) -> It
 
 
 class _LineReader:
-    """Lines with their numbers, and the means to put some back."""
+    """Lines of a stream with their numbers; lines can be pushed back."""
 
     def __init__(self, buffer: StreamBuffer, limit: int) -> None:
         self.buffer = buffer
@@ -99,26 +99,26 @@ class _LineReader:
         self._pushed_back: deque[tuple[int, bytes]] = deque()
 
     def next_line(self) -> tuple[int, bytes] | None:
-        r"""The next line with its `\n`; an over-long one is cut. None at the end."""
+        r"""The next line with its `\n`, cut if it is too long; None at the end."""
         if self._pushed_back:
             return self._pushed_back.popleft()
-        window = self.buffer
-        line = window.line
-        end = window.line_end(self._limit)
-        if end < 0 and window.pending > self._limit:
-            raw = window.data[window.position :]
-            window.skip_line()
+        buffer = self.buffer
+        line = buffer.line
+        end = buffer.line_end(self._limit)
+        if end < 0 and buffer.pending > self._limit:
+            raw = buffer.data[buffer.position :]
+            buffer.skip_line()
             return line, raw
         if end < 0:
-            raw = window.data[window.position :]
-            window.position = len(window.data)
+            raw = buffer.data[buffer.position :]
+            buffer.position = len(buffer.data)
             return (line, raw) if raw else None
-        raw = window.data[window.position : end + 1]
-        window.advance_to(end + 1)
+        raw = buffer.data[buffer.position : end + 1]
+        buffer.advance_to(end + 1)
         return line, raw
 
     def push_back(self, line: int, lines: list[bytes]) -> None:
-        """Puts lines in front of what comes next; the first of them is line `line`."""
+        """Return these lines before the rest of the stream; the first of them has number `line`."""
         self._pushed_back.extendleft(reversed([(line + offset, raw) for offset, raw in enumerate(lines)]))
 
 
@@ -132,9 +132,9 @@ def parse_row(line: int, raw: bytes, delimiter: str) -> CsvRow:
     except UnicodeDecodeError as wrong:
         return CsvRow(line, raw, [], f"not valid UTF-8 at byte {wrong.start + 1}")
     if len(text) >= csv.field_size_limit():
-        csv.field_size_limit(2 * len(text))  # the module's own limit, which is global, may only grow
+        csv.field_size_limit(2 * len(text))  # the csv module's limit is global, so it is only raised
     try:
-        found = list(csv.reader([text], delimiter=delimiter))
+        rows = list(csv.reader([text], delimiter=delimiter))
     except csv.Error as error:
         return CsvRow(line, raw, [], f"not valid CSV: {error}")
-    return CsvRow(line, raw, found[0] if found else [])
+    return CsvRow(line, raw, rows[0] if rows else [])

@@ -1,4 +1,4 @@
-"""The files of a watched folder: which are complete and not yet taken, told by looking at it again and again."""
+"""Watched folder: its scan for complete files that were not read yet, and the notice of changes in it."""
 
 from __future__ import annotations
 
@@ -29,27 +29,37 @@ PARTIAL_SUFFIXES = (
     ".swp",
     "~",
 )
-"""Endings under which browsers, downloaders and editors write before they rename: nothing to read, and no mistake."""
+"""Endings of files that browsers, downloaders and editors write to before they rename them; skipped silently."""
+STABLE_FOR_S = 1.0
+"""Seconds for which a file's size and time must not change before it counts as complete."""
+CHECK_INTERVAL_MS = 1_000
+"""Interval of the check that the watched folder was not replaced by another."""
+RETRY_INTERVAL_S = 0.5
+"""Seconds between two tries to watch a missing folder."""
+WATCH_LIMIT_RETRY_S = 30.0
+"""Seconds before another try when the system had no watches left."""
+DEBOUNCE_MS = 300
+"""Changes within this time are reported together."""
+_HEAD_BYTES = 65_536
+_TAIL_BYTES = 1_000_000
 
 FileKind = Literal["answers", "partial", "hidden", "other"]
 
+_log = logging.getLogger(__name__)
+
 
 def classify_name(name: str) -> FileKind:
-    """What a file is by its last name: only `answers` are read, and only `other` is worth a word to a person."""
+    """The kind of a file by its name without folders: only `answers` are read, and only `other` is reported."""
     if name.startswith("."):
         return "hidden"
-    low = name.lower()
-    if low.endswith(PARTIAL_SUFFIXES):
+    lower = name.lower()
+    if lower.endswith(PARTIAL_SUFFIXES):
         return "partial"
-    return "answers" if PurePath(low.removesuffix(".gz")).suffix in INPUT_SUFFIXES else "other"
-
-
-STABLE_FOR_S = 1.0
-"""Seconds for which a file's size and time must stand still before it counts as complete."""
+    return "answers" if PurePath(lower.removesuffix(".gz")).suffix in INPUT_SUFFIXES else "other"
 
 
 class FileSignature(NamedTuple):
-    """Tells one state of a file from another without reading it."""
+    """One state of a file, recognised without reading the file."""
 
     device: int
     inode: int
@@ -58,27 +68,27 @@ class FileSignature(NamedTuple):
 
 
 class ReadyFile(NamedTuple):
-    """A complete file, in the state in which it was found."""
+    """A complete file, and the state it was found in."""
 
     path: str
     signature: FileSignature
 
 
 class ScanResult(NamedTuple):
-    """What one look found."""
+    """Result of one scan."""
 
     ready: list[ReadyFile]
-    """Complete, oldest first, each state handed out once."""
+    """Complete files, oldest first; each state of a file is returned once."""
     next_scan_in_s: float | None
-    """Seconds until a file may be complete that is not yet; None where there is none."""
+    """Seconds until the next incomplete file may be complete; None without such a file."""
     remarks: list[str]
-    """What was left alone and why; each is told once."""
+    """Skipped files and the reasons; each is reported once."""
     missing: bool = False
-    """The folder is not there, or is no folder."""
+    """The folder does not exist, or is not a folder."""
 
 
 class _TrackedFile:
-    """A file as it was last seen."""
+    """A file as of the last scan."""
 
     __slots__ = ("due", "signature", "taken")
 
@@ -89,11 +99,11 @@ class _TrackedFile:
 
 
 class FolderScanner:
-    """Looks at a folder and its sub-folders; hidden ones are left out, links are not followed.
+    """Scanner of a folder and its sub-folders, without hidden ones; links are not followed.
 
-    A file is complete when its size and modification time stood still for `settle` seconds between looks, or at once
-    when it was seen before under a partial name and was renamed. An empty file is not complete: there is nothing in
-    it to read yet. Times are those of any steady clock, the same for all calls. Not for several threads at once.
+    A file is complete when its size and modification time did not change for `stable_for_s` seconds, or at once when an
+    earlier scan found it under a partial name. An empty file is not complete. Times are those of one monotonic clock.
+    Not thread-safe.
     """
 
     def __init__(self, folder: str, stable_for_s: float = STABLE_FOR_S) -> None:
@@ -101,16 +111,16 @@ class FolderScanner:
         self._stable_for_s = stable_for_s
         self._tracked: dict[str, _TrackedFile] = {}
         self._partial_files: set[FileSignature] = set()
-        """Files under partial or hidden names, as of the last look."""
+        """Files under partial or hidden names, as of the last scan."""
         self._reported: set[str] = set()
         self._remarks: list[str] = []
 
     def scan(self, now: float) -> ScanResult:
-        """Look once. A folder that is gone is no error: what is in it when it is back is looked at as new."""
+        """Scan once. A missing folder is not an error; when it is back, all files in it count as new."""
         self._remarks = []
         found: dict[str, FileSignature] = {}
         partial: set[FileSignature] = set()
-        if not os.path.isdir(self._folder):  # noqa: PTH112 - the same words as os.walk below
+        if not os.path.isdir(self._folder):  # noqa: PTH112 - a bare text
             self._tracked.clear()
             self._partial_files.clear()
             return ScanResult([], None, [], missing=True)
@@ -119,24 +129,22 @@ class FolderScanner:
             if kind == "answers":
                 found[path] = _signature(status)
             elif kind == "other":
-                self._add_remark(
-                    path, "is left alone: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz"
-                )
+                self._add_remark(path, "is skipped: files ending in .json, .jsonl, .ndjson or .csv are read, also .gz")
             else:
                 partial.add(_signature(status))
         ready, next_in = self._ready_files(found, now)
-        self._tracked = {path: seen for path, seen in self._tracked.items() if path in found}
+        self._tracked = {path: tracked for path, tracked in self._tracked.items() if path in found}
         self._partial_files = partial
         return ScanResult(ready, next_in, self._remarks)
 
     def retry_later(self, file: ReadyFile, due: float) -> None:
-        """Hand this file out again from `due` on, if it still stands as it was found."""
-        seen = self._tracked.get(file.path)
-        if seen is not None and seen.signature == file.signature:
-            seen.taken, seen.due = False, due
+        """Return this file again from `due` on, if it has not changed."""
+        tracked = self._tracked.get(file.path)
+        if tracked is not None and tracked.signature == file.signature:
+            tracked.taken, tracked.due = False, due
 
     def retry_all(self, paths: set[str], now: float) -> None:
-        """Hand these files out again, because what spoke against them may have changed."""
+        """Return these files again, because the reason for not reading them may be gone."""
         for path in paths & self._tracked.keys():
             self._tracked[path].taken, self._tracked[path].due = False, now
 
@@ -146,19 +154,19 @@ class FolderScanner:
         ready: list[ReadyFile] = []
         next_in: float | None = None
         for path, signature in found.items():
-            seen = self._tracked.get(path)
-            if seen is None or seen.signature != signature:
-                # the very state that stood under a partial name: a file whose inode is used again has another time
+            tracked = self._tracked.get(path)
+            if tracked is None or tracked.signature != signature:
+                # the whole signature is compared: a new file may reuse an inode, but has another time
                 due = now if signature in self._partial_files else now + self._stable_for_s
-                seen = self._tracked[path] = _TrackedFile(signature, due)
-            if seen.taken or not signature.size:
+                tracked = self._tracked[path] = _TrackedFile(signature, due)
+            if tracked.taken or not signature.size:
                 continue
-            if now >= seen.due:
-                seen.taken = True
+            if now >= tracked.due:
+                tracked.taken = True
                 ready.append(ReadyFile(path, signature))
             else:
-                next_in = seen.due - now if next_in is None else min(next_in, seen.due - now)
-        return sorted(ready, key=lambda one: (one.signature.mtime_ns, one.path)), next_in
+                next_in = tracked.due - now if next_in is None else min(next_in, tracked.due - now)
+        return sorted(ready, key=lambda file: (file.signature.mtime_ns, file.path)), next_in
 
     def _walk(self) -> Iterator[tuple[str, str, os.stat_result]]:
         """(path, name, status) of each regular file, links not followed."""
@@ -168,8 +176,7 @@ class FolderScanner:
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
-                        # of what disappears between two calls nothing is wanted
-                        try:
+                        try:  # a file may disappear between the two calls
                             status = os.lstat(entry.path)
                         except OSError:
                             continue
@@ -191,7 +198,7 @@ class FolderScanner:
         if stat.S_ISLNK(mode):
             self._add_remark(path, "is a link, and is not followed: put the file itself there")
         elif classify_name(name) == "answers":
-            self._add_remark(path, "is no file, and is left alone")
+            self._add_remark(path, "is skipped: it is not a regular file")
 
     def _add_remark(self, path: str, text: str) -> None:
         remark = f"{path} {text}"
@@ -201,7 +208,7 @@ class FolderScanner:
 
 
 def signature_of(path: str) -> FileSignature | None:
-    """The file's state now; None where there is no such file any more."""
+    """The file's present state; None if the file is gone."""
     try:
         return _signature(os.lstat(path))
     except OSError:
@@ -212,23 +219,11 @@ def _signature(status: os.stat_result) -> FileSignature:
     return FileSignature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-CHECK_INTERVAL_MS = 1_000
-"""How often it is checked that the folder watched is still the one of that name."""
-RETRY_INTERVAL_S = 0.5
-"""Seconds between two tries to watch a folder that is not there."""
-WATCH_LIMIT_RETRY_S = 30.0
-"""Seconds until the system is asked again that had no more watches to give."""
-DEBOUNCE_MS = 300
-"""Changes of so long are told together."""
-
-_log = logging.getLogger(__name__)
-
-
 class FolderNotifier:
-    """`rung` is set whenever something may have changed; whoever looks clears it first.
+    """File system notifications for a folder: `changed` is set after each change; the caller clears it before a scan.
 
-    Survives the folder being removed and made again. Where the system tells of no changes (network file systems, no
-    watches left) it is silent: looking every few seconds finds them all the same.
+    The folder may be removed and created again. Network file systems report no changes, and a system may have no
+    watches left; `changed` is then not set, and only the regular scans find new files.
     """
 
     def __init__(self, folder: str) -> None:
@@ -246,29 +241,29 @@ class FolderNotifier:
             except OSError as error:
                 self._warn_once(error.strerror or str(error))
                 await asyncio.sleep(CHECK_INTERVAL_MS / 1000)
-            except RuntimeError as error:  # how watchfiles says that no inotify instance or watch is left
+            except RuntimeError as error:  # raised by watchfiles if no inotify instance or watch is left
                 self._warn_once(str(error))
                 await asyncio.sleep(WATCH_LIMIT_RETRY_S)
             except ExceptionGroup as group:
-                # What came of the thread that waits. A name that is no UTF-8 is such an error too, and is a change.
+                # Raised by the waiting thread, also for a file name that is not UTF-8, which is a change.
                 _, others = group.split((OSError, RuntimeError))
                 if others is not None:
                     raise others from None
-                _log.debug("watching %s anew: %s", self._folder, group.exceptions[0])
+                _log.debug("watching %s again: %s", self._folder, group.exceptions[0])
                 self.changed.set()
                 await asyncio.sleep(RETRY_INTERVAL_S)
 
     def _warn_once(self, why: str) -> None:
         if not self._warned:
             _log.warning(
-                "the system tells nothing of changes in %s (%s): it is looked at every few seconds instead",
+                "the system does not report changes in %s (%s): the folder is scanned every few seconds instead",
                 self._folder,
                 why,
             )
         self._warned = True
 
     async def _watch(self) -> None:
-        """Until the folder is another, or gone."""
+        """Set `changed` until the folder is gone or replaced."""
         from watchfiles import awatch
 
         identity = _folder_identity(self._folder)
@@ -285,7 +280,7 @@ class FolderNotifier:
         first = True
         async with aclosing(watching) as changes:
             async for found in changes:
-                # what came before the watch stood was told to nobody
+                # changes before the watch was set up are not reported, so the first round counts as one
                 if found or first:
                     self.changed.set()
                 first = False
@@ -302,15 +297,11 @@ def _folder_identity(folder: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-_HEAD_BYTES = 65_536
-_TAIL_BYTES = 1_000_000
-
-
 def is_truncated(path: str) -> bool:
-    """Whether the last line, or the document, of a plain file is not all there; raises OSError.
+    """Whether the last line, or the document, of a plain file is incomplete; raises OSError.
 
-    A last line without a line end is whole where it is JSON, or a row with as many cells as the keys row. What cannot
-    be told (compressed files, other encodings, very long lines) counts as whole.
+    A last line without a line end is complete if it is JSON, or a row with as many cells as the keys row. Compressed
+    files, other encodings and very long lines are not checked, and count as complete.
     """
     with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - a bare text
         head = (stream.read(_HEAD_BYTES) or b"").removeprefix(codecs.BOM_UTF8).lstrip()

@@ -1,4 +1,4 @@
-"""Takes a stream of JSON apart into records: lines, list elements, the `data` of REST pages, documents in a row."""
+"""JSON stream split into records: lines, list elements, the `data` of REST pages, or documents in a row."""
 
 from __future__ import annotations
 
@@ -13,16 +13,28 @@ from msgspec import DecodeError, Raw
 from sprig_tui.sprig.stream import StreamBuffer
 from sprig_tui.sprig.unsendable import MAX_EXCERPT_BYTES
 
+DEFAULT_MAX_RECORD_BYTES = 10_000_000
+_PAGE_HEAD_BYTES = 4_096
+_TAIL_BYTES = 256
+
 _match_outside_string = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+"[^"{}\[\]]*+)*+').match
 _match_inside_string = re.compile(rb'[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+').match
 _OPENER = {ord("}"): ord("{"), ord("]"): ord("[")}
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 _MAX_TRACKED_LEVELS = 1_000
-"""Brackets whose kind is remembered; deeper ones, which no reader takes, are only counted."""
+"""Levels whose kind of bracket is checked; deeper ones, which no decoder accepts, are only counted."""
+
+_validate = msgspec.json.Decoder(Raw).decode
+_brace_before_object = re.compile(rb"\}(?=\s*,\s*\{)").search
+_space = re.compile(rb"[ \t\r\n]*+")
+_separators = re.compile(rb"[ \t\r\n,]*+")
+_line = re.compile(rb"[^\n]*+")
+_scalar = re.compile(rb"[^,\]\n]*+")
+_page_start = re.compile(rb'\{\s*+(?:"cursor"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|null)\s*+,\s*+)?+"data"\s*+:\s*+\[').match
 
 
 class ScanState(Enum):
-    """What a stretch of a value held."""
+    """Result of scanning a part of a value."""
 
     END = 1
     MORE = 2
@@ -30,9 +42,9 @@ class ScanState(Enum):
 
 
 class BracketScanner:
-    """The brackets that stand open in a value, and whether a string does.
+    """The open brackets of a value, and whether a string is open.
 
-    It looks at brackets and strings alone: whether what lies between is JSON, the decoder says later.
+    Only brackets and strings are scanned; the decoder checks the rest later.
     """
 
     def __init__(self, opened: bytes = b"") -> None:
@@ -41,10 +53,10 @@ class BracketScanner:
         self._untracked_levels = 0
 
     def scan(self, data: bytes, position: int) -> tuple[ScanState, int]:
-        """Reads on from `position` until the value's end, until `data` is used up, or until no JSON can have this.
+        """Scan from `position` to the end of the value, the end of `data`, or the first fault.
 
-        Returns what was found and where: just past the value, where to go on when there is more, or the fault (a
-        bracket that closes another kind, a line end within a string).
+        Returns the state and a position: just past the value, where to continue with more data, or of the fault (a
+        bracket that closes another kind, a line end inside a string).
         """
         size = len(data)
         while position < size:
@@ -73,38 +85,25 @@ class BracketScanner:
         return ScanState.MORE, position
 
 
-DEFAULT_MAX_RECORD_BYTES = 10_000_000
-
-_validate = msgspec.json.Decoder(Raw).decode
-_brace_before_object = re.compile(rb"\}(?=\s*,\s*\{)").search
-_space = re.compile(rb"[ \t\r\n]*+")
-_separators = re.compile(rb"[ \t\r\n,]*+")
-_line = re.compile(rb"[^\n]*+")
-_scalar = re.compile(rb"[^,\]\n]*+")
-_page_start = re.compile(rb'\{\s*+(?:"cursor"\s*+:\s*+(?:"(?:[^"\\]|\\.)*+"|null)\s*+,\s*+)?+"data"\s*+:\s*+\[').match
-_PAGE_HEAD_BYTES = 4_096
-_TAIL_BYTES = 256
-
-
 class RawRecord(NamedTuple):
-    """One record's bytes, still to be decoded, or a fault in their place."""
+    """The undecoded bytes of one record, or a fault in their place."""
 
     raw: bytes
     line: int
     """1-based line of the stream on which it starts."""
     path: str = ""
-    """Place in the document, such as `data[3]`; empty for the whole."""
+    """Path in the document, such as `data[3]`; empty for the whole."""
     fault: str = ""
-    """Why it cannot be decoded; `raw` is an excerpt then."""
+    """Why the record cannot be decoded; `raw` is an excerpt then."""
 
 
 def split_document(raw: bytes, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[RawRecord]:
-    """Pieces of a document in memory."""
+    """The records of a document in memory."""
     return split_documents(StreamBuffer(iter((raw,))), max_record_bytes)
 
 
 def split_documents(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[RawRecord]:
-    """Pieces of JSON documents one after the other, however they are laid out; memory stays within one record."""
+    """The records of JSON documents in a row, in any layout; memory is bounded by one record."""
     while _skip(buffer, _space):
         yield from _split_value(buffer, "", max_record_bytes)
     if buffer.failure and not buffer.failure_reported:
@@ -112,20 +111,20 @@ def split_documents(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[Raw
 
 
 def _split_value(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
-    """The records of the value that starts here: one, or many where it is a list or a page."""
+    """The records of the value that starts here: one, or the elements of a list or page."""
     first = buffer.data[buffer.position]
     if first == ord("["):
         buffer.position += 1
         yield from _split_elements(buffer, path, limit)
     elif first == ord("{"):
         head = _page_start(buffer.data, buffer.position)
-        piece = None if head else _try_record(buffer, path, limit)
-        if piece is None:
+        record = None if head else _try_record(buffer, path, limit)
+        if record is None:
             head = head or _page_head(buffer)
-            piece = None if head else _next_record(buffer, path, limit)
+            record = None if head else _next_record(buffer, path, limit)
         if head is None:
-            if piece is not None:
-                yield piece
+            if record is not None:
+                yield record
             return
         buffer.advance_to(head.end())
         yield from _split_elements(buffer, f"{path}.data" if path else "data", limit)
@@ -135,7 +134,7 @@ def _split_value(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRec
 
 
 def _page_head(buffer: StreamBuffer) -> re.Match[bytes] | None:
-    """A REST page's opening up to the bracket of its `data`; None where the value is no page."""
+    """The start of a REST page up to the bracket of its `data`; None for any other value."""
     while buffer.pending < _PAGE_HEAD_BYTES and not _page_start(buffer.data, buffer.position):
         if BracketScanner().scan(buffer.data, buffer.position)[0] is not ScanState.MORE or not buffer.fill():
             break
@@ -143,7 +142,7 @@ def _page_head(buffer: StreamBuffer) -> re.Match[bytes] | None:
 
 
 def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
-    """The elements of the list whose bracket was just passed; passes the closing one."""
+    """The elements of the list whose opening bracket is behind `position`; advances past the closing one."""
     index = 0
     while _skip(buffer, _separators):
         first = buffer.data[buffer.position]
@@ -152,7 +151,7 @@ def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[Raw
             return
         place = f"{path}[{index}]"
         if first == ord("{") and not path:
-            yield from _split_value(buffer, place, limit)  # a list of pages; pages do not stand in pages
+            yield from _split_value(buffer, place, limit)  # a list of pages; a page holds no pages
         elif first in b"{[":
             yield _try_record(buffer, place, limit) or _next_record(buffer, place, limit)
         else:
@@ -162,20 +161,20 @@ def _split_elements(buffer: StreamBuffer, path: str, limit: int) -> Iterator[Raw
 
 
 def _truncation_fault(buffer: StreamBuffer, path: str, what: str) -> Iterator[RawRecord]:
-    """A fault for a list or page that does not end, unless its last record has told already."""
+    """A fault for a list or page that does not end, unless its last record already reports it."""
     if not (buffer.failure_reported or buffer.failure):
         buffer.failure_reported = True
         yield RawRecord(b"", buffer.line, path, f"the {what} does not end: the file may be cut off")
 
 
 def _try_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord | None:
-    """The object that starts here, where the first brace that another object follows ends it; the usual case in a list.
+    """The object that starts here, if it ends at the first `}` before another object; the usual case in a list.
 
-    A prefix that is valid JSON from brace to brace is the whole object, so the decoder's word suffices.
+    A prefix that is valid JSON from brace to brace is the whole object, so the decoder alone decides.
     """
     data, at = buffer.data, buffer.position
     if buffer.base + at < buffer.searched:
-        return None  # the next such brace ended no record that began before, or there is none at hand
+        return None  # an earlier record searched this part already, without a brace that ended it
     found = _brace_before_object(data, at, at + limit)
     buffer.searched = buffer.base + (min(at + limit, len(data)) if found is None else found.end())
     if found is None:
@@ -191,17 +190,17 @@ def _try_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord | None
 
 
 def _next_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
-    """The object or list that starts here, whole; or a fault, with the stream past what is wrong."""
-    structure = BracketScanner()
+    """The whole object or list that starts here; or a fault, and the buffer then stands after the broken part."""
+    scanner = BracketScanner()
     line = buffer.line
     indent = _indent_before(buffer) if path else b""
     excerpt: bytes | None = None
     position = buffer.position
     while True:
-        found, position = structure.scan(buffer.data, position)
+        state, position = scanner.scan(buffer.data, position)
         if excerpt is None and position - buffer.position > limit:
             excerpt = buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
-        if found is ScanState.END:
+        if state is ScanState.END:
             raw = buffer.data[buffer.position : position]
             buffer.advance_to(position)
             return (
@@ -209,7 +208,7 @@ def _next_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
                 if excerpt is None
                 else RawRecord(excerpt, line, path, _too_large_text(limit))
             )
-        if found is ScanState.BROKEN:
+        if state is ScanState.BROKEN:
             excerpt = excerpt or buffer.data[buffer.position : min(position, buffer.position + MAX_EXCERPT_BYTES)]
             buffer.advance_to(position)
             excerpt += _resync(buffer, indent)
@@ -228,14 +227,14 @@ def _next_record(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
 
 
 def _skip_rest_of_page(buffer: StreamBuffer, path: str, limit: int) -> Iterator[RawRecord]:
-    """Passes what follows `data` in a page, up to its closing brace."""
-    structure = BracketScanner(b"{")
+    """Advance from the end of `data` in a page to after its closing brace; yields a fault if it has none."""
+    scanner = BracketScanner(b"{")
     while True:
-        found, position = structure.scan(buffer.data, buffer.position)
+        state, position = scanner.scan(buffer.data, buffer.position)
         buffer.advance_to(position)
-        if found is ScanState.END:
+        if state is ScanState.END:
             return
-        if found is ScanState.BROKEN:
+        if state is ScanState.BROKEN:
             yield _stray_text_fault(buffer, path, limit)
             return
         if not buffer.fill():
@@ -244,7 +243,7 @@ def _skip_rest_of_page(buffer: StreamBuffer, path: str, limit: int) -> Iterator[
 
 
 def _stray_text_fault(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
-    """What is no object or list, up to the next comma, bracket or line end."""
+    """Text that is neither an object nor a list, up to the next comma, bracket or line end."""
     line = buffer.line
     pattern = _scalar if path else _line
     while True:
@@ -261,36 +260,36 @@ def _stray_text_fault(buffer: StreamBuffer, path: str, limit: int) -> RawRecord:
 
 
 def _indent_before(buffer: StreamBuffer) -> bytes | None:
-    """White space before the value that starts here, where it starts its line and that line is at hand."""
+    """White space before the value that starts here; None unless the value starts a line that is in the buffer."""
     before = buffer.data[max(0, buffer.position - _TAIL_BYTES) : buffer.position]
     indent = before[before.rfind(b"\n") + 1 :]
     return indent if b"\n" in before and not indent.strip() else None
 
 
 def _resync(buffer: StreamBuffer, indent: bytes | None) -> bytes:
-    """Goes on after a broken record: at a brace with the same indent, or after `},`; else at the end.
+    """Advance past a broken record: to a bracket with the same indent, or after `},`; otherwise to the end.
 
-    Returns the start of what it passed over.
+    Returns the first bytes that were skipped.
     """
     pattern = re.compile(rb"\}\s*,\s*(?=\{)" if indent is None else rb"\n" + indent + rb"(?=[{\[])")
-    passed = b""
+    skipped = b""
     while True:
         found = pattern.search(buffer.data, buffer.position)
-        until = found.end() if found else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
-        if len(passed) < MAX_EXCERPT_BYTES:
-            passed += buffer.data[buffer.position : until]
-        buffer.advance_to(until)
+        end = found.end() if found else max(buffer.position, len(buffer.data) - _TAIL_BYTES)
+        if len(skipped) < MAX_EXCERPT_BYTES:
+            skipped += buffer.data[buffer.position : end]
+        buffer.advance_to(end)
         if found:
-            return passed.rstrip(b" \t\r\n,")
+            return skipped.rstrip(b" \t\r\n,")
         if not buffer.fill():
-            passed += buffer.data[buffer.position :]
+            skipped += buffer.data[buffer.position :]
             buffer.advance_to(len(buffer.data))
             buffer.failure_reported = True
-            return passed
+            return skipped
 
 
 def _skip(buffer: StreamBuffer, pattern: re.Pattern[bytes]) -> bool:
-    """Passes what `pattern` takes; False at the end of the stream."""
+    """Advance past everything that `pattern` matches; False at the end of the stream."""
     while True:
         found = pattern.match(buffer.data, buffer.position)
         buffer.advance_to(found.end() if found else buffer.position)
@@ -305,9 +304,9 @@ def _too_large_text(limit: int) -> str:
 
 
 def is_json_lines(buffer: StreamBuffer, max_record_bytes: int) -> bool:
-    """Whether the stream that starts here, after white space, holds one document or more on each line.
+    """Whether the stream holds at least one document on each line; `position` is after any white space.
 
-    Decided by the first line, and where that leaves it open by the second, never by the file's name.
+    The first line decides, or the second one if the first is ambiguous; the file's name does not.
     """
     if not buffer.pending:
         buffer.fill()
@@ -319,18 +318,18 @@ def is_json_lines(buffer: StreamBuffer, max_record_bytes: int) -> bool:
     first = buffer.data[buffer.position : end].strip()
     if not first.startswith(b"{"):
         return True
-    structure = BracketScanner()
-    found, _ = structure.scan(first, 0)
-    if found is not ScanState.MORE or structure.in_string:
+    scanner = BracketScanner()
+    state, _ = scanner.scan(first, 0)
+    if state is not ScanState.MORE or scanner.in_string:
         return True
-    awaits_value = first.endswith(b":") or (structure.opened[-1:] == b"[" and first.endswith((b"[", b",")))
+    awaits_value = first.endswith(b":") or (scanner.opened[-1:] == b"[" and first.endswith((b"[", b",")))
     if awaits_value:
         return False
     return _next_line_start(buffer, max_record_bytes).startswith(b"{")
 
 
 def _next_line_start(buffer: StreamBuffer, limit: int) -> bytes:
-    """The start of the next line that is not blank; empty where there is none."""
+    """The first byte of the next line that is not blank; empty without one."""
     position = buffer.data.find(b"\n", buffer.position) + 1 - buffer.position
     while True:
         following = buffer.data[buffer.position + position :].lstrip()
@@ -342,9 +341,9 @@ def _next_line_start(buffer: StreamBuffer, limit: int) -> bytes:
 
 
 def read_line_blocks(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[tuple[int, list[bytes]] | RawRecord]:
-    """Lines in blocks with the number of the first, blank ones included; a fault is a Piece.
+    """Blocks of lines, blank ones included, each with the number of its first line; or faults as RawRecords.
 
-    Blocks instead of lines keep a million records cheap.
+    Blocks are much faster than single lines.
     """
     while True:
         end = buffer.data.rfind(b"\n", buffer.position)
@@ -368,23 +367,8 @@ def read_line_blocks(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[tu
         yield buffer.line, [last]
 
 
-def split_lines(buffer: StreamBuffer, max_record_bytes: int) -> Iterator[RawRecord]:
-    """A piece per line that is not blank, for readers that look at one line at a time."""
-    for block in read_line_blocks(buffer, max_record_bytes):
-        if isinstance(block, RawRecord):
-            yield block
-            continue
-        for line, raw in enumerate(block[1], block[0]):
-            if stripped := raw.strip():
-                yield RawRecord(stripped, line)
-
-
 def _oversize_fault(buffer: StreamBuffer, limit: int) -> RawRecord:
     line = buffer.line
     excerpt = buffer.data[buffer.position : buffer.position + MAX_EXCERPT_BYTES]
     buffer.skip_line()
-    return RawRecord(excerpt, line, "", _line_too_large_text(limit))
-
-
-def _line_too_large_text(limit: int) -> str:
-    return f"the line is larger than {limit:,} bytes"
+    return RawRecord(excerpt, line, "", f"the line is larger than {limit:,} bytes")

@@ -1,4 +1,4 @@
-"""Missing fields of a record, and what stands there under another name: all of them in one sentence."""
+"""Missing fields of a record in one sentence, with the misspelt names in their place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ MINIMAL_RECORD = """\
 {"userId": "acct_1042", "responseGroupId": "group-1042",
  "question": "How easy was checkout?", "questionType": "LIKERT",
  "response": 4, "respondedAt": "2026-03-04T16:21:09Z"}"""
-"""A flat record. `responseGroupId` is the same for all answers that one person gave to one study at one time.
+"""A flat record, in lines that fit a narrow pane.
 
-Its lines fit a narrow pane.
+`responseGroupId` is the same for all answers that one person gave to one study at one time.
 """
-
 
 _REQUIRED = {
     "webhook": ("responseGroupUid", "question", "questionType", "response"),
@@ -25,7 +24,7 @@ _NEEDED_TO_SEND = {
     "rest": (("externalUserId",), ("createdAt",)),
     "flat": (("userId", "externalUserId"), ("respondedAt", "timestamp")),
 }
-"""Without one of each a record can be read, and not be sent."""
+"""Groups of fields; a record without one field of each group can be read, but not sent."""
 _USER_ID_NAMES = frozenset(
     {"userid", "uid", "user", "customerid", "externaluserid", "externalid", "personid", "accountid"}
 )
@@ -56,44 +55,44 @@ _MAX_NAMES = 200
 
 
 def missing_fields(form: str, given: Iterable[str]) -> tuple[str, str]:
-    """The path and the sentence for what a record of this form lacks; both empty where it lacks nothing required.
+    """Path and sentence for the missing fields of a record of this form; both empty if none is missing.
 
-    A record without a form is taken for a flat one, and only where a field of it stands there under another name.
+    A record without a form is treated as a flat one, but only if it has a misspelt field of the flat form.
     """
     names = dict.fromkeys(given)
     known = form or "flat"
-    lacked = [name for name in _REQUIRED[known] if name not in names]
+    missing = [name for name in _REQUIRED[known] if name not in names]
     if known == "flat" and "responseGroupUid" in names:
-        lacked = [name for name in lacked if name != "responseGroupId"]
-    if not lacked:
+        missing = [name for name in missing if name != "responseGroupId"]
+    if not missing:
         return "", ""
-    lacked += [also[0] for also in _NEEDED_TO_SEND[known] if names.keys().isdisjoint(also)]
-    near = {name: found for name in lacked if (found := near_miss(name, names))}
+    missing += [group[0] for group in _NEEDED_TO_SEND[known] if names.keys().isdisjoint(group)]
+    near = {name: misspelt for name in missing if (misspelt := near_miss(name, names))}
     if not form and not near:
         return "", ""
-    said = [f"{name} (the record has {near[name]})" if name in near else name for name in lacked]
-    if len(said) == 1:
-        return lacked[0], f"is missing (the record has {near[lacked[0]]})" if near else "is missing"
-    return "", f"these fields are missing: {', '.join(said[:-1])} and {said[-1]}"
+    parts = [f"{name} (the record has {near[name]})" if name in near else name for name in missing]
+    if len(parts) == 1:
+        return missing[0], f"is missing (the record has {near[missing[0]]})" if near else "is missing"
+    return "", f"these fields are missing: {', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def near_miss(name: str, given: Iterable[str]) -> str:
-    """Which of these names is probably meant to be `name`, such as `user_id` for `userId`; empty where none is."""
-    others = _OTHER_NAMES.get(name, frozenset())
-    plain = _normalize_name(name)
-    best, found = _MIN_SIMILARITY, ""
-    for number, one in enumerate(given):
+    """The given name that is probably a misspelling of `name`, such as `user_id` for `userId`; empty without one."""
+    synonyms = _OTHER_NAMES.get(name, frozenset())
+    normalized = _normalize_name(name)
+    best_ratio, best_name = _MIN_SIMILARITY, ""
+    for number, candidate in enumerate(given):
         if number >= _MAX_NAMES:
             break
-        if one == name or len(one) > _MAX_NAME_CHARS:
+        if candidate == name or len(candidate) > _MAX_NAME_CHARS:
             continue
-        spelt = _normalize_name(one)
-        if spelt == plain:
-            return one
-        alike = 0.95 if spelt in others else SequenceMatcher(None, spelt, plain).ratio()
-        if alike > best:
-            best, found = alike, one
-    return found
+        spelling = _normalize_name(candidate)
+        if spelling == normalized:
+            return candidate
+        ratio = 0.95 if spelling in synonyms else SequenceMatcher(None, spelling, normalized).ratio()
+        if ratio > best_ratio:
+            best_ratio, best_name = ratio, candidate
+    return best_name
 
 
 def _normalize_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Foreign JSON kept byte for byte: checks msgspec leaves out, compaction, and the reserved `!email` attribute."""
+"""Raw JSON of foreign values: checks that msgspec does not make, compaction, and the reserved `!email` attribute."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import msgspec
 from msgspec import UNSET, DecodeError, Raw, UnsetType
 
 MAX_NESTING_LEVELS = 100
-"""Levels of objects and lists in one record; Sprig's own need five. Deeper ones would exhaust the stack of readers."""
+"""Levels of objects and lists in one record; Sprig's records have five. Deeper nesting exhausts a decoder's stack."""
 TOO_DEEP_TEXT = f"nested deeper than {MAX_NESTING_LEVELS} levels"
 
 _BRACE = ord("{")
 _members = msgspec.json.Decoder(dict[str, Raw])
 _text = msgspec.json.Decoder(str)
 _strings = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""One that is not closed goes to the end: were it no match, every quote in it would be tried anew."""
+"""An unclosed string matches up to the end; otherwise each quote in it would start another search."""
 _brackets = re.compile(rb"[^\[\]{}]++")
 _surrogate = re.compile(rb"\\(?:u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 
 
 class BadFieldError(Exception):
-    """A field that cannot be taken; `path` is its place inside the record."""
+    """A field with an invalid value; `path` is its place inside the record."""
 
     def __init__(self, path: str, detail: str) -> None:
         super().__init__(path, detail)
@@ -45,7 +45,7 @@ def is_too_deep(raw: bytes) -> bool:
 
 
 def has_lone_surrogate(raw: bytes) -> bool:
-    r"""Whether an escape such as `\ud83d` stands without its other half: no UTF-8 can be written for it."""
+    r"""Whether an escape such as `\ud83d` lacks its other half, so that it cannot be written as UTF-8."""
     expected = -1
     for found in _surrogate.finditer(raw):
         digits = found.group(1)
@@ -59,9 +59,9 @@ def has_lone_surrogate(raw: bytes) -> bool:
 
 
 def compact(raw: Raw) -> Raw:
-    """The same JSON without the white space between its tokens; strings and numbers are not touched.
+    """The same JSON without white space between tokens; strings and numbers stay as they are.
 
-    Raises BadFieldError where it nests deeper than MAX_NESTING_LEVELS.
+    Raises BadFieldError for JSON that nests deeper than MAX_NESTING_LEVELS.
     """
     data = bytes(raw)
     if data[0] in b"{[":
@@ -78,7 +78,7 @@ def _compact(raw: Raw, data: bytes) -> Raw:
 
 
 def object_members(raw: bytes) -> dict[str, Raw]:
-    """Members of an object, their values verbatim; raises msgspec.DecodeError (also ValidationError)."""
+    """Members of an object with their raw values; raises msgspec.DecodeError (also ValidationError)."""
     return _members.decode(raw)
 
 
@@ -93,10 +93,10 @@ def decode_text(raw: Raw | None) -> str | None:
 
 
 def lift_attributes(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType | None, str | None, str | None]:
-    """An attributes object as it goes on, without `!email`; then the `!email` and `email` (facts/sprig.md 8.8).
+    """The attributes without `!email`, then the values of `!email` and `email` (facts/sprig.md 8.8).
 
-    `!email` is reserved by Sprig for the visitor's address; `email` stays in the attributes too.
-    Raises BadFieldError at `path` where it is neither an object nor null.
+    Sprig reserves `!email` for the visitor's address; `email` stays in the attributes.
+    Raises BadFieldError with `path` for JSON that is neither an object nor null.
     """
     if raw is UNSET:
         return UNSET, None, None
@@ -105,18 +105,18 @@ def lift_attributes(raw: Raw | UnsetType, path: str) -> tuple[Raw | UnsetType | 
         if data == b"null":
             return None, None, None
         raise BadFieldError(path, f"expected an object or null, got {json_type_name(data)}")
-    if data.find(b"email") < 0:  # without the quote, which would be found everywhere
+    if data.find(b"email") < 0:  # a search that begins with a quote would be slower, since quotes are everywhere
         return _compact(raw, data), None, None
-    found = object_members(data)
-    email = decode_text(found.get("email"))
-    if "!email" not in found:
+    members = object_members(data)
+    email = decode_text(members.get("email"))
+    if "!email" not in members:
         return _compact(raw, data), None, email
-    reserved = decode_text(found.pop("!email"))
-    return compact(Raw(msgspec.json.encode(found))), reserved and reserved.strip(), email
+    reserved = decode_text(members.pop("!email"))
+    return compact(Raw(msgspec.json.encode(members))), reserved and reserved.strip(), email
 
 
 def json_type_name(data: bytes) -> str:
-    """What a JSON value is, for people."""
+    """Name of a JSON value's type, for messages."""
     first = data[:1]
     if first == b"{":
         return "an object"

@@ -1,4 +1,4 @@
-"""Reads responses from files, folders and standard input: the one entrance for everything on disk."""
+"""Record reader for files, folders and standard input."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ __all__ = ["ReadProgress", "RecordReader", "read_responses", "total_size"]
 
 STDIN = "-"
 INPUT_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".csv"})
-"""Files taken from a folder, each also with `.gz`; a file named by itself may have any name."""
+"""Files read from a folder, each also with `.gz`; a file given by its path may have any name."""
 MAX_UNKNOWN_RECORDS = 20
-"""A file in which none of so many has a form that is known is no file of answers."""
+"""Records of unknown format at the start of a file after which it is rejected."""
 _CSV_KEYS_ROW = "surveyId,surveyName,responseGroupUid,createdAt,completedAt,userId"
 _CSV_LABELS = frozenset({"survey id", "survey name", "response group", "created", "completed", "user id", "visitor id"})
 _SNIFFED_BYTES = 4_096
 _PER_PROCESS_PATHS = ("/proc/", "/dev/fd/")
-"""Where a name is something else to each process: /dev/stdin leads there."""
+"""Paths that differ per process, such as the target of /dev/stdin."""
 _MAX_SYMLINKS = 40
-"""How many the system follows."""
+"""Symbolic links in a row that Linux follows."""
 
 InputPath = str | os.PathLike[str]
+"""A file, a folder, or `-` for standard input."""
 
 
 def read_responses(
@@ -52,13 +53,12 @@ def read_responses(
     max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES,
     progress: ReadProgress | None = None,
 ) -> RecordReader:
-    """Records of files, folders (recursively, by name, hidden ones left out) and `-` for standard input.
+    """Records of files, folders (recursively, by name, without hidden ones) and `-` for standard input.
 
-    The format of each record is recognised by content; memory does not grow with the size of a file, only with
-    `max_record_bytes`. A record that cannot be read, or a file that fails half-way, is an Unsendable, and reading goes
-    on. Raises InputError at once, before anything is read, for a source that is not there or cannot be opened, and
-    UnknownFormatError for a file that is none of answers (for a stream when its first records were read); with `force`
-    every line of such a file is a record that cannot be read.
+    The format of each record is recognised by its content; memory is bounded by `max_record_bytes`. A record that
+    cannot be read, or an error in the middle of a file, is an Unsendable, and reading continues. Raises InputError,
+    before anything is read, for a missing or unreadable path, and UnknownFormatError for a file that holds no answers
+    (for a stream, after its first records are read). With `force`, every line of such a file is an Unsendable.
     """
     files = find_files(sources)
     if not force:
@@ -72,14 +72,14 @@ def read_responses(
 
 
 def require_answers(file: str, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> None:
-    """Raise UnknownFormatError for a file in which none of the first records has a form that is known."""
+    """Raise UnknownFormatError for a file in which none of the first records has a known format."""
     with suppress(OSError), Path(file).open("rb", buffering=0) as opened:
         records = _read_stream(opened, file, max_record_bytes, ReadProgress())
         next(_require_known_format(records, file), None)
 
 
 def _require_known_format(records: Iterator[Record], name: str) -> Iterator[Record]:
-    """The same records, once one of the first has a form that is known; raises UnknownFormatError where none has."""
+    """The same records; raises UnknownFormatError if none of the first ones has a known format."""
     first: list[Record] = []
     for record in records:
         first.append(record)
@@ -98,10 +98,10 @@ def _has_known_format(record: Record) -> bool:
 
 
 def _not_answers_error(first: list[Record], name: str) -> UnknownFormatError:
-    found, name = first[0], os.fsencode(name).decode(errors="replace")
+    record, name = first[0], os.fsencode(name).decode(errors="replace")
     what = "its only record is not" if len(first) == 1 else f"none of its first {len(first)} records is"
-    line = f"line {found.origin.line}: " if found.origin.line > 1 else ""
-    why = found.detail if isinstance(found, Unsendable) else ""
+    line = f"line {record.origin.line}: " if record.origin.line > 1 else ""
+    why = record.detail if isinstance(record, Unsendable) else ""
     return UnknownFormatError(
         f"{name} is not a file of answers: {what} one of Sprig's ({line}{why})",
         hint="nothing was stored; sprig-tui preview --help shows a minimal record, and send --force takes it as it is",
@@ -109,7 +109,7 @@ def _not_answers_error(first: list[Record], name: str) -> UnknownFormatError:
 
 
 class RecordReader(Iterator[Record]):
-    """The records of some files, read as they are asked for, once."""
+    """Iterator over the records of files; it reads each file once, on demand."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class RecordReader(Iterator[Record]):
         return next(iter(self))
 
     def peek(self) -> Iterator[Record]:
-        """Look at the first records, one after the other; they are read all the same."""
+        """Iterate over the first records without consuming them."""
         yield from self._peeked
         for record in self._records:
             self._peeked.append(record)
@@ -145,17 +145,17 @@ class RecordReader(Iterator[Record]):
 
     @property
     def repeatable(self) -> bool:
-        """Whether another process could read the same: all of it is files, and none of it was taken yet."""
+        """Whether another process could read the same records: all inputs are files, and no record was consumed."""
         return not self._started and all(name != STDIN and _is_shareable_file(name) for name in self.files)
 
 
 def total_size(sources: Iterable[InputPath]) -> int:
-    """Bytes on disk of all that would be read; 0 where one of them is standard input. Raises InputError."""
+    """Bytes on disk of all inputs; 0 if standard input is among them. Raises InputError."""
     return _total_bytes(find_files(sources))
 
 
 def find_files(sources: Iterable[InputPath]) -> list[str]:
-    """The files to read, in order, `-` among them; raises InputError for one that is not there or cannot be opened."""
+    """The files to read in order, `-` included; raises InputError for a missing or unreadable one."""
     files: list[str] = []
     for source in sources:
         name = os.fspath(source)
@@ -193,7 +193,7 @@ def _has_input_suffix(name: str) -> bool:
 
 
 def _is_shareable_file(name: str) -> bool:
-    """Whether it is a file, and the same one to every process."""
+    """Whether the path is the same file for every process."""
     path = Path(name)
     for _ in range(_MAX_SYMLINKS):
         path = Path(os.path.abspath(path))  # noqa: PTH100 - takes `..` out, unlike Path.absolute
@@ -206,12 +206,12 @@ def _is_shareable_file(name: str) -> bool:
 
 
 def _check_readable(name: str) -> None:
-    """Opens regular files, since rights alone do not tell; a pipe must not be opened twice."""
+    """Raise InputError unless the file can be opened; a pipe is not opened, since it can be opened only once."""
     try:
         if Path(name).is_file():
             with Path(name).open("rb"):
                 return
-        os.stat(name)  # noqa: PTH116 - raises for what is not there, unlike Path.exists
+        os.stat(name)  # noqa: PTH116 - raises for a missing file, unlike Path.exists
     except FileNotFoundError:
         raise InputError(f"there is no file {name}", hint="check the path") from None
     except (OSError, ValueError) as error:
@@ -231,7 +231,7 @@ def _read_all(
     for file in files:
         progress.current_file = "stdin" if file == STDIN else file
         records = _read_file(file, stdin or sys.stdin.buffer, limit, progress)
-        if not force and (file == STDIN or _is_stream(file)):  # others were looked at before
+        if not force and (file == STDIN or _is_stream(file)):  # regular files were checked before
             records = _require_known_format(records, progress.current_file)
         for record in records:
             progress.records += 1
@@ -250,48 +250,51 @@ def _read_file(file: str, stdin: BinaryIO, limit: int, progress: ReadProgress) -
         with Path(file).open("rb", buffering=0) as opened:
             yield from _read_stream(opened, file, limit, progress)
     except OSError as error:
-        yield invalid_record(b"", Origin(file), f"cannot be opened any more: {error.strerror}")
+        yield invalid_record(b"", Origin(file), f"can no longer be opened: {error.strerror}")
 
 
 def _read_stream(stream: BinaryIO, name: str, limit: int, progress: ReadProgress) -> Iterator[Record]:
-    """Records of one stream, by what its first bytes show."""
-    window = StreamBuffer(utf8_chunks(stream, progress))
-    while not window.data[window.position :].strip():
-        window.advance_to(len(window.data))
-        if not window.fill():
+    """Records of one stream; its first bytes show the format."""
+    buffer = StreamBuffer(utf8_chunks(stream, progress))
+    while not buffer.data[buffer.position :].strip():
+        buffer.advance_to(len(buffer.data))
+        if not buffer.fill():
             break
-    window.advance_to(len(window.data) - len(window.data[window.position :].lstrip()))
-    if window.data[window.position : window.position + 1] in (b"{", b"["):
-        yield from _read_json(window, name, limit)
+    buffer.advance_to(len(buffer.data) - len(buffer.data[buffer.position :].lstrip()))
+    if buffer.data[buffer.position : buffer.position + 1] in (b"{", b"["):
+        yield from _read_json(buffer, name, limit)
         return
-    end = window.line_end(limit)
-    header = window.data[window.position : end if end >= 0 else None]
+    header, end = _header_line(buffer, limit)
     if _ends_in_carriage_returns(header):
-        window = _with_line_feeds(window)  # line ends of old Macs, which Excel can still write
-        end = window.line_end(limit)
-        header = window.data[window.position : end if end >= 0 else None]
-    told = declared_delimiter(header)
-    if told and end >= 0:
-        window.advance_to(end + 1)
-        end = window.line_end(limit)
-        header = window.data[window.position : end if end >= 0 else None]
-    if delimiter := detect_delimiter(header, told):
-        yield from read_export(name, read_rows(window, delimiter, limit))
-    elif header and (detail := _refusal_reason(window, name, header)):
-        yield invalid_record(header, Origin(name, "", window.line), detail)
+        buffer = _with_line_feeds(buffer)  # line ends of old Macs, which Excel can still write
+        header, end = _header_line(buffer, limit)
+    declared = declared_delimiter(header)
+    if declared and end >= 0:
+        buffer.advance_to(end + 1)
+        header, end = _header_line(buffer, limit)
+    if delimiter := detect_delimiter(header, declared):
+        yield from read_export(name, read_rows(buffer, delimiter, limit))
+    elif header and (detail := _rejection_reason(buffer, name, header)):
+        yield invalid_record(header, Origin(name, "", buffer.line), detail)
     else:
-        yield from _read_json(window, name, limit)
+        yield from _read_json(buffer, name, limit)
+
+
+def _header_line(buffer: StreamBuffer, limit: int) -> tuple[bytes, int]:
+    """The line at `position` and the position of its end, -1 if it does not end within `limit` bytes."""
+    end = buffer.line_end(limit)
+    return buffer.data[buffer.position : end if end >= 0 else None], end
 
 
 def _ends_in_carriage_returns(header: bytes) -> bool:
-    """Whether the export that begins here, up to its first line feed, ends its lines in carriage returns alone."""
+    """Whether the lines of the export that begins here end in carriage returns without line feeds."""
     lines = header[:-1].split(b"\r", 2)
     keys = lines[declared_delimiter(lines[0]) != "" : 2]
     return len(lines) > 1 and bool(keys) and detect_delimiter(keys[0], declared_delimiter(lines[0])) != ""
 
 
 def _with_line_feeds(buffer: StreamBuffer) -> StreamBuffer:
-    """The rest of a stream whose lines end in carriage returns alone."""
+    """The rest of a stream, with carriage returns replaced by line feeds."""
 
     def chunks() -> Iterator[bytes]:
         yield buffer.data[buffer.position :].replace(b"\r", b"\n")
@@ -308,8 +311,8 @@ def _with_line_feeds(buffer: StreamBuffer) -> StreamBuffer:
     return changed
 
 
-def _refusal_reason(buffer: StreamBuffer, name: str, header: bytes) -> str:
-    """Why a whole file is not read; empty where its lines may still be records."""
+def _rejection_reason(buffer: StreamBuffer, name: str, header: bytes) -> str:
+    """Why the whole file is rejected; empty if its lines may be records."""
     words = {
         cell.strip().lower() for cell in header[:_SNIFFED_BYTES].decode(errors="replace").replace('"', "").split(",")
     }
@@ -333,12 +336,12 @@ def _read_json(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
     if is_json_lines(buffer, limit):
         yield from read_lines(buffer, name, limit)
         return
-    for piece in split_documents(buffer, limit):
-        yield parse_raw_record(piece, name, piece.line)
+    for record in split_documents(buffer, limit):
+        yield parse_raw_record(record, name, record.line)
 
 
 def read_lines(buffer: StreamBuffer, name: str, limit: int) -> Iterator[Record]:
-    """Records of JSON Lines from where the window stands, a line's start, to the end; `limit` bytes per record."""
+    """Records of JSON Lines from `position`, the start of a line, to the end; `limit` bytes per record."""
     for block in read_line_blocks(buffer, limit):
         if isinstance(block, RawRecord):
             yield parse_raw_record(block, name, block.line)

@@ -1,4 +1,4 @@
-"""What came in: one answer of one study taker, or a record that is none."""
+"""Input records: one survey response, or a record that is not one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sprig_tui.reasons import Reason
 
 
 class Note(StrEnum):
-    """An oddity met while reading a record that can be read all the same."""
+    """An oddity of a record that can be read anyway."""
 
     UNKNOWN_EVENT = "unknown_event"
     ODD_VISITOR = "odd_visitor"
@@ -32,7 +32,7 @@ NOTE_TEXTS: Mapping[Note, str] = MappingProxyType(
         Note.RECORD_SEPARATOR: "a record separator (U+001E) before it was passed over (JSON text sequence, RFC 7464)",
     }
 )
-"""Sentence of each note; nothing reads these but people."""
+"""Sentence of each note, for people only."""
 
 
 def note_text(note: Note) -> str:
@@ -41,16 +41,16 @@ def note_text(note: Note) -> str:
 
 
 class Origin(Struct, frozen=True, gc=False):
-    """Where a record was read: enough for a person to find it again."""
+    """Source of a record, by which a person can find it again."""
 
     name: str
-    """Path as it was given, `stdin`, `webhook` or `api`."""
+    """Path as given, or `stdin`, `webhook` or `api`."""
     format: str = ""
-    """`webhook`, `rest`, `flat` or `csv`; empty where it was not recognised."""
+    """`webhook`, `rest`, `flat` or `csv`; empty if it was not recognised."""
     line: int = 0
-    """1-based line on which the record starts; 0 where there are no lines."""
+    """1-based line on which the record starts; 0 for inputs without lines."""
     path: str = ""
-    """Place inside the document, such as `data[3]` or `Q2`; empty for the whole of it."""
+    """Path inside the document, such as `data[3]` or `Q2`; empty for the whole document."""
 
     @property
     def text(self) -> str:
@@ -60,18 +60,18 @@ class Origin(Struct, frozen=True, gc=False):
 
 
 class StudyResponse(Struct, frozen=True, gc=False):
-    """One answer to one question, the same whichever format it came in (facts: the field tables of Sprig's APIs).
+    """One answer to one question, in the same form for every format (facts: the field tables of Sprig's APIs).
 
-    Readers of large inputs make it by position: twenty-odd keywords would cost as much as reading the JSON.
-    UNSET means the source does not say; None means the source says null. Foreign JSON (`response`, `attributes`, ...)
-    is kept as the bytes it came in, compact, so that numbers stay numbers of any size.
+    The JSON formats fill it by position: twenty keywords would take as long as reading the JSON.
+    UNSET: the source has no such field; None: the field is null. Foreign JSON (`response`, `attributes`, ...) stays
+    the compacted bytes of the source, so that numbers of any size survive.
     """
 
     origin: Origin
     raw: bytes
-    """The record as it was read (for CSV: the row as a JSON object, without the other questions), valid UTF-8 JSON."""
+    """The record as read, valid UTF-8 JSON (for CSV: the row as a JSON object, without the other questions)."""
     paths: Mapping[str, str]
-    """Source path by attribute name of this record, such as `user_id` -> `externalUserId`; for showing only."""
+    """Source path by attribute name of this record, such as `user_id` -> `externalUserId`; only for display."""
 
     response: Raw
     """The answer: any JSON value, null included."""
@@ -82,9 +82,9 @@ class StudyResponse(Struct, frozen=True, gc=False):
     user_id: str | None = None
     """The customer's own id, trimmed; None when anonymous."""
     user_id_hint: str = ""
-    """Another id in the record that could be meant (`visitorSnapshot.externalUserId = acct_1`); shown, never sent."""
+    """Another id in the record, such as `visitorSnapshot.externalUserId = acct_1`; shown, never sent."""
     answered_at: str | None = None
-    """ISO-8601 as the source wrote it."""
+    """ISO-8601 or epoch time, as in the source."""
     updated_at: str | None = None
     deleted_at: str | None = None
     survey_id: int | str | None = None
@@ -96,24 +96,24 @@ class StudyResponse(Struct, frozen=True, gc=False):
     attributes: Raw | UnsetType | None = UNSET
     triggering_event: str | UnsetType | None = UNSET
     environment: str | None = None
-    """Environment name that the record itself names (canonical flat records only)."""
+    """Environment name in the record (flat records only)."""
     environment_id: str | None = None
     """Sprig's opaque environment id (webhooks)."""
     notes: tuple[Note, ...] = ()
-    """Oddities met while reading, such as a question type inferred from CSV columns."""
+    """Oddities of the record, such as a question type inferred from CSV columns."""
 
 
 class Unsendable(Struct, frozen=True, kw_only=True, gc=False):
-    """A record that is no answer, or cannot be understood; journaled as withheld."""
+    """A record that is not an answer or cannot be read; journaled as withheld."""
 
     origin: Origin
     raw: bytes
-    """What was read, at most 65,536 bytes of it; may be anything, also not UTF-8."""
+    """The first 65,536 bytes of the record; any bytes, not necessarily UTF-8."""
     reason: Reason
     path: str = ""
-    """JSON path of the field at fault, such as `data[3].responseGroupUid`; empty where it is the whole record."""
+    """JSON path of the field at fault, such as `data[3].responseGroupUid`; empty for the whole record."""
     detail: str = ""
-    """What is wrong, in words; never holds more than an excerpt of the record."""
+    """The problem in words, with an excerpt of the record at most."""
     survey_id: str = ""
     survey_name: str = ""
     user_id: str = ""

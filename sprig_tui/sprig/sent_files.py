@@ -1,4 +1,4 @@
-"""Sent files: what was read before, by content, so that a restart sends nothing twice."""
+"""Sent files of a watched folder, remembered by content, so that a restart does not send them again."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import Protocol
 from sprig_tui.errors import InputError
 
 POSITION_KIND = "sent-file"
-"""Of the positions that the journal keeps."""
+"""Kind of these positions in the journal."""
 MIN_REMEMBERED = 200_000
-"""Contents remembered, at least; a forgotten one is read again, and its message ids make that harmless."""
+"""Contents remembered at least. A forgotten file is read again, which its message ids make harmless."""
 _CHUNK_BYTES = 1_048_576
 _DIGEST_LINE = re.compile(rb"([0-9a-f]{32})(?: .*)?")
 
 
 class PositionStore(Protocol):
-    """The journal, as far as it keeps how inputs were read."""
+    """The part of the journal that stores positions of inputs."""
 
     async def positions(self, kind: str) -> dict[str, bytes]:
-        """All of a kind, by key."""
+        """All positions of a kind, by key."""
         ...
 
     async def save_positions(self, kind: str, updates: Mapping[str, bytes], *, removed: Sequence[str] = ()) -> None:
-        """Replace or add, and remove."""
+        """Add or replace positions, and remove some."""
 
 
 class SentFiles:
-    """Digests of file contents in the journal that they went to; each is durable before `remember` returns.
+    """Digests of file contents, stored in the journal that the files were sent to.
 
-    A new journal knows none, and one that is restored from a backup those that it had then. `scope` parts contents that
-    are told apart for other reasons than their bytes, such as the environment that was declared for them.
+    The digests are part of a journal's backup. `scope` separates files by more than their content, such as by the
+    environment that was given for them.
     """
 
     def __init__(self, journal: PositionStore, scope: Iterable[str]) -> None:
@@ -44,22 +44,22 @@ class SentFiles:
         self._digests: set[str] = set()
 
     async def load(self, older: Path | None = None) -> None:
-        """Read what the journal knows, cut to the latest where that is too much; raises JournalError.
+        """Read the digests in the journal, and prune the oldest if there are too many; raises JournalError.
 
-        `older` is the file of the state folder that such digests stood in before they stood in the journal. Raises
-        InputError where it cannot be read.
+        `older` is the file in the state folder that held the digests before the journal did. Raises InputError if it
+        cannot be read.
         """
-        kept = await self._journal.positions(POSITION_KIND)
-        if len(kept) > 2 * MIN_REMEMBERED:
-            # each begins with its time
-            oldest = sorted(kept, key=lambda digest: kept[digest])[:-MIN_REMEMBERED]
+        stored = await self._journal.positions(POSITION_KIND)
+        if len(stored) > 2 * MIN_REMEMBERED:
+            # each value begins with its time
+            oldest = sorted(stored, key=lambda digest: stored[digest])[:-MIN_REMEMBERED]
             await self._journal.save_positions(POSITION_KIND, {}, removed=oldest)
             for digest in oldest:
-                del kept[digest]
-        self._digests = {*kept, *(_read_digests(older) if older is not None else ())}
+                del stored[digest]
+        self._digests = {*stored, *(_read_digests(older) if older is not None else ())}
 
     def digest_of(self, path: str) -> str:
-        """The content's digest, as hex; raises OSError. Takes as long as reading the file."""
+        """Hex digest of the file's content; raises OSError. Reads the whole file."""
         state = hashlib.blake2b(hashlib.blake2b(self._scope, digest_size=16).digest(), digest_size=16)
         with Path(path).open("rb", buffering=0) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
@@ -67,11 +67,11 @@ class SentFiles:
         return state.hexdigest()
 
     def knows(self, digest: str) -> bool:
-        """Whether this content was read before."""
+        """Whether a file with this content was sent."""
         return digest in self._digests
 
     async def remember(self, digest: str, name: str) -> None:
-        """Know it from now on, over restarts too; raises JournalError, and then it is known until this run ends."""
+        """Store the digest durably. Raises JournalError; the digest is then known only until this run ends."""
         if digest in self._digests:
             return
         self._digests.add(digest)
@@ -80,7 +80,7 @@ class SentFiles:
 
 
 def _read_digests(file: Path) -> set[str]:
-    """Digests at the beginning of lines; one that a crash tore is passed over."""
+    """Digests at the beginning of lines; a line cut off by a crash is skipped."""
     try:
         lines = file.read_bytes().splitlines()
     except FileNotFoundError:

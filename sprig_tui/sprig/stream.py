@@ -1,4 +1,4 @@
-"""Opens what responses are read from: gzip and text encodings are recognised by content, progress is counted."""
+"""Byte stream of an input: gzip and text encodings are recognised by content, and a buffer holds what is read."""
 
 from __future__ import annotations
 
@@ -9,19 +9,53 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
+CHUNK_BYTES = 262_144
+_BULK_READ_THRESHOLD_BYTES = 262_144
+"""Pending bytes from which `fill` reads more than one chunk."""
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_STEP_BYTES = 16_384
+"""Compressed bytes per call of zlib, which copies the bytes after the end of a member each time."""
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, ""),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_ARCHIVE_SIGNATURES = (
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ", "an xz file"),
+)
+_WORKBOOKS = (b"[Content_Types].xml", b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
+"""First bytes of the first entry of a zip archive that is a spreadsheet: two of Excel's, one of LibreOffice's."""
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENTRY_NAME_AT = 30
+"""Offset of the name of a zip archive's first entry."""
+
 
 class BrokenStreamError(Exception):
-    """A source that failed half-way, such as a truncated gzip file; the text says how."""
+    """An error in the middle of a stream, such as a truncated gzip file; the text describes it."""
 
 
-_BULK_READ_THRESHOLD_BYTES = 262_144
-"""Pending bytes from which more than one chunk is read at once."""
+class ReadProgress:
+    """Progress of reading; may be read from any thread."""
+
+    def __init__(self, bytes_total: int = 0) -> None:
+        self.bytes_total = bytes_total
+        """Bytes on disk of all inputs; 0 if unknown (standard input)."""
+        self.bytes_read = 0
+        """Bytes read from disk so far, before decompression."""
+        self.records = 0
+        self.current_file = ""
+        """The file that is being read."""
 
 
 class StreamBuffer:
-    """Bytes of a stream from `at` on; `line` is the 1-based line on which `at` stands.
+    """Bytes of a stream from `position` on; `line` is the 1-based line of `position`.
 
-    A stream that fails half-way ends there: what came before it is still read, and `failure` says what happened.
+    A stream with an error ends there: everything before it is read, and `failure` holds the error.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -32,16 +66,16 @@ class StreamBuffer:
         self.base = 0
         """Offset in the stream of the first byte of `data`."""
         self.searched = 0
-        """Offset in the stream up to which the end of a record was looked for, for readers that look ahead."""
+        """Offset in the stream up to which a reader that looks ahead has searched for the end of a record."""
         self.ended = False
         self.failure = ""
         self.failure_reported = False
-        """Whether the end of the stream was already reported as a fault."""
+        """Whether a record already reports the early end of the stream."""
 
     def fill(self) -> bool:
-        """Appends the next chunk and drops what was passed, so that `at` becomes 0; False at the end.
+        """Append the next chunk and drop the bytes before `position`, which becomes 0; False at the end.
 
-        A long record grows by a quarter at least, so that appending to it costs no more than reading it.
+        A long record grows by at least a quarter, so that appending to it stays linear.
         """
         pending = self.pending
         wanted = pending // 4 if pending >= _BULK_READ_THRESHOLD_BYTES else 1
@@ -59,7 +93,7 @@ class StreamBuffer:
         return True
 
     def _next_chunk(self) -> bytes | None:
-        """The next chunk; None at the end of the stream, and for good."""
+        """The next chunk; None at the end of the stream and from then on."""
         chunk = None
         if not self.ended:
             try:
@@ -70,17 +104,17 @@ class StreamBuffer:
         return chunk
 
     def advance_to(self, position: int) -> None:
-        """Moves `at` forward, counting lines."""
+        """Move `position` forward, and count the lines."""
         self.line += self.data.count(b"\n", self.position, position)
         self.position = position
 
     @property
     def pending(self) -> int:
-        """Bytes at hand from `at` on."""
+        """Bytes in the buffer from `position` on."""
         return len(self.data) - self.position
 
     def line_end(self, limit: int) -> int:
-        r"""Position of the next `\n`, reading on as needed; -1 where the stream ends or `limit` bytes hold none."""
+        r"""Position of the next `\n`, after more reading if needed; -1 if the stream or `limit` bytes end before it."""
         searched = self.position
         while True:
             end = self.data.find(b"\n", searched)
@@ -93,7 +127,7 @@ class StreamBuffer:
                 return -1
 
     def skip_line(self) -> None:
-        r"""Passes the rest of this line and its `\n`, without keeping it."""
+        r"""Advance past this line and its `\n` without keeping it in memory."""
         while True:
             end = self.data.find(b"\n", self.position)
             if end >= 0:
@@ -105,54 +139,17 @@ class StreamBuffer:
                 return
 
 
-CHUNK_BYTES = 262_144
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_STEP_BYTES = 16_384
-"""Compressed bytes that are looked at together: what follows the end of a member is copied each time."""
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, ""),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-_ARCHIVE_SIGNATURES = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstandard file"),
-    (b"BZh", "a bzip2 file"),
-    (b"\xfd7zXZ", "an xz file"),
-)
-_WORKBOOKS = (b"[Content_Types].xml", b"xl/", b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet")
-"""What the first entry of a zip archive that is a spreadsheet begins with: Excel's by either name, LibreOffice's."""
-_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENTRY_NAME_AT = 30
-"""Offset of the name of a zip archive's first entry."""
-
-
-class ReadProgress:
-    """How far reading has come; read it from any thread."""
-
-    def __init__(self, bytes_total: int = 0) -> None:
-        self.bytes_total = bytes_total
-        """Bytes on disk of all sources; 0 where it is unknown (standard input)."""
-        self.bytes_read = 0
-        """Bytes read from disk so far, compressed ones as they are."""
-        self.records = 0
-        self.current_file = ""
-        """The file being read."""
-
-
 def _is_workbook(head: bytes) -> bool:
-    """Whether a file that begins so is one of Excel's (old or new) or LibreOffice's; none of them holds text."""
+    """Whether these are the first bytes of a spreadsheet of Excel (old or new) or LibreOffice."""
     if head.startswith(_OLD_WORKBOOK):
         return True
     return head.startswith(b"PK\x03\x04") and head[_ENTRY_NAME_AT:].startswith(_WORKBOOKS)
 
 
 def utf8_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
-    """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB or what a pipe has.
+    """The stream's content as UTF-8 without a byte order mark, in chunks of about 256 KB, or smaller from a pipe.
 
-    Raises BrokenStreamError where the stream fails, is an archive, or ends in the middle of its encoding.
+    Raises BrokenStreamError for a read error, an archive, or a stream that ends in the middle of a character.
     """
     head, rest = _split_head(_read_chunks(stream, progress))
     if head.startswith(_GZIP_MAGIC):
@@ -180,7 +177,7 @@ def _read_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
         try:
             chunk = read(CHUNK_BYTES)
         except OSError as error:
-            raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
+            raise BrokenStreamError(f"reading failed: {error.strerror or error}") from error
         if not chunk:
             return
         progress.bytes_read += len(chunk)
@@ -188,7 +185,7 @@ def _read_chunks(stream: BinaryIO, progress: ReadProgress) -> Iterator[bytes]:
 
 
 def _split_head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """The first bytes, at least eight where there are that many, and the chunks after them."""
+    """The first bytes, at least eight unless the stream is shorter, and the chunks after them."""
     head = b""
     for chunk in chunks:
         head += chunk
@@ -198,7 +195,7 @@ def _split_head(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C901 - one loop over one state
-    """Members of a gzip file, one after the other, never more than two chunks at a time (a bomb stays small)."""
+    """The content of a gzip file, all members in a row; never more than two chunks are in memory."""
     inflate: zlib._Decompress | None = zlib.decompressobj(wbits=31)
     between = b""
     ready: list[bytes] = []
@@ -234,7 +231,7 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
                 data = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
                 inflate = None if inflate.eof else inflate
         if size:
-            yield b"".join(ready)  # all there is until the source has more, which may take its time
+            yield b"".join(ready)  # a pipe may wait long before the next chunk
             ready.clear()
             size = 0
     if inflate is not None:
@@ -242,7 +239,7 @@ def _gunzip(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:  # noqa: C90
 
 
 def _inflate_until_damage(inflate: zlib._Decompress, data: bytes) -> bytes:
-    """What can be had of `data` up to the damage in it: zlib gives nothing of a call that fails."""
+    """The content of `data` up to the damage in it; zlib returns nothing from a call that fails."""
     found = b""
     size = len(data)
     while size and data and len(found) < CHUNK_BYTES:
@@ -258,7 +255,7 @@ def _inflate_until_damage(inflate: zlib._Decompress, data: bytes) -> bytes:
 
 
 def _guess_utf16(head: bytes) -> str:
-    """UTF-16 without a mark: JSON and CSV begin with ASCII, so every second byte is zero."""
+    """The UTF-16 encoding of a stream without a mark; JSON and CSV begin with ASCII, so every second byte is zero."""
     if len(head) >= 4 and head[0] and head[2] and not head[1] and not head[3]:
         return "utf-16-le"
     if len(head) >= 4 and head[1] and head[3] and not head[0] and not head[2]:
@@ -267,7 +264,7 @@ def _guess_utf16(head: bytes) -> str:
 
 
 def _recode(head: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """UTF-16 or UTF-32 as UTF-8; half a surrogate pair stays invalid, and its record is refused where it stands."""
+    """UTF-16 or UTF-32 as UTF-8; half a surrogate pair stays invalid, so that only its record is rejected."""
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     try:
         yield decoder.decode(head).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What is wrong with a record, in words and with the place: every Unsendable is made here."""
+"""Unsendable records, and the wording of their faults with the place of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sprig_tui.sprig.raw_json import TOO_DEEP_TEXT, decode_text, has_lone_surrog
 from sprig_tui.sprig.records import Origin, Unsendable
 
 MAX_EXCERPT_BYTES = 65_536
-"""How much of a bad record is kept."""
+"""Bytes of an unsendable record that are stored."""
 
 _match_wrong_type = re.compile(r"Expected `([^`]+)`, got `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
 _match_missing = re.compile(r"Object missing required field `([^`]+)`(?: - at `\$\.?(.*)`)?").fullmatch
@@ -51,13 +51,13 @@ _KNOWN_CHARACTERS = {
     b"\xe2\x80\x9d": "a curly quote (U+201D), as word processors make of a straight one,",
     b"'": "a single quote, as Python and JavaScript print where JSON has double ones,",
 }
-"""What readers stumble over, by the bytes, and what made it."""
+"""Characters that break JSON, and the programs or habits that write them."""
 
 
 def invalid_record(
     raw: bytes, origin: Origin, detail: str, path: str = "", fields: dict[str, Raw] | None = None
 ) -> Unsendable:
-    """A record that cannot be understood; `path` is the field's place inside the record."""
+    """A record that cannot be read; `path` is the field's place inside the record."""
     return unsendable_record(raw, origin, Reason.INVALID, detail, path, fields)
 
 
@@ -69,7 +69,7 @@ def unsendable_record(
     path: str = "",
     fields: dict[str, Raw] | None = None,
 ) -> Unsendable:
-    """A withheld record; what `fields` say about survey, person and environment is kept for finding it."""
+    """A withheld record; survey, user and environment come from `fields`, so that a search finds it."""
     known = fields or {}
     return Unsendable(
         origin=origin,
@@ -91,7 +91,7 @@ def join_path(place: str, path: str) -> str:
 
 
 def unreadable_reason(raw: bytes) -> str:
-    """Why `raw` may not be given to a JSON reader at all; empty where it may."""
+    """Why `raw` must not be decoded as JSON at all; empty if it may be."""
     try:
         raw.decode()
     except UnicodeDecodeError as wrong:
@@ -100,13 +100,13 @@ def unreadable_reason(raw: bytes) -> str:
 
 
 def malformed_reason(raw: bytes, error: DecodeError) -> str:
-    """Why a reader found `raw` not to be JSON; a character that is known to cause this is named, and what makes it."""
+    """The decoder's error in words; a character that is known to cause it is named with its usual source."""
     place, fault = json_fault(raw, error)
     return f"not valid JSON{place}: {fault}"
 
 
 def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
-    """Where a known character stands (` at byte 7`, else empty), and what is wrong, with its place where it has one."""
+    """The place of a known bad character (` at byte 7`, or empty), and the fault."""
     if has_lone_surrogate(raw):
         return "", "half of a surrogate pair stands alone in an escape"
     found = _match_malformed(str(error))
@@ -119,19 +119,19 @@ def json_fault(raw: bytes, error: DecodeError) -> tuple[str, str]:
 
 
 def _describe_culprit(raw: bytes, at: int) -> str:
-    """What stands where a reader stopped, if programs are known to put it there; empty where it is anything else."""
+    """Description of a known bad word or character where the decoder stopped; empty for anything else."""
     start = at
     while start and raw[start - 1 : start].isalpha() and at - start < _MAX_WORD_CHARS:
-        start -= 1  # a reader may stop within a word
+        start -= 1  # a decoder may stop within a word
     here = raw[start : start + 2 * _MAX_WORD_CHARS].removeprefix(b"-")
-    for word, said in _KNOWN_WORDS.items():
+    for word, explanation in _KNOWN_WORDS.items():
         if here.startswith(word) and not here[len(word) : len(word) + 1].isalnum():
-            return f"{word.decode()}{said}"
-    return next((said for text, said in _KNOWN_CHARACTERS.items() if raw.startswith(text, at)), "")
+            return f"{word.decode()}{explanation}"
+    return next((description for text, description in _KNOWN_CHARACTERS.items() if raw.startswith(text, at)), "")
 
 
 def describe_field_fault(error: ValidationError) -> tuple[str, str]:
-    """Path and wording of a field that msgspec refused."""
+    """Path and wording of a field that msgspec rejected."""
     text = str(error)
     if found := _match_wrong_type(text):
         *others, last = (_TYPE_WORDS.get(kind, kind) for kind in _sort_kinds(found[1].split(" | ")))
@@ -145,7 +145,7 @@ def describe_field_fault(error: ValidationError) -> tuple[str, str]:
 
 
 def quote_excerpt(text: str) -> str:
-    """An excerpt of foreign text in quotes, with anything that is not plain ASCII escaped."""
+    """An excerpt of foreign text in quotes, with everything but plain ASCII escaped."""
     return json.dumps(text if len(text) <= 60 else f"{text[:60]}...")
 
 
@@ -154,7 +154,7 @@ def _sort_kinds(kinds: list[str]) -> list[str]:
 
 
 def _searchable_text(raw: Raw | None) -> str:
-    """A text or number for finding the record by; empty for anything else, and cut where it is long."""
+    """A text or number by which the record can be found, at most 200 characters; empty for any other value."""
     if raw is None:
         return ""
     data = bytes(raw)

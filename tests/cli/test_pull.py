@@ -167,7 +167,7 @@ def test_pull_of_an_unreachable_api_exits_3(cli: Run, pulling: Path) -> None:
     done = cli("pull", "--api-url", "http://127.0.0.1:9", "--give-up-after", "0.2s")
     assert done.code == 3
     assert "gives no answer: connection refused" in done.err
-    assert "goes on where this one stopped" in done.err
+    assert "resumes where this one stopped" in done.err
 
 
 def test_trouble_of_one_environment_does_not_keep_the_other_waiting(

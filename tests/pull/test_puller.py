@@ -516,7 +516,7 @@ async def test_neither_is_one_of_an_older_version(trial: Trial, sprig_api: FakeS
 
 async def test_two_pulls_of_one_environment_do_not_run_together(trial: Trial, sprig_api: FakeSprigApi) -> None:
     with CheckpointStore(trial.paths, "production", trial.url, None).lock():
-        with pytest.raises(ConfigError, match="another pull for production is at work"):
+        with pytest.raises(ConfigError, match="another pull for production is running"):
             await trial.pull()
         with CheckpointStore(trial.paths, "development", trial.url, None).lock():
             pass

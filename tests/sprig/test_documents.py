@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sprig_tui.sprig.json_stream import RawRecord, is_json_lines, split_documents, split_lines
+from sprig_tui.sprig.json_stream import RawRecord, is_json_lines, read_line_blocks, split_documents
 from sprig_tui.sprig.stream import BrokenStreamError, StreamBuffer
 
 LIMIT = 10_000
@@ -64,7 +64,7 @@ def test_documents_in_a_row(records: list[Any], between: str, size: int) -> None
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_document_reader_never_raises_for_any_bytes(data: bytes, size: int) -> None:
     split(data, size, 50)
-    list(split_lines(StreamBuffer(chunked(data, size)), 50))
+    list(read_line_blocks(StreamBuffer(chunked(data, size)), 50))
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,8 @@ def test_a_source_that_fails_is_told_once_with_what_was_read() -> None:
     ]
     between = list(split_documents(StreamBuffer(failing(b'[{"a":1},\n')), LIMIT))
     assert [piece.fault for piece in between] == ["", "the disk went away"]
-    lines = list(split_lines(StreamBuffer(failing(b'{"a":1}\n{"b":')), LIMIT))
-    assert [(piece.raw, piece.line, piece.fault) for piece in lines] == [
-        (b'{"a":1}', 1, ""),
-        (b'{"b":', 2, "the disk went away"),
-    ]
+    lines = list(read_line_blocks(StreamBuffer(failing(b'{"a":1}\n{"b":')), LIMIT))
+    assert lines == [(1, [b'{"a":1}']), RawRecord(b'{"b":', 2, "", "the disk went away")]
 
 
 @pytest.mark.parametrize("size", [7, 100, 1 << 20])

@@ -213,4 +213,4 @@ def test_a_header_wider_than_a_spreadsheet_is_refused(tmp_path: Path) -> None:
     file.write_text("responseGroupUid" + ",x" * 16_384 + "\na\nb\n")
     (found,) = read_responses([file])
     assert isinstance(found, Unsendable)
-    assert found.detail == "16,385 columns, where 16,384 are the most that are read"
+    assert found.detail == "16,385 columns, and at most 16,384 are read"

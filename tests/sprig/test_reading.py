@@ -204,7 +204,7 @@ def test_a_read_error_half_way(webhook: dict[str, Any]) -> None:
     records = list(read_responses(["-"], stdin=Failing(line(webhook) + b'{"cut')))
     assert kinds(records) == ["answer", "invalid"]
     assert isinstance(records[1], Unsendable)
-    assert records[1].detail == "cannot be read on: Input/output error"
+    assert records[1].detail == "reading failed: Input/output error"
     assert records[1].origin.name == "stdin"
 
 

@@ -207,7 +207,7 @@ def _chunks(stream: BinaryIO, offset: int) -> Iterator[bytes]:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
     except OSError as error:
-        raise BrokenStreamError(f"cannot be read on: {error.strerror or error}") from error
+        raise BrokenStreamError(f"reading failed: {error.strerror or error}") from error
 
 
 def _skip_space(window: StreamBuffer) -> None:

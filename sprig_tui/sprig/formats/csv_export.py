@@ -1,4 +1,4 @@
-"""Sprig's CSV export: a keys row, a labels row, then one row per response group, taken apart by question."""
+"""CSV export of Sprig: a keys row, a labels row, then one row per response group, split by question."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _match_number = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?").fullmatch
 
 
 class CsvAnswer(Struct, frozen=True):
-    """What one row says to one question."""
+    """The answer to one question in one row."""
 
     response: Raw
     column: str
-    """The column, or kind of column, that the answer was taken from."""
+    """The column, or kind of column, that holds the answer."""
 
 
 class CsvQuestion(Struct):
@@ -38,42 +38,42 @@ class CsvQuestion(Struct):
     name: str
     """`Q1`, `Q2` ..."""
     label: str = ""
-    """The text that the labels row has for it."""
+    """Its text in the labels row."""
     columns: dict[str, int] = {}
-    """`Question_Text`, `Response`, `Value` ... to column."""
+    """Column by kind: `Question_Text`, `Response`, `Value` ..."""
     choices: dict[str, int] = {}
-    """Text of a choice to column."""
+    """Column by the text of a choice."""
 
     @property
     def all_columns(self) -> list[int]:
-        """Every column of it, in the order of the keys row."""
+        """All its columns, in the order of the keys row."""
         return sorted((*self.columns.values(), *self.choices.values()))
 
     @property
     def type(self) -> str:
-        """NPS and MULTIPLESELECT show in the columns; the rest stays unknown."""
+        """NPS and MULTIPLESELECT are recognised by their columns; any other type is unknown."""
         if "Response_NPSCategory" in self.columns:
             return "NPS"
         return "MULTIPLESELECT" if self.choices else UNKNOWN_TYPE
 
     @property
     def type_origin(self) -> str:
-        """The columns that the type was inferred from."""
+        """The columns that show the type."""
         if self.type == "NPS":
             return f"{self.name}_Response_NPSCategory"
         return f"{self.name}_Choice_n" if self.choices else ""
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """That the type was inferred, or could not be."""
+        """A note that the type was inferred, or is unknown."""
         return (Note.TYPE_NOT_NAMED if self.type == UNKNOWN_TYPE else Note.TYPE_INFERRED,)
 
     def text(self, cells: list[str]) -> str:
-        """The question as the row words it, else as the labels row does."""
+        """The question's text in the row, otherwise in the labels row."""
         return self._cell("Question_Text", cells) or self.label
 
     def answer(self, cells: list[str]) -> CsvAnswer | None:
-        """The answer in a row; None where the question was skipped or not reached."""
+        """The answer in a row; None if the question was skipped or not reached."""
         text = self._cell("Response", cells)
         if text.casefold() == SKIPPED_TEXT:
             text = ""
@@ -98,26 +98,26 @@ class CsvQuestion(Struct):
 
 
 def column_key(key: str) -> str:
-    """A question's column as Sprig spells it, whatever its capitals; any other key as it is."""
+    """A question's column key in Sprig's spelling, matched without case; any other key unchanged."""
     parts = _match_column_key(key.capitalize()) if key[:1] in "qQ" else None
     if parts is None:
         return key
     kind = parts[2].lower()
-    spelt = next((one for one in _COLUMN_KINDS if one.lower() == kind), "")
-    if not spelt and (numbered := _match_numbered_kind(kind)):
-        spelt = f"{numbered[1].capitalize()}_{numbered[2]}"
-    return f"Q{parts[1]}_{spelt}" if spelt else key
+    spelling = next((known for known in _COLUMN_KINDS if known.lower() == kind), "")
+    if not spelling and (numbered := _match_numbered_kind(kind)):
+        spelling = f"{numbered[1].capitalize()}_{numbered[2]}"
+    return f"Q{parts[1]}_{spelling}" if spelling else key
 
 
 def find_questions(keys: list[str], labels: list[str]) -> list[CsvQuestion]:
-    """The questions of an export by number."""
-    found: dict[int, CsvQuestion] = {}
+    """The questions of an export, sorted by number."""
+    questions: dict[int, CsvQuestion] = {}
     for column, key in enumerate(keys):
         parts = _match_column_key(key)
         if parts is None:
             continue
         number, kind = int(parts[1]), parts[2]
-        question = found.setdefault(number, CsvQuestion(f"Q{number}"))
+        question = questions.setdefault(number, CsvQuestion(f"Q{number}"))
         label = labels[column].strip()
         if _match_choice_kind(kind):
             question.choices[label or kind] = column
@@ -125,21 +125,21 @@ def find_questions(keys: list[str], labels: list[str]) -> list[CsvQuestion]:
             question.columns[kind] = column
         if label and (kind == "Question_Text" or (kind == "Response" and not question.label)):
             question.label = label
-    return [found[number] for number in sorted(found)]
+    return [questions[number] for number in sorted(questions)]
 
 
 def _selected_choices(labels: dict[str, int], cells: list[str]) -> list[str]:
-    """The choices whose cell says that they hold: by their label, or by the text in the cell."""
-    found = []
+    """The selected choices: the label if the cell is `1` or `true`, otherwise the text in the cell."""
+    selected = []
     for label, column in labels.items():
         cell = cells[column].strip()
         if cell.casefold() not in ("", "0", "false", SKIPPED_TEXT):
-            found.append(label if cell.casefold() in ("1", "true") else cell)
-    return found
+            selected.append(label if cell.casefold() in ("1", "true") else cell)
+    return selected
 
 
 def _cell_json(text: str) -> Raw:
-    """A plain number as that number, digit for digit; anything else as text."""
+    """A plain number with the same digits; anything else as text."""
     return Raw(text.encode() if _match_number(text) else msgspec.json.encode(text))
 
 
@@ -157,10 +157,10 @@ _match_integer = re.compile(r"-?(?:0|[1-9]\d{0,30})").fullmatch
 
 
 class CsvExport(Struct, frozen=True):
-    """The columns of one export: what its first two rows say."""
+    """The columns of one export, from its first two rows."""
 
     name: str
-    """The file, for origins."""
+    """The file, for the origin of each record."""
     keys: list[str]
     index: dict[str, int]
     attributes: dict[str, int]
@@ -169,11 +169,11 @@ class CsvExport(Struct, frozen=True):
     question_columns: dict[str, list[int]] = {}
     """Columns of each question, by its name."""
     common_columns: list[int] = []
-    """Columns that belong to no question: each answer of a row is kept with these and its own."""
+    """Columns that belong to no question; the raw record of each answer has these and its question's."""
 
 
 def read_export(name: str, rows: Iterator[CsvRow]) -> Iterator[Record]:
-    """Records of an export: one per answered question, and one for each row that has none or cannot be read."""
+    """Records of an export: one per answered question, and one for each row without any or with a fault."""
     header = next(rows, None)
     if header is None:
         return
@@ -181,7 +181,7 @@ def read_export(name: str, rows: Iterator[CsvRow]) -> Iterator[Record]:
         yield invalid_record(header.raw, Origin(name, "csv", header.line), header.fault)
         return
     if len(header.cells) > MAX_COLUMNS:
-        detail = f"{len(header.cells):,} columns, where {MAX_COLUMNS:,} are the most that are read"
+        detail = f"{len(header.cells):,} columns, and at most {MAX_COLUMNS:,} are read"
         yield invalid_record(header.raw, Origin(name, "csv", header.line), detail)
         return
     keys = [_canonical_key(key.strip()) for key in header.cells]
@@ -199,7 +199,7 @@ def read_export(name: str, rows: Iterator[CsvRow]) -> Iterator[Record]:
 
 
 def _canonical_key(key: str) -> str:
-    """A key as Sprig spells it, whatever its capitals."""
+    """A key in Sprig's spelling, matched without case."""
     known = _CANONICAL_KEYS.get(key.lower())
     if known is not None:
         return known
@@ -209,7 +209,7 @@ def _canonical_key(key: str) -> str:
 
 
 def _is_data_row(keys: list[str], row: CsvRow) -> bool:
-    """Whether the second row is an answer already: the labels row may have been cut out on the way."""
+    """Whether the second row is an answer already, because somebody removed the labels row."""
     column = keys.index(KEY_COLUMN)
     return column < len(row.cells) and is_uuid(row.cells[column].strip())
 
@@ -290,17 +290,17 @@ def _merge_objects(first: bytes, second: bytes) -> bytes:
 
 
 def _parse_attributes(export: CsvExport, cells: list[str]) -> tuple[Raw | UnsetType, str | None, str]:
-    """The attributes that have a value, the email, and the label it stood under (facts/sprig.md 8.8)."""
+    """The attributes with a value, the email, and the label of the email's column (facts/sprig.md 8.8)."""
     if not export.attributes:
         return UNSET, None, "email"
-    found = {label: cells[column] for label, column in export.attributes.items() if cells[column].strip()}
-    reserved = text_or_none(found.pop("!email", None))
-    email = reserved or text_or_none(found.get("email"))
-    return Raw(msgspec.json.encode(found)), email, "!email" if reserved else "email"
+    attributes = {label: cells[column] for label, column in export.attributes.items() if cells[column].strip()}
+    reserved = text_or_none(attributes.pop("!email", None))
+    email = reserved or text_or_none(attributes.get("email"))
+    return Raw(msgspec.json.encode(attributes)), email, "!email" if reserved else "email"
 
 
 def _parse_survey_id(text: str | None) -> int | str | None:
-    """A survey id as the number that Sprig's other formats have."""
+    """A survey id as a number, as in Sprig's other formats, if it is one."""
     return int(text) if text and _match_integer(text) else text or None
 
 

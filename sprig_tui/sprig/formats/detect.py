@@ -1,4 +1,4 @@
-"""Tells which format one JSON record has, by its fields, and reads it; a record that cannot be read says why."""
+"""Format detection of JSON records by their fields, and diagnosis of records that no format can read."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ _WEBHOOK_FIELDS = frozenset({"responseGroupUid", "question", "questionType", "re
 _REST_ONLY_FIELDS = frozenset(
     {"visitorUuid", "externalUserId", "visitorSnapshot", "visitorSnapshots", "partnerAnonymousId"}
 )
+_MARK_FIRST_BYTES = frozenset({b"\xef", b"\x1e"})
+_LEADING_MARKS = {
+    b"\xef\xbb\xbf": Note.BYTE_ORDER_MARK,
+    b"\x1e": Note.RECORD_SEPARATOR,
+}
 _READERS: dict[str, Callable[[bytes, Origin], StudyResponse]] = {
     "webhook": webhook.read_answer,
     "rest": rest.read_record,
@@ -37,7 +42,7 @@ _READERS: dict[str, Callable[[bytes, Origin], StudyResponse]] = {
 def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAULT_MAX_RECORD_BYTES) -> Iterator[Record]:
     """Records of one document in memory: a webhook body, a REST record or page, a flat record, or a list of them.
 
-    `origin.name` and `origin.line` (0 for none) name the document. Blank input yields nothing; nothing is raised.
+    `origin.name` and `origin.line` (0 for none) are those of the document. Blank input yields nothing. Never raises.
     """
     base = max(origin.line, 1)
     if raw[:1] in _MARK_FIRST_BYTES:
@@ -52,20 +57,13 @@ def parse_document(raw: bytes, origin: Origin, *, max_record_bytes: int = DEFAUL
         if response is not None:
             yield response
             return
-    for piece in split_document(raw, max_record_bytes):
-        line = base + piece.line - 1 if origin.line else 0
-        yield parse_raw_record(piece, origin.name, line, origin.path)
-
-
-_MARK_FIRST_BYTES = frozenset({b"\xef", b"\x1e"})
-_LEADING_MARKS = {
-    b"\xef\xbb\xbf": Note.BYTE_ORDER_MARK,
-    b"\x1e": Note.RECORD_SEPARATOR,
-}
+    for raw_record in split_document(raw, max_record_bytes):
+        line = base + raw_record.line - 1 if origin.line else 0
+        yield parse_raw_record(raw_record, origin.name, line, origin.path)
 
 
 def _strip_mark(raw: bytes) -> tuple[bytes, Note | None]:
-    """The document without what may stand before one without changing it, and what that was."""
+    """The document without a leading byte-order mark or record separator, and a note about it."""
     for mark, note in _LEADING_MARKS.items():
         if raw.startswith(mark):
             return raw.lstrip(mark) if len(mark) == 1 else raw.removeprefix(mark), note
@@ -77,10 +75,10 @@ def _with_note(record: Record, note: Note) -> Record:
 
 
 def try_parse_record(raw: bytes, name: str, line: int, path: str = "") -> StudyResponse | None:
-    """The record where it is a healthy response, else None: the way nearly every record goes, so it does little."""
+    """The record if it is a valid response, otherwise None. Nearly all records take this fast path."""
     try:
         if not raw.isascii():
-            raw.decode()  # msgspec does not look inside the strings it skips
+            raw.decode()  # msgspec does not check the strings that it skips
         if raw.find(b'"eventType"') >= 0:  # `in` takes twice as long
             return webhook.read_answer(raw, Origin(name, "webhook", line, path))
         if raw.find(b'"questionText"') >= 0:
@@ -91,7 +89,7 @@ def try_parse_record(raw: bytes, name: str, line: int, path: str = "") -> StudyR
 
 
 def parse_raw_record(raw_record: RawRecord, name: str, line: int, place: str = "") -> Record:
-    """The record of one piece of a document, whatever is wrong with it."""
+    """The record of these bytes, with a diagnosis if it is invalid."""
     path = join_path(place, raw_record.path)
     if raw_record.fault:
         return invalid_record(raw_record.raw, Origin(name, "", line, path), raw_record.fault)
@@ -101,7 +99,7 @@ def parse_raw_record(raw_record: RawRecord, name: str, line: int, place: str = "
 
 
 def parse_with_diagnosis(raw: bytes, origin: Origin) -> Record:
-    """The slow way: recognises the format by its fields, and names the field at fault."""
+    """The record, or an Unsendable that names the field at fault; slow."""
     if problem := unreadable_reason(raw):
         return invalid_record(raw, origin, problem)
     try:
@@ -119,7 +117,7 @@ def _parse_by_format(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Reco
     if form == "webhook" and not _is_absent(fields, "eventType"):
         return _parse_webhook(raw, origin, fields)
     if form == "rest" and "theme" in fields:
-        return unsendable_record(raw, origin, Reason.NOT_AN_ANSWER, "a theme record is no answer", fields=fields)
+        return unsendable_record(raw, origin, Reason.NOT_AN_ANSWER, "a theme record is not an answer", fields=fields)
     if form:
         return _parse_or_explain(_READERS[form], raw, origin, fields)
     path, detail = missing_fields("", fields)
@@ -132,7 +130,7 @@ def _parse_by_format(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Reco
 
 
 def _detect_format(fields: dict[str, Raw]) -> str:
-    """Name of the format that has such fields; empty for none."""
+    """The format of a record with these fields; empty if none matches."""
     if not _is_absent(fields, "eventType"):
         return "webhook"
     if "questionText" in fields or (fields.keys() & _REST_ONLY_FIELDS and "question" not in fields):
@@ -148,7 +146,7 @@ def _is_absent(fields: dict[str, Raw], name: str) -> bool:
 
 
 def _parse_webhook(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record:
-    """A webhook body by its event."""
+    """The record of a webhook body, by its event type."""
     event = decode_text(fields["eventType"])
     if event is None:
         return invalid_record(
@@ -160,7 +158,7 @@ def _parse_webhook(raw: bytes, origin: Origin, fields: dict[str, Raw]) -> Record
     if kind == "answer" or (kind == "unknown" and fields.keys() >= _WEBHOOK_FIELDS):
         return _parse_or_explain(webhook.read_answer, raw, origin, fields)
     what = webhook.OTHER_EVENTS.get(webhook.event_key(event)) or f"eventType {quote_excerpt(event)}"
-    return unsendable_record(raw, origin, Reason.NOT_AN_ANSWER, f"{what} is no answer", fields=fields)
+    return unsendable_record(raw, origin, Reason.NOT_AN_ANSWER, f"{what} is not an answer", fields=fields)
 
 
 def _parse_or_explain(

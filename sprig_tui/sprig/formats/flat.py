@@ -1,4 +1,4 @@
-"""The canonical flat record: one JSON object with the field names of Sprig's Segment table."""
+"""Flat records: JSON objects with the field names of Sprig's Segment table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sprig_tui.sprig.records import Origin, StudyResponse
 FLAT_ONLY_FIELDS = frozenset(
     {"responseGroupId", "respondedAt", "surveyCreatedAt", "oldVisitorId", "externalUserId", "environment"}
 )
-"""Fields that a webhook body never has: one of them beside `question` makes a flat record."""
+"""Fields that a webhook body never has; a record with `question` and one of them is a flat record."""
 
 
 class _FlatRecord(Struct, rename="camel", kw_only=True, gc=False):
@@ -51,7 +51,7 @@ _decode = msgspec.json.Decoder(_FlatRecord).decode
 def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     """The answer in one flat record.
 
-    Raises msgspec.DecodeError where it is none, BadFieldError where a field cannot be taken.
+    Raises msgspec.DecodeError for any other JSON, BadFieldError for an invalid field.
     """
     record = _decode(raw)
     if not _is_flat(record):
@@ -106,7 +106,7 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
 
 
 def _is_flat(record: _FlatRecord) -> bool:
-    """Whether a field stands in it that tells it from a webhook body (see FLAT_ONLY_FIELDS)."""
+    """Whether the record has a field that a webhook body never has (see FLAT_ONLY_FIELDS)."""
     return record.event_type is UNSET and (
         record.response_group_id is not UNSET
         or record.responded_at is not UNSET

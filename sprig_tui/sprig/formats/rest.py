@@ -1,4 +1,4 @@
-"""Records of Sprig's `GET /v1/responses`, with or without snapshots, urls, meta and deleted ones."""
+"""REST records of `GET /v1/responses`, with or without snapshots, URLs, metadata and deleted answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _NO_SNAPSHOT = _Snapshot()
 def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     """The answer in one REST record.
 
-    Raises msgspec.DecodeError where it is none, BadFieldError where a field cannot be taken.
+    Raises msgspec.DecodeError for any other JSON, BadFieldError for an invalid field.
     """
     record = _decode(raw)
     if record.event_type is not UNSET or record.theme is not UNSET:
@@ -66,9 +66,9 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
     key = "visitorSnapshot" if record.visitor_snapshot or not record.visitor_snapshots else "visitorSnapshots"
     snapshot = record.visitor_snapshot or record.visitor_snapshots or _NO_SNAPSHOT
     misspelt = snapshot.attributes is UNSET
-    found = snapshot.misspelt if misspelt else snapshot.attributes
-    place = f"{key}.attribtues" if misspelt and found is not UNSET else f"{key}.attributes"
-    attributes, reserved, email = lift_attributes(found, place)
+    raw_attributes = snapshot.misspelt if misspelt else snapshot.attributes
+    place = f"{key}.attribtues" if misspelt and raw_attributes is not UNSET else f"{key}.attributes"
+    attributes, reserved, email = lift_attributes(raw_attributes, place)
     if record.visitor_uuid:
         old = record.visitor_id if is_number(record.visitor_id) else None
         visitor, old_visitor, notes = visitor_ids(record.visitor_uuid, old)
@@ -97,23 +97,23 @@ def read_record(raw: bytes, origin: Origin) -> StudyResponse:
         time_of(record.deleted_at),
         record.survey_uuid or record.survey_id,
         record.survey_name,
-        None,  # when the survey was created: only the catalogue knows
+        None,  # creation time of the survey: only in the catalogue
         visitor,
         old_visitor,
         reserved or text_or_none(email),
         attributes,
         snapshot.triggering_event,
-        None,  # the environment, by name and by id: the API's key stands for it
+        None,  # environment, by name and by id: given by the API key
         None,
         notes,
     )
 
 
 def _user_id_hint(user: str | None, key: str, snapshot: _Snapshot, partner: int | str | None) -> str:
-    """Another id that could be meant: the person's at the time of the survey, or Segment's anonymous one."""
-    then = user_id_of(snapshot.external_user_id)
-    if then and then != user:
-        return f"{key}.externalUserId = {then}"
+    """Another id in the record: the user id at the time of the survey, or Segment's anonymous id."""
+    earlier_user = user_id_of(snapshot.external_user_id)
+    if earlier_user and earlier_user != user:
+        return f"{key}.externalUserId = {earlier_user}"
     if user is None and (anonymous := user_id_of(partner)):
         return f"partnerAnonymousId = {anonymous}"
     return ""

@@ -1,4 +1,4 @@
-"""Ids of people and visitors, as Sprig's formats spell them (facts/sprig.md 8.2 and 8.7)."""
+"""Ids of users and visitors, and other values that Sprig's formats spell differently (facts/sprig.md 8.2, 8.7)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def is_uuid(text: str) -> bool:
 
 
 def is_number(value: int | str | None) -> bool:
-    """Whether an id is a number, or text of decimal digits alone."""
+    """Whether an id is a number or a text of decimal digits."""
     return isinstance(value, int) or (value is not None and value.isascii() and value.isdigit())
 
 
 def user_id_of(value: int | str | None) -> str | None:
-    """A customer's own id: trimmed; an integer by its decimal text; blank, empty and null are anonymous."""
+    """A customer's own id as trimmed text; None (anonymous) for null and blank."""
     if value is None:
         return None
     return value.strip() or None if isinstance(value, str) else str(value)
@@ -29,9 +29,9 @@ def user_id_of(value: int | str | None) -> str | None:
 def visitor_ids(
     visitor: int | str | None, old: int | str | None = None
 ) -> tuple[str | None, int | str | None, tuple[Note, ...]]:
-    """Visitor id, old visitor id and notes: told apart by value, because both arrive under the name `visitorId`.
+    """Visitor id, old visitor id and notes. Sprig sends both ids as `visitorId`, so their values tell them apart.
 
-    A UUID is a visitor id, a number or digits an old one; 0 stands for none.
+    A UUID is a visitor id; a number, or digits, is an old one; 0 means none.
     """
     if isinstance(visitor, str):
         if _uuid(visitor) or _uuid(visitor := visitor.strip()):
@@ -42,7 +42,7 @@ def visitor_ids(
 
 
 def old_id_or_none(value: int | str | None) -> int | str | None:
-    """A numeric visitor id as it came; None for nothing and for the placeholder 0."""
+    """A numeric visitor id unchanged; None for the placeholder 0."""
     if isinstance(value, str):
         value = value.strip()
         return value if value.strip("0") else None
@@ -50,19 +50,18 @@ def old_id_or_none(value: int | str | None) -> int | str | None:
 
 
 def question_id_of(value: int | str | None) -> str:
-    """A question id as text; empty where there is none."""
+    """A question id as text; empty for null."""
     return "" if value is None else str(value)
 
 
 def time_of(value: int | str | None) -> str | None:
-    """A time as its source wrote it.
+    """A time as text, as in its source; the mapping parses it.
 
-    The rule for all times: ISO-8601 text, or the seconds or milliseconds since 1970 as a whole number of 10 or 13
-    digits, be it a number or text. Which of these it is, the mapping finds out.
+    Times are ISO-8601 text, or seconds or milliseconds since 1970 as a whole number of 10 or 13 digits.
     """
     return str(value) if isinstance(value, int) else value
 
 
 def text_or_none(value: str | None) -> str | None:
-    """Trimmed text; None where nothing is left."""
+    """Trimmed text; None if it is blank."""
     return value.strip() or None if value else None

@@ -1,4 +1,4 @@
-"""Webhook bodies: Answer Submitted becomes a response; what the other events are is told by `eventType`."""
+"""Webhook bodies: Answer Submitted events are read, other events are recognised by `eventType`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OTHER_EVENTS = {
     "themeidentified": "theme identified",
     "studystatuschanged": "study status changed",
 }
-"""Documented events that are no answers, by their normalised spelling."""
+"""Documented events that are not answers, by their normalised spelling."""
 
 
 class _WebhookBody(Struct, rename="camel", kw_only=True, gc=False):
@@ -53,7 +53,7 @@ _decode = msgspec.json.Decoder(_WebhookBody).decode
 def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
     """The answer in one webhook body.
 
-    Raises msgspec.DecodeError where the body is no answer's, BadFieldError where a field cannot be taken.
+    Raises msgspec.DecodeError for any other JSON, BadFieldError for an invalid field.
     """
     body = _decode(raw)
     spelling = body.event_type
@@ -88,25 +88,25 @@ def read_answer(raw: bytes, origin: Origin) -> StudyResponse:
         None if body.deleted_at is None else time_of(body.deleted_at),
         body.survey_uuid or body.survey_id,
         body.survey_name,
-        None,  # when the survey was created: only the catalogue knows
+        None,  # creation time of the survey: only in the catalogue
         visitor,
         old_visitor,
         email or reserved or None,
         attributes,
         body.triggering_event,
-        None,  # the environment by name: webhooks have its id
+        None,  # environment by name: webhooks have its id
         body.environment_id,
         notes if kind == "answer" or body.event_type is None else (*notes, Note.UNKNOWN_EVENT),
     )
 
 
 def event_key(event_type: str) -> str:
-    """A spelling of `eventType` without case and punctuation: only `TEST` is published (facts/sprig.md 1)."""
+    """`eventType` without case and punctuation, since Sprig publishes only the spelling `TEST` (facts/sprig.md 1)."""
     return "".join(letter for letter in event_type.casefold() if letter.isalnum())
 
 
 def event_kind(event_type: str | None) -> EventKind:
-    """What a body with this `eventType` is; `unknown` leaves it to the shape."""
+    """The kind of a body with this `eventType`; for `unknown`, the body's fields decide."""
     key = event_key(event_type or "")
     if key == "answersubmitted":
         return "answer"
@@ -115,7 +115,7 @@ def event_kind(event_type: str | None) -> EventKind:
     return "other" if key in OTHER_EVENTS else "unknown"
 
 
-_cached_event_kind = lru_cache(maxsize=64)(event_kind)  # a file holds few spellings, and hostile ones are not kept
+_cached_event_kind = lru_cache(maxsize=64)(event_kind)  # a file has few spellings; long ones are not cached
 
 
 @lru_cache(maxsize=16)
