@@ -1,4 +1,4 @@
-"""Acceptor: takes connections from a listening socket, and goes on when the system has none to give."""
+"""Acceptor of connections on a listening socket; it keeps accepting when descriptors run out."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sprig_tui.server.responses import OnRejection
 
 DESCRIPTOR_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 DESCRIPTOR_RETRY_S = 0.1
-"""Between two tries while there are none."""
+"""Seconds between two tries while no descriptor is free."""
 LOG_INTERVAL_S = 60.0
 ACCEPT_BATCH_SIZE = 16
-"""Connections accepted in a row, before those that are there have their turn."""
+"""Connections accepted in a row before the open ones get a turn on the event loop."""
 
 _log = logging.getLogger(__name__)
 
 
 class Acceptor:
-    """Connects what comes in at `bound` with `app`."""
+    """Accepts connections at `bound`, and serves them with `app`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Acceptor:
                     await self._wait_readable()
                 except OSError as error:
                     if error.errno not in DESCRIPTOR_ERRNOS:
-                        break  # the other side left before it was accepted
+                        break  # the client disconnected before it was accepted
                     self._make_room(error)
                     await asyncio.sleep(DESCRIPTOR_RETRY_S)
                 else:
@@ -62,16 +62,16 @@ class Acceptor:
             await asyncio.sleep(0)
 
     async def _wait_readable(self) -> None:
-        """Wait until somebody connects."""
+        """Wait until a client connects."""
         loop = asyncio.get_running_loop()
-        came = asyncio.Event()
+        readable = asyncio.Event()
         try:
-            loop.add_reader(self._bound, came.set)
-        except NotImplementedError:  # a loop that tells of completed calls only (Windows)
+            loop.add_reader(self._bound, readable.set)
+        except NotImplementedError:  # the proactor loop of Windows has no readers
             self._start_connection(*await loop.sock_accept(self._bound))
             return
         try:
-            await came.wait()
+            await readable.wait()
         finally:
             loop.remove_reader(self._bound)
 
@@ -82,7 +82,8 @@ class Acceptor:
         if now - self._logged_at >= LOG_INTERVAL_S:
             self._logged_at = now
             _log.warning(
-                "connections wait outside: %s; raise the limit of open files (ulimit -n, LimitNOFILE)", error.strerror
+                "connections are not accepted: %s; raise the limit of open files (ulimit -n, LimitNOFILE)",
+                error.strerror,
             )
 
     def _start_connection(self, accepted: socket.socket, sender: tuple[Any, ...]) -> None:
@@ -92,7 +93,7 @@ class Acceptor:
             self._app, self._connections, self._on_rejection, (str(sender[0]), int(sender[1])), secure=secure
         )
         if secure and not connection.admitted:
-            # a word to it would cost a handshake
+            # a response would need a TLS handshake first
             connection.abort()
             accepted.close()
             return
@@ -114,6 +115,6 @@ class Acceptor:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection, accepted, ssl=self._tls, **(bounds if self._tls else {})
             )
-        except OSError:  # TLS faults, and their time running out, are OSErrors too
+        except OSError:  # TLS errors and timeouts are OSErrors too
             self._connections.on_dropped("handshake")
             connection.abort()

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: requests one after the other, each of its waits bounded, and every refusal told."""
+"""HTTP/1.1 connection: one request after the other, a deadline for each wait, and a response to each rejection."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from sprig_tui.server.framing import BodyPart, FramingError, RequestEnd, Request
 from sprig_tui.server.responses import HTTPRejectionError, OnRejection, Rejection
 
 MAX_BUFFERED_BYTES = 65_536
-"""Of a body, before the application takes them; more are left to the system, which slows the sender."""
+"""Body bytes that wait for the application; beyond that, reading pauses, which slows the client."""
 NO_DEADLINE = float("inf")
 _TOO_MANY_TEXT = "too many connections; send it again"
 
 
 class ConnectionPhase(Enum):
-    """What a connection is about."""
+    """Phase of a connection."""
 
     OPENING = auto()
-    """Accepted; the TLS handshake is under way."""
+    """Accepted; the TLS handshake is running."""
     HEAD = auto()
-    """A request's headers are awaited: the first, or one whose first byte is here."""
+    """Waiting for the headers of the first request, or of one whose first byte has arrived."""
     IDLE = auto()
-    """Nothing is awaited; another request may come."""
+    """Between two requests."""
     REQUEST = auto()
     """A request is being answered."""
     LINGERING = auto()
-    """The last answer is given; what its sender still sends is thrown away."""
+    """The last response is sent; further bytes of the client are discarded."""
     CLOSING = auto()
-    """The last answer is on its way out."""
+    """The last response is being written."""
     CLOSED = auto()
 
 
 class HttpConnection(asyncio.Protocol):
-    """Begins at acceptance, before there is a transport, so that it is counted from there."""
+    """One connection; it exists from acceptance on, before its transport, so that it is counted."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class HttpConnection(asyncio.Protocol):
         self.phase_since = time.monotonic()
         self.phase = ConnectionPhase.OPENING
         self.handshake: asyncio.Task[None] | None = None
-        """The task that connects it, until it is."""
+        """The task that runs the TLS handshake, until it is done."""
         self._app = app
         self._connections = connections
         self._limits = connections.limits
@@ -70,32 +70,32 @@ class HttpConnection(asyncio.Protocol):
         self._server: tuple[str, int | None] = ("", None)
         self._reading = True
         self._input_ended = False
-        """Whether the other side sends no more."""
+        """Whether the client has closed its side."""
         self._draining = False
         self._proven = False
         self._discarded_bytes = 0
-        """Bytes thrown away while lingering."""
+        """Bytes discarded while lingering."""
         self._admitted = connections.admit(self)
 
     @property
     def admitted(self) -> bool:
-        """Whether there is room for it; if not it is only told so."""
+        """Whether it is within the connection limit; otherwise it only receives 503."""
         return self._admitted
 
     @property
     def connected(self) -> bool:
-        """Whether its transport is there, which closes the socket."""
+        """Whether it has a transport, which will close the socket."""
         return self._transport is not None
 
     # -- the transport's side -------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The way is open, and secured where it shall be."""
+        """Start reading; TLS is established."""
         self._transport = cast("asyncio.Transport", transport)
         if self.phase is ConnectionPhase.CLOSED:
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=0)  # hear of it as soon as the system takes no more
+        self._transport.set_write_buffer_limits(high=0)  # pause_writing is called as soon as a write would block
         self._server = transport.get_extra_info("sockname")[:2]
         if not self._admitted:
             self._reject(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"}))
@@ -105,7 +105,7 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of requests."""
+        """Read bytes of requests; discard them after the last response."""
         if self.phase is ConnectionPhase.LINGERING:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > self._limits.linger_bytes:
@@ -117,7 +117,7 @@ class HttpConnection(asyncio.Protocol):
         self._read_events()
 
     def eof_received(self) -> bool | None:
-        """The other side sends no more; what it asked before is answered all the same (TLS knows no such half)."""
+        """Answer the current request although the client closed its side (without TLS, which has no half-close)."""
         self._input_ended = True
         if self.phase is ConnectionPhase.REQUEST and self._exchange is not None:
             if self._exchange.request_complete or self._framing.pending:
@@ -128,17 +128,17 @@ class HttpConnection(asyncio.Protocol):
         return None
 
     def pause_writing(self) -> None:
-        """What was written waits for its reader."""
+        """Start the deadline for the client to read the response."""
         self.write_deadline = time.monotonic() + self._limits.write_seconds
 
     def resume_writing(self) -> None:
-        """All of it is on its way."""
+        """Clear the deadline, and serve the next request."""
         self.write_deadline = NO_DEADLINE
         if self.phase is ConnectionPhase.REQUEST and self._exchange is None:
             self._next_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It ended, whoever ended it."""
+        """Remove the closed connection from the registry."""
         del exc
         self.phase = ConnectionPhase.CLOSED
         self.deadline = self.write_deadline = NO_DEADLINE
@@ -149,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
     # -- requests -------------------------------------------------------------------------------------------------
 
     def _read_events(self) -> None:
-        """Take what can be taken of what came."""
+        """Handle the received bytes, as far as they may be handled now."""
         if self.phase is ConnectionPhase.REQUEST and self._exchange is None:
             self._set_reading(False)
             return
@@ -165,15 +165,15 @@ class HttpConnection(asyncio.Protocol):
                 else:
                     break
         except FramingError as error:
-            refusal = HTTPRejectionError(error.status, error.message)
+            rejection = HTTPRejectionError(error.status, error.message)
             if self._exchange is None:
-                self._reject(refusal)
+                self._reject(rejection)
             else:
-                self._exchange.reject(refusal)
+                self._exchange.reject(rejection)
             return
         if self.phase is ConnectionPhase.IDLE and self._framing.begun:
             self._set_phase(ConnectionPhase.HEAD, self._limits.head_seconds)
-        # what waits behind this request, or more than is held of its body, waits outside
+        # further requests, and body bytes beyond the buffer, stay with the system
         self._set_reading(not (self._exchange is not None and self._framing.pending))
 
     def _start_exchange(self, head: RequestHead) -> None:
@@ -206,7 +206,7 @@ class HttpConnection(asyncio.Protocol):
         except asyncio.CancelledError:
             self.abort()
             raise
-        except Exception:  # noqa: BLE001, S110 - the outer edge; the application told of it, and answered
+        except Exception:  # noqa: BLE001, S110 - the outer edge; the application has logged and answered it
             pass
         if not exchange.response_done and self.phase is ConnectionPhase.REQUEST:
             if exchange.status:
@@ -235,10 +235,10 @@ class HttpConnection(asyncio.Protocol):
             self._framing.start_next()
             if self.write_deadline == NO_DEADLINE:
                 self._next_request()
-            # else: whoever does not read its answers is served no more until it has
+            # else: the next request waits until the client has read this response
 
     def _next_request(self) -> None:
-        """Await another request, or take up the one that waits."""
+        """Wait for another request, or serve the one that has arrived."""
         self._set_phase(ConnectionPhase.IDLE, self._limits.idle_seconds)
         self._read_events()
         if self._exchange is None and self.phase in (ConnectionPhase.IDLE, ConnectionPhase.HEAD):
@@ -250,14 +250,14 @@ class HttpConnection(asyncio.Protocol):
     # -- the end --------------------------------------------------------------------------------------------------
 
     def _reject(self, error: HTTPRejectionError) -> None:
-        """Answer in the application's stead, and end."""
+        """Send a rejection without the application, and close the connection."""
         self._on_rejection(Rejection(error.status, error.message, sender=self._sender[0]))
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(raw_response(error))
             self._linger()
 
     def _linger(self) -> None:
-        """End, but let the other side read the answer first: see `ConnectionLimits.linger_seconds`."""
+        """Close the connection after the client has read the response; see `ConnectionLimits.linger_seconds`."""
         assert self._transport is not None  # noqa: S101 - it was written to
         if self._input_ended:
             self._close()
@@ -266,11 +266,11 @@ class HttpConnection(asyncio.Protocol):
         self._connections.mark_waiting(self, proven=False)
         self._set_reading(True)
         if self._transport.can_write_eof() and self.write_deadline == NO_DEADLINE:
-            with suppress(OSError):  # it is gone, and nobody was told yet
+            with suppress(OSError):  # the client has disconnected
                 self._transport.write_eof()
 
     def _close(self) -> None:
-        """End when what was written is on its way."""
+        """Close the connection after everything is written."""
         if self._transport is None:
             self.abort()
             return
@@ -278,7 +278,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """End now."""
+        """Close the connection now."""
         if self._transport is not None:
             self._transport.abort()
             return
@@ -288,7 +288,7 @@ class HttpConnection(asyncio.Protocol):
         self._connections.remove(self)
 
     def expire(self, now: float) -> None:
-        """A wait is over its bound."""
+        """End the phase whose deadline is over."""
         if now >= self.write_deadline or self.phase in (ConnectionPhase.OPENING, ConnectionPhase.CLOSING):
             self._connections.on_dropped("handshake" if self.phase is ConnectionPhase.OPENING else "slow reader")
             self.abort()
@@ -298,7 +298,7 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def evict(self) -> None:
-        """End, so that others find room."""
+        """Close the connection to make room for another; an incomplete request is rejected with 503."""
         if self._exchange is not None:
             if not self._exchange.reject(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"})):
                 self.abort()
@@ -306,18 +306,18 @@ class HttpConnection(asyncio.Protocol):
         if self.phase is ConnectionPhase.HEAD and self._framing.begun and self._transport is not None:
             self._transport.write(raw_response(HTTPRejectionError(503, _TOO_MANY_TEXT, headers={"retry-after": "1"})))
         if self._secure or self._transport is None or self.write_deadline != NO_DEADLINE:
-            self.abort()  # a close in good order could take its time
+            self.abort()  # a clean close could take long
         else:
             self._close()
 
     def slow_since(self) -> float:
-        """Since when the sender or the reader keeps it waiting."""
+        """Time since which it waits for its client to send or read (monotonic s); 0 if it does not."""
         if self.write_deadline != NO_DEADLINE:
             return self.write_deadline - self._limits.write_seconds
         return self._exchange.slow_since() if self._exchange is not None else 0.0
 
     def drain(self) -> None:
-        """End as soon as what was accepted is answered."""
+        """Close the connection as soon as the accepted request is answered."""
         self._draining = True
         if self._exchange is not None:
             self._exchange.closes_connection = True
@@ -327,11 +327,11 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def reject_incomplete(self) -> None:
-        """Refuse what has not come in full, and end."""
+        """Reject an incomplete request, and close the connection."""
         if self._exchange is not None and self._exchange.request_complete and self.write_deadline == NO_DEADLINE:
             return  # it is being stored
-        late = HTTPRejectionError(503, "it is stopping; send it again", headers={"retry-after": "5"})
-        if self._exchange is None or not self._exchange.reject(late):
+        rejection = HTTPRejectionError(503, "the server is stopping; send it again", headers={"retry-after": "5"})
+        if self._exchange is None or not self._exchange.reject(rejection):
             self.abort()
 
     # -- small steps ----------------------------------------------------------------------------------------------

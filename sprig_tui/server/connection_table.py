@@ -1,4 +1,4 @@
-"""Accepted connections of one server: how many, whose, and which of them gives way when there are too many."""
+"""Connection registry of one server: it counts connections by owner, and evicts some when the limit is reached."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from typing import Protocol
 from sprig_tui.server.limits import ConnectionLimits
 
 MAX_DENIED_CONNECTIONS = 50
-"""Connections beyond the limit that are told so, at once; others beyond it are closed without a word."""
+"""Connections beyond the limit that are open at the same time to receive 503; any more are closed without it."""
 SLOW_AFTER_S = 1.0
-"""How long a sender is waited for before it gives way to others, when all connections are taken."""
+"""Seconds after which a connection that waits for its client may be evicted."""
 
 
 class ManagedConnection(Protocol):
-    """A connection, as it is counted."""
+    """A connection in the registry."""
 
     owner: str
-    """Whose share it is of."""
+    """See `owner_of`."""
     deadline: float
-    """When its present wait is over (monotonic s)."""
+    """End of the present phase (monotonic s)."""
     write_deadline: float
-    """When its reader must have read."""
+    """Time by which the client must have read the response (monotonic s)."""
     phase_since: float
-    """When it began to be what it is about now, such as idle (monotonic s)."""
+    """Start of the present phase, such as idle (monotonic s)."""
 
     def expire(self, now: float) -> None:
-        """A deadline is over."""
+        """End the phase whose deadline is over."""
 
     def evict(self) -> None:
-        """End, so that others find room."""
+        """Close the connection to make room for another."""
 
     def slow_since(self) -> float:
-        """Since when the sender of a request, or the reader of an answer, keeps it waiting; 0 where none does."""
+        """Time since which it waits for its client to send or read (monotonic s); 0 if it does not."""
 
     def drain(self) -> None:
-        """End as soon as what was accepted is answered."""
+        """Close the connection as soon as the accepted request is answered."""
 
     def reject_incomplete(self) -> None:
-        """Refuse what has not come in full, and end."""
+        """Reject an incomplete request, and close the connection."""
 
     def abort(self) -> None:
-        """End now."""
+        """Close the connection now."""
 
 
 class ConnectionRegistry:
-    """Counts connections from their acceptance. Where all are taken, one that keeps nobody waiting gives way.
+    """Connections from their acceptance on. When the limit is reached, a new connection may evict another.
 
-    First those that brought no request yet or are idle, then senders and readers that keep us waiting, last idle ones
-    that brought something before; of the address that holds the most, and never of one that holds less than the
-    newcomer's. So a stranger who opens thousands crowds out himself alone, and a proxy has the whole limit while it
-    is alone. Where the newcomer's own address has slow senders they go before those that came in the last second: else
-    slow bodies, which bring their headers at once, would crowd out whoever is about to bring his.
+    Evicted first are connections without a request yet or idle ones, then those with a slow client, then idle ones that
+    had a successful request. The owner with the most connections loses one, but never an owner with fewer than the new
+    connection's owner. So a client that opens thousands evicts only its own, and a single proxy may use the whole
+    limit. If the new connection's owner has slow clients, these go before its connections of the last second, because
+    clients with slow bodies send their headers at once, and would evict clients that are about to send theirs.
     """
 
     def __init__(self, limits: ConnectionLimits, *, on_dropped: Callable[[str], None] = lambda _: None) -> None:
         self.limits = limits
         self.members: set[ManagedConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        """Handshakes, and requests that are being answered."""
+        """Running TLS handshakes and requests."""
         self.on_dropped = on_dropped
-        """Hears why a connection ended that was not answered: `crowded`, `handshake`, `slow reader` ..."""
+        """Called with the cause when a connection is closed without a response: `crowded`, `handshake` ..."""
         self._waiting: dict[ManagedConnection, None] = {}
         self._idle: dict[ManagedConnection, None] = {}
         self._denied: dict[ManagedConnection, None] = {}
@@ -77,7 +77,7 @@ class ConnectionRegistry:
     # -- coming and going -----------------------------------------------------------------------------------------
 
     def admit(self, member: ManagedConnection) -> bool:
-        """Take one in; False where it is one too many: it is counted all the same, to be told so."""
+        """Register a connection; False beyond the limit. It is registered then too, so that it can receive 503."""
         admitted = len(self) < self.limits.connections or self.evict_one(member.owner)
         self.members.add(member)
         if admitted:
@@ -92,7 +92,7 @@ class ConnectionRegistry:
         return admitted
 
     def remove(self, member: ManagedConnection) -> None:
-        """It ended."""
+        """Remove a closed connection."""
         if member not in self.members:
             return
         self.members.discard(member)
@@ -107,17 +107,17 @@ class ConnectionRegistry:
         self._member_removed.set()
 
     def mark_busy(self, member: ManagedConnection) -> None:
-        """It brought a request."""
+        """Mark a connection that has a request; it is not evicted unless its client is slow."""
         self._waiting.pop(member, None)
         self._idle.pop(member, None)
 
     def mark_waiting(self, member: ManagedConnection, *, proven: bool) -> None:
-        """It waits for another request; `proven`: it brought something before that was taken."""
+        """Mark a connection that waits for a request; `proven`: it had a successful one before."""
         if member in self.members and member not in self._denied:
             (self._idle if proven else self._waiting)[member] = None
 
     def evict_one(self, owner: str) -> bool:
-        """Let one give way for a newcomer of this owner; False where none can."""
+        """Evict one connection for a new one of this owner; False if none may be evicted."""
         victim = self._choose_victim(owner)
         if victim is None:
             return False
@@ -131,48 +131,53 @@ class ConnectionRegistry:
         own, slow = self._counts_by_owner.get(owner, 0), time.monotonic() - SLOW_AFTER_S
         slowest = self._find_slowest(own, slow)
         if slowest is not None and slowest.owner == owner:
-            # whoever only just came is about to bring its request: not it, but one that had its time
+            # a connection of the last second may be about to send its request, so an older one goes
             return self._find_silent(own, slow) or slowest
         return self._find_silent(own) or slowest or next(self._find_idle(own, slow), None)
 
     def _find_silent(self, own_count: int, before: float = float("inf")) -> ManagedConnection | None:
-        """One that brought no request since before this time, of the address that holds the most."""
-        most = max(self._counts_by_owner.values(), default=0)
+        """A connection without a request since before this time, of the owner with the most connections."""
+        highest_count = max(self._counts_by_owner.values(), default=0)
         second: ManagedConnection | None = None
         for member in self._waiting:
             if member.phase_since >= before:
                 continue
-            held = self._counts_by_owner[member.owner]
-            if held == most:
+            count = self._counts_by_owner[member.owner]
+            if count == highest_count:
                 return member
-            if second is None and held >= own_count:
+            if second is None and count >= own_count:
                 second = member
         return second
 
     def _find_slowest(self, own_count: int, before: float) -> ManagedConnection | None:
-        """The one that keeps us waiting for the longest, if since before this time."""
-        asking = self.members - self._waiting.keys() - self._idle.keys() - self._denied.keys()
-        slow = ((one.slow_since(), one) for one in asking if self._counts_by_owner[one.owner] >= own_count)
-        return min((one for one in slow if 0 < one[0] < before), key=lambda one: one[0], default=(0.0, None))[1]
+        """The connection that has waited longest for its client, if since before this time."""
+        busy = self.members - self._waiting.keys() - self._idle.keys() - self._denied.keys()
+        slow = ((member.slow_since(), member) for member in busy if self._counts_by_owner[member.owner] >= own_count)
+        return min((pair for pair in slow if 0 < pair[0] < before), key=lambda pair: pair[0], default=(0.0, None))[1]
 
     def _find_idle(self, own_count: int, before: float) -> Iterator[ManagedConnection]:
-        return (one for one in self._idle if self._counts_by_owner[one.owner] >= own_count and one.phase_since < before)
+        return (
+            member
+            for member in self._idle
+            if self._counts_by_owner[member.owner] >= own_count and member.phase_since < before
+        )
 
     # -- time -----------------------------------------------------------------------------------------------------
 
     async def expire_overdue(self) -> None:
-        """End what takes too long, until cancelled. One look at all now and then is cheaper than a timer for each."""
+        """Expire connections past a deadline, until cancelled. A regular check of all is cheaper than a timer each."""
         limits = self.limits
         shortest = min(limits.head_seconds, limits.idle_seconds, limits.write_seconds, limits.linger_seconds)
-        every = max(0.01, min(1.0, shortest / 4))
+        interval_s = max(0.01, min(1.0, shortest / 4))
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(interval_s)
             now = time.monotonic()
-            for member in [one for one in self.members if now >= one.deadline or now >= one.write_deadline]:
+            overdue = [member for member in self.members if now >= member.deadline or now >= member.write_deadline]
+            for member in overdue:
                 member.expire(now)
 
     async def drain(self) -> None:
-        """Let requests be answered that were accepted, within `stop_seconds`; slow senders get half of it."""
+        """Finish accepted requests within `stop_seconds`; slow clients get half of it."""
         for member in tuple(self.members):
             member.drain()
         await self._wait_empty(self.limits.stop_seconds / 2)
@@ -191,7 +196,7 @@ class ConnectionRegistry:
             pass
 
     async def abort(self) -> None:
-        """End all now."""
+        """Close all connections now."""
         for member in tuple(self.members):
             member.abort()
         tasks = tuple(self.tasks)
@@ -202,7 +207,7 @@ class ConnectionRegistry:
 
 
 def owner_of(host: str) -> str:
-    """Whose share a connection from this address is of: the address, or in IPv6 the network that one site has (/64)."""
+    """Owner of a connection from this address: the address, or for IPv6 its /64 network, which is one site's."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Exchange: one request and its response, between the application (ASGI) and the connection."""
+"""Exchange of one request and its response, between the ASGI application and the connection."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from sprig_tui.server.framing import RequestHead
 from sprig_tui.server.responses import HTTPRejectionError
 
 SLOW_BYTES_PER_S = 10_000
-"""Bytes of a body a second; a sender that brings fewer gives way to others where all connections are taken."""
+"""Body bytes per second below which a client is evicted first when the connection limit is reached."""
 
 
 class Exchange:
-    """The application's side: `scope`, `receive`, `send`. The connection feeds it, and writes what it is told."""
+    """One request and its response.
+
+    The application has `scope`, `receive` and `send`. The connection feeds bytes of the body, and `write` writes the
+    response.
+    """
 
     def __init__(
         self,
@@ -28,21 +32,21 @@ class Exchange:
         self.head = head
         self.scope = scope
         self.status = 0
-        """Of the response; 0 before it starts."""
+        """Status of the response; 0 before it starts."""
         self.request_complete = False
-        """Whether the whole request is here."""
+        """Whether the whole request has arrived."""
         self.response_done = False
-        """Whether the whole response was handed over."""
+        """Whether the application has sent the whole response."""
         self.closes_connection = False
-        """Whether the response says that the connection ends."""
+        """Whether the response has `Connection: close`."""
         self.buffered = 0
-        """Bytes of the body that the application did not take yet."""
+        """Bytes of the body that the application has not read yet."""
         self.waiting_since = 0.0
-        """Since when the application waits for the sender (monotonic s); 0 while it does not."""
+        """Time since which the application waits for the client (monotonic s); 0 while it does not."""
         self.started_at = time.monotonic()
-        """When its headers were here."""
+        """Arrival of the headers (monotonic s)."""
         self._received = 0
-        """Bytes of the body."""
+        """Bytes of the body so far."""
         self._write = write
         self._on_body_taken = on_body_taken
         self._chunks: list[bytes] = []
@@ -55,7 +59,7 @@ class Exchange:
     # -- the connection's side ------------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """Add bytes of the body."""
         self._expects_continue = False
         self._chunks.append(data)
         self.buffered += len(data)
@@ -63,22 +67,22 @@ class Exchange:
         self._changed.set()
 
     def end_request(self) -> None:
-        """The request is complete."""
+        """Mark the request as complete."""
         self.request_complete = True
         self._expects_continue = False
         self._changed.set()
 
     def slow_since(self) -> float:
-        """Since when its sender has sent less than `SLOW_BYTES_PER_S`; 0 where it has not."""
+        """Time since which the client sends less than `SLOW_BYTES_PER_S` (monotonic s); 0 if it does not."""
         return min(self.waiting_since, self.started_at + self._received / SLOW_BYTES_PER_S)
 
     def disconnect(self) -> None:
-        """Nobody waits for the response."""
+        """Tell the application that the client disconnected."""
         self._disconnected = True
         self._changed.set()
 
     def reject(self, error: HTTPRejectionError) -> bool:
-        """Refuse it while the application waits for more of its body; False where it does not."""
+        """Reject the request while its body is incomplete; False if that is too late."""
         if self.request_complete or self.status or self._disconnected:
             return False
         self._failure = error
@@ -88,7 +92,7 @@ class Exchange:
     # -- the application's side -----------------------------------------------------------------------------------
 
     async def receive(self) -> dict[str, Any]:
-        """The next part of the body, or `http.disconnect`. Raises HTTPRejectionError for a body that cannot be read."""
+        """The next part of the body, or `http.disconnect`; raises HTTPRejectionError for an invalid body."""
         if self._expects_continue and not self._disconnected:
             self._expects_continue = False
             self._write(self, b"HTTP/1.1 100 Continue\r\n\r\n", False)
@@ -111,7 +115,7 @@ class Exchange:
         return {"type": "http.request", "body": data, "more_body": not (self.request_complete and not self._chunks)}
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Start the response, or go on with its body."""
+        """Start the response, or send a part of its body."""
         if message["type"] == "http.response.start":
             self._response_start = message
             self.status = message["status"]
@@ -130,15 +134,15 @@ class Exchange:
 
     def _encode_head(self, start: dict[str, Any]) -> bytes:
         lines = [_STATUS_LINES.get(self.status) or b"HTTP/1.1 %d \r\n" % self.status]
-        measured = False
+        has_length = False
         for name, value in start.get("headers", ()):
-            measured = measured or name == b"content-length"
+            has_length = has_length or name == b"content-length"
             if name == b"connection":
                 self.closes_connection = self.closes_connection or value == b"close"
                 continue
             lines.append(b"%b: %b\r\n" % (name, value))
         self.closes_connection = self.closes_connection or not (
-            measured and self.request_complete and self.head.keep_alive
+            has_length and self.request_complete and self.head.keep_alive
         )
         self.closes_connection = self.closes_connection or self.head.version == "1.0"
         lines.append(_date())
@@ -147,7 +151,7 @@ class Exchange:
 
 
 class _DateHeader:
-    """The Date header, made once a second."""
+    """The Date header line, formatted once per second."""
 
     def __init__(self) -> None:
         self._second = -1
@@ -163,7 +167,7 @@ class _DateHeader:
 
 
 def raw_response(error: HTTPRejectionError) -> bytes:
-    """A refusal as it goes over the wire, where no application answers; the connection ends with it."""
+    """The bytes of a rejection that the connection sends without the application, with `Connection: close`."""
     body = error.to_json()
     extra = b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in error.headers.items())
     line = _STATUS_LINES.get(error.status) or b"HTTP/1.1 %d \r\n" % error.status
@@ -174,7 +178,7 @@ def raw_response(error: HTTPRejectionError) -> bytes:
 def _status_lines() -> dict[int, bytes]:
     from http import HTTPStatus
 
-    return {int(one): f"HTTP/1.1 {int(one)} {one.phrase}\r\n".encode() for one in HTTPStatus}
+    return {int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
 _date = _DateHeader()

@@ -1,7 +1,7 @@
-"""Request framing: from the bytes of one connection to one request at a time, by llhttp in its strict mode.
+"""Request framing: the bytes of one connection parsed to one request at a time, by llhttp in its strict mode.
 
-What two readers could take for different requests (RFC 9112, 11.2) is refused: a length beside a transfer coding, two
-lengths, folded headers, line ends without CR, codings other than `chunked`.
+Ambiguous requests (RFC 9112, 11.2) are rejected: a length with a transfer coding, two lengths, folded headers, line
+ends without CR, and codings other than `chunked`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from msgspec import Struct
 from sprig_tui.server.limits import ConnectionLimits
 
 CHUNK_OVERHEAD_BYTES = 65_536
-"""Chunk sizes, their extensions and trailers, beside eight bytes for each byte of the body."""
+"""Bytes of chunk sizes, extensions and trailers, in addition to eight bytes for each byte of the body."""
 _READ_BYTES = 16_384
-"""Of a chunked body, read at a time."""
+"""Bytes of a chunked body that are parsed at a time."""
 _END_OF_HEAD = b"\r\n\r\n"
 _ABSOLUTE_URL = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
 
@@ -26,7 +26,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class FramingError(Exception):
-    """The bytes are no request that is taken; nothing after them can be one."""
+    """Bytes that are not an acceptable request; the rest of the connection cannot be parsed either."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class RequestHead(Struct, frozen=True):
 
     method: str
     path: str
-    """Decoded; of an absolute target too."""
+    """Decoded, without the host of an absolute target."""
     raw_path: bytes
     query: bytes
     authority: bytes | None
@@ -66,14 +66,14 @@ FramingEvent = RequestHead | BodyPart | RequestEnd
 
 
 class RequestParser:
-    """Takes bytes in (`receive`) and gives out what they are (`next_event`), one request at a time (`start_next`)."""
+    """Parser of one connection: `receive` adds bytes, `next_event` returns events, `start_next` begins a request."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
         self._data = b""
         self._position = 0
-        """How much of `data` the parser had."""
+        """Offset in `_data` up to which bytes were parsed."""
         self._broken = self._overrun = False
         self._reset()
 
@@ -89,7 +89,7 @@ class RequestParser:
         self._head_given = False
         self._body: list[bytes] = []
         self._remaining: int | None = 0
-        """Of the body; None where chunks tell its end."""
+        """Bytes of the body still to come; None for a chunked body."""
         self._raw_bytes = self._body_bytes = 0
         self._complete = False
         self._end_given = False
@@ -97,30 +97,30 @@ class RequestParser:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes wait that were not read yet."""
+        """Whether there are bytes that were not parsed yet."""
         return self._position < len(self._data)
 
     @property
     def begun(self) -> bool:
-        """Whether the first byte of the present request has come."""
+        """Whether the first byte of the present request has arrived."""
         return self._begun
 
     @property
     def exhausted(self) -> bool:
-        """Whether no other request can be read: one was refused, or its end cannot be told from what follows."""
+        """Whether no further request can be parsed: one was invalid, or its end is ambiguous."""
         return self._broken or self._overrun
 
     def receive(self, data: bytes) -> None:
-        """Bytes from the other side."""
+        """Add bytes from the client."""
         self._data = self._data[self._position :] + data if self.pending else data
         self._position = 0
 
     def start_next(self) -> None:
-        """Go on with the request after this one, which must be complete."""
+        """Begin the next request; the present one must be complete."""
         self._reset()
 
     def next_event(self) -> FramingEvent | None:
-        """What comes next of the present request; None while more bytes are needed. Raises FramingError."""
+        """The next event of the present request; None while more bytes are needed. Raises FramingError."""
         if self._end_given or self._broken:
             return None
         try:
@@ -149,7 +149,7 @@ class RequestParser:
     # -- the head -------------------------------------------------------------------------------------------------
 
     def _read_head(self) -> bool:
-        """Feed the parser to the end of the headers and no further; whether it was reached."""
+        """Feed the parser up to the end of the headers and no further; whether the end was reached."""
         while self.pending and not self._headers_done:
             part = self._take_bytes(self._length_of_head())
             self._head_bytes += len(part)
@@ -161,7 +161,7 @@ class RequestParser:
         return self._headers_done
 
     def _length_of_head(self) -> int:
-        """Bytes of what is unread that belong to the headers, as far as can be told."""
+        """Unparsed bytes up to the end of the headers, or all of them if the end has not arrived."""
         bound = self._position + self._limits.head_bytes + 1
         if self._tail:
             seam = self._tail + self._data[self._position : self._position + 3]
@@ -197,7 +197,7 @@ class RequestParser:
         )
 
     def _read_headers(self) -> bool:
-        """Take what the headers say of the body; whether its sender waits to be asked for it."""
+        """Read the headers about the body; whether the client waits for `100 Continue`."""
         http10 = self._version == "1.0"
         expects, self._remaining = False, 0
         for name, value in self._headers:
@@ -246,35 +246,35 @@ class RequestParser:
         try:
             self._parser.feed_data(part)
         except httptools.HttpParserUpgrade as upgrade:
-            # another protocol is offered, not demanded: the answer is HTTP/1.1 (RFC 9110, 7.8); for the parser the
-            # request has no body, as if what follows were of the other protocol
+            # An upgrade is only an offer, so the response is HTTP/1.1 (RFC 9110, 7.8). The parser treats the rest as
+            # the other protocol, so the body is read without it.
             self._upgrade = True
             self._position -= len(part) - upgrade.args[0]
         except httptools.HttpParserError as error:
             if self._complete:
-                self._overrun = True  # it is about what follows
+                self._overrun = True  # the error is in the bytes after the request
             else:
-                raise FramingError(400, f"this is no HTTP/1.1 request: {error}") from None
+                raise FramingError(400, f"this is not an HTTP/1.1 request: {error}") from None
 
     def on_message_begin(self) -> None:
-        """A request starts."""
+        """Parser callback: a request starts."""
         if self._complete:
-            # behind chunks the next one begins in the same piece: it is not answered, and the connection ends
+            # the next request begins in the same bytes as the last chunk: it is not answered, and the connection ends
             self._overrun = True
         self._begun = True
 
     def on_url(self, part: bytes) -> None:
-        """Bytes of the target."""
+        """Parser callback: bytes of the target."""
         if not self._overrun:
             self._target.append(part)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header; those behind a chunked body are not kept."""
+        """Parser callback: one header; trailers of a chunked body are dropped."""
         if not self._headers_done:
             self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The headers end; what the parser knows of them it forgets with the end of the request."""
+        """Parser callback: the headers end. The parser drops its values at the end of the request."""
         if self._headers_done:
             return
         self._headers_done = True
@@ -283,11 +283,11 @@ class RequestParser:
         self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """Parser callback: bytes of the body."""
         if not self._overrun:
             self._body_bytes += len(data)
             self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """The request ends."""
+        """Parser callback: the request ends."""
         self._complete = True

@@ -1,4 +1,4 @@
-"""What one server takes of connections, whatever is asked on them."""
+"""Connection limits of a server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
-    """Bounds of the connections of one server; each may hold one read of 256 KiB."""
+    """Limits of the connections of one server; each may hold one read of 256 KiB."""
 
     handshake_seconds: float = 5.0
     """From the connection to the end of its TLS handshake."""
@@ -16,21 +16,20 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Request line and headers together."""
     head_fields: int = 100
     idle_seconds: float = 75.0
-    """How long a connection is kept between two requests: longer than balancers keep theirs (60 s is usual).
+    """Between two requests; longer than the idle timeout of load balancers (60 s is usual).
 
-    Who closes first decides: a balancer that sends on a connection that this side just closed answers 502, and Sprig
-    does not send again.
+    A load balancer that sends a request on a connection this server has just closed answers 502, and Sprig does not
+    retry.
     """
     write_seconds: float = 10.0
-    """How long an answer may wait for its reader."""
+    """For which a response may wait for the client to read it."""
     linger_seconds: float = 2.0
     linger_bytes: int = 4_000_000
-    """How long, and for how much, a refused sender is listened to.
+    """Time and bytes for which a rejected request is drained before its connection is closed.
 
-    Closing a connection with unread bytes resets it, and a reset overtakes the answer: the sender would see a broken
-    connection instead of what is wrong.
+    Closing a connection with unread bytes resets it, and the client would see the reset instead of the response.
     """
     connections: int = 500
-    """At once, counted from their acceptance; under the usual limit of 1,024 open files."""
+    """At the same time, counted from their acceptance; under the usual limit of 1,024 open files."""
     stop_seconds: float = 5.0
-    """For requests that were accepted when the end is asked for; senders that are slow get half of it."""
+    """For accepted requests to finish at shutdown; slow clients get half of it."""

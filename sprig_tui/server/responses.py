@@ -1,4 +1,4 @@
-"""Answers that every server of ours gives: JSON, and JSON about what went wrong."""
+"""HTTP responses in JSON, rejections among them, and the ASGI app that sends them."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from sprig_tui.errors import SprigTuiError
 
 
 class Rejection(Struct, frozen=True):
-    """One request that was not taken, as it is counted and told of."""
+    """One rejected request, for logs and metrics."""
 
     status: int
     reason: str
-    """For the operator: may name what the sender is not told."""
+    """For the operator; may hold details that the client must not see."""
     path: str = ""
-    """Decoded, and as hostile as its sender; empty where none was read."""
+    """Decoded and untrusted; empty if none was read."""
     sender: str = ""
-    """Address."""
+    """Address of the client."""
 
 
 OnRejection = Callable[[Rejection], None]
 
 
 def ignore_rejection(_: Rejection) -> None:
-    """Hear of a refusal and do nothing."""
+    """The default of `on_rejection`."""
 
 
 class HTTPRejectionError(Exception):
-    """The request is not taken. `message` is for the sender: it names nothing of ours."""
+    """A rejected request. `message` is sent to the client, and names no internal detail."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class HTTPRejectionError(Exception):
         self.extra = dict(extra or {})
 
     def to_response(self) -> Response:
-        """The answer to send; where the body was not read the connection ends with it."""
+        """The response; it closes the connection unless the body was read."""
         headers = self.headers if self.body_read else {**self.headers, "connection": "close"}
         return Response(self.to_json(), self.status, headers, "application/json")
 
     def to_json(self) -> bytes:
-        """The JSON to send."""
+        """The JSON body of the response."""
         return msgspec.json.encode({"error": self.message, **self.extra})
 
 
@@ -69,39 +69,44 @@ _log = logging.getLogger(__name__)
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """An answer whose body is this value."""
+    """A response with this value as its body."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 def create_app(routes: list[Route], hints: Mapping[int, str], on_rejection: OnRejection) -> Starlette:
-    """An app of these routes; `refused` hears of each refusal.
+    """An ASGI app of these routes; `on_rejection` is called with each rejection.
 
-    `advice` says by status what is wrong with paths and methods that are not ours.
+    `hints` has a message by status for unknown paths and methods.
     """
 
-    def tell(request: Request, status: int, why: str) -> None:
+    def report(request: Request, status: int, reason: str) -> None:
         sender = request.client.host if request.client else ""
-        on_rejection(Rejection(status, why, request.scope["path"], sender))
+        on_rejection(Rejection(status, reason, request.scope["path"], sender))
 
-    async def lost(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)  # noqa: S101 - what starlette calls it with
+    async def respond_not_found(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - starlette calls the handler of the error's class
         message = hints.get(error.status_code, error.detail)
-        tell(request, error.status_code, message)
+        report(request, error.status_code, message)
         return HTTPRejectionError(error.status_code, message, headers=error.headers or {}).to_response()
 
-    async def refuse(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPRejectionError)  # noqa: S101 - what starlette calls it with
+    async def respond_rejected(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPRejectionError)  # noqa: S101 - as above
         cause = error.__cause__
-        tell(request, error.status, cause.message if isinstance(cause, SprigTuiError) else error.message)
+        report(request, error.status, cause.message if isinstance(cause, SprigTuiError) else error.message)
         return error.to_response()
 
-    async def fault(request: Request, error: Exception) -> Response:
+    async def respond_internal_error(request: Request, error: Exception) -> Response:
         _log.error("a request ended in an internal error: %s", type(error).__name__, exc_info=error)
-        tell(request, 500, f"internal error: {type(error).__name__}")
+        report(request, 500, f"internal error: {type(error).__name__}")
         return HTTPRejectionError(500, "internal error; send it again").to_response()
 
     app = Starlette(
-        routes=routes, exception_handlers={HTTPRejectionError: refuse, HTTPException: lost, Exception: fault}
+        routes=routes,
+        exception_handlers={
+            HTTPRejectionError: respond_rejected,
+            HTTPException: respond_not_found,
+            Exception: respond_internal_error,
+        },
     )
     app.router.redirect_slashes = False
     return app

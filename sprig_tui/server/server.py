@@ -1,4 +1,4 @@
-"""A server on its address: socket, TLS, and an end in good order."""
+"""HTTP server: its socket, its TLS context, and its shutdown."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from sprig_tui.server.rejections import TrafficMetrics
 from sprig_tui.server.responses import ignore_rejection
 
 LISTEN_BACKLOG = 1_024
-"""Connections that the system holds for us while we accept others."""
+"""Connections that the system queues until they are accepted."""
 
 SEND_BUFFER_BYTES = 65_536
 
 TLS_1_2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Authenticated encryption and forward secrecy alone (RFC 9325, 4.2); TLS 1.3 has nothing else."""
+"""Only authenticated encryption with forward secrecy (RFC 9325, 4.2), as in TLS 1.3."""
 
 RESERVED_FILES = 200
-"""Open files beside the connections: the journal, requests to Segment, captures."""
+"""Open files besides the connections: the journal, requests to Segment, captures."""
 
 
 class RunningServer:
-    """A server that is up."""
+    """A server that accepts connections."""
 
     def __init__(
         self, acceptor: Acceptor, connections: ConnectionRegistry, bound: socket.socket, *, secure: bool
@@ -48,16 +48,16 @@ class RunningServer:
         self._watching = asyncio.create_task(connections.expire_overdue())
 
     async def wait_closed(self) -> None:
-        """Return when it does not listen any more, for whatever reason."""
+        """Return when the server no longer accepts connections."""
         await asyncio.wait((self._accepting,))
 
     async def shut_down(self) -> None:
-        """Take no more connections, and answer what was accepted, for at most `ConnectionLimits.stop_seconds`."""
+        """Accept no more connections, and answer accepted requests for at most `ConnectionLimits.stop_seconds`."""
         await self._stop_accepting()
         await self.connections.drain()
 
     async def abort(self) -> None:
-        """End now; requests that are not answered yet never will be, and their senders know by that."""
+        """Close all connections now; clients of unanswered requests see a closed connection."""
         await self._stop_accepting()
         await self.connections.abort()
         self._watching.cancel()
@@ -78,35 +78,35 @@ async def running_server(
     *,
     traffic: TrafficMetrics | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """Serve `app` on a bound socket; leaving breaks off. `traffic` counts what is refused."""
+    """Serve `app` on a bound socket, and abort on exit. `traffic` records rejections and dropped connections."""
     connections = ConnectionRegistry(limits, on_dropped=traffic.record_dropped if traffic else lambda _: None)
     if traffic is not None:
         traffic.track_connections(lambda: len(connections))
-    # answers are short: what the system holds of those that nobody reads stays bounded
+    # responses are short; a small buffer bounds the memory for clients that do not read them
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     bound.listen(LISTEN_BACKLOG)
     acceptor = Acceptor(app, bound, connections, tls, traffic.record_rejection if traffic else ignore_rejection)
-    up = RunningServer(acceptor, connections, bound, secure=tls is not None)
+    server = RunningServer(acceptor, connections, bound, secure=tls is not None)
     try:
-        yield up
+        yield server
     finally:
-        await up.abort()
+        await server.abort()
 
 
 def bind(host: str, port: int, *, option: str = "") -> socket.socket:
-    """A socket on the address, so that what is wrong with it is known before anything starts; raises ConfigError.
+    """A socket bound to the address, before anything else starts; raises ConfigError.
 
-    `option` is the one that gave both; `--host` and `--port` where none is named.
+    `option` is the option that gave host and port, for hints; by default `--host` and `--port`.
     """
     if host.startswith("[") and host.endswith("]"):  # as URLs write IPv6
         host = host[1:-1]
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ConfigError(
-            f"{host[:80]!r} is no address of this machine", hint=f"use {option or '--host'} 127.0.0.1"
+            f"{host[:80]!r} is not an address of this machine", hint=f"use {option or '--host'} 127.0.0.1"
         ) from error
-    family, kind, protocol, _, address = found[0]
+    family, kind, protocol, _, address = addresses[0]
     bound = socket.socket(family, kind, protocol)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,15 +116,15 @@ def bind(host: str, port: int, *, option: str = "") -> socket.socket:
         bound.close()
         raise ConfigError(
             f"cannot listen on {f'[{host}]' if ':' in host else host}:{port}: {error.strerror}",
-            hint=f"another program may listen there, perhaps one of ours; choose another {option or '--port'}",
+            hint=f"another program, or another sprig-tui, may listen there; choose another {option or '--port'}",
         ) from error
     return bound
 
 
 def raise_open_files_limit(connections: int) -> None:
-    """Raise the limit of open files to what the connections need; raises ConfigError where the system forbids it.
+    """Raise the limit of open files to the number that the connections need; raises ConfigError if that is forbidden.
 
-    A process that runs out of them accepts nothing, and can open no journal either.
+    A process without free descriptors cannot accept connections or open a journal.
     """
     if sys.platform == "win32":
         return
@@ -136,7 +136,7 @@ def raise_open_files_limit(connections: int) -> None:
         return
     if hard <= RESERVED_FILES:
         raise ConfigError(
-            f"the system allows {hard:,} open files, and {RESERVED_FILES} are needed beside the connections",
+            f"the system allows {hard:,} open files, and {RESERVED_FILES} are needed besides the connections",
             hint=f"raise the limit: ulimit -n {needed}, or LimitNOFILE={needed} in the unit",
         )
     if hard < needed:
@@ -148,12 +148,12 @@ def raise_open_files_limit(connections: int) -> None:
 
 
 def is_bound_to_loopback(bound: socket.socket) -> bool:
-    """Whether only this machine can reach the socket."""
+    """Whether only programs on this machine can reach the socket."""
     return is_loopback(str(bound.getsockname()[0]))
 
 
 def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
-    """What TLS needs; raises ConfigError for files that cannot be used. A key under a passphrase is refused."""
+    """A server's TLS context; raises ConfigError for invalid files and for a key with a passphrase."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS_1_2_CIPHERS)
@@ -162,18 +162,20 @@ def tls_context(certfile: Path, keyfile: Path | None) -> ssl.SSLContext:
         context.load_cert_chain(certfile, keyfile, password=_reject_passphrase)
     except _PassphraseError:
         raise ConfigError(
-            f"the key in {keyfile or certfile} has a passphrase, which nobody is there to type",
-            hint="store it without one, readable by its owner only",
+            f"the key in {keyfile or certfile} has a passphrase, and a server cannot ask for it",
+            hint="store the key without one, readable only by its owner",
         ) from None
     except OSError as error:
         names = f"{certfile} and {keyfile}" if keyfile else str(certfile)
         if not isinstance(error, ssl.SSLError):
-            what = error.strerror
+            problem = error.strerror
         elif error.reason == "KEY_VALUES_MISMATCH":
-            what = "the key is not the certificate's"
+            problem = "the key is not the certificate's"
         else:
-            what = "they are no certificate and its key, as PEM"
-        raise ConfigError(f"cannot use {names}: {what}", hint="give --certfile and --keyfile, in PEM form") from error
+            problem = "they are not a certificate and its key in PEM form"
+        raise ConfigError(
+            f"cannot use {names}: {problem}", hint="give --certfile and --keyfile, in PEM form"
+        ) from error
     return context
 
 

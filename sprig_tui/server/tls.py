@@ -1,4 +1,4 @@
-"""Certificate of a server: its files, and their renewal while connections come in."""
+"""TLS certificate of a server: its files, and their renewal while the server runs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _FileSignatures = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """A certificate and its key, in PEM form; raises ConfigError for files that cannot be used.
+    """A certificate and its key in PEM form; raises ConfigError for invalid files.
 
-    `context` is the one to serve with: each handshake takes what is current.
+    The server uses `context`; each handshake takes the certificate that is current then.
     """
 
     def __init__(self, certfile: Path, keyfile: Path | None) -> None:
@@ -30,37 +30,36 @@ class Certificate:
         def choose(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
             connection.context = self._current
 
-        front.sni_callback = choose  # called at each handshake, whether a name is asked for or not
+        front.sni_callback = choose  # called at each handshake, with or without a server name
         return front
 
     def reload_if_changed(self) -> bool:
-        """Take up other files than those known; whether there are any.
+        """Load the files again if they changed; whether they did.
 
-        Raises ConfigError, once for each state of the files, when they cannot be used: one of the two may be written
-        before the other.
+        Raises ConfigError once for each state of the files that is invalid, since one may be written before the other.
         """
-        now = self._read_signatures()
-        if now == self._signatures:
+        signatures = self._read_signatures()
+        if signatures == self._signatures:
             return False
         try:
             self._current = self._load()
         except ConfigError:
-            if now == self._rejected:
+            if signatures == self._rejected:
                 return False
-            self._rejected = now
+            self._rejected = signatures
             raise
-        self._signatures = now
+        self._signatures = signatures
         return True
 
     def _load(self) -> ssl.SSLContext:
         return tls_context(self._certfile, self._keyfile)
 
     def _read_signatures(self) -> _FileSignatures:
-        found = []
+        signatures = []
         for file in (self._certfile, self._keyfile):
             try:
                 status = file.stat() if file is not None else None
             except OSError:
                 status = None
-            found.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
-        return tuple(found)
+            signatures.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
+        return tuple(signatures)

@@ -282,8 +282,8 @@ async def test_without_descriptors_it_waits_makes_room_and_says_so_once(serve, m
         for one in (*held, client):
             one.close()
     assert served.dropped("no descriptor") > 0
-    assert [record.getMessage() for record in caplog.records if "connections wait outside" in record.getMessage()]
-    assert caplog.text.count("connections wait outside") == 1
+    assert [record.getMessage() for record in caplog.records if "connections are not accepted" in record.getMessage()]
+    assert caplog.text.count("connections are not accepted") == 1
     assert "Traceback" not in caplog.text
 
 

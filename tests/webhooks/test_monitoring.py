@@ -123,5 +123,5 @@ async def test_every_refusal_is_a_number_and_a_line(serve, answer, caplog):
     for status, number in (("400", 1), ("404", 2), ("405", 1)):
         assert found["sprig_tui_http_refusals_total", status] == number
     told = [record.getMessage() for record in caplog.records]
-    assert [line[17:20] for line in told] == ["404", "405", "400"], "the second of a kind a minute later"
+    assert [line[18:21] for line in told] == ["404", "405", "400"], "the second of a kind a minute later"
     assert "\x1b" not in "".join(told)

@@ -40,7 +40,7 @@ def test_certificates_that_cannot_be_used(certificate, tmp_path):
     other.mkdir()
     with pytest.raises(ConfigError, match="the key is not the certificate's"):
         tls_context(certfile, self_signed(other)[1])
-    with pytest.raises(ConfigError, match="no certificate and its key"):
+    with pytest.raises(ConfigError, match="not a certificate and its key"):
         tls_context(certfile, None)
     with pytest.raises(ConfigError, match="passphrase"):
         tls_context(certfile, tmp_path / "locked.pem")
@@ -57,7 +57,7 @@ def test_addresses():
     with bind("[::1]", 0) as bound:
         assert is_bound_to_loopback(bound)
     for host in ("no.such.host.invalid", "999.1.1.1", "a" * 300):
-        with pytest.raises(ConfigError, match="is no address"):
+        with pytest.raises(ConfigError, match="is not an address"):
             bind(host, 0)
 
 
