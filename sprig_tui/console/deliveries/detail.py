@@ -1,4 +1,4 @@
-"""The detail screen: one delivery in full, kept up to date, with what can be done about it."""
+"""Detail screen: one delivery in full, kept up to date, with its commands."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ from sprig_tui.journal.query import Query, Term
 from sprig_tui.journal.records import Delivery, DeliveryDetail
 
 POLL_INTERVAL_S = 0.5
-"""Seconds between two looks at whether it changed."""
+"""Seconds between two polls for changes."""
 MAX_DERIVED = 20
-"""Of what was made of a delivery, so many are listed."""
+"""Derived deliveries listed at most."""
 
 
 class DetailLines(PayloadLines):
-    """Enter, or a click where the cursor is, goes where a line leads, and else opens what stands in it."""
+    """Enter, or a click on the cursor, follows a link line to its delivery; on other lines it folds JSON."""
 
     def action_choose(self) -> None:
-        """Tell, or open."""
         if isinstance(self.view, DetailContent) and self.view.leads_to(self.cursor):
             self.post_message(self.Selected(self, self.cursor))
         else:
@@ -47,7 +46,7 @@ class DetailLines(PayloadLines):
 
 
 class _ShownDetail(NamedTuple):
-    """What lists tell of a delivery, and of what was made of it: when these are the same, nothing changed."""
+    """The records shown; while they are equal, nothing has to be drawn."""
 
     delivery: Delivery
     derived: tuple[Delivery, ...]
@@ -56,7 +55,7 @@ class _ShownDetail(NamedTuple):
 
 
 class DetailScreen(HasCommands, Screen[int]):
-    """Dismissed with the delivery that it showed last."""
+    """One delivery. Result: the id of the delivery shown last."""
 
     HELP = "Everything about one delivery: what became of it, each attempt, the exact call, and what came in."
     COMMAND_CLASSES = DETAIL_COMMANDS
@@ -66,7 +65,7 @@ class DetailScreen(HasCommands, Screen[int]):
     def __init__(
         self, journal: Journal, matches: MatchIndex, delivery_id: int, replays: ReplayActions, clock: Clock
     ) -> None:
-        """`matches`: what `[` and `]` go through."""
+        """`matches`: the deliveries that `[` and `]` step through."""
         super().__init__()
         self._journal = journal
         self._matches = matches
@@ -80,20 +79,18 @@ class DetailScreen(HasCommands, Screen[int]):
         self._frame = Vertical(self.lines, classes="pane detail-frame")
 
     def compose(self) -> ComposeResult:
-        """The lines in a frame, and the keys."""
         yield self._frame
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look, and go on looking."""
         self.run_worker(self._poll_loop(), group="watch")
 
     async def _poll_loop(self) -> None:
         while True:
             try:
-                seen = await self._read(self.delivery_id)
-                if seen is not None and seen != self._shown_detail and seen.delivery.id == self.delivery_id:
-                    await self._show_detail(seen)
+                detail = await self._read(self.delivery_id)
+                if detail is not None and detail != self._shown_detail and detail.delivery.id == self.delivery_id:
+                    await self._show_detail(detail)
             except JournalError as error:
                 self._frame.border_subtitle = Content(f"cannot read the journal: {error.message}")
                 self._shown_detail = None
@@ -103,9 +100,9 @@ class DetailScreen(HasCommands, Screen[int]):
         rows = await self._journal.get_many([delivery_id])
         if not rows:
             return None
-        made = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MAX_DERIVED)
+        derived = await self._journal.page(Query((Term("origin", str(delivery_id)),)), limit=MAX_DERIVED)
         origin = await self._journal.get_many([rows[0].origin_id]) if rows[0].origin_id else ()
-        return _ShownDetail(rows[0], made.deliveries, made.more, origin[0] if origin else None)
+        return _ShownDetail(rows[0], derived.deliveries, derived.more, origin[0] if origin else None)
 
     async def _show_detail(self, shown: _ShownDetail) -> None:
         detail = await self._journal.get(shown.delivery.id)
@@ -124,7 +121,7 @@ class DetailScreen(HasCommands, Screen[int]):
         self.refresh_bindings()
 
     def refusal(self, action: str) -> str:
-        """Also where there is no origin."""
+        """As in `HasCommands`; some commands need an origin or derived deliveries."""
         if action == "go_to_origin" and (self.detail is None or not self.detail.delivery.origin_id):
             return "origin: this delivery came from no other"
         if action == "go_to_made" and (self._shown_detail is None or not self._shown_detail.derived):
@@ -174,13 +171,13 @@ class DetailScreen(HasCommands, Screen[int]):
 
     async def _go_to(self, delivery_id: int) -> None:
         try:
-            seen = await self._read(delivery_id)
-            if seen is not None:
-                await self._show_detail(seen)
+            detail = await self._read(delivery_id)
+            if detail is not None:
+                await self._show_detail(detail)
         except JournalError as error:
             notify_error(self.app, error)
             return
-        if seen is None:
+        if detail is None:
             notify_warning(self.app, f"delivery {delivery_id} is no longer in the journal")
 
     def action_copy_detail(self) -> None:

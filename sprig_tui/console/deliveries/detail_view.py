@@ -1,4 +1,4 @@
-"""A delivery in full, as lines: what it is, each attempt, the exact call, and what came in."""
+"""Lines of the detail screen: facts, attempts, the exact call, and the record as it was read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sprig_tui.segment.outcome import error_sentence, plain_error
 from sprig_tui.text import one_line
 
 LABEL_CELLS = 14
-"""Cells of the names in front."""
+"""Width of the labels."""
 _OUTCOMES = {"delivered": "good", "refused": "bad", "retry": "warning", "key-refused": "bad"}
 
 
@@ -32,11 +32,11 @@ class Fact(NamedTuple):
 
     spans: SpanLine
     leads_to: int = 0
-    """The delivery that it names; 0 for none."""
+    """Id of the delivery that the line links to; 0 for none."""
 
 
 class DetailContent(RecordView):
-    """Everything about a delivery; JSON opens and closes in place."""
+    """Everything about a delivery; JSON can be folded in place."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class DetailContent(RecordView):
         more_derived: bool = False,
         origin: Delivery | None = None,
     ) -> None:
-        """`now`: ms since 1970, for 'until when Segment ignores it'. `made`: what was made of it; `more` than these.
+        """`now` is ms since 1970; `origin` the delivery that this one came from, where it is known.
 
-        `origin` is what it was made of, where that is known.
+        `derived` are the first deliveries that came from this one; `more_derived` says that there are more.
         """
         self._origin = origin
         self._detail = detail
@@ -65,11 +65,9 @@ class DetailContent(RecordView):
         self._lay_out()
 
     def __len__(self) -> int:
-        """Lines."""
         return len(self._facts) + sum(len(view) + 2 for _, view in self._parts)
 
     def line(self, index: int) -> SpanLine:
-        """One line."""
         if index < len(self._facts):
             return self._facts[index].spans
         title, view, at = self._place(index)
@@ -78,37 +76,37 @@ class DetailContent(RecordView):
         return view.line(at)
 
     def resize(self, width: int) -> None:
-        """Fold anew."""
+        """Wrap the facts again for this width."""
         super().resize(width)
         for _, view in self._parts:
             view.resize(width)
         self._lay_out()
 
     def toggle(self, index: int) -> bool:
-        """Open or close what stands in a line of JSON."""
+        """Fold or unfold a line of JSON; returns whether anything changed."""
         if index < len(self._facts):
             return False
         _, view, at = self._place(index)
         return at >= 0 and view.toggle(at)
 
     def leads_to(self, index: int) -> int:
-        """The delivery that a line names; 0 for none."""
+        """Id of the delivery that a line links to; 0 for none."""
         return self._facts[index].leads_to if 0 <= index < len(self._facts) else 0
 
     def derived_lines(self) -> list[int]:
-        """The lines that name what was made of it."""
-        ids = {one.id for one in self._derived}
+        """Lines that link to derived deliveries."""
+        ids = {delivery.id for delivery in self._derived}
         return [index for index, fact in enumerate(self._facts) if fact.leads_to in ids]
 
     def copy_line(self, index: int) -> CopiedText | None:
-        """The value under the cursor; above the JSON, the message id."""
+        """The JSON value of a line; for the facts, the message id."""
         if index >= len(self._facts):
             _, view, at = self._place(index)
             return view.copy_line(max(at, 0))
         return CopiedText(self._detail.delivery.message_id, "the message id")
 
     def _place(self, index: int) -> tuple[str, RecordView, int]:
-        """The part a line stands in, and its line there: -2 the blank one before it, -1 its heading."""
+        """Title and view of a line, and its index there: -2 is the blank line before the part, -1 its heading."""
         at = index - len(self._facts)
         for title, view in self._parts:
             if at < len(view) + 2:
@@ -122,7 +120,7 @@ class DetailContent(RecordView):
             *_relative_facts(
                 self._detail.delivery, self._origin, self._derived, self.width, more_derived=self._more_derived
             ),
-            *map(Fact, _attempts(self._detail, self._now, self.width)),
+            *map(Fact, _attempts(self._detail, self.width)),
         ]
 
 
@@ -135,7 +133,7 @@ def _heading(text: str, width: int) -> SpanLine:
 
 
 def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
-    """How it came from another delivery, which is `origin` where that is known."""
+    """How a delivery came from another one, which is `origin` where it is known."""
     if delivery.reason == Reason.NEWER_REVISION:
         return "a newer revision of"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
@@ -146,7 +144,7 @@ def relation_text(delivery: Delivery, origin: Delivery | None = None) -> str:
 
 
 def derived_text(delivery: Delivery, origin: Delivery) -> str:
-    """The same from the other side."""
+    """How a delivery was derived from `origin`."""
     if delivery.reason == Reason.NEWER_REVISION:
         return "a newer revision"
     if delivery.reason == Reason.POSSIBLE_DUPLICATE:
@@ -155,12 +153,12 @@ def derived_text(delivery: Delivery, origin: Delivery) -> str:
 
 
 def _is_readdressed(origin: Delivery, made: Delivery) -> bool:
-    """Whether one of the two alone is bound for the endpoint of a run with `--endpoint`, or each for one of its own."""
+    """Whether a run with `--endpoint` bound the two deliveries for different endpoints."""
     return origin.bound_for != made.bound_for
 
 
 def full_time(milliseconds: int) -> str:
-    """A local time with its date, to the millisecond; a dash for never."""
+    """A local date and time, to the millisecond; a dash for 0."""
     if not milliseconds:
         return NO_VALUE
     at = local_time(milliseconds)
@@ -212,15 +210,15 @@ def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
 def _relative_facts(
     delivery: Delivery, origin: Delivery | None, derived: Sequence[Delivery], width: int, *, more_derived: bool
 ) -> Iterator[Fact]:
-    """What it was made of, and what was made of it; each line leads there."""
+    """Link lines: the origin, and the deliveries derived from this one."""
     if delivery.origin_id:
-        said = f"{relation_text(delivery, origin)} delivery {delivery.origin_id}: o shows it"
-        yield from _fact("origin", said, "accent", width, leads_to=delivery.origin_id)
+        text = f"{relation_text(delivery, origin)} delivery {delivery.origin_id}: o shows it"
+        yield from _fact("origin", text, "accent", width, leads_to=delivery.origin_id)
     name = "made of it"
     key = "O" if len(derived) == 1 else "enter"
     for other in derived:
-        said = f"delivery {other.id}, {derived_text(other, delivery)}, {state_word(other)}: {key} shows it"
-        yield from _fact(name, said, "accent", width, leads_to=other.id)
+        text = f"delivery {other.id}, {derived_text(other, delivery)}, {state_word(other)}: {key} shows it"
+        yield from _fact(name, text, "accent", width, leads_to=other.id)
         name = ""
     if more_derived:
         yield from _fact(name, f"and more: filter the log by origin:{delivery.id}", "muted", width)
@@ -233,18 +231,17 @@ def _fact(name: str, value: str, style: str, width: int, *, leads_to: int = 0) -
         label = Span(" " * LABEL_CELLS)
 
 
-def _attempts(detail: DeliveryDetail, now: int, width: int) -> Iterator[SpanLine]:
-    del now
-    one = detail.delivery
+def _attempts(detail: DeliveryDetail, width: int) -> Iterator[SpanLine]:
+    delivery = detail.delivery
     yield ()
-    yield _heading(f"attempts  {one.attempts}", width)
+    yield _heading(f"attempts  {delivery.attempts}", width)
     if not detail.history:
-        yield (Span("not sent yet" if one.state is State.QUEUED else "never sent", "muted"),)
-    elif len(detail.history) < one.attempts:
+        yield (Span("not sent yet" if delivery.state is State.QUEUED else "never sent", "muted"),)
+    elif len(detail.history) < delivery.attempts:
         yield (Span("each failed one, and the one that ended it", "muted"),)
     if any(attempt.outcome == "refused" and attempt.events > 1 for attempt in detail.history):
-        said = "a refused request is split until what is wrong stands alone; the others get through, by more requests"
-        for part in wrap(said, width):
+        text = "a refused request is split until what is wrong stands alone; the others get through, by more requests"
+        for part in wrap(text, width):
             yield (Span(part, "muted"),)
     for number, attempt in enumerate(detail.history, 1):
         yield from _attempt(number, attempt, width)

@@ -28,7 +28,7 @@ from sprig_tui.text import one_line, printable
 
 
 class ExportAction:
-    """One export at a time; `running` while there is one."""
+    """Export of the filtered deliveries to a file; one at a time."""
 
     def __init__(self, pane: Widget, clock: Clock, *, on_progress: Callable[[str], None]) -> None:
         self._pane = pane
@@ -42,12 +42,12 @@ class ExportAction:
         return self._task is not None
 
     def cancel(self) -> None:
-        """Stop; nothing is left of the file."""
+        """Stop the export; no file is left."""
         if self._task is not None:
             self._task.cancel()
 
     async def ask(self, journal: Journal, query: Query) -> None:
-        """Ask for a path, then write it; runs in a worker."""
+        """Ask for a path, then write the file; runs in a worker."""
         if self.running:
             notify_warning(self._pane.app, "an export is running already; x cancels it")
             return
@@ -72,7 +72,7 @@ class ExportAction:
         await self.write(journal, query, path, overwrite=exists)
 
     async def write(self, journal: Journal, query: Query, path: Path, *, overwrite: bool) -> None:
-        """Write the file and say how it went."""
+        """Write the file and show the result."""
         stop_tracking_flow(self._pane.app)
         self._task = asyncio.ensure_future(
             export_deliveries(journal, query, path, overwrite=overwrite, on_progress=self._report_progress)
@@ -89,7 +89,7 @@ class ExportAction:
         else:
             notify(self._pane.app, f"{done.rows:,} deliveries are in {printable(str(path))}")
         finally:
-            # a worker that ends with the console takes the export along: nothing half-written stays
+            # cancelled with the worker when the console closes, so that no partial file stays
             self._task.cancel()
             self._task = None
             self._on_progress("")
@@ -105,7 +105,7 @@ def _path(typed: str) -> Path:
 
 
 def _path_problem(typed: str) -> str:
-    """What is wrong with a path, in words."""
+    """Why a path cannot be used; empty when it can."""
     if not typed.strip() or "\0" in typed:
         return "type the name of a file"
     try:
@@ -124,39 +124,39 @@ def _path_problem(typed: str) -> str:
 
 ACTIVE_POLL_S = 0.25
 IDLE_POLL_S = 2.0
-"""Seconds between two looks at the jobs while one is there, and while none is."""
+"""Seconds between two polls with and without a job."""
 STALLED_AFTER_POLLS = 20
-"""Looks without any progress after which nobody seems to move the job on."""
+"""Polls without progress after which the job counts as stalled."""
 
 
 class JobStatus(Static):
-    """Shows the newest job that is not over, from whatever process; hidden while there is none."""
+    """Line for the newest open replay job of any process, or for a running export; hidden without one."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False, classes="log-job")
         self.display = False
         self.job: ReplayJob | None = None
-        """The job that P and x are about."""
+        """The job that P and x act on."""
         self._other_jobs = 0
         self._progress_text = ""
         self._unchanged_polls = 0
         self._wakeup = asyncio.Event()
 
     def show_progress(self, text: str) -> None:
-        """What a command of ours is doing; empty when it is done."""
+        """Show the progress of a command of this pane; empty when it is done."""
         self._progress_text = text
         self._show_job()
 
     def wake(self) -> None:
-        """A job was made or changed: look now."""
+        """Poll now: a job was created or changed."""
         self._wakeup.set()
 
     async def run(self, journal: Callable[[], Journal | None]) -> None:
-        """Look at the jobs, for ever."""
+        """Poll the jobs until cancelled."""
         while True:
             current = journal()
             if current is not None:
-                # the log itself tells what is wrong with the journal
+                # the log shows journal errors
                 with contextlib.suppress(JournalError):
                     self._poll(await current.replays())
             with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The line to type a filter in, and under it what is wrong with it and where."""
+"""Filter bar: input with completion and history, and the position of a syntax error."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sprig_tui.text import printable
 
 _AGE_VALUES = ("today", "yesterday", "1h", "24h", "7d")
 _LIST_FIELDS = ("status", "reason", "env")
-"""Fields whose values may be listed by comma."""
+"""Fields that take a comma-separated list."""
 
 
 def complete_filter(text: str, environments: Iterable[str] = ()) -> str:
-    """The text with its last word completed; empty where nothing begins so."""
+    """The text with its last word completed; empty where there is no completion."""
     head, word = _last_word(text)
     if not word or '"' in word:
         return ""
@@ -65,21 +65,21 @@ def _first_match(choices: Iterable[str], begun: str, front: str) -> str:
 
 
 def caret_lines(error: FilterError, text: str, *, shift: int, width: int) -> tuple[str, str]:
-    """A line with a caret under what is wrong, and one that says what, in at most `width` cells each.
+    """A line with a caret under the error and a line with the message, each at most `width` cells.
 
-    `shift`: cells that the text begins to the right of the lines, less what is scrolled away of it.
+    `shift`: cells from the left edge to the start of the text, which is negative when it is scrolled.
     """
     at = min(max(0, cell_len(text[: error.position]) + shift), max(0, width - 1))
-    said = printable(f"{error.message}; {error.hint}" if error.hint else error.message, limit=400)
-    behind = f"{' ' * at}^ {said}"
-    if cell_len(behind) <= width:
-        return behind, ""
-    return f"{' ' * at}^", said
+    message = printable(f"{error.message}; {error.hint}" if error.hint else error.message, limit=400)
+    single_line = f"{' ' * at}^ {message}"
+    if cell_len(single_line) <= width:
+        return single_line, ""
+    return f"{' ' * at}^", message
 
 
 PROMPT = "/"
 MAX_FILTER_CHARS = 2_000
-"""Characters of a filter; what is pasted beyond that is cut."""
+"""Longest filter; a longer paste is cut."""
 MAX_HISTORY = 50
 
 
@@ -91,12 +91,11 @@ class _FilterSuggester(Suggester):
         self._environments = environments
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The whole value, its last word completed."""
         return complete_filter(value, self._environments()) or None
 
 
 class FilterInput(Input):
-    """Enter filters; escape leaves; tab completes; up and down bring earlier filters back."""
+    """Filter input: enter applies, escape cancels, tab completes, up and down go through the history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "cancel"),
@@ -106,7 +105,7 @@ class FilterInput(Input):
     ]
 
     class Left(Message):
-        """Typing ended without a filter."""
+        """Escape was pressed."""
 
     def __init__(self, environments: Callable[[], tuple[str, ...]]) -> None:
         super().__init__(
@@ -119,22 +118,20 @@ class FilterInput(Input):
         self._history_index = 0
 
     def add_to_history(self, text: str) -> None:
-        """For `up`."""
+        """Append a filter to the history, unless it is the newest entry."""
         if text and text not in self._history[-1:]:
             self._history = [*self._history, text][-MAX_HISTORY:]
         self._history_index = len(self._history)
 
     def action_leave(self) -> None:
-        """Leave it as it was."""
         self.post_message(self.Left())
 
     def action_complete(self) -> None:
-        """Take what is suggested."""
         self.action_end()
         self.action_cursor_right()
 
     def action_earlier(self, steps: int) -> None:
-        """Bring an earlier filter back."""
+        """Step through the history."""
         at = self._history_index + steps
         if 0 <= at < len(self._history):
             self._history_index = at
@@ -143,17 +140,17 @@ class FilterInput(Input):
 
 
 class FilterBar(Vertical):
-    """Hidden until asked for. Posts `Applied` with a Query, or `Left`."""
+    """Hidden until `ask` is called. Posts `Applied` with a Query, or `Left`."""
 
     class Applied(Message):
-        """A filter was entered."""
+        """A valid filter was entered."""
 
         def __init__(self, query: Query) -> None:
             super().__init__()
             self.query = query
 
     class Left(Message):
-        """The filter stays as it was."""
+        """The bar was closed without a change."""
 
     def __init__(self, now: Callable[[], int], environments: Callable[[], tuple[str, ...]]) -> None:
         super().__init__()
@@ -162,21 +159,20 @@ class FilterBar(Vertical):
         self._fault = Static("", markup=False, classes="filter-fault")
 
     def compose(self) -> ComposeResult:
-        """The line and the fault."""
         with Horizontal(classes="filter-line"):
             yield Static(PROMPT, classes="filter-prompt")
             yield self.input
         yield self._fault
 
     def ask(self, text: str) -> None:
-        """Show it, ready to type."""
+        """Show the bar with this text and focus it."""
         self.display = True
         self.input.value = text
         self.input.action_end()
         self.input.focus()
 
     def close(self) -> None:
-        """Hide it."""
+        """Hide the bar."""
         self.display = False
         self._show_error("")
 

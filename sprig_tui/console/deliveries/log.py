@@ -54,14 +54,14 @@ class DeliveryLog(HasCommands, Panel, Vertical):
     filter: reactive[Query] = reactive(MATCH_ALL, repaint=False)
     """What is shown; assign another to filter."""
     environment_names: var[tuple[str, ...]] = var(())
-    """For completing `env:`."""
+    """Completions for `env:`."""
     file_hint: var[str] = var("")
-    """What can be done with the open file, while no delivery is there."""
+    """Hint about the open file, shown while there are no deliveries."""
     trouble: var[str] = var("")
-    """What is to be said below the rows, where there is no other room for it."""
+    """Error shown below the rows on narrow screens."""
 
     class DeliverySelected(Message):
-        """The cursor stands on another delivery, or that one changed; `by_person`: a key or a click put it there."""
+        """The cursor is on another delivery, or that delivery changed; `by_person`: the user moved the cursor."""
 
         def __init__(self, delivery: Delivery, *, by_person: bool) -> None:
             super().__init__()
@@ -72,7 +72,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         """Deliveries were queued again, or a job that queues them was made: the engine may look now."""
 
     class FilterChanged(Message):
-        """Another filter is applied."""
+        """Another filter was applied."""
 
         def __init__(self, query: Query) -> None:
             super().__init__()
@@ -89,7 +89,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         )
         self._withdrawals = WithdrawActions(self, on_progress=self.job_line.show_progress)
         self._export = ExportAction(self, self.clock, on_progress=self.job_line.show_progress)
-        # held, not looked up: the watch goes on for a moment while the console closes and children are gone
+        # kept as attributes: the updater still runs for a moment while the console closes and unmounts children
         self._header = Caption(classes="log-header")
         self._trouble_caption = Caption(classes="log-trouble")
         self.updater = LogUpdater(self.lines, on_change=self._refresh_texts, on_selected=self._post_selected)
@@ -97,7 +97,6 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self._ready = False
 
     def compose(self) -> ComposeResult:
-        """Filter, titles, rows, trouble, job."""
         yield self.bar
         yield self._header
         yield self.lines
@@ -105,7 +104,6 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         yield self.job_line
 
     def on_mount(self) -> None:
-        """Hide what has nothing to say, start to look."""
         self._ready = True
         self.bar.close()
         self.run_worker(self.updater.run(), group="watch")
@@ -114,41 +112,38 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self._refresh_texts()
 
     def focus(self, scroll_visible: bool = True) -> Self:
-        """The rows are what has the focus."""
+        """Focus the rows."""
         self.lines.focus(scroll_visible)
         return self
 
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def watch_journal(self, before: Journal | None, journal: Journal | None) -> None:
-        """The journal is open (again): search it, staying where the person is."""
+        """Search a newly opened journal, with the cursor where it was."""
         del before
         if journal is not None:
             self.updater.set_filter(journal, self.filter, keep=self.updater.search is not None)
         self._refresh_texts()
 
     def watch_filter(self, query: Query) -> None:
-        """Another filter."""
         if self.journal is not None:
             self.updater.set_filter(self.journal, query, by_person=True)
         self.post_message(self.FilterChanged(query))
         self._refresh_texts()
 
     def watch_file_hint(self) -> None:
-        """A file was opened, or counted."""
         self._refresh_texts()
 
     def watch_trouble(self) -> None:
-        """Something went wrong, or is over."""
         self._refresh_texts()
 
     @property
     def following(self) -> bool:
-        """Whether the log stays with the newest."""
+        """Whether the log follows the newest delivery."""
         return self.lines.following
 
     def wake(self) -> None:
-        """Something was added or sent: look now."""
+        """Poll now: something was added or sent."""
         self.updater.wake()
 
     def queue_changed(self) -> None:
@@ -158,9 +153,9 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.wake()
 
     def _refresh_texts(self) -> None:
-        """Title, trouble and hints, where they changed."""
+        """Update title, error and hints where they changed."""
         search = self.updater.search
-        standing = TitleState(
+        state = TitleState(
             filter=self.filter.text,
             shown=len(search.matches) if search else 0,
             total=search.total if search else 0,
@@ -172,18 +167,15 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         if not self._ready:
             return
         self._trouble_caption.show(Content(printable(self.trouble or self.updater.trouble, limit=400)))
-        said = empty_log_hints(
-            standing, opened=search is not None, file=self.file_hint, sends=not self.refusal("replay")
-        )
-        if standing != self._title_state or said != self.lines.hints:
-            self._title_state = standing
-            self.retitle(clickable_title(standing))
-            self.lines.hints = said
-            if not standing.shown:
+        hints = empty_log_hints(state, opened=search is not None, file=self.file_hint, sends=not self.refusal("replay"))
+        if state != self._title_state or hints != self.lines.hints:
+            self._title_state = state
+            self.retitle(clickable_title(state))
+            self.lines.hints = hints
+            if not state.shown:
                 self.lines.refresh()
 
     def on_resize(self) -> None:
-        """The titles stand over their columns."""
         self.call_after_refresh(self._show_header)
 
     def _show_header(self) -> None:
@@ -208,16 +200,16 @@ class DeliveryLog(HasCommands, Panel, Vertical):
 
     @property
     def is_selected_stale(self) -> bool:
-        """Whether the person chose a delivery, or asked for others, and nobody was shown it yet."""
+        """Whether the user chose a delivery or a filter that is not shown yet."""
         return self.updater.is_selected_stale
 
     def mark_shown(self, delivery_id: int) -> None:
-        """This delivery was shown, or cannot be."""
+        """The payload of this delivery was shown, or cannot be."""
         if delivery_id == self.lines.selected:
             self.lines.has_unshown_choice = False
 
     def stop_following(self) -> None:
-        """Stay on the delivery under the cursor: it is being looked at elsewhere."""
+        """Stay on the delivery under the cursor: the Payload pane shows it."""
         self.lines.follow(False)
 
     # -- filter --------------------------------------------------------------------------------------------------------
@@ -242,7 +234,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         event.stop()
         self.lines.focus()
 
-    # -- moving and marking --------------------------------------------------------------------------------------------
+    # -- cursor and marks --------------------------------------------------------------------------------------------
 
     def action_mark(self) -> None:
         self.lines.toggle_mark()
@@ -259,22 +251,22 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.run_worker(track_flow(self.app, self._go_to_failed(older=True)), group="failed", exclusive=True)
 
     async def _go_to_failed(self, *, older: bool) -> None:
-        """To the next one, and behind the last one on from the other end."""
+        """Go to the next failed delivery; after the last one, start at the other end."""
         search = self.updater.search
         if search is None:
             return
         start = self.lines.selected
         try:
-            found = await search.next_failed(start, older=older)
-            wraps = not found
+            failed_id = await search.next_failed(start, older=older)
+            wraps = not failed_id
             if wraps:
-                found = await search.next_failed(0, older=older)
+                failed_id = await search.next_failed(0, older=older)
         except JournalError as error:
             notify_error(self.app, error)
             return
-        if not self.lines.go_to(found):
+        if not self.lines.go_to(failed_id):
             notify(self.app, f"no failed delivery {'matches the filter' if self.filter.terms else 'in the log'}")
-        elif found == start:
+        elif failed_id == start:
             notify(self.app, "this is the only failed delivery")
         elif wraps:
             notify(
@@ -290,7 +282,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         self.app.push_screen(screen, self._focus_lines)
 
     def _focus_lines(self, delivery_id: int | None) -> None:
-        """The detail screen went through the log: so does the cursor."""
+        """Put the cursor on the delivery that the detail screen showed last."""
         if delivery_id:
             self.lines.go_to(delivery_id)
         self.wake()

@@ -1,4 +1,4 @@
-"""Reading and changing the config while the console is open: at once, atomically, never over somebody else's change."""
+"""Config editor of the console: reloads the config and writes changes, never over a change made elsewhere."""
 
 from __future__ import annotations
 
@@ -25,29 +25,31 @@ OnReload = Callable[["Settings"], Coroutine[None, None, None]]
 
 
 class ConfigEditor:
-    """The one place in the console where the config is read again and written."""
+    """The only code of the console that reloads and writes the config."""
 
     def __init__(self, session: Session, on_reload: OnReload) -> None:
-        """`reloaded` hears of other settings, whoever wrote them."""
+        """`on_reload` gets the settings after each change, whether made here or by another program."""
         self._session = session
         self._on_reload = on_reload
         self.missing = "; ".join(
             f"{text}; {hint}" for text, hint in removed_since_last_use(session.dependencies.paths, session.settings)
         )
-        """What the config had when it was last in use and did not have at the start."""
+        """What was removed from the config since the console last used it, as a sentence; empty for nothing."""
         self._config_reload = ConfigReloader(session.dependencies.paths, session.settings, session.dependencies.load)
         self._busy = asyncio.Lock()
 
     @property
     def fault(self) -> str:
-        """Why the config as it is on disk is not the one in use, for as long as that is so."""
-        found = self._config_reload
-        return f"{found.message}; {found.hint}; going on with the settings from before" if found.message else ""
+        """Why the config on disk is not in use; empty while it is."""
+        reloader = self._config_reload
+        if not reloader.message:
+            return ""
+        return f"{reloader.message}; {reloader.hint}; going on with the settings from before"
 
     async def reload_if_changed(self) -> str:
-        """Read the config again; what to tell of it, empty where nothing is new.
+        """Reload the config if it changed; returns the notice to show, empty for no change.
 
-        Raises ConfigError, once, when it cannot be used: then the settings are as they were.
+        Raises ConfigError, once per change, when the file cannot be used: the settings then stay as they were.
         """
         if self._busy.locked():
             return ""
@@ -55,39 +57,39 @@ class ConfigEditor:
             return await self._reload_changes()
 
     async def read_again(self) -> None:
-        """Read the settings though the config is the same: what pulls learnt of surveys is part of them."""
+        """Load the settings again although the config is the same: they include survey names that a pull found."""
         async with self._busy:
             await self._reload_changes()
 
     def close(self) -> None:
-        """Nobody looks any more."""
+        """Stop watching the file."""
         self._config_reload.close()
 
     async def save(self, expected: Environment | None, name: str, changes: Mapping[str, TomlValue | None]) -> None:
-        """Write keys of one environment (None removes one) and go on with them.
+        """Write config keys of one environment (None removes a key) and use them.
 
-        `seen` is the environment as the person saw it when deciding, None for a new one: when it is another by now,
-        nothing is written. Raises ConfigError; the file is then as it was.
+        `expected` is the environment as the user saw it, None for a new one. If it differs from the one on disk,
+        nothing is written and ConfigError is raised.
         """
         async with self._busy:
             await self._check_unchanged(expected, name)
             await self._write(save_environment, self._session.dependencies.paths, name, changes)
 
     async def drop(self, expected: Environment) -> None:
-        """Take an environment's table out of the config; as `save`."""
+        """Remove an environment's table from the config; checks and errors as in `save`."""
         async with self._busy:
             await self._check_unchanged(expected, expected.name)
             await self._write(delete_environment, self._session.dependencies.paths, expected.name)
 
     async def save_theme(self, name: str) -> None:
-        """Write the theme that was picked; as `save`. Nothing is written where the config names it already."""
+        """Write the chosen theme, unless the config already names it; checks and errors as in `save`."""
         async with self._busy:
-            seen = self._session.settings.console.get("theme")
+            before = self._session.settings.console.get("theme")
             await self._reload_before_write()
-            now = self._session.settings.console.get("theme")
-            if now != seen:
+            on_disk = self._session.settings.console.get("theme")
+            if on_disk != before:
                 raise ConfigError("the theme was changed on disk meanwhile; nothing was written", hint="pick it again")
-            if now != name:
+            if on_disk != name:
                 await self._write(save_console, self._session.dependencies.paths, {"theme": name})
 
     async def _check_unchanged(self, expected: Environment | None, name: str) -> None:
@@ -103,7 +105,7 @@ class ConfigEditor:
         await self._reload_changes(written=digest)
 
     async def _reload_before_write(self) -> None:
-        """Know what is on disk before it is written over; raises ConfigError where that is not to be used."""
+        """Reload before a write; raises ConfigError when the file on disk cannot be used."""
         await self._reload_changes()
         if self._config_reload.message:
             raise ConfigError(f"{self._config_reload.message}; nothing was written", hint=self._config_reload.hint)

@@ -1,4 +1,4 @@
-"""The dialog for an environment's settings: where it is, how fast, whether protected, and Sprig's id of it."""
+"""Edit form of an environment: endpoint, requests per second, protection, Sprig environment id."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sprig_tui.segment.limits import PARTNER_REQUESTS_PER_SECOND
 ConfigChanges = dict[str, TomlValue | None]
 
 MAX_REQUESTS_PER_SECOND = 1_000
-"""Requests per second; the config's own limit."""
+"""The limit of the config schema."""
 
 
 def endpoint_change(text: str, current: Environment) -> tuple[ConfigChanges, str]:
-    """The change that a typed endpoint means, and what was changed on the way; raises ConfigError."""
+    """The config change for a typed endpoint, and a note on how it was corrected; raises ConfigError."""
     endpoint, note = parse_endpoint(text or "us", "to")
     return ({} if endpoint == current.endpoint else {"endpoint": endpoint}), note
 
 
 def rate_change(text: str, current: Environment) -> ConfigChanges:
-    """The change that typed requests per second mean; raises ConfigError."""
+    """The config change for typed requests per second; raises ConfigError."""
     if not text.strip():
         wanted = PARTNER_REQUESTS_PER_SECOND
     else:
@@ -45,7 +45,7 @@ def rate_change(text: str, current: Environment) -> ConfigChanges:
 
 
 def id_change(text: str, current: Environment) -> ConfigChanges:
-    """The change that a typed Sprig environment id means; raises ConfigError."""
+    """The config change for a typed Sprig environment id; raises ConfigError."""
     wanted = text.strip()
     if wanted and (not wanted.isascii() or not wanted.isprintable() or " " in wanted or len(wanted) > 200):
         raise ConfigError("Sprig environment id: no spaces or other letters than ASCII", hint="as webhooks carry it")
@@ -63,18 +63,17 @@ class EditForm(Dialog[ConfigChanges | None]):
         self._environment = environment
 
     def compose(self) -> ComposeResult:
-        """One field per setting."""
-        now = self._environment
+        environment = self._environment
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
             yield Label("Where to send: us, eu, or a URL (https, or http on this machine)")
-            yield Input(now.endpoint, "us", id="endpoint", compact=True)
+            yield Input(environment.endpoint, "us", id="endpoint", compact=True)
             yield Label("Requests per second (Segment asks partners for 50 at most)")
-            yield Input(f"{now.requests_per_second:g}", "50", id="rate", compact=True)
+            yield Input(f"{environment.requests_per_second:g}", "50", id="rate", compact=True)
             yield Label("Sprig's environment id, as webhooks carry it (empty: not known)")
-            yield Input(now.sprig_environment_id or "", id="sprig-id", compact=True)
+            yield Input(environment.sprig_environment_id or "", id="sprig-id", compact=True)
             yield Label("Protected: sending in bulk asks for its name")
-            yield CheckMark("protected", now.protected, id="protected", compact=True)
+            yield CheckMark("protected", environment.protected, id="protected", compact=True)
             yield Static("", classes="dialog-fault")
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Cancel", id="cancel")
@@ -83,7 +82,6 @@ class EditForm(Dialog[ConfigChanges | None]):
             yield Static(hint(*keys), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Begin at the top."""
         self.query_one("#endpoint").focus()
 
     @on(Button.Pressed, "#cancel")

@@ -1,4 +1,4 @@
-"""The dialog for a Write Key: masked, pasteable, and it names what is off while the key is still in the field."""
+"""Write key form: a masked field that shows problems with the key before it is saved."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ _MARKS = {"stripped": "·", "warning": "!", "error": "✗"}
 
 
 def lint_lines(lint: SecretLint, reused: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """(text, style) of each thing worth saying about a key, worst last; nothing of the key itself but its ends.
+    """(text, style) of each problem with a key, worst last; shows at most the ends of the key.
 
-    `reused`: what the key is already known as.
+    `reused`: sentences on where the key is used already.
     """
-    said = [
+    lines = [
         (f"{_MARKS[fault.level]} {fault.message}{f': {fault.hint}' if fault.hint else ''}", _STYLES[fault.level])
         for fault in lint.faults
     ]
-    said += [(f"! {what}", _STYLES["warning"]) for what in reused]
+    lines += [(f"! {what}", _STYLES["warning"]) for what in reused]
     if lint.secret and not lint.warnings and not reused:
-        said.append(
+        lines.append(
             (f"✓ {mask(lint.secret)}, {len(lint.secret)} characters: it looks like a write key", "$text-success")
         )
-    return said
+    return lines
 
 
 class KeyInput(Input):
-    """A masked line that takes a paste of several lines whole: a key that a mail broke over two is put together."""
+    """Masked input that joins a pasted key which a mail program broke over two lines."""
 
     def on_paste(self, event: events.Paste) -> None:
-        """A plain Input takes the first line alone, without a word."""
+        """Replace Textual's handler, which keeps only the first line."""
         text = event.text.strip()
         if len(text.splitlines()) < 2:
             return
         event.stop()
         event.prevent_default()
         lint = lint_secret(text, WRITE_KEY_RULES)
-        # what is no key in several lines is named as such; a field has one line, so they are kept apart by a space
+        # lines that are not a key are joined by spaces, so that the lint can name the problem
         self.replace(lint.secret or " ".join(text.split()), *self.selection)
 
 
 class KeyForm(Dialog[str | None]):
-    """Asks for a Write Key. Result: the key as it is to be stored, or None.
+    """Asks for a Write Key. Result: the key to store, or None.
 
-    Faults that are safe to mend are mended and named; an error refuses; a warning asks for a second enter.
+    Harmless faults are corrected and shown. An error rejects the key; a warning asks for a second enter.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class KeyForm(Dialog[str | None]):
         *,
         environments_with_key: Callable[[str], tuple[str, ...]] = lambda _: (),
     ) -> None:
-        """`masked_now` is the key that is replaced, `note` what else to know before it is.
+        """`masked_now` is the key to be replaced, `note` a further line of text.
 
-        `reused` says what a key is already known as, such as the write key of another environment.
+        `environments_with_key` returns sentences on where a key is used already.
         """
         self._environments_with_key = environments_with_key
         about = f"replaces {masked_now}. " if masked_now else ""
@@ -76,7 +76,6 @@ class KeyForm(Dialog[str | None]):
         self._warned = ""
 
     def compose(self) -> ComposeResult:
-        """The field, what is off, and what to press."""
         with Vertical(classes="dialog-box"):
             yield from self.head()
             yield KeyInput(placeholder=f"{WRITE_KEY_CHARS} letters and digits; type or paste", password=True)
@@ -84,7 +83,6 @@ class KeyForm(Dialog[str | None]):
             yield Static(hint(("enter to save", "enter"), ("escape to cancel", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Ready to type or paste."""
         self.query_one(Input).focus()
 
     @on(Input.Changed)

@@ -1,4 +1,4 @@
-"""The lines of the Environments pane, laid out for its width and height."""
+"""Lines of the Environments pane, laid out for its width and height."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WARNING = "⚠"
 
 
 class PaneLine(NamedTuple):
-    """A line, and the environment it belongs to; empty for warnings."""
+    """A line and its environment; the name is empty for warnings."""
 
     environment: str
     parts: Line
     head: bool = False
-    """Whether the cursor may stand on it."""
+    """Whether the cursor can be on it."""
 
 
 def pane_lines(
@@ -35,9 +35,9 @@ def pane_lines(
     height: int,
     revealed: str = "",
 ) -> list[PaneLine]:
-    """Everything in full where that fits, else the selected environment in full and one line for each other one.
+    """All environments in full if they fit, else the selected one in full and one line for each other.
 
-    `revealed` is the selected environment's key while the person looks at it.
+    `revealed` is the selected environment's unmasked key while it is shown.
     """
     full = [line for view in views for line in _full_lines(view, view.name == selected, width, revealed)]
     warnings = [line for text in warning_texts for line in _warning_lines(text, width)]
@@ -62,7 +62,7 @@ def _full_lines(view: EnvironmentView, selected: bool, width: int, revealed: str
         if view.key_source != "config":
             lines.append(line(TextSpan(f"  ${view.key_source}", "muted")))
         if revealed and selected:
-            # A line of its own: a whole key just fits the pane.
+            # on a line of its own: a whole key just fits the pane
             lines.append(line(TextSpan(f"  {revealed}", "strong")))
         pace = f"  {view.requests_per_second:g}/s" if view.requests_per_second != 50 else ""
         lines.append(line(_label_span("to"), TextSpan(view.place), TextSpan(pace, "muted")))
@@ -84,7 +84,7 @@ def _head_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
 
 def _brief_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
     name = f"{'●' if selected else '○'} {view.title}"
-    standing = view.status
+    status = view.status
     key = f"{view.key}  " if view.key else ""
     badge = "protected  " if view.protected and width >= 60 else ""
     before = (
@@ -93,9 +93,9 @@ def _brief_line(view: EnvironmentView, selected: bool, width: int) -> PaneLine:
         TextSpan(key if width >= 60 else "", "muted"),
     )
     room = max(4, width - sum(cell_len(part.text) for part in before))
-    said = printable(f"{standing.mark} {standing.text}", limit=600)
-    # cut here, so that it is seen that there is more
-    last = TextSpan(said, standing.level, room if cell_len(said) > room else 0)
+    text = printable(f"{status.mark} {status.text}", limit=600)
+    # a width is set only for a text that is cut, so that the cut is marked
+    last = TextSpan(text, status.level, room if cell_len(text) > room else 0)
     return PaneLine(view.name, (*before, last), head=True)
 
 
@@ -104,13 +104,13 @@ def _label_span(text: str) -> TextSpan:
 
 
 def _status_parts(status: EnvironmentStatus, width: int) -> list[tuple[TextSpan, ...]]:
-    said = _wrap_words(status.text, width - 4)
+    texts = _wrap_words(status.text, width - 4)
     lines: list[tuple[TextSpan, ...]] = [
         (TextSpan(f"  {status.mark} " if number == 0 else "    "), TextSpan(text, status.level))
-        for number, text in enumerate(said)
+        for number, text in enumerate(texts)
     ]
     if status.last:
-        if len(said) == 1 and len(said[0]) + len(status.last) + 6 <= width:
+        if len(texts) == 1 and len(texts[0]) + len(status.last) + 6 <= width:
             lines[0] = (*lines[0], TextSpan(f"  {status.last}", "muted"))
         else:
             lines.append((TextSpan("    "), TextSpan(status.last, "muted")))
@@ -134,5 +134,5 @@ def _warning_lines(text: str, width: int) -> list[PaneLine]:
 
 
 def _wrap_words(text: str, width: int) -> list[str]:
-    """At most four lines; foreign text is made printable first, so that what is measured is what is shown."""
+    """At most four lines. Text is made printable before it is measured."""
     return textwrap.wrap(printable(text, limit=600), max(12, width), max_lines=4, placeholder=" …") or [""]

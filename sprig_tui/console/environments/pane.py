@@ -1,4 +1,4 @@
-"""The Environments pane: one block per environment, and what looks wrong."""
+"""Environments pane: one block per environment, and warnings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sprig_tui.console.widgets.line_list import LineList
 
 _NEED_KEY = frozenset(command.action() for command in (RevealKey, RemoveKey, TestEvent))
 REVEAL_S = 5.0
-"""How long a whole key stays on the screen."""
+"""Seconds that an unmasked key stays on the screen."""
 
 
 class EnvironmentPane(HasCommands, LineList):
-    """Shows `environments`; `selected` is the one that commands, and payloads that name none, are about.
+    """Shows `environments`. Commands act on `selected`, and payloads without an environment are sent to it.
 
     It knows no key: the main screen passes the one to `reveal`.
     """
@@ -40,9 +40,9 @@ class EnvironmentPane(HasCommands, LineList):
     BORDER_TITLE = "Environments"
 
     environments: reactive[tuple[EnvironmentView, ...]] = reactive((), repaint=False)
-    """An immutable picture; assign a new one when something changed."""
+    """Immutable; assign a new tuple when something changed."""
     warnings: reactive[tuple[str, ...]] = reactive((), repaint=False)
-    """Warnings about the environments as a whole, and about the payload in view."""
+    """Warnings about the config, the journal and the payload in view."""
     selected: reactive[str] = reactive("", repaint=False)
 
     class EnvironmentSelected(Message):
@@ -63,28 +63,26 @@ class EnvironmentPane(HasCommands, LineList):
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        """The first paint comes before the first resize is told: what is there to see must be in it."""
+        """Lay out before the first paint, which comes before the first resize event."""
         if not self._laid_out:
             self._lay_out_lines()
         return super().render_line(y)
 
     def line(self, index: int) -> Line | None:
-        """See LineList."""
         return self._lines[index].parts if index < len(self._lines) else ()
 
     def watch_environments(self) -> None:
-        """Keep the selection on one that exists."""
+        """Select the first environment where the selected one is gone."""
         names = [view.name for view in self.environments]
         if names and self.selected not in names:
             self.selected = names[0]
         self._lay_out_lines()
 
     def watch_warnings(self) -> None:
-        """Lay out again."""
         self._lay_out_lines()
 
     def watch_selected(self, before: str, now: str) -> None:
-        """Tell, and hide a key that was on show."""
+        """Hide a shown key, and post the selection."""
         self.hide_key()
         self._lay_out_lines()
         self._cursor_to_selected()
@@ -92,7 +90,7 @@ class EnvironmentPane(HasCommands, LineList):
             self.post_message(self.EnvironmentSelected(now))
 
     def on_resize(self) -> None:
-        """Lay out for the new size; a folded pane shows the selected environment."""
+        """Lay out for the new size and keep the selected environment in view."""
         self._lay_out_lines()
         self._cursor_to_selected()
         self.call_after_refresh(self._show_cursor)
@@ -107,7 +105,7 @@ class EnvironmentPane(HasCommands, LineList):
         return bool(self._revealed)
 
     def reveal(self, key: str) -> None:
-        """Show the selected environment's key for five seconds."""
+        """Show the selected environment's key for REVEAL_S."""
         self._revealed = key
         if self._hide_timer is not None:
             self._hide_timer.stop()
@@ -124,12 +122,12 @@ class EnvironmentPane(HasCommands, LineList):
             self._lay_out_lines()
 
     def on_blur(self) -> None:
-        """A key on show must not stay while the person is elsewhere."""
+        """Hide the key when the focus goes elsewhere."""
         self.hide_key()
 
     @property
     def current(self) -> EnvironmentView | None:
-        """The selected environment."""
+        """The selected environment; None where there is none."""
         return next((view for view in self.environments if view.name == self.selected), None)
 
     def _lay_out_lines(self) -> None:
@@ -155,7 +153,7 @@ class EnvironmentPane(HasCommands, LineList):
             self.invalidate()
             self._cursor_to_selected()
 
-    # -- the cursor goes from environment to environment ---------------------------------------------------------------
+    # -- cursor, by environment ---------------------------------------------------------------
 
     def _cursor_to_selected(self) -> None:
         for index, line in enumerate(self._lines):
@@ -164,7 +162,7 @@ class EnvironmentPane(HasCommands, LineList):
                 return
 
     def action_cursor(self, lines: int) -> None:
-        """To the next or previous environment; past the last one the warnings scroll into sight."""
+        """Select the next or previous environment; past the last one, scroll to the warnings."""
         names = [view.name for view in self.environments]
         if self.selected not in names:
             return
@@ -175,21 +173,19 @@ class EnvironmentPane(HasCommands, LineList):
             self.selected = names[wanted]
 
     def action_page(self, pages: float) -> None:
-        """Scroll; the selection stays."""
+        """Scroll without changing the selection."""
         self.scroll_to(y=self.scroll_offset.y + round(pages * self.scrollable_content_region.height), animate=False)
 
     def action_first(self) -> None:
-        """The first environment."""
         if self.environments:
             self.selected = self.environments[0].name
 
     def action_last(self) -> None:
-        """The last environment."""
         if self.environments:
             self.selected = self.environments[-1].name
 
     def watch_cursor(self, before: int, now: int) -> None:
-        """A click may have put the cursor on any line: select its environment, and stand on its first line."""
+        """A click can put the cursor on any line: select that environment and go to its first line."""
         super().watch_cursor(before, now)
         if self._laying_out:
             return

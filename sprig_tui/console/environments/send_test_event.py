@@ -1,4 +1,4 @@
-"""The test event: a track call of our own, to be looked for in Segment, since a 200 proves nothing about the key."""
+"""Test event: builds it, and the dialog that follows its delivery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEST_USER_ID = "sprig-tui-test"
 
 
 def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelivery:
-    """A test event for the journal; each has a message id of its own, so Segment drops none as a repeat."""
+    """A journal entry for a test event. Each has its own message id, so Segment does not drop it as a duplicate."""
     identity = derived_message_id("sprig-tui-test", environment, str(now_ms), nonce or secrets.token_hex(8))
     at = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = encode_track(
@@ -52,7 +52,7 @@ def make_test_event(environment: str, now_ms: int, nonce: str = "") -> NewDelive
 
 
 def where_to_look(environment: Environment, message_id: str) -> str:
-    """What a person has to see in Segment before the key is known to be the right one."""
+    """Where to look in Segment; a 200 alone does not prove that the key is the right one."""
     if environment.endpoint not in ("us", "eu"):
         return f"Look for {EVENT_NAME!r} with message id {message_id} at {environment.base_url}."
     return (
@@ -66,10 +66,10 @@ def where_to_look(environment: Environment, message_id: str) -> str:
 def delivery_progress_text(
     delivery: Delivery, lane: Lane | None, environment: Environment, now: int
 ) -> tuple[str, bool]:
-    """What became of the test event so far, and whether that is the end of it."""
+    """The state of the test event in words, and whether it is final."""
     if delivery.state is State.DELIVERED:
-        said = f"Segment answered {delivery.status} after {delivery.latency_ms:.0f} ms."
-        return f"{said}\n\n{where_to_look(environment, delivery.message_id)}", True
+        result = f"Segment answered {delivery.status} after {delivery.latency_ms:.0f} ms."
+        return f"{result}\n\n{where_to_look(environment, delivery.message_id)}", True
     if delivery.state is State.FAILED:
         return (
             f"Refused: {delivery.status or ''} {delivery.error}".strip() + ". The Deliveries pane has the answer.",
@@ -85,11 +85,11 @@ def delivery_progress_text(
 
 
 POLL_INTERVAL_S = 0.15
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 class SendTestEventScreen(Dialog[None]):
-    """Shows how far one delivery is. It goes on by itself when this is closed."""
+    """Shows the progress of one delivery, which continues when the dialog is closed."""
 
     def __init__(self, session: Session, environment: Environment, delivery_id: int) -> None:
         super().__init__(f"Test event to {environment.name}")
@@ -99,7 +99,6 @@ class SendTestEventScreen(Dialog[None]):
         self._shown_text = ""
 
     def compose(self) -> ComposeResult:
-        """What is known, and a way out."""
         with VerticalScroll(classes="dialog-box", can_focus=False):
             yield from self.head()
             yield Static(plain_content("Queued ..."), id="progress")
@@ -108,12 +107,10 @@ class SendTestEventScreen(Dialog[None]):
             yield Static(hint(("enter or escape closes", "escape")), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Look at once, then again and again."""
         self.query_one("#close").focus()
         self._timer = self.set_interval(POLL_INTERVAL_S, self._poll)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Close."""
         event.stop()
         self.dismiss(None)
 

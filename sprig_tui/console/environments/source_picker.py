@@ -1,4 +1,4 @@
-"""The dialog that offers a workspace's sources by name, in place of pasting a key."""
+"""Source picker: offers the sources of a Segment workspace by name, instead of pasting a key."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
 
 
 ABOUT_CELLS, STATE_CELLS, KEY_CELLS = 22, 9, 11
-"""Cells of the columns; the name has the rest."""
+"""Widths of the columns; the name gets the rest."""
 
 
 class SourceRow(Struct, frozen=True):
-    """One source, and what speaks against it."""
+    """A source, and why it may be the wrong one."""
 
     source: Source
     mismatches: tuple[str, ...]
 
     @property
     def about(self) -> str:
-        """Labels, or what kind it is."""
+        """Labels, else the kind of source."""
         return ", ".join(self.source.labels) or self.source.kind
 
     @property
     def state(self) -> str:
-        """Whether Segment takes what comes for it."""
+        """Whether the source is enabled in Segment."""
         return "enabled" if self.source.enabled else "disabled"
 
     @property
     def key(self) -> str:
-        """The key that would be taken, masked."""
+        """Its first write key, masked."""
         return mask(self.source.write_keys[0]) if self.source.write_keys else "not visible"
 
     @property
     def detail(self) -> str:
-        """Everything in a sentence, for the row that is chosen."""
+        """The sentence under the list for the highlighted row."""
         source = self.source
         if not source.write_keys:
             return "the token sees no write key of it: that takes the role of a source admin or workspace owner"
@@ -66,13 +66,13 @@ class SourceRow(Struct, frozen=True):
 
 
 def source_rows(sources: Sequence[Source], environment: str, environments: Collection[str]) -> tuple[SourceRow, ...]:
-    """Rows in the order of the workspace, those that nothing speaks against first."""
+    """Rows in the order of the workspace, those without mismatches first."""
     rows = [SourceRow(source, source_mismatches(source, environment, environments)) for source in sources]
     return tuple(sorted(rows, key=lambda row: bool(row.mismatches)))
 
 
 def filter_rows(rows: Sequence[SourceRow], text: str) -> tuple[SourceRow, ...]:
-    """Those whose name, slug, kind or labels hold every word of the text."""
+    """Rows whose name, slug, kind or labels contain every word of the text."""
     words = text.casefold().split()
     return tuple(row for row in rows if all(word in _search_text(row) for word in words))
 
@@ -83,23 +83,23 @@ def _search_text(row: SourceRow) -> str:
 
 
 SourceLister = Callable[[], Awaitable[tuple[Source, ...]]]
-"""Asks the workspace; raises SprigTuiError."""
+"""Lists the sources of the workspace; raises SprigTuiError."""
 SourceChoice = SourceRow | Literal["paste"]
 
 _OTHER_COLUMNS_CELLS = 2 + 1 + ABOUT_CELLS + 1 + STATE_CELLS + KEY_CELLS
-"""Cells of a row that are not the name's."""
+"""Width of a row without the name."""
 PASTE_LABEL = "paste a key instead"
 
 
 class SourceLines(LineList):
-    """The sources that fit what was typed, and below them the way to paste."""
+    """List of the filtered sources, with a last line for pasting a key."""
 
     def __init__(self) -> None:
         super().__init__(id="source-list")
         self.rows: tuple[SourceRow, ...] = ()
 
     def show(self, rows: tuple[SourceRow, ...]) -> None:
-        """Show these from the first."""
+        """Show these rows from the top."""
         self.rows = rows
         self.resize(len(rows) + 1)
         self.cursor = 0
@@ -107,7 +107,7 @@ class SourceLines(LineList):
         self.invalidate()
 
     def line(self, index: int) -> Line | None:
-        """Flag, name, labels, state and key of a source."""
+        """Flag, name, labels, state and masked key of a source."""
         if index >= len(self.rows):
             return [TextSpan(f"  {PASTE_LABEL}", "accent")]
         row = self.rows[index]
@@ -125,7 +125,7 @@ class SourceLines(LineList):
 
 
 class SourceForm(Dialog[SourceChoice | None]):
-    """Asks which source an environment's answers go to. Result: its row, `paste`, or None."""
+    """Asks which source the answers of an environment go to. Result: its row, `paste`, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "into_list", show=False),
@@ -140,7 +140,6 @@ class SourceForm(Dialog[SourceChoice | None]):
         self._rows: Sequence[SourceRow] = ()
 
     def compose(self) -> ComposeResult:
-        """The filter, the list, and what is to be known of the chosen one."""
         with Vertical(classes="dialog-box", id="sources"):
             yield from self.head()
             yield Input(placeholder="part of a name or label", id="source-filter")
@@ -150,7 +149,7 @@ class SourceForm(Dialog[SourceChoice | None]):
             yield Static(Content.assemble("type to filter, ", hint(*keys)), classes="dialog-hint")
 
     def on_mount(self) -> None:
-        """Ask the workspace; a key can be pasted meanwhile."""
+        """List the sources in a worker; the paste line works meanwhile."""
         self.query_one(SourceLines).show(())
         self.query_one(Input).focus()
         self.run_worker(self._load(), exit_on_error=False)
@@ -169,9 +168,9 @@ class SourceForm(Dialog[SourceChoice | None]):
     def _filter(self, text: str) -> None:
         lines = self.query_one(SourceLines)
         lines.show(filter_rows(self._rows, text))
-        self._show_error(0)
+        self._show_row_detail(0)
 
-    def _show_error(self, index: int) -> None:
+    def _show_row_detail(self, index: int) -> None:
         rows = self.query_one(SourceLines).rows
         if self._rows:
             self._show_status(rows[index].detail if 0 <= index < len(rows) else "the key is then asked for, masked")
@@ -186,7 +185,7 @@ class SourceForm(Dialog[SourceChoice | None]):
         event.stop()
         typed = event.value.strip()
         if len(typed) == WRITE_KEY_CHARS and typed.isalnum():
-            # this field is not masked: a key must not stay in it
+            # the field is not masked, so a key must not stay in it
             with event.input.prevent(Input.Changed):
                 event.input.value = ""
             self._filter("")
@@ -205,7 +204,7 @@ class SourceForm(Dialog[SourceChoice | None]):
     @on(LineList.Highlighted)
     def _on_highlighted(self, event: LineList.Highlighted) -> None:
         event.stop()
-        self._show_error(event.index)
+        self._show_row_detail(event.index)
 
     @on(LineList.Selected)
     def _on_selected(self, event: LineList.Selected) -> None:
@@ -222,23 +221,21 @@ class SourceForm(Dialog[SourceChoice | None]):
             self.dismiss(rows[index])
 
     def action_into_list(self) -> None:
-        """Go to the list."""
         self.query_one(SourceLines).focus()
 
     def action_other(self) -> None:
-        """Between the filter and the list."""
         field = self.query_one(Input)
         (self.query_one(SourceLines) if field.has_focus else field).focus()
 
 
 PASTE: Final = "paste"
-"""In place of a key: ask for one. No key is so short."""
+"""Choice to paste a key; too short to be mistaken for one."""
 
 
 async def pick_key(app: App[Any], session: Session, environment: str) -> str | None:
-    """The key of the source that the person chose, PASTE to ask for one, None to leave it.
+    """The key of the source that the user chose, PASTE to ask for a key, None for no change.
 
-    Nothing is offered, and a key is to be pasted, where the workspace cannot be asked: without a token.
+    Returns PASTE at once where no token of Segment's Public API is configured.
     """
     list_sources = session.dependencies.list_sources
     if list_sources is None or session.settings.workspace.token is None:

@@ -1,4 +1,4 @@
-"""How one environment stands, in words: what is known, never more (Segment answers 200 to a wrong key too)."""
+"""Environment status: the sentence shown for each environment, and the view that the pane draws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Level = Literal["", "muted", "good", "warning", "bad"]
 
 
 class EnvironmentStatus(Struct, frozen=True, gc=False):
-    """A mark that does not need colour, a sentence, and what came back last."""
+    """Mark, sentence and last response. Never claims that a key is right: Segment answers 200 to a wrong one too."""
 
     mark: str
     text: str
@@ -26,32 +26,32 @@ class EnvironmentStatus(Struct, frozen=True, gc=False):
     last: str = ""
     """Such as `last answer 200, 2 s ago` or `never used`."""
     brief: str = ""
-    """How the sentence begins, for where there is no room for all of it; empty where it is short."""
+    """The beginning of the sentence, for narrow places; empty where the sentence is short."""
 
 
 class StatusInputs(Struct, frozen=True, kw_only=True):
-    """What the sentence rests on."""
+    """Facts that the sentence is made from."""
 
     lane: Lane
     has_key: bool
     queued: int
     in_flight: int
-    """Deliveries on the wire, by any process."""
+    """Deliveries being sent, by any process."""
     rate: int
     """Deliveries per second."""
     held: tuple[str, str] = ("", "")
-    """What workers that are gone still hold, and until when; empty for nothing."""
+    """Leases of dead workers and when they expire, as two texts; empty for none."""
     engine: bool
     """Whether this console delivers."""
     read_only: bool = False
     opened: bool = True
-    """Whether the journal has told anything yet; else the lane is not known."""
+    """Whether the journal was read yet; before that the lane is unknown."""
     trouble: str = ""
-    """Why the lane stands still on our side."""
+    """Local error that stops the lane; empty for none."""
 
 
 def status_of(facts: StatusInputs, now: int) -> EnvironmentStatus:
-    """The one sentence that matters most; `now` is ms since 1970."""
+    """The most important fact as a sentence; `now` is ms since 1970."""
     busy = bool(facts.rate or facts.in_flight)
     last = _last_activity(facts.lane, now, busy=busy) if facts.has_key or facts.lane.last_status else ""
     if (unready := _unready_status(facts, last)) is not None:
@@ -69,7 +69,7 @@ def status_of(facts: StatusInputs, now: int) -> EnvironmentStatus:
 
 
 def _unready_status(facts: StatusInputs, last: str) -> EnvironmentStatus | None:
-    """What stands in the way on our side."""
+    """Status for local obstacles: an error, no key, the journal not opened."""
     if facts.trouble:
         return EnvironmentStatus("✗", facts.trouble, "bad", last)
     if not facts.has_key:
@@ -138,24 +138,24 @@ REGIONS = {"us": "US  api.segment.io", "eu": "EU  events.eu1.segmentapis.com"}
 
 
 class EnvironmentView(Struct, frozen=True, kw_only=True):
-    """One environment at one moment; equal pictures need no repaint."""
+    """Immutable view of one environment; equal views need no repaint."""
 
     name: str
     key: str = ""
-    """Masked; empty where there is none."""
+    """Masked; empty for none."""
     key_source: str = ""
-    """`config`, or the variable it comes from."""
+    """`config`, or the name of the environment variable."""
     endpoint: str = "us"
     requests_per_second: float = 50.0
     protected: bool = False
     sprig_id: str = ""
     status: EnvironmentStatus = EnvironmentStatus("·", "")
     paused_or_waiting: bool = False
-    """Whether the lane is paused or waits, so that there is something to resume."""
+    """Whether the lane can be resumed."""
     queued: int = 0
-    """For its own endpoint."""
+    """For the configured endpoint."""
     elsewhere: int = 0
-    """Queued for the endpoint of a run with `--endpoint` alone."""
+    """Queued for another endpoint, by a run with `--endpoint`."""
     failed: int = 0
     withheld: int = 0
     delivered: int = 0
@@ -171,11 +171,11 @@ class EnvironmentView(Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """Region and host, or the address."""
+        """Region and host, or the URL."""
         return REGIONS.get(self.endpoint, self.endpoint)
 
 
-def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
+def view_of(  # noqa: PLR0913 - separate facts, all passed by keyword
     environment: Environment,
     *,
     lane: Lane | None,
@@ -189,20 +189,20 @@ def view_of(  # noqa: PLR0913 - each a fact of its own, all by name
     opened: bool = True,
     held: tuple[str, str] = ("", ""),
 ) -> EnvironmentView:
-    """The picture of one environment.
+    """The view of one environment.
 
     Args:
-        environment: as the config has it.
-        lane: as the journal tells it; None where it was never used.
-        live: the engine's own lane, None without an engine here.
+        environment: its config.
+        lane: its lane in the journal; None if it was never used.
+        live: the lane of this console's engine; None without an engine.
         counts: deliveries by state.
-        leased: of the queued ones, those in the hands of any process.
-        elsewhere: of the queued ones, those bound for the endpoint of a run with `--endpoint`.
+        leased: queued deliveries that are leased by any process.
+        elsewhere: queued deliveries for another endpoint, by a run with `--endpoint`.
         history: deliveries per second in the last seconds, oldest first.
         now: ms since 1970.
-        permissions: what this console may do, so whether it delivers.
-        opened: whether the journal has told anything yet.
-        held: what workers that are gone still hold, and until when.
+        permissions: whether this console delivers.
+        opened: whether the journal was read yet.
+        held: leases of dead workers and when they expire, as two texts.
     """
     lane = lane or (live.lane if live else Lane(environment=environment.name))
     queued = max(0, counts.get(State.QUEUED, 0) - elsewhere)
