@@ -234,7 +234,7 @@ class DeliveryLog(HasCommands, Panel, Vertical):
         event.stop()
         self.lines.focus()
 
-    # -- cursor and marks --------------------------------------------------------------------------------------------
+    # -- cursor and marks ----------------------------------------------------------------------------------------------
 
     def action_mark(self) -> None:
         self.lines.toggle_mark()

@@ -1,4 +1,4 @@
-"""The lines of the log: rows of a search, drawn as they come into sight; follows the newest until one scrolls away."""
+"""Log lines: draws the rows of a search on demand, and follows the newest until the user scrolls away."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ REMOVED_TEXT = "removed from the journal"
 
 
 class LogLines(LineList, inherit_bindings=False):
-    """Shows `search`; whoever owns it reads the rows that `wanted` asks for, and calls `settle` when positions moved.
+    """Virtual list of the deliveries of `search`.
 
-    The cursor and the first line in sight are kept by delivery, not by position, so that nothing moves under the
-    person's eyes when lines come before them.
+    `LogUpdater` reads the rows when `rows_wanted` is set, and calls `restore_position` when positions change. The
+    cursor and the top line are kept by delivery id, so that the view stays still when lines are inserted above it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,7 +34,7 @@ class LogLines(LineList, inherit_bindings=False):
     ]
 
     class Changed(Message):
-        """Following began or ended, or other deliveries are marked."""
+        """Following began or ended, or the marks changed."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -44,12 +44,12 @@ class LogLines(LineList, inherit_bindings=False):
         self.marks: set[int] = set()
         self.following = True
         self.new_rows = 0
-        """Arrived since following ended."""
+        """Matches that arrived since following ended."""
         self.rows_wanted = asyncio.Event()
-        """Set when rows in sight, or next to come into sight, may not be read yet."""
+        """Set when rows in view or next to it may not be read yet."""
         self.hints: tuple[str, ...] = ()
         self.has_unshown_choice = False
-        """Whether the person chose a delivery that nobody has been shown yet; set at once, with the key."""
+        """Whether the user chose a delivery whose payload is not shown yet; set with the key press."""
         self._cursor_id = 0
         self._top_id = 0
         self._to_oldest = False
@@ -58,7 +58,7 @@ class LogLines(LineList, inherit_bindings=False):
     # -- what is shown -------------------------------------------------------------------------------------------------
 
     def show_search(self, search: DeliverySearch, *, keep: bool) -> None:
-        """Another search: from its newest on, or (`keep`) from where one is."""
+        """Show another search, from its newest delivery or, with `keep`, at the present position."""
         self.search = search
         if not keep:
             self.following, self.new_rows, self._to_oldest = True, 0, False
@@ -66,7 +66,7 @@ class LogLines(LineList, inherit_bindings=False):
         self.restore_position()
 
     def restore_position(self) -> None:
-        """Positions moved: keep to the newest, the oldest, or to the deliveries in sight."""
+        """After positions changed: stay with the newest, the oldest, or the deliveries in view."""
         if self.search is None or not self.is_attached:
             return
         matches = self.search.matches
@@ -86,38 +86,37 @@ class LogLines(LineList, inherit_bindings=False):
             self.refresh()
 
     def add_new(self, number: int) -> None:
-        """So many came in at the end."""
+        """Count new matches at the end."""
         if not self.following:
             self.new_rows += number
 
     def redraw(self, ids: Iterable[int]) -> None:
-        """These rows changed."""
+        """Draw these rows again."""
         if self.search is not None:
             matches = self.search.matches
-            self.invalidate([matches.position(one) for one in ids if one in matches])
+            self.invalidate([matches.position(delivery_id) for delivery_id in ids if delivery_id in matches])
 
     def visible_ids(self) -> list[int]:
-        """Ids in sight."""
+        """Ids in view."""
         return self.search.matches.slice(self.is_visible.start, self.is_visible.stop) if self.search is not None else []
 
     def newest_ids(self) -> list[int]:
-        """Ids that will be in sight at the end."""
+        """Ids in view when scrolled to the end."""
         if self.search is None:
             return []
         count = len(self.search.matches)
         return self.search.matches.slice(count - max(1, self.scrollable_content_region.height), count)
 
     def surrounding_ids(self) -> list[int]:
-        """Ids in sight, and as many before and behind."""
+        """Ids in view, and a page before and after them."""
         if self.search is None:
             return []
-        seen = self.is_visible
-        return self.search.matches.slice(seen.start - len(seen), seen.stop + len(seen))
+        visible = self.is_visible
+        return self.search.matches.slice(visible.start - len(visible), visible.stop + len(visible))
 
     # -- lines ---------------------------------------------------------------------------------------------------------
 
     def line(self, index: int) -> Line | None:
-        """A row; None until it is read."""
         if self.search is None:
             return None
         delivery_id = self.search.matches[index]
@@ -130,55 +129,55 @@ class LogLines(LineList, inherit_bindings=False):
         return delivery_row(delivery, self.columns, now=self._clock.now(), marked=delivery_id in self.marks)
 
     def line_key(self, index: int) -> Hashable:
-        """The delivery."""
+        """The id of the delivery."""
         return self.search.matches[index] if self.search is not None else index
 
     def empty_lines(self) -> Sequence[Line]:
-        """What to do while nothing is shown."""
+        """The hints, while there are no rows."""
         return [(), *([TextSpan("  " + hint, "muted")] for hint in self.hints)]
 
     def header(self) -> Line:
-        """The titles over the columns."""
+        """The column titles."""
         return header_row(self.columns)
 
     # -- moving --------------------------------------------------------------------------------------------------------
 
     @property
     def selected(self) -> int:
-        """The delivery under the cursor; 0 for none."""
+        """Id of the delivery under the cursor; 0 for none."""
         if self.search is None or not 0 <= self.cursor < len(self.search.matches):
             return 0
         return self.search.matches[self.cursor]
 
     @property
     def selected_row(self) -> Delivery | None:
-        """The same as it was read."""
+        """The delivery under the cursor, if it was read."""
         return self.search.row(self.selected) if self.search is not None else None
 
     def go_to(self, delivery_id: int) -> bool:
-        """Put the cursor on a delivery; False where it is not in the list."""
+        """Put the cursor on a delivery; returns False if it is not in the list."""
         if self.search is None or delivery_id not in self.search.matches:
             return False
         self.cursor = self.search.matches.position(delivery_id)
         return True
 
     def toggle_mark(self) -> None:
-        """Mark the delivery under the cursor, or not, and go on to the next."""
-        if chosen := self.selected:
-            self.marks ^= {chosen}
-            self.redraw([chosen])
+        """Mark or unmark the delivery under the cursor, and go to the next."""
+        if delivery_id := self.selected:
+            self.marks ^= {delivery_id}
+            self.redraw([delivery_id])
             self.action_cursor(1)
             self.post_message(self.Changed())
 
     def unmark(self) -> None:
-        """Take all marks away."""
+        """Remove all marks."""
         marked = list(self.marks)
         self.marks.clear()
         self.redraw(marked)
         self.post_message(self.Changed())
 
     def follow(self, following: bool) -> None:
-        """Stay with the newest, or where one is."""
+        """Follow the newest delivery, or stop following."""
         if following:
             self._set_following(True)
             self.has_unshown_choice = True
@@ -187,18 +186,17 @@ class LogLines(LineList, inherit_bindings=False):
             self._set_following(False)
 
     def action_first(self) -> None:
-        """The oldest, also when the search has yet to come to it."""
+        """Go to the oldest, and stay there while the search finds older ones."""
         super().action_first()
         self._set_following(self.count <= 1)
         self._to_oldest = self.search is not None and not self.search.matches.complete
 
     def action_last(self) -> None:
-        """The newest, and stay with it."""
+        """Go to the newest and follow."""
         super().action_last()
         self.follow(True)
 
     def watch_cursor(self, before: int, now: int) -> None:
-        """The person went to another line."""
         super().watch_cursor(before, now)
         self._to_oldest = False
         self.has_unshown_choice = True
@@ -206,7 +204,7 @@ class LogLines(LineList, inherit_bindings=False):
         self._post_change()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Scrolled: away from the end ends following, back to it begins it again."""
+        """Scrolling away from the end stops following; scrolling back to it resumes it."""
         super().watch_scroll_y(old_value, new_value)
         self.rows_wanted.set()
         if not self._arranging and round(old_value) != round(new_value):
@@ -215,7 +213,6 @@ class LogLines(LineList, inherit_bindings=False):
             self._post_change()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Other columns fit."""
         del event
         columns = place_columns(self.scrollable_content_region.width)
         if columns != self.columns:
@@ -231,7 +228,7 @@ class LogLines(LineList, inherit_bindings=False):
             self.post_message(self.Changed())
 
     def _post_change(self) -> None:
-        """Remember by delivery where the cursor and the view are."""
+        """Remember the ids at the cursor and at the top."""
         self._cursor_id = self.selected
         if self.search is not None and self.count:
             self._top_id = self.search.matches[min(self.scroll_offset.y, self.count - 1)]

@@ -1,7 +1,7 @@
-"""Keeps the lines of the log up to date: runs the search, looks for news, reads the rows that come into sight.
+"""Log updater: runs the search, polls for changes, and reads the rows that come into view.
 
-It looks ten times a second while things happen, and less and less often, down to once a second, while nothing does.
-Nothing is drawn again when nothing changed. A journal that cannot be read is told and tried again; what is shown stays.
+It polls ten times a second while things happen, and backs off to once a second while nothing does. Unchanged rows are
+not drawn again. When the journal cannot be read, the error is shown, the rows stay, and reading is retried.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from sprig_tui.journal.records import Delivery
 
 LOG_ACTIVE_POLL_S = 0.1
 LOG_IDLE_POLL_S = 1.0
-"""Seconds between two looks while things happen, and while nothing does."""
+"""Seconds between two polls while things happen, and while nothing does."""
 POLL_BACKOFF_FACTOR = 1.5
 UPDATE_INTERVAL_S = 0.25
-"""Seconds between two changes of the title: its frame is painted anew with it."""
+"""Seconds between two updates of the title, which repaint the whole frame."""
 COUNT_INTERVAL_S = 1.0
 SEARCH_RETRY_S = 3.0
-"""Seconds between two searches from the start, where more changed than could be followed."""
+"""Seconds between two full searches, which follow when too many changes were missed."""
 ERROR_RETRY_S = 2.0
 
 
 class LogUpdater:
-    """`run` and `read_rows` run as tasks for as long as the log is there."""
+    """`run` and `read_rows` run as tasks while the log is mounted."""
 
     def __init__(
         self, lines: LogLines, *, on_change: Callable[[], None], on_selected: Callable[[Delivery, bool], None]
     ) -> None:
-        """`changed` is called when the numbers that the title tells, or `trouble`, may be others.
+        """`on_change` is called when the numbers of the title, or `trouble`, may have changed.
 
-        `selected` gets the delivery under the cursor when that is another one, and whether the person chose it: False
-        where it only moved there because deliveries came or went. It gets it again when the delivery itself changed.
+        `on_selected` gets the delivery under the cursor when it is another one or was updated, and whether the user
+        chose it: False when the cursor moved only because deliveries were added or removed.
         """
         self._lines = lines
         self._on_change = on_change
@@ -49,7 +49,7 @@ class LogUpdater:
         self._keep_cursor = False
         self._requested_by_person = False
         self._replacement: DeliverySearch | None = None
-        """A search from the start that is to take the place of the present one when it is complete."""
+        """A full search that replaces the present one when it is complete."""
         self._next_search_at = 0.0
         self._next_count_at = 0.0
         self._next_update_at = 0.0
@@ -59,40 +59,40 @@ class LogUpdater:
         self._posted_row: Delivery | None = None
         self._reread_visible = False
         self.trouble = ""
-        """Why the journal cannot be read; empty when it can."""
+        """Why the journal cannot be read; empty while it can."""
 
     @property
     def search(self) -> DeliverySearch | None:
-        """What is shown."""
+        """The search that is shown."""
         return self._lines.search
 
     def set_filter(
         self, journal: Journal, query: Query = MATCH_ALL, *, keep: bool = False, by_person: bool = False
     ) -> None:
-        """Show what matches; with `keep` the cursor stays on its delivery; `by_person` as in `selected`."""
+        """Show what matches; with `keep` the cursor stays on its delivery; `by_person`: the user asked for it."""
         self._requested, self._keep_cursor, self._replacement = DeliverySearch(journal, query), keep, None
         self._requested_by_person = by_person
         self.wake()
 
     def wake(self) -> None:
-        """Something happened: look now."""
+        """Poll now."""
         self._wakeup.set()
 
     def select(self, delivery_id: int, *, by_person: bool = True) -> None:
-        """Tell the row of this delivery as soon as it is read; one that the person chose stays one."""
+        """Report this delivery to `on_selected` once it is read; a choice of the user stays one."""
         self._wanted_by_person = by_person or (self._wanted_by_person and self._wanted_row != 0)
         self._wanted_row = delivery_id
         self._lines.rows_wanted.set()
 
     @property
     def is_selected_stale(self) -> bool:
-        """Whether what the person asked for last is not shown yet."""
+        """Whether what the user chose last is not shown yet."""
         return self._requested_by_person or (self._lines.has_unshown_choice and self._lines.selected > 0)
 
     # -- the two tasks -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Search and look for news, for ever."""
+        """Search and poll until cancelled."""
         pause = LOG_ACTIVE_POLL_S
         while True:
             try:
@@ -107,20 +107,21 @@ class LogUpdater:
                 await self._wait_for_work(pause)
 
     async def _update(self) -> tuple[bool, bool]:
-        """One look; returns whether nothing happened, and whether there is nothing more to do now."""
-        if (asked := self._requested) is not None:
-            await asked.start()
-            if asked is self._requested:
+        """Poll once; returns whether nothing happened, and whether there is nothing more to do now."""
+        if (requested := self._requested) is not None:
+            await requested.start()
+            if requested is self._requested:
                 self._requested = None
-                self._show_rows(asked, keep=self._keep_cursor)
+                self._show_rows(requested, keep=self._keep_cursor)
             return False, False
         search = self.search
         if search is None:
             return True, True
         step = await search.poll()
         if step.positions_changed and self._lines.following:
-            # what will be in sight is read first, so that each look is painted once
-            await search.read(one for one in self._lines.newest_ids() if search.row(one) is None)
+            # rows that will be in view are read first, so that each poll is painted once
+            newest = self._lines.newest_ids()
+            await search.read(delivery_id for delivery_id in newest if search.row(delivery_id) is None)
         self._apply_poll(search, step)
         searching = await self._search_more(search)
         self._update_pending = self._update_pending or not step.is_empty or searching
@@ -132,7 +133,7 @@ class LogUpdater:
         return step.is_empty and not self._update_pending, not searching and self._requested is None
 
     async def _search_more(self, search: DeliverySearch) -> bool:
-        """Go on with a search that is not complete; returns whether there was one."""
+        """Continue an incomplete search; returns whether there was one."""
         if not search.matches.complete:
             if await search.search_more() and search is self.search:
                 self._lines.restore_position()
@@ -140,29 +141,29 @@ class LogUpdater:
         if search.needs_restart and self._replacement is None and monotonic() >= self._next_search_at:
             self._replacement = DeliverySearch(search.journal, search.query)
             await self._replacement.start()
-        following = self._replacement
-        if following is None:
+        replacement = self._replacement
+        if replacement is None:
             return False
-        if not following.matches.complete:
-            await following.search_more()
+        if not replacement.matches.complete:
+            await replacement.search_more()
         elif self._requested is None:
             self._replacement = None
-            self._show_rows(following, keep=True)
+            self._show_rows(replacement, keep=True)
         return True
 
     async def read_rows(self) -> None:
-        """Read rows as they come into sight, for ever."""
+        """Read rows as they come into view, until cancelled."""
         while True:
             await self._lines.rows_wanted.wait()
             self._lines.rows_wanted.clear()
             search = self.search
             if search is None:
                 continue
-            again, self._reread_visible = self._reread_visible, False
+            reread, self._reread_visible = self._reread_visible, False
             ids = (
                 self._lines.visible_ids()
-                if again
-                else [one for one in self._lines.surrounding_ids() if not self._is_loaded(search, one)]
+                if reread
+                else [row_id for row_id in self._lines.surrounding_ids() if not self._is_loaded(search, row_id)]
             )
             if self._wanted_row and search.row(self._wanted_row) is None:
                 ids.append(self._wanted_row)
@@ -210,11 +211,11 @@ class LogUpdater:
             search.total = max(search.total, len(search.matches))
 
     def _notify_if_moved(self, search: DeliverySearch) -> None:
-        """The delivery under the cursor may be another one, or another than it was, without a key pressed."""
-        chosen = self._lines.selected
-        row = search.row(chosen) if chosen else None
-        if chosen and not self._wanted_row and row != self._posted_row:
-            self.select(chosen, by_person=False)
+        """Report the delivery under the cursor if it changed without a key press."""
+        delivery_id = self._lines.selected
+        row = search.row(delivery_id) if delivery_id else None
+        if delivery_id and not self._wanted_row and row != self._posted_row:
+            self.select(delivery_id, by_person=False)
 
     def _select_wanted(self, search: DeliverySearch) -> None:
         row = search.row(self._wanted_row) if self._wanted_row else None

@@ -1,7 +1,7 @@
-"""One filter's view of the journal: what matches, the rows that were asked for, and what happened since.
+"""Delivery search: the ids that match a filter, a cache of rows, and updates.
 
-Knows nothing of the screen. Each method is one short look into the journal, so that nobody waits long for another; the
-pane decides when to look again. See `matches` for how a million deliveries are held.
+Independent of the screen. Each method makes one short query, so that other readers of the journal never wait long; the
+caller decides when to query again. `MatchIndex` holds a million ids in arrays.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from sprig_tui.journal.query import MATCH_ALL, Query, Term
 from sprig_tui.journal.records import Delivery
 
 _MAX_LIST_IDS = 8
-"""Single removals from an array cost less than building it again up to about here."""
+"""Up to about this many removals cost less than building the array again."""
 
 
 class MatchIndex:
-    """Ids in order of arrival, by position: 0 is the oldest that is known."""
+    """Matching ids by position, in order of arrival; position 0 is the oldest known match."""
 
     def __init__(self, *, newest: int = 0) -> None:
-        """`newest`: the search begins there; ids beyond it count as arrived since."""
+        """`newest`: the id where the search begins; larger ids count as new."""
         self._older: array[int] | range = array("q")
         self._newer: array[int] = array("q")
         self._initial_newest = newest
         self.complete = False
-        """Whether the search has come to the oldest delivery."""
+        """Whether the search has reached the oldest delivery."""
 
     @classmethod
     def of_everything(cls, oldest: int, newest: int) -> MatchIndex:
-        """All ids of a journal that has every one of them."""
-        made = cls(newest=newest)
-        made._older = range(newest, oldest - 1, -1)
-        made.complete = True
-        return made
+        """The index of a journal without gaps."""
+        index = cls(newest=newest)
+        index._older = range(newest, oldest - 1, -1)
+        index.complete = True
+        return index
 
     def __len__(self) -> int:
         return len(self._older) + len(self._newer)
@@ -48,11 +48,11 @@ class MatchIndex:
         return self._older[older - 1 - position] if position < older else self._newer[position - older]
 
     def slice(self, first: int, last: int) -> list[int]:
-        """Ids at positions `first` (included) to `last` (excluded), as far as there are such."""
+        """Ids at positions `first` to `last - 1`, clipped to the index."""
         return [self[position] for position in range(max(0, first), min(last, len(self)))]
 
     def position(self, delivery_id: int) -> int:
-        """Where an id stands, or where it would: how many are older."""
+        """The position of an id, or where it would be inserted."""
         older = len(self._older)
         if delivery_id > self._initial_newest:
             return older + bisect_left(self._newer, delivery_id)
@@ -66,22 +66,22 @@ class MatchIndex:
 
     @property
     def newest(self) -> int:
-        """The newest id; 0 for none."""
+        """The largest id; 0 for none."""
         return self[len(self) - 1] if len(self) else 0
 
     def add_older(self, ids: Iterable[int]) -> None:
-        """What the search found, newest first, each older than all before."""
+        """Add matches of the search, newest first, all older than those before."""
         self._mutable_older().extend(ids)
 
     def add_newer(self, ids: Iterable[int]) -> int:
-        """What arrived, oldest first; returns how many of them are new here."""
+        """Add new matches, oldest first; returns how many were not known."""
         before = len(self._newer)
         newest = max(self._initial_newest, self._newer[-1] if before else 0)
-        self._newer.extend(one for one in ids if one > newest)
+        self._newer.extend(delivery_id for delivery_id in ids if delivery_id > newest)
         return len(self._newer) - before
 
     def insert(self, delivery_id: int) -> bool:
-        """One that matches since it changed, wherever it stands in time; False where it was here already."""
+        """Add a delivery that matches now, at its position; returns False if it was known."""
         if delivery_id in self:
             return False
         position = self.position(delivery_id)
@@ -93,19 +93,19 @@ class MatchIndex:
         return True
 
     def remove(self, ids: Iterable[int]) -> int:
-        """Those that match no longer; returns how many were here."""
-        gone = [one for one in ids if one in self]
+        """Remove deliveries that no longer match; returns how many were known."""
+        gone = [delivery_id for delivery_id in ids if delivery_id in self]
         if len(gone) <= _MAX_LIST_IDS:
-            for one in gone:
-                older = self._mutable_older() if one <= self._initial_newest else self._newer
-                position = self.position(one)
-                del older[
-                    len(self._older) - 1 - position if one <= self._initial_newest else position - len(self._older)
-                ]
+            for delivery_id in gone:
+                position = self.position(delivery_id)
+                if delivery_id <= self._initial_newest:
+                    del self._mutable_older()[len(self._older) - 1 - position]
+                else:
+                    del self._newer[position - len(self._older)]
         else:
             without = set(gone)
-            self._older = array("q", (one for one in self._older if one not in without))
-            self._newer = array("q", (one for one in self._newer if one not in without))
+            self._older = array("q", (kept for kept in self._older if kept not in without))
+            self._newer = array("q", (kept for kept in self._newer if kept not in without))
         return len(gone)
 
     def _mutable_older(self) -> array[int]:
@@ -115,34 +115,33 @@ class MatchIndex:
 
 
 INITIAL_ROWS = 200
-"""Matches looked for before the first screenful is shown."""
+"""Matches to find before the first page is shown."""
 INITIAL_BUDGET_MS = 30
-"""How long the first look may take."""
+"""Time limit of the first query."""
 CHUNK_ROWS = 20_000
-"""Matches asked for in one later look."""
+"""Matches per later query."""
 CHUNK_BUDGET_MS = 30
-"""How long one may take: the journal's readers are also what delivering waits for."""
+"""Time limit of later queries, since the engine uses the same readers."""
 MAX_CHANGES = 200
-"""Changed rows told one by one; where more changed at once, what is in sight is read again instead."""
+"""Changed rows reported one by one; after more, the rows in view are read again."""
 MAX_CACHED_ROWS = 4_000
-"""Rows remembered; the oldest remembered go first."""
+"""Cached rows; the ones cached first are dropped first."""
 
 
 class PollResult(Struct, frozen=True):
-    """What a look for news found."""
+    """Result of a poll for changes."""
 
     new_matches: int = 0
-    """Deliveries that match and are newer than all before."""
+    """New deliveries that match."""
     changed: tuple[int, ...] = ()
-    """Ids of remembered rows that are to be drawn again."""
+    """Ids of rows to draw again."""
     reread_visible: bool = False
-    """Too much changed to tell: rows in sight are to be read again."""
+    """Too many changes to report: read the rows in view again."""
     positions_changed: bool = False
-    """Whether positions changed: something arrived, matches now, or matches no longer."""
+    """Whether matches were added or removed."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing happened."""
         return self == _NOTHING_NEW
 
 
@@ -150,32 +149,32 @@ _NOTHING_NEW = PollResult()
 
 
 class DeliverySearch:
-    """The deliveries that match `query`, as far as they are known."""
+    """The deliveries that match `query`. Methods that query the journal raise JournalError."""
 
     def __init__(self, journal: Journal, query: Query) -> None:
         self.journal = journal
         self.query = query
         self.matches = MatchIndex()
         self.total = 0
-        """Deliveries in the journal, whether they match or not."""
+        """Deliveries in the journal."""
         self.needs_restart = False
-        """Whether changes were missed that may have made rows match, or no longer match: search again."""
+        """Whether missed changes may have affected which rows match: search again."""
         self.started = False
         self._rows: dict[int, Delivery] = {}
         self._removed_ids: set[int] = set()
         self._cursor = ""
         self._newest_id = 0
-        """Newest id that was looked at."""
+        """Newest id that was searched."""
         self._start_id = 0
         self._oldest_id = 0
-        """Oldest id that was looked at."""
+        """Oldest id that was searched."""
         self._has_more_changes = False
 
-    # -- looking back --------------------------------------------------------------------------------------------------
+    # -- search --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Find the newest matches; raises JournalError, as everything here."""
-        # before everything else, so that what happens meanwhile is told by `step`
+        """Find the newest matches."""
+        # the cursor is read first, so that `poll` reports what changes meanwhile
         self._cursor = (await self.journal.changes()).cursor
         await self.count()
         newest = (await self.journal.ids(MATCH_ALL, limit=1)).ids
@@ -187,7 +186,7 @@ class DeliverySearch:
         await self._search_older(INITIAL_ROWS, INITIAL_BUDGET_MS)
 
     async def _is_dense(self) -> bool:
-        """Whether no delivery was ever removed from between others; then no search is needed."""
+        """Whether the ids have no gaps; then no search is needed."""
         oldest = (await self.journal.ids(MATCH_ALL, limit=1, direction="newer")).ids
         if not oldest or self._newest_id - oldest[0] + 1 != self.total:
             return False
@@ -197,33 +196,33 @@ class DeliverySearch:
         return True
 
     async def search_more(self) -> int:
-        """Look further back; returns how many more were found."""
+        """Search older deliveries; returns how many matches were found."""
         return await self._search_older(CHUNK_ROWS, CHUNK_BUDGET_MS)
 
     async def _search_older(self, limit: int, budget_ms: int) -> int:
-        found = await self.journal.ids(self.query, cursor=self._oldest_id, limit=limit, budget_ms=budget_ms)
-        self._oldest_id = found.reached
-        self.matches.add_older(found.ids)
-        self.matches.complete = not found.more
+        result = await self.journal.ids(self.query, cursor=self._oldest_id, limit=limit, budget_ms=budget_ms)
+        self._oldest_id = result.reached
+        self.matches.add_older(result.ids)
+        self.matches.complete = not result.more
         self.started = True
-        return len(found.ids)
+        return len(result.ids)
 
     @property
     def searched(self) -> float:
-        """How much of the journal was looked through, 0 to 1."""
+        """Searched share of the journal, 0 to 1."""
         if self.matches.complete or not self._start_id:
             return 1.0
         return (self._start_id - self._oldest_id + 1) / self._start_id
 
     async def count(self) -> None:
-        """How many deliveries there are."""
+        """Update `total`."""
         counts = await self.journal.counts()
         self.total = sum(sum(states.values()) for states in counts.by_environment.values())
 
-    # -- news ----------------------------------------------------------------------------------------------------------
+    # -- changes -------------------------------------------------------------------------------------------------------
 
     async def poll(self) -> PollResult:
-        """What happened since the last look."""
+        """Apply the changes since the last poll."""
         changes = await self.journal.changes(self._cursor, limit=MAX_CHANGES)
         if changes.overflow or self._has_more_changes:
             step = await self._catch_up()
@@ -237,53 +236,53 @@ class DeliverySearch:
     async def _merge_new(self, deliveries: Collection[Delivery]) -> PollResult:
         matching = deliveries
         if self.query.terms:
-            matching = await self.journal.get_many([one.id for one in deliveries], self.query)
-        here = {one.id for one in matching}
-        gone = self.matches.remove([one.id for one in deliveries if one.id not in here])
-        arrived = put = 0
+            matching = await self.journal.get_many([delivery.id for delivery in deliveries], self.query)
+        matching_ids = {delivery.id for delivery in matching}
+        gone = self.matches.remove([delivery.id for delivery in deliveries if delivery.id not in matching_ids])
+        arrived = inserted = 0
         changed: list[int] = []
-        for one in matching:
-            if one.id < self._oldest_id:
-                continue  # the search comes to it, and finds it as it is then
-            changed.append(one.id)
-            self._cache(one)
-            if self.matches.insert(one.id):
-                put += 1
-                arrived += one.id > self._newest_id
-        self._newest_id = max(self._newest_id, *(one.id for one in deliveries))
-        return PollResult(arrived, tuple(changed), positions_changed=bool(gone or put))
+        for delivery in matching:
+            if delivery.id < self._oldest_id:
+                continue  # the search has yet to reach it
+            changed.append(delivery.id)
+            self._cache(delivery)
+            if self.matches.insert(delivery.id):
+                inserted += 1
+                arrived += delivery.id > self._newest_id
+        self._newest_id = max(self._newest_id, *(delivery.id for delivery in deliveries))
+        return PollResult(arrived, tuple(changed), positions_changed=bool(gone or inserted))
 
     async def _catch_up(self) -> PollResult:
-        """Only what is new: which of the older ones changed is not known any more."""
-        found = await self.journal.ids(
+        """Add new matches only; which older deliveries changed is unknown."""
+        result = await self.journal.ids(
             self.query, cursor=self._newest_id, limit=CHUNK_ROWS, direction="newer", budget_ms=CHUNK_BUDGET_MS
         )
-        self._has_more_changes = found.more
-        self._newest_id = max(self._newest_id, found.reached)
-        arrived = self.matches.add_newer(found.ids)
+        self._has_more_changes = result.more
+        self._newest_id = max(self._newest_id, result.reached)
+        arrived = self.matches.add_newer(result.ids)
         self.needs_restart = self.needs_restart or bool(self.query.terms)
         return PollResult(arrived, reread_visible=True, positions_changed=arrived > 0)
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 
     def row(self, delivery_id: int) -> Delivery | None:
-        """A row, if it was read."""
+        """A cached row; None if it was not read."""
         return self._rows.get(delivery_id)
 
     def is_removed(self, delivery_id: int) -> bool:
-        """Whether the journal has it no longer."""
+        """Whether the delivery is no longer in the journal."""
         return delivery_id in self._removed_ids
 
     async def read(self, ids: Iterable[int]) -> list[int]:
-        """Read these rows; returns those that are other than was known."""
+        """Read these rows into the cache; returns the ids of those that changed."""
         wanted = list(ids)
         rows = await self.journal.get_many(wanted)
-        changed = [one.id for one in rows if self._rows.get(one.id) != one]
-        for one in rows:
-            self._cache(one)
-        missing = set(wanted).difference(one.id for one in rows) - self._removed_ids
-        for one_id in missing:
-            self._rows.pop(one_id, None)
+        changed = [row.id for row in rows if self._rows.get(row.id) != row]
+        for row in rows:
+            self._cache(row)
+        missing = set(wanted).difference(row.id for row in rows) - self._removed_ids
+        for missing_id in missing:
+            self._rows.pop(missing_id, None)
         self._removed_ids |= missing
         return [*changed, *missing]
 
@@ -294,8 +293,8 @@ class DeliverySearch:
             del self._rows[next(iter(self._rows))]
 
     async def next_failed(self, after: int, *, older: bool) -> int:
-        """The next failed one that matches, from a delivery on; 0 for none."""
+        """Id of the next failed match after (or before, with `older`) a delivery; 0 for none."""
         kept = [term for term in self.query.terms if term.field != "status" or term.negated]
         query = Query((*kept, Term("status", "failed")))
-        found = await self.journal.ids(query, cursor=after, limit=1, direction="older" if older else "newer")
-        return found.ids[0] if found.ids and found.ids[0] in self.matches else 0
+        result = await self.journal.ids(query, cursor=after, limit=1, direction="older" if older else "newer")
+        return result.ids[0] if result.ids and result.ids[0] in self.matches else 0

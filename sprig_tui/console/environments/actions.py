@@ -38,7 +38,7 @@ class EnvironmentActions:
     def _environment(self, name: str) -> Environment:
         return self._session.settings.environment(name)
 
-    # -- keys ---------------------------------------------------------------------------------------------------------
+    # -- keys ----------------------------------------------------------------------------------------------------------
 
     async def add_key(self, name: str) -> None:
         """Ask for a key, save it, and say what is next."""
@@ -87,7 +87,7 @@ class EnvironmentActions:
         name = environment.name if environment.protected else ""
         return await ask_confirmation(self._app, question, text, yes=yes, protected_name=name)
 
-    # -- environments -------------------------------------------------------------------------------------------------
+    # -- environments --------------------------------------------------------------------------------------------------
 
     async def edit(self, name: str) -> None:
         """Ask for the settings, save what changed."""
@@ -138,7 +138,7 @@ class EnvironmentActions:
             await self._config_editor.drop(environment)
             notify(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
 
-    # -- sending ------------------------------------------------------------------------------------------------------
+    # -- sending -------------------------------------------------------------------------------------------------------
 
     async def set_lane(self, name: str, *, paused: bool) -> None:
         """Pause or resume a lane, for every process on this journal."""

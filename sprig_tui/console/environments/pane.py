@@ -60,7 +60,7 @@ class EnvironmentPane(HasCommands, LineList):
         self._revealed = ""
         self._hide_timer: Timer | None = None
 
-    # -- what is shown ------------------------------------------------------------------------------------------------
+    # -- what is shown -------------------------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
         """Lay out before the first paint, which comes before the first resize event."""
@@ -153,7 +153,7 @@ class EnvironmentPane(HasCommands, LineList):
             self.invalidate()
             self._cursor_to_selected()
 
-    # -- cursor, by environment ---------------------------------------------------------------
+    # -- cursor, by environment ----------------------------------------------------------------------------------------
 
     def _cursor_to_selected(self) -> None:
         for index, line in enumerate(self._lines):
