@@ -1,4 +1,4 @@
-"""Pulling for the selected environment: ask, read page by page into the journal, say what became of it."""
+"""Pulling from the console: asks for confirmation, then reads new answers from Sprig into the journal."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from sprig_tui.console.session import Session
 
 
-def pull_question_text(place: Checkpoint, request: PullRequest, now_ms: int) -> str:
-    """What will be read."""
-    interrupted = place.find_resume_point(request, now_ms)
-    mark = place.high_water_mark(request.survey)
+def pull_question_text(checkpoint: Checkpoint, request: PullRequest, now_ms: int) -> str:
+    """What the pull reads, for the question."""
+    interrupted = checkpoint.find_resume_point(request, now_ms)
+    mark = checkpoint.high_water_mark(request.survey)
     if interrupted is not None:
         what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
     elif mark:
@@ -36,44 +36,44 @@ def pull_question_text(place: Checkpoint, request: PullRequest, now_ms: int) -> 
     return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
 
 
-def pull_progress_text(state: PullProgress | None, fed: IngestResult) -> str:
-    """How far it is."""
-    if state is None:
+def pull_progress_text(progress: PullProgress | None, result: IngestResult) -> str:
+    """Progress of a pull; None before Sprig's first response."""
+    if progress is None:
         return "asking Sprig"
-    lines = [_read(state)]
-    if state.reached:
-        lines.append(f"reached {format_utc(state.reached)}")
-    if fed.records:
-        lines.append(ingest_text(fed))
-    if state.waiting:
-        lines.append(state.waiting)
+    lines = [_pages_text(progress)]
+    if progress.reached:
+        lines.append(f"reached {format_utc(progress.reached)}")
+    if result.records:
+        lines.append(ingest_text(result))
+    if progress.waiting:
+        lines.append(progress.waiting)
     return "\n".join(lines)
 
 
-def pull_result_text(name: str, state: PullProgress, fed: IngestResult) -> str:
-    """What became of it."""
-    if fed.records and fed.outcomes["known"] == fed.records:
-        return f"{name}: nothing new in {_read(state)}"
-    if not fed.records:
+def pull_result_text(name: str, progress: PullProgress, result: IngestResult) -> str:
+    """Result of a pull."""
+    if result.records and result.outcomes["known"] == result.records:
+        return f"{name}: nothing new in {_pages_text(progress)}"
+    if not result.records:
         return f"{name}: nothing new"
-    return f"{name}: {_read(state)}\n{ingest_text(fed)}"
+    return f"{name}: {_pages_text(progress)}\n{ingest_text(result)}"
 
 
-def pull_stopped_text(name: str, fed: IngestResult) -> str:
-    """It was broken off."""
-    return f"{name}: stopped after {ingest_text(fed)}\nthe next pull goes on there; what is queued goes out"
+def pull_stopped_text(name: str, result: IngestResult) -> str:
+    """Result of a pull that was stopped."""
+    return f"{name}: stopped after {ingest_text(result)}\nthe next pull goes on there; what is queued goes out"
 
 
-def _read(state: PullProgress) -> str:
-    return f"{state.records:,} records on {state.pages:,} {'page' if state.pages == 1 else 'pages'}"
+def _pages_text(progress: PullProgress) -> str:
+    return f"{progress.records:,} records on {progress.pages:,} {'page' if progress.pages == 1 else 'pages'}"
 
 
 MAX_WARNINGS = 3
-"""Warnings of one pull that are shown."""
+"""Warnings shown after a pull."""
 
 
 class PullActions:
-    """Run in a worker of the app; raises SprigTuiError for what could not be done."""
+    """Pull action of the Environments pane. Runs in a worker of the app and raises SprigTuiError where it fails."""
 
     def __init__(self, app: App[Any], session: Session, config_editor: ConfigEditor) -> None:
         self._app = app
@@ -81,49 +81,49 @@ class PullActions:
         self._config_editor = config_editor
 
     async def pull(self, name: str) -> None:
-        """Ask, then read what is new, until it is read or stopped."""
+        """Ask, then read all new answers, until the end or until the user stops it."""
         if self._session.journal is None:
             raise JournalError(
                 "the journal is not open, so nothing can be pulled",
                 hint=self._session.trouble or "try again in a moment",
             )
         environment = await self._with_api_key(name)
-        asked = PullRequest()
-        if environment is None or not await self._confirmed(environment, asked):
+        request = PullRequest()
+        if environment is None or not await self._confirmed(environment, request):
             return
-        fed, last = IngestResult(), PullProgress(environment=name)
+        ingested, last = IngestResult(), PullProgress(environment=name)
         journal = self._session.journal
-        keep = store_pages(journal, self._session.engine, fed)
+        store = store_pages(journal, self._session.engine, ingested)
 
         async def work(progress: TaskProgress) -> PullProgress:
-            def heard(state: PullProgress) -> None:
+            def on_progress(pulled: PullProgress) -> None:
                 nonlocal last
-                last = state
-                progress.text = pull_progress_text(state, fed)
+                last = pulled
+                progress.text = pull_progress_text(pulled, ingested)
 
-            progress.text = pull_progress_text(None, fed)
+            progress.text = pull_progress_text(None, ingested)
             paths = self._session.dependencies.paths
             return await pull_environment(
-                environment, self._session.settings, paths, asked, keep, journal, on_progress=heard
+                environment, self._session.settings, paths, request, store, journal, on_progress=on_progress
             )
 
         result = await self._app.push_screen_wait(ProgressScreen(f"Pulling answers for {name}", work))
-        # names of surveys may be known now
+        # the pull may have found names of surveys
         await self._config_editor.read_again()
         for text in last.warnings[:MAX_WARNINGS]:
             notify_warning(self._app, f"{name}: {text}")
         if isinstance(result, SprigTuiError):
             raise result
         if isinstance(result, PullProgress):
-            notify(self._app, pull_result_text(name, result, fed))
+            notify(self._app, pull_result_text(name, result, ingested))
         else:
-            notify_warning(self._app, pull_stopped_text(name, fed))
+            notify_warning(self._app, pull_stopped_text(name, ingested))
 
     async def _with_api_key(self, name: str) -> Environment | None:
-        """The environment, with a key of Sprig's API; asks for one where there is none. None when it was not given."""
-        seen = self._session.settings.environment(name)
-        if seen.sprig_api_key is not None:
-            return seen
+        """The environment, after asking for a key of Sprig's API if it has none. None when no key was given."""
+        environment = self._session.settings.environment(name)
+        if environment.sprig_api_key is not None:
+            return environment
         if not self._session.permissions.config:
             raise SprigTuiError(f"{name} has no key of Sprig's API", hint="the demo has environments of its own")
 
@@ -131,7 +131,7 @@ class PullActions:
             errors = lint_secret(text, SPRIG_API_KEY_RULES).errors
             return f"{errors[0].message}: {errors[0].hint}" if errors else ""
 
-        def doubt(text: str) -> str:
+        def warning(text: str) -> str:
             lint = lint_secret(text, SPRIG_API_KEY_RULES)
             known = (one.write_key for one in self._session.settings.environments.values() if one.write_key)
             if any(key.reveal() == lint.secret for key in known):
@@ -139,27 +139,29 @@ class PullActions:
             return "; ".join(f"{one.message}: {one.hint}" for one in lint.warnings)
 
         text = "In Sprig: Integrations > Enrichment > Data Import API, in the environment that this one stands for."
-        given = await self._app.push_screen_wait(
+        typed = await self._app.push_screen_wait(
             Prompt(
                 f"Key of Sprig's API for {name}",
                 text,
                 placeholder="type or paste",
                 check=check,
-                warning=doubt,
+                warning=warning,
                 masked=True,
                 saves=True,
             )
         )
-        if given is None:
+        if typed is None:
             return None
-        await self._config_editor.save(seen, name, {"sprig_api_key": lint_secret(given, SPRIG_API_KEY_RULES).secret})
+        await self._config_editor.save(
+            environment, name, {"sprig_api_key": lint_secret(typed, SPRIG_API_KEY_RULES).secret}
+        )
         return self._session.settings.environment(name)
 
     async def _confirmed(self, environment: Environment, request: PullRequest) -> bool:
         settings, paths = self._session.settings, self._session.dependencies.paths
         name, url = environment.name, settings.sprig_api_url
-        place = await CheckpointStore(paths, name, url, self._session.journal, settings.journal_name).read()
-        text = pull_question_text(place, request, self._session.clock.now())
+        checkpoint = await CheckpointStore(paths, name, url, self._session.journal, settings.journal_name).read()
+        text = pull_question_text(checkpoint, request, self._session.clock.now())
         question = f"Pull answers for {name} from Sprig?"
         if environment.protected:
             text = f"{name} is protected. {text}"

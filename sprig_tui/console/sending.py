@@ -1,4 +1,4 @@
-"""Sending records: through the same intake and journal as everything else; the engine does the rest."""
+"""Sending from the console: counts records, asks for confirmation, and puts them into the journal."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ if TYPE_CHECKING:
 
 
 CHECK_EVERY_RECORDS = 16
-"""Records between two looks at whether enough of them were counted."""
+"""Records counted between two calls of `should_stop`."""
 
 
 class SendPlan(Struct, frozen=True):
-    """Counted records."""
+    """Counts of the records to send, by what becomes of them."""
 
     total: int = 0
     """Records counted."""
     by_environment: dict[str, int] = {}
-    """Answers by the environment they would go to; under an empty name those whose environment is unknown."""
+    """Answers by environment; the empty name stands for an unknown one."""
     unsendable: int = 0
-    """Records that are no answer, or cannot be read: they are journaled as withheld."""
+    """Records that are no answers, or cannot be read; they are journaled as withheld."""
     anonymous: int = 0
-    """Answers without a User ID: they are journaled as withheld, and are not in `by_environment`."""
+    """Answers without a User ID; they are journaled as withheld, and not in `by_environment`."""
     complete: bool = True
     """Whether all records were counted."""
     estimate: int = 0
-    """Records in all, as far as that is known where the count is not complete."""
+    """Estimated number of all records, where the count is not complete."""
 
     @property
     def records(self) -> int:
-        """Records in all, counted or estimated."""
+        """Number of all records, counted or estimated."""
         return self.total if self.complete else max(self.estimate, self.total)
 
 
-def count_records(records: Iterable[Record], intake: EntryBuilder, *, should_stop: Callable[[], bool]) -> SendPlan:
-    """Count by route, without mapping, until there are no more or it is `enough`. Raises InputError of the reader."""
+def count_records(records: Iterable[Record], builder: EntryBuilder, *, should_stop: Callable[[], bool]) -> SendPlan:
+    """Count by route, without mapping, until the end or `should_stop`. Raises InputError."""
     total = unsendable = anonymous = 0
     routes: Counter[str] = Counter()
     complete = True
@@ -67,7 +67,7 @@ def count_records(records: Iterable[Record], intake: EntryBuilder, *, should_sto
         elif not (record.user_id or "").strip():
             anonymous += 1
         else:
-            routes[intake.route(record).environment] += 1
+            routes[builder.route(record).environment] += 1
         if total % CHECK_EVERY_RECORDS == 0 and should_stop():
             complete = False
             break
@@ -75,15 +75,15 @@ def count_records(records: Iterable[Record], intake: EntryBuilder, *, should_sto
 
 
 def estimate_plan(plan: SendPlan, *, bytes_read: int, bytes_total: int, counted: int = 0) -> SendPlan:
-    """The plan with the number of all records: `counted` where that is known, else by the share that was read."""
+    """The plan with an estimate of all records: `counted` if it is known, else by the share of bytes read."""
     if plan.complete:
         return plan
-    whole = counted or round_estimate(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
-    return msgspec.structs.replace(plan, estimate=max(whole, plan.total))
+    total = counted or round_estimate(plan.total * max(bytes_total, 1) / max(bytes_read, 1))
+    return msgspec.structs.replace(plan, estimate=max(total, plan.total))
 
 
 def round_estimate(number: float) -> int:
-    """A number to two digits: an estimate is no better."""
+    """An estimate, rounded to two digits."""
     whole = round(number)
     return int(float(f"{whole:.1e}")) if whole >= 100 else whole
 
@@ -96,9 +96,9 @@ def send_question(plan: SendPlan, name: str) -> str:
 
 
 def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[str] = (), *, edited: int = 0) -> str:
-    """What would happen, one line per environment; those in `keyless` have no Write Key yet.
+    """What would be sent, one line per environment; those in `keyless` have no Write Key yet.
 
-    `edited` records were edited in the console; the file does not have that.
+    `edited` is the number of records edited in the console, whose edits are not in the file.
     """
     lines = [] if plan.complete else [f"Of the first {plan.total:,}, the rest is counted while it is sent:"]
     for name, number in sorted(plan.by_environment.items()):
@@ -123,34 +123,34 @@ def plan_text(plan: SendPlan, protected: Collection[str], keyless: Collection[st
 
 
 def never_sent(number: int) -> str:
-    """What is said of answers without a User ID."""
+    """The line about answers without a User ID."""
     return f"{number:,} {_are_text(number)} withheld (no User ID) and can never be sent."
 
 
 def consent_label(plan: SendPlan) -> str:
-    """What the button says: how many are to be sent, not how many are kept beside them."""
-    going = sum(number for name, number in plan.by_environment.items() if name)
+    """The label of the button: the number to be sent, without those that are only kept."""
+    sendable = sum(number for name, number in plan.by_environment.items() if name)
     if not plan.complete:
         return "Send all"
-    return f"Send {going:,}" if going else f"Keep {plan.total:,}"
+    return f"Send {sendable:,}" if sendable else f"Keep {plan.total:,}"
 
 
 def name_to_type(plan: SendPlan, protected: Collection[str]) -> str:
-    """The protected environment whose name has to be typed: the one that gets the most; empty where there is none."""
-    hit = [(number, name) for name, number in plan.by_environment.items() if name in protected]
-    return max(hit)[1] if hit else ""
+    """The protected environment that gets the most records, whose name has to be typed; empty for none."""
+    targets = [(number, name) for name, number in plan.by_environment.items() if name in protected]
+    return max(targets)[1] if targets else ""
 
 
-def ingest_text(fed: IngestResult) -> str:
-    """What became of the records so far, or in the end."""
-    parts = [f"{fed.records:,} {_records_text(fed.records)}"]
-    if fed.repeats:
-        parts.append(f"{fed.repeats:,} of them {'a repeat' if fed.repeats == 1 else 'repeats'}")
-    if before := fed.known - fed.repeats:
+def ingest_text(result: IngestResult) -> str:
+    """Counts of the records ingested so far, or in the end."""
+    parts = [f"{result.records:,} {_records_text(result.records)}"]
+    if result.repeats:
+        parts.append(f"{result.repeats:,} of them {'a repeat' if result.repeats == 1 else 'repeats'}")
+    if before := result.known - result.repeats:
         parts.append(f"{before:,} known from before")
     states: Counter[State] = Counter()
     reasons: Counter[str] = Counter()
-    for (state, reason), number in fed.new_states.items():
+    for (state, reason), number in result.new_states.items():
         states[state] += number
         if reason:
             reasons[reason] += number
@@ -159,10 +159,10 @@ def ingest_text(fed: IngestResult) -> str:
     return ", ".join(parts) + (f" ({why})" if why else "")
 
 
-def ingest_end_text(fed: IngestResult) -> str:
-    """What became of the records in the end, and of those that never can be sent."""
-    anonymous = sum(number for (_, reason), number in fed.new_states.items() if reason == Reason.ANONYMOUS)
-    return ingest_text(fed) + (f"\n{never_sent(anonymous)}" if anonymous else "")
+def ingest_end_text(result: IngestResult) -> str:
+    """Counts of the ingested records, with a line about those that can never be sent."""
+    anonymous = sum(number for (_, reason), number in result.new_states.items() if reason == Reason.ANONYMOUS)
+    return ingest_text(result) + (f"\n{never_sent(anonymous)}" if anonymous else "")
 
 
 def _records_text(number: int) -> str:
@@ -174,15 +174,15 @@ def _are_text(number: int) -> str:
 
 
 CONFIRM_FROM_RECORDS = 2
-"""Records from which on a send is one in bulk, and is asked about."""
+"""Sends of this many records or more have to be confirmed."""
 COUNT_BUDGET_S = 0.3
-"""Seconds that the records of a file are looked at before the question; the rest is counted while it is sent."""
+"""Seconds spent on counting a file before the question; the rest is counted while it is sent."""
 
 Result = TypeVar("Result")
 
 
 class NotConfirmedError(SprigTuiError):
-    """A record goes to a protected environment that the question did not name: sending stops before it."""
+    """A record goes to a protected environment that was not confirmed; sending stops before it."""
 
     def __init__(self, environment: str) -> None:
         super().__init__(f"a record goes to {environment}, which is protected and was not asked about")
@@ -190,33 +190,33 @@ class NotConfirmedError(SprigTuiError):
 
 
 class SendActions:
-    """Each is run in a worker of the app, and raises SprigTuiError for what could not be done."""
+    """Send actions of the Payload pane. Each runs in a worker of the app and raises SprigTuiError where it fails."""
 
     def __init__(self, app: App[Any], session: Session) -> None:
         self._app = app
         self._session = session
 
     async def send(self, records: tuple[Record, ...], environment: str, *, edited: bool) -> bool:
-        """Journal these records and let them go, after a question where they are several or go somewhere protected.
+        """Journal these records, so that the engine sends them.
 
-        Returns whether the journal has them.
+        Several records, or one for a protected environment, have to be confirmed. Returns whether they were journaled.
         """
         journal = self._journal()
-        intake = self._intake(environment)
-        if not await self._confirmed_one(records, intake):
+        builder = self._entry_builder(environment)
+        if not await self._confirmed_one(records, builder):
             return False
-        added = await journal.add([intake.entry(record, edited=edited) for record in records])
+        added = await journal.add([builder.entry(record, edited=edited) for record in records])
         if self._session.engine is not None:
             self._session.engine.wake()
         self._report(added, journal_only=self._session.engine is None)
         return True
 
-    async def _confirmed_one(self, records: tuple[Record, ...], intake: EntryBuilder) -> bool:
+    async def _confirmed_one(self, records: tuple[Record, ...], builder: EntryBuilder) -> bool:
         if len(records) >= CONFIRM_FROM_RECORDS:
-            plan = count_records(records, intake, should_stop=lambda: False)
+            plan = count_records(records, builder, should_stop=lambda: False)
             return await self._confirmed(plan, f"Send {len(records):,} records?")
         (record,) = records
-        target = intake.route(record).environment
+        target = builder.route(record).environment
         if target not in self._protected():
             return True
         text = f"{target} is protected: what is sent there reaches every destination that is connected to its source."
@@ -225,78 +225,78 @@ class SendActions:
     async def send_files(
         self, sources: tuple[str, ...], name: str, environment: str, *, counted: int = 0, edited: int = 0
     ) -> None:
-        """Look at the first records of some files, ask, then journal them all while the engine delivers.
+        """Count the first records of some files, ask, then journal them all while the engine delivers.
 
-        `counted`: their number, where it is known. `edited` of them were edited here, which the files do not have.
+        `counted` is their number, 0 if unknown; `edited` the number of records edited in the console.
         """
         journal = self._journal()
-        plan = await asyncio.to_thread(self._count_ahead, sources, self._intake(environment), counted)
+        plan = await asyncio.to_thread(self._count_ahead, sources, self._entry_builder(environment), counted)
         if not plan.total:
             notify_warning(self._app, f"{name} holds no records; nothing to send")
             return
         if not await self._confirmed(plan, send_question(plan, name), edited=edited):
             return
-        agreed = set(plan.by_environment)
+        confirmed = set(plan.by_environment)
         while True:
             try:
-                await self._ingest(sources, name, plan, self._intake(environment), journal, agreed)
-            except NotConfirmedError as unasked:
-                if not await self._confirmed_one_more(unasked.environment, name):
-                    notify_warning(self._app, f"stopped before the first record that goes to {unasked.environment}")
+                await self._ingest(sources, name, plan, self._entry_builder(environment), journal, confirmed)
+            except NotConfirmedError as error:
+                if not await self._confirmed_one_more(error.environment, name):
+                    notify_warning(self._app, f"stopped before the first record that goes to {error.environment}")
                     return
-                agreed.add(unasked.environment)
+                confirmed.add(error.environment)
             else:
                 return
 
-    def _count_ahead(self, sources: tuple[str, ...], intake: EntryBuilder, counted: int) -> SendPlan:
-        until = monotonic() + COUNT_BUDGET_S
+    def _count_ahead(self, sources: tuple[str, ...], builder: EntryBuilder, counted: int) -> SendPlan:
+        deadline = monotonic() + COUNT_BUDGET_S
         records = read_responses(sources)
-        plan = count_records(records, intake, should_stop=lambda: monotonic() > until)
-        read = records.progress
-        return estimate_plan(plan, bytes_read=read.bytes_read, bytes_total=read.bytes_total, counted=counted)
+        plan = count_records(records, builder, should_stop=lambda: monotonic() > deadline)
+        progress = records.progress
+        return estimate_plan(plan, bytes_read=progress.bytes_read, bytes_total=progress.bytes_total, counted=counted)
 
     async def _ingest(
         self,
         sources: tuple[str, ...],
         name: str,
         plan: SendPlan,
-        intake: EntryBuilder,
+        builder: EntryBuilder,
         journal: Journal,
         confirmed: Collection[str],
     ) -> None:
         last = IngestResult()
-        unasked = self._protected() - set(confirmed)
+        unconfirmed = self._protected() - set(confirmed)
 
         def check(entry: NewDelivery) -> None:
-            if entry.environment in unasked and not entry.reason:
+            if entry.environment in unconfirmed and not entry.reason:
                 raise NotConfirmedError(entry.environment)
 
         async def send(progress: TaskProgress) -> IngestResult:
-            def told(fed: IngestResult) -> None:
+            def on_progress(result: IngestResult) -> None:
                 nonlocal last
-                last = fed
+                last = result
                 about = "" if plan.complete else "about "
-                of = f" of {about}{plan.records:,}" if fed.records <= plan.records else ""
-                progress.text = f"{fed.records:,}{of}\n{ingest_text(fed)}"
+                of = f" of {about}{plan.records:,}" if result.records <= plan.records else ""
+                progress.text = f"{result.records:,}{of}\n{ingest_text(result)}"
 
             return await ingest_records(
                 read_responses(sources),
-                intake,
+                builder,
                 journal,
                 self._session.engine,
-                on_entry=check if unasked else None,
-                on_progress=told,
+                on_entry=check if unconfirmed else None,
+                on_progress=on_progress,
             )
 
-        fed = await self._run_with_progress(f"Sending {name}", send, IngestResult)
-        if fed is None:
+        result = await self._run_with_progress(f"Sending {name}", send, IngestResult)
+        if result is None:
             notify_warning(
                 self._app,
                 f"stopped after {ingest_text(last)}: what is queued goes out\n"
                 "send the file again for the rest; nothing is sent twice",
             )
         else:
-            notify(self._app, f"{name}: {ingest_end_text(fed)}")
+            notify(self._app, f"{name}: {ingest_end_text(result)}")
 
     async def _run_with_progress(self, title: str, work: Any, kind: type[Result]) -> Result | None:
         result = await self._app.push_screen_wait(ProgressScreen(title, work))
@@ -307,7 +307,7 @@ class SendActions:
     async def _confirmed(self, plan: SendPlan, title: str, *, edited: int = 0) -> bool:
         environments = self._session.settings.environments
         protected = self._protected()
-        keyless = [name for name, one in environments.items() if one.write_key is None]
+        keyless = [name for name, environment in environments.items() if environment.write_key is None]
         text = plan_text(plan, protected, keyless, edited=edited)
         name = name_to_type(plan, protected)
         return await ask_confirmation(self._app, title, text, yes=consent_label(plan), protected_name=name)
@@ -318,9 +318,9 @@ class SendActions:
         return await ask_confirmation(self._app, question, text, yes="Send", protected_name=environment)
 
     def _protected(self) -> set[str]:
-        return {name for name, one in self._session.settings.environments.items() if one.protected}
+        return {name for name, environment in self._session.settings.environments.items() if environment.protected}
 
-    def _intake(self, environment: str) -> EntryBuilder:
+    def _entry_builder(self, environment: str) -> EntryBuilder:
         settings = self._session.settings
         return EntryBuilder(settings.rules, settings.environments, environment or None, clock=self._session.clock)
 

@@ -49,7 +49,7 @@ class ReplayActions:
         """Environment -> URL that its deliveries go to now."""
 
     async def replay(self, journal: Journal, ids: Sequence[int], *, as_new: bool) -> list[AddResult]:
-        """Queue these again, in front with live traffic; returns what was queued."""
+        """Queue these deliveries again, with the priority of live traffic; returns what was queued."""
         try:
             rows = await journal.get_many(ids)
             if not rows:
@@ -79,7 +79,7 @@ class ReplayActions:
         return [one for one in added if one.outcome == "new"]
 
     async def replay_matching(self, journal: Journal, query: Query, *, as_new: bool) -> ReplayJob | None:
-        """Make a job over everything that matches now; None where nobody agreed, or nothing matches."""
+        """Start a replay job for everything that matches now; None if it was declined or nothing matches."""
         try:
             self._on_progress("counting what the filter matches …")
             request = await self._count_matching(journal, query, as_new=as_new)
@@ -102,15 +102,15 @@ class ReplayActions:
         return job
 
     async def _count_matching(self, journal: Journal, query: Query, *, as_new: bool) -> ReplayRequest:
-        """How many match, by environment: a protected one must not hide in a sum."""
-        chosen = [term.value for term in query.terms if term.field == "env" and not term.negated]
-        kept = [term for term in query.terms if term.field != "env" or term.negated]
+        """Count the matches by environment, so that protected environments are known."""
+        selected = [term.value for term in query.terms if term.field == "env" and not term.negated]
+        other_terms = [term for term in query.terms if term.field != "env" or term.negated]
         counts = await journal.counts()
         by_environment = {}
         for name in sorted(counts.by_environment):
-            if chosen and name not in chosen:
+            if selected and name not in selected:
                 continue
-            number = await journal.count(Query((*kept, Term("env", name))))
+            number = await journal.count(Query((*other_terms, Term("env", name))))
             if number:
                 by_environment[name] = number
         return ReplayRequest(
@@ -121,12 +121,12 @@ class ReplayActions:
         )
 
     async def _why_none_sendable(self, journal: Journal, query: Query) -> str:
-        """Why nothing of what matches can be queued again, where all of it was looked at; else empty."""
+        """Why none of the matches can be queued again; empty when some can, or not all were read."""
         page = await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
         return "" if page.more or page.reached else unsendable_text(page.deliveries)
 
     async def _redirected(self, journal: Journal, query: Query, names: Collection[str]) -> dict[tuple[str, str], int]:
-        """How many of the first that match went to another URL than where they would go now, by both."""
+        """Number of the newest matches whose URL has changed, by (old URL, new URL)."""
         page = await journal.page(query, limit=MAX_SCAN_ROWS, budget_ms=SCAN_BUDGET_MS)
         return redirected([row for row in page.deliveries if row.environment in names], self.endpoints)
 

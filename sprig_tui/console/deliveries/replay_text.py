@@ -1,4 +1,4 @@
-"""What is asked before deliveries are queued again, and what is said about it: words alone."""
+"""Replay texts: questions, explanations, results and progress of replays."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ from sprig_tui.text import one_line
 
 BAR_CELLS = 20
 BAR_MIN_CELLS = 100
-"""Cells of a line with room for a whole bar; in narrower ones it is a quarter of that."""
+"""Length of the progress bar, and the width below which it is a quarter of that."""
 ALL_DELIVERIES_TEXT = "everything in the journal"
-"""Stands for the filter where there is none."""
+"""Text for an empty filter."""
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True):
-    """What is to be queued again, counted."""
+    """A replay to be confirmed, with its counts."""
 
     by_environment: Mapping[str, int]
     as_new: bool = False
     filter: str = ""
-    """The filter, where everything it matches is meant; empty for a few by hand."""
+    """The filter of a bulk replay; empty for selected deliveries."""
     bulk: bool = True
-    """Whether it is more than a single delivery."""
+    """False for a single delivery."""
     ignored_until: str = ""
-    """For a single delivered one: until when Segment ignores its id."""
+    """For a single delivered one: the end of Segment's de-duplication window."""
     delivered: int = 0
-    """How many of a few were delivered already."""
+    """Number of selected deliveries that were delivered before."""
     redirected: Mapping[tuple[str, str], int] = {}
-    """How many went to one URL and would go to another now, by both; of many, of those that were looked at."""
+    """Number of deliveries by (URL before, URL now), where these differ; of a bulk replay only the newest."""
 
     @property
     def total(self) -> int:
-        """Deliveries."""
+        """Number of deliveries."""
         return sum(self.by_environment.values())
 
     @property
     def needs_confirmation(self) -> bool:
-        """Whether a person has to agree first."""
+        """Whether the user has to confirm it."""
         return self.bulk or self.as_new or bool(self.ignored_until) or bool(self.redirected)
 
 
 def redirected(rows: Sequence[Delivery], endpoints: Mapping[str, str]) -> dict[tuple[str, str], int]:
-    """How many of these went to one URL and would go to another now, by both."""
-    found: Counter[tuple[str, str]] = Counter()
+    """Number of resendable deliveries by (URL before, URL now), where these differ."""
+    moves: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        goes = endpoints.get(row.environment, "")
-        if goes and row.endpoint not in ("", goes) and is_resendable(row.state, row.reason, row.size):
-            found[row.endpoint, goes] += 1
-    return dict(found)
+        url = endpoints.get(row.environment, "")
+        if url and row.endpoint not in ("", url) and is_resendable(row.state, row.reason, row.size):
+            moves[row.endpoint, url] += 1
+    return dict(moves)
 
 
 def replay_request(
     rows: Sequence[Delivery], now: int, *, as_new: bool, endpoints: Mapping[str, str] = NO_OVERRIDES
 ) -> ReplayRequest:
-    """The wish to queue these again; `endpoints` says where each environment's deliveries go now."""
+    """The request to replay these rows; `endpoints` maps each environment to its present URL."""
     by_environment: dict[str, int] = {}
     for row in rows:
         by_environment[row.environment] = by_environment.get(row.environment, 0) + 1
-    elsewhere = redirected(rows, endpoints)
+    moves = redirected(rows, endpoints)
     return ReplayRequest(
         by_environment=by_environment,
         as_new=as_new,
         bulk=len(rows) != 1,
-        # another endpoint never saw its id
-        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 and not elsewhere else "",
+        # another endpoint has not seen its id
+        ignored_until=ignored_until(rows[0], now) if len(rows) == 1 and not moves else "",
         delivered=sum(row.state is State.DELIVERED for row in rows),
-        redirected=elsewhere,
+        redirected=moves,
     )
 
 
@@ -83,7 +83,7 @@ def replay_question(request: ReplayRequest) -> str:
 
 
 def replay_explanation(request: ReplayRequest) -> str:
-    """What will happen, in a few lines."""
+    """What a replay does, in a few lines."""
     lines = []
     if request.filter == ALL_DELIVERIES_TEXT:
         lines.append(request.filter)
@@ -92,11 +92,11 @@ def replay_explanation(request: ReplayRequest) -> str:
     elif request.bulk and not request.filter and not request.as_new and request.delivered:
         lines.append(f"{request.delivered:,} of them delivered already")
     if request.bulk:
-        told = (
+        counts = (
             f"{one_line(name, limit=40) or 'no environment'} {number:,}"
             for name, number in request.by_environment.items()
         )
-        lines.append(" · ".join(told))
+        lines.append(" · ".join(counts))
     for (went, goes), number in request.redirected.items():
         which = f"{number:,} went" if request.bulk else "it went"
         lines.append(f"{which} to {one_line(went, limit=80)}; a replay goes to {one_line(goes, limit=80)}")
@@ -115,32 +115,32 @@ def replay_explanation(request: ReplayRequest) -> str:
 
 
 def confirm_label(request: ReplayRequest) -> str:
-    """The button."""
+    """The label of the button."""
     return f"Send {request.total:,} as new" if request.as_new else f"Replay {request.total:,}"
 
 
 def replay_outcome(added: Sequence[AddResult], *, as_new: bool = False) -> str:
-    """What became of a few that were queued again, or `as_new`; new ones are named by their numbers."""
-    queued = sum(one.outcome == "new" for one in added)
+    """Result of a replay of selected deliveries; with `as_new` it names the new ids."""
+    queued = sum(result.outcome == "new" for result in added)
     left = len(added) - queued
     if not queued:
         return f"nothing was queued: {_not_queued_text(added)}"
-    fresh = [one.id for one in added if one.outcome == "new"]
-    named = f": delivery {fresh[0]}" if queued == 1 else f": deliveries {min(fresh)} to {max(fresh)}"
+    new_ids = [result.id for result in added if result.outcome == "new"]
+    named = f": delivery {new_ids[0]}" if queued == 1 else f": deliveries {min(new_ids)} to {max(new_ids)}"
     return f"{queued:,} {_queued_text(as_new=as_new)}{named if as_new else ''}" + (
         f", {left:,} left as before (still queued, or nothing to send)" if left else ""
     )
 
 
 def unsendable_text(rows: Sequence[Delivery]) -> str:
-    """Why none of these can be queued again; empty where one can."""
+    """Why none of these can be queued again; empty if one can."""
     if any(is_resendable(row.state, row.reason, row.size) for row in rows):
         return ""
     return f"nothing can be queued again: {_not_queued_text(rows)}"
 
 
 def _not_queued_text(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
-    """Why none of a few was queued again: by their states, where all have the same."""
+    """Why none was queued again, by their state if all have the same."""
     they_are = "it is" if len(added) == 1 else "they are"
     states = {one.state for one in added}
     if states == {State.QUEUED}:
@@ -152,7 +152,7 @@ def _not_queued_text(added: Sequence[AddResult] | Sequence[Delivery]) -> str:
 
 
 def job_text(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
-    """The progress of a bulk replay in one line of `width` cells; what can be cut off for want of room comes last."""
+    """Progress of a bulk replay in one line of `width` cells, the least important part last."""
     done = job.queued + job.skipped
     share = min(1.0, done / job.total) if job.total else 0.0
     cells = BAR_CELLS if width >= BAR_MIN_CELLS else BAR_CELLS // 4
@@ -176,7 +176,7 @@ def job_text(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
 
 
 def job_end_text(job: ReplayJob) -> str:
-    """What is said when a bulk replay is over."""
+    """The notice at the end of a bulk replay."""
     ended = "was cancelled" if job.state == "cancelled" else "is done"
     skipped = f", {job.skipped:,} skipped (still queued, or nothing to send)" if job.skipped else ""
     done = f"{job.queued:,} {_queued_text(as_new=job.as_new)}"
@@ -184,7 +184,7 @@ def job_end_text(job: ReplayJob) -> str:
 
 
 def _queued_text(*, as_new: bool) -> str:
-    """A new sending is none of those that were there: nothing was queued again."""
+    """`queued as new` or `queued again`."""
     return "queued as new" if as_new else "queued again"
 
 

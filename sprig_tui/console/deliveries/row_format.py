@@ -1,4 +1,4 @@
-"""A delivery as a row of the log: what stands in each column, and in which style."""
+"""Row format of the log: columns, cell texts and styles, and the title of the pane."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from sprig_tui.text import one_line
 ColumnName = Literal[
     "id", "time", "environment", "survey", "user", "type", "answer", "state", "status", "attempts", "result"
 ]
-"""`result` is the latency of what was delivered, and else the reason or the error."""
+"""`result` is the latency of a delivered row, else the reason or the error."""
 
 
 class Column(NamedTuple):
-    """A column as it may be."""
+    """A column of the log."""
 
     name: ColumnName
     title: str
     min_cells: int
-    """Cells under which it says nothing."""
+    """Width below which the column is useless."""
     max_cells: int
-    """Cells beyond which it gains nothing; 0 for no bound."""
+    """Width beyond which more room is useless; 0 for no limit."""
     rank: int
-    """The lower, the longer it stays when there is little room."""
+    """Columns of the highest rank are left out first."""
     share: int = 0
-    """Its part of what room is left over; 0 for a column of `least` cells."""
+    """Share of the spare room; 0 for a column that stays at `min_cells`."""
 
 
 TIME = Column("time", "time", 8, 12, 1)
-"""To the second, or to the millisecond: nothing between the two is of use."""
+"""Either to the second (8 cells) or to the millisecond (12 cells)."""
 COLUMNS = (
     Column("id", "id", 6, 9, 12, share=1),
     TIME,
@@ -56,26 +56,26 @@ COLUMNS = (
 """In the order of the log."""
 
 WIDE_MIN_CELLS = 150
-"""Cells from which on there are numbers and milliseconds, and columns two apart: below, room is for the result."""
+"""From this width on there are ids, milliseconds, and gaps of two cells."""
 MARK_CELLS = 2
-"""In front of each row: whether it is marked."""
+"""Width of the mark in front of each row."""
 
 
 class PlacedColumn(NamedTuple):
-    """A column as it stands in the log."""
+    """A column with its width in the log."""
 
     name: ColumnName
     title: str
     width: int
     gap: int
-    """Blank cells behind it."""
+    """Blank cells after it."""
 
 
 @lru_cache(maxsize=64)
 def place_columns(width: int) -> tuple[PlacedColumn, ...]:
-    """The columns for a log of so many cells; together with the marks they fill it exactly where it is wide enough.
+    """The columns of a log of this width; with the marks they fill it exactly, if it is wide enough.
 
-    The least important columns give way first; what is left over goes to those that gain by it.
+    Columns of the highest rank are left out first; spare room is distributed by `share`.
     """
     gap = 2 if width >= WIDE_MIN_CELLS else 1
     room = width - MARK_CELLS
@@ -112,11 +112,11 @@ def place_columns(width: int) -> tuple[PlacedColumn, ...]:
 
 MARK = "●"
 NO_VALUE = "—"
-"""Stands where there is nothing, such as for the user of an anonymous answer."""
+"""Placeholder for an empty cell, such as the user of an anonymous answer."""
 STATE_STYLES = {State.DELIVERED: "good", State.FAILED: "bad", State.WITHHELD: "warning", State.QUEUED: "accent"}
 
 _COLUMNS_WITH_STYLE = frozenset({"id", "time", "state", "status", "attempts"})
-"""Columns of our own words."""
+"""Columns whose texts hold no foreign text."""
 Cell = tuple[str, str]
 """Text and style."""
 
@@ -124,7 +124,7 @@ Cell = tuple[str, str]
 def delivery_row(
     delivery: Delivery, columns: Sequence[PlacedColumn], *, now: int, marked: bool = False
 ) -> list[TextSpan]:
-    """The parts of a row; `now` in milliseconds since 1970 decides how times are written."""
+    """The spans of a row; `now` is ms since 1970, and times of today are written without a date."""
     parts = [TextSpan(MARK, "accent", 2) if marked else TextSpan("", "muted", 2)]
     for name, _, width, gap in columns:
         text, style = _CELLS[name](delivery, now, width)
@@ -134,7 +134,7 @@ def delivery_row(
 
 
 def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
-    """The titles over the columns."""
+    """The column titles."""
     parts = [TextSpan("", "", 2)]
     for _, title, width, gap in columns:
         parts.append(TextSpan(fit_span(title, width) + " " * gap, "muted", width + gap))
@@ -142,7 +142,7 @@ def header_row(columns: Sequence[PlacedColumn]) -> list[TextSpan]:
 
 
 def short_time(milliseconds: int, now: int, width: int = 12) -> str:
-    """A time in 8 or 12 cells: of today with seconds or milliseconds, of another day with the day."""
+    """A local time in 8 or 12 cells: today with seconds or milliseconds, otherwise with the date."""
     at, today = local_time(milliseconds), local_time(now)
     if at.date() == today.date():
         return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}" if width >= 12 else f"{at:%H:%M:%S}"
@@ -153,9 +153,9 @@ def short_time(milliseconds: int, now: int, width: int = 12) -> str:
 
 
 def ignored_until(delivery: Delivery, now: int) -> str:
-    """Until when Segment ignores a delivered message id, such as `12:04` or `tomorrow 12:04`.
+    """When Segment's de-duplication window of a delivered message id ends, such as `tomorrow 12:04`.
 
-    Segment remembers ids for about 24 h. Empty when that is over, or it was never delivered.
+    The window is about 24 h. Empty when it is over, or the delivery was not delivered.
     """
     until = delivery.settled_at + DEDUP_WINDOW_MS
     if delivery.state is not State.DELIVERED or not delivery.settled_at or until <= now:
@@ -166,7 +166,7 @@ def ignored_until(delivery: Delivery, now: int) -> str:
 
 
 def state_word(delivery: Delivery) -> str:
-    """The state, and of a queued one whether it waits, is on the wire, or is to be tried again."""
+    """The state; for a queued delivery `in flight`, `retry` or `queued`."""
     if delivery.state is not State.QUEUED:
         return delivery.state.value
     if delivery.leased:
@@ -175,7 +175,7 @@ def state_word(delivery: Delivery) -> str:
 
 
 def result_text(delivery: Delivery, now: int) -> str:
-    """How it ended, or what it waits for."""
+    """Latency, reason or error; for a retry also its time."""
     if delivery.state is State.DELIVERED:
         return f"{delivery.latency_ms:,.0f} ms"
     if delivery.state is State.WITHHELD:
@@ -186,7 +186,7 @@ def result_text(delivery: Delivery, now: int) -> str:
     return error
 
 
-def _status_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
+def _answer_cell(delivery: Delivery, _now: int, _width: int) -> Cell:
     if not delivery.answer:
         return NO_VALUE, "muted"
     return answer_text(delivery), ""
@@ -208,7 +208,7 @@ _CELLS: dict[ColumnName, Callable[[Delivery, int, int], Cell]] = {
     "survey": lambda one, _now, _width: _text_or_dash(one.survey_name or one.survey_id),
     "user": lambda one, _now, _width: _text_or_dash(one.user_id),
     "type": lambda one, _now, _width: _text_or_dash(one.question_type, "muted"),
-    "answer": _status_cell,
+    "answer": _answer_cell,
     "state": lambda one, _now, _width: (state_word(one), STATE_STYLES[one.state]),
     "status": lambda one, _now, _width: (str(one.status) if one.status else "", "good" if one.status < 300 else "bad"),
     "attempts": lambda one, _now, _width: (
@@ -224,17 +224,17 @@ SEPARATOR = " ── "
 
 
 class TitleState(Struct, frozen=True, kw_only=True):
-    """What the title tells."""
+    """Facts shown in the title of the pane."""
 
     filter: str = ""
     shown: int = 0
-    """Deliveries that match, as far as they are known."""
+    """Known matches."""
     total: int = 0
     searched: float = 1.0
-    """How much of the journal was looked through."""
+    """Searched share of the journal, 0 to 1."""
     following: bool = True
     new: int = 0
-    """Arrived below since the person scrolled away."""
+    """New matches since following ended."""
     marked: int = 0
 
 
@@ -258,18 +258,18 @@ def _title_parts(state: TitleState) -> list[str]:
 
 
 def clickable_title(state: TitleState) -> Content:
-    """The title with its last words doing what `f` does, where they are about following."""
+    """The title; its last part is a link for `f` where it is about following."""
     if not (state.following or state.new):
         return Content(log_title(state))
     *before, last = _title_parts(state)
-    # the markup is our own; the text is put in as it is
+    # the variable text is substituted, not parsed as markup
     return Content.assemble(
         SEPARATOR.join(before), SEPARATOR, Content.from_markup('[@click="follow"]$text[/]', text=last)
     )
 
 
 def amount_text(state: TitleState) -> str:
-    """How many, and of how many."""
+    """Number of matches, and of all deliveries."""
     if not state.filter:
         return f"{max(state.total, state.shown):,}"
     if state.searched < 1:
@@ -278,9 +278,9 @@ def amount_text(state: TitleState) -> str:
 
 
 def empty_log_hints(state: TitleState, *, opened: bool, file: str = "", sends: bool = True) -> tuple[str, ...]:
-    """What to do while no delivery is shown; `file`: what a file is open for, such as `S sends all 117`.
+    """Hints shown while there are no rows.
 
-    `sends`: whether anything can be sent from here.
+    `file` is a hint about the open file, such as `S sends all 117`; `sends` says whether this console can send.
     """
     if not opened:
         return ("opening the journal …",)

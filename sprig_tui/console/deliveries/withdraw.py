@@ -69,7 +69,7 @@ def withdraw_question(total: int) -> str:
 
 
 def withdraw_explanation(queued: QueuedDeliveries, named: str) -> str:
-    """What will happen."""
+    """What a withdrawal does, in a few lines."""
     lines = [f"queued, of what matches {one_line(named, limit=200)}"] if named else []
     lines.append(
         " · ".join(
@@ -83,7 +83,7 @@ def withdraw_explanation(queued: QueuedDeliveries, named: str) -> str:
 
 
 def withdraw_outcome(done: WithdrawResult) -> str:
-    """What became of them."""
+    """Result of a withdrawal."""
     parts = [f"{done.withdrawn:,} withdrawn"]
     if done.leased:
         parts.append(f"{done.leased:,} left alone: a worker has {'it' if done.leased == 1 else 'them'}")
