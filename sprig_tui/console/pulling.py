@@ -28,11 +28,11 @@ def pull_question_text(checkpoint: Checkpoint, request: PullRequest, now_ms: int
     interrupted = checkpoint.find_resume_point(request, now_ms)
     mark = checkpoint.high_water_mark(request.survey)
     if interrupted is not None:
-        what = f"It goes on with the pull that stopped after {interrupted.records:,} records."
+        what = f"It resumes the pull that stopped after {interrupted.records:,} records."
     elif mark:
         what = f"It reads what was created since {format_utc(mark)}, and an hour before that."
     else:
-        what = "It is the first one, and reads everything that Sprig has."
+        what = "It is the first pull and reads everything in Sprig."
     return f"{what}\nAnswers that are new go to Segment; nothing is sent twice."
 
 
@@ -61,7 +61,7 @@ def pull_result_text(name: str, progress: PullProgress, result: IngestResult) ->
 
 def pull_stopped_text(name: str, result: IngestResult) -> str:
     """Result of a pull that was stopped."""
-    return f"{name}: stopped after {ingest_text(result)}\nthe next pull goes on there; what is queued goes out"
+    return f"{name}: stopped after {ingest_text(result)}\nthe next pull resumes there; what is queued is still sent"
 
 
 def _pages_text(progress: PullProgress) -> str:

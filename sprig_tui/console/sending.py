@@ -292,7 +292,7 @@ class SendActions:
         if result is None:
             notify_warning(
                 self._app,
-                f"stopped after {ingest_text(last)}: what is queued goes out\n"
+                f"stopped after {ingest_text(last)}: what is queued is still sent\n"
                 "send the file again for the rest; nothing is sent twice",
             )
         else:

@@ -168,14 +168,14 @@ def full_time(milliseconds: int) -> str:
 def _facts(delivery: Delivery, now: int, width: int) -> Iterator[Fact]:
     word = state_word(delivery)
     withheld = delivery.state is State.WITHHELD
-    why = (
+    cause = (
         (f"{delivery.reason}: {delivery.detail}" if delivery.detail else delivery.reason)
         if withheld
         else error_sentence(delivery.error)
     )
     yield from _fact("state", word, STATE_STYLES[delivery.state], width)
-    if why:
-        yield from _fact("because", why, "", width)
+    if cause:
+        yield from _fact("because", cause, "", width)
     if delivery.state is State.QUEUED and delivery.due_at > now:
         yield from _fact("tried again", f"at {full_time(delivery.due_at)}", "", width)
     if until := ignored_until(delivery, now):
@@ -240,7 +240,7 @@ def _attempts(detail: DeliveryDetail, width: int) -> Iterator[SpanLine]:
     elif len(detail.history) < delivery.attempts:
         yield (Span("each failed one, and the one that ended it", "muted"),)
     if any(attempt.outcome == "refused" and attempt.events > 1 for attempt in detail.history):
-        text = "a refused request is split until what is wrong stands alone; the others get through, by more requests"
+        text = "a rejected request is split until the faulty delivery is alone; the others get through in more requests"
         for part in wrap(text, width):
             yield (Span(part, "muted"),)
     for number, attempt in enumerate(detail.history, 1):
@@ -258,9 +258,9 @@ def _attempt(number: int, attempt: Attempt, width: int) -> Iterator[SpanLine]:
         Span(f"{attempt.latency_ms:>8,.0f} ms", "muted"),
     )
     to = f" to {attempt.endpoint}" if attempt.endpoint else ""
-    carried = f"{many} in {attempt.body_bytes:,} bytes{to}"
+    sent = f"{many} in {attempt.body_bytes:,} bytes{to}"
     error = "" if attempt.error == plain_error(attempt.status) else attempt.error
-    for text, name in ((carried, "carried"), (error, "error"), (attempt.excerpt, "said")):
+    for text, name in ((sent, "sent"), (error, "error"), (attempt.excerpt, "response")):
         if text:
             label = f"     {name:<{LABEL_CELLS - 5}}"
             for line in wrap(text, max(20, width - LABEL_CELLS)):

@@ -96,7 +96,7 @@ class ExportAction:
 
     def _report_progress(self, progress: ExportProgress) -> None:
         self._on_progress(
-            f"export  {progress.rows:,} written, {int(progress.fraction_done * 100)} % looked through  x cancels"
+            f"export  {progress.rows:,} written, {int(progress.fraction_done * 100)} % searched  x cancels"
         )
 
 

@@ -98,7 +98,7 @@ class LogUpdater:
             try:
                 quiet, resting = await self._update()
             except JournalError as error:
-                self._set_trouble(f"cannot read the journal: {error.message}; trying again")
+                self._set_trouble(f"cannot read the journal: {error.message}; retrying")
                 quiet, resting, pause = False, True, ERROR_RETRY_S
             else:
                 self._set_trouble("")
@@ -170,7 +170,7 @@ class LogUpdater:
             try:
                 changed = await search.read(ids) if ids else []
             except JournalError as error:
-                self._set_trouble(f"cannot read the journal: {error.message}; trying again")
+                self._set_trouble(f"cannot read the journal: {error.message}; retrying")
                 await asyncio.sleep(ERROR_RETRY_S)
                 self._lines.rows_wanted.set()
                 continue

@@ -53,7 +53,7 @@ class ReplayActions:
         try:
             rows = await journal.get_many(ids)
             if not rows:
-                notify_warning(self._pane.app, "nothing to replay: the journal has these deliveries no longer")
+                notify_warning(self._pane.app, "nothing to replay: these deliveries are no longer in the journal")
                 return []
             if why := unsendable_text(rows):
                 notify_warning(self._pane.app, why)

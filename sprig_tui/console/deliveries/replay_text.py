@@ -164,7 +164,7 @@ def job_text(job: ReplayJob, others: int, *, stalled: bool, width: int) -> str:
     if job.state == "paused":
         parts.append("paused: P resumes, x cancels")
     elif stalled:
-        parts.append("no engine moves it on: start sprig-tui run")
+        parts.append("no engine is running: start sprig-tui run")
     else:
         parts.append("P pauses, x cancels")
     if job.skipped:

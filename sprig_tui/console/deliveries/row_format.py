@@ -286,7 +286,7 @@ def empty_log_hints(state: TitleState, *, opened: bool, file: str = "", sends: b
         return ("opening the journal …",)
     if state.filter:
         if state.searched < 1:
-            return (f"searching: {int(state.searched * 100)} % of {state.total:,} deliveries looked through",)
+            return (f"searching: {int(state.searched * 100)} % of {state.total:,} deliveries searched",)
         return ("nothing matches this filter", "/ changes it, escape clears it")
     if not sends:
         return ("no deliveries yet", "this console is read-only: what others send shows here")

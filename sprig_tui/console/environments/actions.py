@@ -41,7 +41,7 @@ class EnvironmentActions:
     # -- keys ----------------------------------------------------------------------------------------------------------
 
     async def add_key(self, name: str) -> None:
-        """Ask for a key, save it, and say what is next."""
+        """Ask for a key, save it, and show the next step."""
         environment = self._environment(name)
         key = await pick_key(self._app, self._session, name)
         if key == PASTE:
@@ -58,7 +58,7 @@ class EnvironmentActions:
         await self._config_editor.save(environment, name, {"write_key": key})
         key_now = self._environment(name).write_key
         if key_now is not None and key_now.read_from != "config":
-            notify_warning(self._app, f"saved, but {key_now.read_from} is set and comes first")
+            notify_warning(self._app, f"saved, but {key_now.read_from} is set and takes precedence")
         else:
             notify(self._app, f"key of {name} saved: t sends a test event, to see it arrive in Segment")
 
@@ -66,10 +66,12 @@ class EnvironmentActions:
         key = environment.write_key
         if key is None or key.read_from == "config":
             return ""
-        return f"{key.read_from} is set in this shell and comes before the config: unset it for the new key to count."
+        return (
+            f"{key.read_from} is set in this shell and takes precedence over the config: unset it to use the new key."
+        )
 
     async def remove_key(self, name: str) -> None:
-        """Ask, with the name where it is protected, then take the key out."""
+        """Ask for confirmation, then remove the key from the config."""
         environment = self._environment(name)
         if environment.write_key is None:
             return
@@ -78,8 +80,8 @@ class EnvironmentActions:
         if not await self._confirmed(environment, question, text, yes="Remove"):
             return
         await self._config_editor.save(environment, name, {"write_key": None})
-        if (left := self._environment(name).write_key) is not None:
-            notify_warning(self._app, f"removed from the config, but {left.read_from} still gives {name} a key")
+        if (key_now := self._environment(name).write_key) is not None:
+            notify_warning(self._app, f"removed from the config, but {key_now.read_from} still gives {name} a key")
         else:
             notify(self._app, f"key of {name} removed")
 
@@ -90,7 +92,7 @@ class EnvironmentActions:
     # -- environments --------------------------------------------------------------------------------------------------
 
     async def edit(self, name: str) -> None:
-        """Ask for the settings, save what changed."""
+        """Ask for the settings and save the changes."""
         environment = self._environment(name)
         changes = await self._app.push_screen_wait(EditForm(environment))
         if not changes:
@@ -126,7 +128,7 @@ class EnvironmentActions:
         return name
 
     async def remove(self, name: str) -> None:
-        """Ask, then take the environment's table out of the config."""
+        """Ask for confirmation, then remove the environment's table from the config."""
         environment = self._environment(name)
         key = environment.write_key
         if key is not None and key.read_from != "config":
@@ -136,7 +138,7 @@ class EnvironmentActions:
         verb = "Reset" if name in BUILT_IN_ENVIRONMENTS else "Remove"
         if await self._confirmed(environment, f"{verb} environment {name}?", text, yes=verb):
             await self._config_editor.drop(environment)
-            notify(self._app, f"{name} {'is as it came' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
+            notify(self._app, f"{name} {'reset' if name in BUILT_IN_ENVIRONMENTS else 'removed'}")
 
     # -- sending -------------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class ConfigEditor:
         reloader = self._config_reload
         if not reloader.message:
             return ""
-        return f"{reloader.message}; {reloader.hint}; going on with the settings from before"
+        return f"{reloader.message}; {reloader.hint}; the previous settings stay in use"
 
     async def reload_if_changed(self) -> str:
         """Reload the config if it changed; returns the notice to show, empty for no change.
@@ -115,7 +115,7 @@ class ConfigEditor:
         if news is None:
             return ""
         if news.kind == "held":
-            _log.warning("going on with the config as it was: %s", news.message)
+            _log.warning("the previous settings stay in use: %s", news.message)
             raise ConfigError(news.message, hint=news.hint)
         if news.kind == "changed":
             self._config_reload.apply(news.settings)

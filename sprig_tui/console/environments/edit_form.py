@@ -35,7 +35,7 @@ def rate_change(text: str, current: Environment) -> ConfigChanges:
             wanted = float(text)
         except ValueError:
             raise ConfigError(
-                f"requests per second: {text[:40]!r} is no number", hint="50 is Segment's limit"
+                f"requests per second: {text[:40]!r} is not a number", hint="50 is Segment's limit"
             ) from None
     if not 0 < wanted <= MAX_REQUESTS_PER_SECOND:
         raise ConfigError(
@@ -48,7 +48,7 @@ def id_change(text: str, current: Environment) -> ConfigChanges:
     """The config change for a typed Sprig environment id; raises ConfigError."""
     wanted = text.strip()
     if wanted and (not wanted.isascii() or not wanted.isprintable() or " " in wanted or len(wanted) > 200):
-        raise ConfigError("Sprig environment id: no spaces or other letters than ASCII", hint="as webhooks carry it")
+        raise ConfigError("Sprig environment id: use ASCII characters without spaces", hint="as webhooks carry it")
     return {} if wanted == (current.sprig_environment_id or "") else {"sprig_environment_id": wanted or None}
 
 

@@ -105,9 +105,7 @@ class KeyForm(Dialog[str | None]):
             self._show_findings([*self._findings(event.value), (TYPED_AHEAD_TEXT, "bold $text-warning")])
         elif (lint.warnings or self._environments_with_key(lint.secret)) and self._warned != lint.secret:
             self._warned = lint.secret
-            self._show_findings(
-                [*self._findings(event.value), ("enter again saves it all the same", "bold $text-warning")]
-            )
+            self._show_findings([*self._findings(event.value), ("enter again saves it anyway", "bold $text-warning")])
         else:
             self.dismiss(lint.secret)
 

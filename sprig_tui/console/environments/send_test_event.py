@@ -59,7 +59,7 @@ def where_to_look(environment: Environment, message_id: str) -> str:
         f"Segment answers 200 to a wrong key as well. In Segment open Connections, Sources, the source that is meant"
         f" for {environment.name}, Debugger, and look for {EVENT_NAME!r} (user {TEST_USER_ID}, "
         f"message id {message_id})."
-        f" Is it not there within a minute, the key belongs to another source, or to none."
+        f" If it is not there within a minute, the key belongs to another source or to none."
     )
 
 
@@ -72,7 +72,7 @@ def delivery_progress_text(
         return f"{result}\n\n{where_to_look(environment, delivery.message_id)}", True
     if delivery.state is State.FAILED:
         return (
-            f"Refused: {delivery.status or ''} {delivery.error}".strip() + ". The Deliveries pane has the answer.",
+            f"Rejected: {delivery.status or ''} {delivery.error}".strip() + ". The Deliveries pane has the answer.",
             True,
         )
     if delivery.state is State.WITHHELD:

@@ -58,7 +58,7 @@ class SourceRow(Struct, frozen=True):
         """The sentence under the list for the highlighted row."""
         source = self.source
         if not source.write_keys:
-            return "the token sees no write key of it: that takes the role of a source admin or workspace owner"
+            return "the token cannot see its write keys: it needs the role of a source admin or workspace owner"
         if self.mismatches:
             return f"! {'; '.join(self.mismatches)}"
         more = f", the first of {len(source.write_keys)} keys" if len(source.write_keys) > 1 else ""

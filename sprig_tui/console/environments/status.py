@@ -89,7 +89,7 @@ def _last_activity(lane: Lane, now: int, *, busy: bool) -> str:
 def _paused_status(lane: Lane, now: int, last: str) -> EnvironmentStatus:
     again = f" now, or it is tried in {time_left(lane.until, now)}" if lane.until > now else ""
     if lane.reason is PauseReason.KEY_REFUSED:
-        rest = f", Segment refuses the key: {lane.cause}; a replaces it, p tries again{again}"
+        rest = f", Segment rejects the key: {lane.cause}; a replaces it, p tries again{again}"
         return _brief_status("‖", "paused", rest, "bad", last)
     if lane.reason is PauseReason.WRONG_ENDPOINT:
         return _brief_status("‖", "paused", f", {lane.cause}; e changes it, p tries again{again}", "bad", last)

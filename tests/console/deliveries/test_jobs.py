@@ -156,7 +156,7 @@ async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, s
 
         def stalled():
             log.job_line.wake()
-            return "no engine moves it on" in screen_text(pilot.app)
+            return "no engine is running" in screen_text(pilot.app)
 
         await until(pilot, stalled)
 

@@ -107,7 +107,7 @@ def job(**fields):
         ),
         ({"state": "paused", "skipped": 0}, 0, False, ["90 of 200 queued  paused: P resumes"]),
         ({"as_new": True, "filter": ""}, 2, False, ["sending as new  ━", "and 2 more  everything"]),
-        ({}, 0, True, ["no engine moves it on"]),
+        ({}, 0, True, ["no engine is running"]),
         ({"total": 0, "queued": 0, "skipped": 0}, 0, False, ["0 of 0 queued"]),
         ({"queued": 500}, 0, False, ["━" * 20]),
     ],

@@ -34,7 +34,7 @@ async def test_a_broken_config_is_told_until_it_is_mended(console, screen_text):
         console.write(before + "[delivery]\nmax_retrys = 4\n")
         await console.until(lambda: any("max_retrys" in said for said in console.notices()))
         pilot.app.clear_notifications()
-        await console.until(lambda: "did you mean max_retries?; going on with" in screen_text(pilot.app))
+        await console.until(lambda: "did you mean max_retries?; the previous" in screen_text(pilot.app))
         console.write(before)
         await console.until(lambda: "max_retrys" not in screen_text(pilot.app))
 

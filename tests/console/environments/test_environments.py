@@ -20,7 +20,7 @@ async def test_an_environment_is_added_edited_and_removed(console, screen_text):
         pilot.app.screen.query_one("#endpoint", Input).value = "eu"
         pilot.app.screen.query_one("#rate", Input).value = "nine"
         await console.press("enter")
-        assert "'nine' is no number" in screen_text(pilot.app)
+        assert "'nine' is not a number" in screen_text(pilot.app)
         pilot.app.screen.query_one("#rate", Input).value = "9"
         pilot.app.screen.query_one("#sprig-id", Input).value = "aB3dE5gH7j"
         await console.press("enter")

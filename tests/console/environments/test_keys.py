@@ -52,7 +52,7 @@ async def test_a_doubtful_key_takes_a_second_enter(console, screen_text):
         await console.press("a")
         pilot.app.screen.query_one(Input).value = "Short7Key99"
         await console.press("enter")
-        assert "enter again saves it all the same" in screen_text(pilot.app)
+        assert "enter again saves it anyway" in screen_text(pilot.app)
         await console.press("enter")
         await console.until(console.config)
     assert console.config()["environments"]["production"]["write_key"] == "Short7Key99"
@@ -67,7 +67,7 @@ async def test_the_key_of_another_environment_is_called_that_before_it_is_saved(
         assert "this is the write key of production" in screen_text(pilot.app)
         assert "looks like a write key" not in screen_text(pilot.app)
         await console.press("enter")
-        assert "enter again saves it all the same" in screen_text(pilot.app)
+        assert "enter again saves it anyway" in screen_text(pilot.app)
         await console.press("escape")
     assert list(console.config()["environments"]) == ["production"]
 

@@ -54,7 +54,7 @@ def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
 
 def test_a_folded_line_that_says_more_than_fits_shows_that_it_does():
     refused = EnvironmentStatus(
-        "‖", "paused, Segment refuses the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad"
+        "‖", "paused, Segment rejects the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad"
     )
     view = EnvironmentView(name="development", key="Dv8T…E1Rk", key_source="config", status=refused)
     for width in (36, 78):

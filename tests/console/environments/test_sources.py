@@ -118,7 +118,7 @@ async def test_a_token_without_the_role(console, workspace):
         await console.press("a")
         await listed(console, "not visible")
         await console.press("enter")
-        assert "the token sees no write key of it" in console.text()
+        assert "the token cannot see its write keys" in console.text()
         assert isinstance(pilot.app.screen, SourceForm)
         await console.press("escape")
     assert keys_in(console) == {}
@@ -158,7 +158,7 @@ def test_rows_that_fit_come_first():
     assert [row.about for row in rows] == ["Javascript", "environment: dev", ""]
     assert rows[0].detail == "Javascript, checkout-web; key jjjj…jjjj, the first of 2 keys"
     assert rows[1].detail.startswith("! its name says 'dev'")
-    assert rows[2].detail.startswith("the token sees no write key of it")
+    assert rows[2].detail.startswith("the token cannot see its write keys")
     assert (rows[2].state, rows[2].key) == ("disabled", "not visible")
 
 

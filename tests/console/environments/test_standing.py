@@ -66,7 +66,7 @@ def waiting(cause: str, **fields) -> Lane:
         ),
         (
             facts(paused("write key Zq8T…e1Rk refused (401)")),
-            "paused, Segment refuses the key: write key Zq8T…e1Rk refused (401); a replaces it, p tries again",
+            "paused, Segment rejects the key: write key Zq8T…e1Rk refused (401); a replaces it, p tries again",
             "bad",
         ),
         (

@@ -76,7 +76,7 @@ async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_
         await configured.press("y")
         await configured.until(shown(configured, "1,000 records on 1 page", "reached 2026-03-01 09:16 UTC"))
         await configured.press("escape")
-        await configured.until(said(configured, "stopped after 1,000 records", "goes on there"))
+        await configured.until(said(configured, "stopped after 1,000 records", "resumes there"))
         await configured.press("u")
         await configured.until(shown(configured, "goes on with the pull that stopped after 1,000 records"))
         await configured.press("y")
@@ -124,7 +124,7 @@ async def test_what_is_hardly_a_key_is_not_kept_at_the_first_enter(configured, s
     async with configured.running() as pilot:
         await configured.press("1", "j", *"u/status:failed", "enter")
         await configured.until(shown(configured, "14 characters are few for an API key"))
-        assert shown(configured, "enter again saves it all the same")()
+        assert shown(configured, "enter again saves it anyway")()
         field = pilot.app.screen.query_one("Input")
         field.value = write_key
         await configured.press("enter")
