@@ -33,7 +33,7 @@ def attempt(**fields):
     return Attempt(**{**default, **fields})
 
 
-def test_everything_is_there(delivery):
+def test_detail_lines_show_every_fact(delivery):
     detail = DeliveryDetail(
         delivery=delivery(attempts=2),
         raw=b'{"response":4}',
@@ -79,13 +79,13 @@ def test_everything_is_there(delivery):
         ({}, None, None),
     ],
 )
-def test_why_it_stands_where_it_stands(delivery, fields, because, note):
+def test_reason_of_each_state(delivery, fields, because, note):
     lines = text_of(DetailContent(DeliveryDetail(delivery=delivery(**fields), raw=b"", body=b"", history=()), NOW))
     told = {line[:14].strip(): line[14:] for line in lines}
     assert (told.get("because"), told.get("note")) == (because, note)
 
 
-def test_json_folds_where_the_cursor_is(delivery):
+def test_json_folds_at_the_cursor(delivery):
     detail = DeliveryDetail(delivery=delivery(), raw=b"", body=b'{"event":"x","properties":{"response":4}}', history=())
     view = DetailContent(detail, NOW)
     at = next(index for index, line in enumerate(text_of(view)) if "properties" in line)
@@ -98,7 +98,7 @@ def test_json_folds_where_the_cursor_is(delivery):
 @pytest.mark.parametrize(
     "data", [b"", b"\xff\xfe\x00", b"not json", b"[" * 5_000, b'{"a":' + b'"x' * 200_000, b"x" * 300_000]
 )
-def test_whatever_came_in_can_be_shown(delivery, data):
+def test_any_raw_record_can_be_shown(delivery, data):
     view = DetailContent(DeliveryDetail(delivery=delivery(), raw=data, body=data, history=()), NOW)
     view.resize(60)
     assert all(line.isprintable() for line in text_of(view))
@@ -112,11 +112,11 @@ def test_whatever_came_in_can_be_shown(delivery, data):
         ("", "sent again as new from"),
     ],
 )
-def test_relations(delivery, reason, text):
+def test_relation_texts(delivery, reason, text):
     assert relation_text(delivery(reason=reason)) == text
 
 
-def test_the_same_for_another_address_is_no_new_sending(delivery):
+def test_relation_to_another_endpoint_is_not_sent_as_new(delivery):
     trial, own = delivery(bound_for="http://127.0.0.1:8080"), delivery()
     assert relation_text(own, trial) == "went to another address before, as"
     assert derived_text(own, trial) == "the same for another address"
@@ -124,14 +124,14 @@ def test_the_same_for_another_address_is_no_new_sending(delivery):
     assert derived_text(own, own) == "sent again as new"
 
 
-def test_titles_and_times(delivery):
+def test_heading_and_full_time(delivery):
     assert delivery_heading(delivery(survey_name="[/x]\x1b")) == "delivery 41  [/x]␛  acct_88213  delivered"
     assert full_time(0) == "—"
     assert full_time(NOW) == "2026-09-21 14:13:20.000"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_pictures(opened, log, mixed, snapshot, until, size):
+async def test_detail_screen_snapshot(opened, log, mixed, snapshot, until, size):
     async with opened(size=size) as pilot:
         await shown(pilot, log, mixed["failed"], until)
         await snapshot(pilot, "delivery-detail")
@@ -145,7 +145,7 @@ async def shown(pilot, log, delivery_id, until):
     return pilot.app.screen
 
 
-async def test_goes_through_the_log_and_leaves_the_cursor_there(opened, log, mixed, until):
+async def test_stepping_moves_the_cursor_of_the_log(opened, log, mixed, until):
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["delivered"], until)
         await pilot.press("right_square_bracket")
@@ -155,7 +155,7 @@ async def test_goes_through_the_log_and_leaves_the_cursor_there(opened, log, mix
         assert log.lines.selected == mixed["delivered"]
 
 
-async def test_a_click_on_the_selected_row_opens_it(opened, log, mixed, until):
+async def test_click_on_the_selected_row_opens_the_detail(opened, log, mixed, until):
     async with opened() as pilot:
         await pilot.click(log.lines, offset=(5, 1))
         assert not isinstance(pilot.app.screen, DetailScreen)
@@ -164,21 +164,21 @@ async def test_a_click_on_the_selected_row_opens_it(opened, log, mixed, until):
         assert pilot.app.screen.delivery_id == mixed["failed"]
 
 
-async def test_keeps_up_with_what_happens(opened, log, mixed, settle, until):
+async def test_detail_is_updated_when_the_delivery_changes(opened, log, mixed, settle, until):
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["queued"], until)
         await settle()
         await until(pilot, lambda: screen.detail.delivery.state is State.DELIVERED)
 
 
-async def test_replays_from_there(opened, log, mixed, journal, until):
+async def test_replay_from_the_detail_screen(opened, log, mixed, journal, until):
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
         await pilot.press("r")
         await until(pilot, lambda: screen.detail.delivery.state is State.QUEUED)
 
 
-async def test_as_new_shows_the_new_one_and_the_way_back_to_its_origin(opened, log, mixed, journal, until):
+async def test_send_as_new_shows_the_new_delivery_with_its_origin(opened, log, mixed, journal, until):
     log.replays.protected = frozenset()
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
@@ -192,7 +192,7 @@ async def test_as_new_shows_the_new_one_and_the_way_back_to_its_origin(opened, l
         await until(pilot, lambda: screen.detail.delivery.id == mixed["failed"])
 
 
-async def test_read_only_cannot_replay_from_there(opened, log, mixed, journal, until):
+async def test_read_only_detail_cannot_replay(opened, log, mixed, journal, until):
     async with opened(read_only=True) as pilot:
         await shown(pilot, log, mixed["failed"], until)
         await pilot.press("r", "w")
@@ -201,7 +201,7 @@ async def test_read_only_cannot_replay_from_there(opened, log, mixed, journal, u
         assert (await journal.get(mixed["failed"])).delivery.state is State.FAILED
 
 
-async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
+async def test_copy_takes_the_value_at_the_cursor(opened, log, mixed, heard, until):
     seen = []
     async with opened(seen=seen) as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
@@ -210,7 +210,7 @@ async def test_copies_what_the_cursor_is_on(opened, log, mixed, heard, until):
         assert (copy.text, copy.what) == (screen.detail.delivery.message_id, "the message id")
 
 
-def test_relatives_both_ways(delivery):
+def test_origin_and_derived_deliveries_are_linked(delivery):
     detail = DeliveryDetail(delivery=delivery(origin_id=7), raw=b"", body=b"", history=())
     made = [
         delivery(id=50, origin_id=41, state=State.WITHHELD, reason="newer-revision"),
@@ -232,7 +232,7 @@ def test_relatives_both_ways(delivery):
     assert view.leads_to(-1) == view.leads_to(len(view) - 1) == 0
 
 
-async def test_from_an_origin_to_what_was_made_of_it_by_key_enter_and_click(opened, log, mixed, journal, until):
+async def test_links_are_followed_by_key_enter_and_click(opened, log, mixed, journal, until):
     async with opened() as pilot:
         screen = await shown(pilot, log, mixed["failed"], until)
         await pilot.press("O")
@@ -258,7 +258,7 @@ async def test_from_an_origin_to_what_was_made_of_it_by_key_enter_and_click(open
         await until(pilot, lambda: screen.detail.delivery.id == first.id)
 
 
-async def test_more_was_made_than_is_listed(opened, log, mixed, journal, until):
+async def test_long_list_of_derived_deliveries_names_the_filter(opened, log, mixed, journal, until):
     for _ in range(22):
         await journal.requeue([mixed["failed"]], as_new=True)
     async with opened(size=(120, 50)) as pilot:

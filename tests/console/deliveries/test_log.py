@@ -19,14 +19,14 @@ def rows(log):
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_pictures(opened, log, mixed, snapshot, size):
+async def test_log_snapshot(opened, log, mixed, snapshot, size):
     async with opened(size=size) as pilot:
         await snapshot(pilot, "deliveries")
         await pilot.press("slash", *"status:fialed", "enter")
         await snapshot(pilot, "deliveries-wrong-filter")
 
 
-async def test_an_empty_journal_says_what_to_do(opened, log, screen_text):
+async def test_empty_log_shows_hints(opened, log, screen_text):
     async with opened() as pilot:
         assert "no deliveries yet" in screen_text(pilot.app)
         assert log.lines.following
@@ -34,7 +34,7 @@ async def test_an_empty_journal_says_what_to_do(opened, log, screen_text):
             await pilot.press(key)
 
 
-async def test_before_the_journal_is_open(host, log, screen_text):
+async def test_log_before_the_journal_is_open(host, log, screen_text):
     async with host(log).run_test(size=(80, 24)) as pilot:
         log.focus()
         await pilot.pause()
@@ -43,7 +43,7 @@ async def test_before_the_journal_is_open(host, log, screen_text):
             await pilot.press(key)
 
 
-async def test_a_filter_narrows_and_escape_takes_it_away(opened, log, mixed, heard, until):
+async def test_filter_narrows_the_log_and_escape_clears_it(opened, log, mixed, heard, until):
     seen = []
     async with opened(seen=seen) as pilot:
         await pilot.press("slash", *"status:failed", "enter")
@@ -57,7 +57,7 @@ async def test_a_filter_narrows_and_escape_takes_it_away(opened, log, mixed, hea
         assert changed[-2:] == ["status:failed", ""]
 
 
-async def test_a_wrong_filter_says_where_and_leaves_the_log(opened, log, mixed, screen_text, until):
+async def test_wrong_filter_shows_its_position_and_keeps_the_log(opened, log, mixed, screen_text, until):
     async with opened() as pilot:
         await pilot.press("slash", *"survey:x statsu:failed", "enter")
         await pilot.pause()
@@ -71,7 +71,7 @@ async def test_a_wrong_filter_says_where_and_leaves_the_log(opened, log, mixed, 
         assert log.lines.count == 5
 
 
-async def test_tab_completes_and_up_brings_filters_back(opened, log, mixed, until):
+async def test_filter_completion_and_history(opened, log, mixed, until):
     async with opened() as pilot:
         await pilot.press("slash", *"status:f")
         await until(pilot, lambda: log.bar.input._suggestion)
@@ -81,7 +81,7 @@ async def test_tab_completes_and_up_brings_filters_back(opened, log, mixed, unti
         assert log.bar.input.value == "status:failed"
 
 
-async def test_follows_until_one_moves_away_and_tells_how_many_are_new(opened, log, journal, entry, until):
+async def test_moving_away_stops_following_and_counts_new_rows(opened, log, journal, entry, until):
     await journal.add([entry() for _ in range(60)])
     async with opened(size=(120, 20)) as pilot:
         assert log.lines.selected == 60
@@ -101,9 +101,7 @@ async def test_follows_until_one_moves_away_and_tells_how_many_are_new(opened, l
         assert log.lines.selected == 64
 
 
-async def test_scrolling_with_the_wheel_ends_following_and_back_to_the_end_begins_it(
-    opened, log, journal, entry, until
-):
+async def test_scrolling_stops_following_and_the_end_resumes_it(opened, log, journal, entry, until):
     await journal.add([entry() for _ in range(60)])
     async with opened(size=(120, 20)) as pilot:
         log.lines.scroll_up(animate=False)
@@ -112,7 +110,7 @@ async def test_scrolling_with_the_wheel_ends_following_and_back_to_the_end_begin
         await until(pilot, lambda: log.following)
 
 
-async def test_oldest_and_newest(opened, log, journal, entry):
+async def test_keys_go_to_the_oldest_and_newest(opened, log, journal, entry):
     await journal.add([entry() for _ in range(100)])
     async with opened() as pilot:
         await pilot.press("g")
@@ -123,7 +121,7 @@ async def test_oldest_and_newest(opened, log, journal, entry):
         assert log.following
 
 
-async def test_the_oldest_is_reached_while_the_search_still_goes_back(opened, log, journal, entry, monkeypatch, until):
+async def test_first_stays_at_the_oldest_while_the_search_runs(opened, log, journal, entry, monkeypatch, until):
     monkeypatch.setattr(search_module, "INITIAL_ROWS", 5)
     monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
     await journal.add([entry() for _ in range(100)])
@@ -135,9 +133,7 @@ async def test_the_oldest_is_reached_while_the_search_still_goes_back(opened, lo
         await until(pilot, lambda: log.lines.selected == 1)
 
 
-async def test_the_cursor_stays_on_its_delivery_while_older_ones_are_found(
-    opened, log, journal, entry, monkeypatch, until
-):
+async def test_cursor_keeps_its_delivery_while_the_search_runs(opened, log, journal, entry, monkeypatch, until):
     monkeypatch.setattr(search_module, "INITIAL_ROWS", 40)
     monkeypatch.setattr(search_module, "CHUNK_ROWS", 5)
     await journal.add([entry() for _ in range(100)])
@@ -151,7 +147,7 @@ async def test_the_cursor_stays_on_its_delivery_while_older_ones_are_found(
         assert log.lines.selected == chosen
 
 
-async def test_what_changes_is_drawn_again(opened, log, mixed, settle, until):
+async def test_changed_delivery_is_drawn_again(opened, log, mixed, settle, until):
     async with opened() as pilot:
         assert " queued " in rows(log)[-1]
         await settle()
@@ -159,7 +155,7 @@ async def test_what_changes_is_drawn_again(opened, log, mixed, settle, until):
         await until(pilot, lambda: " delivered " in rows(log)[-1])
 
 
-async def test_nothing_is_painted_when_nothing_happens(opened, log, mixed, until):
+async def test_idle_log_paints_nothing(opened, log, mixed, until):
     async with opened() as pilot:
         await pilot.pause()
         painted = []
@@ -171,7 +167,7 @@ async def test_nothing_is_painted_when_nothing_happens(opened, log, mixed, until
         assert painted == []
 
 
-async def test_a_filtered_log_lets_go_of_what_matches_no_longer(opened, log, mixed, journal, until):
+async def test_filtered_log_drops_rows_that_no_longer_match(opened, log, mixed, journal, until):
     async with opened() as pilot:
         log.filter = parse_filter("status:failed", now_ms=0)
         await until(pilot, lambda: log.lines.count == 1)
@@ -181,7 +177,7 @@ async def test_a_filtered_log_lets_go_of_what_matches_no_longer(opened, log, mix
         await until(pilot, lambda: "0 of 5" in str(log.border_title))
 
 
-async def test_moving_tells_the_delivery(opened, log, mixed, heard, until):
+async def test_cursor_move_posts_the_delivery(opened, log, mixed, heard, until):
     seen = []
     async with opened(seen=seen) as pilot:
         assert heard(seen, DeliveryLog.DeliverySelected) == []
@@ -191,7 +187,7 @@ async def test_moving_tells_the_delivery(opened, log, mixed, heard, until):
         assert [message.delivery.id for message in told] == [mixed["elsewhere"], mixed["anonymous"]]
 
 
-async def test_marks(opened, log, mixed, until):
+async def test_marking_rows(opened, log, mixed, until):
     async with opened() as pilot:
         await pilot.press("g", "space", "space")
         assert log.lines.marks == {1, 2}
@@ -203,7 +199,7 @@ async def test_marks(opened, log, mixed, until):
         assert log.lines.marks == set()
 
 
-async def test_next_and_previous_failed(opened, log, journal, entry, settle, until):
+async def test_next_and_previous_failed_delivery(opened, log, journal, entry, settle, until):
     await journal.add([entry() for _ in range(9)])
     for place in range(9):
         await settle(State.FAILED if place in (2, 6) else State.DELIVERED, events=1)
@@ -222,7 +218,7 @@ async def test_next_and_previous_failed(opened, log, journal, entry, settle, unt
         assert "on from the newest: the last failed" in notices(pilot)
 
 
-async def test_copying_gives_json_without_anything_to_obey(opened, log, journal, entry, heard, until):
+async def test_copied_json_holds_no_control_characters(opened, log, journal, entry, heard, until):
     await journal.add([entry(answer="\x1b[2J[/x]")])
     seen = []
     async with opened(seen=seen) as pilot:
@@ -232,7 +228,7 @@ async def test_copying_gives_json_without_anything_to_obey(opened, log, journal,
         assert "\\u001b[2J[/x]" in copy.text
 
 
-async def test_hostile_text_stays_text(opened, log, journal, entry, screen_text):
+async def test_hostile_text_is_shown_as_text(opened, log, journal, entry, screen_text):
     nasty = "[/red]\x1b]0;title\x07\u202e\n\t" + "x" * 100_000
     await journal.add([entry(survey_name=nasty, user_id=nasty, answer="[bold]" + nasty[:100], environment=nasty[:30])])
     async with opened() as pilot:
@@ -243,9 +239,7 @@ async def test_hostile_text_stays_text(opened, log, journal, entry, screen_text)
         await pilot.pause()
 
 
-async def test_a_lost_journal_is_told_and_what_is_shown_stays(
-    opened, log, mixed, journal, monkeypatch, until, screen_text
-):
+async def test_journal_error_is_shown_and_the_rows_stay(opened, log, mixed, journal, monkeypatch, until, screen_text):
     async with opened() as pilot:
 
         async def lost(*_, **__):
@@ -260,7 +254,7 @@ async def test_a_lost_journal_is_told_and_what_is_shown_stays(
         await until(pilot, lambda: "cannot read" not in screen_text(pilot.app))
 
 
-async def test_a_journal_opened_again_goes_on_where_one_was(opened, log, mixed, journal, until):
+async def test_reopened_journal_keeps_the_cursor(opened, log, mixed, journal, until):
     async with opened() as pilot:
         await pilot.press("k", "k")
         chosen = log.lines.selected
@@ -272,7 +266,7 @@ async def test_a_journal_opened_again_goes_on_where_one_was(opened, log, mixed, 
         assert not log.following
 
 
-async def test_a_click_on_how_many_are_new_goes_to_them(opened, log, mixed, journal, entry, screen_text, until):
+async def test_click_on_the_new_count_follows(opened, log, mixed, journal, entry, screen_text, until):
     async with opened() as pilot:
         await pilot.press("g")
         await journal.add([entry(), entry()])

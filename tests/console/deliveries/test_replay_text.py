@@ -18,30 +18,30 @@ from sprig_tui.journal.records import AddResult, ReplayJob, State
 NOW = 1_790_000_000_000
 
 
-def test_one_that_failed_needs_no_question(delivery):
+def test_failed_delivery_needs_no_confirmation(delivery):
     wish = replay_request([delivery(state=State.FAILED)], NOW, as_new=False)
     assert not wish.needs_confirmation
 
 
-def test_one_that_was_delivered_says_until_when_it_is_ignored(delivery):
+def test_explanation_names_the_end_of_the_dedup_window(delivery):
     wish = replay_request([delivery()], NOW, as_new=False)
     assert wish.needs_confirmation
     assert replay_question(wish) == "Replay this delivery?"
     assert replay_explanation(wish) == "it was delivered: Segment will ignore this until tomorrow 13:56"
 
 
-def test_one_that_was_delivered_long_ago_needs_no_question(delivery):
+def test_old_delivered_one_needs_no_confirmation(delivery):
     assert not replay_request([delivery(settled_at=NOW - 90_000_000)], NOW, as_new=False).needs_confirmation
 
 
-def test_as_new_says_that_it_may_count_twice(delivery):
+def test_send_as_new_warns_of_double_counting(delivery):
     wish = replay_request([delivery(state=State.FAILED)], NOW, as_new=True)
     assert wish.needs_confirmation
     assert replay_question(wish) == "Send this delivery again as new?"
     assert "may count twice downstream" in replay_explanation(wish)
 
 
-def test_several_are_counted_by_environment(delivery):
+def test_explanation_counts_by_environment(delivery):
     rows = [delivery(), delivery(environment="development", state=State.FAILED), delivery(state=State.FAILED)]
     wish = replay_request(rows, NOW, as_new=False)
     assert wish.needs_confirmation
@@ -50,7 +50,7 @@ def test_several_are_counted_by_environment(delivery):
     assert confirm_label(wish) == "Replay 3"
 
 
-def test_a_filter_is_named():
+def test_explanation_names_the_filter():
     wish = ReplayRequest(by_environment={"production": 1_204}, filter="status:failed", as_new=True)
     assert replay_question(wish) == "Send 1,204 deliveries again as new?"
     assert replay_explanation(wish).startswith("everything that matches status:failed\nproduction 1,204\n")
@@ -66,7 +66,7 @@ def test_a_filter_is_named():
         (["known", "known"], "nothing was queued: they are queued already"),
     ],
 )
-def test_outcomes(outcomes, text):
+def test_replay_outcomes(outcomes, text):
     assert replay_outcome([AddResult(1, one, State.QUEUED) for one in outcomes]) == text
 
 
@@ -81,7 +81,7 @@ def test_outcomes(outcomes, text):
         ([(State.WITHHELD, "invalid"), (State.QUEUED, "")], "they are queued already, or nothing can be sent"),
     ],
 )
-def test_why_nothing_was_queued_is_told_from_the_states(left, text):
+def test_outcome_without_replays_names_the_state(left, text):
     assert (
         replay_outcome([AddResult(1, "known", state, reason) for state, reason in left])
         == f"nothing was queued: {text}"
@@ -112,20 +112,20 @@ def job(**fields):
         ({"queued": 500}, 0, False, ["━" * 20]),
     ],
 )
-def test_progress(fields, others, stalled, parts):
+def test_replay_job_progress(fields, others, stalled, parts):
     line = job_text(job(**fields), others, stalled=stalled, width=120)
     assert all(part in line for part in parts), line
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])
-def test_on_a_narrow_terminal_the_keys_are_seen_however_long_the_filter(state):
+def test_narrow_progress_line_shows_the_keys(state):
     line = job_text(
         job(state=state, queued=9_000, total=160_000, filter="survey:" + "x" * 60), 3, stalled=False, width=80
     )
     assert "x cancels" in line[:78]
 
 
-def test_the_end_of_a_job():
+def test_replay_job_end():
     assert job_end_text(job(state="done")) == (
         "the replay of status:failed is done: 90 queued again, 10 skipped (still queued, or nothing to send)"
     )
@@ -135,12 +135,12 @@ def test_the_end_of_a_job():
     assert job_end_text(job(state="cancelled", skipped=0, as_new=True)).endswith("was cancelled: 90 queued as new")
 
 
-def test_no_filter_is_everything():
+def test_empty_filter_is_everything():
     wish = ReplayRequest(by_environment={"production": 3}, filter=ALL_DELIVERIES_TEXT)
     assert replay_explanation(wish).startswith("everything in the journal\nproduction 3\n")
 
 
-def test_where_it_would_go_is_said_when_it_went_elsewhere(delivery):
+def test_explanation_names_a_changed_endpoint(delivery):
     endpoints = {"production": "https://api.segment.io"}
     trial = delivery(endpoint="http://127.0.0.1:8080")
     wish = replay_request([trial], NOW, as_new=False, endpoints=endpoints)

@@ -25,7 +25,7 @@ def small(monkeypatch):
         monkeypatch.setattr(module, name, value)
 
 
-async def test_finds_what_matches_newest_first(journal, entry, settle, small):
+async def test_search_finds_matches_newest_first(journal, entry, settle, small):
     await journal.add([entry() for _ in range(10)])
     await settle(State.FAILED, events=5)
     search = DeliverySearch(journal, FAILED)
@@ -36,7 +36,7 @@ async def test_finds_what_matches_newest_first(journal, entry, settle, small):
     assert search.searched == 1
 
 
-async def test_everything_in_a_journal_without_gaps_is_known_at_once(journal, entry, small):
+async def test_dense_journal_needs_no_search(journal, entry, small):
     await journal.add([entry() for _ in range(50)])
     search = DeliverySearch(journal, MATCH_ALL)
     await search.start()
@@ -44,7 +44,7 @@ async def test_everything_in_a_journal_without_gaps_is_known_at_once(journal, en
     assert (len(search.matches), search.total) == (50, 50)
 
 
-async def test_gaps_left_by_a_prune_are_not_shown(journal, entry, settle, clock, small):
+async def test_pruned_deliveries_are_not_matches(journal, entry, settle, clock, small):
     await journal.add([entry() for _ in range(4)])
     await settle(events=4)
     await journal.add([entry("development")])
@@ -56,13 +56,13 @@ async def test_gaps_left_by_a_prune_are_not_shown(journal, entry, settle, clock,
     assert await found(DeliverySearch(journal, MATCH_ALL)) == [5, 9]
 
 
-async def test_an_empty_journal(journal):
+async def test_search_of_an_empty_journal(journal):
     search = DeliverySearch(journal, MATCH_ALL)
     assert await found(search) == []
     assert (await search.poll()).is_empty
 
 
-async def test_hears_of_what_arrives_and_changes(journal, entry, settle, small):
+async def test_poll_reports_new_and_changed_deliveries(journal, entry, settle, small):
     await journal.add([entry() for _ in range(2)])
     search = DeliverySearch(journal, MATCH_ALL)
     await found(search)
@@ -77,7 +77,7 @@ async def test_hears_of_what_arrives_and_changes(journal, entry, settle, small):
     assert (await search.poll()).is_empty
 
 
-async def test_what_matches_since_it_changed_comes_and_what_no_longer_does_goes(journal, entry, settle, small):
+async def test_poll_adds_and_drops_matches_of_changed_deliveries(journal, entry, settle, small):
     await journal.add([entry() for _ in range(3)])
     await settle(State.FAILED, events=1)
     search = DeliverySearch(journal, FAILED)
@@ -92,7 +92,7 @@ async def test_what_matches_since_it_changed_comes_and_what_no_longer_does_goes(
     assert not search.needs_restart
 
 
-async def test_a_flood_is_caught_up_with_and_asks_to_read_again(journal, entry, settle, small):
+async def test_poll_after_too_many_changes_asks_for_a_reread(journal, entry, settle, small):
     await journal.add([entry()])
     everything, failed = DeliverySearch(journal, MATCH_ALL), DeliverySearch(journal, FAILED)
     await found(everything)
@@ -113,7 +113,7 @@ async def test_a_flood_is_caught_up_with_and_asks_to_read_again(journal, entry, 
     assert failed.matches.slice(0, 99) == [2, 3, 4, 5, 6, 7, 8]
 
 
-async def test_nothing_is_lost_between_the_search_and_the_first_step(journal, entry, small):
+async def test_changes_during_the_search_are_reported_by_the_first_poll(journal, entry, small):
     await journal.add([entry() for _ in range(9)])
     search = DeliverySearch(journal, parse_filter("user:acct_88213", now_ms=0))
     await search.start()
@@ -124,7 +124,7 @@ async def test_nothing_is_lost_between_the_search_and_the_first_step(journal, en
     assert search.matches.slice(0, 99) == list(range(1, 11))
 
 
-async def test_reads_rows_and_remembers_a_bounded_number(journal, entry, small):
+async def test_row_cache_is_bounded(journal, entry, small):
     await journal.add([entry() for _ in range(40)])
     search = DeliverySearch(journal, MATCH_ALL)
     await search.start()
@@ -136,7 +136,7 @@ async def test_reads_rows_and_remembers_a_bounded_number(journal, entry, small):
     assert search.is_removed(99)
 
 
-async def test_the_next_failed_one_both_ways(journal, entry, settle, small):
+async def test_next_failed_in_both_directions(journal, entry, settle, small):
     await journal.add([entry() for _ in range(6)])
     await settle(State.FAILED, events=1)
     await settle(events=3)

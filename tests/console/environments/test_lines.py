@@ -28,7 +28,7 @@ def text(lines) -> list[str]:
     return ["".join(part.text.ljust(part.width) for part in line.parts).rstrip() for line in lines]
 
 
-def test_everything_where_it_fits():
+def test_all_environments_in_full_where_they_fit():
     lines = pane_lines(VIEWS, "production", ("same key in a and b",), width=36, height=20)
     assert text(lines) == [
         "● Production               protected",
@@ -44,7 +44,7 @@ def test_everything_where_it_fits():
     ]
 
 
-def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
+def test_low_pane_shows_only_the_selected_one_in_full():
     lines = text(pane_lines(VIEWS, "production", (), width=36, height=8))
     assert lines[0].startswith("● Production")
     assert lines[-1] == "○ Development  · no key: press a to add one"
@@ -52,7 +52,7 @@ def test_a_low_pane_shows_one_line_for_each_and_the_selected_one_in_full():
     assert folded[0] == "● Production  protected  Zq8T…e1Rk  ▲ delivering 212/s"
 
 
-def test_a_folded_line_that_says_more_than_fits_shows_that_it_does():
+def test_cut_line_is_marked():
     refused = EnvironmentStatus(
         "‖", "paused, Segment rejects the key: write key Dv8T…E1Rk refused (401); a replaces it", "bad"
     )
@@ -64,7 +64,7 @@ def test_a_folded_line_that_says_more_than_fits_shows_that_it_does():
         assert seen.endswith("…")
 
 
-def test_a_revealed_key_stands_at_the_selected_environment_only():
+def test_revealed_key_is_shown_for_the_selected_environment():
     key = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
     lines = text(pane_lines(VIEWS, "production", (), width=60, height=20, revealed=key))
     assert sum(key in line for line in lines) == 1
@@ -72,7 +72,7 @@ def test_a_revealed_key_stands_at_the_selected_environment_only():
     assert not any(key in line for line in lines)
 
 
-def test_long_and_hostile_words_are_wrapped_and_cut():
+def test_long_and_hostile_text_is_wrapped_and_cut():
     bad = EnvironmentStatus("✗", "disk \x1b[2J full " * 80, "bad")
     lines = pane_lines((EnvironmentView(name="x" * 40, status=bad),), "", ("\u202eevil " * 300,), width=36, height=50)
     assert len(lines) < 12

@@ -25,7 +25,7 @@ def environments(**given) -> dict[str, Environment]:
         ("staging", None, "", ""),
     ],
 )
-def test_a_payload_of_another_environment(selected, named, sprig_id, said):
+def test_payload_of_another_environment_is_warned_of(selected, named, sprig_id, said):
     known = environments(
         production={"sprig_environment_id": "prod1"}, development={"sprig_environment_id": "dev1"}, staging={}
     )

@@ -27,7 +27,7 @@ async def listed(console, text="Acme dev"):
     await console.until(lambda: text in console.text())
 
 
-async def test_a_source_is_taken_by_enter(console, workspace):
+async def test_enter_takes_the_key_of_a_source(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         assert isinstance(pilot.app.screen, SourceForm)
@@ -42,7 +42,7 @@ async def test_a_source_is_taken_by_enter(console, workspace):
     assert fake_segment_api.PRODUCTION_KEY not in shown
 
 
-async def test_a_flagged_source_is_confirmed_or_left(console, workspace):
+async def test_mismatching_source_needs_confirmation(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         await listed(console)
@@ -57,7 +57,7 @@ async def test_a_flagged_source_is_confirmed_or_left(console, workspace):
     assert keys_in(console) == {"production": fake_segment_api.DEVELOPMENT_KEY}
 
 
-async def test_down_goes_to_the_list_and_through_it(console, workspace):
+async def test_down_moves_through_the_source_list(console, workspace):
     async with console.running(size=(80, 24)) as pilot:
         await console.press("a")
         await listed(console)
@@ -73,7 +73,7 @@ async def test_down_goes_to_the_list_and_through_it(console, workspace):
         await console.press("escape")
 
 
-async def test_the_key_of_another_environment_is_flagged(console, workspace):
+async def test_source_of_another_environment_needs_confirmation(console, workspace):
     workspace.sources = [fake_segment_api.source(1, "Checkout", fake_segment_api.PRODUCTION_KEY)]
     console.keys(development=fake_segment_api.PRODUCTION_KEY)
     async with console.running():
@@ -85,7 +85,7 @@ async def test_the_key_of_another_environment_is_flagged(console, workspace):
     assert keys_in(console) == {"development": fake_segment_api.PRODUCTION_KEY}
 
 
-async def test_a_key_can_be_pasted_all_the_same(console, workspace):
+async def test_key_can_be_pasted_instead(console, workspace):
     async with console.running() as pilot:
         await console.press("a")
         await listed(console)
@@ -101,7 +101,7 @@ async def test_a_key_can_be_pasted_all_the_same(console, workspace):
     assert keys_in(console) == {"production": fake_segment_api.PRODUCTION_KEY}
 
 
-async def test_a_workspace_that_does_not_answer_leaves_the_paste(console, workspace):
+async def test_unreachable_workspace_leaves_the_paste_line(console, workspace):
     workspace.down()
     async with console.running():
         await console.press("a")
@@ -112,7 +112,7 @@ async def test_a_workspace_that_does_not_answer_leaves_the_paste(console, worksp
     assert keys_in(console) == {}
 
 
-async def test_a_token_without_the_role(console, workspace):
+async def test_token_without_the_role_sees_no_keys(console, workspace):
     console.write(f'[segment]\npublic_api_token = "{fake_segment_api.MEMBER_TOKEN}"\nregion = "{workspace.url}"\n')
     async with console.running() as pilot:
         await console.press("a")
@@ -124,7 +124,7 @@ async def test_a_token_without_the_role(console, workspace):
     assert keys_in(console) == {}
 
 
-async def test_names_steer_no_screen_and_many_are_filtered(console, workspace):
+async def test_hostile_source_names_and_filtering(console, workspace):
     workspace.sources = [fake_segment_api.source(n, f"[red]\x1b[2JCheckout {n}", f"key{n:029d}") for n in range(900)]
     async with console.running(size=(80, 24)):
         await console.press("a")
@@ -136,7 +136,7 @@ async def test_names_steer_no_screen_and_many_are_filtered(console, workspace):
     assert keys_in(console) == {"production": f"key{777:029d}"}
 
 
-async def test_without_a_token_a_key_is_asked_for_as_before(console, workspace_api):
+async def test_without_a_token_the_key_form_opens(console, workspace_api):
     console.list_sources = _list_sources
     async with console.running():
         await console.press("a")
@@ -152,7 +152,7 @@ SOURCES = (
 )
 
 
-def test_rows_that_fit_come_first():
+def test_matching_sources_come_first():
     rows = source_rows(SOURCES, "production", ("production", "development"))
     assert [row.source.id for row in rows] == ["2", "1", "3"]
     assert [row.about for row in rows] == ["Javascript", "environment: dev", ""]
@@ -162,7 +162,7 @@ def test_rows_that_fit_come_first():
     assert (rows[2].state, rows[2].key) == ("disabled", "not visible")
 
 
-def test_every_word_of_the_filter_has_to_be_there():
+def test_source_filter_needs_every_word():
     rows = source_rows(SOURCES, "production", ("production", "development"))
     assert [row.source.id for row in filter_rows(rows, "ACME dev")] == ["1"]
     assert [row.source.id for row in filter_rows(rows, "web")] == ["2"]

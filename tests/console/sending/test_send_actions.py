@@ -41,7 +41,7 @@ async def rows(pilot) -> list:
     return list((await pilot.app.session.journal.page(Query(), limit=1_000)).deliveries)
 
 
-async def test_one_record_is_sent_and_known_the_second_time(console, sink, answers, screen_text):
+async def test_record_is_sent_once(console, sink, answers, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
         await console.press("1", "j", "2")
@@ -54,7 +54,7 @@ async def test_one_record_is_sent_and_known_the_second_time(console, sink, answe
         assert len(await rows(pilot)) == 1
 
 
-async def test_a_file_is_counted_asked_about_and_sent(console, sink, answers, screen_text):
+async def test_file_is_counted_confirmed_and_sent(console, sink, answers, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     file = answers(*(answer(number) for number in range(40)), answer(99, userId=None))
     async with console.running(files=(file,)) as pilot:
@@ -77,7 +77,7 @@ async def test_a_file_is_counted_asked_about_and_sent(console, sink, answers, sc
         assert sum(row.state is State.WITHHELD for row in found) == 1
 
 
-async def test_a_protected_environment_asks_for_its_name_in_bulk(console, sink, answers, screen_text):
+async def test_bulk_send_to_a_protected_environment_asks_for_its_name(console, sink, answers, screen_text):
     console.keys(production=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
         await console.until(lambda: "1 of 2" in screen_text(pilot.app))
@@ -89,7 +89,7 @@ async def test_a_protected_environment_asks_for_its_name_in_bulk(console, sink, 
         await console.until(lambda: sink.stats.accepted == 2)
 
 
-async def test_read_only_sends_nothing(console, answers, screen_text):
+async def test_read_only_payload_pane_sends_nothing(console, answers, screen_text):
     console.keys(development=KEY)
     async with console.running(files=(answers(answer(1)),), read_only=True) as pilot:
         await console.until(lambda: "1 of 1" in screen_text(pilot.app))
@@ -98,7 +98,7 @@ async def test_read_only_sends_nothing(console, answers, screen_text):
         assert await rows(pilot) == []
 
 
-async def test_a_payload_of_another_environment_is_warned_of(console, answers, screen_text):
+async def test_payload_of_another_environment_is_warned_of(console, answers, screen_text):
     console.write('[environments.development]\nsprig_environment_id = "dev7id"\n')
     file = answers(answer(1, environment="development"))
     async with console.running(files=(file,)) as pilot:
@@ -108,7 +108,7 @@ async def test_a_payload_of_another_environment_is_warned_of(console, answers, s
         assert "this payload belongs to" not in screen_text(pilot.app)
 
 
-async def test_the_log_selects_what_the_payload_pane_shows(console, sink, answers, screen_text):
+async def test_log_selection_is_shown_in_the_payload_pane(console, sink, answers, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1), answer(2)),)) as pilot:
         await console.press("1", "j", "2")
@@ -120,7 +120,7 @@ async def test_the_log_selects_what_the_payload_pane_shows(console, sink, answer
         assert pilot.app.main.payload.detail.delivery.state is State.DELIVERED
 
 
-async def test_one_record_for_a_protected_environment_asks_too(console, sink, answers, screen_text):
+async def test_single_send_to_a_protected_environment_asks(console, sink, answers, screen_text):
     console.keys(production=KEY, endpoint=sink.url)
     async with console.running(files=(answers(answer(1)),)) as pilot:
         await console.until(lambda: "1 of 1" in screen_text(pilot.app))
@@ -134,9 +134,7 @@ async def test_one_record_for_a_protected_environment_asks_too(console, sink, an
         await console.until(lambda: sink.stats.accepted == 1)
 
 
-async def test_a_protected_environment_that_the_question_did_not_name_is_asked_about(
-    console, sink, answers, screen_text, monkeypatch
-):
+async def test_unconfirmed_protected_environment_is_asked_about(console, sink, answers, screen_text, monkeypatch):
     console.keys(production=KEY, endpoint=sink.url)
     file = answers(*(answer(number) for number in range(20)))
     async with console.running(files=(file,)) as pilot:
@@ -155,7 +153,7 @@ async def test_a_protected_environment_that_the_question_did_not_name_is_asked_a
         await console.until(lambda: sink.stats.accepted == 20)
 
 
-async def test_the_chosen_environment_is_remembered(console, answers, screen_text):
+async def test_selected_environment_is_remembered(console, answers, screen_text):
     console.keys(production=KEY, development=KEY)
     async with console.running() as pilot:
         assert pilot.app.main.environments.selected == "development", "nothing protected is preselected"
@@ -168,7 +166,7 @@ async def test_the_chosen_environment_is_remembered(console, answers, screen_tex
     assert (console.paths.state_dir / "environment").read_text() == "production\n", "read-only writes nothing"
 
 
-def test_what_cannot_be_read_or_written_is_as_if_nothing_was_remembered(tmp_path):
+def test_unreadable_state_file_is_ignored(tmp_path):
     (tmp_path / "environment").write_bytes(b"\xff" * 900)
     assert LastChoice(tmp_path, writes=True).read() == ""
     (tmp_path / "state").write_text("a file in the way of the folder")
@@ -182,7 +180,7 @@ def test_what_cannot_be_read_or_written_is_as_if_nothing_was_remembered(tmp_path
     )
 
 
-async def test_a_filter_and_a_follow_move_what_the_payload_pane_shows(console, sink, answers):
+async def test_filter_and_follow_update_the_payload_pane(console, sink, answers):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(files=(answers(*(answer(number) for number in range(1, 9))),)) as pilot:
         main = pilot.app.main

@@ -1,4 +1,4 @@
-"""What stands in a row: every state, every kind of time, and text that wants to steer the terminal."""
+"""Row format of the log: columns by width, cell texts, titles and hints."""
 
 import pytest
 from hypothesis import given
@@ -6,8 +6,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from sprig_tui.console.deliveries.row_format import (
+    COLUMNS,
+    MARK_CELLS,
+    TitleState,
     delivery_row,
+    empty_log_hints,
     ignored_until,
+    log_title,
     place_columns,
     result_text,
     short_time,
@@ -36,7 +41,7 @@ DAY = 24 * HOUR
         (10**18, 12, " 1 Jan 1970"),
     ],
 )
-def test_times(ms, width, text):
+def test_short_times(ms, width, text):
     assert short_time(ms, NOW, width) == text
     assert len(text) <= width
 
@@ -54,7 +59,7 @@ def test_times(ms, width, text):
         (NOW - HOUR, State.QUEUED, ""),
     ],
 )
-def test_segment_ignores_a_repeat_for_24_hours(delivery, settled, state, text):
+def test_end_of_the_dedup_window(delivery, settled, state, text):
     assert ignored_until(delivery(settled_at=settled, state=state), NOW) == text
 
 
@@ -76,7 +81,7 @@ def test_segment_ignores_a_repeat_for_24_hours(delivery, settled, state, text):
         ({"state": State.QUEUED, "due_at": NOW - 5_000, "error": "timeout"}, "retry", "timeout"),
     ],
 )
-def test_states(delivery, fields, word, text):
+def test_state_words_and_results(delivery, fields, word, text):
     one = delivery(**fields)
     assert (state_word(one), result_text(one, NOW)) == (word, text)
 
@@ -106,7 +111,7 @@ def test_row_cells_at_two_widths(delivery):
     | st.sampled_from(["\x1b[2J", "[/foo]", "\u202eevil", "日本語" * 40, "x" * 100_000, "e\u0301" * 50]),
     width=st.integers(30, 220),
 )
-def test_whatever_the_text_a_row_is_one_line_of_the_width(text, width):
+def test_row_of_any_text_is_one_line_of_the_width(text, width):
     from sprig_tui.journal.records import Delivery
 
     one = Delivery(
@@ -118,3 +123,88 @@ def test_whatever_the_text_a_row_is_one_line_of_the_width(text, width):
     line = shown(one, width)
     assert cell_len(line) == width
     assert printable(line) == line
+
+
+MIN_CELLS = {column.name: column.min_cells for column in COLUMNS}
+
+
+def columns_text(width):
+    return " ".join(f"{one.name}:{one.width}" for one in place_columns(width))
+
+
+@pytest.mark.parametrize(
+    ("screen", "columns"),
+    [
+        (40, "time:8 state:9 result:16"),
+        (80, "time:8 environment:11 survey:10 user:8 answer:8 state:9 status:4 result:10"),
+        (100, "time:8 environment:12 survey:11 user:9 type:7 answer:9 state:9 status:4 attempts:5 result:12"),
+        (120, "time:8 environment:12 survey:16 user:11 type:7 answer:12 state:9 status:4 attempts:5 result:22"),
+        (200, "id:9 time:12 environment:14 survey:26 user:18 type:10 answer:21 state:9 status:4 attempts:5 result:47"),
+    ],
+)
+def test_columns_by_width(screen, columns):
+    """Less two cells of frame and one of scrollbar."""
+    assert columns_text(screen - 3) == columns
+
+
+@given(st.integers(30, 400))
+def test_columns_fill_the_width_exactly(width):
+    columns = place_columns(width)
+    assert MARK_CELLS + sum(one.width + one.gap for one in columns) == width
+    assert all(one.width >= MIN_CELLS[one.name] for one in columns)
+    assert {"time", "state", "result"} <= {one.name for one in columns}
+
+
+@given(st.integers(30, 400))
+def test_wider_log_shows_at_least_the_same_columns(width):
+    assert {one.name for one in place_columns(width)} <= {one.name for one in place_columns(width + 1)}
+
+
+@pytest.mark.parametrize("width", [0, 1, 5, 11])
+def test_narrowest_log_shows_the_time(width):
+    assert [one.name for one in place_columns(width)] == ["time"]
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (TitleState(), "Deliveries ── 0 ── following"),
+        (TitleState(shown=12, total=12), "Deliveries ── 12 ── following"),
+        (
+            TitleState(filter="status:failed survey:Checkout", shown=3, total=1_000_412),
+            "Deliveries ── /status:failed survey:Checkout ── 3 of 1,000,412 ── following",
+        ),
+        (
+            TitleState(filter="slow", shown=200, total=1_000_000, searched=0.406, following=False),
+            "Deliveries ── /slow ── 200 so far, 40 % searched",
+        ),
+        (TitleState(shown=9, total=9, following=False, new=123, marked=2), "Deliveries ── 9 ── 2 marked ── +123 new"),
+        (TitleState(shown=15, total=12), "Deliveries ── 15 ── following"),
+        (TitleState(filter="[red]\x1b[2J", total=1), "Deliveries ── /[red]␛[2J ── 0 of 1 ── following"),
+    ],
+)
+def test_log_titles(state, text):
+    assert log_title(state) == text
+
+
+def test_long_filter_is_cut_in_the_title():
+    assert len(log_title(TitleState(filter="x" * 1000))) < 110
+
+
+@pytest.mark.parametrize(
+    ("state", "opened", "begins"),
+    [
+        (TitleState(), False, "opening the journal"),
+        (TitleState(), True, "no deliveries yet"),
+        (TitleState(filter="x"), True, "nothing matches"),
+        (TitleState(filter="x", total=10, searched=0.5), True, "searching: 50 % of 10"),
+    ],
+)
+def test_empty_log_hints(state, opened, begins):
+    assert empty_log_hints(state, opened=opened)[0].startswith(begins)
+
+
+def test_read_only_hint_of_an_empty_log():
+    text = " ".join(empty_log_hints(TitleState(), opened=True, file="S sends all 4", sends=False))
+    assert "sends all" not in text
+    assert "read-only" in text

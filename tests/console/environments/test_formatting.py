@@ -26,7 +26,7 @@ NOW = 1_790_000_000_000  # 2026-09-21 14:13:20 UTC
         (365 * 86_400, "21 Sep 2025"),
     ],
 )
-def test_ago(seconds, said):
+def test_time_ago(seconds, said):
     assert time_ago(NOW - int(seconds * 1000), NOW) == said
 
 
@@ -42,11 +42,11 @@ def test_ago(seconds, said):
         (185_000, "3 min 5 s"),
     ],
 )
-def test_left(milliseconds, said):
+def test_time_left(milliseconds, said):
     assert time_left(NOW + milliseconds, NOW) == said
 
 
-def test_moments():
+def test_relative_times():
     assert relative_time(NOW, NOW) == "14:13"
     assert relative_time(NOW - 86_400_000, NOW) == "20 Sep 14:13"
     assert relative_day(NOW, NOW) == "21 Sep"

@@ -7,7 +7,7 @@ from textual.widgets import Input
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
-async def test_an_environment_is_added_edited_and_removed(console, screen_text):
+async def test_environment_is_added_edited_and_removed(console, screen_text):
     async with console.running() as pilot:
         await console.press("n", *"Staging EU", "enter")
         assert "cannot name an environment" in screen_text(pilot.app)
@@ -35,13 +35,13 @@ async def test_an_environment_is_added_edited_and_removed(console, screen_text):
         await console.until(lambda: pilot.app.main.environments.selected == "production")
 
 
-async def test_the_same_key_in_two_environments_is_warned_of(console, screen_text):
+async def test_shared_key_is_warned_of(console, screen_text):
     console.keys(production=KEY, development=KEY)
     async with console.running() as pilot:
         assert "same key in production and" in screen_text(pilot.app)
 
 
-async def test_vim_keys_and_the_mouse_select(console):
+async def test_keys_and_mouse_select_an_environment(console):
     async with console.running() as pilot:
         pane = pilot.app.main.environments
         await console.press("1", "j")

@@ -29,7 +29,7 @@ from sprig_tui.sprig.reader import read_responses
 ENVIRONMENTS = {name: Environment(name=name) for name in ("production", "development")}
 
 
-def test_every_sample_is_counted_once():
+def test_plan_counts_every_sample_once():
     intake = EntryBuilder(Rules(), ENVIRONMENTS, "production")
     plan = count_records(read_responses([samples_folder()]), intake, should_stop=lambda: False)
     assert plan.total == sum(plan.by_environment.values()) + plan.unsendable + plan.anonymous
@@ -38,7 +38,7 @@ def test_every_sample_is_counted_once():
     assert plan.by_environment["production"] > 50
 
 
-def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
+def test_incomplete_count_is_estimated():
     record = next(iter(read_responses([samples_folder()])))
     looks: list[int] = []
     plan = count_records(
@@ -57,13 +57,13 @@ def test_counting_ends_when_it_is_enough_and_the_rest_is_estimated():
     assert estimate_plan(plan, bytes_read=1, bytes_total=9, counted=7_123).records == 7_123
 
 
-def test_one_record_is_spoken_of_as_one():
+def test_plan_text_of_one_record():
     text = plan_text(SendPlan(2, {"": 1}, 1), [])
     assert "1 is withheld: its environment is unknown" in text
     assert "1 is withheld: no answer, or it cannot be read" in text
 
 
-def test_the_plan_names_environments_and_what_is_kept():
+def test_plan_text_names_environments_and_withheld_records():
     plan = SendPlan(1_213, {"production": 1_200, "": 3}, 7, 3)
     text = plan_text(plan, ["production"], edited=1)
     assert "1,200 to production, which is protected" in text
@@ -73,7 +73,7 @@ def test_the_plan_names_environments_and_what_is_kept():
     assert "1 was edited here: the file is sent as it is on disk" in text
 
 
-def test_the_plan_says_where_a_key_is_missing():
+def test_plan_text_names_environments_without_a_key():
     text = plan_text(SendPlan(7, {"production": 4, "development": 3}), ["production"], ["production", "development"])
     assert text.splitlines()[:2] == [
         "3 to development, which has no write key yet: they wait for one",
@@ -81,7 +81,7 @@ def test_the_plan_says_where_a_key_is_missing():
     ]
 
 
-def test_the_button_counts_what_is_sent():
+def test_button_counts_the_sendable_records():
     assert consent_label(SendPlan(1_210, {"development": 1_200, "": 3}, 7)) == "Send 1,200"
     assert consent_label(SendPlan(10, {"": 3}, 7)) == "Keep 10"
 
@@ -95,11 +95,11 @@ def test_the_button_counts_what_is_sent():
         ({}, ["production"], ""),
     ],
 )
-def test_the_name_that_has_to_be_typed(routes, protected, name):
+def test_protected_name_to_type(routes, protected, name):
     assert name_to_type(SendPlan(5, routes), protected) == name
 
 
-def test_what_became_of_the_records():
+def test_ingest_text():
     fed = IngestResult()
     fed.records = 14
     fed.new_states = Counter({(State.QUEUED, ""): 8, (State.WITHHELD, "anonymous"): 3, (State.WITHHELD, "invalid"): 1})

@@ -30,12 +30,12 @@ from sprig_tui.journal.filter import parse_filter
         ("status:failed", ""),
     ],
 )
-def test_completes_the_last_word(text, whole):
+def test_completion_of_the_last_word(text, whole):
     assert complete_filter(text, ["production", "My store"]) == whole
 
 
 @given(st.text(max_size=30))
-def test_a_completion_begins_with_what_was_typed(text):
+def test_completion_begins_with_the_typed_text(text):
     whole = complete_filter(text, ["production"])
     assert not whole or whole.lower().startswith(text.lower())
 
@@ -54,7 +54,7 @@ def fault(text):
         ("status:fialed", 30, "        ^", "status: cannot be 'fialed'"),
     ],
 )
-def test_the_caret_stands_under_what_is_wrong(text, width, caret, second):
+def test_caret_is_under_the_error(text, width, caret, second):
     """Behind a prompt of one cell."""
     first, other = caret_lines(fault(text), text, shift=1, width=width)
     assert first.startswith(caret)
@@ -62,7 +62,7 @@ def test_the_caret_stands_under_what_is_wrong(text, width, caret, second):
 
 
 @given(st.text(min_size=1, max_size=80), st.integers(0, 90), st.integers(1, 60), st.integers(-50, 5))
-def test_pointing_never_leaves_the_line(text, position, width, shift):
+def test_caret_stays_inside_the_line(text, position, width, shift):
     first, _ = caret_lines(FilterError("x\x1b[2J" * 9, position=position), text, shift=shift, width=width)
     assert cell_len(first) <= width
     assert first.isprintable()

@@ -36,7 +36,7 @@ async def rows(pilot) -> list:
     return list((await pilot.app.session.journal.page(Query(), limit=1_000)).deliveries)
 
 
-async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_api, sink):
+async def test_pull_is_confirmed_read_and_delivered(configured, sprig_api, sink):
     sprig_api.hold(sprig_samples.response(n) for n in range(30))
     async with configured.running() as pilot:
         await configured.press("1", "j", "u")
@@ -56,7 +56,7 @@ async def test_new_answers_are_asked_about_read_and_delivered(configured, sprig_
         await configured.until(said(configured, "nothing new in 30 records"))
 
 
-async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, sink):
+async def test_pull_for_a_protected_environment_asks_for_its_name(configured, sprig_api, sink):
     sprig_api.hold([sprig_samples.response(1)])
     async with configured.running():
         await configured.press("1", "g", "u")
@@ -67,7 +67,7 @@ async def test_a_protected_environment_asks_for_its_name(configured, sprig_api, 
         await configured.until(lambda: sink.stats.accepted == 1)
 
 
-async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_api, sink):
+async def test_stopped_pull_is_resumed_by_the_next(configured, sprig_api, sink):
     sprig_api.hold(sprig_samples.response(n) for n in range(1_500))
     sprig_api.trouble(how="hang", where=lambda asked: "cursor" in asked.query)
     async with configured.running():
@@ -84,7 +84,7 @@ async def test_escape_stops_it_and_the_next_one_goes_on_there(configured, sprig_
         await configured.until(lambda: sink.stats.accepted == 1_500)
 
 
-async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, sink):
+async def test_pull_shows_why_it_waits(configured, sprig_api, sink):
     sprig_api.hold([sprig_samples.response(1)])
     sprig_api.trouble(status=503, headers={"retry-after": "1"})
     async with configured.running():
@@ -95,7 +95,7 @@ async def test_trouble_is_shown_while_it_is_waited_for(configured, sprig_api, si
         await configured.until(said(configured, "1 records on 1 page"))
 
 
-async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sink, sprig_api_key):
+async def test_pull_without_an_api_key_asks_for_one(configured, sprig_api, sink, sprig_api_key):
     sprig_api.hold([sprig_samples.response(1)])
     text = configured.paths.config_file.read_text()
     configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
@@ -115,7 +115,7 @@ async def test_a_key_is_asked_for_where_there_is_none(configured, sprig_api, sin
         await configured.until(lambda: sink.stats.accepted == 1)
 
 
-async def test_what_is_hardly_a_key_is_not_kept_at_the_first_enter(configured, sprig_api_key):
+async def test_suspicious_api_key_needs_a_second_enter(configured, sprig_api_key):
     """A filter that was typed ahead, a write key of Segment, a paste of two lines."""
     text = configured.paths.config_file.read_text()
     configured.write(text.replace(f'sprig_api_key = "{sprig_api_key}"\n', ""))
@@ -138,7 +138,7 @@ async def test_what_is_hardly_a_key_is_not_kept_at_the_first_enter(configured, s
         await configured.press("escape")
 
 
-async def test_a_refused_key_is_said(configured, sprig_api):
+async def test_rejected_api_key_is_reported(configured, sprig_api):
     sprig_api.products.clear()
     async with configured.running() as pilot:
         await configured.press("1", "j", "u")
@@ -148,7 +148,7 @@ async def test_a_refused_key_is_said(configured, sprig_api):
         assert await rows(pilot) == []
 
 
-async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, monkeypatch):
+async def test_malformed_page_is_reported_and_kept(configured, sprig_api, monkeypatch):
     monkeypatch.setattr("sprig_tui.delivery.retry.INITIAL_RETRY_BACKOFF_MS", 1)
     sprig_api.trouble(
         body=json.dumps({"data": "none"}).encode(), times=3, where=lambda asked: asked.path == "/v1/responses"
@@ -161,7 +161,7 @@ async def test_a_page_that_is_none_is_said_and_kept(configured, sprig_api, monke
         assert [row.reason for row in await rows(pilot)] == ["invalid"]
 
 
-async def test_what_may_send_nothing_pulls_nothing(configured, sprig_api):
+async def test_read_only_console_pulls_nothing(configured, sprig_api):
     async with configured.running(read_only=True):
         await configured.press("1", "j", "u")
         assert any("read-only" in notice for notice in configured.notices())

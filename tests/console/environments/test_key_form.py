@@ -11,7 +11,7 @@ from textual.widgets import Input
 KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 
 
-async def test_a_key_is_added_linted_and_saved(console, screen_text):
+async def test_key_is_added_linted_and_saved(console, screen_text):
     async with console.running() as pilot:
         await console.press("a")
         pilot.app.screen.query_one(Input).value = f' "{KEY}"'
@@ -37,7 +37,7 @@ async def test_a_key_is_added_linted_and_saved(console, screen_text):
         ("x" * 9_000, "are no write key"),
     ],
 )
-async def test_what_is_no_key_is_refused_with_the_reason(console, screen_text, typed, said):
+async def test_text_that_is_no_key_is_rejected_with_the_reason(console, screen_text, typed, said):
     async with console.running() as pilot:
         await console.press("a")
         pilot.app.screen.query_one(Input).value = typed
@@ -47,7 +47,7 @@ async def test_what_is_no_key_is_refused_with_the_reason(console, screen_text, t
     assert console.config() == {}
 
 
-async def test_a_doubtful_key_takes_a_second_enter(console, screen_text):
+async def test_suspicious_key_needs_a_second_enter(console, screen_text):
     async with console.running() as pilot:
         await console.press("a")
         pilot.app.screen.query_one(Input).value = "Short7Key99"
@@ -58,7 +58,7 @@ async def test_a_doubtful_key_takes_a_second_enter(console, screen_text):
     assert console.config()["environments"]["production"]["write_key"] == "Short7Key99"
 
 
-async def test_the_key_of_another_environment_is_called_that_before_it_is_saved(console, screen_text):
+async def test_key_of_another_environment_is_named_before_saving(console, screen_text):
     console.keys(production=KEY)
     async with console.running() as pilot:
         await console.press("1", "G", "a")
@@ -72,7 +72,7 @@ async def test_the_key_of_another_environment_is_called_that_before_it_is_saved(
     assert list(console.config()["environments"]) == ["production"]
 
 
-async def test_a_key_over_two_lines_is_put_together_and_a_short_one_is_called_short(console, screen_text):
+async def test_key_pasted_over_two_lines_is_joined(console, screen_text):
     async with console.running() as pilot:
         await console.press("a")
         pilot.app.screen.query_one(Input).post_message(events.Paste(f"{KEY[:20]}\n  {KEY[20:]}\n"))
@@ -83,7 +83,7 @@ async def test_a_key_over_two_lines_is_put_together_and_a_short_one_is_called_sh
         await console.press("escape")
 
 
-async def test_a_key_is_shown_for_a_moment_only_and_never_in_a_picture(console, screen_text):
+async def test_revealed_key_is_hidden_again_and_not_in_screenshots(console, screen_text):
     console.keys(production=KEY)
     async with console.running() as pilot:
         pane = pilot.app.main.environments
@@ -103,7 +103,7 @@ async def test_a_key_is_shown_for_a_moment_only_and_never_in_a_picture(console, 
         assert KEY not in screen_text(pilot.app)
 
 
-async def test_removing_a_key_of_a_protected_environment_asks_for_its_name(console, screen_text):
+async def test_removing_a_protected_key_asks_for_the_name(console, screen_text):
     console.keys(production=KEY)
     async with console.running() as pilot:
         await console.press("1", "x")
@@ -115,7 +115,7 @@ async def test_removing_a_key_of_a_protected_environment_asks_for_its_name(conso
         await console.until(lambda: "no key: press a" in screen_text(pilot.app))
 
 
-async def test_a_key_from_the_shell_is_named_and_cannot_be_removed_here(console, screen_text, monkeypatch):
+async def test_key_from_the_shell_cannot_be_removed(console, screen_text, monkeypatch):
     monkeypatch.setenv("SPRIG_TUI_WRITE_KEY_PRODUCTION", KEY)
     async with console.running() as pilot:
         await console.press("1")

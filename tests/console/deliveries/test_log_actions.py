@@ -20,7 +20,7 @@ async def state_of(journal, delivery_id):
     return (await journal.get(delivery_id)).delivery.state
 
 
-async def test_one_failed_is_queued_again_at_once(opened, log, mixed, journal, heard, until):
+async def test_failed_delivery_is_replayed_without_a_question(opened, log, mixed, journal, heard, until):
     seen = []
     async with opened(seen=seen) as pilot:
         await pilot.press("N")
@@ -30,7 +30,7 @@ async def test_one_failed_is_queued_again_at_once(opened, log, mixed, journal, h
         assert await state_of(journal, mixed["failed"]) is State.QUEUED
 
 
-async def test_a_delivered_one_is_asked_about_and_the_default_is_no(
+async def test_replay_of_a_delivered_one_asks_with_no_as_default(
     opened, log, mixed, journal, heard, screen_text, until
 ):
     seen = []
@@ -48,7 +48,9 @@ async def test_a_delivered_one_is_asked_about_and_the_default_is_no(
         assert await state_of(journal, mixed["delivered"]) is State.QUEUED
 
 
-async def test_as_new_asks_for_the_name_of_a_protected_environment(opened, log, mixed, journal, screen_text, until):
+async def test_send_as_new_asks_for_the_name_of_a_protected_environment(
+    opened, log, mixed, journal, screen_text, until
+):
     async with opened() as pilot:
         await pilot.press("g", "j", "w")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
@@ -62,7 +64,7 @@ async def test_as_new_asks_for_the_name_of_a_protected_environment(opened, log, 
         assert (new.origin_id, new.state) == (mixed["failed"], State.QUEUED)
 
 
-async def test_marked_ones_are_replayed_together_and_unmarked(opened, log, mixed, journal, screen_text, until):
+async def test_marked_deliveries_are_replayed_and_unmarked(opened, log, mixed, journal, screen_text, until):
     log.replays.protected = frozenset()
     async with opened() as pilot:
         await pilot.press("g", "space", "space", "space", "r")
@@ -76,7 +78,7 @@ async def test_marked_ones_are_replayed_together_and_unmarked(opened, log, mixed
         assert await state_of(journal, mixed["anonymous"]) is State.WITHHELD
 
 
-async def test_what_the_filter_matches_runs_as_a_job_that_can_be_paused_and_cancelled(
+async def test_replay_of_a_filter_is_a_job_with_pause_and_cancel(
     opened, log, journal, entry, settle, screen_text, until
 ):
     await journal.add([entry() for _ in range(30)])
@@ -107,7 +109,7 @@ async def test_what_the_filter_matches_runs_as_a_job_that_can_be_paused_and_canc
         assert await states(journal) == {("production", "queued"): 10, ("production", "failed"): 20}
 
 
-async def test_a_wrong_name_makes_no_job(opened, log, mixed, journal, until):
+async def test_wrong_name_starts_no_replay_job(opened, log, mixed, journal, until):
     async with opened() as pilot:
         await pilot.press("R")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmName))
@@ -116,7 +118,7 @@ async def test_a_wrong_name_makes_no_job(opened, log, mixed, journal, until):
         assert await journal.replays() == []
 
 
-async def test_a_filter_for_another_environment_does_not_ask_for_the_protected_one(opened, log, mixed, journal, until):
+async def test_replay_outside_a_protected_environment_asks_for_no_name(opened, log, mixed, journal, until):
     async with opened() as pilot:
         log.filter = parse_filter("env:development", now_ms=0)
         await until(pilot, lambda: log.lines.count == 1)
@@ -127,7 +129,7 @@ async def test_a_filter_for_another_environment_does_not_ask_for_the_protected_o
         assert (await journal.replays())[0].as_new
 
 
-async def test_a_filter_that_matches_nothing_makes_no_job(opened, log, mixed, journal, until):
+async def test_filter_without_matches_starts_no_replay_job(opened, log, mixed, journal, until):
     async with opened() as pilot:
         log.filter = parse_filter("user:nobody", now_ms=0)
         await until(pilot, lambda: log.lines.count == 0)
@@ -137,7 +139,7 @@ async def test_a_filter_that_matches_nothing_makes_no_job(opened, log, mixed, jo
 
 
 @pytest.mark.parametrize("key", ["r", "R", "w", "W", "P"])
-async def test_read_only_sends_nothing(opened, log, mixed, journal, key):
+async def test_read_only_log_refuses_replays(opened, log, mixed, journal, key):
     async with opened(read_only=True) as pilot:
         before = await states(journal)
         await pilot.press("N", key)
@@ -147,7 +149,7 @@ async def test_read_only_sends_nothing(opened, log, mixed, journal, key):
         assert not isinstance(pilot.app.screen, (Confirm, ConfirmName))
 
 
-async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, screen_text, until, monkeypatch):
+async def test_replay_job_without_an_engine_is_reported(opened, log, mixed, journal, screen_text, until, monkeypatch):
     from sprig_tui.console.deliveries import export
 
     monkeypatch.setattr(export, "STALLED_AFTER_POLLS", 1)
@@ -161,7 +163,7 @@ async def test_a_job_that_nobody_moves_on_says_so(opened, log, mixed, journal, s
         await until(pilot, stalled)
 
 
-async def test_an_export_asks_where_to_and_before_it_replaces(opened, log, mixed, tmp_path, screen_text, until):
+async def test_export_asks_for_a_path_and_before_replacing_a_file(opened, log, mixed, tmp_path, screen_text, until):
     path = tmp_path / "out.jsonl"
     path.write_text("mine")
     async with opened() as pilot:
@@ -191,7 +193,7 @@ async def test_an_export_asks_where_to_and_before_it_replaces(opened, log, mixed
     ("typed", "fault"),
     [("", "type the name"), ("x.xlsx", "cannot tell the format"), ("/nowhere/x.csv", "there is no folder /nowhere")],
 )
-async def test_a_path_that_cannot_be_is_named_while_it_is_asked(opened, log, mixed, screen_text, until, typed, fault):
+async def test_export_dialog_names_an_unusable_path(opened, log, mixed, screen_text, until, typed, fault):
     async with opened() as pilot:
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, Prompt))
@@ -201,7 +203,7 @@ async def test_a_path_that_cannot_be_is_named_while_it_is_asked(opened, log, mix
         assert fault in screen_text(pilot.app)
 
 
-async def test_a_queued_one_is_withdrawn_when_a_person_agrees(opened, log, mixed, journal, screen_text, until):
+async def test_queued_delivery_is_withdrawn_after_confirmation(opened, log, mixed, journal, screen_text, until):
     async with opened() as pilot:
         await until(pilot, lambda: log.lines.selected == mixed["queued"])
         await pilot.press("b")
@@ -217,14 +219,14 @@ async def test_a_queued_one_is_withdrawn_when_a_person_agrees(opened, log, mixed
         assert (await journal.get(mixed["queued"])).delivery.reason == "withdrawn"
 
 
-async def test_what_is_not_queued_cannot_be_withdrawn(opened, log, mixed, journal, until):
+async def test_delivery_that_is_not_queued_cannot_be_withdrawn(opened, log, mixed, journal, until):
     async with opened() as pilot:
         await pilot.press("g", "b")
         await until(pilot, lambda: any("none of them is queued" in one.message for one in pilot.app._notifications))
         assert not isinstance(pilot.app.screen, Confirm)
 
 
-async def test_a_filter_is_withdrawn_counted_first(opened, log, mixed, journal, entry, screen_text, until):
+async def test_withdrawal_of_a_filter_counts_first(opened, log, mixed, journal, entry, screen_text, until):
     await journal.add([entry(user_id="acct_4") for _ in range(3)])
     async with opened() as pilot:
         log.filter = parse_filter("user:acct_4", now_ms=0)

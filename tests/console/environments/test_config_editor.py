@@ -10,14 +10,14 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
 
 
-async def test_a_config_changed_on_disk_is_read_again(console, screen_text):
+async def test_changed_config_is_reloaded(console, screen_text):
     async with console.running() as pilot:
         save_environment(console.paths, "development", {"write_key": OTHER})
         assert await pilot.app.config_editor.reload_if_changed()
         await console.until(lambda: "Bb7U…2c9Q" in screen_text(pilot.app))
 
 
-async def test_a_broken_config_is_told_and_the_old_settings_stay(console, screen_text):
+async def test_broken_config_is_reported_and_the_settings_stay(console, screen_text):
     console.keys(production=KEY)
     async with console.running() as pilot:
         console.write("[environments.production\n")
@@ -26,7 +26,7 @@ async def test_a_broken_config_is_told_and_the_old_settings_stay(console, screen
         assert "Zq8T…E1Rk" in screen_text(pilot.app)
 
 
-async def test_a_broken_config_is_told_until_it_is_mended(console, screen_text):
+async def test_broken_config_is_warned_of_until_it_is_repaired(console, screen_text):
     console.keys(production=KEY)
     before = console.paths.config_file.read_text()
     async with console.running(size=(80, 24)) as pilot:
@@ -39,7 +39,7 @@ async def test_a_broken_config_is_told_until_it_is_mended(console, screen_text):
         await console.until(lambda: "max_retrys" not in screen_text(pilot.app))
 
 
-async def test_a_change_made_meanwhile_is_not_overwritten(console):
+async def test_change_on_disk_is_not_overwritten(console):
     console.keys(production=KEY)
     async with console.running() as pilot:
         await console.press("1", "a")
@@ -51,7 +51,7 @@ async def test_a_change_made_meanwhile_is_not_overwritten(console):
         assert pilot.app.session.settings.environments["production"].endpoint == "eu"
 
 
-async def test_a_change_of_another_table_is_kept_and_ours_is_saved(console):
+async def test_change_of_another_table_on_disk_is_kept(console):
     async with console.running() as pilot:
         await console.press("1", "a")
         pilot.app.screen.query_one(Input).value = KEY
@@ -64,7 +64,7 @@ async def test_a_change_of_another_table_is_kept_and_ours_is_saved(console):
     }
 
 
-async def test_keys_and_theme_of_the_config_count_at_once_and_faults_are_told(console, screen_text):
+async def test_keys_and_theme_are_reloaded_and_errors_warned_of(console, screen_text):
     console.write('[keys]\nhelp = "f2"\n[console]\ntheme = "nord"\n')
     async with console.running() as pilot:
         assert pilot.app.theme == "nord"

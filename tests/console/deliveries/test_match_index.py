@@ -69,12 +69,12 @@ TestAgainstAList = AgainstAList.TestCase
 
 
 @pytest.mark.parametrize(("first", "last", "expected"), [(-5, 2, [3, 4]), (1, 3, [4, 5]), (2, 99, [5]), (7, 9, [])])
-def test_a_stretch_stays_within(first, last, expected):
+def test_slice_is_clipped_to_the_index(first, last, expected):
     assert MatchIndex.of_everything(3, 5).slice(first, last) == expected
 
 
 @given(st.integers(1, 10**12), st.integers(0, 10**6))
-def test_a_dense_journal_needs_no_memory(oldest, more):
+def test_dense_index_is_a_range(oldest, more):
     matches = MatchIndex.of_everything(oldest, oldest + more)
     assert len(matches) == more + 1
     assert matches[0] == oldest

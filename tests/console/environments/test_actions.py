@@ -12,7 +12,7 @@ KEY = "Zq8TinventedKeyOfThirtyTwoChE1Rk"
 OTHER = "Bb7UanotherMadeUpKeyOfThirty2c9Q"
 
 
-async def test_a_test_event_is_sent_and_said_what_it_proves(console, sink, screen_text):
+async def test_test_event_is_sent_with_advice_where_to_look(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running() as pilot:
         await console.press("1", "j", "t")
@@ -24,7 +24,7 @@ async def test_a_test_event_is_sent_and_said_what_it_proves(console, sink, scree
         assert delivery.message_id in [event["messageId"] for event in sink.events]
 
 
-async def test_a_test_event_to_a_protected_environment_asks_first(console, sink, screen_text):
+async def test_test_event_to_a_protected_environment_asks_first(console, sink, screen_text):
     console.keys(production=KEY, endpoint=sink.url)
     async with console.running() as pilot:
         await console.press("t")
@@ -33,7 +33,7 @@ async def test_a_test_event_to_a_protected_environment_asks_first(console, sink,
         assert (await pilot.app.session.journal.page(Query())).deliveries == ()
 
 
-async def test_pause_holds_and_resume_lets_go(console, sink, screen_text):
+async def test_pause_and_resume_of_a_lane(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running() as pilot:
         await console.press("1", "j", "p")
@@ -45,21 +45,21 @@ async def test_pause_holds_and_resume_lets_go(console, sink, screen_text):
         assert (await pilot.app.session.journal.lanes())["development"].state == "open"
 
 
-async def test_a_refused_key_is_said_and_a_new_key_resumes(console, sink, screen_text):
+async def test_rejected_key_is_reported_and_a_new_key_resumes(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     sink.set_faults(["401@1"])
     async with console.running() as pilot:
         await console.press("1", "j", "t")
         await console.until(lambda: "is paused: write key" in screen_text(pilot.app))
         await console.press("escape")
-        await console.until(lambda: "Segment refuses" in screen_text(pilot.app))
+        await console.until(lambda: "Segment rejects" in screen_text(pilot.app))
         await console.press("a")
         pilot.app.screen.query_one(Input).value = OTHER
         await console.press("enter")
         await console.until(lambda: "last answer 200" in screen_text(pilot.app))
 
 
-async def test_read_only_has_no_way_to_send(console, sink, screen_text):
+async def test_read_only_console_sends_and_saves_nothing(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(read_only=True) as pilot:
         assert pilot.app.session.engine is None
@@ -72,7 +72,7 @@ async def test_read_only_has_no_way_to_send(console, sink, screen_text):
     assert sink.stats.requests == 0
 
 
-async def test_no_engine_only_watches(console, sink, screen_text):
+async def test_console_without_an_engine_only_queues(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(engine=False) as pilot:
         await console.press("1", "j", "t")
@@ -82,7 +82,7 @@ async def test_no_engine_only_watches(console, sink, screen_text):
     assert sink.stats.requests == 0
 
 
-async def test_two_consoles_on_one_journal(console, sink, screen_text):
+async def test_two_consoles_share_one_journal(console, sink, screen_text):
     console.keys(development=KEY, endpoint=sink.url)
     async with console.running(engine=False) as watching:
         async with console.running() as delivering:

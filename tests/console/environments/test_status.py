@@ -87,7 +87,7 @@ def waiting(cause: str, **fields) -> Lane:
         ),
     ],
 )
-def test_each_state_has_its_sentence(given, text, level):
+def test_status_sentences(given, text, level):
     standing = status_of(given, NOW)
     assert (standing.text, standing.level) == (text, level)
 
@@ -105,13 +105,13 @@ def test_each_state_has_its_sentence(given, text, level):
         (facts(queued=3, held=("3 held by a worker that is gone", "until 14:15")), "3 held by a worker that is gone"),
     ],
 )
-def test_how_the_sentence_begins(given, brief):
+def test_brief_status(given, brief):
     standing = status_of(given, NOW)
     assert standing.brief == brief
     assert standing.text.startswith(brief)
 
 
-def test_a_wait_that_is_over_does_not_count_down_below_zero():
+def test_expired_wait_shows_no_negative_time():
     lane = waiting("503")
     said = status_of(facts(lane, queued=2), NOW + 50_000)
     assert said.text == "next try is due: 503"
@@ -127,11 +127,11 @@ def test_a_wait_that_is_over_does_not_count_down_below_zero():
         (waiting("connection refused"), ""),
     ],
 )
-def test_the_last_answer(lane, last):
+def test_last_response(lane, last):
     assert status_of(facts(lane), NOW).last == last
 
 
-def test_nothing_ever_claims_that_a_key_is_right():
+def test_no_status_claims_that_a_key_is_right():
     for status in (200, 400, 503):
         said = status_of(facts(Lane(environment="p", last_status=status, last_at=NOW)), NOW)
         assert not {"verified", "valid", "correct", "ok"} & set(f"{said.text} {said.last}".lower().split())
