@@ -48,7 +48,7 @@ async def test_replay_of_a_delivered_one_asks_with_no_as_default(
         assert await state_of(journal, mixed["delivered"]) is State.QUEUED
 
 
-async def test_send_as_new_asks_for_the_name_of_a_protected_environment(
+async def test_send_as_new_to_a_protected_environment_asks_for_its_name(
     opened, log, mixed, journal, screen_text, until
 ):
     async with opened() as pilot:
