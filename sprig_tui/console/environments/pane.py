@@ -25,7 +25,7 @@ REVEAL_S = 5.0
 class EnvironmentPane(HasCommands, LineList):
     """Shows `environments`. Commands act on `selected`, and payloads without an environment are sent to it.
 
-    It knows no key: the main screen passes the one to `reveal`.
+    The pane holds no key: the main screen passes it to `reveal`.
     """
 
     HELP = (
@@ -46,7 +46,7 @@ class EnvironmentPane(HasCommands, LineList):
     selected: reactive[str] = reactive("", repaint=False)
 
     class EnvironmentSelected(Message):
-        """Another environment is selected."""
+        """Another environment was selected."""
 
         def __init__(self, name: str) -> None:
             super().__init__()

@@ -256,7 +256,7 @@ class TextDialog(Dialog[Result]):
             self.show_fault(TYPED_AHEAD_TEXT)
         elif self._warning and self._warned_value != event.value and (warning := self._warning(event.value)):
             self._warned_value = event.value
-            self.show_fault(f"{warning}\nenter again saves it all the same")
+            self.show_fault(f"{warning}\nenter again saves it anyway")
         else:
             self.accept(event.value)
 
