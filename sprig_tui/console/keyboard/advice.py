@@ -1,4 +1,4 @@
-"""Pasted text that is no file: what it looks like, and where it belongs. Nothing of it is repeated but a path."""
+"""Advice on keys without a binding, and on pasted texts that name no file; a pasted text is never repeated."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 MAX_PATH_CHARS = 4_096
-"""Characters."""
+"""Longest path."""
 MAX_KEY_CHARS = 200
-"""Characters of what is taken for a key; write keys have 32, keys of Sprig's API and tokens fewer than 100."""
+"""Longest text taken for a key; write keys have 32 characters, keys of Sprig's API and tokens fewer than 100."""
 MIN_DIFFERENT_CHARS = 8
-"""Different characters that a key has at least."""
+"""Least number of different characters in a key."""
 _SECRET = re.compile(r"[A-Za-z0-9_\-.+/=]{16,}")
 _PATH = re.compile(r"(?:file://|[~.]{0,2}/|[A-Za-z]:\\)")
 
 
 def paste_advice(text: str) -> str:
-    """A sentence about a text that was pasted where no text is typed, and that names no file."""
+    """Advice for a text that was pasted where no text is typed, and that names no file."""
     text = text.strip()
     if not text:
         return "the paste is empty"
@@ -57,26 +57,28 @@ def _is_path(word: str) -> bool:
 
 
 def _missing_file_text(words: list[str]) -> str:
-    """Which file is not there, and what of its path is."""
+    """Text that names the missing file and the part of its path that exists."""
     for word in words:
         try:
             path = Path(word.removeprefix("file://")).expanduser().absolute()
             if path.exists():
                 continue
-            there = path.parent
-            while not there.is_dir() and there != there.parent:
-                there = there.parent
+            folder = path.parent
+            while not folder.is_dir() and folder != folder.parent:
+                folder = folder.parent
         except (OSError, RuntimeError, ValueError):  # no such home folder; a name that no file can have
             return f"{printable(word, limit=200)} cannot be a path"
-        said, folder = printable(word, limit=200), printable(str(there), limit=200)
-        return f"there is no {said}\nthe folder {folder} is there: o opens it"
+        return (
+            f"there is no {printable(word, limit=200)}\n"
+            f"the folder {printable(str(folder), limit=200)} is there: o opens it"
+        )
     return "one of these cannot be opened: o opens them one by one"
 
 
 _SILENT_KEYS = frozenset(
     {"escape", "enter", "tab", "shift+tab", "up", "down", "left", "right", "home", "end", "backspace"}
 )
-"""Keys that are no commands: they say nothing where there is nothing to move, to leave or to open."""
+"""Keys without advice: where they have nothing to move, leave or open, nothing is shown."""
 _PANE_TITLES: dict[str, type[Command]] = {
     "environments": app_commands.FocusEnvironments,
     "payload": app_commands.FocusPayload,
@@ -85,28 +87,28 @@ _PANE_TITLES: dict[str, type[Command]] = {
 
 
 def is_unbound(screen: Screen[Any], key: str) -> bool:
-    """Whether a key was pressed on a dialog that has no use for it, and no field that would take it."""
+    """Whether a dialog has neither a binding nor a field for this key."""
     return isinstance(screen, ModalScreen) and key not in _SILENT_KEYS and key not in screen.active_bindings
 
 
 def unbound_key(app: ConsoleApp, key: str) -> str:
-    """What to say of a key; empty where something here takes it, and on dialogs, which name their keys."""
+    """Advice for a key; empty where it has a binding, and on dialogs, which name their keys."""
     if isinstance(app.screen, ModalScreen) or key in _SILENT_KEYS or key in app.screen.active_bindings:
         return ""
     shown = app.get_key_display(Binding(key, "", ""))
     place = SCOPE_TITLES.get(_scope(app), "the console")
     for command in PANE_COMMANDS:
         if app.shows_panes and key in app.keys_of(command):
-            there = app.shown_key(_PANE_TITLES[command.scope])
+            pane_key = app.shown_key(_PANE_TITLES[command.scope])
             return (
                 f"{shown} does nothing in {place}; in {SCOPE_TITLES[command.scope]} it is {command.label}: "
-                f"{there} goes there"
+                f"{pane_key} goes there"
             )
     return f"{shown} does nothing in {place}: {app.shown_key(app_commands.Help)} lists the keys"
 
 
 def close_hint(app: ConsoleApp) -> str:
-    """The key that leaves what is in front of the panes."""
+    """The key that leaves the screen in front of the panes."""
     return app.shown_key(CloseDetail) if isinstance(app.screen, HasCommands) else "escape"
 
 

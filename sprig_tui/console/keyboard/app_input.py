@@ -1,4 +1,4 @@
-"""Input of the app, with the keyboard queue in its way; and the screens, which the queue hears of."""
+"""App input: passes events through the keyboard queue, and reports pushed and popped screens to it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class QueuedInput(App[int]):
-    """See `keyboard`: every key, paste and mouse button goes through it, every screen is told to it."""
+    """App whose keys, pastes and mouse buttons go through the keyboard queue."""
 
     def __init__(self) -> None:
         super().__init__()
         self.keyboard = Keyboard(self, super().on_event, lambda text: notify(self, text))
 
     async def on_event(self, event: events.Event) -> None:
-        """As Textual, in turn."""
+        """Queue keys, pastes and mouse events; handle others at once."""
         if isinstance(event, events.Key | events.Paste | events.MouseEvent) and not event.is_forwarded:
             await self.keyboard.enqueue(event)
         else:
@@ -39,9 +39,9 @@ class QueuedInput(App[int]):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """As Textual; the queue waits for what the action posts.
+        """Run an action; the queue waits for the messages that it posts.
 
-        A command that acts unasked asks where its key is one of a burst: a text that was pasted sends nothing.
+        A command that acts without a question asks where its key belongs to a burst, so that no pasted text sends.
         """
         if default_namespace is not None:
             self.keyboard.touch(default_namespace)
@@ -63,17 +63,15 @@ class QueuedInput(App[int]):
         await super().run_action(command.action(), node)
 
     def push_screen(self, screen: Any, *arguments: Any, **options: Any) -> Any:
-        """As Textual."""
         self.keyboard.on_screen_pushed(screen)
         return super().push_screen(screen, *arguments, **options)
 
     async def push_screen_wait(self, screen: Any, *, mode: str | None = None) -> Any:
-        """As Textual, once no dialog of another flow is open."""
+        """Push a screen once no dialog of another flow is open."""
         await self.keyboard.wait_for_turn()
         return await super().push_screen_wait(screen, mode=mode)
 
     def pop_screen(self) -> AwaitComplete:
-        """As Textual."""
         screen = self.screen
         done = super().pop_screen()
         self.keyboard.on_screen_popped(screen)
@@ -81,7 +79,7 @@ class QueuedInput(App[int]):
 
     @contextmanager
     def suspend(self) -> Iterator[None]:
-        """As Textual; keys that were typed before the other program had the terminal are not for the console."""
+        """Suspend, and drop the keys that were typed before the other program had the terminal."""
         try:
             with super().suspend():
                 yield

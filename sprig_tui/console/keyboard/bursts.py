@@ -1,4 +1,4 @@
-"""Bursts of keys, faster than a hand types: type-ahead, a macro, or a text that is pasted without brackets."""
+"""Key bursts, faster than a hand types: type-ahead, a macro, or a text pasted without brackets."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ MAX_BURST_GAP_S = 0.02
 
 
 class Burst:
-    """Keys of which each came within `MAX_BURST_GAP_S` of the one before; a key press by hand is a burst of one."""
+    """Keys that each came within `MAX_BURST_GAP_S` of the one before; a single key press is a burst of one."""
 
     def __init__(self) -> None:
         self.keys = 0
         self.last_key_at = 0.0
-        """When its newest key was made, on the clock of events."""
+        """Time of its newest key, on the clock of events."""
 
 
 class BurstTracker:
-    """The newest burst, and the one of the key that is being handled."""
+    """Assigns keys to bursts; knows the newest burst and that of the key being handled."""
 
     def __init__(self, app: App[Any]) -> None:
         self._app = app
         self._newest_burst = Burst()
         self.current: Burst | None = None
-        """The one of the key that is being handled; None for the mouse and a paste."""
+        """Burst of the key being handled; None for the mouse and a paste."""
         self._opening_bursts: WeakKeyDictionary[Screen[Any], Burst] = WeakKeyDictionary()
 
     def count_key(self, event: events.Event) -> Burst | None:
-        """The burst that a key belongs to; called once for each, in the order in which they were made."""
+        """The burst of a key; called once for each key, in order."""
         if not isinstance(event, events.Key):
             return None
         if event.time - self._newest_burst.last_key_at > MAX_BURST_GAP_S:
@@ -47,19 +47,19 @@ class BurstTracker:
         return self._newest_burst
 
     def on_screen_opened(self, screen: Screen[Any]) -> None:
-        """A screen goes in front."""
+        """Note the burst that opened a screen."""
         if self.current is not None:
             self._opening_bursts[screen] = self.current
 
     @property
     def may_be_burst(self) -> bool:
-        """Whether the key that is being handled may be one of several; keys without a terminal have no pace."""
+        """Whether the key being handled may be part of a burst; never for keys without a terminal, as in tests."""
         return self.current is not None and not self._app.is_headless
 
     async def is_single_key(self, *, max_keys: int = 1) -> bool:
-        """Whether the burst of the key that is being handled has so many keys at most.
+        """Whether the burst of the key being handled has at most `max_keys` keys.
 
-        Waits until no more can come.
+        Waits until no more can follow.
         """
         burst = self.current
         if burst is None or not self.may_be_burst:
@@ -70,5 +70,5 @@ class BurstTracker:
         return burst.keys <= max_keys
 
     def is_of_opening_burst(self, screen: Screen[Any]) -> bool:
-        """Whether the key that is being handled is of the burst that opened this screen."""
+        """Whether the key being handled belongs to the burst that opened this screen."""
         return self.may_be_burst and self._opening_bursts.get(screen) is self.current

@@ -1,17 +1,17 @@
-"""Keyboard queue: one key at a time, and none before what an earlier one opened has the focus.
+"""Keyboard queue: handles one event at a time, each after everything that the previous one started.
 
-A terminal may bring many keys at once: typed ahead, held up on a slow line, or sent by a macro. Each event of keyboard,
-paste and mouse button is looked at only when the one before it has been handled to its end: by every widget that it
-passes, by the widgets whose command it ran, and by the flow of dialogs that it began, up to where that asks something.
+A terminal may deliver many keys at once: typed ahead, delayed on a slow line, or sent by a macro. Each event of
+keyboard, paste and mouse button is handled only when the previous one is done: in every widget that it passed, in the
+widgets whose command it ran, and in the flow of dialogs that it started, up to the next question of that flow.
 
-A flow is begun by `opening(app, work)`. From that call on, keys wait until the flow pushes a screen (and then go to
-that screen), and again when that screen was answered, until the flow ends or says `stop_tracking_flow()`.
+`track_flow(app, work)` starts a flow. From that call on keys wait until the flow pushes a screen, which then gets them,
+and again after that screen was answered, until the flow ends or calls `stop_tracking_flow()`.
 
-Keys that were typed together with a command that came to nothing (`came_to_nothing`) were meant for what it would have
-opened: they are dropped, never run as commands.
+Keys typed together with a command that was refused or failed were meant for the screen that it would have opened:
+`drop_typed_ahead` drops them, so that they never run as commands.
 
-Keys that come faster than a hand types are a burst: type-ahead, a macro, or a text pasted without brackets. What a
-person has to mean, such as a command that sends, asks whether its key `is_single_key`.
+Keys that arrive faster than a hand types are a burst: type-ahead, a macro, or a text pasted without brackets. A command
+that must be deliberate, such as one that sends, checks `is_single_key`.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 NOTICE_AFTER_S = 0.2
-"""Seconds from the first dropped key until their number is told."""
+"""Seconds from the first dropped key until the number of dropped keys is reported."""
 SLOW_AFTER_S = 1.0
-"""Seconds of waiting from which on escape frees the keys, and ctrl+q quits at once."""
+"""Seconds after which escape releases waiting keys, and ctrl+q quits at once."""
 LOADING_GROUP_PREFIX = "loading-"
-"""Workers whose group begins with this load what a key asked for: the keys after it are about what they bring."""
+"""Prefix of the groups of workers that load what a key asked for: the next keys are meant for their result."""
 LOADING_TIMEOUT_S = 1.0
-"""Seconds that keys wait for such a worker at most: a folder, a record or a search may take long."""
+"""Longest wait of keys for such a worker: a folder, a record or a search may take long."""
 SETTLE_PASSES = 2
-"""Times that a widget's queue is waited for: what it posts to itself while it handles a key stands behind the key."""
+"""Passes through a widget's queue: messages that it posts to itself while handling a key come after the key."""
 
 
 class FlowState:
-    """A flow that may still open something; keys wait for it unless a screen of it is in front."""
+    """Flow that may open screens; keys wait for it unless one of its screens is in front."""
 
     def __init__(self) -> None:
         self.screens = 0
-        """Screens of it that are open."""
+        """Number of its open screens."""
         self.opened = False
-        """Whether it ever opened one."""
+        """Whether it has opened a screen."""
         self.over = False
         self.queueing = False
-        """Whether it waits for the dialog of another flow to be answered."""
+        """Whether it waits for an answer to the dialog of another flow."""
 
     @property
     def holds_keys(self) -> bool:
@@ -73,7 +73,7 @@ _CURRENT_FLOW: ContextVar[FlowState | None] = ContextVar("opening", default=None
 
 
 class Keyboard:
-    """The events that wait, and what they wait for."""
+    """Queue of waiting events, and the flows that they wait for."""
 
     def __init__(
         self,
@@ -81,12 +81,12 @@ class Keyboard:
         on_event: Callable[[events.Event], Awaitable[None]],
         on_notice: Callable[[str], None],
     ) -> None:
-        """`handle` gives an event to what has the focus, `say` shows a person a sentence."""
+        """`on_event` passes an event to the focused widget, `on_notice` shows a text to the user."""
         self._app = app
         self._on_event = on_event
         self._on_notice = on_notice
         self._waiting: deque[tuple[events.Event, object, Burst | None]] = deque()
-        """With the screen that was in front: a click is for what was seen when it was made."""
+        """Events with the screen that was in front: a click counts only for the screen that was visible."""
         self.bursts = BurstTracker(app)
         self._work: asyncio.Task[None] | None = None
         self._state_changed = asyncio.Event()
@@ -97,7 +97,7 @@ class Keyboard:
         self._pushed_at: WeakKeyDictionary[Screen[Any], float] = WeakKeyDictionary()
         self._held_since = 0.0
         self._newest = 0.0
-        """When the newest event was made."""
+        """Time of the newest event."""
         self._dropping_until = 0.0
         self._dropped = 0
         self._reported_slow = False
@@ -105,7 +105,7 @@ class Keyboard:
     # -- events --------------------------------------------------------------------------------------------------------
 
     async def enqueue(self, event: events.Event) -> None:
-        """Handle an event now, or once all before it are handled."""
+        """Handle an event now, or after all earlier ones."""
         burst = self.bursts.count_key(event)
         if self._is_dropped(event) or self._frees_keys(event):
             return
@@ -127,7 +127,7 @@ class Keyboard:
             self._start()
 
     def close(self) -> None:
-        """The console ends: nothing more is handled."""
+        """Stop handling events: the console ends."""
         self._waiting.clear()
         if self._work is not None:
             self._work.cancel()
@@ -160,13 +160,13 @@ class Keyboard:
     # -- waiting -------------------------------------------------------------------------------------------------------
 
     def touch(self, node: DOMNode) -> None:
-        """A command runs on this widget: what it posts is waited for."""
+        """Wait for the messages of a widget that a command runs on."""
         self._touched[node] = None
 
     def _touch_target(self, event: events.Event) -> None:
         target = self._focused_node()
         if isinstance(event, events.MouseEvent):
-            with suppress(Exception):  # there is nothing under the pointer
+            with suppress(Exception):  # no widget is under the pointer
                 target = self._app.mouse_captured or self._app.get_widget_at(event.x, event.y)[0]
         if target is not None:
             self.touch(target)
@@ -177,7 +177,7 @@ class Keyboard:
         return self._app.focused or self._app.screen
 
     async def _wait_until_settled(self) -> None:
-        """Return when all that was begun is handled, and what has the focus may have the next event."""
+        """Wait until everything that was started is handled, and the focused widget may get the next event."""
         while True:
             front = self._focused_node()
             touched, self._touched = self._touched, {}
@@ -199,7 +199,7 @@ class Keyboard:
                 return
 
     def _loading_workers(self) -> list[Worker[object]]:
-        """Workers that load; those of Textual's palette search."""
+        """Running workers that load something, including the search of Textual's palette."""
         screen = self._focused_node() and self._app.screen
         palette = screen if isinstance(screen, SystemModalScreen) else None
         return [
@@ -211,7 +211,7 @@ class Keyboard:
         ]
 
     async def _wait_for_queues(self, node: DOMNode) -> None:
-        """Until the node, and what it bubbled to all the way up, have handled what stood in their queues."""
+        """Wait until the node and its ancestors have handled the messages in their queues."""
         for pump in node.ancestors_with_self:
             for _ in range(SETTLE_PASSES):
                 done = asyncio.get_running_loop().create_future()
@@ -222,13 +222,13 @@ class Keyboard:
 
     @property
     def _passes_by_since(self) -> float:
-        """When the screen in front was put there, where it is one that ends by itself; else 0."""
+        """Time when the screen in front was pushed, if it closes on its own (`PASSES_BY`); else 0."""
         screen = self._app.screen if self._focused_node() is not None else None
         return self._pushed_at.get(screen, 0.0) if screen is not None and getattr(screen, "PASSES_BY", False) else 0.0
 
     @property
     def _is_held(self) -> bool:
-        return any(one.holds_keys for one in self._flows)
+        return any(flow.holds_keys for flow in self._flows)
 
     def _update_state(self) -> None:
         if not self._is_held:
@@ -241,17 +241,17 @@ class Keyboard:
     # -- flows ---------------------------------------------------------------------------------------------------------
 
     def track_flow(self, work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
-        """See `track_flow`."""
-        one = FlowState()
-        self._flows.add(one)
+        """Track a flow; see the function of that name."""
+        flow = FlowState()
+        self._flows.add(flow)
         self._update_state()
 
         async def watched() -> Result:
-            _CURRENT_FLOW.set(one)
+            _CURRENT_FLOW.set(flow)
             try:
                 return await work
             finally:
-                self._end_flow(one)
+                self._end_flow(flow)
 
         return watched()
 
@@ -261,58 +261,58 @@ class Keyboard:
         self._update_state()
 
     def on_screen_pushed(self, screen: Screen[Any]) -> None:
-        """A screen goes in front."""
+        """Note the flow and the time of a screen that is pushed."""
         self._pushed_at[screen] = _now()
         self.bursts.on_screen_opened(screen)
-        one = _CURRENT_FLOW.get()
-        if one is not None and not one.over:
-            one.screens += 1
-            one.opened = True
-            self._owners[screen] = one
+        flow = _CURRENT_FLOW.get()
+        if flow is not None and not flow.over:
+            flow.screens += 1
+            flow.opened = True
+            self._owners[screen] = flow
         self._update_state()
 
     def on_screen_popped(self, screen: Screen[Any]) -> None:
-        """A screen was answered, or left."""
-        one = self._owners.pop(screen, None)
-        if one is not None:
-            one.screens -= 1
+        """Return the keys to the flow of a screen that was closed."""
+        flow = self._owners.pop(screen, None)
+        if flow is not None:
+            flow.screens -= 1
         self._update_state()
 
     async def wait_for_turn(self) -> None:
-        """Until no dialog of another flow is open: a dialog does not open on a dialog."""
-        one = _CURRENT_FLOW.get()
-        while self._focused_node() is not None and self._is_of_other_flow(self._app.screen, one):
-            if one is not None:
-                one.queueing = True
+        """Wait until no dialog of another flow is open, since dialogs are not stacked."""
+        flow = _CURRENT_FLOW.get()
+        while self._focused_node() is not None and self._is_of_other_flow(self._app.screen, flow):
+            if flow is not None:
+                flow.queueing = True
             self._update_state()
             await asyncio.sleep(0.05)
-        if one is not None:
-            one.queueing = False
+        if flow is not None:
+            flow.queueing = False
 
     def _is_of_other_flow(self, screen: Screen[Any], flow: FlowState | None) -> bool:
         return isinstance(screen, ModalScreen) and (flow is None or self._owners.get(screen) is not flow)
 
-    # -- keys that go nowhere ------------------------------------------------------------------------------------------
+    # -- dropped keys -------------------------------------------------------------------------------------------------
 
     def drop_typed_ahead(self) -> None:
-        """A command was refused, or failed before it opened anything: what was typed with it is not for others."""
-        one = _CURRENT_FLOW.get()
-        if one is not None and (one.opened or one.over):
+        """Drop keys typed with a command that was refused, or failed before it opened a screen."""
+        flow = _CURRENT_FLOW.get()
+        if flow is not None and (flow.opened or flow.over):
             return
-        if one is None and self._work is None and not self._touched:
-            return  # nobody typed anything
+        if flow is None and self._work is None and not self._touched:
+            return  # no key caused this
         self.drop()
 
     def drop(self, *, until_now: bool = False) -> None:
-        """Forget what waits, and what still belongs to it; with `until_now` all that was typed before."""
+        """Drop waiting keys and the rest of their burst; with `until_now` all keys typed before now."""
         self._dropped += sum(isinstance(event, events.Key) for event, *_ in self._waiting)
-        # a paste is no command, and says itself where it belongs
-        self._waiting = deque(one for one in self._waiting if isinstance(one[0], events.Paste))
+        # a paste is no command, and explains itself where it belongs
+        self._waiting = deque(entry for entry in self._waiting if isinstance(entry[0], events.Paste))
         self._dropping_until = _now() if until_now else self._newest + MAX_BURST_GAP_S
         self._app.set_timer(NOTICE_AFTER_S, self._report_dropped)
 
     def refuse(self) -> None:
-        """Forget the key that is being handled, and those that came with it."""
+        """Drop the key being handled and the rest of its burst."""
         self._dropped += 1
         self.drop()
 
@@ -340,9 +340,9 @@ class Keyboard:
     def _frees_keys(self, event: events.Event) -> bool:
         if not self._is_slow or not isinstance(event, events.Key) or event.key not in ("escape", "ctrl+q"):
             return False
-        for one in list(self._flows):
-            if one.holds_keys:
-                self._end_flow(one)
+        for flow in list(self._flows):
+            if flow.holds_keys:
+                self._end_flow(flow)
         self._waiting.clear()
         return event.key == "escape"
 
@@ -353,21 +353,21 @@ class Keyboard:
 
 
 def track_flow(app: App[Any], work: Coroutine[Any, Any, Result]) -> Coroutine[Any, Any, Result]:
-    """The same work, for a worker; from now on keys wait for what it opens."""
+    """The same coroutine, for a worker; from now on keys wait for the screens that it opens."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
     return work if keyboard is None else keyboard.track_flow(work)
 
 
 def stop_tracking_flow(app: App[Any]) -> None:
-    """Said by a flow before it works on for long without asking: keys need not wait for it any more."""
+    """Release waiting keys; called by a flow before a long part without questions."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
-    one = _CURRENT_FLOW.get()
-    if keyboard is not None and one is not None:
-        keyboard._end_flow(one)  # noqa: SLF001 - of this module
+    flow = _CURRENT_FLOW.get()
+    if keyboard is not None and flow is not None:
+        keyboard._end_flow(flow)  # noqa: SLF001 - of this module
 
 
 async def is_single_key(app: App[Any], *, max_keys: int = 1) -> bool:
-    """Whether the key that is being handled came by hand, not as one of more than `together`; else they are dropped."""
+    """Whether the key being handled belongs to a burst of at most `max_keys`; a longer burst is dropped."""
     keyboard: Keyboard | None = getattr(app, "keyboard", None)
     if keyboard is None or await keyboard.bursts.is_single_key(max_keys=max_keys):
         return True
@@ -376,7 +376,7 @@ async def is_single_key(app: App[Any], *, max_keys: int = 1) -> bool:
 
 
 async def _wait_for_worker(worker: Worker[object]) -> None:
-    with suppress(WorkerError):  # failed or cancelled: that is told elsewhere
+    with suppress(WorkerError):  # failures are reported by the app
         await worker.wait()
 
 
@@ -386,5 +386,5 @@ def _set_done(done: asyncio.Future[None]) -> None:
 
 
 def _now() -> float:
-    """On the clock of events."""
+    """The time on the clock of events."""
     return Message().time
